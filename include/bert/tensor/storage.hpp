@@ -1,0 +1,38 @@
+// 16-bit storage types and their exact conversions: bf16 and IEEE f16.
+// Layer: tensor. Test: tests/unit/tensor/storage_test.cpp
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+namespace bert {
+
+/// The upper half of an IEEE f32: 8 bits of exponent, 8 of significand. Storage only; arithmetic is in f32.
+struct bf16 {
+  std::uint16_t bits = 0;
+};
+
+/// IEEE binary16. Storage only.
+struct f16 {
+  std::uint16_t bits = 0;
+};
+
+[[nodiscard]] constexpr float to_float(float x) noexcept { return x; }
+[[nodiscard]] constexpr float to_float(bf16 x) noexcept { return std::bit_cast<float>(std::uint32_t{x.bits} << 16); }
+
+[[nodiscard]] constexpr float to_float(f16 x) noexcept {
+  const std::uint32_t sign = std::uint32_t{x.bits & 0x8000u} << 16, exponent = (x.bits >> 10) & 31u, fraction = x.bits & 1023u;
+  if (exponent == 31) return std::bit_cast<float>(sign | 0x7F800000u | (fraction << 13));
+  if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (fraction << 13));
+  const float magnitude = static_cast<float>(fraction) * 0x1p-24f;  // subnormal, exact in f32
+  return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(magnitude));
+}
+
+/// Rounds to nearest, ties to even; a NaN stays a (quiet) NaN.
+[[nodiscard]] constexpr bf16 to_bf16(float x) noexcept {
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return {static_cast<std::uint16_t>((bits >> 16) | 0x40u)};
+  return {static_cast<std::uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16)};
+}
+
+}  // namespace bert

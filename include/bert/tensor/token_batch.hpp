@@ -1,0 +1,110 @@
+// A ragged batch of token sequences: end to end with offsets, no padding anywhere.
+// Layer: tensor. Test: tests/unit/tensor/token_batch_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "bert/core/error.hpp"
+
+namespace bert {
+
+using token_id = std::int32_t;
+using segment_id = std::uint8_t;
+
+/// How much room a batch takes, or a session has.
+struct batch_shape {
+  std::size_t sequences = 0;
+  std::size_t tokens = 0;           ///< of all sequences together
+  std::size_t scored = unlimited;   ///< positions that a head scores one by one; as a capacity, `unlimited` means `tokens`
+  std::size_t longest = unlimited;  ///< tokens of the longest sequence; as a capacity, `unlimited` means what the model allows
+
+  static constexpr std::size_t unlimited = static_cast<std::size_t>(-1);
+
+  /// Whether a batch of shape `other` fits into this capacity.
+  [[nodiscard]] constexpr bool holds(const batch_shape& other) const noexcept {
+    return other.sequences <= sequences && other.tokens <= tokens && other.scored <= scored && other.longest <= longest;
+  }
+};
+
+/// Sequences of token ids with their segments, and the flat positions at which a masked-LM head gives scores.
+class token_batch {
+ public:
+  /// Appends one sequence, all of segment 0. Throws bert::error if it is empty.
+  void add(std::span<const token_id> ids) { add(ids, {}); }
+
+  /// Appends one sequence; `segments` is empty (all 0) or as long as `ids`.
+  void add(std::span<const token_id> ids, std::span<const segment_id> segments) {
+    if (ids.empty()) throw error({"bert::token_batch::add", "at least one token", "an empty sequence", "leave it out or add [CLS] [SEP]"});
+    if (!segments.empty() && segments.size() != ids.size())
+      throw error({"bert::token_batch::add", cat(ids.size(), " segments, one a token"), cat(segments.size()), "give none for all zero"});
+    ids_.insert(ids_.end(), ids.begin(), ids.end());
+    if (segments.empty()) segments_.resize(ids_.size(), segment_id{0});
+    else segments_.insert(segments_.end(), segments.begin(), segments.end());
+    starts_.push_back(ids_.size());
+  }
+
+  /// Asks for scores at flat position `position`; positions must be asked for in increasing order.
+  void score(std::size_t position) {
+    if (position >= ids_.size() || (!scored_.empty() && position <= scored_.back()))
+      throw error({"bert::token_batch::score", cat("a position below ", ids_.size(), ", in increasing order"), cat(position), {}});
+    scored_.push_back(static_cast<std::uint32_t>(position));
+  }
+  /// Asks for scores wherever `id` stands, in place of what was asked for before.
+  void score_each(token_id id) {
+    scored_.clear();
+    for (std::size_t i = 0; i < ids_.size(); ++i)
+      if (ids_[i] == id) scored_.push_back(static_cast<std::uint32_t>(i));
+  }
+
+  /// Forgets the sequences, keeps the memory.
+  void clear() noexcept {
+    ids_.clear();
+    segments_.clear();
+    scored_.clear();
+    starts_.resize(1);
+  }
+  void reserve(const batch_shape& shape) {
+    ids_.reserve(shape.tokens);
+    segments_.reserve(shape.tokens);
+    starts_.reserve(shape.sequences + 1);
+    scored_.reserve(std::min(shape.scored, shape.tokens));
+  }
+
+  [[nodiscard]] std::size_t sequences() const noexcept { return starts_.size() - 1; }
+  [[nodiscard]] std::size_t tokens() const noexcept { return ids_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return ids_.empty(); }
+  [[nodiscard]] std::size_t length(std::size_t sequence) const noexcept { return starts_[sequence + 1] - starts_[sequence]; }
+  [[nodiscard]] std::size_t longest() const noexcept {
+    std::size_t n = 0;
+    for (std::size_t s = 0; s < sequences(); ++s) n = std::max(n, length(s));
+    return n;
+  }
+  [[nodiscard]] batch_shape shape() const noexcept { return {sequences(), tokens(), scored_.size(), longest()}; }
+
+  [[nodiscard]] std::span<const token_id> ids() const noexcept { return ids_; }
+  [[nodiscard]] std::span<token_id> ids() noexcept { return ids_; }
+  [[nodiscard]] std::span<const segment_id> segments() const noexcept { return segments_; }
+  /// Where each sequence starts; one more entry than sequences, the last is `tokens()`.
+  [[nodiscard]] std::span<const std::size_t> starts() const noexcept { return starts_; }
+  [[nodiscard]] std::span<const std::uint32_t> scored() const noexcept { return scored_; }
+
+  /// The ids of one sequence.
+  [[nodiscard]] std::span<const token_id> operator[](std::size_t sequence) const noexcept {
+    return ids().subspan(starts_[sequence], length(sequence));
+  }
+  [[nodiscard]] std::span<const segment_id> segments(std::size_t sequence) const noexcept {
+    return segments().subspan(starts_[sequence], length(sequence));
+  }
+
+ private:
+  std::vector<token_id> ids_;
+  std::vector<segment_id> segments_;
+  std::vector<std::size_t> starts_{0};
+  std::vector<std::uint32_t> scored_;
+};
+
+}  // namespace bert
