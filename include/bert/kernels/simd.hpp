@@ -1,0 +1,92 @@
+// One register of floats: loads and stores with tails, fused multiply-add, sums, exp, erf, tanh. The only file that includes xsimd.
+// Layer: kernels. Test: tests/unit/kernels/simd_test.cpp
+#pragma once
+
+#include <xsimd/xsimd.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#if defined(__AVX512F__) || defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace bert::kernels {
+
+/// A register of floats of the widest ISA that the compiler was told to use.
+using simd = xsimd::batch<float>;
+/// A register of as many 32-bit integers.
+using simd_int = xsimd::batch<std::int32_t>;
+/// What comparisons of `simd` give; `select(mask, a, b)` picks by it.
+using simd_mask = xsimd::batch_bool<float>;
+
+/// Floats in a register: 4 (SSE2, NEON), 8 (AVX2), 16 (AVX-512).
+inline constexpr std::size_t lanes = simd::size;
+
+/// Registers of the ISA: AVX-512 and AArch64 have 32, the other x86 ones 16.
+#if defined(__AVX512F__) || defined(__aarch64__)
+inline constexpr std::size_t simd_registers = 32;
+#else
+inline constexpr std::size_t simd_registers = 16;
+#endif
+
+using xsimd::abs;
+using xsimd::max;
+using xsimd::min;
+using xsimd::select;
+using xsimd::sqrt;
+
+[[nodiscard]] inline simd load(const float* p) noexcept { return simd::load_unaligned(p); }
+inline void store(float* p, simd x) noexcept { x.store_unaligned(p); }
+[[nodiscard]] inline simd zero() noexcept { return simd(0.0f); }
+
+/// The first `count` <= lanes floats at `p`, zeros after them; touches no memory past them.
+[[nodiscard]] inline simd load_partial(const float* p, std::size_t count) noexcept {
+#if defined(__AVX512F__)
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1u), p);
+#else
+  std::array<float, lanes> copy{};
+  for (std::size_t i = 0; i < count; ++i) copy[i] = p[i];
+  return load(copy.data());
+#endif
+}
+
+/// Writes the first `count` <= lanes floats of `x` to `p`; touches no memory past them.
+inline void store_partial(float* p, simd x, std::size_t count) noexcept {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1u), x);
+#else
+  std::array<float, lanes> copy;
+  store(copy.data(), x);
+  for (std::size_t i = 0; i < count; ++i) p[i] = copy[i];
+#endif
+}
+
+/// a * b + c, rounded once where the ISA has it (AVX2+FMA, AVX-512, NEON), twice on SSE2.
+[[nodiscard]] inline simd fma(simd a, simd b, simd c) noexcept { return xsimd::fma(a, b, c); }
+
+/// The sum of the lanes, pairwise by halves: the same order on every call.
+[[nodiscard]] inline float sum(simd x) noexcept {
+  std::array<float, lanes> v;
+  store(v.data(), x);
+  for (std::size_t half = lanes / 2; half != 0; half /= 2)
+    for (std::size_t i = 0; i < half; ++i) v[i] += v[i + half];
+  return v[0];
+}
+
+/// The greatest lane.
+[[nodiscard]] inline float maximum(simd x) noexcept {
+  std::array<float, lanes> v;
+  store(v.data(), x);
+  for (std::size_t half = lanes / 2; half != 0; half /= 2)
+    for (std::size_t i = 0; i < half; ++i) v[i] = v[i] < v[i + half] ? v[i + half] : v[i];
+  return v[0];
+}
+
+[[nodiscard]] inline simd exp(simd x) noexcept { return xsimd::exp(x); }
+[[nodiscard]] inline simd erf(simd x) noexcept { return xsimd::erf(x); }
+[[nodiscard]] inline simd tanh(simd x) noexcept { return xsimd::tanh(x); }
+[[nodiscard]] inline simd log(simd x) noexcept { return xsimd::log(x); }
+
+}  // namespace bert::kernels
