@@ -1,0 +1,39 @@
+// What every label set can be asked, whether its names are known to the compiler or only at run time.
+// Layer: labels. Test: tests/unit/labels/dynamic_set_test.cpp
+#pragma once
+
+#include <concepts>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace bert::labels {
+
+/// Names numbered from 0: `one_of<…>`, `bio<…>`, `dynamic_set`.
+template <class L>
+concept label_set = requires(const L& set, int number, std::string_view text) {
+  { set.size() } -> std::convertible_to<int>;
+  { set.name(number) } -> std::convertible_to<std::string_view>;
+  { set.parse(text) } -> std::same_as<std::optional<int>>;
+};
+
+/// A label set that is part of the type: `L::count` names, no object needed.
+template <class L>
+concept static_label_set = label_set<L> && requires {
+  { L::count } -> std::convertible_to<int>;
+  requires(L::count > 0);
+};
+
+/// In the place of a label set: the target is a number (regression), not a name.
+struct number {};
+
+/// All names of a set, quoted, for a message; the first dozen if there are more.
+template <label_set L>
+[[nodiscard]] std::string listed(const L& set) {
+  std::string text;
+  for (int i = 0; i < set.size() && i < 12; ++i) text.append(i == 0 ? "\"" : ", \"").append(set.name(i)).append("\"");
+  if (set.size() > 12) text += ", …";
+  return text;
+}
+
+}  // namespace bert::labels

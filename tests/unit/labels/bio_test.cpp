@@ -1,0 +1,29 @@
+#include "bert/labels/bio.hpp"
+
+#include <doctest/doctest.h>
+
+#include "bert/labels/label_set.hpp"
+
+namespace {
+
+struct entities : bert::labels::bio<"PER", "ORG", "LOC", "MISC"> {};
+
+static_assert(bert::labels::static_label_set<entities>);
+static_assert(entities::count == 9 && entities::name(0) == "O" && entities::name(8) == "I-MISC");
+static_assert(entities::index<"B-ORG"> == 3 && entities::parse("I-PER") == 2 && !entities::parse("I-per"));
+static_assert(not entities::allows<"O", "I-PER">);
+static_assert(not entities::allows<"B-ORG", "I-PER">);
+static_assert(not entities::allows<"I-ORG", "I-PER">);
+static_assert(entities::allows<"B-PER", "I-PER"> && entities::allows<"I-PER", "I-PER">);
+static_assert(entities::allows<"I-PER", "B-PER"> && entities::allows<"I-PER", "O"> && entities::allows<"O", "B-LOC">);
+static_assert(entities::may_start(0) && entities::may_start(1) && !entities::may_start(2));
+
+TEST_CASE("of the transitions into an inside tag of bio just two are allowed, into any other tag all") {
+  for (int to = 0; to < entities::count; ++to) {
+    int allowed = 0;
+    for (int from = 0; from < entities::count; ++from) allowed += entities::may_follow(from, to) ? 1 : 0;
+    CHECK(allowed == (entities::continues(to) ? 2 : entities::count));
+  }
+}
+
+}  // namespace
