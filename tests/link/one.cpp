@@ -1,0 +1,6 @@
+// Every header, in the first of two translation units of one program.
+#include "all_headers.hpp"
+
+int other_translation_unit();
+
+int main() { return other_translation_unit(); }

@@ -1,0 +1,6 @@
+// Every header again, in the second.
+#include "all_headers.hpp"
+
+int other_translation_unit();
+
+int other_translation_unit() { return 0; }

@@ -1,0 +1,20 @@
+# Configures, builds and runs the consumer in tests/package/${WAY}: `subdirectory` or `installed`.
+function(run)
+  execute_process(COMMAND ${ARGV} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${ARGV}: ${status}\n${output}")
+  endif()
+endfunction()
+
+set(dir ${BUILD}/${WAY})
+file(REMOVE_RECURSE ${dir})
+set(where -DBERT_SOURCE=${SOURCE})
+if(WAY STREQUAL "installed")
+  # Moved after installation: no path of the build may be in the package files.
+  run(${CMAKE_COMMAND} --install ${BERT_BUILD} --prefix ${dir}/first)
+  file(RENAME ${dir}/first ${dir}/moved)
+  set(where -DCMAKE_PREFIX_PATH=${dir}/moved)
+endif()
+run(${CMAKE_COMMAND} -S ${SOURCE}/tests/package/${WAY} -B ${dir}/build -G ${GENERATOR} -DCMAKE_CXX_COMPILER=${COMPILER} ${where})
+run(${CMAKE_COMMAND} --build ${dir}/build --target consumer)
+run(${dir}/build/consumer)
