@@ -63,6 +63,24 @@ inline void store_partial(float* p, simd x, std::size_t count) noexcept {
 #endif
 }
 
+/// How much of a register of a row lies within the row: all of it, or the first `count` lanes.
+struct whole {};
+struct first {
+  std::size_t count;
+};
+[[nodiscard]] inline simd load(const float* p, whole) noexcept { return load(p); }
+[[nodiscard]] inline simd load(const float* p, first n) noexcept { return load_partial(p, n.count); }
+inline void store(float* p, simd x, whole) noexcept { store(p, x); }
+inline void store(float* p, simd x, first n) noexcept { store_partial(p, x, n.count); }
+
+/// Calls `body(j, whole{})` for every whole register of [0, n) and `body(j, first{rest})` for the rest, if any.
+template <class Body>
+inline void for_each_register(std::size_t n, Body&& body) {
+  std::size_t j = 0;
+  for (; j + lanes <= n; j += lanes) body(j, whole{});
+  if (j < n) body(j, first{n - j});
+}
+
 /// a * b + c, rounded once where the ISA has it (AVX2+FMA, AVX-512, NEON), twice on SSE2.
 [[nodiscard]] inline simd fma(simd a, simd b, simd c) noexcept { return xsimd::fma(a, b, c); }
 

@@ -1,0 +1,96 @@
+// What happens to the sums of a matrix product on their way to memory.
+// Layer: kernels. Test: tests/unit/kernels/gemm_test.cpp
+#pragma once
+
+#include <cstddef>
+
+#include "bert/kernels/simd.hpp"
+#include "bert/tensor/view.hpp"
+
+/// An epilogue is called with a row i, a first column j, one register of sums of that row, and how much of the register
+/// lies within the row (`whole` or `first`). `acc` in the formulas is the product's element [i, j].
+namespace bert::kernels::epilogue {
+
+/// c = acc
+struct store {
+  matrix<float> c;  ///< writes [M, N]
+
+  template <class Extent>
+  void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
+    kernels::store(c.row(i) + j, acc, extent);
+  }
+};
+
+/// c += acc
+struct add {
+  matrix<float> c;  ///< adds [M, N]
+
+  template <class Extent>
+  void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
+    float* to = c.row(i) + j;
+    kernels::store(to, load(to, extent) + acc, extent);
+  }
+};
+
+/// c = acc + bias
+struct bias {
+  matrix<float> c;              ///< writes [M, N]
+  const float* bias = nullptr;  ///< [N]
+
+  template <class Extent>
+  void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
+    kernels::store(c.row(i) + j, acc + load(bias + j, extent), extent);
+  }
+};
+
+/// pre = acc + bias; c = Activation(pre)
+template <class Activation>
+struct bias_activation {
+  matrix<float> c;              ///< writes [M, N]
+  const float* bias = nullptr;  ///< [N]
+  matrix<float> pre = {};       ///< writes [M, N] for the backward pass; may be empty
+
+  template <class Extent>
+  void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
+    const simd x = acc + load(bias + j, extent);
+    if (pre.data != nullptr) kernels::store(pre.row(i) + j, x, extent);
+    kernels::store(c.row(i) + j, Activation::forward(x), extent);
+  }
+};
+
+/// c = acc + bias + residual
+struct bias_residual {
+  matrix<float> c;                   ///< writes [M, N]; may be the memory of `residual`
+  const float* bias = nullptr;       ///< [N]
+  matrix<const float> residual = {}; ///< [M, N]
+
+  template <class Extent>
+  void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
+    kernels::store(c.row(i) + j, acc + load(bias + j, extent) + load(residual.row(i) + j, extent), extent);
+  }
+};
+
+/// c = acc + other
+struct residual {
+  matrix<float> c;               ///< writes [M, N]; may be the memory of `other`
+  matrix<const float> other = {};  ///< [M, N]
+
+  template <class Extent>
+  void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
+    kernels::store(c.row(i) + j, acc + load(other.row(i) + j, extent), extent);
+  }
+};
+
+/// c = acc * Activation'(pre)
+template <class Activation>
+struct activation_gradient {
+  matrix<float> c;               ///< writes [M, N]
+  matrix<const float> pre = {};  ///< [M, N], as `bias_activation` wrote it
+
+  template <class Extent>
+  void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
+    kernels::store(c.row(i) + j, acc * Activation::gradient(load(pre.row(i) + j, extent)), extent);
+  }
+};
+
+}  // namespace bert::kernels::epilogue
