@@ -1,0 +1,41 @@
+// How kernels over rows split their work among the threads of an executor.
+// Layer: kernels. Test: tests/unit/kernels/elementwise_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "bert/core/execution.hpp"
+#include "bert/kernels/simd.hpp"
+
+namespace bert::kernels {
+
+/// Floats that one iteration of an executor is worth: about a microsecond of work, ten times what handing it out costs.
+inline constexpr std::size_t floats_a_task = 8192;
+
+/// Calls body(first, last) for consecutive ranges that cover [0, count), each of at most `step`, on the executor.
+template <executor E, class Body>
+inline void for_each_range(const E& e, std::size_t count, std::size_t step, Body&& body) noexcept {
+  const std::size_t tasks = (count + step - 1) / step;
+  if (tasks == 1) return body(std::size_t{0}, count);
+  e.parallel_for(tasks, [&](std::size_t task) { body(task * step, std::min(count, (task + 1) * step)); });
+}
+
+/// Calls body(row) for every row; neighbours go to one thread. Rows must not depend on each other.
+template <executor E, class Body>
+inline void for_each_row(const E& e, std::size_t rows, std::size_t cols, Body&& body) noexcept {
+  const std::size_t step = std::max<std::size_t>(1, floats_a_task / std::max<std::size_t>(1, cols));
+  for_each_range(e, rows, step, [&](std::size_t first, std::size_t last) {
+    for (std::size_t row = first; row < last; ++row) body(row);
+  });
+}
+
+/// Calls body(first, last) for ranges of columns, each a whole number of cache lines wide. For sums over rows: the
+/// order within a column is then the order of rows, whatever the number of threads.
+template <executor E, class Body>
+inline void for_each_column_range(const E& e, std::size_t cols, Body&& body) noexcept {
+  constexpr std::size_t step = 64;  // four AVX-512 registers; 12 ranges for 768 columns
+  for_each_range(e, cols, step, body);
+}
+
+}  // namespace bert::kernels
