@@ -1,9 +1,12 @@
-# bert::xsimd, whatever the installed version of xsimd calls its own target.
+# bert::xsimd: the headers of xsimd, whatever the installed version calls its own target. Not that target itself: Debian 12's
+# asks the linker for xtl, a library that has no object code and that its package does not install.
 if(NOT TARGET bert::xsimd)
-  add_library(bert::xsimd INTERFACE IMPORTED)
   if(TARGET xsimd::xsimd)
-    target_link_libraries(bert::xsimd INTERFACE xsimd::xsimd)
+    get_target_property(_bert_xsimd_headers xsimd::xsimd INTERFACE_INCLUDE_DIRECTORIES)
   else()
-    target_link_libraries(bert::xsimd INTERFACE xsimd)
+    get_target_property(_bert_xsimd_headers xsimd INTERFACE_INCLUDE_DIRECTORIES)
   endif()
+  add_library(bert::xsimd INTERFACE IMPORTED)
+  set_target_properties(bert::xsimd PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${_bert_xsimd_headers}")
+  unset(_bert_xsimd_headers)
 endif()
