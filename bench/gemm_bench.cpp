@@ -1,0 +1,119 @@
+// Matrix products of every BERT shape: GFLOP/s and share of the peak measured in this process.
+//   gemm_bench --benchmark_filter=base
+// "share" is of the median call, "best" of the fastest; both of the f32 multiply-add peak of as many threads.
+#include <benchmark/benchmark.h>
+
+#include <string>
+#include <vector>
+
+#include "bert/core/random.hpp"
+#include "bert/kernels/gemm.hpp"
+#include "peak.hpp"
+
+namespace {
+
+using namespace bert;
+using namespace bert::kernels;
+
+struct shape {
+  const char* name;
+  std::size_t m, n, k;
+};
+
+// m = tokens, n = outputs, k = inputs.
+const std::vector<shape> shapes{
+    {"base_8x128/out", 1024, 768, 768},   {"base_8x128/qkv", 1024, 2304, 768},  {"base_8x128/up", 1024, 3072, 768},
+    {"base_8x128/down", 1024, 768, 3072}, {"base_1x128/out", 128, 768, 768},    {"base_1x128/qkv", 128, 2304, 768},
+    {"base_1x128/up", 128, 3072, 768},    {"base_1x128/down", 128, 768, 3072},  {"base_1x16/up", 16, 3072, 768},
+    {"base_1x16/down", 16, 768, 3072},    {"minilm_32x64/out", 2048, 384, 384}, {"minilm_32x64/up", 2048, 1536, 384},
+    {"minilm_32x64/down", 2048, 384, 1536}, {"mini_32x128/out", 4096, 256, 256}, {"mini_32x128/up", 4096, 1024, 256},
+    {"mini_32x128/down", 4096, 256, 1024}, {"mini_32x128/mlm", 600, 8192, 256}, {"tiny_64x64/out", 4096, 128, 128},
+    {"tiny_64x64/up", 4096, 512, 128},    {"tiny_64x64/down", 4096, 128, 512},
+};
+
+buffer<float> numbers(std::size_t count, std::uint64_t seed) {
+  buffer<float> out(count);
+  random_stream random(seed, draw::user);
+  for (auto& x : out) x = random.uniform() * 2 - 1;
+  return out;
+}
+
+void report(benchmark::State& state, bench::stopwatch& watch, const shape& s, double peak) {
+  const double work = 2.0 * static_cast<double>(s.m * s.n * s.k);
+  state.counters["GFLOP/s"] = work / watch.median() * 1e-9;
+  state.counters["share"] = work / watch.median() / peak;
+  state.counters["best"] = work / watch.best() / peak;
+}
+
+void forward(benchmark::State& state, const shape& s, std::size_t width) {
+  const execution::threads run{width};
+  const auto a = numbers(s.m * s.k, 1), w = numbers(s.n * s.k, 2);
+  buffer<float> c(s.m * s.n), memory(packed_size(s.k, s.n));
+  const packed b = pack_transposed(run, matrix<const float>(w.data(), s.n, s.k), memory.data());
+  double peak = bench::peak_flops(run);
+  bench::stopwatch watch;
+  for (auto _ : state)
+    watch.time([&] { gemm(run, matrix<const float>(a.data(), s.m, s.k), b, epilogue::store{{c.data(), s.m, s.n}}); });
+  peak = bench::peak_flops(run);
+  report(state, watch, s, peak);
+}
+
+// The gradient of the same weights: [n, m] x [m, k], depth = tokens.
+void weight_gradient(benchmark::State& state, const shape& s, std::size_t width) {
+  const execution::threads run{width};
+  const auto d_y = numbers(s.m * s.n, 1), x = numbers(s.m * s.k, 2);
+  buffer<float> c(s.n * s.k), memory(packed_size(s.m, s.k));
+  const packed b = pack(run, matrix<const float>(x.data(), s.m, s.k), memory.data());
+  double peak = bench::peak_flops(run);
+  bench::stopwatch watch;
+  for (auto _ : state)
+    watch.time([&] { gemm_transposed(run, matrix<const float>(d_y.data(), s.m, s.n), b, epilogue::add{{c.data(), s.n, s.k}}); });
+  peak = bench::peak_flops(run);
+  report(state, watch, s, peak);
+}
+
+// Time of packing as a share of the product that uses it once, and bytes moved.
+template <bool Transposed>
+void packing(benchmark::State& state, const shape& s, std::size_t width) {
+  const execution::threads run{width};
+  const auto w = numbers(s.n * s.k, 2);
+  buffer<float> memory(packed_size(s.k, s.n));
+  bench::stopwatch watch;
+  for (auto _ : state) watch.time([&] {
+    if constexpr (Transposed) pack_transposed(run, matrix<const float>(w.data(), s.n, s.k), memory.data());
+    else pack(run, matrix<const float>(w.data(), s.k, s.n), memory.data());
+  });
+  state.counters["GB/s"] = 8e-9 * static_cast<double>(s.n * s.k) / watch.median();
+}
+
+void peaks(benchmark::State& state, std::size_t width) {
+  const execution::threads run{width};
+  double flops = 0, bytes = 0;
+  for (auto _ : state) flops = bench::peak_flops(run), bytes = bench::peak_bytes(run);
+  state.counters["GFLOP/s"] = flops * 1e-9;
+  state.counters["GB/s"] = bytes * 1e-9;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using benchmark::RegisterBenchmark;
+  for (const std::size_t width : {2u, 1u}) {
+    const std::string suffix = "/threads:" + std::to_string(width);
+    const auto add = [&](const std::string& name, auto body, auto... arguments) {
+      RegisterBenchmark((name + suffix).c_str(), body, arguments..., width)->UseRealTime()->Unit(benchmark::kMicrosecond)->MinTime(0.2);
+    };
+    RegisterBenchmark(("peak" + suffix).c_str(), peaks, width)->Iterations(3)->UseRealTime();
+    for (const auto& s : shapes) add(std::string("forward/") + s.name, forward, s);
+    for (const auto& s : shapes)
+      if (s.m >= 512) add(std::string("weight_gradient/") + s.name, weight_gradient, s);
+    for (const auto& s : shapes)
+      if (s.m >= 512) {
+        add(std::string("pack/") + s.name, packing<false>, s);
+        add(std::string("pack_transposed/") + s.name, packing<true>, s);
+      }
+  }
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+}

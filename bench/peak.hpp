@@ -1,0 +1,111 @@
+// What the machine can do, measured in the process that reports a share of it: multiply-adds a second, bytes read a second.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "bert/core/execution.hpp"
+#include "bert/core/memory.hpp"
+#include "bert/kernels/simd.hpp"
+
+namespace bench {
+
+using bert::execution::threads;
+
+[[nodiscard]] inline double now() noexcept {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// x = x * factor + offset, `steps` times on each of 24 independent registers: 24 chains cover a latency of 4 cycles on up to
+/// 6 pipes, and with two constants fit 32 registers; on 16 registers, 12 chains do.
+inline float multiply_adds(std::size_t steps, float factor, float offset) noexcept {
+  using namespace bert::kernels;
+  constexpr std::size_t chains = simd_registers >= 32 ? 24 : 12;
+  return [&]<std::size_t... I>(std::index_sequence<I...>) {
+    simd x[chains] = {simd(static_cast<float>(I))...};
+    const simd f(factor), o(offset);
+    for (std::size_t s = 0; s < steps; ++s) ((x[I] = fma(x[I], f, o)), ...);
+    simd total = zero();
+    ((total += x[I]), ...);
+    return sum(total);
+  }(std::make_index_sequence<chains>{});
+}
+
+/// Floating-point operations a second of `run.width()` threads together, f32: the best of `repeats` runs of some 2 ms.
+inline double flops_once(const threads& run) {
+  using namespace bert::kernels;
+  constexpr std::size_t chains = simd_registers >= 32 ? 24 : 12, steps = 200'000;
+  volatile float factor = 0.999f, offset = 0.001f, sink = 0;
+  const std::size_t n = run.width(), shares = 4 * n;  // claimed one by one: a slow core takes fewer
+  std::vector<float> results(shares * 16);
+  const float f = factor, o = offset;
+  const double start = now();
+  run.parallel_for(shares, [&](std::size_t i) { results[i * 16] = multiply_adds(steps / 4, f, o); });
+  const double seconds = now() - start;
+  for (const float r : results) sink = sink + r;
+  return 2.0 * static_cast<double>(lanes * chains * (steps / 4) * shares) / seconds;
+}
+
+/// Bytes a second that `run.width()` threads together read from memory: a pass over 256 MB, far more than caches hold.
+inline double bytes_once(const threads& run) {
+  using namespace bert::kernels;
+  static const bert::buffer<float> memory(std::size_t{64} << 20);
+  constexpr std::size_t piece = std::size_t{1} << 18;
+  const std::size_t pieces = memory.size() / piece;
+  std::vector<float> results(pieces);
+  volatile float sink = 0;
+  const double start = now();
+  run.parallel_for(pieces, [&](std::size_t i) {
+    const float* p = memory.data() + i * piece;
+    simd a = zero(), b = zero(), c = zero(), d = zero();
+    for (std::size_t j = 0; j < piece; j += 4 * lanes) {
+      a += load(p + j);
+      b += load(p + j + lanes);
+      c += load(p + j + 2 * lanes);
+      d += load(p + j + 3 * lanes);
+    }
+    results[i] = sum(a + b + (c + d));
+  });
+  const double seconds = now() - start;
+  for (const float r : results) sink = sink + r;
+  return static_cast<double>(memory.size() * sizeof(float)) / seconds;
+}
+
+/// The best of all measurements so far in this process, after a few more: call it near each benchmark.
+inline double peak_flops(const threads& run) {
+  static std::map<std::size_t, double> best;
+  double& b = best[run.width()];
+  for (int i = 0; i < 5; ++i) b = std::max(b, flops_once(run));
+  return b;
+}
+inline double peak_bytes(const threads& run) {
+  static std::map<std::size_t, double> best;
+  double& b = best[run.width()];
+  for (int i = 0; i < 3; ++i) b = std::max(b, bytes_once(run));
+  return b;
+}
+
+/// Times of single calls, for medians and bests: on a machine with other work, means say little.
+class stopwatch {
+ public:
+  template <class Body>
+  void time(Body&& body) {
+    const double start = now();
+    body();
+    seconds_.push_back(now() - start);
+  }
+  [[nodiscard]] double best() const { return *std::min_element(seconds_.begin(), seconds_.end()); }
+  [[nodiscard]] double median() {
+    std::nth_element(seconds_.begin(), seconds_.begin() + static_cast<std::ptrdiff_t>(seconds_.size() / 2), seconds_.end());
+    return seconds_[seconds_.size() / 2];
+  }
+
+ private:
+  std::vector<double> seconds_;
+};
+
+}  // namespace bench
