@@ -35,4 +35,18 @@ struct f16 {
   return {static_cast<std::uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16)};
 }
 
+/// Rounds to nearest, ties to even; beyond 65504 to infinity; a NaN stays a (quiet) NaN.
+[[nodiscard]] constexpr f16 to_f16(float x) noexcept {
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  const auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000u);
+  const std::uint32_t magnitude = bits & 0x7FFFFFFFu;
+  std::uint32_t half = 0;
+  if (magnitude > 0x7F800000u) half = 0x7E00u;
+  else if (magnitude >= 0x477FF000u) half = 0x7C00u;  // 65520 and more
+  else if (magnitude >= 0x38800000u) half = (magnitude - 0x38000000u + 0xFFFu + ((magnitude >> 13) & 1u)) >> 13;
+  else  // below 2^-14: a multiple of 2^-24, which adding 0.5 (last bit 2^-24) rounds to
+    half = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - std::bit_cast<std::uint32_t>(0.5f);
+  return {static_cast<std::uint16_t>(sign | half)};
+}
+
 }  // namespace bert

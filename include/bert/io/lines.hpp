@@ -1,0 +1,143 @@
+// A text file line by line, in bounded memory.
+// Layer: io. Test: tests/unit/io/lines_test.cpp
+#pragma once
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bert/core/error.hpp"
+#include "bert/io/mapped_file.hpp"
+
+namespace bert::io {
+
+struct line_limits {
+  std::size_t longest = std::size_t{1} << 26;  ///< bytes of the longest line allowed: 64 MiB, a book of ten thousand pages
+};
+
+/// Reads lines that end in "\n" or "\r\n"; the last may end with the file. A byte order mark at the start is skipped.
+///
+///     io::line_reader lines("corpus.txt");
+///     for (std::string_view line; lines.next(line);) …
+///
+/// Holds 256 KiB, or twice the longest line if that is more. Any readable path will do, a pipe included; only `seek`
+/// needs a regular file. Throws bert::error with path and reason, or path, line number and limit.
+class line_reader {
+ public:
+  explicit line_reader(std::filesystem::path path, line_limits limits = {}) : path_(std::move(path)), limits_(limits) {
+    fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd_ < 0) fail(reason(errno));
+    struct stat info {};
+    if (::fstat(fd_, &info) == 0 && S_ISDIR(info.st_mode)) {
+      ::close(std::exchange(fd_, -1));
+      fail("a folder");
+    }
+    buffer_.resize(block);
+  }
+  line_reader(line_reader&& other) noexcept
+      : path_(std::move(other.path_)),
+        limits_(other.limits_),
+        fd_(std::exchange(other.fd_, -1)),
+        buffer_(std::move(other.buffer_)),
+        first_(other.first_),
+        last_(other.last_),
+        scanned_(other.scanned_),
+        base_(other.base_),
+        offset_(other.offset_),
+        line_(other.line_),
+        ended_(other.ended_) {}
+  line_reader& operator=(line_reader&&) = delete;
+  ~line_reader() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+
+  /// Writes the next line, without its end, to `line` (valid until the next call); false when there is none.
+  bool next(std::string_view& line) {
+    for (;;) {
+      const char* from = buffer_.data() + scanned_;
+      if (const auto* end = static_cast<const char*>(std::memchr(from, '\n', last_ - scanned_)); end != nullptr)
+        return give(line, static_cast<std::size_t>(end - buffer_.data()), 1);
+      scanned_ = last_;
+      if (ended_) return last_ > first_ && give(line, last_, 0);
+      if (last_ - first_ > limits_.longest) too_long();
+      fill();
+    }
+  }
+
+  /// Number of the line given last, from 1 on; after `seek`, counted from there.
+  [[nodiscard]] std::uint64_t line() const noexcept { return line_; }
+  /// Byte at which the line given last starts.
+  [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+
+  /// Goes to byte `offset`, which should start a line.
+  void seek(std::uint64_t offset) {
+    if (::lseek(fd_, static_cast<off_t>(offset), SEEK_SET) < 0) fail(cat(reason(errno), " on seeking byte ", offset));
+    first_ = last_ = scanned_ = 0;
+    base_ = offset_ = offset;
+    line_ = 0;
+    ended_ = false;
+  }
+
+ private:
+  static constexpr std::size_t block = std::size_t{1} << 18;
+
+  bool give(std::string_view& line, std::size_t end, std::size_t newline) {
+    std::size_t begin = first_;
+    if (base_ + begin == 0 && std::string_view(buffer_.data(), end).starts_with("\xEF\xBB\xBF")) begin += 3;
+    offset_ = base_ + begin;
+    first_ = scanned_ = end + newline;
+    if (end > begin && buffer_[end - 1] == '\r') --end;
+    if (end - begin > limits_.longest) too_long();
+    ++line_;
+    line = {buffer_.data() + begin, end - begin};
+    return true;
+  }
+
+  void fill() {
+    if (first_ > 0) {
+      std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(first_), buffer_.begin() + static_cast<std::ptrdiff_t>(last_),
+                buffer_.begin());
+      base_ += first_;
+      last_ -= first_;
+      scanned_ -= first_;
+      first_ = 0;
+    }
+    if (last_ == buffer_.size()) buffer_.resize(2 * buffer_.size());
+    ssize_t got = 0;
+    do got = ::read(fd_, buffer_.data() + last_, buffer_.size() - last_);
+    while (got < 0 && errno == EINTR);
+    if (got < 0) fail(reason(errno));
+    if (got == 0) ended_ = true;
+    last_ += static_cast<std::size_t>(got);
+  }
+
+  [[noreturn]] void fail(std::string found) const {
+    throw error({path_.string(), "a file to read", std::move(found), "check the path and its permissions"});
+  }
+  [[noreturn]] void too_long() const {
+    throw error({cat(path_.string(), ", line ", line_ + 1), cat("a line of at most ", limits_.longest, " bytes"),
+                 "a longer one", "is this a text file? if so, break its paragraphs into lines"});
+  }
+
+  std::filesystem::path path_;
+  line_limits limits_;
+  int fd_ = -1;
+  std::vector<char> buffer_;
+  std::size_t first_ = 0, last_ = 0, scanned_ = 0;  // unread bytes [first_, last_), no newline in [first_, scanned_)
+  std::uint64_t base_ = 0;                          // where in the file the buffer starts
+  std::uint64_t offset_ = 0, line_ = 0;
+  bool ended_ = false;
+};
+
+}  // namespace bert::io

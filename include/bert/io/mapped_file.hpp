@@ -1,0 +1,76 @@
+// A file's bytes as read-only memory, paged in as they are touched.
+// Layer: io. Test: tests/unit/io/mapped_file_test.cpp
+#pragma once
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "bert/core/error.hpp"
+
+namespace bert::io {
+
+/// The reason behind `errno`, in words.
+[[nodiscard]] inline std::string reason(int code) { return std::generic_category().message(code); }
+
+/// Maps a regular file for as long as it lives. Movable, not copyable; an empty file is an empty span.
+///
+/// Throws bert::error with path and reason. A file that another program shortens while it is mapped is beyond what can
+/// be checked: replace files by renaming (see atomic_file), never by writing into them.
+class mapped_file {
+ public:
+  explicit mapped_file(std::filesystem::path path) : path_(std::move(path)) {
+    const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) fail(reason(errno));
+    struct stat info {};
+    if (::fstat(fd, &info) != 0) fail_closing(fd, reason(errno));
+    if (!S_ISREG(info.st_mode)) fail_closing(fd, S_ISDIR(info.st_mode) ? "a folder" : "no regular file");
+    size_ = static_cast<std::size_t>(info.st_size);
+    if (size_ != 0) {
+      void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
+      if (memory == MAP_FAILED) fail_closing(fd, reason(errno));
+      data_ = static_cast<const std::byte*>(memory);
+    }
+    ::close(fd);
+  }
+  mapped_file(mapped_file&& other) noexcept
+      : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  mapped_file& operator=(mapped_file&& other) noexcept {
+    std::swap(path_, other.path_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~mapped_file() {
+    if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  }
+
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+  [[nodiscard]] std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data_), size_}; }
+
+ private:
+  [[noreturn]] void fail(std::string found) const {
+    throw error({path_.string(), "a file to read", std::move(found), "check the path and its permissions"});
+  }
+  [[noreturn]] void fail_closing(int fd, std::string found) const {
+    ::close(fd);
+    fail(std::move(found));
+  }
+
+  std::filesystem::path path_;
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace bert::io

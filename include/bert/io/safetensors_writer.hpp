@@ -1,0 +1,72 @@
+// The safetensors format, written: the same tensors give the same bytes as the reference writer's.
+// Layer: io. Test: tests/unit/io/safetensors_writer_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "bert/core/error.hpp"
+#include "bert/core/memory.hpp"
+#include "bert/io/atomic_file.hpp"
+#include "bert/io/json.hpp"
+#include "bert/io/safetensors.hpp"
+
+namespace bert::io {
+
+/// A tensor of f32 in memory, ready to be written. Does not own the numbers.
+[[nodiscard]] inline stored_tensor stored(std::string name, std::span<const float> values, std::vector<std::size_t> shape) {
+  return {std::move(name), dtype::f32, std::move(shape), std::as_bytes(values)};
+}
+
+/// Writes `tensors` to `path` atomically (see atomic_file), straight from their memory.
+///
+/// Wider types first, then by name, whatever the order given; header padded with spaces to a multiple of 8 bytes.
+/// `metadata`'s {"format": "pt"} is what transformers asks for. Throws bert::error naming the tensor if a name is given twice
+/// or if bytes do not match type and shape, and with path and reason if writing fails.
+inline void write_safetensors(const std::filesystem::path& path, std::span<const stored_tensor> tensors,
+                              const std::map<std::string, std::string>& metadata = {{"format", "pt"}}) {
+  std::vector<const stored_tensor*> order;
+  for (const stored_tensor& t : tensors) order.push_back(&t);
+  std::sort(order.begin(), order.end(), [](const stored_tensor* a, const stored_tensor* b) {
+    return std::tie(b->type, a->name) < std::tie(a->type, b->name);
+  });
+
+  std::string header = "{";
+  if (!metadata.empty()) header += "\"__metadata__\":" + json(metadata).dump();
+  std::uint64_t offset = 0;
+  std::set<std::string_view> names;
+  for (const stored_tensor* tensor : order) {
+    const stored_tensor& t = *tensor;
+    const std::string place = cat(path.string(), ", tensor \"", t.name, '"');
+    if (t.name == "__metadata__" || !names.insert(t.name).second)
+      throw error({place, "every name once", "a name taken already", {}});
+    std::size_t bytes = bytes_of(t.type);
+    for (const std::size_t extent : t.shape) bytes *= extent;
+    if (bytes != t.bytes.size()) throw error({place, cat(bytes, " bytes for ", shape_text(t.shape)), cat(t.bytes.size()), {}});
+    if (header.size() > 1) header += ',';
+    header += json(t.name).dump() + ":{\"dtype\":\"" + std::string(name_of(t.type)) + "\",\"shape\":" + json(t.shape).dump() +
+              ",\"data_offsets\":[" + std::to_string(offset) + ',' + std::to_string(offset + bytes) + "]}";
+    offset += bytes;
+  }
+  header += '}';
+  header.resize(round_up(header.size(), 8), ' ');
+
+  atomic_file file(path);
+  const std::uint64_t length = header.size();
+  file.write(std::as_bytes(std::span(&length, 1)));
+  file.write(header);
+  for (const stored_tensor* t : order) file.write(t->bytes);
+  file.commit();
+}
+
+}  // namespace bert::io

@@ -1,0 +1,92 @@
+// The atomic file: old or new, never half.
+// Layer: tests.
+#include "bert/io/atomic_file.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/resource.h>
+
+#include <csignal>
+
+#include "scratch.hpp"
+
+using namespace bert::io;
+using bert::testing::has;
+using bert::testing::message_of;
+using bert::testing::scratch;
+using bert::testing::slurp;
+
+TEST_CASE("nothing is seen under the name before commit, everything after") {
+  const scratch dir;
+  const auto path = dir.file("state", "old");
+  {
+    atomic_file file(path);
+    file.write("new, ");
+    file.write(std::string(200'000, 'x'));
+    file.write(" end");
+    CHECK(slurp(path) == "old");
+    file.commit();
+    CHECK(slurp(path) == "new, " + std::string(200'000, 'x') + " end");
+  }
+  CHECK_FALSE(std::filesystem::exists(dir / "state.part"));
+}
+
+TEST_CASE("a writer that is dropped leaves the old file and no other") {
+  const scratch dir;
+  const auto path = dir.file("state", "old");
+  {
+    atomic_file file(path);
+    file.write(std::string(100'000, 'x'));
+  }
+  CHECK(slurp(path) == "old");
+  CHECK_FALSE(std::filesystem::exists(dir / "state.part"));
+}
+
+TEST_CASE("what a killed writer left behind is overwritten whole") {
+  const scratch dir;
+  dir.file("state.part", std::string(1000, 'z'));
+  write_file(dir / "state", "short");
+  CHECK(slurp(dir / "state") == "short");
+  CHECK_FALSE(std::filesystem::exists(dir / "state.part"));
+}
+
+TEST_CASE("of two writers of one file the second is refused, and the first unharmed") {
+  const scratch dir;
+  atomic_file first(dir / "state");
+  first.write("first");
+  CHECK(has(message_of([&] { atomic_file second(dir / "state"); }), "another writer"));
+  first.commit();
+  CHECK(slurp(dir / "state") == "first");
+  write_file(dir / "state", "next");
+  CHECK(slurp(dir / "state") == "next");
+}
+
+TEST_CASE("writing through a symbolic link replaces the file, not the link") {
+  const scratch dir;
+  const auto target = dir.file("target", "old");
+  std::filesystem::create_symlink(target, dir / "link");
+  write_file(dir / "link", "new");
+  CHECK(std::filesystem::is_symlink(dir / "link"));
+  CHECK(slurp(target) == "new");
+}
+
+TEST_CASE("a folder that does not exist is an error that names the path") {
+  const scratch dir;
+  CHECK(has(message_of([&] { write_file(dir / "none" / "file", "x"); }), "none/file: expected a file to write"));
+  CHECK(has(message_of([&] { write_file(dir.folder(), "x"); }), "expected a file to write"));
+}
+
+TEST_CASE("a disk that is full is an error and leaves the old file") {
+  const scratch dir;
+  const auto path = dir.file("state", "old");
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit tight{100'000, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &tight) == 0);
+  const auto message = message_of([&] { write_file(path, std::string(1'000'000, 'x')); });
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  CHECK(has(message, "File too large"));
+  CHECK(slurp(path) == "old");
+  CHECK_FALSE(std::filesystem::exists(dir / "state.part"));
+}

@@ -1,0 +1,78 @@
+// JSON: what is read, and how each fault is told.
+// Layer: tests.
+#include "bert/io/json.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+
+#include "scratch.hpp"
+
+using namespace bert::io;
+using bert::testing::has;
+using bert::testing::message_of;
+using bert::testing::scratch;
+
+TEST_CASE("a fault in JSON is an error that names file, byte, line and column") {
+  const scratch dir;
+  const auto path = dir.file("config.json", "{\n  \"a\": 1,\n  \"b\": oops\n}");
+  const auto message = message_of([&] { (void)read_json(path); });
+  CHECK(has(message, "config.json"));
+  CHECK(has(message, "byte 19 (line 3, column 8)"));
+  CHECK(has(message, "near \"oops"));
+  CHECK(has(message_of([&] { (void)parse_json("{\"a\": [1, 2", "x"); }), "the end of the text at byte 11"));
+  CHECK(has(message_of([&] { (void)parse_json("", "x"); }), "the end of the text at byte 0"));
+  CHECK(has(message_of([&] { (void)parse_json("{} {}", "x"); }), "byte 3"));
+  CHECK(has(message_of([&] { (void)parse_json("{\"a\": 1e999}", "x"); }), "x: expected JSON"));
+  CHECK(has(message_of([&] { (void)parse_json("[\"\xff\xfe\"]", "x"); }), "x: expected JSON"));
+}
+
+TEST_CASE("a key given twice is refused at any depth, and may recur in different objects") {
+  CHECK(has(message_of([&] { (void)parse_json(R"({"a": 1, "a": 2})", "x"); }), "\"a\" twice"));
+  CHECK(has(message_of([&] { (void)parse_json(R"({"b": [{"a": 1, "a": 2}]})", "x"); }), "\"a\" twice"));
+  CHECK(parse_json(R"({"a": {"a": 1}, "b": [{"a": 1}, {"a": 2}]})", "x").size() == 2);
+}
+
+TEST_CASE("a million open brackets are an error and no crash") {
+  CHECK(has(message_of([&] { (void)parse_json(std::string(1'000'000, '['), "x"); }), "levels deep"));
+  std::string objects;
+  for (int i = 0; i < 100'000; ++i) objects += "{\"a\":";
+  CHECK(has(message_of([&] { (void)parse_json(objects, "x"); }), "levels deep"));
+}
+
+TEST_CASE("typed access gives the value or says what was there instead") {
+  const json j = parse_json(
+      R"({"n": 12, "x": 1e-12, "s": "gelu", "b": true, "list": [1, 2], "neg": -1, "big": 18446744073709551615, "none": null})",
+      "x");
+  CHECK(require<int>(j, "n", "c") == 12);
+  CHECK(require<double>(j, "x", "c") == 1e-12);
+  CHECK(require<float>(j, "n", "c") == 12.0f);
+  CHECK(require<std::string>(j, "s", "c") == "gelu");
+  CHECK(require<bool>(j, "b", "c"));
+  CHECK(require<std::vector<int>>(j, "list", "c") == std::vector<int>{1, 2});
+  CHECK(require<std::uint64_t>(j, "big", "c") == 18446744073709551615u);
+  CHECK(value_or<int>(j, "absent", "c", 7) == 7);
+  CHECK(value_or<int>(j, "none", "c", 7) == 7);
+  CHECK(value_or<int>(j, "n", "c", 7) == 12);
+  CHECK(has(message_of([&] { (void)require<int>(j, "absent", "config.json"); }), "config.json: expected the key \"absent\""));
+  CHECK(has(message_of([&] { (void)require<int>(j, "s", "c"); }), "found a string"));
+  CHECK(has(message_of([&] { (void)require<int>(j, "x", "c"); }), "a whole number"));
+  CHECK(has(message_of([&] { (void)require<unsigned>(j, "neg", "c"); }), "from 0 to 4294967295, found -1"));
+  CHECK(has(message_of([&] { (void)require<std::int64_t>(j, "big", "c"); }), "found 18446744073709551615"));
+  CHECK(has(message_of([&] { (void)require<bool>(j, "n", "c"); }), "true or false"));
+  CHECK(has(message_of([&] { (void)require<std::string>(j, "n", "c"); }), "a string, found a whole number"));
+  CHECK(has(message_of([&] { (void)value_or<std::string>(j, "n", "c", "z"); }), "a string"));
+  CHECK(
+      has(message_of([&] { (void)require<std::vector<int>>(parse_json(R"({"list": [1, "2"]})", "x"), "list", "c"); }), "[1]"));
+  CHECK(
+      has(message_of([&] { (void)require<int>(parse_json("[1]", "x"), "a", "c"); }), "c: expected an object, found an array"));
+}
+
+TEST_CASE("what is written is read back, keys sorted") {
+  const scratch dir;
+  json j;
+  j["b"] = "é";
+  j["a"] = 1;
+  CHECK(to_text(j) == "{\n  \"a\": 1,\n  \"b\": \"é\"\n}\n");
+  CHECK(read_json(dir.file("j.json", to_text(j))) == j);
+}
