@@ -1,0 +1,129 @@
+// The masked-LM head: scores every piece of the vocabulary at the scored positions only.
+// Layer: heads. Test: tests/unit/heads/masked_lm_test.cpp. Paper: Devlin et al. 2019, 3.1.
+//
+//   t = norm(activation(hidden[scored,:] Wt^T + bt));  logits = t E^T + b,  E the token embeddings
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+#include "bert/model/tape.hpp"
+
+namespace bert::heads {
+
+struct masked_lm {
+  static constexpr bool reads_pooler = false;
+
+  enum place : std::size_t { bias, dense_weight, dense_bias, norm_gain, norm_bias };
+
+  template <class A>
+  static constexpr auto parameters() {
+    constexpr int h = A::hidden;
+    return std::array<parameter, 5>{{
+        {.stem = "cls.predictions.bias", .rows = vocabulary_rows, .role = role::bias, .born = birth::zeros},
+        {.stem = "cls.predictions.transform.dense.weight", .rows = h, .cols = h},
+        {.stem = "cls.predictions.transform.dense.bias", .rows = h, .role = role::bias, .born = birth::zeros},
+        {.stem = "cls.predictions.transform.LayerNorm.weight", .rows = h, .role = role::norm, .born = birth::ones},
+        {.stem = "cls.predictions.transform.LayerNorm.bias", .rows = h, .role = role::norm, .born = birth::zeros},
+    }};
+  }
+
+  template <class A>
+  class packed {
+   public:
+    static constexpr std::size_t h = A::hidden;
+
+    static constexpr void carve(carver& c, const open_sizes& sizes) noexcept {
+      c.take(kernels::packed_size(h, h));
+      c.take(kernels::packed_size(h, static_cast<std::size_t>(sizes.vocab)));
+      for (const std::size_t n : {h, h, h, static_cast<std::size_t>(sizes.vocab)}) c.take(n);
+    }
+
+    template <executor E>
+    packed(const E& e, carver& c, const head_parameters<const float>& p, const open_sizes& sizes) noexcept
+        : dense(kernels::pack_transposed(e, p.weight(place::dense_weight), c.take(kernels::packed_size(h, h)))),
+          decoder(kernels::pack_transposed(e, p.word, c.take(kernels::packed_size(h, p.word.rows)))),
+          dense_bias(copy(c, p[place::dense_bias], h)), norm_gain(copy(c, p[place::norm_gain], h)),
+          norm_bias(copy(c, p[place::norm_bias], h)), bias(copy(c, p[place::bias], static_cast<std::size_t>(sizes.vocab))) {}
+
+    kernels::packed dense, decoder;
+    const float *dense_bias, *norm_gain, *norm_bias, *bias;
+
+   private:
+    static const float* copy(carver& c, const float* from, std::size_t n) noexcept { return std::copy_n(from, n, c.take(n)) - n; }
+  };
+
+  /// Buffers of a session; `output()` is [scored, V].
+  template <class A>
+  class workspace {
+   public:
+    static constexpr std::size_t h = A::hidden;
+
+    constexpr workspace(carver& c, const batch_shape& s, const open_sizes& sizes) noexcept
+        : vocab_(static_cast<std::size_t>(sizes.vocab)), hidden_(c.take(s.scored * h)), dense_(c.take(s.scored * h)), logits_(c.take(s.scored * vocab_)) {}
+
+    template <executor E>
+    void run(const E& e, const packed<A>& p, const encoded& in) noexcept {
+      rows_ = in.batch.scored().size();
+      const matrix<float> hidden{hidden_, rows_, h}, dense{dense_, rows_, h};
+      kernels::gather_rows(e, in.hidden, in.batch.scored(), hidden);
+      kernels::gemm(e, hidden, p.dense, kernels::epilogue::bias_activation<typename A::activation>{dense, p.dense_bias, {}});
+      kernels::layer_norm(e, dense, p.norm_gain, p.norm_bias, A::norm_epsilon, dense, nullptr, nullptr);
+      kernels::gemm(e, dense, p.decoder, kernels::epilogue::bias{matrix<float>{logits_, rows_, vocab_}, p.bias});
+    }
+    [[nodiscard]] view<const float, dynamic, A::vocab> output() const noexcept {
+      if constexpr (A::vocab == dynamic) return view<const float, dynamic, dynamic>(logits_, rows_, vocab_);
+      else return view<const float, dynamic, A::vocab>(logits_, rows_);
+    }
+
+   private:
+    std::size_t vocab_, rows_ = 0;
+    float *hidden_, *dense_, *logits_;
+  };
+
+  /// Buffers of a training step. `logits()` [scored, V] is overwritten by its own gradient before `backward`.
+  template <class A>
+  class tape {
+   public:
+    static constexpr std::size_t h = A::hidden;
+
+    constexpr tape(carver& c, const batch_shape& s, const open_sizes& sizes) noexcept
+        : vocab_(static_cast<std::size_t>(sizes.vocab)), hidden_(c.take(s.scored * h)), before_(c.take(s.scored * h)),
+          dense_(c.take(s.scored * h)), normed_(c.take(s.scored * h)), mean_(c.take(s.scored)), rstd_(c.take(s.scored)),
+          d_(c.take(s.scored * h)), logits_(c.take(s.scored * vocab_)),
+          packed_(c.take(std::max(layers::linear_scratch(s.scored, h, vocab_), layers::linear_scratch(s.scored, h, h)))) {}
+
+    [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, vocab_}; }
+
+    template <executor E>
+    void forward(const E& e, const head_parameters<const float>& p, const encoded& in, const step_noise&) noexcept {
+      rows_ = in.batch.scored().size();
+      if (rows_ == 0) return;
+      const matrix<float> hidden{hidden_, rows_, h}, before{before_, rows_, h}, dense{dense_, rows_, h}, normed{normed_, rows_, h};
+      kernels::gather_rows(e, in.hidden, in.batch.scored(), hidden);
+      layers::linear_forward(e, hidden, p.weight(place::dense_weight),
+                             kernels::epilogue::bias_activation<typename A::activation>{dense, p[place::dense_bias], before}, packed_);
+      kernels::layer_norm(e, dense, p[place::norm_gain], p[place::norm_bias], A::norm_epsilon, normed, mean_, rstd_);
+      layers::linear_forward(e, normed, p.word, kernels::epilogue::bias{logits(), p[place::bias]}, packed_);
+    }
+
+    template <executor E>
+    void backward(const E& e, const head_parameters<const float>& p, const head_parameters<float>& g, const encoded& in, matrix<float> d_hidden,
+                  matrix<float>, const step_noise&) noexcept {
+      if (rows_ == 0) return;
+      const matrix<float> hidden{hidden_, rows_, h}, before{before_, rows_, h}, dense{dense_, rows_, h}, normed{normed_, rows_, h}, d{d_, rows_, h};
+      layers::linear_backward(e, normed, p.word, logits(), g.word, g[place::bias], kernels::epilogue::store{d}, packed_);
+      kernels::layer_norm_backward(e, dense, p[place::norm_gain], mean_, rstd_, d, d, g[place::norm_gain], g[place::norm_bias]);
+      kernels::activate_backward<typename A::activation>(e, before, d);
+      layers::linear_backward(e, hidden, p.weight(place::dense_weight), d, g.weight(place::dense_weight), g[place::dense_bias],
+                              kernels::epilogue::store{normed}, packed_);
+      kernels::scatter_add_rows(e, normed, in.batch.scored(), d_hidden);
+    }
+
+   private:
+    std::size_t vocab_, rows_ = 0;
+    float *hidden_, *before_, *dense_, *normed_, *mean_, *rstd_, *d_, *logits_, *packed_;
+  };
+};
+
+}  // namespace bert::heads

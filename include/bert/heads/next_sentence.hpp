@@ -1,0 +1,12 @@
+// The next-sentence head: does B follow A? Class 0 follows, class 1 comes from another document.
+// Layer: heads. Test: tests/unit/heads/pooled_linear_test.cpp. Paper: Devlin et al. 2019, 3.1.
+#pragma once
+
+#include "bert/heads/pooled_linear.hpp"
+
+namespace bert::heads {
+
+/// logits [S, 2] = pooled W^T + b. Sentence order (Lan et al. 2020) is the same head under other pairs.
+struct next_sentence : pooled_linear<"cls.seq_relationship.weight", "cls.seq_relationship.bias", 2, false> {};
+
+}  // namespace bert::heads

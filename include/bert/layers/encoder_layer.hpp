@@ -1,0 +1,193 @@
+// One layer of the encoder: self-attention and feed-forward, each with residual and norm after it.
+// Layer: layers. Test: tests/unit/layers/encoder_layer_test.cpp. Papers: Vaswani et al. 2017; Devlin et al. 2019.
+//
+//   a = attention(x Wqkv^T + bqkv);        m = norm1(x + drop(a Wo^T + bo))
+//   f = activation(m Wup^T + bup);         y = norm2(m + drop(f Wdown^T + bdown))
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "bert/kernels/attention.hpp"
+#include "bert/kernels/attention_backward.hpp"
+#include "bert/kernels/dropout.hpp"
+#include "bert/kernels/layer_norm.hpp"
+#include "bert/layers/linear.hpp"
+#include "bert/tensor/arena.hpp"
+
+namespace bert::layers {
+
+/// Dropout of one training step; every site in the network derives its own key.
+struct step_noise {
+  float hidden = 0;
+  float attention = 0;
+  std::uint64_t key = 0;
+
+  [[nodiscard]] constexpr kernels::dropout hidden_at(std::uint64_t site) const noexcept { return {hidden, mix(site)}; }
+  [[nodiscard]] constexpr kernels::dropout attention_at(std::uint64_t site) const noexcept { return {attention, mix(site)}; }
+
+ private:
+  // splitmix64's finaliser
+  [[nodiscard]] constexpr std::uint64_t mix(std::uint64_t site) const noexcept {
+    std::uint64_t z = key + (site + 1) * 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+  }
+};
+
+/// Pointers to a layer's tensors in a block of parameters (T = const float) or of gradients (T = float).
+template <class A, class T>
+struct encoder_layer_parameters {
+  static constexpr std::size_t h = A::hidden, f = A::intermediate;
+  T *qkv_weight, *qkv_bias, *out_weight, *out_bias, *norm1_gain, *norm1_bias, *up_weight, *up_bias, *down_weight, *down_bias,
+      *norm2_gain, *norm2_bias;
+
+  [[nodiscard]] matrix<T> qkv() const noexcept { return {qkv_weight, 3 * h, h}; }
+  [[nodiscard]] matrix<T> out() const noexcept { return {out_weight, h, h}; }
+  [[nodiscard]] matrix<T> up() const noexcept { return {up_weight, f, h}; }
+  [[nodiscard]] matrix<T> down() const noexcept { return {down_weight, h, f}; }
+};
+
+/// The four weights packed for inference, and the vectors beside them.
+template <class A>
+struct packed_encoder_layer {
+  static constexpr std::size_t h = A::hidden, f = A::intermediate;
+  kernels::packed qkv, out, up, down;
+  const float *qkv_bias, *out_bias, *norm1_gain, *norm1_bias, *up_bias, *down_bias, *norm2_gain, *norm2_bias;
+
+  static constexpr void carve(carver& c) noexcept {
+    for (const std::size_t n : {kernels::packed_size(h, 3 * h), kernels::packed_size(h, h), kernels::packed_size(h, f), kernels::packed_size(f, h)})
+      c.take(n);
+    for (const std::size_t n : {3 * h, h, h, h, f, h, h, h}) c.take(n);
+  }
+
+  /// Packs and copies `p` into what `c` hands out, `carve`'s amount.
+  template <executor E>
+  packed_encoder_layer(const E& e, carver& c, const encoder_layer_parameters<A, const float>& p) noexcept
+      : qkv(pack(e, c, p.qkv())), out(pack(e, c, p.out())), up(pack(e, c, p.up())), down(pack(e, c, p.down())),
+        qkv_bias(copy(c, p.qkv_bias, 3 * h)), out_bias(copy(c, p.out_bias, h)), norm1_gain(copy(c, p.norm1_gain, h)),
+        norm1_bias(copy(c, p.norm1_bias, h)), up_bias(copy(c, p.up_bias, f)), down_bias(copy(c, p.down_bias, h)),
+        norm2_gain(copy(c, p.norm2_gain, h)), norm2_bias(copy(c, p.norm2_bias, h)) {}
+
+ private:
+  template <executor E>
+  static kernels::packed pack(const E& e, carver& c, matrix<const float> w) noexcept {
+    return kernels::pack_transposed(e, w, c.take(kernels::packed_size(w.cols, w.rows)));
+  }
+  static const float* copy(carver& c, const float* from, std::size_t n) noexcept { return std::copy_n(from, n, c.take(n)) - n; }
+};
+
+/// Buffers that all layers share in inference.
+template <class A>
+struct encoder_layer_workspace {
+  static constexpr std::size_t h = A::hidden, f = A::intermediate;
+  float *qkv, *context, *middle, *wide;
+
+  constexpr encoder_layer_workspace(carver& c, std::size_t n) noexcept
+      : qkv(c.take(n * 3 * h)), context(c.take(n * h)), middle(c.take(n * h)), wide(c.take(n * f)) {}
+};
+
+/// x <- layer(x), `x` [N, H] in place.
+template <class A, executor E>
+void encoder_layer_forward(const E& e, const packed_encoder_layer<A>& p, std::span<const std::size_t> starts, matrix<float> x,
+                           const encoder_layer_workspace<A>& w) noexcept {
+  namespace epi = kernels::epilogue;
+  constexpr std::size_t h = A::hidden, f = A::intermediate;
+  const std::size_t n = x.rows;
+  const matrix<float> qkv{w.qkv, n, 3 * h}, context{w.context, n, h}, middle{w.middle, n, h}, wide{w.wide, n, f};
+
+  kernels::gemm(e, x, p.qkv, epi::bias{qkv, p.qkv_bias});
+  kernels::attention<A::head_dim>(e, qkv, starts, context, nullptr, kernels::dropout{});
+  kernels::gemm(e, context, p.out, epi::bias_residual{middle, p.out_bias, x});
+  kernels::layer_norm(e, middle, p.norm1_gain, p.norm1_bias, A::norm_epsilon, middle, nullptr, nullptr);
+  kernels::gemm(e, middle, p.up, epi::bias_activation<typename A::activation>{wide, p.up_bias, {}});
+  kernels::gemm(e, wide, p.down, epi::bias_residual{x, p.down_bias, middle});
+  kernels::layer_norm(e, x, p.norm2_gain, p.norm2_bias, A::norm_epsilon, x, nullptr, nullptr);
+}
+
+/// What the forward pass of one layer leaves for its backward pass: 16 H floats a token where F = 4 H.
+template <class A>
+struct encoder_layer_tape {
+  static constexpr std::size_t h = A::hidden, f = A::intermediate;
+  float *qkv, *context, *sum1, *middle, *before, *wide, *sum2, *y;
+  float *log_sum, *mean1, *rstd1, *mean2, *rstd2;
+
+  constexpr encoder_layer_tape(carver& c, std::size_t n) noexcept
+      : qkv(c.take(n * 3 * h)), context(c.take(n * h)), sum1(c.take(n * h)), middle(c.take(n * h)), before(c.take(n * f)),
+        wide(c.take(n * f)), sum2(c.take(n * h)), y(c.take(n * h)), log_sum(c.take(n * static_cast<std::size_t>(A::heads))),
+        mean1(c.take(n)), rstd1(c.take(n)), mean2(c.take(n)), rstd2(c.take(n)) {}
+};
+
+/// Buffers that all layers share in the backward pass.
+template <class A>
+struct encoder_layer_scratch {
+  static constexpr std::size_t h = A::hidden, f = A::intermediate;
+  float *branch, *d_sum, *d_qkv, *d_wide, *packed;
+
+  constexpr encoder_layer_scratch(carver& c, std::size_t n) noexcept
+      : branch(c.take(n * h)), d_sum(c.take(n * h)), d_qkv(c.take(n * 3 * h)), d_wide(c.take(n * f)),
+        packed(c.take(std::max({linear_scratch(n, h, 3 * h), linear_scratch(n, h, f), linear_scratch(n, f, h)}))) {}
+};
+
+/// y = layer(x), kept on the tape. `x` [N, H]; `layer` keys the dropout.
+template <class A, executor E>
+void encoder_layer_forward(const E& e, const encoder_layer_parameters<A, const float>& p, std::span<const std::size_t> starts,
+                           matrix<const float> x, const encoder_layer_tape<A>& t, const encoder_layer_scratch<A>& s,
+                           const step_noise& noise, std::uint64_t layer) noexcept {
+  namespace epi = kernels::epilogue;
+  constexpr std::size_t h = A::hidden, f = A::intermediate;
+  const std::size_t n = x.rows;
+  const matrix<float> qkv{t.qkv, n, 3 * h}, context{t.context, n, h}, sum1{t.sum1, n, h}, middle{t.middle, n, h}, before{t.before, n, f},
+      wide{t.wide, n, f}, sum2{t.sum2, n, h}, y{t.y, n, h};
+
+  const auto with_residual = [&](matrix<const float> in, matrix<const float> w, const float* bias, matrix<const float> residual,
+                                 matrix<float> sum, std::uint64_t site) {
+    if (noise.hidden == 0) return linear_forward(e, in, w, epi::bias_residual{sum, bias, residual}, s.packed);
+    linear_forward(e, in, w, epi::bias{sum, bias}, s.packed);
+    kernels::add_residual(e, noise.hidden_at(site), sum, residual, sum);
+  };
+
+  linear_forward(e, x, p.qkv(), epi::bias{qkv, p.qkv_bias}, s.packed);
+  kernels::attention<A::head_dim>(e, qkv, starts, context, t.log_sum, noise.attention_at(3 * layer));
+  with_residual(context, p.out(), p.out_bias, x, sum1, 3 * layer + 1);
+  kernels::layer_norm(e, sum1, p.norm1_gain, p.norm1_bias, A::norm_epsilon, middle, t.mean1, t.rstd1);
+  linear_forward(e, middle, p.up(), epi::bias_activation<typename A::activation>{wide, p.up_bias, before}, s.packed);
+  with_residual(wide, p.down(), p.down_bias, middle, sum2, 3 * layer + 2);
+  kernels::layer_norm(e, sum2, p.norm2_gain, p.norm2_bias, A::norm_epsilon, y, t.mean2, t.rstd2);
+}
+
+/// d <- d_x, given d = d_y [N, H]; adds the gradients of the layer's parameters to `g`.
+template <class A, executor E>
+void encoder_layer_backward(const E& e, const encoder_layer_parameters<A, const float>& p, const encoder_layer_parameters<A, float>& g,
+                            std::span<const std::size_t> starts, matrix<const float> x, const encoder_layer_tape<A>& t,
+                            const encoder_layer_scratch<A>& s, matrix<float> d, const step_noise& noise, std::uint64_t layer) noexcept {
+  namespace epi = kernels::epilogue;
+  constexpr std::size_t h = A::hidden, f = A::intermediate;
+  const std::size_t n = x.rows;
+  const matrix<const float> qkv{t.qkv, n, 3 * h}, context{t.context, n, h}, sum1{t.sum1, n, h}, middle{t.middle, n, h},
+      before{t.before, n, f}, wide{t.wide, n, f}, sum2{t.sum2, n, h};
+  const matrix<float> d_sum{s.d_sum, n, h}, d_qkv{s.d_qkv, n, 3 * h}, d_wide{s.d_wide, n, f};
+
+  // The branch's share of a sum's gradient: the gradient itself, or a dropped copy of it.
+  const auto branch_of = [&](matrix<float> d_total, std::uint64_t site) -> matrix<const float> {
+    if (noise.hidden == 0) return d_total;
+    const matrix<float> branch{s.branch, n, h};
+    std::copy_n(d_total.data, n * h, branch.data);
+    kernels::apply_dropout(e, noise.hidden_at(site), branch);
+    return branch;
+  };
+
+  kernels::layer_norm_backward(e, sum2, p.norm2_gain, t.mean2, t.rstd2, d, d_sum, g.norm2_gain, g.norm2_bias);
+  linear_backward(e, wide, p.down(), branch_of(d_sum, 3 * layer + 2), g.down(), g.down_bias,
+                  epi::activation_gradient<typename A::activation>{d_wide, before}, s.packed);
+  linear_backward(e, middle, p.up(), d_wide, g.up(), g.up_bias, epi::residual{d, d_sum}, s.packed);
+
+  kernels::layer_norm_backward(e, sum1, p.norm1_gain, t.mean1, t.rstd1, d, d_sum, g.norm1_gain, g.norm1_bias);
+  linear_backward(e, context, p.out(), branch_of(d_sum, 3 * layer + 1), g.out(), g.out_bias, epi::store{d}, s.packed);
+  kernels::attention_backward<A::head_dim>(e, qkv, starts, context, t.log_sum, d, d_qkv, noise.attention_at(3 * layer));
+  linear_backward(e, x, p.qkv(), d_qkv, g.qkv(), g.qkv_bias, epi::residual{d, d_sum}, s.packed);
+}
+
+}  // namespace bert::layers

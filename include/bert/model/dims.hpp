@@ -1,0 +1,96 @@
+// The sizes of a BERT, and the type that they make.
+// Layer: model. Test: tests/unit/model/dims_test.cpp, tests/compile_fail. Paper: Devlin et al. 2019, "BERT".
+#pragma once
+
+#include <concepts>
+
+#include "bert/core/ensure.hpp"
+#include "bert/kernels/activation.hpp"
+#include "bert/tensor/view.hpp"
+
+namespace bert {
+
+/// The sizes of an architecture. `vocab = bert::dynamic` leaves the vocabulary open until a model is made.
+struct dims {
+  int vocab = dynamic;
+  int hidden = 0;
+  int layers = 0;
+  int heads = 0;
+  int intermediate = 0;
+  int positions = 512;
+  int segments = 2;
+  int norm_epsilon_exponent = -12;  ///< layer norm adds 10^this to the variance
+
+  constexpr bool operator==(const dims&) const = default;
+};
+
+/// Shown in diagnostics only.
+namespace fact {
+template <int> struct hidden {};
+template <int> struct heads {};
+template <int> struct layers {};
+template <int> struct intermediate {};
+template <int> struct positions {};
+template <int> struct vocab {};
+}  // namespace fact
+
+/// Policies of the feed-forward activation, by the names that config.json has for them.
+namespace activation {
+using kernels::gelu_erf;   // "gelu", the default
+using kernels::gelu_tanh;  // "gelu_new", google-research/bert
+using kernels::relu;       // "relu"
+}  // namespace activation
+
+/// Derive from this to name an architecture: `struct pocket : bert::architecture_of<bert::dims{.vocab = 8'192, …}> {};`
+template <dims D, class Activation = activation::gelu_erf>
+struct architecture_of {
+  static_assert(ensure<(D.hidden > 0 && D.layers > 0 && D.heads > 0 && D.intermediate > 0),
+                       facts<fact::hidden<D.hidden>, fact::layers<D.layers>, fact::heads<D.heads>, fact::intermediate<D.intermediate>>>,
+                "bert::dims: hidden, layers, heads and intermediate must be positive; name each of them in dims{…}");
+  static_assert(ensure<(D.heads > 0 && D.hidden % (D.heads > 0 ? D.heads : 1) == 0), facts<fact::hidden<D.hidden>, fact::heads<D.heads>>>,
+                "bert::dims: hidden must be a multiple of heads; change .hidden or .heads");
+  static_assert(ensure<(D.vocab == dynamic || D.vocab > 0), facts<fact::vocab<D.vocab>>>,
+                "bert::dims: vocab must be positive or bert::dynamic; change .vocab");
+  static_assert(ensure<(D.positions > 0 && D.segments > 0), facts<fact::positions<D.positions>>>,
+                "bert::dims: positions and segments must be positive; change .positions or .segments");
+
+  static constexpr dims dimensions = D;
+  using activation = Activation;
+
+  static constexpr int vocab = D.vocab, hidden = D.hidden, layers = D.layers, heads = D.heads, intermediate = D.intermediate,
+                       positions = D.positions, segments = D.segments, head_dim = D.hidden / (D.heads > 0 ? D.heads : 1);
+  static constexpr float norm_epsilon = [] {
+    double e = 1;
+    for (int i = 0; i > D.norm_epsilon_exponent; --i) e /= 10;
+    return static_cast<float>(e);
+  }();
+};
+
+/// A type derived from `architecture_of`.
+template <class A>
+concept architecture = requires {
+  { A::dimensions } -> std::convertible_to<dims>;
+  typename A::activation;
+  { A::head_dim } -> std::convertible_to<int>;
+};
+
+namespace detail {
+constexpr dims replace_vocab(dims d, int vocab) {
+  d.vocab = vocab;
+  return d;
+}
+constexpr dims replace_positions(dims d, int positions) {
+  d.positions = positions;
+  return d;
+}
+}  // namespace detail
+
+/// `A` with any vocabulary, its size known when a model is made or loaded.
+template <architecture A>
+struct open_vocabulary : architecture_of<detail::replace_vocab(A::dimensions, dynamic), typename A::activation> {};
+
+/// `A` for sequences of up to `Positions` tokens.
+template <architecture A, int Positions>
+struct with_positions : architecture_of<detail::replace_positions(A::dimensions, Positions), typename A::activation> {};
+
+}  // namespace bert

@@ -1,0 +1,205 @@
+// Inference: weights packed once by `freeze`, run by sessions that never allocate.
+// Layer: model. Test: tests/unit/model/session_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <tuple>
+#include <utility>
+
+#include "bert/model/model.hpp"
+
+namespace bert {
+
+/// In what numbers a frozen model computes.
+namespace precision {
+struct f32 {};
+}  // namespace precision
+
+namespace detail {
+
+/// Throws unless every id, segment and length of `b` fits architecture A and a vocabulary of `vocab` pieces.
+template <class A>
+void check_batch(const token_batch& b, int vocab, const char* where) {
+  for (std::size_t s = 0; s < b.sequences(); ++s)
+    if (b.length(s) > static_cast<std::size_t>(A::positions))
+      throw error({cat(where, ", sequence ", s), cat("at most ", A::positions, " tokens, the architecture's positions"), cat(b.length(s)),
+                   "truncate when encoding"});
+  for (std::size_t i = 0; i < b.tokens(); ++i) {
+    if (b.ids()[i] < 0 || b.ids()[i] >= vocab)
+      throw error({cat(where, ", token ", i), cat("an id from 0 to ", vocab - 1), cat(b.ids()[i]), "use the model's own vocabulary"});
+    if (b.segments()[i] >= A::segments)
+      throw error({cat(where, ", token ", i), cat("a segment from 0 to ", A::segments - 1), cat(int{b.segments()[i]}), {}});
+  }
+}
+
+template <class A>
+constexpr batch_shape complete(batch_shape s) noexcept {
+  if (s.scored == batch_shape::unlimited) s.scored = s.tokens;
+  s.longest = std::min(s.longest, static_cast<std::size_t>(A::positions));
+  return s;
+}
+
+inline void check_capacity(const token_batch& b, const batch_shape& room, const char* where) {
+  const auto shape = b.shape();
+  const auto text = [](const batch_shape& s) { return cat(s.sequences, " sequences, ", s.tokens, " tokens, ", s.scored, " scored positions"); };
+  if (b.empty()) throw error({where, "at least one sequence", "an empty batch", {}});
+  if (!room.holds({shape.sequences, shape.tokens, shape.scored, 0}))
+    throw error({where, "at most " + text(room), text(shape), "make the session with a larger shape, or split the batch"});
+}
+
+}  // namespace detail
+
+template <class Frozen, executor E>
+class session;
+
+template <class Model, class Precision>
+class frozen;
+
+/// A model packed for inference: independent of the model it came from, immutable, shared by any number of sessions.
+template <class A, class... Heads>
+class frozen<model<A, Heads...>, precision::f32> {
+ public:
+  using model_type = model<A, Heads...>;
+  using architecture = A;
+  static constexpr bool reads_pooler = model_type::reads_pooler;
+
+  template <executor E>
+  frozen(const E& e, const model_type& m) : sizes_(m.sizes()), block_(size(m.sizes())) {
+    carver c{block_.data()};
+    const auto embedding = m.embedding(m.block().data());
+    const auto table = [&](matrix<const float> t) {
+      return matrix<const float>{std::copy_n(t.data, t.rows * t.cols, c.take(t.rows * t.cols)) - t.rows * t.cols, t.rows, t.cols};
+    };
+    const auto row = [&](const float* r) { return table({r, 1, static_cast<std::size_t>(A::hidden)}).data; };
+    embedding_ = {table(embedding.word), table(embedding.position), table(embedding.segment), row(embedding.norm_gain), row(embedding.norm_bias)};
+    layers_.reserve(A::layers);
+    for (std::size_t l = 0; l < A::layers; ++l) layers_.emplace_back(e, c, m.layer(m.block().data(), l));
+    if constexpr (reads_pooler) pooler_.emplace_back(e, c, m.pooler(m.block().data()));
+    (std::get<std::vector<typename Heads::template packed<A>>>(heads_).emplace_back(
+         e, c, m.template head<Heads>(m.block().data()), sizes_), ...);
+  }
+
+  /// A session with room for batches of `shape`. The frozen model must outlive it. One session serves one thread at a time.
+  template <executor E = execution::serial>
+  [[nodiscard]] bert::session<frozen, E> session(const batch_shape& shape, const E& e = {}) const {
+    return bert::session<frozen, E>(*this, detail::complete<A>(shape), e);
+  }
+
+  [[nodiscard]] const open_sizes& sizes() const noexcept { return sizes_; }
+  [[nodiscard]] const auto& embedding() const noexcept { return embedding_; }
+  [[nodiscard]] const auto& layer(std::size_t l) const noexcept { return layers_[l]; }
+  [[nodiscard]] const auto& pooler() const noexcept { return pooler_.front(); }
+  template <class Head>
+  [[nodiscard]] const auto& head() const noexcept {
+    return std::get<std::vector<typename Head::template packed<A>>>(heads_).front();
+  }
+
+ private:
+  static constexpr std::size_t size(const open_sizes& sizes) noexcept {
+    carver c;
+    for (const std::size_t rows : {static_cast<std::size_t>(sizes.vocab), std::size_t{A::positions}, std::size_t{A::segments}, std::size_t{1}, std::size_t{1}})
+      c.take(rows * A::hidden);
+    for (int l = 0; l < A::layers; ++l) layers::packed_encoder_layer<A>::carve(c);
+    if constexpr (reads_pooler) layers::packed_pooler<A>::carve(c);
+    (Heads::template packed<A>::carve(c, sizes), ...);
+    return c.used();
+  }
+
+  open_sizes sizes_;
+  buffer<float> block_;
+  layers::embedding_parameters<A, const float> embedding_{};
+  std::vector<layers::packed_encoder_layer<A>> layers_;
+  std::vector<layers::packed_pooler<A>> pooler_;
+  std::tuple<std::vector<typename Heads::template packed<A>>...> heads_;
+};
+
+/// Packs `m` for inference in `Precision`.
+template <class Precision = precision::f32, class A, class... Heads, executor E = execution::serial>
+[[nodiscard]] frozen<model<A, Heads...>, Precision> freeze(const model<A, Heads...>& m, const E& e = {}) {
+  return frozen<model<A, Heads...>, Precision>(e, m);
+}
+
+/// The buffers of a session, laid out by one description for counting and for carving.
+template <class Model>
+struct session_workspace;
+
+template <class A, class... Heads>
+struct session_workspace<model<A, Heads...>> {
+  constexpr session_workspace(carver& c, const batch_shape& s, const open_sizes& sizes) noexcept
+      : x(c.take(s.tokens * A::hidden)), layer(c, s.tokens), pooler(c, model<A, Heads...>::reads_pooler ? s.sequences : 0),
+        heads{typename Heads::template workspace<A>(c, s, sizes)...} {}
+
+  float* x;
+  layers::encoder_layer_workspace<A> layer;
+  layers::pooler_workspace<A> pooler;
+  std::tuple<typename Heads::template workspace<A>...> heads;
+};
+
+/// Bytes that a session takes for batches of `shape`; a constant expression where the sizes are.
+template <class Model>
+[[nodiscard]] constexpr std::size_t session_bytes(batch_shape shape, open_sizes sizes = {.vocab = Model::architecture::vocab}) noexcept {
+  carver c;
+  (void)session_workspace<Model>(c, detail::complete<typename Model::architecture>(shape), sizes);
+  return c.used() * sizeof(float);
+}
+
+template <class A, class... Heads, class Precision, executor E>
+class session<frozen<model<A, Heads...>, Precision>, E> {
+ public:
+  using frozen_type = frozen<model<A, Heads...>, Precision>;
+
+  session(const frozen_type& f, const batch_shape& capacity, const E& e)
+      : frozen_(&f), capacity_(capacity), executor_(e), block_(session_bytes<model<A, Heads...>>(capacity, f.sizes()) / sizeof(float)),
+        work_(carve(block_.data(), capacity, f.sizes())) {}
+
+  /// Runs the encoder and every head. Returns the first head's output, or the hidden states [N, H] where there is no head.
+  /// The view stays valid until the next call. Throws bert::error if the batch does not fit; never allocates.
+  auto operator()(const token_batch& batch) {
+    detail::check_capacity(batch, capacity_, "bert::session");
+    detail::check_batch<A>(batch, frozen_->sizes().vocab, "bert::session");
+    const std::size_t n = batch.tokens();
+    const matrix<float> x{work_.x, n, A::hidden};
+    layers::embeddings_forward<A>(executor_, frozen_->embedding(), batch, x);
+    for (std::size_t l = 0; l < A::layers; ++l)
+      layers::encoder_layer_forward<A>(executor_, frozen_->layer(l), batch.starts(), x, work_.layer);
+    if constexpr (frozen_type::reads_pooler) layers::pooler_forward<A>(executor_, frozen_->pooler(), batch.starts(), x, work_.pooler);
+    tokens_ = n;
+    sequences_ = batch.sequences();
+    const encoded in{batch, x, {work_.pooler.pooled, sequences_, A::hidden}};
+    (std::get<typename Heads::template workspace<A>>(work_.heads).run(executor_, frozen_->template head<Heads>(), in), ...);
+    if constexpr (sizeof...(Heads) == 0) return hidden();
+    else return std::get<0>(work_.heads).output();
+  }
+
+  /// The last layer's output for the last batch: [tokens, H].
+  [[nodiscard]] view<const float, dynamic, A::hidden> hidden() const noexcept { return view<const float, dynamic, A::hidden>(work_.x, tokens_); }
+  /// The pooler's output for the last batch: [sequences, H].
+  [[nodiscard]] view<const float, dynamic, A::hidden> pooled() const noexcept
+    requires(frozen_type::reads_pooler)
+  {
+    return view<const float, dynamic, A::hidden>(work_.pooler.pooled, sequences_);
+  }
+  /// A head's output for the last batch.
+  template <class Head>
+  [[nodiscard]] auto output() const noexcept {
+    return std::get<typename Head::template workspace<A>>(work_.heads).output();
+  }
+  [[nodiscard]] const batch_shape& capacity() const noexcept { return capacity_; }
+
+ private:
+  static session_workspace<model<A, Heads...>> carve(float* block, const batch_shape& shape, const open_sizes& sizes) {
+    carver c{block};
+    return session_workspace<model<A, Heads...>>(c, shape, sizes);
+  }
+
+  const frozen_type* frozen_;
+  batch_shape capacity_;
+  E executor_;
+  buffer<float> block_;
+  session_workspace<model<A, Heads...>> work_;
+  std::size_t tokens_ = 0, sequences_ = 0;
+};
+
+}  // namespace bert

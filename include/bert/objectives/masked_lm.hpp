@@ -1,0 +1,60 @@
+// The masked-LM objective over a masking policy.
+// Layer: objectives. Test: tests/unit/objectives/joint_test.cpp. Papers: Devlin et al. 2019; Liu et al. 2019 (dynamic masks).
+#pragma once
+
+#include <cstdint>
+
+#include "bert/heads/masked_lm.hpp"
+#include "bert/objectives/masking.hpp"
+#include "bert/objectives/objective.hpp"
+
+namespace bert::objectives {
+
+/// loss = -mean over masked positions of log softmax(logits)[original token]
+///
+/// `Masking` chooses the positions and what stands there instead; the masks of a sequence depend on the seed, its key and
+/// the epoch alone.
+template <class Masking = masking::token>
+struct masked_lm {
+  float rate = 0.15f;   ///< share of the tokens that are predicted
+  float mask = 0.8f;    ///< of them, share replaced by [MASK]
+  float random = 0.1f;  ///< of them, share replaced by a random piece; the rest stays
+
+  using heads = bert::detail::type_list<heads::masked_lm>;
+  template <class Model>
+  static constexpr bool fits = Model::template has_head<bert::heads::masked_lm>;
+  static constexpr bool rewrites = true;
+
+  struct work : prediction_buffers {
+    work(const masked_lm& o, const batch_shape& raw) : prediction_buffers(o.capacity(raw).scored) { masked.reserve(o.capacity(raw)); }
+    masked_batch masked;
+  };
+
+  [[nodiscard]] Masking policy() const noexcept {
+    Masking m{};
+    const auto set = [this](auto& policy) {
+      policy.rate = rate;
+      policy.mask = mask;
+      policy.random = random;
+    };
+    if constexpr (requires { m.policy; }) set(m.policy);
+    else set(m);
+    return m;
+  }
+  [[nodiscard]] batch_shape capacity(batch_shape raw) const noexcept {
+    raw.scored = policy().max_scored(raw);
+    return raw;
+  }
+  [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
+    policy()(in, seed, w.masked);
+    return w.masked.tokens;
+  }
+  template <class Model, executor E>
+  loss_parts score(const E& e, const training_batch&, work& w, tape<Model>& t, float scale) const {
+    loss_parts parts;
+    parts.add(mean_cross_entropy(e, "mlm", t.template head<bert::heads::masked_lm>().logits(), w.masked.targets, scale, w));
+    return parts;
+  }
+};
+
+}  // namespace bert::objectives

@@ -1,0 +1,36 @@
+// An objective's loss on a set, without training: validation loss, perplexity, masked accuracy.
+// Layer: training. Test: tests/unit/training/fit_test.cpp
+#pragma once
+
+#include <cstdint>
+
+#include "bert/objectives/objective.hpp"
+
+namespace bert {
+
+struct measure_options {
+  std::uint64_t seed = 0;     ///< of the masks
+  std::uint64_t batches = 0;  ///< at most so many; 0 = one epoch
+};
+
+/// The parts of `objective` over the first epoch of `source`, dropout off. `measure(...)["mlm"].perplexity()`.
+template <class Model, class Objective, batch_source Source, executor E = execution::serial>
+[[nodiscard]] objectives::loss_parts measure(const Model& model, const Objective& objective, const Source& source, measure_options options = {},
+                                             const E& e = {}) {
+  static_assert(ensure<objectives::objective_for<Objective, Model>, facts<Objective, Model>>,
+                "bert::measure: the objective needs a head that the model does not have");
+  typename Objective::work work(objective, source.capacity());
+  tape<Model> t(objective.capacity(source.capacity()), model.sizes());
+  training_batch raw;
+  objectives::loss_parts total;
+  std::uint64_t count = source.batches_per_epoch();
+  if (options.batches != 0 && options.batches < count) count = options.batches;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    source.load(i, raw);
+    t.forward(e, model, objective.prepare(raw, options.seed, work));
+    total += objective.score(e, raw, work, t, 1.0f);
+  }
+  return total;
+}
+
+}  // namespace bert

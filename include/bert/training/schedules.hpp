@@ -1,0 +1,63 @@
+// Learning rates as functions of the step.
+// Layer: training. Test: tests/unit/training/schedules_test.cpp. Paper: Devlin et al. 2019, A.2.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <numbers>
+
+namespace bert::schedules {
+
+/// `rate(step)` for step 0, 1, …, total() - 1.
+template <class S>
+concept schedule = requires(const S& s, std::uint64_t step) {
+  { s.rate(step) } -> std::convertible_to<float>;
+  { s.total } -> std::convertible_to<std::uint64_t>;
+};
+
+namespace detail {
+/// Share of the peak during warm-up, (step + 1) / warmup; 1 after it.
+[[nodiscard]] constexpr double rise(std::uint64_t step, std::uint64_t warmup) noexcept {
+  return step < warmup ? static_cast<double>(step + 1) / static_cast<double>(warmup) : 1.0;
+}
+/// How much of what follows the warm-up is left, from 1 down to 0.
+[[nodiscard]] constexpr double left(std::uint64_t step, std::uint64_t warmup, std::uint64_t total) noexcept {
+  if (step < warmup || total <= warmup) return 1.0;
+  return step >= total ? 0.0 : static_cast<double>(total - step) / static_cast<double>(total - warmup);
+}
+}  // namespace detail
+
+/// peak * (step + 1) / warmup while step < warmup, then peak * (total - step) / (total - warmup)
+struct warmup_linear {
+  float peak = 1e-4f;
+  std::uint64_t warmup = 0;
+  std::uint64_t total = 0;
+  [[nodiscard]] constexpr float rate(std::uint64_t step) const noexcept {
+    return static_cast<float>(static_cast<double>(peak) * detail::rise(step, warmup) * detail::left(step, warmup, total));
+  }
+};
+
+/// The same rise, then peak * (1 + cos(pi * (step - warmup) / (total - warmup))) / 2
+struct warmup_cosine {
+  float peak = 1e-4f;
+  std::uint64_t warmup = 0;
+  std::uint64_t total = 0;
+  [[nodiscard]] float rate(std::uint64_t step) const noexcept {
+    const double fall = (1.0 + std::cos(std::numbers::pi * (1.0 - detail::left(step, warmup, total)))) / 2.0;
+    return static_cast<float>(static_cast<double>(peak) * detail::rise(step, warmup) * fall);
+  }
+};
+
+/// The same rise, then peak
+struct constant {
+  float peak = 1e-4f;
+  std::uint64_t warmup = 0;
+  std::uint64_t total = 0;
+  [[nodiscard]] constexpr float rate(std::uint64_t step) const noexcept {
+    return static_cast<float>(static_cast<double>(peak) * detail::rise(step, warmup));
+  }
+};
+
+}  // namespace bert::schedules
