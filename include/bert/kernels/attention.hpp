@@ -1,0 +1,158 @@
+// Self-attention over ragged sequences, forward: one pass over blocks of keys, no T x T matrix anywhere.
+// Layer: kernels. Test: tests/unit/kernels/attention_test.cpp
+// Papers: Vaswani et al. 2017, section 3.2; Milakov and Gimelshein 2018, "Online normalizer calculation for softmax"; Dao et al. 2022.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <numbers>
+#include <span>
+
+#include "bert/core/execution.hpp"
+#include "bert/core/memory.hpp"
+#include "bert/kernels/block_product.hpp"
+#include "bert/kernels/dropout.hpp"
+#include "bert/kernels/simd.hpp"
+#include "bert/tensor/view.hpp"
+
+namespace bert::kernels {
+namespace detail {
+
+/// Keys of a block: its scores, 64 x 64 floats, take 16 KB of the first-level cache beside as many of queries and of sums.
+inline constexpr std::size_t key_block = 64;
+/// Queries of a block, one a lane.
+inline constexpr std::size_t query_block = block_registers * lanes;
+
+/// The dropout mask's row of a query: heads of one token lie side by side, so it does not depend on the size of the batch.
+[[nodiscard]] constexpr std::uint64_t dropout_row(std::size_t head, std::size_t heads, std::size_t token) noexcept {
+  return std::uint64_t{token} * heads + head;
+}
+
+/// out[d * width + i] = factor * rows[i * stride + d] for i < count, 0 for i from there to width.
+template <std::size_t HeadDim>
+inline void transpose_queries(const float* rows, std::size_t stride, std::size_t count, std::size_t width, float factor, float* out) noexcept {
+  for (std::size_t i = 0; i < count; ++i)
+    for (std::size_t d = 0; d < HeadDim; ++d) out[d * width + i] = factor * rows[i * stride + d];
+  for (std::size_t d = 0; d < HeadDim; ++d) std::fill(out + d * width + count, out + (d + 1) * width, 0.0f);
+}
+
+/// What one (sequence, head) is made of: its first query, key and value, and where the results go.
+struct attention_task {
+  const float *queries, *keys, *values;  // [T, D], `stride` apart
+  std::size_t stride, length;
+  float* context;  // [T, D], `context_stride` apart
+  std::size_t context_stride;
+  float* log_sum;  // [T] or nullptr
+  std::size_t head, heads, first_token;
+};
+
+/// Queries [first, first + count) of a sequence, count <= Registers * lanes: lanes are queries, so that the softmax needs no
+/// sum across lanes, keys and values are read where they lie, and any HeadDim fills whole registers.
+template <std::size_t HeadDim, std::size_t Registers>
+void attend(const attention_task& task, std::size_t first, std::size_t count, const dropout& drop) noexcept {
+  constexpr std::size_t width = Registers * lanes;
+  alignas(alignment) float queries[HeadDim * width];
+  alignas(alignment) float scores[key_block * width];
+  alignas(alignment) float sums[HeadDim * width];
+  alignas(alignment) std::uint32_t row_keys[width] = {};
+
+  const float factor = 1.0f / std::sqrt(static_cast<float>(HeadDim));
+  transpose_queries<HeadDim>(task.queries + first * task.stride, task.stride, count, width, factor, queries);
+  if (drop.active())
+    for (std::size_t i = 0; i < count; ++i)
+      row_keys[i] = drop.row_key(dropout_row(task.head, task.heads, task.first_token + first + i));
+
+  simd top[Registers], total[Registers];
+  unrolled<Registers>([&](auto j) {
+    top[j] = simd(-std::numeric_limits<float>::max());
+    total[j] = zero();
+  });
+  for (std::size_t key = 0; key < task.length; key += key_block) {
+    const std::size_t keys = std::min(key_block, task.length - key);
+    simd block_top[Registers], shrink[Registers];
+    unrolled<Registers>([&](auto j) { block_top[j] = top[j]; });
+    block_product<Registers>(keys, HeadDim, {task.keys + key * task.stride, task.stride, 1}, right_operand<>{queries, width},
+                             [&](std::size_t i, auto j, simd x) {
+                               store(scores + i * width + j * lanes, x);
+                               block_top[j] = max(block_top[j], x);
+                             });
+    unrolled<Registers>([&](auto j) {
+      shrink[j] = exp(top[j] - block_top[j]);  // 0 for the first block
+      top[j] = block_top[j];
+      total[j] *= shrink[j];
+    });
+    for (std::size_t i = 0; i < keys; ++i)
+      unrolled<Registers>([&](auto j) {
+        float* at = scores + i * width + j * lanes;
+        const simd p = exp(load(at) - top[j]);
+        total[j] += p;
+        store(at, p);
+      });
+    if (drop.active())
+      for (std::size_t i = 0; i < keys; ++i)
+        for (std::size_t j = 0; j < width; j += lanes)
+          store(scores + i * width + j, load(scores + i * width + j) * drop.factors(row_keys + j, static_cast<std::uint32_t>(key + i)));
+    const auto values = left_operand{task.values + key * task.stride, 1, task.stride};
+    if (key == 0)
+      block_product<Registers>(HeadDim, keys, values, right_operand<>{scores, width},
+                               [&](std::size_t d, auto j, simd x) { store(sums + d * width + j * lanes, x); });
+    else
+      block_product<Registers>(HeadDim, keys, values, right_operand<>{scores, width}, [&](std::size_t d, auto j, simd x) {
+        float* at = sums + d * width + j * lanes;
+        store(at, fma(load(at), shrink[j], x));
+      });
+  }
+  alignas(alignment) float share[width], log_sums[width];
+  unrolled<Registers>([&](auto j) {
+    store(share + j * lanes, simd(1.0f) / total[j]);
+    if (task.log_sum != nullptr) store(log_sums + j * lanes, log(total[j]) + top[j]);
+  });
+  for (std::size_t i = 0; i < count; ++i)
+    for (std::size_t d = 0; d < HeadDim; ++d) task.context[(first + i) * task.context_stride + d] = sums[d * width + i] * share[i];
+  if (task.log_sum != nullptr) std::copy_n(log_sums, count, task.log_sum + first);
+}
+
+}  // namespace detail
+
+/// context[n, h] = sum_m p[n,m] v[m, h],  p[n,:] = softmax(q[n, h] . k[:, h] / sqrt(D)),  m over n's sequence
+///
+/// qkv [N, 3H], each row q | k | v, head h in columns [h D, (h + 1) D) of each. Writes `context` [N, H] and, unless it is
+/// nullptr, `log_sum` [A, N] = log sum_m exp(q . k / sqrt(D)) for the backward pass. `drop` drops elements of p, with row
+/// n A + h and column m - start of its sequence. `starts` has an entry for each sequence and a last one, N.
+template <int HeadDim, executor E>
+void attention(const E& e, matrix<const float> qkv, std::span<const std::size_t> starts, matrix<float> context, float* log_sum,
+               dropout drop) noexcept {
+  static_assert(HeadDim >= 1);
+  constexpr auto dim = static_cast<std::size_t>(HeadDim);
+  constexpr std::size_t step = detail::query_block;
+  const std::size_t hidden = context.cols, heads = hidden / dim;
+  std::size_t blocks = 0;
+  for (std::size_t s = 0; s + 1 < starts.size(); ++s) blocks += (starts[s + 1] - starts[s] + step - 1) / step;
+  e.parallel_for(blocks * heads, [&](std::size_t item) {
+    // Blocks of one head of one sequence are neighbours: its keys and values stay in the second-level cache.
+    std::size_t s = 0, in_sequence = 0;
+    for (;; ++s) {
+      in_sequence = (starts[s + 1] - starts[s] + step - 1) / step;
+      if (item < in_sequence * heads) break;
+      item -= in_sequence * heads;
+    }
+    const std::size_t head = item / in_sequence, start = starts[s], length = starts[s + 1] - start;
+    const float* q = qkv.row(start) + head * dim;
+    const detail::attention_task task{q, q + hidden, q + 2 * hidden, qkv.stride, length, context.row(start) + head * dim, context.stride,
+                                      log_sum == nullptr ? nullptr : log_sum + head * context.rows + start, head, heads, start};
+    std::size_t first = item % in_sequence * step;
+    const std::size_t last = std::min(length, first + step);
+    // The last block of a sequence goes in powers of two, so that at most a register and a bit is idle.
+    while (first < last) {
+      const std::size_t left = last - first;
+      if (left > 3 * lanes) detail::attend<dim, 4>(task, first, left, drop), first = last;
+      else if (left > lanes) detail::attend<dim, 2>(task, first, std::min(left, 2 * lanes), drop), first += std::min(left, 2 * lanes);
+      else detail::attend<dim, 1>(task, first, left, drop), first = last;
+    }
+  });
+}
+
+}  // namespace bert::kernels

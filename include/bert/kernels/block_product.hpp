@@ -1,0 +1,87 @@
+// Products of blocks small enough to lie in cache, in place and unpacked: what attention is made of.
+// Layer: kernels. Test: tests/unit/kernels/block_product_test.cpp
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+#include "bert/kernels/simd.hpp"
+
+namespace bert::kernels {
+
+/// Calls body(integral_constant 0), …, body(integral_constant Count - 1): a loop whose index can name a register.
+template <std::size_t Count, class Body>
+inline void unrolled(Body&& body) noexcept {
+  [&]<std::size_t... I>(std::index_sequence<I...>) { (body(std::integral_constant<std::size_t, I>{}), ...); }
+  (std::make_index_sequence<Count>{});
+}
+
+/// The left operand, a[i * row + k * depth]: a matrix or its transpose, read one element at a time.
+struct left_operand {
+  const float* data;
+  std::size_t row, depth;
+};
+
+/// The right operand, b[k * depth + j]: rows are read in whole registers, but for the last one, which is read as `Last`.
+template <class Last = whole>
+struct right_operand {
+  const float* data;
+  std::size_t depth;
+  Last last{};
+};
+
+/// Registers in which a block may be wide: 4 of them with 4 rows leave half the loads of the widest cores unused.
+inline constexpr std::size_t block_registers = 4;
+
+/// Rows of the register tile: enough sums for two multiply-adds a cycle of latency four, few enough for the registers.
+template <std::size_t Registers>
+inline constexpr std::size_t block_tile_rows = simd_registers == 32 ? (Registers == 4 ? 4 : Registers == 3 ? 6 : 8)
+                                                                    : (Registers == 4 ? 2 : Registers == 3 ? 3 : Registers == 2 ? 4 : 8);
+
+/// sum_k a[i,k] b[k,j] for Rows x Registers registers, in the order of k; result(i, j, x) takes each register.
+template <std::size_t Rows, std::size_t Registers, class Last, class Result>
+inline void block_tile(std::size_t depth, left_operand a, right_operand<Last> b, Result&& result) noexcept {
+  simd sums[Rows][Registers];
+  unrolled<Rows>([&](auto i) { unrolled<Registers>([&](auto j) { sums[i][j] = zero(); }); });
+  const float *left = a.data, *right = b.data;
+  for (std::size_t k = 0; k < depth; ++k, left += a.depth, right += b.depth) {
+    simd row[Registers];
+    unrolled<Registers>([&](auto j) {
+      if constexpr (j + 1 == Registers) row[j] = load(right + j * lanes, b.last);
+      else row[j] = load(right + j * lanes);
+    });
+    unrolled<Rows>([&](auto i) {
+      const simd x(left[i * a.row]);
+      unrolled<Registers>([&](auto j) { sums[i][j] = fma(x, row[j], sums[i][j]); });
+    });
+  }
+  unrolled<Rows>([&](auto i) { unrolled<Registers>([&](auto j) { result(i, j, sums[i][j]); }); });
+}
+
+namespace detail {
+
+template <std::size_t Rows, std::size_t Registers, class Last, class Result>
+inline void block_rows_from(std::size_t first, std::size_t rows, std::size_t depth, left_operand a, right_operand<Last> b,
+                            Result& result) noexcept {
+  for (; first + Rows <= rows; first += Rows)
+    block_tile<Rows, Registers>(depth, {a.data + first * a.row, a.row, a.depth}, b,
+                                [&](auto i, auto j, simd x) { result(first + i, j, x); });
+  if constexpr (Rows > 1) {
+    if (first < rows) block_rows_from<Rows / 2, Registers>(first, rows, depth, a, b, result);
+  }
+}
+
+}  // namespace detail
+
+/// c[i,:] = sum_k a[i,k] b[k,:] for i < rows, c being Registers registers wide
+///
+/// result(i, j, x) takes register j of row i, j an integral constant. Every element is one chain of multiply-adds in the order
+/// of k, so it does not depend on which tile it falls into.
+template <std::size_t Registers, class Last, class Result>
+inline void block_product(std::size_t rows, std::size_t depth, left_operand a, right_operand<Last> b, Result&& result) noexcept {
+  detail::block_rows_from<block_tile_rows<Registers>, Registers>(0, rows, depth, a, b, result);
+}
+
+}  // namespace bert::kernels
