@@ -1,0 +1,215 @@
+// Masking policies: which positions a masked LM must predict, and what stands there instead.
+// Layer: objectives. Test: tests/unit/objectives/masking_test.cpp
+// Papers: Devlin et al. 2019, "BERT", 3.1; Joshi et al. 2020, "SpanBERT"; Lan et al. 2020, "ALBERT" (n-grams).
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "bert/core/error.hpp"
+#include "bert/core/random.hpp"
+#include "bert/tensor/training_batch.hpp"
+
+namespace bert {
+
+/// A batch with its blanks, and what was there: `targets[i]` stood at `tokens.scored()[i]`.
+struct masked_batch {
+  token_batch tokens;
+  std::vector<token_id> targets;
+
+  struct scratch_memory {  ///< of the policies, kept from one batch to the next
+    std::vector<std::uint32_t> positions, units, order, chosen;
+    std::vector<std::uint8_t> taken;
+  } scratch;
+
+  /// Room for any batch of `shape`, so that not even the first one allocates.
+  void reserve(const batch_shape& shape) {
+    tokens.reserve(shape);
+    for (auto* v : {&scratch.positions, &scratch.units, &scratch.order, &scratch.chosen}) v->reserve(shape.tokens + 1);
+    scratch.taken.reserve(shape.tokens);
+    targets.reserve(shape.tokens);
+  }
+};
+
+/// `policy(in, seed, out)` writes `out.tokens` (the sequences of `in` with replacements; `scored()` increasing) and
+/// `out.targets`. A sequence's mask depends on its ids and parts, its key, `in.epoch` and `seed`, on nothing else in the
+/// batch. `policy.max_scored(shape)` bounds the scored positions of any batch of that shape. Allocates nothing once
+/// `out` has seen as large a batch, or has reserved. Throws bert::error for a batch without parts or keys.
+template <class P>
+concept masking_policy = std::copyable<P> && requires(const P& policy, const training_batch& in, masked_batch& out, batch_shape shape) {
+  policy(in, std::uint64_t{}, out);
+  { policy.max_scored(shape) } -> std::same_as<std::size_t>;
+};
+
+namespace masking {
+
+/// How often, and what with: of the chosen positions `mask` become [MASK], `random` any piece of the vocabulary, the rest
+/// stays as it is.
+struct rates {
+  float rate = 0.15f;
+  float mask = 0.8f;
+  float random = 0.1f;
+};
+
+/// Positions to choose in a sequence of `maskable` tokens that are not special: max(1, rate * maskable, rounded), 0 of 0.
+[[nodiscard]] constexpr std::size_t wanted(float rate, std::size_t maskable) noexcept {
+  const auto rounded = static_cast<std::size_t>(rate * static_cast<float>(maskable) + 0.5f);
+  return std::min(maskable, std::max<std::size_t>(1, rounded));
+}
+
+/// Bounds the sum of `wanted` over any sequences of that shape: each is at most rate * T + 1, and none exceeds T.
+[[nodiscard]] constexpr std::size_t most_wanted(float rate, const batch_shape& shape) noexcept {
+  const auto share = static_cast<std::size_t>(static_cast<double>(rate) * 1.000001 * static_cast<double>(shape.tokens));
+  return std::min(shape.tokens, share + 1 + shape.sequences);
+}
+
+/// The machinery that all policies share.
+///
+/// `Whole`: units are words, else tokens. Units are gone through in random order; each begins a group of `length(random)`
+/// units that stand side by side; a group loses its last units while it exceeds what is still wanted, meets one already
+/// chosen, or a special token; a group with nothing left is passed over. So the number wanted is never exceeded.
+template <bool Whole, class Length>
+void choose(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, const rates& how, Length length, masked_batch& out) {
+  const std::size_t tokens = in.tokens.tokens(), sequences = in.tokens.sequences();
+  if (in.parts.size() != tokens || in.keys.size() != sequences)
+    throw error({"bert::masking", cat(tokens, " word parts and ", sequences, " keys, one a token and one a sequence"),
+                 cat(in.parts.size(), " and ", in.keys.size()), "use batches of bert::data, or fill both fields"});
+  out.tokens.clear();
+  out.targets.clear();
+  const std::size_t bound = most_wanted(how.rate, in.tokens.shape());
+  out.tokens.reserve({.sequences = sequences, .tokens = tokens, .scored = bound});
+  out.targets.reserve(bound);
+  auto& [positions, units, order, chosen, taken] = out.scratch;
+  for (std::size_t s = 0; s < sequences; ++s) {
+    out.tokens.add(in.tokens[s], in.tokens.segments(s));
+    const std::size_t begin = in.tokens.starts()[s], end = in.tokens.starts()[s + 1];
+    // positions: what may be masked; units: where in `positions` each unit begins, and the end.
+    positions.clear();
+    units.clear();
+    for (std::size_t i = begin; i < end; ++i) {
+      if (in.parts[i] == word_part::special) continue;
+      const bool joined = Whole && in.parts[i] == word_part::continues && !positions.empty() && positions.back() + 1 == i;
+      if (!joined) units.push_back(static_cast<std::uint32_t>(positions.size()));
+      positions.push_back(static_cast<std::uint32_t>(i));
+    }
+    const std::size_t count = units.size(), most = wanted(how.rate, positions.size());
+    units.push_back(static_cast<std::uint32_t>(positions.size()));
+    order.resize(count);
+    for (std::size_t u = 0; u < count; ++u) order[u] = static_cast<std::uint32_t>(u);
+    taken.assign(count, 0);
+    chosen.clear();
+    random_stream random(seed, draw::masking, in.keys[s], static_cast<std::uint32_t>(epoch));
+    for (std::size_t i = 0; i < count && chosen.size() < most; ++i) {  // a shuffle, as far as it is needed
+      std::swap(order[i], order[i + random.below(static_cast<std::uint32_t>(count - i))]);
+      const std::size_t first = order[i], longest = length(random);
+      for (std::size_t u = first; u < std::min(count, first + longest); ++u) {
+        const bool apart = u > first && positions[units[u]] != positions[units[u] - 1] + 1;
+        if (taken[u] != 0 || apart || chosen.size() + (units[u + 1] - units[u]) > most) break;
+        taken[u] = 1;
+        for (std::uint32_t p = units[u]; p < units[u + 1]; ++p) chosen.push_back(positions[p]);
+      }
+    }
+    std::sort(chosen.begin(), chosen.end());
+    for (const std::uint32_t position : chosen) {
+      out.tokens.score(position);
+      out.targets.push_back(in.tokens.ids()[position]);
+      const float u = random.uniform();
+      if (u < how.mask) out.tokens.ids()[position] = in.vocabulary.mask;
+      else if (u < how.mask + how.random)
+        out.tokens.ids()[position] = static_cast<token_id>(random.below(static_cast<std::uint32_t>(in.vocabulary.size)));
+    }
+  }
+}
+
+/// A number n of [1, longest], drawn in proportion to `share(n)`.
+template <class Share>
+[[nodiscard]] std::size_t run_length(int longest, Share share, random_stream& random) noexcept {
+  float total = 0;
+  for (int n = 1; n <= longest; ++n) total += share(n);
+  float left = random.uniform() * total;
+  int n = 1;
+  while (n < longest && (left -= share(n)) >= 0) ++n;
+  return static_cast<std::size_t>(n);
+}
+
+/// One token at a time, as in the first BERT.
+struct token {
+  float rate = 0.15f;
+  float mask = 0.8f;
+  float random = 0.1f;
+
+  void operator()(const training_batch& in, std::uint64_t seed, masked_batch& out) const { (*this)(in, seed, in.epoch, out); }
+  void operator()(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, masked_batch& out) const {
+    choose<false>(in, seed, epoch, {rate, mask, random}, [](random_stream&) { return std::size_t{1}; }, out);
+  }
+  [[nodiscard]] constexpr std::size_t max_scored(const batch_shape& shape) const noexcept { return most_wanted(rate, shape); }
+};
+
+/// All pieces of a word or none; a sequence whose every word has more pieces than are wanted stays without a blank.
+/// What is put in place is drawn for each piece.
+struct whole_word {
+  float rate = 0.15f;
+  float mask = 0.8f;
+  float random = 0.1f;
+
+  void operator()(const training_batch& in, std::uint64_t seed, masked_batch& out) const { (*this)(in, seed, in.epoch, out); }
+  void operator()(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, masked_batch& out) const {
+    choose<true>(in, seed, epoch, {rate, mask, random}, [](random_stream&) { return std::size_t{1}; }, out);
+  }
+  [[nodiscard]] constexpr std::size_t max_scored(const batch_shape& shape) const noexcept { return most_wanted(rate, shape); }
+};
+
+/// Runs of whole words, P(n words) = (1/n) / (1/1 + ... + 1/longest), as in ALBERT.
+struct ngram {
+  float rate = 0.15f;
+  float mask = 0.8f;
+  float random = 0.1f;
+  int longest = 3;
+
+  void operator()(const training_batch& in, std::uint64_t seed, masked_batch& out) const { (*this)(in, seed, in.epoch, out); }
+  void operator()(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, masked_batch& out) const {
+    const auto share = [](int n) { return 1.0f / static_cast<float>(n); };
+    choose<true>(in, seed, epoch, {rate, mask, random}, [&](random_stream& r) { return run_length(longest, share, r); }, out);
+  }
+  [[nodiscard]] constexpr std::size_t max_scored(const batch_shape& shape) const noexcept { return most_wanted(rate, shape); }
+};
+
+/// Runs of whole words, P(n words) proportional to (1 - stop)^(n - 1) up to `longest`, as in SpanBERT (mean 3.8), but with
+/// replacements drawn for each piece.
+struct span {
+  float rate = 0.15f;
+  float mask = 0.8f;
+  float random = 0.1f;
+  float stop = 0.2f;
+  int longest = 10;
+
+  void operator()(const training_batch& in, std::uint64_t seed, masked_batch& out) const { (*this)(in, seed, in.epoch, out); }
+  void operator()(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, masked_batch& out) const {
+    const auto share = [this](int n) {
+      float p = 1;
+      while (--n > 0) p *= 1 - stop;
+      return p;
+    };
+    choose<true>(in, seed, epoch, {rate, mask, random}, [&](random_stream& r) { return run_length(longest, share, r); }, out);
+  }
+  [[nodiscard]] constexpr std::size_t max_scored(const batch_shape& shape) const noexcept { return most_wanted(rate, shape); }
+};
+
+/// The same blanks in every epoch, what people compare with: `fixed<whole_word>`. The sequences must be the same too:
+/// pack with .pairs_drawn = redraw::never. `Policy` can be asked for the blanks of a given epoch, as all above can.
+template <class Policy>
+struct fixed {
+  Policy policy{};
+
+  void operator()(const training_batch& in, std::uint64_t seed, masked_batch& out) const { policy(in, seed, std::uint64_t{0}, out); }
+  [[nodiscard]] constexpr std::size_t max_scored(const batch_shape& shape) const noexcept { return policy.max_scored(shape); }
+};
+template <class Policy>
+fixed(Policy) -> fixed<Policy>;
+
+}  // namespace masking
+}  // namespace bert
