@@ -231,7 +231,8 @@ def write(name, case):
         for key in case["final"]: golden["final." + key] = parameters[key].detach()
         facts |= dict(steps=str(STEPS), peak=str(PEAK), warmup=str(WARMUP), weight_decay=str(DECAY), clip_norm=str(CLIP),
                       beta1=str(BETAS[0]), beta2=str(BETAS[1]), epsilon=str(EPSILON))
-    save_file({k: v.contiguous() for k, v in golden.items()}, folder / "golden.safetensors", facts)
+    save_file({k: v.contiguous() for k, v in golden.items()}, folder / "golden.safetensors",
+              {"facts": json.dumps(facts, sort_keys=True)})  # one key: the writer gives several a random order
     size = sum(f.stat().st_size for f in folder.iterdir())
     print(f"{name}: {size / 1e3:.0f} kB", *(f"{k}={v}" for k, v in sorted(facts.items()) if "." in k),
           *([f"loss {golden['steps.loss'][0]:.4f} to {golden['steps.loss'][-1]:.4f}"] if batches else []))
