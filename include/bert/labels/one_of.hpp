@@ -6,12 +6,28 @@
 #include <cstddef>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "bert/core/ensure.hpp"
 #include "bert/core/fixed_string.hpp"
 
 namespace bert::labels {
 
+#if defined(__clang__)
+/// clang 14 prints a fixed_string as numbers, `{{117, 114, …}}`, but a `char` as itself: `spelled<'u', 'r', …>`.
+template <char... Characters>
+struct spelled {};
+namespace detail {
+template <fixed_string Name, std::size_t... I>
+spelled<Name.text[I]...> spell(std::index_sequence<I...>);
+}
+template <fixed_string Name>
+using label = decltype(detail::spell<Name>(std::make_index_sequence<Name.view().size()>{}));
+template <class... Names>
+struct names_spelled {};
+template <fixed_string... Names>
+using names = names_spelled<label<Names>...>;
+#else
 /// A name as a fact in a diagnostic: `label<"urgnet">`.
 template <fixed_string Name>
 struct label {};
@@ -19,6 +35,7 @@ struct label {};
 /// All names of a set as one fact: `names<"routine", "soon", "urgent">`.
 template <fixed_string... Names>
 struct names {};
+#endif
 
 /// The number of `text` among `all`, -1 if it is not one of them.
 template <std::size_t N>
