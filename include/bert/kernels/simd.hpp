@@ -5,6 +5,7 @@
 #include <xsimd/xsimd.hpp>
 
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -105,6 +106,12 @@ inline void for_each_register(std::size_t n, Body&& body) {
 [[nodiscard]] inline simd exp(simd x) noexcept { return xsimd::exp(x); }
 [[nodiscard]] inline simd erf(simd x) noexcept { return xsimd::erf(x); }
 [[nodiscard]] inline simd tanh(simd x) noexcept { return xsimd::tanh(x); }
-[[nodiscard]] inline simd log(simd x) noexcept { return xsimd::log(x); }
+/// Lane by lane: xsimd 8.1's does not compile at -O0 on AVX512BW, and attention takes one logarithm a row of T products.
+[[nodiscard]] inline simd log(simd x) noexcept {
+  std::array<float, lanes> v;
+  store(v.data(), x);
+  for (auto& lane : v) lane = std::log(lane);
+  return load(v.data());
+}
 
 }  // namespace bert::kernels
