@@ -90,8 +90,8 @@ class CheckLayers(unittest.TestCase):
     def test_a_foreign_header_fails(self):
         self.fails({"data/b.hpp": header("data", "<boost/any.hpp>")}, "include/bert/data/b.hpp:5:")
 
-    def test_a_platform_header_above_io_fails(self):
-        self.fails({"data/b.hpp": header("data", "<unistd.h>")}, "include/bert/data/b.hpp:5:")
+    def test_a_platform_header_where_none_belongs_fails(self):
+        self.fails({"model/b.hpp": header("model", "<unistd.h>")}, "include/bert/model/b.hpp:5:")
 
     def test_a_relative_include_fails(self):
         self.fails({"core/b.hpp": header("core", '"a.hpp"')}, "include/bert/core/b.hpp:5:")
