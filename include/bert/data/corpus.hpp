@@ -1,0 +1,80 @@
+// A text file as documents of paragraphs, read anew each time in bounded memory.
+// Layer: data. Test: tests/unit/data/corpus_test.cpp
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bert/core/error.hpp"
+#include "bert/io/lines.hpp"
+
+namespace bert::data {
+
+/// Where a document ends: at a blank line, or after each line (reviews, messages, one a line).
+enum class document_end : std::uint8_t { blank_line, every_line };
+
+struct corpus_options {
+  document_end documents = document_end::blank_line;
+};
+
+/// Whether nothing but spaces, tabs and carriage returns stands on the line.
+[[nodiscard]] inline bool blank(std::string_view line) noexcept { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
+
+/// One paragraph a line, a blank line between documents; "\n" or "\r\n".
+///
+/// Holds the path only: every walk reads the file again, in 256 KiB. Throws bert::error for a file that is missing,
+/// unreadable or empty.
+class corpus {
+ public:
+  explicit corpus(std::filesystem::path path, corpus_options options = {}) : path_(std::move(path)), options_(options) {
+    std::string_view line;
+    if (!io::line_reader(path_).next(line))
+      throw error({path_.string(), "text, one paragraph a line", "an empty file", "check the path"});
+  }
+
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] document_end documents() const noexcept { return options_.documents; }
+
+  /// Calls `use(std::string_view)` with each line, blank ones too, without its end.
+  template <class F>
+  void for_each_line(F&& use) const {
+    io::line_reader lines(path_);
+    for (std::string_view line; lines.next(line);) use(line);
+  }
+
+  /// Calls `use(std::span<const std::string_view>)` with the paragraphs of each document. Holds one document at a time.
+  template <class F>
+  void for_each_document(F&& use) const {
+    std::string text;
+    std::vector<std::size_t> ends;
+    std::vector<std::string_view> paragraphs;
+    const auto finish = [&] {
+      if (ends.empty()) return;
+      paragraphs.clear();
+      for (std::size_t i = 0, begin = 0; i < ends.size(); begin = ends[i++])
+        paragraphs.push_back(std::string_view(text).substr(begin, ends[i] - begin));
+      use(std::span<const std::string_view>(paragraphs));
+      text.clear();
+      ends.clear();
+    };
+    for_each_line([&](std::string_view line) {
+      if (blank(line)) return finish();
+      text += line;
+      ends.push_back(text.size());
+      if (options_.documents == document_end::every_line) finish();
+    });
+    finish();
+  }
+
+ private:
+  std::filesystem::path path_;
+  corpus_options options_;
+};
+
+}  // namespace bert::data

@@ -1,0 +1,55 @@
+// A random order of [0, count) that is computed entry by entry and takes no memory.
+// Layer: data. Test: tests/unit/data/permutation_test.cpp. Paper: Black and Rogaway 2002, "Ciphers with arbitrary finite domains".
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "bert/core/random.hpp"
+
+namespace bert::data {
+
+/// order(0), …, order(count - 1) are 0, …, count - 1 in an order that `random` decides.
+///
+/// A Feistel network over the smallest 4^b >= count, walked until it falls below count: fewer than four walks on average.
+/// Epochs are shuffled so: any step can be asked for first, and resuming has nothing to restore.
+class permutation {
+ public:
+  permutation(std::uint64_t count, random_stream random) noexcept
+      : count_(count), half_(static_cast<unsigned>(std::bit_width(count < 2 ? std::uint64_t{1} : count - 1) + 1) / 2) {
+    for (auto& key : keys_) key = (std::uint64_t{random()} << 32) | random();
+  }
+
+  [[nodiscard]] std::uint64_t size() const noexcept { return count_; }
+  /// `i` < size().
+  [[nodiscard]] std::uint64_t operator()(std::uint64_t i) const noexcept {
+    do i = once(i);
+    while (i >= count_);
+    return i;
+  }
+
+ private:
+  // Six rounds: three suffice against one who sees all outputs if the round function is random; ours only mixes well.
+  static constexpr std::size_t rounds = 6;
+
+  [[nodiscard]] std::uint64_t once(std::uint64_t i) const noexcept {
+    const std::uint64_t mask = (std::uint64_t{1} << half_) - 1;
+    std::uint64_t left = i >> half_, right = i & mask;
+    for (const std::uint64_t key : keys_) {
+      std::uint64_t mixed = (right + 1) * (key | 1);
+      mixed = (mixed ^ (mixed >> 32) ^ key) * 0x9E3779B97F4A7C15u;
+      const std::uint64_t next = left ^ ((mixed >> 32) & mask);
+      left = right;
+      right = next;
+    }
+    return (left << half_) | right;
+  }
+
+  std::uint64_t count_;
+  unsigned half_;
+  std::array<std::uint64_t, rounds> keys_{};
+};
+
+}  // namespace bert::data

@@ -1,0 +1,98 @@
+// A growing array in an unlinked temporary file, then read-only memory that the system may drop and read again.
+// Layer: data. Test: tests/unit/data/scratch_array_test.cpp
+#pragma once
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdlib>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "bert/core/error.hpp"
+#include "bert/io/mapped_file.hpp"
+
+namespace bert::data {
+
+/// `append`, then `seal` once, then `items`. Holds 256 KiB until sealed, nothing afterwards but mapped pages.
+///
+/// The file has no name: nothing is left behind, however the program ends. Throws bert::error when the folder cannot be
+/// written to or is full.
+template <class T>
+class scratch_array {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  explicit scratch_array(std::filesystem::path folder) : folder_(std::move(folder)) {
+    std::string name = (folder_ / "bert-XXXXXX").string();
+    fd_ = ::mkstemp(name.data());
+    if (fd_ < 0) fail("a folder to write to");
+    ::unlink(name.c_str());
+    pending_.reserve(block);
+  }
+  scratch_array(scratch_array&& other) noexcept
+      : folder_(std::move(other.folder_)),
+        fd_(std::exchange(other.fd_, -1)),
+        pending_(std::move(other.pending_)),
+        size_(other.size_),
+        data_(std::exchange(other.data_, nullptr)) {}
+  scratch_array& operator=(scratch_array&&) = delete;
+  ~scratch_array() {
+    if (data_ != nullptr) ::munmap(const_cast<T*>(data_), size_ * sizeof(T));
+    if (fd_ >= 0) ::close(fd_);
+  }
+
+  void append(const T& item) {
+    pending_.push_back(item);
+    ++size_;
+    if (pending_.size() == block) flush();
+  }
+
+  /// Ends writing, maps what was written.
+  void seal() {
+    flush();
+    pending_ = {};
+    if (size_ == 0) return;
+    void* memory = ::mmap(nullptr, size_ * sizeof(T), PROT_READ, MAP_SHARED, fd_, 0);
+    if (memory == MAP_FAILED) fail("memory to map a temporary file");
+    data_ = static_cast<const T*>(memory);
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  /// Empty before `seal`.
+  [[nodiscard]] std::span<const T> items() const noexcept { return {data_, data_ == nullptr ? 0 : size_}; }
+  [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return data_[i]; }
+
+ private:
+  static constexpr std::size_t block = (std::size_t{1} << 18) / sizeof(T);
+
+  void flush() {
+    const auto* from = reinterpret_cast<const char*>(pending_.data());
+    for (std::size_t left = pending_.size() * sizeof(T); left > 0;) {
+      const ssize_t written = ::write(fd_, from, left);
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0) fail(cat("room for a temporary file of more than ", size_ * sizeof(T) >> 20, " MiB"));
+      from += written;
+      left -= static_cast<std::size_t>(written);
+    }
+    pending_.clear();
+  }
+
+  [[noreturn]] void fail(std::string expected) {
+    throw error({folder_.string(), std::move(expected), io::reason(errno), "name another folder as .scratch, or set TMPDIR"});
+  }
+
+  std::filesystem::path folder_;
+  int fd_ = -1;
+  std::vector<T> pending_;
+  std::size_t size_ = 0;
+  const T* data_ = nullptr;
+};
+
+}  // namespace bert::data

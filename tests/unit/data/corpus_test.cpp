@@ -1,0 +1,55 @@
+#include "bert/data/corpus.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "support/temporary_file.hpp"
+
+namespace {
+
+using bert::data::corpus;
+using documents = std::vector<std::vector<std::string>>;
+
+documents read(const corpus& text) {
+  documents all;
+  text.for_each_document([&](std::span<const std::string_view> paragraphs) { all.emplace_back(paragraphs.begin(), paragraphs.end()); });
+  return all;
+}
+
+TEST_CASE("documents are separated by one blank line or more, with either line end, and no blank line makes an empty one") {
+  const support::temporary_file file("\n\na one\na two\r\n \t\r\nb\n\n\nc\n\n");
+  CHECK(read(corpus{file.path()}) == documents{{"a one", "a two"}, {"b"}, {"c"}});
+}
+
+TEST_CASE("the last line needs no line end") {
+  const support::temporary_file file("a\n\nb");
+  CHECK(read(corpus{file.path()}) == documents{{"a"}, {"b"}});
+}
+
+TEST_CASE("with document_end::every_line each line is a document") {
+  const support::temporary_file file("a\nb\n\nc\n");
+  CHECK(read(corpus{file.path(), {.documents = bert::data::document_end::every_line}}) == documents{{"a"}, {"b"}, {"c"}});
+}
+
+TEST_CASE("every line is given in order, blank ones too") {
+  const support::temporary_file file("\xEF\xBB\xBFx\n\ny");
+  std::vector<std::string> lines;
+  corpus{file.path()}.for_each_line([&](std::string_view line) { lines.emplace_back(line); });
+  CHECK(lines == std::vector<std::string>{"x", "", "y"});
+}
+
+TEST_CASE("a missing or an empty corpus is an error that names it") {
+  CHECK_THROWS_AS(corpus{"no-such-file.txt"}, bert::error);
+  const support::temporary_file file("");
+  try {
+    const corpus text{file.path()};
+    FAIL("no error");
+  } catch (const bert::error& e) {
+    CHECK(e.where() == file.path().string());
+    CHECK(e.found() == "an empty file");
+  }
+}
+
+}  // namespace
