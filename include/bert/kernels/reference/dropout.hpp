@@ -1,0 +1,34 @@
+// Dropout as plain loops.
+// Layer: kernels. Test: tests/unit/kernels/dropout_test.cpp
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "bert/kernels/dropout.hpp"
+#include "bert/tensor/view.hpp"
+
+namespace bert::kernels::reference {
+
+/// What the element at (row, col) is multiplied by.
+template <class T>
+[[nodiscard]] T dropout_factor(const dropout& d, std::uint64_t row, std::size_t col) {
+  if (!d.active()) return T(1);
+  return d.keep(row, static_cast<std::uint32_t>(col)) ? T(1) / (T(1) - static_cast<T>(d.rate)) : T(0);
+}
+
+/// x *= factors
+template <class T>
+void apply_dropout(dropout d, matrix<T> x) {
+  for (std::size_t m = 0; m < x.rows; ++m)
+    for (std::size_t n = 0; n < x.cols; ++n) x(m, n) *= dropout_factor<T>(d, m, n);
+}
+
+/// out = residual + branch * factors
+template <class T>
+void add_residual(dropout d, matrix<const T> branch, matrix<const T> residual, matrix<T> out) {
+  for (std::size_t m = 0; m < out.rows; ++m)
+    for (std::size_t n = 0; n < out.cols; ++n) out(m, n) = residual(m, n) + branch(m, n) * dropout_factor<T>(d, m, n);
+}
+
+}  // namespace bert::kernels::reference
