@@ -13,6 +13,7 @@ namespace bert::heads {
 
 struct masked_lm {
   static constexpr bool reads_pooler = false;
+  static constexpr bool reads_scored = true;
 
   enum place : std::size_t { bias, dense_weight, dense_bias, norm_gain, norm_bias };
 

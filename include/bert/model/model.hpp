@@ -40,7 +40,7 @@ struct encoded {
   matrix<const float> pooled;
 };
 
-/// A head names its tensors, says whether it reads the pooler, and brings three types for architecture A: `packed` (weights for
+/// A head names its tensors, says whether it reads the pooler (and, with `reads_scored`, the scored positions), and brings three types for architecture A: `packed` (weights for
 /// inference), `workspace` (buffers of a session) and `tape` (buffers of a training step). docs/architecture.md shows how to write one.
 template <class H, class A>
 concept head_for = requires {

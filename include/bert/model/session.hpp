@@ -41,8 +41,14 @@ constexpr batch_shape complete(batch_shape s) noexcept {
   return s;
 }
 
-inline void check_capacity(const token_batch& b, const batch_shape& room, const char* where) {
-  const auto shape = b.shape();
+/// Scored positions count only where a head reads them (`static constexpr bool reads_scored = true`).
+template <class Head>
+inline constexpr bool reads_scored = requires { requires Head::reads_scored; };
+
+template <class... Heads>
+void check_capacity(const token_batch& b, const batch_shape& room, const char* where) {
+  auto shape = b.shape();
+  if (!(reads_scored<Heads> || ... || false)) shape.scored = 0;
   const auto text = [](const batch_shape& s) { return cat(s.sequences, " sequences, ", s.tokens, " tokens, ", s.scored, " scored positions"); };
   if (b.empty()) throw error({where, "at least one sequence", "an empty batch", {}});
   if (!room.holds({shape.sequences, shape.tokens, shape.scored, 0}))
@@ -157,7 +163,7 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
   /// Runs the encoder and every head. Returns the first head's output, or the hidden states [N, H] where there is no head.
   /// The view stays valid until the next call. Throws bert::error if the batch does not fit; never allocates.
   auto operator()(const token_batch& batch) {
-    detail::check_capacity(batch, capacity_, "bert::session");
+    detail::check_capacity<Heads...>(batch, capacity_, "bert::session");
     detail::check_batch<A>(batch, frozen_->sizes().vocab, "bert::session");
     const std::size_t n = batch.tokens();
     const matrix<float> x{work_.x, n, A::hidden};

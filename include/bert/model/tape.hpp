@@ -65,7 +65,7 @@ class tape<model<A, Heads...>> {
   /// then. Throws bert::error if the batch does not fit; never allocates.
   template <executor E>
   void forward(const E& e, const model_type& m, const token_batch& batch, const step_noise& noise = {}) {
-    detail::check_capacity(batch, capacity_, "bert::tape");
+    detail::check_capacity<Heads...>(batch, capacity_, "bert::tape");
     detail::check_batch<A>(batch, m.sizes().vocab, "bert::tape");
     const float* block = m.block().data();
     layers::embeddings_forward<A>(e, m.embedding(block), batch, work_.embedding, noise);

@@ -1,0 +1,62 @@
+// From a name or a folder's sizes to one of the architectures that a program was compiled with.
+// Layer: pipeline. Test: tests/unit/pipeline/choose_test.cpp
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "bert/core/error.hpp"
+#include "bert/core/fixed_string.hpp"
+#include "bert/model/presets.hpp"
+
+namespace bert {
+
+/// An architecture and the name that a command line has for it.
+template <fixed_string Name, architecture A>
+struct named {
+  static constexpr std::string_view name = Name.view();
+  using type = A;
+};
+
+/// A list of architectures to choose from at run time; the program contains the code of each.
+template <class... Named>
+struct choices {
+  /// "tiny, mini, …"
+  [[nodiscard]] static std::string names() {
+    std::string text;
+    ((text.append(text.empty() ? "" : ", ").append(Named::name)), ...);
+    return text;
+  }
+
+  /// Calls `body(std::type_identity<A>{})` with the architecture of that name. Throws bert::error if there is none.
+  template <class Body>
+  static void by_name(std::string_view name, Body&& body) {
+    const bool found = ((name == Named::name && (body(std::type_identity<typename Named::type>{}), true)) || ...);
+    if (!found) throw error({"architecture", "one of " + names(), std::string(name), {}});
+  }
+
+  /// The same with the first whose sizes are those of `d`, the vocabulary's aside. `where` names the folder in the error.
+  template <class Body>
+  static void by_dims(const dims& d, std::string_view where, Body&& body) {
+    const auto same = [&d](dims other) {
+      other.vocab = d.vocab;
+      return other == d;
+    };
+    const bool found = ((same(Named::type::dimensions) && (body(std::type_identity<typename Named::type>{}), true)) || ...);
+    if (!found)
+      throw error({std::string(where), "an architecture that this program was compiled with: " + names(),
+                   cat("hidden ", d.hidden, ", layers ", d.layers, ", heads ", d.heads, ", intermediate ", d.intermediate, ", positions ",
+                       d.positions),
+                   "add it to the program's list of architectures and compile again"});
+  }
+};
+
+/// The published sizes with any vocabulary. Large BERT is left out: pass it in a list of your own.
+using published = choices<named<"tiny", open_vocabulary<arch::tiny>>, named<"mini", open_vocabulary<arch::mini>>,
+                          named<"small", open_vocabulary<arch::small>>, named<"medium", open_vocabulary<arch::medium>>,
+                          named<"base", open_vocabulary<arch::base_uncased>>, named<"minilm_l6", open_vocabulary<arch::minilm_l6>>,
+                          named<"minilm_l12", open_vocabulary<arch::minilm_l12>>>;
+
+}  // namespace bert
