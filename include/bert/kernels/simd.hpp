@@ -2,7 +2,16 @@
 // Layer: kernels. Test: tests/unit/kernels/simd_test.cpp
 #pragma once
 
+// g++ 12 takes the deliberately undefined operand of AVX-512 intrinsics for a mistake of ours (its bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <xsimd/xsimd.hpp>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 #include <array>
 #include <cmath>
@@ -73,6 +82,9 @@ struct first {
 [[nodiscard]] inline simd load(const float* p, first n) noexcept { return load_partial(p, n.count); }
 inline void store(float* p, simd x, whole) noexcept { store(p, x); }
 inline void store(float* p, simd x, first n) noexcept { store_partial(p, x, n.count); }
+
+/// Asks for the cache line at `p`, which may be any address, in the second-level cache.
+inline void prefetch(const void* p) noexcept { __builtin_prefetch(p, 0, 2); }
 
 /// Calls `body(j, whole{})` for every whole register of [0, n) and `body(j, first{rest})` for the rest, if any.
 template <class Body>
