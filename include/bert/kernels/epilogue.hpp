@@ -4,17 +4,29 @@
 
 #include <cstddef>
 
+#include "bert/core/memory.hpp"
 #include "bert/kernels/simd.hpp"
 #include "bert/tensor/view.hpp"
 
 /// An epilogue is called with a row i, a first column j, one register of sums of that row, and how much of the register
-/// lies within the row (`whole` or `first`). `acc` in the formulas is the product's element [i, j].
+/// lies within the row (`whole` or `first`). `acc` in the formulas is the product's element [i, j]. `fetch(i, j)` comes a tile
+/// earlier and asks for the memory that the call will touch, tile_cols columns from j on: stores that miss cost up to a tenth.
 namespace bert::kernels::epilogue {
+
+namespace detail {
+/// Asks for two registers of row i from column j on; they may lie past the row's end.
+template <class T>
+void fetch(const matrix<T>& m, std::size_t i, std::size_t j) noexcept {
+  const auto* p = m.row(i) + j;
+  for (std::size_t byte = 0; byte < 2 * lanes * sizeof(float); byte += alignment) prefetch(reinterpret_cast<const char*>(p) + byte);
+}
+}  // namespace detail
 
 /// c = acc
 struct store {
   matrix<float> c;  ///< writes [M, N]
 
+  void fetch(std::size_t i, std::size_t j) const noexcept { detail::fetch(c, i, j); }
   template <class Extent>
   void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
     kernels::store(c.row(i) + j, acc, extent);
@@ -25,6 +37,7 @@ struct store {
 struct add {
   matrix<float> c;  ///< adds [M, N]
 
+  void fetch(std::size_t i, std::size_t j) const noexcept { detail::fetch(c, i, j); }
   template <class Extent>
   void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
     float* to = c.row(i) + j;
@@ -37,6 +50,7 @@ struct bias {
   matrix<float> c;              ///< writes [M, N]
   const float* bias = nullptr;  ///< [N]
 
+  void fetch(std::size_t i, std::size_t j) const noexcept { detail::fetch(c, i, j); }
   template <class Extent>
   void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
     kernels::store(c.row(i) + j, acc + load(bias + j, extent), extent);
@@ -50,6 +64,10 @@ struct bias_activation {
   const float* bias = nullptr;  ///< [N]
   matrix<float> pre = {};       ///< writes [M, N] for the backward pass; may be empty
 
+  void fetch(std::size_t i, std::size_t j) const noexcept {
+    detail::fetch(c, i, j);
+    if (pre.data != nullptr) detail::fetch(pre, i, j);
+  }
   template <class Extent>
   void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
     const simd x = acc + load(bias + j, extent);
@@ -64,6 +82,7 @@ struct bias_residual {
   const float* bias = nullptr;       ///< [N]
   matrix<const float> residual = {}; ///< [M, N]
 
+  void fetch(std::size_t i, std::size_t j) const noexcept { detail::fetch(c, i, j), detail::fetch(residual, i, j); }
   template <class Extent>
   void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
     kernels::store(c.row(i) + j, acc + load(bias + j, extent) + load(residual.row(i) + j, extent), extent);
@@ -87,6 +106,7 @@ struct activation_gradient {
   matrix<float> c;               ///< writes [M, N]
   matrix<const float> pre = {};  ///< [M, N], as `bias_activation` wrote it
 
+  void fetch(std::size_t i, std::size_t j) const noexcept { detail::fetch(c, i, j), detail::fetch(pre, i, j); }
   template <class Extent>
   void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
     kernels::store(c.row(i) + j, acc * Activation::gradient(load(pre.row(i) + j, extent)), extent);
