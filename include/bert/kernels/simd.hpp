@@ -86,9 +86,6 @@ inline void store(float* p, simd x, first n) noexcept { store_partial(p, x, n.co
 /// Asks for the cache line at `p`, which may be any address, in the second-level cache.
 inline void prefetch(const void* p) noexcept { __builtin_prefetch(p, 0, 2); }
 
-/// Asks for the cache line at `p`, which may be any address, in the second-level cache.
-inline void prefetch(const void* p) noexcept { __builtin_prefetch(p, 0, 2); }
-
 /// Calls `body(j, whole{})` for every whole register of [0, n) and `body(j, first{rest})` for the rest, if any.
 template <class Body>
 inline void for_each_register(std::size_t n, Body&& body) {
