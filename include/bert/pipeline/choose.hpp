@@ -47,16 +47,17 @@ struct choices {
     const bool found = ((same(Named::type::dimensions) && (body(std::type_identity<typename Named::type>{}), true)) || ...);
     if (!found)
       throw error({std::string(where), "an architecture that this program was compiled with: " + names(),
-                   cat("hidden ", d.hidden, ", layers ", d.layers, ", heads ", d.heads, ", intermediate ", d.intermediate, ", positions ",
-                       d.positions),
+                   cat("hidden ", d.hidden, ", layers ", d.layers, ", heads ", d.heads, ", intermediate ", d.intermediate,
+                       ", positions ", d.positions),
                    "add it to the program's list of architectures and compile again"});
   }
 };
 
 /// The published sizes with any vocabulary. Large BERT is left out: pass it in a list of your own.
-using published = choices<named<"tiny", open_vocabulary<arch::tiny>>, named<"mini", open_vocabulary<arch::mini>>,
-                          named<"small", open_vocabulary<arch::small>>, named<"medium", open_vocabulary<arch::medium>>,
-                          named<"base", open_vocabulary<arch::base_uncased>>, named<"minilm_l6", open_vocabulary<arch::minilm_l6>>,
-                          named<"minilm_l12", open_vocabulary<arch::minilm_l12>>>;
+using published =
+    choices<named<"tiny", open_vocabulary<arch::tiny>>, named<"mini", open_vocabulary<arch::mini>>,
+            named<"small", open_vocabulary<arch::small>>, named<"medium", open_vocabulary<arch::medium>>,
+            named<"base", open_vocabulary<arch::base_uncased>>, named<"minilm_l6", open_vocabulary<arch::minilm_l6>>,
+            named<"minilm_l12", open_vocabulary<arch::minilm_l12>>>;
 
 }  // namespace bert
