@@ -15,6 +15,9 @@ namespace bert {
 using token_id = std::int32_t;
 using segment_id = std::uint8_t;
 
+/// What a token is to its word: masking never touches `special`, whole-word masking keeps `begins` and `continues` together.
+enum class word_part : std::uint8_t { special, begins, continues };
+
 /// How much room a batch takes, or a session has.
 struct batch_shape {
   std::size_t sequences = 0;

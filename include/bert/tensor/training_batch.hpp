@@ -11,9 +11,6 @@
 
 namespace bert {
 
-/// What a token is to its word: masking never touches `special`, whole-word masking keeps `begins` and `continues` together.
-enum class word_part : std::uint8_t { special, begins, continues };
-
 /// The facts of a vocabulary that masking needs.
 struct mask_vocabulary {
   token_id mask = 0;   ///< id of [MASK]

@@ -1,0 +1,8 @@
+// The text layer alone: vocabularies, tokenization, vocabulary training, sentence splitting.
+// Layer: text. Test: tests/unit/text
+#pragma once
+
+#include "bert/text/sentences.hpp"
+#include "bert/text/tokenizer.hpp"
+#include "bert/text/trainer.hpp"
+#include "bert/text/vocabulary.hpp"

@@ -1,0 +1,128 @@
+// Tokens that text may name outright, [MASK] and the like: found before anything is split.
+// Layer: text. Test: tests/unit/text/added_tokens_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bert/core/error.hpp"
+#include "bert/tensor/token_batch.hpp"
+#include "bert/text/unicode.hpp"
+#include "bert/text/utf8.hpp"
+
+namespace bert::text {
+
+/// A token that is looked for in the text itself; the fields are those of tokenizer.json.
+struct added_token {
+  std::string content;
+  token_id id = 0;
+  bool single_word = false;  ///< only where no word character touches it
+  bool lstrip = false;       ///< takes the white space before it
+  bool rstrip = false;       ///< takes the white space after it
+  bool normalized = false;   ///< looked for in the normalised text
+  bool special = true;       ///< left out by decode when specials are skipped
+};
+
+/// Finds added tokens in raw text: the leftmost, and of those that begin there the longest.
+class added_tokens {
+ public:
+  added_tokens() = default;
+  explicit added_tokens(std::vector<added_token> tokens) : tokens_(std::move(tokens)) {
+    for (const auto& t : tokens_) {
+      if (t.content.empty()) throw error({"bert::text::added_tokens", "a token with content", "an empty one", "leave it out"});
+      first_[static_cast<unsigned char>(t.content[0])] = true;
+    }
+    // Longest first, so that the first that fits is the longest; of equals the earlier.
+    std::stable_sort(tokens_.begin(), tokens_.end(),
+                     [](const added_token& a, const added_token& b) { return a.content.size() > b.content.size(); });
+    if (std::count(first_.begin(), first_.end(), true) == 1)
+      only_ = static_cast<int>(std::find(first_.begin(), first_.end(), true) - first_.begin());
+  }
+
+  [[nodiscard]] const std::vector<added_token>& all() const noexcept { return tokens_; }
+  [[nodiscard]] bool empty() const noexcept { return tokens_.empty(); }
+
+  /// Calls `on_text(first, last)` for what lies between and `on_token(token, first, last)` for the tokens, in order.
+  template <class OnText, class OnToken>
+  void split(const char* const begin, const char* const end, OnText&& on_text, OnToken&& on_token) const {
+    const char* done = begin;  // all before it has been passed on
+    for (const char* p = seek(begin, end); p < end;) {
+      const added_token* const found = at(p, end);
+      if (found == nullptr) {
+        p = seek(p + 1, end);
+        continue;
+      }
+      const char *first = p, *last = p + found->content.size();
+      p = last;
+      if (!found->single_word || (!ends_with_word(begin, first) && !starts_with_word(last, end))) {
+        if (found->lstrip) first = std::max(done, spaces_before(begin, first));
+        if (found->rstrip) last = spaces_after(last, end);
+        if (done < first) on_text(done, first);
+        on_token(*found, first, last);
+        done = last;
+      }
+      p = seek(p, end);
+    }
+    if (done < end) on_text(done, end);
+  }
+
+ private:
+  [[nodiscard]] const char* seek(const char* p, const char* end) const noexcept {
+    if (tokens_.empty() || p >= end) return end;
+    if (only_ >= 0) {
+      const void* const hit = std::memchr(p, only_, static_cast<std::size_t>(end - p));
+      return hit == nullptr ? end : static_cast<const char*>(hit);
+    }
+    while (p < end && !first_[static_cast<unsigned char>(*p)]) ++p;
+    return p;
+  }
+  [[nodiscard]] const added_token* at(const char* p, const char* end) const noexcept {
+    const std::string_view rest(p, static_cast<std::size_t>(end - p));
+    for (const auto& t : tokens_)
+      if (rest.starts_with(t.content)) return &t;
+    return nullptr;
+  }
+
+  static bool is_space(char32_t c) noexcept {
+    return (c >= 9 && c <= 13) || c == 0x85 || unicode::kind_of<reference::transformers>(c) == kind::space;
+  }
+  static const char* back(const char* begin, const char* p) noexcept {
+    const char* q = p - 1;
+    while (q > begin && p - q < 4 && (static_cast<unsigned char>(*q) & 0xC0u) == 0x80u) --q;
+    return utf8::decode(q, p).bytes == static_cast<unsigned>(p - q) ? q : p - 1;
+  }
+  static bool ends_with_word(const char* begin, const char* p) noexcept {
+    return p > begin && unicode::contains(unicode::word_characters, utf8::decode(back(begin, p), p).code);
+  }
+  static bool starts_with_word(const char* p, const char* end) noexcept {
+    return p < end && unicode::contains(unicode::word_characters, utf8::decode(p, end).code);
+  }
+  static const char* spaces_before(const char* begin, const char* p) noexcept {
+    while (p > begin) {
+      const char* const q = back(begin, p);
+      if (!is_space(utf8::decode(q, p).code)) break;
+      p = q;
+    }
+    return p;
+  }
+  static const char* spaces_after(const char* p, const char* end) noexcept {
+    while (p < end) {
+      const auto [code, bytes] = utf8::decode(p, end);
+      if (!is_space(code)) break;
+      p += bytes;
+    }
+    return p;
+  }
+
+  std::vector<added_token> tokens_;
+  std::array<bool, 256> first_{};
+  int only_ = -1;
+};
+
+}  // namespace bert::text

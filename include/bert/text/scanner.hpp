@@ -1,0 +1,397 @@
+// Text to words to pieces, in one pass and without memory: ASCII 64 bytes at a time, the rest a character at a time.
+// Layer: text. Test: tests/unit/text/scanner_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "bert/core/error.hpp"
+#include "bert/text/ascii.hpp"
+#include "bert/text/fold.hpp"
+#include "bert/text/utf8.hpp"
+#include "bert/text/wordpiece.hpp"
+
+namespace bert::text {
+
+/// Where the bytes of a normalised word came from, in bytes of the input: byte i of the word from [first[i], last[i]).
+struct origins {
+  const std::uint32_t* first;
+  const std::uint32_t* last;
+};
+
+/// One word of the input and its pieces; lives during the call that passes it.
+struct scanned_word {
+  const token_id* ids;     ///< its pieces, or [UNK]
+  std::size_t count;
+  bool known;              ///< false: ids is [UNK], for the word as a whole
+  const char* begin;       ///< where the word begins in the input
+  const char* text;        ///< the word normalised; cut off after `max_characters`
+  std::size_t bytes;       ///< length of `text`
+  std::size_t characters;  ///< of the whole word, normalised
+  const origins* map;      ///< relative to `begin`; null if every byte of the word is the byte of the input
+};
+
+/// Splits text into words and words into pieces. Immutable; any number of threads may scan at once.
+///
+/// A sink is called as `sink(scanned_word)` for every word in order. `Sink::tracks` says whether it wants `map`.
+template <class Reference>
+class scanner {
+ public:
+  /// Words of more characters than this become [UNK] whatever the options say: they live in a buffer on the stack.
+  static constexpr std::size_t most_characters = 1000;
+
+  scanner(const vocabulary& v, const normal_form& form, token_id unknown, std::size_t max_characters)
+      : folding_(form), whole_(v), pieces_(v, max_characters), unknown_(unknown), max_characters_(max_characters) {
+    if (max_characters == 0 || max_characters > most_characters)
+      throw error({"bert::text::tokenizer", cat("max_word_characters from 1 to ", most_characters), cat(max_characters), {}});
+    for (unsigned c = 0; c < 128; ++c) {
+      const token_id found = whole_.find(c, 0);
+      single_[c] = c == 0 || found < 0 ? unknown : found;
+    }
+  }
+
+  [[nodiscard]] const normal_form& form() const noexcept { return folding_.form(); }
+  [[nodiscard]] token_id unknown() const noexcept { return unknown_; }
+  [[nodiscard]] std::size_t max_characters() const noexcept { return max_characters_; }
+
+  /// Passes the words of [p, end) to `sink`.
+  template <class Sink>
+  void scan(const char* p, const char* end, Sink& sink) const {
+    if (form().lowercase) scan_as<true>(p, end, sink);
+    else scan_as<false>(p, end, sink);
+  }
+
+ private:
+  using step = typename folding<Reference>::step;
+
+  // A block is read with 16 bytes beyond it, so that a word anywhere in it can be read at once.
+  static constexpr std::size_t slack = 16;
+
+  template <bool Lower, class Sink>
+  void scan_as(const char* p, const char* const end, Sink& sink) const {
+    char tail[ascii::block_bytes + slack];
+    while (p < end) {
+      const auto left = static_cast<std::size_t>(end - p);
+      const char* block = p;
+      std::uint64_t valid = ~std::uint64_t{0};
+      if (left < ascii::block_bytes + slack) {
+        const std::size_t n = std::min(left, ascii::block_bytes);
+        std::memset(tail, ' ', sizeof tail);
+        std::memcpy(tail, p, n);
+        block = tail;
+        if (n < ascii::block_bytes) valid = (std::uint64_t{1} << n) - 1;
+      }
+      const ascii::block sorted = ascii::sort(block);
+      const bool last = left <= ascii::block_bytes;
+      std::uint64_t todo = ~sorted.spaces & valid;
+      const char* resume = p + std::min(left, ascii::block_bytes);
+      while (todo != 0) {
+        const auto at = static_cast<unsigned>(std::countr_zero(todo));
+        if ((sorted.words >> at & 1u) != 0) {
+          const auto size = static_cast<unsigned>(std::countr_one(sorted.words >> at));
+          const unsigned stop = at + size;
+          if (stop >= ascii::block_bytes && !last) {
+            resume = at != 0 ? p + at : long_word(p, end, sink);  // the next block begins with this word
+            break;
+          }
+          if (stop < ascii::block_bytes && (sorted.others >> stop & 1u) != 0) {
+            resume = any_words(p + at, end, sink);
+            break;
+          }
+          ascii_word<Lower>(block + at, size, p + at, sink);
+          if (stop >= ascii::block_bytes) break;
+          todo &= ~std::uint64_t{0} << stop;
+        } else if ((sorted.others >> at & 1u) != 0) {
+          resume = any_words(p + at, end, sink);
+          break;
+        } else {
+          const token_id id = single_[static_cast<unsigned char>(block[at])];
+          sink(scanned_word{&id, 1, true, p + at, block + at, 1, 1, nullptr});
+          todo &= todo - 1;
+        }
+      }
+      p = resume;
+    }
+  }
+
+  template <bool Lower, class Sink>
+  void ascii_word(const char* word, std::size_t size, const char* source, Sink& sink) const {
+    std::uint64_t low, high;
+    std::memcpy(&low, word, 8);
+    if (size <= word_table::longest) {
+      high = 0;
+      if (size > 8) {
+        std::memcpy(&high, word + 8, 8);
+        high = ascii::first_bytes(high, size - 8);
+        if constexpr (Lower) high = ascii::lower(high);
+      } else {
+        low = ascii::first_bytes(low, size);
+      }
+      if constexpr (Lower) low = ascii::lower(low);
+      const token_id id = size <= max_characters_ ? whole_.find(low, high) : -1;
+      if (id >= 0) {
+        sink(scanned_word{&id, 1, true, source, word, size, size, nullptr});
+        return;
+      }
+      const std::uint64_t both[2] = {low, high};
+      char folded[word_table::longest];
+      std::memcpy(folded, both, sizeof folded);
+      split(folded, size, size, source, nullptr, sink);
+      return;
+    }
+    char folded[ascii::block_bytes];
+    for (std::size_t i = 0; i < size; ++i)
+      folded[i] = Lower && word[i] >= 'A' && word[i] <= 'Z' ? static_cast<char>(word[i] + 32) : word[i];
+    split(folded, size, size, source, nullptr, sink);
+  }
+
+  template <class Sink>
+  void split(const char* word, std::size_t bytes, std::size_t characters, const char* source, const origins* map, Sink& sink) const {
+    token_id ids[most_characters];
+    const std::size_t count = characters > max_characters_ ? 0 : pieces_.match(word, bytes, ids);
+    if (count != 0) sink(scanned_word{ids, count, true, source, word, bytes, characters, map});
+    else sink(scanned_word{&unknown_, 1, false, source, word, bytes, characters, map});
+  }
+
+  // A word of 64 letters and digits or more: as any other, but out of the way of the fast loop.
+  template <class Sink>
+  const char* long_word(const char* p, const char* end, Sink& sink) const {
+    return any_words(p, end, sink);
+  }
+
+  // The word that is being put together.
+  template <bool Tracks>
+  struct gathered {
+    char text[4 * most_characters + 4 * word_table::longest];
+    std::uint32_t first[Tracks ? 4 * most_characters + 64 : 1], last[Tracks ? 4 * most_characters + 64 : 1];
+    std::size_t bytes = 0, characters = 0;
+    const char* begin = nullptr;
+    std::uint32_t end = 0;  // of the last character, when there are too many to keep
+
+    void add(char32_t code, const char* from, const char* to, std::size_t most) noexcept {
+      if (characters == 0) begin = from;
+      if (++characters > most) {
+        if constexpr (Tracks) end = static_cast<std::uint32_t>(to - begin);
+        return;
+      }
+      const unsigned n = utf8::encode(code, text + bytes);
+      note(n, from, to);
+      bytes += n;
+    }
+    void note(unsigned n, const char* from, const char* to) noexcept {
+      if constexpr (Tracks) {
+        for (unsigned i = 0; i < n; ++i) {
+          first[bytes + i] = static_cast<std::uint32_t>(from - begin);
+          last[bytes + i] = static_cast<std::uint32_t>(to - begin);
+        }
+        end = static_cast<std::uint32_t>(to - begin);
+      }
+    }
+  };
+
+  template <bool Tracks, class Sink>
+  void flush(gathered<Tracks>& word, Sink& sink) const {
+    if (word.characters == 0) return;
+    const origins map{word.first, word.last};
+    const origins* const where = Tracks ? &map : nullptr;
+    if (Tracks && word.characters > max_characters_ && word.bytes != 0) word.last[word.bytes - 1] = word.end;
+    if (word.bytes <= word_table::longest && word.characters <= max_characters_) {
+      std::memset(word.text + word.bytes, 0, word_table::longest);
+      std::uint64_t low, high;
+      std::memcpy(&low, word.text, 8);
+      std::memcpy(&high, word.text + 8, 8);
+      if (const token_id id = low == 0 ? -1 : whole_.find(low, high); id >= 0) {
+        sink(scanned_word{&id, 1, true, word.begin, word.text, word.bytes, word.characters, where});
+        word.bytes = word.characters = 0;
+        return;
+      }
+    }
+    split(word.text, word.bytes, word.characters, word.begin, where, sink);
+    word.bytes = word.characters = 0;
+  }
+
+  // Words of any characters, from `p` on; returns where plain ASCII goes on after a word.
+  template <class Sink>
+  const char* any_words(const char* p, const char* const end, Sink& sink) const {
+    gathered<Sink::tracks> word;
+    const char* run = p;  // where the combining marks after the last starter begin
+    while (p < end) {
+      const auto [code, bytes] = utf8::decode(p, end);
+      const char* const next = p + bytes;
+      if (code < folding<Reference>::tabled) {
+        const auto entry = folding_[code];
+        switch (entry.what()) {
+          case step::letters: {
+            run = next;
+            if (entry.bytes() == 0) break;
+            if (word.characters == 0) word.begin = p;
+            word.characters += entry.characters();
+            if (word.characters > max_characters_) {
+              word.end = static_cast<std::uint32_t>(next - word.begin);
+              break;
+            }
+            const std::uint32_t text = entry.bits;
+            std::memcpy(word.text + word.bytes, &text, 4);
+            word.note(entry.bytes(), p, next);
+            word.bytes += entry.bytes();
+            break;
+          }
+          case step::space:
+            flush(word, sink);
+            return next;
+          case step::punctuation: {
+            flush(word, sink);
+            char32_t mark = code;
+            if (code >= 0x80) mark = folding_.fold(code, unicode::bits_of(code)).code[0];
+            lone(word, mark, p, next, sink);
+            run = next;
+            if (next < end && static_cast<unsigned char>(*next) < 0x80) return next;
+            break;
+          }
+          case step::drop:
+          case step::mark:
+            break;
+          case step::hard:
+            p = hard(code, p, next, end, run, word, sink);
+            continue;
+        }
+        p = next;
+        continue;
+      }
+      const unsigned bits = unicode::bits_of(code);
+      const kind k = folding_.kind_from(bits, code);
+      if (k == kind::cjk) {
+        flush(word, sink);
+        if (unicode::is_mapped(bits)) {
+          p = hard(code, p, next, end, run, word, sink);
+          flush(word, sink);
+        } else {
+          lone(word, code, p, next, sink);
+          p = run = next;
+        }
+      } else if (k == kind::punctuation && !unicode::is_mapped(bits)) {
+        flush(word, sink);
+        lone(word, code, p, next, sink);
+        p = run = next;
+      } else if (k == kind::space) {
+        flush(word, sink);
+        p = run = next;
+      } else if (k == kind::drop) {
+        p = next;
+        continue;
+      } else {
+        p = hard(code, p, next, end, run, word, sink);
+        continue;
+      }
+      if (p < end && static_cast<unsigned char>(*p) < 0x80) return p;
+    }
+    flush(word, sink);
+    return p;
+  }
+
+  // A character that is a word.
+  template <bool Tracks, class Sink>
+  void lone(gathered<Tracks>& word, char32_t code, const char* from, const char* to, Sink& sink) const {
+    word.add(code, from, to, max_characters_);
+    flush(word, sink);
+  }
+
+  // Any letter, mark or punctuation mark, by its folded form; returns where to go on.
+  template <bool Tracks, class Sink>
+  const char* hard(char32_t code, const char* p, const char* next, const char* end, const char*& run, gathered<Tracks>& word,
+                   Sink& sink) const {
+    const unsigned bits = unicode::bits_of(code);
+    if (folding_.reorders(code, bits)) {
+      char32_t parts[4];
+      unicode::decompose<Reference>(code, parts);
+      if (unicode::combining_class<Reference>(parts[0]) == 0) run = p;  // a letter: the run begins inside it
+      return reordered(end, run, word, sink);
+    }
+    const folded f = folding_.fold(code, bits);
+    for (unsigned i = 0; i < f.count; ++i) put(f.code[i], p, next, word, sink);
+    if (f.count != 0 || unicode::combining_class<Reference>(code) == 0) run = next;
+    return next;
+  }
+
+  template <bool Tracks, class Sink>
+  void put(char32_t code, const char* from, const char* to, gathered<Tracks>& word, Sink& sink) const {
+    const kind k = folding_.kind_of(code);
+    if (k == kind::punctuation) {
+      flush(word, sink);
+      lone(word, code, from, to, sink);
+    } else if (k == kind::space) {
+      flush(word, sink);
+    } else {
+      word.add(code, from, to, max_characters_);
+    }
+  }
+
+  // The marks from `run` to the next starter, some of which stay, in canonical order (by class, then as written). As the
+  // reference aligns them: the k-th mark of the sorted run that is no tail of a decomposition takes the k-th character's
+  // place in the input, a tail the place before it.
+  template <bool Tracks, class Sink>
+  const char* reordered(const char* end, const char*& run, gathered<Tracks>& word, Sink& sink) const {
+    struct mark {
+      char32_t code;
+      unsigned value;
+      bool tail, stays;
+    };
+    std::vector<mark> marks;
+    std::vector<std::pair<const char*, const char*>> places;
+    const char* p = run;
+    const char* before_first = p;
+    const char* before_last = p;
+    while (p < end) {
+      const auto [code, bytes] = utf8::decode(p, end);
+      const char* const next = p + bytes;
+      const unsigned b = unicode::bits_of(code);
+      if (folding_.kind_from(b, code) == kind::drop) {
+        p = next;
+        continue;
+      }
+      char32_t parts[4];
+      const unsigned n = unicode::decompose<Reference>(code, parts);
+      const bool starts = unicode::combining_class<Reference>(parts[0]) == 0;
+      if (starts && p != run) break;
+      unsigned i = 0;
+      if (starts) {  // a letter that decomposes into itself and marks that stay: the run begins inside it
+        for (; i < n && unicode::combining_class<Reference>(parts[i]) == 0; ++i) put(lowered(parts[i]), p, next, word, sink);
+        before_first = p;
+        before_last = next;
+      } else {
+        places.emplace_back(p, next);
+      }
+      for (; i < n; ++i)
+        marks.push_back({parts[i], unicode::combining_class<Reference>(parts[i]), starts || i > 0,
+                         unicode::kind_of<Reference>(parts[i]) != kind::mark});
+      p = next;
+    }
+    std::stable_sort(marks.begin(), marks.end(), [](const mark& a, const mark& b) { return a.value < b.value; });
+    std::size_t taken = 0;
+    for (const mark& m : marks) {
+      if (!m.tail) ++taken;
+      const char* from = taken == 0 ? before_first : places[taken - 1].first;
+      const char* to = taken == 0 ? before_last : places[taken - 1].second;
+      if (m.stays) put(lowered(m.code), from, to, word, sink);
+    }
+    run = p;
+    return p;
+  }
+
+  [[nodiscard]] char32_t lowered(char32_t c) const noexcept { return form().lowercase ? unicode::lower(c) : c; }
+
+  folding<Reference> folding_;
+  word_table whole_;
+  wordpiece pieces_;
+  token_id unknown_;
+  std::size_t max_characters_;
+  std::array<token_id, 128> single_{};
+};
+
+}  // namespace bert::text

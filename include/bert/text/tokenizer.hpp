@@ -1,0 +1,310 @@
+// Text in, ids out, as the reference would: the tokenizer that models are used with.
+// Layer: text. Test: tests/unit/text/tokenizer_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "bert/core/error.hpp"
+#include "bert/tensor/token_batch.hpp"
+#include "bert/text/added_tokens.hpp"
+#include "bert/text/scanner.hpp"
+#include "bert/text/unicode.hpp"
+#include "bert/text/vocabulary.hpp"
+
+namespace bert::text {
+
+/// What to do to text, under the names of tokenizer_config.json.
+struct tokenizer_options {
+  bool lowercase = true;
+  std::optional<bool> strip_accents = {};      ///< as `lowercase` says if absent
+  bool tokenize_chinese_chars = true;          ///< every CJK ideograph is a word of its own
+  bool clean_text = true;                      ///< drops control characters
+  std::size_t max_word_characters = 0;         ///< longer words are [UNK]; 0: what the reference has (100, google 200)
+  std::string pad = "[PAD]", unk = "[UNK]", cls = "[CLS]", sep = "[SEP]", mask = "[MASK]";
+  std::vector<added_token> added = {};         ///< besides those five
+};
+
+/// Which sequence of a pair gives way when there are more tokens than `max_tokens`.
+enum class truncation : std::uint8_t {
+  none,           ///< none: too many are an error
+  longest_first,  ///< one by one from the longer
+  only_first,
+  only_second
+};
+enum class side : std::uint8_t { left, right };
+
+struct encode_options {
+  std::size_t max_tokens = 0;                          ///< with [CLS] and [SEP]; 0: no limit
+  truncation truncate = truncation::longest_first;     ///< only if there is a limit
+  side truncate_side = side::right;                    ///< the end that is cut
+  std::size_t stride = 0;                              ///< tokens that a window shares with the next; see windows()
+  bool special_tokens = true;                          ///< put [CLS] and [SEP] around
+};
+
+/// Immutable; share it between threads. `Reference` says whose tokens these are, down to the version of Unicode.
+template <class Reference = reference::transformers>
+class basic_tokenizer {
+ public:
+  using reference_type = Reference;
+
+  /// Throws bert::error naming [UNK], [CLS] or [SEP] if the vocabulary has none; [PAD] and [MASK] may be absent.
+  explicit basic_tokenizer(text::vocabulary v, tokenizer_options options = {})
+      : vocabulary_(std::move(v)),
+        options_(std::move(options)),
+        unk_(vocabulary_.require(options_.unk)),
+        cls_(vocabulary_.require(options_.cls)),
+        sep_(vocabulary_.require(options_.sep)),
+        pad_(vocabulary_.id(options_.pad)),
+        mask_(vocabulary_.id(options_.mask)),
+        scanner_(vocabulary_,
+                 {options_.lowercase, options_.strip_accents.value_or(options_.lowercase), options_.tokenize_chinese_chars,
+                  options_.clean_text},
+                 unk_, options_.max_word_characters != 0 ? options_.max_word_characters : Reference::max_word_characters),
+        added_(all_added()) {}
+
+  static basic_tokenizer open(const std::filesystem::path& vocab_txt, tokenizer_options options = {}) {
+    return basic_tokenizer(text::vocabulary::open(vocab_txt), std::move(options));
+  }
+
+  [[nodiscard]] const text::vocabulary& vocabulary() const noexcept { return vocabulary_; }
+  [[nodiscard]] const tokenizer_options& options() const noexcept { return options_; }
+  [[nodiscard]] std::size_t size() const noexcept { return vocabulary_.size(); }
+  [[nodiscard]] token_id unk_id() const noexcept { return unk_; }
+  [[nodiscard]] token_id cls_id() const noexcept { return cls_; }
+  [[nodiscard]] token_id sep_id() const noexcept { return sep_; }
+  [[nodiscard]] token_id pad_id() const { return pad_ ? *pad_ : vocabulary_.require(options_.pad); }
+  [[nodiscard]] token_id mask_id() const { return mask_ ? *mask_ : vocabulary_.require(options_.mask); }
+  [[nodiscard]] bool lowercase() const noexcept { return options_.lowercase; }
+  [[nodiscard]] bool strip_accents() const noexcept { return scanner_.form().strip_accents; }
+  [[nodiscard]] bool tokenize_chinese_chars() const noexcept { return options_.tokenize_chinese_chars; }
+  [[nodiscard]] std::size_t max_word_characters() const noexcept { return scanner_.max_characters(); }
+  [[nodiscard]] const std::vector<added_token>& added() const noexcept { return added_.all(); }
+
+  /// Appends the pieces of `text`, no [CLS] or [SEP]; in `parts`, if given, whether each begins or continues a word
+  /// (named tokens such as [MASK] are `special`). Allocates only to grow the vectors.
+  void append_ids(std::string_view text, std::vector<token_id>& ids, std::vector<word_part>* parts = nullptr) const {
+    if (parts != nullptr) {
+      part_sink sink{ids, *parts};
+      pass(text, sink);
+    } else {
+      id_sink sink(ids);
+      pass(text, sink);
+    }
+  }
+
+  /// [CLS] text [SEP] as a batch of one, with scores asked for wherever [MASK] stands.
+  [[nodiscard]] token_batch encode(std::string_view text, const encode_options& options = {}) const {
+    token_batch batch;
+    encode_into(batch, text, options);
+    mark(batch);
+    return batch;
+  }
+  /// [CLS] a [SEP] of segment 0, b [SEP] of segment 1.
+  [[nodiscard]] token_batch encode(std::string_view a, std::string_view b, const encode_options& options = {}) const {
+    token_batch batch;
+    encode_into(batch, a, b, options);
+    mark(batch);
+    return batch;
+  }
+  /// One sequence a text.
+  [[nodiscard]] token_batch encode(std::span<const std::string> texts, const encode_options& options = {}) const {
+    token_batch batch;
+    for (const auto& text : texts) encode_into(batch, text, options);
+    mark(batch);
+    return batch;
+  }
+  [[nodiscard]] token_batch encode(const std::vector<std::string>& texts, const encode_options& options = {}) const {
+    return encode(std::span<const std::string>(texts), options);
+  }
+
+  /// Appends one sequence to `batch` and returns how many tokens were cut off (0 without a limit). Asks for no scores.
+  /// Allocates only while `batch` and the thread's scratch memory grow.
+  std::size_t encode_into(token_batch& batch, std::string_view text, const encode_options& options = {}) const {
+    return encode_pieces(batch, text, nullptr, options);
+  }
+  std::size_t encode_into(token_batch& batch, std::string_view a, std::string_view b, const encode_options& options = {}) const {
+    return encode_pieces(batch, a, &b, options);
+  }
+
+  /// The pieces of `text` as strings, without [CLS] and [SEP].
+  [[nodiscard]] std::vector<std::string> tokens(std::string_view text) const {
+    std::vector<token_id> ids;
+    append_ids(text, ids);
+    return pieces(ids);
+  }
+  [[nodiscard]] std::vector<std::string> pieces(std::span<const token_id> ids) const {
+    std::vector<std::string> out;
+    out.reserve(ids.size());
+    for (const token_id id : ids) out.emplace_back(vocabulary_.piece(id));
+    return out;
+  }
+
+ private:
+  // Ids gather in a small array: growing a vector one id at a time costs as much as finding the id.
+  class id_sink {
+   public:
+    static constexpr bool tracks = false;
+    explicit id_sink(std::vector<token_id>& out) : out_(out) {}
+    id_sink(const id_sink&) = delete;
+    id_sink& operator=(const id_sink&) = delete;
+    ~id_sink() { flush(); }
+    void operator()(const scanned_word& w) {
+      if (w.count > room - held_) {
+        flush();
+        if (w.count > room) {
+          out_.insert(out_.end(), w.ids, w.ids + w.count);
+          return;
+        }
+      }
+      buffer_[held_] = w.ids[0];
+      for (std::size_t i = 1; i < w.count; ++i) buffer_[held_ + i] = w.ids[i];
+      held_ += w.count;
+    }
+    void special(const added_token& t, const char* first, const char*) { (*this)(scanned_word{&t.id, 1, true, first, first, 0, 0, nullptr}); }
+
+   private:
+    static constexpr std::size_t room = 256;
+    void flush() {
+      out_.insert(out_.end(), buffer_, buffer_ + held_);
+      held_ = 0;
+    }
+    std::vector<token_id>& out_;
+    std::size_t held_ = 0;
+    token_id buffer_[room];
+  };
+
+  struct part_sink {
+    static constexpr bool tracks = false;
+    std::vector<token_id>& ids;
+    std::vector<word_part>& parts;
+    void operator()(const scanned_word& w) {
+      ids.insert(ids.end(), w.ids, w.ids + w.count);
+      parts.push_back(word_part::begins);
+      parts.insert(parts.end(), w.count - 1, word_part::continues);
+    }
+    void special(const added_token& t, const char*, const char*) {
+      ids.push_back(t.id);
+      parts.push_back(word_part::special);
+    }
+  };
+
+  template <class Sink>
+  void pass(std::string_view text, Sink& sink) const {
+    added_.split(
+        text.data(), text.data() + text.size(), [&](const char* first, const char* last) { scanner_.scan(first, last, sink); },
+        [&](const added_token& t, const char* first, const char* last) { sink.special(t, first, last); });
+  }
+
+  void mark(token_batch& batch) const {
+    if (mask_) batch.score_each(*mask_);
+  }
+
+  struct scratch {
+    std::vector<token_id> a, b, ids;
+    std::vector<segment_id> segments;
+  };
+
+  std::size_t encode_pieces(token_batch& batch, std::string_view first, const std::string_view* second, const encode_options& options) const {
+    static thread_local scratch work;
+    auto &a = work.a, &b = work.b, &ids = work.ids;
+    auto& segments = work.segments;
+    a.clear();
+    b.clear();
+    append_ids(first, a);
+    if (second != nullptr) append_ids(*second, b);
+    const std::size_t extra = !options.special_tokens ? 0 : second != nullptr ? 3 : 2;
+    std::size_t keep_a = a.size(), keep_b = b.size();
+    if (options.max_tokens != 0) std::tie(keep_a, keep_b) = shorten(a.size(), b.size(), second != nullptr, extra, options);
+    const auto kept = [&](const std::vector<token_id>& from, std::size_t keep) {
+      return std::span<const token_id>(from).subspan(options.truncate_side == side::right ? 0 : from.size() - keep, keep);
+    };
+    const auto append = [&](std::span<const token_id> part) { ids.insert(ids.end(), part.begin(), part.end()); };
+    ids.clear();
+    if (options.special_tokens) ids.push_back(cls_);
+    append(kept(a, keep_a));
+    if (options.special_tokens) ids.push_back(sep_);
+    segments.assign(ids.size(), segment_id{0});
+    if (second != nullptr) {
+      append(kept(b, keep_b));
+      if (options.special_tokens) ids.push_back(sep_);
+      segments.resize(ids.size(), segment_id{1});
+    }
+    batch.add(ids, segments);
+    return a.size() + b.size() - keep_a - keep_b;
+  }
+
+  // How many tokens of each sequence stay.
+  static std::pair<std::size_t, std::size_t> shorten(std::size_t a, std::size_t b, bool pair, std::size_t extra, const encode_options& options) {
+    if (a + b + extra <= options.max_tokens) return {a, b};
+    const auto fail = [&](const std::string& hint) {
+      throw error({"bert::text::tokenizer::encode", cat("at most ", options.max_tokens, " tokens"), cat(a + b + extra), hint});
+    };
+    if (options.max_tokens < extra) fail(cat("max_tokens has to hold the ", extra, " special tokens"));
+    const std::size_t room = options.max_tokens - extra, excess = a + b - room;
+    switch (options.truncate) {
+      case truncation::none:
+        fail("ask for a truncation, or for windows");
+        break;
+      case truncation::only_first:
+        if (excess > a) fail("the first sequence is too short to make room; truncate longest_first");
+        return {a - excess, b};
+      case truncation::only_second:
+        if (!pair || excess > b) fail("the second sequence is too short to make room; truncate longest_first");
+        return {a, b - excess};
+      case truncation::longest_first:
+        break;
+    }
+    // The shorter stays whole if it takes no more than its half; else they share, the second getting the odd one.
+    const std::size_t half = room / 2;
+    if (a <= b) return a <= half ? std::pair{a, room - a} : std::pair{half, room - half};
+    return b <= half ? std::pair{room - b, b} : std::pair{room - half, half};
+  }
+
+  [[nodiscard]] std::vector<added_token> all_added() const {
+    std::vector<added_token> all;
+    const auto add = [&](const std::string& content) {
+      const auto id = vocabulary_.id(content);
+      const bool named = std::any_of(options_.added.begin(), options_.added.end(), [&](const auto& t) { return t.content == content; });
+      if (id && !named) all.push_back({.content = content, .id = *id});
+    };
+    for (const auto* name : {&options_.unk, &options_.sep, &options_.pad, &options_.cls, &options_.mask}) add(*name);
+    all.insert(all.end(), options_.added.begin(), options_.added.end());
+    return all;
+  }
+
+  text::vocabulary vocabulary_;
+  tokenizer_options options_;
+  token_id unk_, cls_, sep_;
+  std::optional<token_id> pad_, mask_;
+  scanner<Reference> scanner_;
+  added_tokens added_;
+};
+
+/// The tokens of transformers' BertTokenizerFast.
+class tokenizer : public basic_tokenizer<reference::transformers> {
+ public:
+  using basic_tokenizer::basic_tokenizer;
+  tokenizer(basic_tokenizer base) : basic_tokenizer(std::move(base)) {}  // NOLINT: nothing is added
+
+  static tokenizer open(const std::filesystem::path& vocab_txt, tokenizer_options options = {}) {
+    return tokenizer(text::vocabulary::open(vocab_txt), std::move(options));
+  }
+};
+
+/// The tokens of google-research/bert.
+class google_tokenizer : public basic_tokenizer<reference::google> {
+ public:
+  using basic_tokenizer::basic_tokenizer;
+};
+
+}  // namespace bert::text
