@@ -1,0 +1,80 @@
+// Layer: tests. Of: include/bert/kernels/activation.hpp
+#include "bert/kernels/activation.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "support/kernel_description.hpp"
+#include "support/kernels/row_kernels.hpp"
+
+namespace {
+
+using namespace bert;
+using namespace bert::kernels;
+using namespace bert::test;
+
+/// The greatest error of value and derivative over [-30, 30], in units of 1e-7 * max(1, |x|).
+template <class A>
+double worst_error() {
+  double worst = 0;
+  constexpr std::size_t count = 240'000 / 16 * 16;
+  std::vector<float> x(count), y(count), d(count, 1.0f);
+  for (std::size_t i = 0; i < count; ++i) x[i] = -30.0f + 60.0f * static_cast<float>(i) / static_cast<float>(count);
+  activate<A>(execution::serial{}, {x.data(), 1, count}, {y.data(), 1, count});
+  activate_backward<A>(execution::serial{}, {x.data(), 1, count}, {d.data(), 1, count});
+  for (std::size_t i = 0; i < count; ++i) {
+    const double at = static_cast<double>(x[i]), unit = 1e-7 * std::max(1.0, std::abs(at));
+    worst = std::max(worst, std::abs(static_cast<double>(y[i]) - A::forward(at)) / unit);
+    worst = std::max(worst, std::abs(static_cast<double>(d[i]) - A::gradient(at)) / unit);
+  }
+  return worst;
+}
+
+template <class A>
+float forward_at(float x) {
+  std::array<float, lanes> out;
+  store(out.data(), A::forward(simd(x)));
+  return out[0];
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("an activation agrees with its plain form and its gradient is its slope", A, gelu_erf, gelu_tanh, tanh_activation) {
+  static_assert(activation<A>);
+  for (const auto& [rows, cols] : {std::array<std::size_t, 2>{1, 1}, {3, 7}, {5, 200}, {40, 768}, {2, 16}})
+    check_kernel(activation_kernel<A>{{rows, cols}});
+}
+
+TEST_CASE("relu agrees with its plain form, and its gradient at 0 is 0") {
+  static_assert(activation<relu>);
+  for (const auto& [rows, cols] : {std::array<std::size_t, 2>{1, 1}, {3, 7}, {40, 768}}) check_kernel(activation_kernel<relu>{{rows, cols}});
+  CHECK(relu::gradient(0.0) == 0.0);
+  CHECK(worst_error<relu>() == 0.0);
+}
+
+TEST_CASE("activations are within 3e-7 of the exact function from -30 to 30") {
+  CHECK(worst_error<gelu_erf>() <= 3);
+  CHECK(worst_error<gelu_tanh>() <= 3);
+  CHECK(worst_error<tanh_activation>() <= 3);
+}
+
+TEST_CASE("activations of huge numbers are finite") {
+  for (const float x : {1e4f, 1e15f, 3e38f}) {
+    CHECK(forward_at<gelu_erf>(x) == x);
+    CHECK(forward_at<gelu_erf>(-x) == 0.0f);
+    CHECK(std::abs(forward_at<gelu_tanh>(-x)) <= 1e-3f);
+    CHECK(forward_at<gelu_tanh>(x) == x);
+    CHECK(forward_at<tanh_activation>(x) == 1.0f);
+    CHECK(forward_at<tanh_activation>(-x) == -1.0f);
+  }
+}
+
+TEST_CASE("an activation of NaN is NaN, so that a broken model does not look sound") {
+  const float nan = std::nanf("");
+  CHECK(std::isnan(forward_at<gelu_erf>(nan)));
+  CHECK(std::isnan(forward_at<gelu_tanh>(nan)));
+  CHECK(std::isnan(forward_at<tanh_activation>(nan)));
+}

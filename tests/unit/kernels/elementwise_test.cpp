@@ -1,0 +1,57 @@
+// Layer: tests. Of: include/bert/kernels/{elementwise,rows}.hpp
+#include "bert/kernels/elementwise.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <vector>
+
+#include "support/kernel_description.hpp"
+#include "support/kernels/row_kernels.hpp"
+
+using namespace bert;
+using namespace bert::test;
+
+TEST_CASE("column sums, gathered rows and the pooler's tanh agree with the plain loops") {
+  for (const auto& [rows, cols] : {std::array<std::size_t, 2>{1, 1}, {3, 7}, {200, 72}, {33, 130}, {1000, 768}}) {
+    check_kernel(bias_kernel{{rows, cols}});
+    check_kernel(gather_kernel{{rows, cols}});
+    check_kernel(tanh_kernel{{rows, cols}});
+  }
+}
+
+TEST_CASE("adding one matrix to another leaves what lies between rows alone") {
+  std::vector<float> x(5 * 9, 2.0f), y(5 * 9, 1.0f);
+  kernels::add_in_place(execution::serial{}, matrix<const float>{x.data(), 5, 7, 9}, matrix<float>{y.data(), 5, 7, 9});
+  for (std::size_t i = 0; i < y.size(); ++i) CHECK(y[i] == (i % 9 < 7 ? 3.0f : 1.0f));
+}
+
+TEST_CASE("the squared norm is right to 1e-6 and the same bits for one, two and three threads") {
+  for (const std::size_t n : {0, 1, 15, 4096, 4097, 100'003, 5'000'000}) {
+    CAPTURE(n);
+    const auto x = random_arrays<float>({n}, 5)[0];
+    const double expected = kernels::reference::squared_norm<float>(x), got = kernels::squared_norm(execution::serial{}, x);
+    CHECK(got == doctest::Approx(expected).epsilon(1e-6));
+    for (const std::size_t t : {1, 2, 3})
+      CHECK(std::bit_cast<std::uint64_t>(kernels::squared_norm(execution::threads{t}, x)) == std::bit_cast<std::uint64_t>(got));
+  }
+}
+
+TEST_CASE("scaling touches every element once") {
+  std::vector<float> x(20'001, 3.0f);
+  kernels::scale(execution::threads{2}, x, 0.5f);
+  CHECK(std::count(x.begin(), x.end(), 1.5f) == 20'001);
+}
+
+TEST_CASE("ranges cover every index once, whatever the step") {
+  for (const std::size_t count : {0, 1, 63, 64, 65, 1000})
+    for (const std::size_t step : {1, 7, 64, 5000}) {
+      std::vector<std::atomic<int>> seen(count);
+      kernels::for_each_range(execution::threads{2}, count, step, [&](std::size_t first, std::size_t last) {
+        for (std::size_t i = first; i < last; ++i) seen[i].fetch_add(1);
+      });
+      CHECK(std::all_of(seen.begin(), seen.end(), [](const auto& n) { return n.load() == 1; }));
+    }
+}
