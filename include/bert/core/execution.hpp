@@ -6,7 +6,6 @@
 #include <concepts>
 #include <cstddef>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -70,8 +69,8 @@ class threads {
     [[nodiscard]] std::size_t width() const noexcept { return workers_.size() + 1; }
 
     void run(std::size_t count, void (*call)(void*, std::size_t), void* body) {
-      const std::unique_lock lock(busy_, std::try_to_lock);
-      if (workers_.empty() || count < 2 || !lock.owns_lock()) {
+      // A flag and not a mutex: a body may come back here on the thread that holds it.
+      if (workers_.empty() || count < 2 || busy_.test_and_set(std::memory_order_acquire)) {
         for (std::size_t i = 0; i < count; ++i) call(body, i);
         return;
       }
@@ -80,13 +79,14 @@ class threads {
       count_ = count;
       next_.store(0, std::memory_order_relaxed);
       pending_.store(workers_.size(), std::memory_order_relaxed);
-      round_.fetch_add(1, std::memory_order_release);
+      round_.fetch_add(1);  // sequentially consistent with sleepers_: a worker is seen there, or sees the new round
       if (sleepers_.load() != 0) round_.notify_all();
       claim();
       for (int spins = 0; pending_.load(std::memory_order_acquire) != 0; ++spins) {
         if (spins < spin_limit) pause();
         else std::this_thread::yield();
       }
+      busy_.clear(std::memory_order_release);
     }
 
    private:
@@ -119,7 +119,7 @@ class threads {
       }
     }
 
-    std::mutex busy_;
+    std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
     void (*call_)(void*, std::size_t) = nullptr;
     void* body_ = nullptr;
     std::size_t count_ = 0;

@@ -33,7 +33,7 @@ class buffer {
     if (count != 0) std::memset(static_cast<void*>(data_.get()), 0, count * sizeof(T));
   }
   buffer(const buffer& other) : size_(other.size_), data_(size_ == 0 ? nullptr : allocate(size_)) {
-    if (size_ != 0) std::memcpy(static_cast<void*>(data_.get()), other.data(), size_ * sizeof(T));
+    if (data_ != nullptr) std::memcpy(static_cast<void*>(data_.get()), other.data(), size_ * sizeof(T));
   }
   buffer(buffer&& other) noexcept : size_(std::exchange(other.size_, 0)), data_(std::move(other.data_)) {}
   buffer& operator=(buffer other) noexcept {

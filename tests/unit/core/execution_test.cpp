@@ -1,0 +1,84 @@
+#include "bert/core/execution.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+namespace {
+
+static_assert(bert::executor<bert::execution::serial>);
+static_assert(bert::executor<bert::execution::threads>);
+
+// Every iteration of a loop over `count`, counted.
+template <class E>
+bool each_once(const E& e, std::size_t count) {
+  std::vector<int> calls(count, 0);  // one writer an element: a race would be found by ThreadSanitizer
+  e.parallel_for(count, [&](std::size_t i) { ++calls[i]; });
+  for (const int n : calls)
+    if (n != 1) return false;
+  return true;
+}
+
+TEST_CASE("every iteration runs exactly once, whatever the executor and the count") {
+  CHECK(each_once(bert::execution::serial{}, 100));
+  for (const std::size_t width : {1u, 2u, 3u, 8u}) {
+    const bert::execution::threads threads(width);
+    CHECK(threads.width() == width);
+    for (const std::size_t count : {0u, 1u, 2u, 7u, 1000u}) CHECK(each_once(threads, count));
+  }
+}
+
+TEST_CASE("what the iterations wrote is seen after the loop, many loops on end") {
+  const bert::execution::threads threads(4);
+  std::vector<std::size_t> values(64, 0);
+  for (int round = 0; round < 2000; ++round) threads.parallel_for(values.size(), [&](std::size_t i) { values[i] += i; });
+  for (std::size_t i = 0; i < values.size(); ++i) CHECK(values[i] == 2000 * i);
+}
+
+TEST_CASE("threads that fell asleep wake up for the next loop") {
+  const bert::execution::threads threads(3);
+  for (int round = 0; round < 20; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));  // forty times as long as a thread spins
+    CHECK(each_once(threads, 50));
+  }
+}
+
+TEST_CASE("copies of an executor share its threads, the last one joins them") {
+  bert::execution::threads a(2);
+  {
+    const auto b = a;
+    CHECK(each_once(b, 10));
+    a = bert::execution::threads(3);
+    CHECK(each_once(b, 10));
+  }
+  CHECK(each_once(a, 10));
+}
+
+TEST_CASE("two threads of the user that share one executor both finish all their iterations") {
+  const bert::execution::threads shared(2);
+  std::array<int, 2> failures{};
+  std::thread other([&] {
+    for (int round = 0; round < 300; ++round) failures[0] += each_once(shared, 40) ? 0 : 1;
+  });
+  for (int round = 0; round < 300; ++round) failures[1] += each_once(shared, 40) ? 0 : 1;
+  other.join();
+  CHECK(failures[0] == 0);
+  CHECK(failures[1] == 0);
+}
+
+TEST_CASE("a loop within a loop runs on the thread that meets it") {
+  const bert::execution::threads threads(2);
+  std::array<int, 8> good{};
+  threads.parallel_for(good.size(), [&](std::size_t i) { good[i] = each_once(threads, 10) ? 1 : 0; });
+  for (const int g : good) CHECK(g == 1);
+}
+
+TEST_CASE("no threads at all, or thousands, are refused") {
+  CHECK_THROWS_AS(bert::execution::threads(0), bert::error);
+  CHECK_THROWS_AS(bert::execution::threads(4097), bert::error);
+}
+
+}  // namespace
