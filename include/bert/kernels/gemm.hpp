@@ -41,21 +41,19 @@ inline constexpr std::size_t block_floats = std::size_t{96} << 10;
 inline constexpr std::size_t waiting_floats = std::size_t{28} << 10;
 
 /// The tile reads rows of A in place: `stride` floats from one to the next. Three rows share a pointer, which x86 addresses
-/// as p, p + s, p + 2s; a pointer a row would leave no register for anything else.
+/// as p, p + s, p + 2s; a pointer a row would leave no register for anything else. Five names: an array would stay in memory.
 struct by_rows {
-  const float* at[(tile_rows + 2) / 3];
+  static_assert(tile_rows <= 15);
+  const float *p0, *p1, *p2, *p3, *p4;
   std::size_t stride;
 
-  by_rows(const float* a, std::size_t s) noexcept : stride(s) {
-    for (auto& p : at) p = a, a += 3 * s;
-  }
+  by_rows(const float* a, std::size_t s) noexcept : p0(a), p1(a + 3 * s), p2(a + 6 * s), p3(a + 9 * s), p4(a + 12 * s), stride(s) {}
   template <std::size_t I>
   [[nodiscard]] float get() const noexcept {
-    return at[I / 3][I % 3 * stride];
+    const float* p = I < 3 ? p0 : I < 6 ? p1 : I < 9 ? p2 : I < 12 ? p3 : p4;
+    return p[I % 3 * stride];
   }
-  void next() noexcept {
-    for (auto& p : at) ++p;
-  }
+  void next() noexcept { ++p0, ++p1, ++p2, ++p3, ++p4; }
 };
 
 /// The tile reads a copy in which the rows of one depth lie side by side.
