@@ -1,0 +1,95 @@
+#include "bert/tensor/token_batch.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+
+namespace {
+
+using bert::batch_shape;
+using bert::segment_id;
+using bert::token_batch;
+using bert::token_id;
+
+token_batch two() {
+  token_batch batch;
+  batch.add(std::array<token_id, 3>{101, 103, 102});
+  batch.add(std::array<token_id, 4>{101, 7, 103, 102}, std::array<segment_id, 4>{0, 0, 1, 1});
+  return batch;
+}
+
+TEST_CASE("sequences lie end to end, each with its own length") {
+  const auto batch = two();
+  CHECK(batch.sequences() == 2);
+  CHECK(batch.tokens() == 7);
+  CHECK(batch.length(0) == 3);
+  CHECK(batch.length(1) == 4);
+  CHECK(batch.longest() == 4);
+  CHECK(batch.starts().size() == 3);
+  CHECK(batch.starts()[2] == 7);
+  CHECK(batch[1][1] == 7);
+}
+
+TEST_CASE("segments are 0 where none were given") {
+  const auto batch = two();
+  CHECK(batch.segments(0)[2] == 0);
+  CHECK(batch.segments(1)[2] == 1);
+}
+
+TEST_CASE("an empty sequence, and segments of another length, are refused") {
+  token_batch batch;
+  CHECK_THROWS_AS(batch.add(std::span<const token_id>{}), bert::error);
+  CHECK_THROWS_AS(batch.add(std::array<token_id, 2>{1, 2}, std::array<segment_id, 1>{0}), bert::error);
+  CHECK(batch.empty());
+}
+
+TEST_CASE("scores are asked for within the batch and in increasing order") {
+  auto batch = two();
+  batch.score(1);
+  batch.score(5);
+  CHECK_THROWS_AS(batch.score(5), bert::error);
+  CHECK_THROWS_AS(batch.score(2), bert::error);
+  CHECK_THROWS_AS(batch.score(7), bert::error);
+  CHECK(batch.shape().scored == 2);
+}
+
+TEST_CASE("score_each finds every place of an id and forgets what was asked before") {
+  auto batch = two();
+  batch.score(0);
+  batch.score_each(103);
+  CHECK(batch.scored().size() == 2);
+  CHECK(batch.scored()[0] == 1);
+  CHECK(batch.scored()[1] == 5);
+  batch.score_each(999);
+  CHECK(batch.scored().empty());
+}
+
+TEST_CASE("a cleared batch is as good as new") {
+  auto batch = two();
+  batch.score(1);
+  batch.clear();
+  CHECK(batch.empty());
+  CHECK(batch.sequences() == 0);
+  CHECK(batch.longest() == 0);
+  batch.add(std::array<token_id, 1>{5});
+  CHECK(batch.length(0) == 1);
+  CHECK(batch.scored().empty());
+}
+
+TEST_CASE("a reserved batch takes what was reserved without moving") {
+  token_batch batch;
+  batch.reserve({.sequences = 2, .tokens = 7});
+  const auto* memory = batch.ids().data();
+  batch.add(std::array<token_id, 3>{1, 2, 3});
+  batch.add(std::array<token_id, 4>{1, 2, 3, 4});
+  CHECK(batch.ids().data() == memory);
+}
+
+TEST_CASE("a capacity holds a shape if no count is above its own") {
+  constexpr batch_shape room{.sequences = 2, .tokens = 10, .scored = 3, .longest = 6};
+  static_assert(room.holds({2, 10, 3, 6}));
+  static_assert(!room.holds({3, 10, 3, 6}) && !room.holds({2, 11, 3, 6}) && !room.holds({2, 10, 4, 6}) && !room.holds({2, 10, 3, 7}));
+  static_assert(batch_shape{.sequences = 2, .tokens = 10}.holds({2, 10, 10, 9}), "what is not named is unlimited");
+}
+
+}  // namespace
