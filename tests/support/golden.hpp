@@ -50,13 +50,15 @@ template <class T>
 }
 
 /// The name in the file of the parameter that a model calls `name`: as it is, without "bert.", or with gamma and beta.
-[[nodiscard]] inline std::string stored_name(const bert::io::safetensors& file, const std::string& name, const std::string& prefix = {}) {
+[[nodiscard]] inline std::string stored_name(const bert::io::safetensors& file, const std::string& name,
+                                             const std::string& prefix = {}) {
   std::string old = name;
   if (const auto at = old.find("LayerNorm.weight"); at != std::string::npos) old.replace(at, 16, "LayerNorm.gamma");
   if (const auto at = old.find("LayerNorm.bias"); at != std::string::npos) old.replace(at, 14, "LayerNorm.beta");
   for (const std::string& candidate : {name, old})
     for (const std::size_t skip : {std::size_t{0}, std::size_t{5}})
-      if (candidate.size() > skip && file.find(prefix + candidate.substr(skip)) != nullptr) return prefix + candidate.substr(skip);
+      if (candidate.size() > skip && file.find(prefix + candidate.substr(skip)) != nullptr)
+        return prefix + candidate.substr(skip);
   return {};
 }
 

@@ -9,15 +9,28 @@
 
 namespace golden {
 
-struct odd : bert::architecture_of<bert::dims{.vocab = 1003, .hidden = 72, .layers = 2, .heads = 6, .intermediate = 200, .positions = 512}> {};
-struct pocket : bert::architecture_of<bert::dims{.vocab = 101, .hidden = 32, .layers = 1, .heads = 2, .intermediate = 48, .positions = 64}> {};
-struct tanh : bert::architecture_of<bert::dims{.vocab = 101, .hidden = 24, .layers = 2, .heads = 2, .intermediate = 40, .positions = 48,
-                                              .norm_epsilon_exponent = -6},
-                                   bert::activation::gelu_tanh> {};
-struct relu : bert::architecture_of<bert::dims{.vocab = 97, .hidden = 40, .layers = 1, .heads = 5, .intermediate = 56, .positions = 32,
+struct odd : bert::architecture_of<bert::dims{
+                 .vocab = 1003, .hidden = 72, .layers = 2, .heads = 6, .intermediate = 200, .positions = 512}> {};
+struct pocket : bert::architecture_of<bert::dims{
+                    .vocab = 101, .hidden = 32, .layers = 1, .heads = 2, .intermediate = 48, .positions = 64}> {};
+struct tanh : bert::architecture_of<bert::dims{.vocab = 101,
+                                               .hidden = 24,
+                                               .layers = 2,
+                                               .heads = 2,
+                                               .intermediate = 40,
+                                               .positions = 48,
+                                               .norm_epsilon_exponent = -6},
+                                    bert::activation::gelu_tanh> {};
+struct relu : bert::architecture_of<bert::dims{.vocab = 97,
+                                               .hidden = 40,
+                                               .layers = 1,
+                                               .heads = 5,
+                                               .intermediate = 56,
+                                               .positions = 32,
                                                .norm_epsilon_exponent = -5},
                                     bert::activation::relu> {};
-struct plain : bert::architecture_of<bert::dims{.vocab = 101, .hidden = 24, .layers = 2, .heads = 3, .intermediate = 30, .positions = 32}> {};
+struct plain : bert::architecture_of<bert::dims{
+                   .vocab = 101, .hidden = 24, .layers = 2, .heads = 3, .intermediate = 30, .positions = 32}> {};
 
 struct urgency : bert::labels::one_of<"routine", "soon", "urgent"> {};
 

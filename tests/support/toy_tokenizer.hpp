@@ -20,7 +20,8 @@ class tokenizer {
   tokenizer() : tokenizer(1'000) {}
   explicit tokenizer(std::size_t pieces) : vocabulary_{pieces} {}
 
-  void append_ids(std::string_view text, std::vector<bert::token_id>& ids, std::vector<bert::word_part>* parts = nullptr) const {
+  void append_ids(std::string_view text, std::vector<bert::token_id>& ids,
+                  std::vector<bert::word_part>* parts = nullptr) const {
     while (!text.empty()) {
       const std::size_t end = text.find(' ') == std::string_view::npos ? text.size() : text.find(' ');
       std::string_view word = text.substr(0, end);

@@ -24,7 +24,9 @@ struct corpus_options {
 };
 
 /// Whether nothing but spaces, tabs and carriage returns stands on the line.
-[[nodiscard]] inline bool blank(std::string_view line) noexcept { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
+[[nodiscard]] inline bool blank(std::string_view line) noexcept {
+  return line.find_first_not_of(" \t\r") == std::string_view::npos;
+}
 
 /// One paragraph a line, a blank line between documents; "\n" or "\r\n".
 ///

@@ -36,7 +36,9 @@ class packed {
   [[nodiscard]] batch_shape capacity() const noexcept {
     const auto sequences = std::min<std::uint64_t>(static_cast<std::uint64_t>(options().batch), this->sequences());
     const auto longest = static_cast<std::size_t>(options().tokens);
-    return {.sequences = static_cast<std::size_t>(sequences), .tokens = static_cast<std::size_t>(sequences) * longest, .longest = longest};
+    return {.sequences = static_cast<std::size_t>(sequences),
+            .tokens = static_cast<std::size_t>(sequences) * longest,
+            .longest = longest};
   }
   [[nodiscard]] std::uint64_t batches_per_epoch() const noexcept {
     const auto batch = static_cast<std::uint64_t>(options().batch);
@@ -110,7 +112,8 @@ class packed {
       const auto batch = static_cast<std::uint64_t>(options.batch);
       const std::uint64_t begin = step % per_epoch * batch, end = std::min(begin + batch, sequences);
       out.clear();
-      const auto most = static_cast<std::size_t>(std::min(batch, sequences)), tokens = most * static_cast<std::size_t>(options.tokens);
+      const auto most = static_cast<std::size_t>(std::min(batch, sequences)),
+                 tokens = most * static_cast<std::size_t>(options.tokens);
       out.tokens.reserve({.sequences = most, .tokens = tokens, .scored = 0});
       out.parts.reserve(tokens);
       out.keys.reserve(most);
@@ -126,8 +129,9 @@ class packed {
       for (std::uint64_t i = begin; i < end; ++i) {
         const std::uint64_t key = order(i % plan.size());
         if (options.pairs == pairing::none) add_run(plan[static_cast<std::size_t>(key)], out);
-        else add_pair(plan[static_cast<std::size_t>(key)], random_stream(options.seed, draw::sentence_pairs, key,
-                                                                          static_cast<std::uint32_t>(2 * drawn + 1)), out);
+        else
+          add_pair(plan[static_cast<std::size_t>(key)],
+                   random_stream(options.seed, draw::sentence_pairs, key, static_cast<std::uint32_t>(2 * drawn + 1)), out);
         out.keys.push_back(key);
       }
     }
@@ -189,7 +193,8 @@ class packed {
     if (o.tokens < 8 || o.tokens > 32'767) refuse(".tokens of 8 to 32,767", cat(o.tokens));
     if (o.batch < 1) refuse(".batch of at least 1", cat(o.batch));
     if (!(o.second_random >= 0 && o.second_random <= 1)) refuse(".second_random of 0 to 1", cat(o.second_random));
-    if (!(o.short_sequence_rate >= 0 && o.short_sequence_rate <= 1)) refuse(".short_sequence_rate of 0 to 1", cat(o.short_sequence_rate));
+    if (!(o.short_sequence_rate >= 0 && o.short_sequence_rate <= 1))
+      refuse(".short_sequence_rate of 0 to 1", cat(o.short_sequence_rate));
     return o;
   }
 
@@ -204,7 +209,8 @@ class packed {
 /// about 0.1 a token of the corpus. Throws bert::error for options out of range, a text without words, or one without
 /// pairs: `next_sentence` needs two documents, `sentence_order` a document of two sentences.
 template <tokenizing Tokenizer, executor Exec = execution::serial>
-[[nodiscard]] packed pack(const corpus& text, const Tokenizer& tokenizer, const pack_options& options = {}, const Exec& exec = {}) {
+[[nodiscard]] packed pack(const corpus& text, const Tokenizer& tokenizer, const pack_options& options = {},
+                          const Exec& exec = {}) {
   return packed(text, tokenizer, options, exec);
 }
 

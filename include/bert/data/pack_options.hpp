@@ -18,14 +18,14 @@ enum class pairing : std::uint8_t {
 enum class redraw : std::uint8_t { each_epoch, never };
 
 struct pack_options {
-  int tokens = 128;                               ///< of a sequence at most, [CLS] and [SEP] among them; 8 to 32,767
-  int batch = 32;                                 ///< sequences in a batch; the last one of an epoch may have fewer
+  int tokens = 128;  ///< of a sequence at most, [CLS] and [SEP] among them; 8 to 32,767
+  int batch = 32;    ///< sequences in a batch; the last one of an epoch may have fewer
   std::uint64_t seed = 0;
   pairing pairs = pairing::next_sentence;
   redraw pairs_drawn = redraw::each_epoch;
-  float second_random = 0.5f;                     ///< share of pairs whose label is 1
-  float short_sequence_rate = 0.1f;               ///< share of sequences that aim at a random shorter length
-  std::filesystem::path scratch{};                ///< folder of the temporary files; empty: the system's (TMPDIR)
+  float second_random = 0.5f;        ///< share of pairs whose label is 1
+  float short_sequence_rate = 0.1f;  ///< share of sequences that aim at a random shorter length
+  std::filesystem::path scratch{};   ///< folder of the temporary files; empty: the system's (TMPDIR)
 };
 
 }  // namespace bert::data

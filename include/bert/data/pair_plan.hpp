@@ -19,7 +19,8 @@ class planned_sequence {
   /// Sentences [first, first + first_count) and [second, second + second_count).
   static planned_sequence pair(std::uint32_t first, std::size_t first_count, std::uint32_t second, std::size_t second_count,
                                bool odd) noexcept {
-    return {first, second, static_cast<std::uint16_t>(first_count), static_cast<std::uint16_t>(second_count | (odd ? odd_bit : 0u))};
+    return {first, second, static_cast<std::uint16_t>(first_count),
+            static_cast<std::uint16_t>(second_count | (odd ? odd_bit : 0u))};
   }
   /// Tokens [first, first + count).
   static planned_sequence run(std::uint64_t first, std::size_t count) noexcept {
@@ -102,8 +103,8 @@ class pair_planner {
   }
 
   // A from `document`, B of about `wanted` tokens from a random place in a random other one.
-  [[nodiscard]] planned_sequence with_random(std::uint32_t first, std::uint32_t count, std::uint32_t document, std::uint64_t wanted,
-                                             random_stream& random) const noexcept {
+  [[nodiscard]] planned_sequence with_random(std::uint32_t first, std::uint32_t count, std::uint32_t document,
+                                             std::uint64_t wanted, random_stream& random) const noexcept {
     std::uint32_t other = random.below(store_->documents() - 1);
     if (other >= document) ++other;
     const std::uint32_t from = store_->document(other), end = store_->document(other + 1);

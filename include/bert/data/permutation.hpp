@@ -1,5 +1,6 @@
 // A random order of [0, count) that is computed entry by entry and takes no memory.
-// Layer: data. Test: tests/unit/data/permutation_test.cpp. Paper: Black and Rogaway 2002, "Ciphers with arbitrary finite domains".
+// Layer: data. Test: tests/unit/data/permutation_test.cpp. Paper: Black and Rogaway 2002, "Ciphers with arbitrary finite
+// domains".
 #pragma once
 
 #include <array>

@@ -17,20 +17,11 @@
 #include "bert/core/execution.hpp"
 #include "bert/data/corpus.hpp"
 #include "bert/data/scratch_array.hpp"
+#include "bert/data/tokenizing.hpp"
 #include "bert/tensor/training_batch.hpp"
 #include "bert/text/sentences.hpp"
 
 namespace bert::data {
-
-/// What this layer asks of a tokenizer. `append_ids` adds the ids of `text`, without [CLS] and [SEP], and their parts.
-template <class T>
-concept tokenizing = requires(const T& t, std::string_view text, std::vector<token_id>& ids, std::vector<word_part>* parts) {
-  t.append_ids(text, ids, parts);
-  { t.cls_id() } -> std::convertible_to<token_id>;
-  { t.sep_id() } -> std::convertible_to<token_id>;
-  { t.mask_id() } -> std::convertible_to<token_id>;
-  { t.vocabulary().size() } -> std::convertible_to<std::size_t>;
-};
 
 struct token_store_options {
   std::size_t longest_sentence = 512;  ///< tokens; what is longer is cut before the last word that begins within
@@ -71,7 +62,8 @@ class token_store {
     });
     run();
     if (tokens() == 0)
-      throw error({text.path().string(), "text, one paragraph a line", "no word that the tokenizer knows how to split", "check the file"});
+      throw error({text.path().string(), "text, one paragraph a line", "no word that the tokenizer knows how to split",
+                   "check the file"});
     if (open_) documents_.append(first_open_);
     documents_.append(checked(sentences_.size()));
     sentences_.append(tokens());
@@ -129,7 +121,7 @@ class token_store {
         if (ends[i] == begin) lengths.push_back(0);
         else
           bert::text::split_sentences(std::string_view(text).substr(begin, ends[i] - begin),
-                                [&](std::string_view sentence) { add(tokenizer, sentence, longest); });
+                                      [&](std::string_view sentence) { add(tokenizer, sentence, longest); });
       }
     } catch (...) {
       failure = std::current_exception();
@@ -171,7 +163,8 @@ class token_store {
 
   static std::uint32_t checked(std::size_t sentence) {
     if (sentence >= std::numeric_limits<std::uint32_t>::max())
-      throw error({"bert::data", "fewer than 4,294,967,295 sentences", "more", "split the corpus and train on one part after the other"});
+      throw error({"bert::data", "fewer than 4,294,967,295 sentences", "more",
+                   "split the corpus and train on one part after the other"});
     return static_cast<std::uint32_t>(sentence);
   }
   static std::filesystem::path folder(const token_store_options& options) {

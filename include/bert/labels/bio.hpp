@@ -1,5 +1,6 @@
 // Entity types as tags: O, then B- and I- of each type, and which tag may follow which.
-// Layer: labels. Test: tests/unit/labels/bio_test.cpp. Paper: Ramshaw and Marcus 1995, "Text chunking using transformation-based learning".
+// Layer: labels. Test: tests/unit/labels/bio_test.cpp. Paper: Ramshaw and Marcus 1995, "Text chunking using
+// transformation-based learning".
 #pragma once
 
 #include <array>
@@ -39,8 +40,8 @@ struct bio {
   static constexpr std::array<std::string_view, static_cast<std::size_t>(count)> spell() noexcept {
     std::array<std::string_view, static_cast<std::size_t>(count)> tags{"O"};
     std::size_t next = 1;
-    ((tags[next] = {spelt<Types>::begin.data(), spelt<Types>::length}, tags[next + 1] = {spelt<Types>::inside.data(), spelt<Types>::length},
-      next += 2),
+    ((tags[next] = {spelt<Types>::begin.data(), spelt<Types>::length},
+      tags[next + 1] = {spelt<Types>::inside.data(), spelt<Types>::length}, next += 2),
      ...);
     return tags;
   }

@@ -22,12 +22,15 @@ class dynamic_set {
     if (names_.empty()) throw error({"bert::labels::dynamic_set", "at least one name", "none", {}});
     numbers_.reserve(names_.size());
     for (std::size_t i = 0; i < names_.size(); ++i) {
-      if (names_[i].empty()) throw error({"bert::labels::dynamic_set", "names that are not empty", cat("an empty one at ", i), {}});
+      if (names_[i].empty())
+        throw error({"bert::labels::dynamic_set", "names that are not empty", cat("an empty one at ", i), {}});
       if (!numbers_.emplace(names_[i], static_cast<int>(i)).second)
-        throw error({"bert::labels::dynamic_set", "names that all differ", cat('"', names_[i], "\" twice"), "name each class once"});
+        throw error(
+            {"bert::labels::dynamic_set", "names that all differ", cat('"', names_[i], "\" twice"), "name each class once"});
     }
   }
-  dynamic_set(std::initializer_list<std::string_view> names) : dynamic_set(std::vector<std::string>(names.begin(), names.end())) {}
+  dynamic_set(std::initializer_list<std::string_view> names)
+      : dynamic_set(std::vector<std::string>(names.begin(), names.end())) {}
 
   [[nodiscard]] int size() const noexcept { return static_cast<int>(names_.size()); }
   [[nodiscard]] const std::vector<std::string>& names() const noexcept { return names_; }

@@ -59,7 +59,8 @@ struct one_of {
       if (all[i].empty() || find(all, all[i]) != static_cast<int>(i)) return false;
     return true;
   }
-  static_assert(ensure<all_differ(), facts<names<Names...>>>, "the names of a label set are not empty and all different; rename one");
+  static_assert(ensure<all_differ(), facts<names<Names...>>>,
+                "the names of a label set are not empty and all different; rename one");
 
   template <fixed_string Name>
   static constexpr int checked() noexcept {

@@ -40,7 +40,8 @@ struct masked_batch {
 /// batch. `policy.max_scored(shape)` bounds the scored positions of any batch of that shape. Allocates nothing once
 /// `out` has seen as large a batch, or has reserved. Throws bert::error for a batch without parts or keys.
 template <class P>
-concept masking_policy = std::copyable<P> && requires(const P& policy, const training_batch& in, masked_batch& out, batch_shape shape) {
+concept masking_policy = std::copyable<P> &&
+    requires(const P& policy, const training_batch& in, masked_batch& out, batch_shape shape) {
   policy(in, std::uint64_t{}, out);
   { policy.max_scored(shape) } -> std::same_as<std::size_t>;
 };
@@ -73,7 +74,8 @@ struct rates {
 /// units that stand side by side; a group loses its last units while it exceeds what is still wanted, meets one already
 /// chosen, or a special token; a group with nothing left is passed over. So the number wanted is never exceeded.
 template <bool Whole, class Length>
-void choose(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, const rates& how, Length length, masked_batch& out) {
+void choose(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, const rates& how, Length length,
+            masked_batch& out) {
   const std::size_t tokens = in.tokens.tokens(), sequences = in.tokens.sequences();
   if (in.parts.size() != tokens || in.keys.size() != sequences)
     throw error({"bert::masking", cat(tokens, " word parts and ", sequences, " keys, one a token and one a sequence"),
@@ -144,7 +146,8 @@ struct token {
 
   void operator()(const training_batch& in, std::uint64_t seed, masked_batch& out) const { (*this)(in, seed, in.epoch, out); }
   void operator()(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, masked_batch& out) const {
-    choose<false>(in, seed, epoch, {rate, mask, random}, [](random_stream&) { return std::size_t{1}; }, out);
+    choose<false>(
+        in, seed, epoch, {rate, mask, random}, [](random_stream&) { return std::size_t{1}; }, out);
   }
   [[nodiscard]] constexpr std::size_t max_scored(const batch_shape& shape) const noexcept { return most_wanted(rate, shape); }
 };
@@ -158,7 +161,8 @@ struct whole_word {
 
   void operator()(const training_batch& in, std::uint64_t seed, masked_batch& out) const { (*this)(in, seed, in.epoch, out); }
   void operator()(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, masked_batch& out) const {
-    choose<true>(in, seed, epoch, {rate, mask, random}, [](random_stream&) { return std::size_t{1}; }, out);
+    choose<true>(
+        in, seed, epoch, {rate, mask, random}, [](random_stream&) { return std::size_t{1}; }, out);
   }
   [[nodiscard]] constexpr std::size_t max_scored(const batch_shape& shape) const noexcept { return most_wanted(rate, shape); }
 };
@@ -173,7 +177,8 @@ struct ngram {
   void operator()(const training_batch& in, std::uint64_t seed, masked_batch& out) const { (*this)(in, seed, in.epoch, out); }
   void operator()(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, masked_batch& out) const {
     const auto share = [](int n) { return 1.0f / static_cast<float>(n); };
-    choose<true>(in, seed, epoch, {rate, mask, random}, [&](random_stream& r) { return run_length(longest, share, r); }, out);
+    choose<true>(
+        in, seed, epoch, {rate, mask, random}, [&](random_stream& r) { return run_length(longest, share, r); }, out);
   }
   [[nodiscard]] constexpr std::size_t max_scored(const batch_shape& shape) const noexcept { return most_wanted(rate, shape); }
 };
@@ -194,7 +199,8 @@ struct span {
       while (--n > 0) p *= 1 - stop;
       return p;
     };
-    choose<true>(in, seed, epoch, {rate, mask, random}, [&](random_stream& r) { return run_length(longest, share, r); }, out);
+    choose<true>(
+        in, seed, epoch, {rate, mask, random}, [&](random_stream& r) { return run_length(longest, share, r); }, out);
   }
   [[nodiscard]] constexpr std::size_t max_scored(const batch_shape& shape) const noexcept { return most_wanted(rate, shape); }
 };
@@ -205,7 +211,9 @@ template <class Policy>
 struct fixed {
   Policy policy{};
 
-  void operator()(const training_batch& in, std::uint64_t seed, masked_batch& out) const { policy(in, seed, std::uint64_t{0}, out); }
+  void operator()(const training_batch& in, std::uint64_t seed, masked_batch& out) const {
+    policy(in, seed, std::uint64_t{0}, out);
+  }
   [[nodiscard]] constexpr std::size_t max_scored(const batch_shape& shape) const noexcept { return policy.max_scored(shape); }
 };
 template <class Policy>

@@ -50,18 +50,21 @@ class confusion {
   void add(int expected, int predicted) {
     const auto e = static_cast<std::size_t>(expected), p = static_cast<std::size_t>(predicted);
     if (expected < 0 || predicted < 0 || e >= classes_ || p >= classes_)
-      throw error({"bert::metrics::confusion", cat("classes of 0 to ", classes_ - 1), cat(expected, " taken for ", predicted), {}});
+      throw error(
+          {"bert::metrics::confusion", cat("classes of 0 to ", classes_ - 1), cat(expected, " taken for ", predicted), {}});
     ++counts_[e * classes_ + p];
   }
   /// Throws bert::error if the two differ in length.
   void add(std::span<const std::int32_t> expected, std::span<const std::int32_t> predicted) {
     if (expected.size() != predicted.size())
-      throw error({"bert::metrics::confusion", cat(expected.size(), " predictions, one an example"), cat(predicted.size()), {}});
+      throw error(
+          {"bert::metrics::confusion", cat(expected.size(), " predictions, one an example"), cat(predicted.size()), {}});
     for (std::size_t i = 0; i < expected.size(); ++i) add(expected[i], predicted[i]);
   }
   /// Throws bert::error if the two differ in their classes.
   void add(const confusion& other) {
-    if (other.classes_ != classes_) throw error({"bert::metrics::confusion", cat(classes_, " classes"), cat(other.classes_), {}});
+    if (other.classes_ != classes_)
+      throw error({"bert::metrics::confusion", cat(classes_, " classes"), cat(other.classes_), {}});
     for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
   }
 
@@ -98,7 +101,9 @@ class confusion {
   /// Of those of the class, the share that was taken for it.
   [[nodiscard]] double recall(int label) const noexcept { return ratio(count(label, label), expected(label)); }
   /// 2 * right / (expected + predicted), the harmonic mean of precision and recall.
-  [[nodiscard]] double f1(int label) const noexcept { return ratio(2 * count(label, label), expected(label) + predicted(label)); }
+  [[nodiscard]] double f1(int label) const noexcept {
+    return ratio(2 * count(label, label), expected(label) + predicted(label));
+  }
   /// The mean of f1 over all classes, each counting the same.
   [[nodiscard]] double macro_f1() const noexcept {
     double sum = 0;
@@ -133,7 +138,8 @@ class confusion {
 
 /// Pearson's correlation of two series, 0 if one of them is constant: what STS-B reports.
 [[nodiscard]] inline double pearson(std::span<const float> a, std::span<const float> b) {
-  if (a.size() != b.size()) throw error({"bert::metrics::pearson", cat(a.size(), " numbers in the second series"), cat(b.size()), {}});
+  if (a.size() != b.size())
+    throw error({"bert::metrics::pearson", cat(a.size(), " numbers in the second series"), cat(b.size()), {}});
   mean of_a, of_b;
   for (std::size_t i = 0; i < a.size(); ++i) of_a.add(a[i]), of_b.add(b[i]);
   double ab = 0, aa = 0, bb = 0;
@@ -168,11 +174,9 @@ class confusion {
 template <labels::label_set Labels>
 class report : public confusion {
  public:
-  explicit report(Labels names = {})
-    requires labels::static_label_set<Labels>
-      : confusion(names.size()), names_(std::move(names)) {}
-  explicit report(Labels names)
-    requires(!labels::static_label_set<Labels>)
+  explicit report(Labels names = {}) requires labels::static_label_set<Labels> : confusion(names.size()),
+                                                                                 names_(std::move(names)) {}
+  explicit report(Labels names) requires(!labels::static_label_set<Labels>)
       : confusion(names.size()), names_(std::move(names)) {}
 
   /// Adds a batch of `examples` whose mean loss is `loss`.
@@ -185,20 +189,14 @@ class report : public confusion {
   using confusion::recall;
 
   template <fixed_string Name>
-    requires labels::static_label_set<Labels>
-  [[nodiscard]] double precision() const noexcept {
-    return precision(Labels::template index<Name>);
-  }
+  requires labels::static_label_set<Labels>
+  [[nodiscard]] double precision() const noexcept { return precision(Labels::template index<Name>); }
   template <fixed_string Name>
-    requires labels::static_label_set<Labels>
-  [[nodiscard]] double recall() const noexcept {
-    return recall(Labels::template index<Name>);
-  }
+  requires labels::static_label_set<Labels>
+  [[nodiscard]] double recall() const noexcept { return recall(Labels::template index<Name>); }
   template <fixed_string Name>
-    requires labels::static_label_set<Labels>
-  [[nodiscard]] double f1() const noexcept {
-    return f1(Labels::template index<Name>);
-  }
+  requires labels::static_label_set<Labels>
+  [[nodiscard]] double f1() const noexcept { return f1(Labels::template index<Name>); }
 
   /// The same for a name known only at run time. Throws bert::error if it is none of the set.
   [[nodiscard]] double precision(std::string_view name) const { return precision(number(name)); }
@@ -225,8 +223,8 @@ class report : public confusion {
       head(r.names_.name(c));
       out << "    " << r.precision(c) << "  " << r.recall(c) << "  " << r.f1(c) << std::setw(10) << r.expected(c) << '\n';
     }
-    out << "accuracy " << r.accuracy() << ", F1 " << r.f1() << (r.classes() == 2 ? "" : " (macro)") << ", Matthews " << r.matthews() << ", loss "
-        << r.loss() << ", " << r.total() << " examples\n";
+    out << "accuracy " << r.accuracy() << ", F1 " << r.f1() << (r.classes() == 2 ? "" : " (macro)") << ", Matthews "
+        << r.matthews() << ", loss " << r.loss() << ", " << r.total() << " examples\n";
     return stream << out.str();
   }
 

@@ -14,7 +14,8 @@ using documents = std::vector<std::vector<std::string>>;
 
 documents read(const corpus& text) {
   documents all;
-  text.for_each_document([&](std::span<const std::string_view> paragraphs) { all.emplace_back(paragraphs.begin(), paragraphs.end()); });
+  text.for_each_document(
+      [&](std::span<const std::string_view> paragraphs) { all.emplace_back(paragraphs.begin(), paragraphs.end()); });
   return all;
 }
 

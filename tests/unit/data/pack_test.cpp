@@ -67,7 +67,9 @@ bool contiguous(const std::vector<int>& w) {
   return std::adjacent_find(w.begin(), w.end(), [](int a, int b) { return b != a + 1; }) == w.end();
 }
 
-TEST_CASE("a sequence is [CLS] A [SEP] B [SEP] within its length; A and B are runs of text; B follows A or is from another document") {
+TEST_CASE(
+    "a sequence is [CLS] A [SEP] B [SEP] within its length; A and B are runs of text; B follows A or is from another "
+    "document") {
   const world w(150);
   REQUIRE(w.document_of.size() < 29'000);
   const support::temporary_file file(w.text);
@@ -105,7 +107,10 @@ TEST_CASE("a sequence is [CLS] A [SEP] B [SEP] within its length; A and B are ru
       if (b.labels[s] == 0) {
         CHECK(document(first.front()) == document(second.front()));
         CHECK(second.front() > first.back());
-        if (ids.size() < 64) CHECK(w.sentence_of[static_cast<std::size_t>(second.front())] - w.sentence_of[static_cast<std::size_t>(first.back())] <= 1);
+        if (ids.size() < 64)
+          CHECK(w.sentence_of[static_cast<std::size_t>(second.front())] -
+                    w.sentence_of[static_cast<std::size_t>(first.back())] <=
+                1);
       } else {
         CHECK(document(first.front()) != document(second.front()));
       }
@@ -174,7 +179,8 @@ TEST_CASE("sentence order: label 1 swaps two neighbouring runs") {
 TEST_CASE("without pairs a sequence is one run that ends at the end of a word, and there are no labels") {
   const world w(100);
   const support::temporary_file file(w.text);
-  const auto batches = pack(corpus{file.path()}, counting{}, {.tokens = 32, .batch = 8, .pairs = pairing::none, .short_sequence_rate = 0});
+  const auto batches =
+      pack(corpus{file.path()}, counting{}, {.tokens = 32, .batch = 8, .pairs = pairing::none, .short_sequence_rate = 0});
   training_batch b;
   for (std::uint64_t step = 0; step < batches.batches_per_epoch(); ++step) {
     batches.load(step, b);

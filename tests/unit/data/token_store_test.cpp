@@ -49,7 +49,8 @@ TEST_CASE("the store is the same whatever the number of threads") {
   std::string text;
   bert::random_stream random(1, bert::draw::user);
   for (int line = 0; line < 40'000; ++line) {
-    for (std::uint32_t words = random.below(20); words > 0; --words) text += "word" + std::to_string(random.below(500)) + (words % 7 == 1 ? ". " : " ");
+    for (std::uint32_t words = random.below(20); words > 0; --words)
+      text += "word" + std::to_string(random.below(500)) + (words % 7 == 1 ? ". " : " ");
     text += '\n';
   }
   const support::temporary_file file(text);
@@ -61,7 +62,8 @@ TEST_CASE("the store is the same whatever the number of threads") {
   REQUIRE(one.sentences() == three.sentences());
   REQUIRE(one.documents() == three.documents());
   bool same = true;
-  for (std::uint64_t t = 0; t < one.tokens(); ++t) same = same && one.id(t) == three.id(t) && one.continues(t) == three.continues(t);
+  for (std::uint64_t t = 0; t < one.tokens(); ++t)
+    same = same && one.id(t) == three.id(t) && one.continues(t) == three.continues(t);
   for (std::uint32_t s = 0; s <= one.sentences(); ++s) same = same && one.sentence(s) == three.sentence(s);
   for (std::uint32_t d = 0; d <= one.documents(); ++d) same = same && one.document(d) == three.document(d);
   CHECK(same);
@@ -73,12 +75,15 @@ TEST_CASE("a corpus of blank lines is an error") {
 }
 
 struct failing : toy::tokenizer {
-  void append_ids(std::string_view, std::vector<bert::token_id>&, std::vector<bert::word_part>*) const { throw bert::error("no tokens today"); }
+  void append_ids(std::string_view, std::vector<bert::token_id>&, std::vector<bert::word_part>*) const {
+    throw bert::error("no tokens today");
+  }
 };
 
 TEST_CASE("what the tokenizer throws on another thread arrives at the caller") {
   const support::temporary_file file("a\nb\n");
-  CHECK_THROWS_WITH_AS(token_store(corpus{file.path()}, failing{}, {}, bert::execution::threads{2}), "no tokens today", bert::error);
+  CHECK_THROWS_WITH_AS(token_store(corpus{file.path()}, failing{}, {}, bert::execution::threads{2}), "no tokens today",
+                       bert::error);
 }
 
 }  // namespace

@@ -25,7 +25,8 @@ TEST_CASE("a dynamic set refuses no names, an empty name and a name twice") {
   CHECK_THROWS_AS(dynamic_set(std::vector<std::string>{}), bert::error);
   CHECK_THROWS_AS((dynamic_set{"a", ""}), bert::error);
   CHECK_THROWS_WITH_AS((dynamic_set{"a", "b", "a"}),
-                       "bert::labels::dynamic_set: expected names that all differ, found \"a\" twice; name each class once", bert::error);
+                       "bert::labels::dynamic_set: expected names that all differ, found \"a\" twice; name each class once",
+                       bert::error);
 }
 
 TEST_CASE("a long set is cut after a dozen names in a message") {

@@ -154,8 +154,8 @@ TEST_CASE("blanks are drawn anew in each epoch and for each seed; fixed ones are
   }
 }
 
-TEST_CASE_TEMPLATE("the blanks of a sequence do not depend on the rest of its batch", Policy, masking::token, masking::whole_word,
-                   masking::ngram, masking::span) {
+TEST_CASE_TEMPLATE("the blanks of a sequence do not depend on the rest of its batch", Policy, masking::token,
+                   masking::whole_word, masking::ngram, masking::span) {
   const auto all = apply(Policy{}, example(10, 90));
   for (std::uint64_t s = 0; s < 10; ++s) {
     const auto alone = apply(Policy{}, example(1, 90, 0, s));
@@ -169,10 +169,12 @@ TEST_CASE("runs of SpanBERT are 3.8 words long on average, runs of ALBERT 3 / (1
   double spans = 0, ngrams = 0;
   std::array<int, 11> seen{};
   for (int i = 0; i < 100'000; ++i) {
-    const auto n = masking::run_length(10, [](int k) { return std::pow(0.8f, static_cast<float>(k - 1)); }, random);
+    const auto n = masking::run_length(
+        10, [](int k) { return std::pow(0.8f, static_cast<float>(k - 1)); }, random);
     ++seen.at(n);
     spans += static_cast<double>(n);
-    ngrams += static_cast<double>(masking::run_length(3, [](int k) { return 1.0f / static_cast<float>(k); }, random));
+    ngrams += static_cast<double>(masking::run_length(
+        3, [](int k) { return 1.0f / static_cast<float>(k); }, random));
   }
   CHECK(seen[0] == 0);
   CHECK(seen[10] > 0);
@@ -196,10 +198,11 @@ TEST_CASE("masking a batch without word parts is an error that says so") {
   auto in = example(2, 10);
   in.parts.clear();
   masked_batch out;
-  CHECK_THROWS_WITH_AS(masking::token{}(in, 1, out),
-                       "bert::masking: expected 20 word parts and 2 keys, one a token and one a sequence, found 0 and 2; use batches of "
-                       "bert::data, or fill both fields",
-                       bert::error);
+  CHECK_THROWS_WITH_AS(
+      masking::token{}(in, 1, out),
+      "bert::masking: expected 20 word parts and 2 keys, one a token and one a sequence, found 0 and 2; use batches of "
+      "bert::data, or fill both fields",
+      bert::error);
 }
 
 TEST_CASE("a sequence of special tokens alone gets no blanks") {

@@ -115,7 +115,8 @@ TEST_CASE("a mean weighs by examples, and perplexity of ln 20 is 20") {
 }
 
 TEST_CASE("Pearson sees lines, Spearman sees order, ties share their rank") {
-  const std::array x{1.0f, 2.0f, 3.0f, 4.0f}, line{3.0f, 5.0f, 7.0f, 9.0f}, curve{1.0f, 10.0f, 100.0f, 1000.0f}, flat{2.0f, 2.0f, 2.0f, 2.0f};
+  const std::array x{1.0f, 2.0f, 3.0f, 4.0f}, line{3.0f, 5.0f, 7.0f, 9.0f}, curve{1.0f, 10.0f, 100.0f, 1000.0f},
+      flat{2.0f, 2.0f, 2.0f, 2.0f};
   CHECK(bert::metrics::pearson(x, line) == Approx(1));
   CHECK(bert::metrics::pearson(x, curve) < 0.9);
   CHECK(bert::metrics::spearman(x, curve) == Approx(1));

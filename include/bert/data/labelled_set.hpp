@@ -1,0 +1,253 @@
+// Tokenized examples with their labels: split, shuffled, in batches.
+// Layer: data. Test: tests/unit/data/labelled_set_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "bert/core/error.hpp"
+#include "bert/core/random.hpp"
+#include "bert/data/permutation.hpp"
+#include "bert/data/tokenizing.hpp"
+#include "bert/labels/label_set.hpp"
+#include "bert/tensor/training_batch.hpp"
+
+namespace bert::data {
+
+/// The order of a set's examples in its batches: another in each epoch, or always that of the file.
+enum class order : std::uint8_t { shuffled, sequential };
+
+struct batch_options {
+  data::order order = data::order::shuffled;
+  std::uint64_t seed = 0;
+};
+
+struct split_options {
+  std::uint64_t seed = 0;
+};
+
+/// What a label set stands for in memory: the number of a class, or the number itself.
+template <class Labels>
+using target_of = std::conditional_t<std::is_same_v<Labels, labels::number>, float, std::int32_t>;
+
+/// Examples end to end: [CLS] A [SEP] or [CLS] A [SEP] B [SEP], with what each token is to its word, and one target each.
+struct example_store {
+  std::vector<token_id> ids;
+  std::vector<segment_id> segments;
+  std::vector<word_part> parts;
+  std::vector<std::size_t> starts{0};
+  std::vector<std::int32_t> labels;  // of classes
+  std::vector<float> values;         // of numbers
+  std::uint64_t truncated = 0;
+  mask_vocabulary vocabulary;
+
+  [[nodiscard]] std::size_t size() const noexcept { return starts.size() - 1; }
+  [[nodiscard]] std::size_t length(std::size_t i) const noexcept { return starts[i + 1] - starts[i]; }
+  [[nodiscard]] std::span<const token_id> operator[](std::size_t i) const noexcept {
+    return {ids.data() + starts[i], length(i)};
+  }
+};
+
+/// A batch_source of a labelled set. The last batch of an epoch may be smaller. Any thread may load.
+class labelled_batches {
+ public:
+  labelled_batches(std::shared_ptr<const example_store> store, std::shared_ptr<const std::vector<std::uint32_t>> chosen,
+                   int batch, const batch_options& options)
+      : store_(std::move(store)),
+        chosen_(std::move(chosen)),
+        batch_(static_cast<std::size_t>(std::max(batch, 1))),
+        options_(options) {
+    if (batch < 1) throw error({"bert::data::labelled_set::batches", "at least 1 example a batch", cat(batch), {}});
+    std::vector<std::size_t> lengths;
+    for (const auto i : *chosen_) lengths.push_back(store_->length(i));
+    std::sort(lengths.rbegin(), lengths.rend());
+    capacity_ = {.sequences = std::min(batch_, lengths.size()), .tokens = 0, .longest = lengths.front()};
+    for (std::size_t i = 0; i < capacity_.sequences; ++i) capacity_.tokens += lengths[i];
+  }
+
+  /// The tokens are those of the longest examples together.
+  [[nodiscard]] batch_shape capacity() const noexcept { return capacity_; }
+  [[nodiscard]] std::uint64_t batches_per_epoch() const noexcept { return (chosen_->size() + batch_ - 1) / batch_; }
+
+  /// Writes tokens, segments, labels or values, parts, keys (the number of the example in its file), epoch, vocabulary.
+  void load(std::uint64_t step, training_batch& out) const {
+    out.clear();
+    out.tokens.reserve({.sequences = capacity_.sequences, .tokens = capacity_.tokens, .scored = 0});
+    out.parts.reserve(capacity_.tokens);
+    out.keys.reserve(capacity_.sequences);
+    (store_->labels.empty() ? out.values.reserve(capacity_.sequences) : out.labels.reserve(capacity_.sequences));
+    out.epoch = step / batches_per_epoch();
+    out.vocabulary = store_->vocabulary;
+    const permutation shuffled(chosen_->size(), random_stream(options_.seed, draw::shuffling, out.epoch));
+    const auto begin = static_cast<std::size_t>(step % batches_per_epoch()) * batch_;
+    for (std::size_t i = begin; i < std::min(begin + batch_, chosen_->size()); ++i) {
+      const std::size_t e = (*chosen_)[options_.order == order::sequential ? i : static_cast<std::size_t>(shuffled(i))];
+      const auto from = static_cast<std::ptrdiff_t>(store_->starts[e]),
+                 end = static_cast<std::ptrdiff_t>(store_->starts[e + 1]);
+      out.tokens.add((*store_)[e], {store_->segments.data() + from, store_->length(e)});
+      out.parts.insert(out.parts.end(), store_->parts.begin() + from, store_->parts.begin() + end);
+      if (store_->labels.empty()) out.values.push_back(store_->values[e]);
+      else out.labels.push_back(store_->labels[e]);
+      out.keys.push_back(e);
+    }
+  }
+
+ private:
+  std::shared_ptr<const example_store> store_;
+  std::shared_ptr<const std::vector<std::uint32_t>> chosen_;
+  std::size_t batch_;
+  batch_options options_;
+  batch_shape capacity_;
+};
+
+/// Examples with labels of one set: `Labels` is a label set, or labels::number for numbers. Copies share the examples.
+///
+///     const auto [train, test] = bert::data::tsv<urgency>("triage.tsv", tokenizer).split(0.9f, {.seed = 7});
+///     bert::fit(model, objective, train.batches(32), …);
+template <class Labels>
+class labelled_set {
+ public:
+  using labels_type = Labels;
+  using target = target_of<Labels>;
+
+  /// Throws bert::error if there is no example.
+  labelled_set(Labels names, example_store examples) : names_(std::move(names)) {
+    if (examples.size() == 0) throw error({"bert::data::labelled_set", "at least one example", "none", {}});
+    auto all = std::make_shared<std::vector<std::uint32_t>>(examples.size());
+    for (std::size_t i = 0; i < all->size(); ++i) (*all)[i] = static_cast<std::uint32_t>(i);
+    chosen_ = std::move(all);
+    store_ = std::make_shared<const example_store>(std::move(examples));
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return chosen_->size(); }
+  [[nodiscard]] const Labels& names() const noexcept { return names_; }
+  /// Ids of example `i`, with [CLS] and [SEP].
+  [[nodiscard]] std::span<const token_id> operator[](std::size_t i) const noexcept { return (*store_)[(*chosen_)[i]]; }
+  /// Class or number of example `i`.
+  [[nodiscard]] target label(std::size_t i) const noexcept {
+    if constexpr (std::is_same_v<Labels, labels::number>) return store_->values[(*chosen_)[i]];
+    else return store_->labels[(*chosen_)[i]];
+  }
+  /// Examples of the whole file that were cut to .max_tokens.
+  [[nodiscard]] std::uint64_t truncated() const noexcept { return store_->truncated; }
+
+  /// A random `share` of the examples, rounded, and the rest, both in the order of the file.
+  /// Throws bert::error unless both have at least one.
+  [[nodiscard]] std::pair<labelled_set, labelled_set> split(float share, const split_options& options = {}) const {
+    const double wanted = std::round(static_cast<double>(share) * static_cast<double>(size()));
+    if (!(wanted >= 1 && wanted <= static_cast<double>(size()) - 1))
+      throw error({"bert::data::labelled_set::split",
+                   cat("a share that leaves both parts some of ", size(), " examples"),
+                   cat(share),
+                   {}});
+    const auto count = static_cast<std::size_t>(wanted);
+    const permutation order(size(), random_stream(options.seed, draw::splitting));
+    std::vector<std::uint32_t> first, second;
+    first.reserve(count);
+    second.reserve(size() - count);
+    for (std::size_t i = 0; i < size(); ++i)
+      (i < count ? first : second).push_back((*chosen_)[static_cast<std::size_t>(order(i))]);
+    std::sort(first.begin(), first.end());
+    std::sort(second.begin(), second.end());
+    return {labelled_set(*this, std::move(first)), labelled_set(*this, std::move(second))};
+  }
+
+  /// Batches of `batch` examples: shuffled anew in each epoch, or in the order of the file.
+  [[nodiscard]] labelled_batches batches(int batch, const batch_options& options = {}) const {
+    return labelled_batches(store_, chosen_, batch, options);
+  }
+
+ private:
+  labelled_set(const labelled_set& whole, std::vector<std::uint32_t> chosen)
+      : names_(whole.names_),
+        store_(whole.store_),
+        chosen_(std::make_shared<const std::vector<std::uint32_t>>(std::move(chosen))) {}
+
+  Labels names_;
+  std::shared_ptr<const example_store> store_;
+  std::shared_ptr<const std::vector<std::uint32_t>> chosen_;
+};
+
+/// Builds a labelled set from texts, one by one.
+///
+///     bert::data::labelled_set_builder<urgency, decltype(tokenizer)> notes(tokenizer, {}, 128);
+///     notes.add("burning smell near the boiler", {}, urgency::index<"urgent">);
+///     const auto set = std::move(notes).build();
+template <class Labels, tokenizing Tokenizer>
+class labelled_set_builder {
+ public:
+  /// Keeps a reference to `tokenizer`. Throws bert::error for fewer than 8 tokens.
+  labelled_set_builder(const Tokenizer& tokenizer, Labels names, int max_tokens)
+      : tokenizer_(&tokenizer), names_(std::move(names)), longest_(static_cast<std::size_t>(std::max(max_tokens, 0))) {
+    if (max_tokens < 8) throw error({"bert::data", ".max_tokens of at least 8", cat(max_tokens), {}});
+    store_.vocabulary = {.mask = tokenizer.mask_id(), .size = static_cast<token_id>(tokenizer.vocabulary().size())};
+  }
+
+  /// A text, or with a `second` that is not empty a pair. What does not fit is cut off at the end, of a pair from the
+  /// longer text until both are equally long, then from both.
+  void add(std::string_view text, std::string_view second, target_of<Labels> label) {
+    first_ids_.clear();
+    first_parts_.clear();
+    second_ids_.clear();
+    second_parts_.clear();
+    tokenizer_->append_ids(text, first_ids_, &first_parts_);
+    if (!second.empty()) tokenizer_->append_ids(second, second_ids_, &second_parts_);
+    cut(longest_ - (second.empty() ? 2 : 3));
+    put(tokenizer_->cls_id(), 0);
+    put(first_ids_, first_parts_, 0);
+    put(tokenizer_->sep_id(), 0);
+    if (!second.empty()) {
+      put(second_ids_, second_parts_, 1);
+      put(tokenizer_->sep_id(), 1);
+    }
+    store_.starts.push_back(store_.ids.size());
+    if constexpr (std::is_same_v<Labels, labels::number>) store_.values.push_back(label);
+    else store_.labels.push_back(label);
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return store_.size(); }
+  [[nodiscard]] const Labels& names() const noexcept { return names_; }
+  [[nodiscard]] labelled_set<Labels> build() && { return {std::move(names_), std::move(store_)}; }
+
+ private:
+  void cut(std::size_t room) {
+    std::size_t a = first_ids_.size(), b = second_ids_.size();
+    if (a + b <= room) return;
+    // The shorter keeps half the room if it needs it; of an odd room the longer has one more, the second if they are equal.
+    const std::size_t shorter = std::min({a, b, room / 2});
+    (a > b ? b : a) = shorter;
+    (first_ids_.size() > second_ids_.size() ? a : b) = room - shorter;
+    first_ids_.resize(a);
+    first_parts_.resize(a);
+    second_ids_.resize(b);
+    second_parts_.resize(b);
+    ++store_.truncated;
+  }
+  void put(token_id special, segment_id segment) {
+    store_.ids.push_back(special);
+    store_.parts.push_back(word_part::special);
+    store_.segments.push_back(segment);
+  }
+  void put(const std::vector<token_id>& ids, const std::vector<word_part>& parts, segment_id segment) {
+    store_.ids.insert(store_.ids.end(), ids.begin(), ids.end());
+    store_.parts.insert(store_.parts.end(), parts.begin(), parts.end());
+    store_.segments.insert(store_.segments.end(), ids.size(), segment);
+  }
+
+  const Tokenizer* tokenizer_;
+  Labels names_;
+  std::size_t longest_;
+  example_store store_;
+  std::vector<token_id> first_ids_, second_ids_;
+  std::vector<word_part> first_parts_, second_parts_;
+};
+
+}  // namespace bert::data

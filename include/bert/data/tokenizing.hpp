@@ -1,0 +1,24 @@
+// What the data layer asks of a tokenizer.
+// Layer: data. Test: tests/unit/data/token_store_test.cpp
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+#include "bert/tensor/training_batch.hpp"
+
+namespace bert::data {
+
+/// `append_ids` adds the ids of `text`, without [CLS] and [SEP], and what each is to its word; several threads may call it.
+template <class T>
+concept tokenizing = requires(const T& t, std::string_view text, std::vector<token_id>& ids, std::vector<word_part>* parts) {
+  t.append_ids(text, ids, parts);
+  { t.cls_id() } -> std::convertible_to<token_id>;
+  { t.sep_id() } -> std::convertible_to<token_id>;
+  { t.mask_id() } -> std::convertible_to<token_id>;
+  { t.vocabulary().size() } -> std::convertible_to<std::size_t>;
+};
+
+}  // namespace bert::data

@@ -1,0 +1,239 @@
+// Labelled texts from tab-separated files, as GLUE and most others come.
+// Layer: data. Test: tests/unit/data/tsv_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bert/core/error.hpp"
+#include "bert/data/labelled_set.hpp"
+#include "bert/data/tokenizing.hpp"
+#include "bert/io/delimited.hpp"
+#include "bert/labels/dynamic_set.hpp"
+#include "bert/labels/label_set.hpp"
+
+namespace bert::data {
+
+/// A column: by number from 0, by number from the end (-1 is the last), or by its name in the header.
+class column {
+ public:
+  column(int number) : number_(number) {}               // NOLINT: `.label_column = 0`
+  column(const char* name) : name_(name) {}             // NOLINT: `.label_column = "label"`
+  column(std::string name) : name_(std::move(name)) {}  // NOLINT
+
+  [[nodiscard]] int number() const noexcept { return number_; }
+  /// Empty for a column by number.
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+
+ private:
+  int number_ = 0;
+  std::string name_;
+};
+
+/// Whether the first row names the columns. `detect`: it does if a column is asked for by name, or if its label is none:
+/// for a given set, not in it; for numbers, not a number; for a set to be collected, found in no other of two rows or more.
+enum class header_row : std::uint8_t { detect, present, absent };
+
+struct tsv_options {
+  column text_column = 0;
+  std::optional<column> second_column{};  ///< of the second text of a pair
+  column label_column = -1;
+  header_row header = header_row::detect;
+  int max_tokens = 128;  ///< of an example, [CLS] and [SEP] among them
+};
+
+/// Rows of a TSV file by the columns of `tsv_options`. A double quote is a character like any other; blank lines are
+/// skipped; spaces around a label are not part of it.
+class tsv_reader {
+ public:
+  explicit tsv_reader(std::filesystem::path path, const tsv_options& options) : rows_(std::move(path)), options_(options) {}
+
+  /// `is_label(text)` decides about the first row where it is to be detected.
+  template <class IsLabel>
+  bool next(IsLabel is_label) {
+    while (rows_.next()) {
+      if (rows_.size() == 1 && trimmed(rows_[0]).empty()) continue;
+      if (!std::exchange(started_, true) && header(is_label)) continue;
+      return true;
+    }
+    return false;
+  }
+
+  [[nodiscard]] std::string_view label() const { return trimmed(field(options_.label_column, ".label_column")); }
+  [[nodiscard]] std::string_view text() const { return filled(options_.text_column, ".text_column"); }
+  /// Empty if the file has no pairs.
+  [[nodiscard]] std::string_view second() const {
+    return options_.second_column ? filled(*options_.second_column, ".second_column") : std::string_view{};
+  }
+  /// "path, line N".
+  [[nodiscard]] std::string where() const { return rows_.where(); }
+
+ private:
+  [[nodiscard]] static std::string_view trimmed(std::string_view text) noexcept {
+    const std::size_t begin = text.find_first_not_of(" \r"), end = text.find_last_not_of(" \r");
+    return begin == std::string_view::npos ? std::string_view{} : text.substr(begin, end - begin + 1);
+  }
+
+  template <class IsLabel>
+  bool header(IsLabel is_label) {
+    const bool named = !options_.text_column.name().empty() || !options_.label_column.name().empty() ||
+                       (options_.second_column && !options_.second_column->name().empty());
+    if (named && options_.header == header_row::absent)
+      throw error({where(), "columns by number, as there is no header", "a column by name", "number them from 0"});
+    if (!named && options_.header == header_row::absent) return false;
+    if (!named && options_.header == header_row::detect && is_label(label())) return false;
+    resolve(options_.text_column, ".text_column");
+    resolve(options_.label_column, ".label_column");
+    if (options_.second_column) resolve(*options_.second_column, ".second_column");
+    return true;
+  }
+
+  // Finds a column's name in the present row and makes it a number.
+  void resolve(column& c, const char* option) const {
+    if (c.name().empty()) return;
+    for (std::size_t i = 0; i < rows_.size(); ++i)
+      if (trimmed(rows_[i]) == c.name()) {
+        c = column(static_cast<int>(i));
+        return;
+      }
+    std::string found;
+    for (const auto name : rows_.fields()) found.append(found.empty() ? "\"" : ", \"").append(name).append("\"");
+    throw error({where(), cat("a header with the column \"", c.name(), "\" (", option, ")"), std::move(found),
+                 "write the name as in the file"});
+  }
+
+  [[nodiscard]] std::string_view field(const column& c, const char* option) const {
+    const auto count = static_cast<int>(rows_.size()), at = c.number() < 0 ? count + c.number() : c.number();
+    if (at < 0 || at >= count)
+      throw error({where(), cat("a column ", c.number(), " (", option, ", counted from 0, from the end if negative)"),
+                   cat(count, count == 1 ? " column" : " columns"), "check the number, and that tabs separate the columns"});
+    return rows_[static_cast<std::size_t>(at)];
+  }
+  [[nodiscard]] std::string_view filled(const column& c, const char* option) const {
+    const std::string_view text = field(c, option);
+    if (trimmed(text).empty())
+      throw error({where(), cat("text in column ", c.number(), " (", option, ")"), "an empty field", "remove the line"});
+    return text;
+  }
+
+  io::row_reader rows_;
+  tsv_options options_;
+  bool started_ = false;
+};
+
+/// The whole of `text` as a finite number.
+[[nodiscard]] inline std::optional<float> parsed_number(std::string_view text) noexcept {
+  float value = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failed != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+/// A label by its name; in a set without numbers for names also by its number, as GLUE's files have 0 and 1.
+template <labels::label_set Labels>
+[[nodiscard]] std::optional<int> parsed_label(const Labels& names, std::string_view text) {
+  if (const auto found = names.parse(text)) return found;
+  int number = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failed != std::errc{} || end != text.data() + text.size() || number < 0 || number >= names.size()) return std::nullopt;
+  for (int i = 0; i < names.size(); ++i)
+    if (parsed_number(names.name(i))) return std::nullopt;
+  return number;
+}
+
+/// The labels that occur in a file, sorted: by value if all are whole numbers, else by their bytes.
+/// Throws bert::error if there are fewer than two.
+[[nodiscard]] inline labels::dynamic_set tsv_labels(const std::filesystem::path& path, tsv_options options = {}) {
+  std::map<std::string, std::uint64_t, std::less<>> counts;
+  std::uint64_t rows = 0;
+  std::string first;
+  tsv_reader reader(path, options);
+  while (reader.next([](std::string_view) { return true; })) {
+    const std::string_view label = reader.label();
+    if (label.empty()) throw error({reader.where(), "a label", "an empty field", "check .label_column"});
+    if (rows++ == 0) first = label;
+    const auto found = counts.find(label);
+    if (found == counts.end()) counts.emplace(label, 1);
+    else ++found->second;
+  }
+  const bool by_number = options.text_column.name().empty() && options.label_column.name().empty() &&
+                         (!options.second_column || options.second_column->name().empty());
+  if (options.header == header_row::detect && by_number && rows > 2 && counts[first] == 1) counts.erase(first);
+  if (counts.size() < 2)
+    throw error(
+        {path.string(), "two labels or more", cat(counts.size()), "check .label_column: numbers count from 0, -1 is the last"});
+  std::vector<std::string> names;
+  for (const auto& [name, count] : counts) names.push_back(name);
+  const auto whole = [](const std::string& s) {
+    return s.size() < 10 && s.find_first_not_of("0123456789") == std::string::npos;
+  };
+  if (std::all_of(names.begin(), names.end(), whole))
+    std::stable_sort(names.begin(), names.end(), [](const auto& a, const auto& b) { return std::stoi(a) < std::stoi(b); });
+  return labels::dynamic_set(std::move(names));
+}
+
+/// Reads and tokenizes a file whose labels are those of `names`.
+///
+///     bert::data::tsv("dev.tsv", tokenizer, train.names(), {.text_column = "sentence", .label_column = "label"});
+///
+/// Throws bert::error with path and line: a missing column, an unknown label, an empty text, a file without examples.
+template <labels::label_set Labels, tokenizing Tokenizer>
+[[nodiscard]] labelled_set<Labels> tsv(const std::filesystem::path& path, const Tokenizer& tokenizer, Labels names,
+                                       const tsv_options& options) {
+  tsv_reader reader(path, options);
+  labelled_set_builder<Labels, Tokenizer> set(tokenizer, std::move(names), options.max_tokens);
+  while (reader.next([&](std::string_view text) { return parsed_label(set.names(), text).has_value(); })) {
+    const auto label = parsed_label(set.names(), reader.label());
+    if (!label)
+      throw error({reader.where(), cat("a label of ", labels::listed(set.names())), cat('"', reader.label(), '"'),
+                   "check .label_column, or add the label to the set"});
+    set.add(reader.text(), reader.second(), *label);
+  }
+  if (set.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
+  return std::move(set).build();
+}
+
+/// Reads and tokenizes a file whose labels are a type, or numbers:
+///
+///     bert::data::tsv<urgency>("triage.tsv", tokenizer);
+///     bert::data::tsv<bert::labels::number>("stsb.tsv", tokenizer, {.text_column = -3, .second_column = -2, .label_column =
+///     -1});
+template <class Labels, tokenizing Tokenizer>
+requires(labels::static_label_set<Labels> || std::is_same_v<Labels, labels::number>)
+    [[nodiscard]] labelled_set<Labels> tsv(const std::filesystem::path& path, const Tokenizer& tokenizer,
+                                           const tsv_options& options = {}) {
+  if constexpr (labels::static_label_set<Labels>) {
+    return tsv(path, tokenizer, Labels{}, options);
+  } else {
+    tsv_reader reader(path, options);
+    labelled_set_builder<Labels, Tokenizer> set(tokenizer, {}, options.max_tokens);
+    while (reader.next([](std::string_view text) { return parsed_number(text).has_value(); })) {
+      const auto value = parsed_number(reader.label());
+      if (!value)
+        throw error({reader.where(), "a number (.label_column)", cat('"', reader.label(), '"'), "check .label_column"});
+      set.add(reader.text(), reader.second(), *value);
+    }
+    if (set.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
+    return std::move(set).build();
+  }
+}
+
+/// Reads and tokenizes a file with whatever labels occur in it (see tsv_labels).
+template <tokenizing Tokenizer>
+[[nodiscard]] labelled_set<labels::dynamic_set> tsv(const std::filesystem::path& path, const Tokenizer& tokenizer,
+                                                    const tsv_options& options = {}) {
+  return tsv(path, tokenizer, tsv_labels(path, options), options);
+}
+
+}  // namespace bert::data

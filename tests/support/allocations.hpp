@@ -1,0 +1,31 @@
+// Counts the allocations of a test binary. Include in exactly one file of it.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+
+namespace support {
+inline std::atomic<std::size_t> allocations{0};
+
+inline void* counted(std::size_t bytes, std::size_t aligned) {
+  ++allocations;
+  // aligned_alloc wants a multiple of the alignment.
+  if (void* p = std::aligned_alloc(aligned, (bytes + aligned - 1) / aligned * aligned + (bytes == 0 ? aligned : 0))) return p;
+  throw std::bad_alloc();
+}
+}  // namespace support
+
+void* operator new(std::size_t n) { return support::counted(n, alignof(std::max_align_t)); }
+void* operator new[](std::size_t n) { return support::counted(n, alignof(std::max_align_t)); }
+void* operator new(std::size_t n, std::align_val_t a) { return support::counted(n, static_cast<std::size_t>(a)); }
+void* operator new[](std::size_t n, std::align_val_t a) { return support::counted(n, static_cast<std::size_t>(a)); }
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete[](void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
