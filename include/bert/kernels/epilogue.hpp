@@ -94,6 +94,7 @@ struct residual {
   matrix<float> c;               ///< writes [M, N]; may be the memory of `other`
   matrix<const float> other = {};  ///< [M, N]
 
+  void fetch(std::size_t i, std::size_t j) const noexcept { detail::fetch(c, i, j), detail::fetch(other, i, j); }
   template <class Extent>
   void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
     kernels::store(c.row(i) + j, acc + load(other.row(i) + j, extent), extent);
