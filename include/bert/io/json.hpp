@@ -98,8 +98,8 @@ class json_guard {
   return std::string(value.is_array() ? "an " : "a ") + value.type_name();
 }
 
-/// `value` as a T: bool, any integer (range checked, never rounded), any floating type, std::string, or a vector of these.
-/// `where` names the value in the error.
+/// `value` as a T: bool, any integer (range checked, never rounded), any floating type, std::string, json as it is, or a vector
+/// of these. `where` names the value in the error.
 template <class T>
 [[nodiscard]] T json_as(const json& value, const std::string& where) {
   if constexpr (std::same_as<T, bool>) {
@@ -122,6 +122,8 @@ template <class T>
   } else if constexpr (std::same_as<T, std::string>) {
     if (value.is_string()) return value.get<std::string>();
     throw error({where, "a string", kind_of(value), {}});
+  } else if constexpr (std::same_as<T, json>) {
+    return value;
   } else {
     if (!value.is_array()) throw error({where, "an array", kind_of(value), {}});
     T list;

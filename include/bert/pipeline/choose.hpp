@@ -23,6 +23,10 @@ struct named {
 /// A list of architectures to choose from at run time; the program contains the code of each.
 template <class... Named>
 struct choices {
+  /// These and more: `bert::published::with<bert::named<"pocket", pocket>>`.
+  template <class... More>
+  using with = choices<Named..., More...>;
+
   /// "tiny, mini, …"
   [[nodiscard]] static std::string names() {
     std::string text;

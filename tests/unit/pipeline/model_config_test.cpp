@@ -5,7 +5,8 @@
 #include <doctest/doctest.h>
 
 #include "bert/model/presets.hpp"
-#include "golden.hpp"
+#include "support/golden.hpp"
+#include "support/golden_models.hpp"
 #include "unit/io/scratch.hpp"
 
 using namespace bert;
@@ -38,13 +39,13 @@ TEST_CASE("a short config.json means BERT's defaults") {
 }
 
 TEST_CASE("the golden checkpoints agree with the architectures that name their sizes, and with no other") {
-  const auto read = [](const char* name) { return model_config::read(golden_folder(name) / "config.json"); };
-  CHECK(read("pretraining").is<golden_pretraining>());
-  CHECK(read("classifier").is<golden_classifier>());
-  CHECK(read("tanh").is<golden_tanh>());
-  CHECK(read("relu").is<golden_relu>());
-  CHECK(read("encoder").is<golden_encoder>());
-  CHECK_FALSE(read("tanh").is<golden_encoder>());
+  const auto read = [](const char* name) { return model_config::read(golden::folder(name) / "config.json"); };
+  CHECK(read("pretraining").is<golden::odd>());
+  CHECK(read("classifier").is<golden::pocket>());
+  CHECK(read("tanh").is<golden::tanh>());
+  CHECK(read("relu").is<golden::relu>());
+  CHECK(read("encoder").is<golden::plain>());
+  CHECK_FALSE(read("tanh").is<golden::plain>());
   CHECK(read("classifier").labels == std::vector<std::string>{"routine", "soon", "urgent"});
   CHECK(read("classifier").architectures == std::vector<std::string>{"BertForSequenceClassification"});
 }
@@ -95,9 +96,9 @@ TEST_CASE("what is no BERT, missing, mistyped or absurd is refused by key") {
 }
 
 TEST_CASE("what an architecture writes agrees with it") {
-  const auto c = model_config::of<golden_tanh>(0, {"no", "yes"});
+  const auto c = model_config::of<golden::tanh>(0, {"no", "yes"});
   const auto back = model_config::parse(c.to_json(), "x");
-  CHECK(back.is<golden_tanh>());
+  CHECK(back.is<golden::tanh>());
   CHECK(back.labels == std::vector<std::string>{"no", "yes"});
   CHECK(model_config::parse(model_config::of<open_mini>(8192).to_json(), "x").vocab == 8192);
 }
