@@ -17,6 +17,7 @@
 #include "bert/core/error.hpp"
 #include "bert/tensor/token_batch.hpp"
 #include "bert/text/added_tokens.hpp"
+#include "bert/text/encoding.hpp"
 #include "bert/text/scanner.hpp"
 #include "bert/text/unicode.hpp"
 #include "bert/text/vocabulary.hpp"
@@ -136,6 +137,27 @@ class basic_tokenizer {
     return encode_pieces(batch, a, &b, options);
   }
 
+  /// Everything about every token: its place in the text in the unit `Offsets`, its word, whether it is [CLS] or [SEP].
+  template <class Offsets>
+  [[nodiscard]] encoding<Offsets> encode(std::string_view a, const encode_options& options = {}) const {
+    return std::move(windows_of<Offsets>(a, nullptr, options, false).front());
+  }
+  template <class Offsets>
+  [[nodiscard]] encoding<Offsets> encode(std::string_view a, std::string_view b, const encode_options& options = {}) const {
+    return std::move(windows_of<Offsets>(a, &b, options, false).front());
+  }
+
+  /// The same for a text that is longer than `max_tokens`: every window of it, each sharing `stride` tokens with the next.
+  /// The first is what encode() gives. Where both texts of a pair are cut, every window of one meets every window of the other.
+  template <class Offsets>
+  [[nodiscard]] std::vector<encoding<Offsets>> windows(std::string_view a, const encode_options& options) const {
+    return windows_of<Offsets>(a, nullptr, options, true);
+  }
+  template <class Offsets>
+  [[nodiscard]] std::vector<encoding<Offsets>> windows(std::string_view a, std::string_view b, const encode_options& options) const {
+    return windows_of<Offsets>(a, &b, options, true);
+  }
+
   /// The pieces of `text` as strings, without [CLS] and [SEP].
   [[nodiscard]] std::vector<std::string> tokens(std::string_view text) const {
     std::vector<token_id> ids;
@@ -243,6 +265,82 @@ class basic_tokenizer {
     return a.size() + b.size() - keep_a - keep_b;
   }
 
+  template <class Offsets>
+  static constexpr bool tracks = !std::is_same_v<Offsets, offsets::none>;
+
+  template <class Offsets>
+  [[nodiscard]] detail::token_list list(std::string_view text) const {
+    detail::token_list out;
+    detail::list_sink<tracks<Offsets>> sink(vocabulary_, text.data(), out);
+    pass(text, sink);
+    if constexpr (tracks<Offsets>) {
+      detail::offset_counter<Offsets> first(text), last(text);
+      for (auto& range : out.ranges) range = {first(range.first), last(range.last)};
+    }
+    return out;
+  }
+
+  template <class Offsets>
+  [[nodiscard]] std::vector<encoding<Offsets>> windows_of(std::string_view first, const std::string_view* second, const encode_options& options,
+                                                          bool all) const {
+    const detail::token_list a = list<Offsets>(first);
+    const detail::token_list b = second != nullptr ? list<Offsets>(*second) : detail::token_list{};
+    const std::size_t extra = !options.special_tokens ? 0 : second != nullptr ? 3 : 2;
+    std::size_t keep_a = a.ids.size(), keep_b = b.ids.size();
+    if (options.max_tokens != 0) std::tie(keep_a, keep_b) = shorten(keep_a, keep_b, second != nullptr, extra, options);
+    const bool left = options.truncate_side == side::left;
+    const auto parts = [&](const detail::token_list& of, std::size_t keep) {
+      if (keep == 0 && !of.ids.empty()) {  // all of it is cut: an empty part, then the whole, as the reference has it
+        const text_range none{0, 0};
+        return all ? std::vector<text_range>{none, {0, of.ids.size()}} : std::vector<text_range>{none};
+      }
+      return detail::window_ranges(of.ids.size(), keep, all ? options.stride : 0, left);
+    };
+    const auto parts_a = parts(a, keep_a), parts_b = parts(b, keep_b);
+    std::vector<encoding<Offsets>> out;
+    const auto pair = [&](const text_range& pa, const text_range& pb) { out.push_back(assemble<Offsets>(a, pa, b, pb, second != nullptr, options)); };
+    pair(parts_a[0], parts_b[0]);
+    if (!all) return out;
+    for (std::size_t i = 1; i < parts_a.size(); ++i)
+      for (const auto& pb : parts_b) pair(parts_a[i], pb);
+    for (std::size_t j = 1; j < parts_b.size(); ++j) pair(parts_a[0], parts_b[j]);
+    return out;
+  }
+
+  template <class Offsets>
+  [[nodiscard]] encoding<Offsets> assemble(const detail::token_list& a, const text_range& pa, const detail::token_list& b, const text_range& pb,
+                                           bool pair, const encode_options& options) const {
+    encoding<Offsets> out;
+    const auto mark_with = [&](token_id id, segment_id segment) {
+      if (!options.special_tokens) return;
+      out.ids.push_back(id);
+      out.segments.push_back(segment);
+      out.words.push_back(no_word);
+      out.special.push_back(1);
+      if constexpr (tracks<Offsets>) out.ranges.push_back({});
+    };
+    const auto append = [&](const detail::token_list& from, const text_range& part, segment_id segment) {
+      const std::size_t n = part.last - part.first;
+      const auto slice = [&](auto& to, const auto& all_of) {
+        to.insert(to.end(), all_of.begin() + static_cast<std::ptrdiff_t>(part.first), all_of.begin() + static_cast<std::ptrdiff_t>(part.last));
+      };
+      slice(out.ids, from.ids);
+      slice(out.words, from.words);
+      if constexpr (tracks<Offsets>) slice(out.ranges, from.ranges);
+      out.segments.insert(out.segments.end(), n, segment);
+      out.special.insert(out.special.end(), n, std::uint8_t{0});
+    };
+    mark_with(cls_, 0);
+    append(a, pa, 0);
+    mark_with(sep_, 0);
+    if (pair) {
+      append(b, pb, 1);
+      mark_with(sep_, 1);
+    }
+    out.cut = a.ids.size() + b.ids.size() - (pa.last - pa.first) - (pb.last - pb.first);
+    return out;
+  }
+
   // How many tokens of each sequence stay.
   static std::pair<std::size_t, std::size_t> shorten(std::size_t a, std::size_t b, bool pair, std::size_t extra, const encode_options& options) {
     if (a + b + extra <= options.max_tokens) return {a, b};
@@ -256,10 +354,10 @@ class basic_tokenizer {
         fail("ask for a truncation, or for windows");
         break;
       case truncation::only_first:
-        if (excess > a) fail("the first sequence is too short to make room; truncate longest_first");
+        if (excess >= a) fail("the first sequence is too short to make room; truncate longest_first");
         return {a - excess, b};
       case truncation::only_second:
-        if (!pair || excess > b) fail("the second sequence is too short to make room; truncate longest_first");
+        if (!pair || excess >= b) fail("the second sequence is too short to make room; truncate longest_first");
         return {a, b - excess};
       case truncation::longest_first:
         break;

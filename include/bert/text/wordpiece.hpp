@@ -199,7 +199,7 @@ class wordpiece {
     trie.vertices[suffix_root].slot = suffix_root;
     nodes_.assign(std::max<std::size_t>(1024, trie.vertices.size() + trie.vertices.size() / 8 + 512), {});
     nodes_[word_root].check = nodes_[suffix_root].check = none - 1;  // taken, and nobody's child
-    std::size_t first_free = 2, first_try = 2;
+    std::size_t first_free = 256, first_try = 256;  // so that no base is negative
     std::array<unsigned char, 256> labels{};
     for (std::size_t next = 0; next < order.size(); ++next) {
       const std::uint32_t at = order[next].vertex;
@@ -236,7 +236,6 @@ class wordpiece {
     };
     while (nodes_[first_free].check != none) grow(++first_free);
     std::size_t slot = count == 1 ? first_free : std::max(first_free, first_try);
-    slot = std::max(slot, low);
     const std::size_t begun = slot;
     std::size_t taken = 0;
     for (;; ++slot) {
