@@ -1,4 +1,4 @@
-// One register of floats: loads and stores with tails, fused multiply-add, sums, exp, erf, tanh. The only file that includes xsimd.
+// One register of floats: loads and stores with tails, fused multiply-add, sums, powers of two. The only file that includes xsimd.
 // Layer: kernels. Test: tests/unit/kernels/simd_test.cpp
 #pragma once
 
@@ -122,15 +122,31 @@ inline void for_each_register(std::size_t n, Body&& body) {
   return v[0];
 }
 
-[[nodiscard]] inline simd exp(simd x) noexcept { return xsimd::exp(x); }
-[[nodiscard]] inline simd erf(simd x) noexcept { return xsimd::erf(x); }
-[[nodiscard]] inline simd tanh(simd x) noexcept { return xsimd::tanh(x); }
-/// Lane by lane: xsimd 8.1's does not compile at -O0 on AVX512BW, and attention takes one logarithm a row of T products.
-[[nodiscard]] inline simd log(simd x) noexcept {
-  std::array<float, lanes> v;
-  store(v.data(), x);
-  for (auto& lane : v) lane = std::log(lane);
-  return load(v.data());
+/// The nearest whole numbers, |x| < 2^22.
+[[nodiscard]] inline simd round(simd x) noexcept {
+#if defined(__AVX512F__)
+  return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#else
+  const simd shift(0x1.8p23f);  // the sum's last bit is worth 1
+  return (x + shift) - shift;
+#endif
+}
+
+/// x * 2^n for whole n and a normal x and result.
+[[nodiscard]] inline simd times_power_of_two(simd x, simd n) noexcept {
+#if defined(__AVX512F__)
+  return _mm512_scalef_ps(x, n);
+#else
+  return xsimd::bitwise_cast<simd>(xsimd::bitwise_cast<simd_int>(x) + (xsimd::to_int(n) << 23));
+#endif
+}
+
+/// x = m * 2^e with m in [sqrt(1/2), sqrt(2)), for normal x > 0. Gives m, writes e.
+[[nodiscard]] inline simd split_exponent(simd x, simd& e) noexcept {
+  constexpr std::int32_t root_half = 0x3F3504F3;  // the bits of sqrt(1/2)
+  const simd_int bits = xsimd::bitwise_cast<simd_int>(x), exponent = (bits - simd_int(root_half)) >> 23;
+  e = xsimd::to_float(exponent);
+  return xsimd::bitwise_cast<simd>(bits - (exponent << 23));
 }
 
 }  // namespace bert::kernels
