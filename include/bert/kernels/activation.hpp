@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "bert/core/execution.hpp"
+#include "bert/kernels/functions.hpp"
 #include "bert/kernels/rows.hpp"
 #include "bert/kernels/simd.hpp"
 #include "bert/tensor/view.hpp"
@@ -16,10 +17,17 @@ namespace bert::kernels {
 
 /// x * Phi(x), Phi(x) = (1 + erf(x / sqrt 2)) / 2. The default of transformers.
 struct gelu_erf {
-  [[nodiscard]] static simd forward(simd x) noexcept { return x * cumulative(x); }
+  /// max(x, 0) - |x| P(Z > |x|): the small result for a negative x is no difference of larger numbers.
+  [[nodiscard]] static simd forward(simd x) noexcept {
+    const simd a = min(simd(6.0f), abs(x));  // 6 P(Z > 6) = 6e-9
+    return fma(-a, normal_tail(a), max(zero(), x));
+  }
   /// Phi(x) + x * exp(-x^2 / 2) / sqrt(2 pi)
   [[nodiscard]] static simd gradient(simd x) noexcept {
-    return fma(x * simd(0.3989422804f), exp(x * x * simd(-0.5f)), cumulative(x));
+    const simd a = min(simd(6.0f), abs(x)), tail = normal_tail(a);
+    const simd density = exp2(a * a * simd(-0.5f * log2_e)) * simd(0.3989422804f);
+    const simd below = fma(-a, density, tail);  // the derivative at -a; that at a is 1 minus it
+    return select(x < zero(), below, simd(1.0f) - below);
   }
 
   template <std::floating_point T>
@@ -33,7 +41,6 @@ struct gelu_erf {
   }
 
  private:
-  static simd cumulative(simd x) noexcept { return fma(simd(0.5f), erf(x * simd(0.7071067812f)), simd(0.5f)); }
   template <std::floating_point T>
   static T cumulative(T x) noexcept {
     return T(0.5) * (T(1) + std::erf(x / std::numbers::sqrt2_v<T>));
@@ -42,9 +49,13 @@ struct gelu_erf {
 
 /// x / 2 * (1 + tanh(u)) = x * s(2u), u = sqrt(2/pi) * (x + 0.044715 x^3), s the logistic function. The form of google-research/bert.
 struct gelu_tanh {
-  [[nodiscard]] static simd forward(simd x) noexcept { return x * logistic(x, x * x); }
+  [[nodiscard]] static simd forward(simd x) noexcept {
+    x = max(simd(-20.0f), x);  // where the value is below 1e-37
+    return x * logistic(x, x * x);
+  }
   /// s + x * s * (1 - s) * 2u'
   [[nodiscard]] static simd gradient(simd x) noexcept {
+    x = max(simd(-20.0f), min(simd(20.0f), x));
     const simd square = x * x, s = logistic(x, square);
     const simd slope = fma(square, simd(float(6 * root * cubic)), simd(float(2 * root)));
     return fma(x * slope, s * (simd(1.0f) - s), s);
@@ -65,9 +76,8 @@ struct gelu_tanh {
   static constexpr double cubic = 0.044715;
 
   static simd logistic(simd x, simd square) noexcept {
-    // exp(-2u) is at most exp(88), finite, so that x * 0 and not x * NaN comes out far below zero.
     const simd minus_2u = x * fma(square, simd(float(-2 * root * cubic)), simd(float(-2 * root)));
-    return simd(1.0f) / (simd(1.0f) + exp(min(minus_2u, simd(88.0f))));
+    return simd(1.0f) / (simd(1.0f) + exp(minus_2u));
   }
 };
 

@@ -13,6 +13,7 @@
 #include "bert/kernels/attention.hpp"
 #include "bert/kernels/block_product.hpp"
 #include "bert/kernels/dropout.hpp"
+#include "bert/kernels/functions.hpp"
 #include "bert/kernels/simd.hpp"
 #include "bert/tensor/view.hpp"
 

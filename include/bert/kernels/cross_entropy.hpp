@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "bert/core/execution.hpp"
+#include "bert/kernels/functions.hpp"
 #include "bert/kernels/rows.hpp"
 #include "bert/kernels/simd.hpp"
 #include "bert/tensor/view.hpp"

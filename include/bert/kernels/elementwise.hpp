@@ -10,6 +10,7 @@
 
 #include "bert/core/execution.hpp"
 #include "bert/core/memory.hpp"
+#include "bert/kernels/functions.hpp"
 #include "bert/kernels/rows.hpp"
 #include "bert/kernels/simd.hpp"
 #include "bert/tensor/view.hpp"

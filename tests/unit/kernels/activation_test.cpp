@@ -55,17 +55,17 @@ TEST_CASE("relu agrees with its plain form, and its gradient at 0 is 0") {
   CHECK(worst_error<relu>() == 0.0);
 }
 
-TEST_CASE("activations are within 3e-7 of the exact function from -30 to 30") {
+TEST_CASE("activations are within 5e-7 of the exact function from -30 to 30") {
   CHECK(worst_error<gelu_erf>() <= 3);
-  CHECK(worst_error<gelu_tanh>() <= 3);
+  CHECK(worst_error<gelu_tanh>() <= 5);
   CHECK(worst_error<tanh_activation>() <= 3);
 }
 
 TEST_CASE("activations of huge numbers are finite") {
   for (const float x : {1e4f, 1e15f, 3e38f}) {
     CHECK(forward_at<gelu_erf>(x) == x);
-    CHECK(forward_at<gelu_erf>(-x) == 0.0f);
-    CHECK(std::abs(forward_at<gelu_tanh>(-x)) <= 1e-3f);
+    CHECK(std::abs(forward_at<gelu_erf>(-x)) <= 1e-8f);
+    CHECK(std::abs(forward_at<gelu_tanh>(-x)) <= 1e-30f);
     CHECK(forward_at<gelu_tanh>(x) == x);
     CHECK(forward_at<tanh_activation>(x) == 1.0f);
     CHECK(forward_at<tanh_activation>(-x) == -1.0f);

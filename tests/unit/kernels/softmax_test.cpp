@@ -40,8 +40,8 @@ TEST_CASE("softmax of huge and of hugely different logits is finite") {
   std::vector<float> y(3);
   kernels::softmax_rows(execution::serial{}, {x.data(), 1, 3}, {y.data(), 1, 3});
   CHECK(y[0] == 1.0f);
-  CHECK(y[1] == 0.0f);
-  CHECK(y[2] == 0.0f);
+  CHECK(y[1] <= 1.2e-38f);
+  CHECK(y[2] <= 1.2e-38f);
 }
 
 TEST_CASE("the reference's softmax gradient is its slope") { gradient_is_the_slope(softmax_with_gradient{{{3, 11}}}); }
