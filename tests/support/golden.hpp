@@ -1,6 +1,8 @@
 // Reads the committed golden files: a checkpoint's weights by name, batches, expected numbers.
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>

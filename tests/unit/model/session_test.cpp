@@ -1,0 +1,108 @@
+#include <doctest/doctest.h>
+
+#include "../../support/allocations.hpp"
+#include "../../support/small_models.hpp"
+
+namespace {
+using support::pocket;
+using masked = bert::model<pocket, bert::heads::masked_lm, bert::heads::next_sentence>;
+
+bert::token_batch batch_of(std::initializer_list<std::size_t> numbers, std::size_t shortest = 3) {
+  bert::token_batch b;
+  for (const auto n : numbers) b.add(support::ids(n, shortest + 7 * n % 50));
+  for (std::size_t i = 0; i < b.tokens(); i += 5) b.score(i);
+  return b;
+}
+struct backwards {
+  void parallel_for(std::size_t count, auto&& body) const {
+    for (std::size_t i = count; i-- > 0;) body(i);
+  }
+  [[nodiscard]] std::size_t width() const { return 5; }
+};
+std::vector<float> copy(std::span<const float> x) { return {x.begin(), x.end()}; }
+}  // namespace
+
+static_assert(bert::session_bytes<bert::model<pocket>>({.sequences = 8, .tokens = 256}) < 1'000'000);
+static_assert(bert::session_bytes<bert::model<pocket>>({.sequences = 8, .tokens = 512}) > bert::session_bytes<bert::model<pocket>>({.sequences = 8, .tokens = 256}));
+
+TEST_CASE("a sequence's numbers are the same bits whatever else is in the batch") {
+  const auto frozen = bert::freeze(masked::random({.stddev = 0.1f, .seed = 2}));
+  const auto together = batch_of({4, 1, 6, 3, 2});
+  auto run = frozen.session(together.shape());
+  run(together);
+  const auto hidden = copy(run.hidden().flat());
+  for (std::size_t s = 0; s < together.sequences(); ++s) {
+    bert::token_batch alone;
+    alone.add(together[s]);
+    auto single = frozen.session(alone.shape());
+    single(alone);
+    const auto part = single.hidden().flat();
+    CHECK(std::equal(part.begin(), part.end(), hidden.begin() + static_cast<std::ptrdiff_t>(together.starts()[s] * 40)));
+  }
+}
+
+TEST_CASE("the outputs are the same bits with 1, 2 and 3 threads") {
+  const auto frozen = bert::freeze(masked::random({.stddev = 0.1f, .seed = 2}));
+  const auto batch = batch_of({4, 1, 6, 3, 2});
+  auto one = frozen.session(batch.shape());
+  const auto logits = copy(one(batch).flat()), hidden = copy(one.hidden().flat()), next = copy(one.output<bert::heads::next_sentence>().flat());
+  CHECK(logits.size() == batch.scored().size() * 131);
+  for (const std::size_t n : {2u, 3u}) {
+    auto many = frozen.session(batch.shape(), bert::execution::threads{n});
+    CHECK(copy(many(batch).flat()) == logits);
+    CHECK(copy(many.hidden().flat()) == hidden);
+    CHECK(copy(many.output<bert::heads::next_sentence>().flat()) == next);
+  }
+}
+
+TEST_CASE("a session allocates nothing after construction, and counts would show it") {
+  const auto frozen = bert::freeze(masked::random({.seed = 2}));
+  const auto large = batch_of({4, 1, 6, 3, 2}), small = batch_of({1, 2});
+  auto serial = frozen.session(large.shape());
+  auto parallel = frozen.session(large.shape(), bert::execution::threads{2});
+  const std::size_t before = support::allocations;
+  serial(large);
+  serial(small);
+  parallel(large);
+  parallel(small);
+  CHECK(support::allocations == before);
+  const std::vector<int> counted(100);
+  CHECK(support::allocations == before + 1);
+}
+
+TEST_CASE("the user's own executor runs a session") {
+  const auto frozen = bert::freeze(masked::random({.stddev = 0.1f, .seed = 2}));
+  const auto batch = batch_of({4, 1});
+  auto one = frozen.session(batch.shape());
+  auto other = frozen.session(batch.shape(), backwards{});
+  CHECK(copy(one(batch).flat()) == copy(other(batch).flat()));
+}
+
+TEST_CASE("a batch that does not fit is an error that says what was expected and found") {
+  const auto frozen = bert::freeze(masked::random({.seed = 2}));
+  auto run = frozen.session({.sequences = 2, .tokens = 20});
+  bert::token_batch b;
+  CHECK_THROWS_WITH_AS(run(b), doctest::Contains("an empty batch"), bert::error);
+  b.add(support::ids(1, 21));
+  CHECK_THROWS_WITH_AS(run(b), doctest::Contains("21 tokens"), bert::error);
+  auto wide = frozen.session({.sequences = 2, .tokens = 200});
+  bert::token_batch overlong;
+  overlong.add(support::ids(1, 65));
+  CHECK_THROWS_WITH_AS(wide(overlong), doctest::Contains("at most 64 tokens"), bert::error);
+  bert::token_batch stranger;
+  stranger.add(std::array{1, 131});
+  CHECK_THROWS_WITH_AS(wide(stranger), doctest::Contains("an id from 0 to 130, found 131"), bert::error);
+  bert::token_batch segment;
+  segment.add(std::array{1, 2}, std::array<bert::segment_id, 2>{0, 2});
+  CHECK_THROWS_WITH_AS(wide(segment), doctest::Contains("a segment from 0 to 1"), bert::error);
+}
+
+TEST_CASE("a frozen model does not change with the model it came from") {
+  auto model = bert::model<pocket>::random({.seed = 2});
+  const auto frozen = bert::freeze(model);
+  const auto batch = batch_of({4});
+  auto run = frozen.session(batch.shape());
+  const auto before = copy(run(batch).flat());
+  std::fill(model.block().begin(), model.block().end(), 0.0f);
+  CHECK(copy(run(batch).flat()) == before);
+}

@@ -1,0 +1,181 @@
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "../../support/allocations.hpp"
+#include "../../support/small_models.hpp"
+#include "bert/objectives/joint.hpp"
+#include "bert/objectives/masked_lm.hpp"
+#include "bert/objectives/next_sentence.hpp"
+#include "bert/training/fit.hpp"
+#include "bert/training/measure.hpp"
+#include "bert/training/trainer.hpp"
+
+namespace {
+using support::pocket;
+using objective = bert::objectives::joint<bert::objectives::masked_lm<bert::masking::whole_word>, bert::objectives::next_sentence>;
+using model_type = bert::model_for<pocket, objective>;
+static_assert(std::same_as<model_type, bert::model<pocket, bert::heads::masked_lm, bert::heads::next_sentence>>);
+
+const support::made_up_source source;
+
+template <class E>
+auto make_trainer(model_type& m, const E& e, bert::training_options options = {.seed = 11}) {
+  return bert::trainer{m, objective{}, bert::optim::adamw{}, bert::schedules::warmup_linear{.peak = 3e-3f, .warmup = 4, .total = 20}, options, e};
+}
+
+template <class Trainer>
+std::uint64_t take(Trainer& t, std::uint64_t steps) {
+  std::uint64_t last = 0;
+  for (const auto& step : t.over(source))
+    if ((last = step.index) == steps) break;
+  return last;
+}
+
+std::vector<float> trained(std::size_t threads, bert::training_options options = {.seed = 11}) {
+  auto m = model_type::random({.stddev = 0.1f, .seed = 1});
+  auto t = make_trainer(m, bert::execution::threads{threads}, options);
+  take(t, 20);
+  return {m.block().begin(), m.block().end()};
+}
+
+struct scratch_file {
+  std::filesystem::path path = std::filesystem::temp_directory_path() / ("bert_trainer_test_" + std::to_string(::getpid()) + ".state");
+  ~scratch_file() { std::filesystem::remove(path); }
+};
+}  // namespace
+
+TEST_CASE("training gives the same bits with 1, 2 and 3 threads, dropout on") {
+  const auto one = trained(1);
+  CHECK(trained(2) == one);
+  CHECK(trained(3) == one);
+  CHECK(trained(1, {.seed = 12}) != one);
+}
+
+TEST_CASE("a run that was cut and resumed ends with the bits of one that was not") {
+  const auto whole = trained(1);
+  scratch_file file;
+  for (const std::uint64_t cut : {7u, 13u, 20u}) {
+    auto m = model_type::random({.stddev = 0.1f, .seed = 1});
+    auto t = make_trainer(m, bert::execution::serial{});
+    t.keep(file.path, {.every = 3});
+    take(t, cut);
+  }
+  auto m = model_type::random({.seed = 99});  // whatever it starts from, the state replaces it
+  auto t = make_trainer(m, bert::execution::threads{2});
+  t.keep(file.path, {.every = 3});
+  CHECK(t.done() == 20);
+  CHECK(take(t, 20) == 0);
+  CHECK(std::equal(whole.begin(), whole.end(), m.block().begin()));
+}
+
+TEST_CASE("a state of other settings, another file or half a file is refused and nothing is lost") {
+  scratch_file file;
+  auto m = model_type::random({.stddev = 0.1f, .seed = 1});
+  {
+    auto t = make_trainer(m, bert::execution::serial{});
+    t.keep(file.path, {.every = 2});
+    take(t, 2);
+  }
+  auto other = make_trainer(m, bert::execution::serial{}, {.seed = 12});
+  CHECK_THROWS_WITH_AS(other.keep(file.path), doctest::Contains("seed=12"), bert::error);
+  std::filesystem::resize_file(file.path, std::filesystem::file_size(file.path) / 2);
+  auto same = make_trainer(m, bert::execution::serial{});
+  CHECK_THROWS_AS(same.keep(file.path), bert::error);
+  std::ofstream(file.path, std::ios::trunc) << "";
+  CHECK_THROWS_AS(same.keep(file.path), bert::error);
+}
+
+TEST_CASE("a training step allocates nothing after the first") {
+  auto m = model_type::random({.stddev = 0.1f, .seed = 1});
+  auto t = make_trainer(m, bert::execution::threads{2});
+  std::size_t before = 0;
+  for (const auto& step : t.over(source)) {
+    if (step.index == 1) before = support::allocations;
+    if (step.index == 20) CHECK(support::allocations == before);
+  }
+}
+
+TEST_CASE("the loss falls on a set small enough to learn by heart") {
+  auto m = model_type::random({.stddev = 0.1f, .seed = 1});
+  const auto first = bert::measure(m, objective{}, source, {.seed = 5});
+  bert::trainer t{m, objective{}, bert::optim::adamw{}, bert::schedules::warmup_linear{.peak = 3e-3f, .warmup = 20, .total = 400},
+                  bert::training_options{.dropout = 0, .attention_dropout = 0}};
+  take(t, 400);
+  const auto last = bert::measure(m, objective{}, source, {.seed = 5});
+  CHECK(first["mlm"].mean() > 4.5);
+  CHECK(last["mlm"].mean() < first["mlm"].mean() - 1.0);
+  CHECK(last["nsp"].accuracy() > 0.9);
+  CHECK(last["mlm"].count == first["mlm"].count);
+}
+
+TEST_CASE("two accumulated batches make the step of one batch of both, where every sequence weighs the same") {
+  // Next sentence alone: one prediction a sequence, so the mean of two means is the mean over all.
+  const support::made_up_source twice{.sequences = 8, .longest = 24, .batches = 3};
+  using head = bert::model<pocket, bert::heads::next_sentence>;
+  const auto step = [](const auto& batches, unsigned accumulate) {
+    auto m = head::random({.stddev = 0.1f, .seed = 1});
+    bert::trainer t{m, bert::objectives::next_sentence{}, bert::optim::adamw{}, bert::schedules::constant{.peak = 1e-3f, .total = 1},
+                    bert::training_options{.dropout = 0, .attention_dropout = 0, .accumulate = accumulate}};
+    double norm = 0;
+    for (const auto& s : t.over(batches)) norm = s.gradient_norm;
+    return norm;
+  };
+  CHECK(step(source, 2) == doctest::Approx(step(twice, 1)).epsilon(1e-4));
+}
+
+TEST_CASE("with dropout on, the gradient is the slope of the loss under the same noise") {
+  auto m = model_type::random({.stddev = 0.2f, .seed = 1});
+  bert::training_batch batch;
+  source.load(0, batch);
+  const objective o{};
+  objective::work work(o, source.capacity());
+  bert::tape<model_type> tape(o.capacity(source.capacity()), m.sizes());
+  const bert::step_noise noise{0.2f, 0.2f, 12345};
+  const auto loss = [&] {
+    const auto& tokens = o.prepare(batch, 1, work);
+    tape.forward(bert::execution::serial{}, m, tokens, noise);
+    return o.score(bert::execution::serial{}, batch, work, tape, 1.0f).loss();
+  };
+  loss();
+  bert::buffer<float> gradient(m.block().size());
+  tape.backward(bert::execution::serial{}, m, work.first.masked.tokens, gradient.data(), noise);
+  for (const auto& p : m.table()) {
+    if (p.stem == "attention.self.key.bias") continue;  // truly zero
+    // Along the gradient of one tensor, the loss changes by |g| per unit of length.
+    double norm = 0;
+    for (std::size_t i = 0; i < p.count(); ++i) norm += static_cast<double>(gradient[p.offset + i]) * static_cast<double>(gradient[p.offset + i]);
+    norm = std::sqrt(norm);
+    CAPTURE(p.name());
+    REQUIRE(norm > 0);
+    const std::vector<float> saved(m.values(p).begin(), m.values(p).end());
+    const double h = 0.01 / std::max(norm, 1.0) * (norm < 0.1 ? 5 : 1);
+    const auto moved = [&](double by) {
+      for (std::size_t i = 0; i < p.count(); ++i) m.values(p)[i] = saved[i] + static_cast<float>(by * static_cast<double>(gradient[p.offset + i]) / norm);
+      return loss();
+    };
+    const double slope = (moved(h) - moved(-h)) / (2 * h);
+    std::copy(saved.begin(), saved.end(), m.values(p).begin());
+    CHECK(slope == doctest::Approx(norm).epsilon(0.03));
+  }
+}
+
+TEST_CASE("a learning rate that blows up is an error that names the step and the remedy") {
+  auto m = model_type::random({.stddev = 0.1f, .seed = 1});
+  bert::trainer t{m, objective{}, bert::optim::adamw{.clip_norm = 0}, bert::schedules::constant{.peak = 1e30f, .total = 50}};
+  CHECK_THROWS_WITH_AS(take(t, 50), doctest::Contains("lower the learning rate"), bert::error);
+}
+
+TEST_CASE("fit learns a classifier and refuses options that cannot work") {
+  using classifier = bert::model<pocket, bert::heads::classify<support::mood>>;
+  auto m = classifier::random({.stddev = 0.1f, .seed = 1});
+  std::uint64_t calls = 0;
+  const auto last = bert::fit(m, bert::objectives::cross_entropy{}, source, {.epochs = 30, .learning_rate = 2e-3f, .dropout = 0, .attention_dropout = 0},
+                              bert::execution::serial{}, [&](const bert::step_report&) { ++calls; });
+  CHECK(calls == 180);
+  CHECK(last.index == 180);
+  CHECK(bert::measure(m, bert::objectives::cross_entropy{}, source)["loss"].accuracy() > 0.9);
+  CHECK_THROWS_AS(bert::fit(m, bert::objectives::cross_entropy{}, source, {.epochs = 0}), bert::error);
+  CHECK_THROWS_AS(bert::fit(m, bert::objectives::cross_entropy{}, source, {.learning_rate = 0}), bert::error);
+}
