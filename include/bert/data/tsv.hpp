@@ -179,7 +179,9 @@ template <labels::label_set Labels>
     return s.size() < 10 && s.find_first_not_of("0123456789") == std::string::npos;
   };
   if (std::all_of(names.begin(), names.end(), whole))
-    std::stable_sort(names.begin(), names.end(), [](const auto& a, const auto& b) { return std::stoi(a) < std::stoi(b); });
+    std::sort(names.begin(), names.end(), [](const auto& a, const auto& b) {
+      return std::pair(std::stoi(a), std::string_view(a)) < std::pair(std::stoi(b), std::string_view(b));
+    });
   return labels::dynamic_set(std::move(names));
 }
 
