@@ -31,6 +31,10 @@ inline constexpr std::size_t copied_depth = 512;
 /// Copied rows lie 33 cache lines apart, so that a tile's 14 rows fall into 14 sets of the first-level cache.
 inline constexpr std::size_t copied_stride = copied_depth + 16;
 
+/// Room for a copy in either order: rows of `copied_stride`, or tiles in whole registers a depth.
+inline constexpr std::size_t copied_floats =
+    std::max(copied_rows * copied_stride, copied_rows / tile_rows * round_up(tile_rows, lanes) * copied_depth);
+
 /// Depth of a part read in place: a panel's 1,024 x 32 floats take 128 KB of the second-level cache.
 inline constexpr std::size_t part_depth = 1024;
 
@@ -56,8 +60,9 @@ struct by_rows {
   void next() noexcept { ++p0, ++p1, ++p2, ++p3, ++p4; }
 };
 
-/// The tile reads a copy in which the rows of one depth lie side by side.
+/// The tile reads a copy in which its elements of one depth lie side by side, a cache line of them on AVX-512.
 struct by_depth {
+  static constexpr std::size_t step = round_up(tile_rows, lanes);
   const float* at;
 
   by_depth(const float* a, std::size_t) noexcept : at(a) {}
@@ -65,7 +70,7 @@ struct by_depth {
   [[nodiscard]] float get() const noexcept {
     return at[I];
   }
-  void next() noexcept { at += copied_rows; }
+  void next() noexcept { at += step; }
 };
 
 using tile_function = void (*)(const float* a, std::size_t stride, const float* b, std::size_t depth, float* sums, bool resume,
@@ -104,6 +109,24 @@ inline constexpr auto tiles = []<std::size_t... I>(std::index_sequence<I...>) {
   return std::array<tile_function, tile_rows>{&tile<Walk, std::make_index_sequence<I + 1>>::run...};
 }(std::make_index_sequence<tile_rows>{});
 
+/// Copies a[k0 + k, row0 + r] for tile t's rows r in [rows * t / count, rows * (t + 1) / count) to out[t, k, r]. Reads and writes
+/// whole registers, further than the tile's last row, wherever A goes that far.
+inline void copy_transposed(matrix<const float> a, std::size_t row0, std::size_t rows, std::size_t count, std::size_t k0, std::size_t depth,
+                            float* out) noexcept {
+  for (std::size_t k = 0; k < depth; ++k, out += by_depth::step) {
+    const float* from = a.row(k0 + k) + row0;
+    for (std::size_t j = 0; j < rows; j += 16) prefetch(from + 16 * a.stride + j);
+    for (std::size_t t = 0; t < count; ++t) {
+      const std::size_t r0 = rows * t / count, left = a.cols - row0 - r0;
+      float* to = out + t * depth * by_depth::step;
+      for (std::size_t r = 0; r < by_depth::step; r += lanes) {
+        if (r + lanes <= left) store(to + r, load(from + r0 + r));
+        else if (r < left) store(to + r, load_partial(from + r0 + r, left - r));
+      }
+    }
+  }
+}
+
 /// Copies `count` floats and asks for those that the copies to come will read, `ahead` floats further on.
 inline void copy_ahead(const float* from, std::size_t count, std::size_t ahead, float* to) noexcept {
   for (std::size_t j = 0; j < count; j += 16) prefetch(from + ahead + j);
@@ -135,7 +158,7 @@ template <operand Kind, class Epilogue>
 void block(matrix<const float> a, packed b, const Epilogue& epilogue, std::size_t row0, std::size_t rows, std::size_t panel0,
            std::size_t panel1) noexcept {
   using walk = std::conditional_t<Kind == operand::transposed, by_depth, by_rows>;
-  alignas(alignment) float copy[Kind == operand::in_place ? 1 : copied_rows * copied_stride];
+  alignas(alignment) float copy[Kind == operand::in_place ? 1 : copied_floats];
   alignas(alignment) float waiting[waiting_floats];
   const std::size_t parts = (b.k + depth_limit(Kind) - 1) / depth_limit(Kind), count = (rows + tile_rows - 1) / tile_rows;
   for (std::size_t part = 0; part < parts; ++part) {
@@ -148,8 +171,7 @@ void block(matrix<const float> a, packed b, const Epilogue& epilogue, std::size_
     } else if constexpr (Kind == operand::copied) {
       for (std::size_t i = 0; i < rows; ++i) copy_ahead(a.row(row0 + i) + k0, depth, 2 * a.stride, copy + i * copied_stride);
     } else {
-      for (std::size_t k = 0; k < depth; ++k) copy_ahead(a.row(k0 + k) + row0, rows, 16 * a.stride, copy + k * copied_rows);
-      stride = 1;
+      copy_transposed(a, row0, rows, count, k0, depth, copy);
     }
     for (std::size_t p = panel0; p < panel1; ++p) {
       const float* panel = b.panel(p) + k0 * tile_cols;
@@ -160,7 +182,8 @@ void block(matrix<const float> a, packed b, const Epilogue& epilogue, std::size_
         const float* ahead = t < 2 && p + 1 < panel1 ? b.panel(p + 1) + k0 * tile_cols + t * depth * 16 : panel;
         if (part + 1 == parts)
           for (std::size_t i = 0; i < height; ++i) epilogue.fetch(row0 + r0 + i, p * tile_cols);
-        tiles<walk>[height - 1](source + r0 * stride, stride, panel, depth, sums, part != 0, ahead);
+        const float* from = Kind == operand::transposed ? source + t * depth * by_depth::step : source + r0 * stride;
+        tiles<walk>[height - 1](from, stride, panel, depth, sums, part != 0, ahead);
         if (part + 1 == parts) finish(epilogue, sums, row0 + r0, height, p * tile_cols, b.n);
       }
     }
