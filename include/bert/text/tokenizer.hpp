@@ -4,53 +4,27 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "bert/core/error.hpp"
 #include "bert/tensor/token_batch.hpp"
 #include "bert/text/added_tokens.hpp"
+#include "bert/text/decode.hpp"
 #include "bert/text/encoding.hpp"
 #include "bert/text/scanner.hpp"
+#include "bert/text/tokenizer_options.hpp"
 #include "bert/text/unicode.hpp"
 #include "bert/text/vocabulary.hpp"
 
 namespace bert::text {
-
-/// What to do to text, under the names of tokenizer_config.json.
-struct tokenizer_options {
-  bool lowercase = true;
-  std::optional<bool> strip_accents = {};      ///< as `lowercase` says if absent
-  bool tokenize_chinese_chars = true;          ///< every CJK ideograph is a word of its own
-  bool clean_text = true;                      ///< drops control characters
-  std::size_t max_word_characters = 0;         ///< longer words are [UNK]; 0: what the reference has (100, google 200)
-  std::string pad = "[PAD]", unk = "[UNK]", cls = "[CLS]", sep = "[SEP]", mask = "[MASK]";
-  std::vector<added_token> added = {};         ///< besides those five
-};
-
-/// Which sequence of a pair gives way when there are more tokens than `max_tokens`.
-enum class truncation : std::uint8_t {
-  none,           ///< none: too many are an error
-  longest_first,  ///< one by one from the longer
-  only_first,
-  only_second
-};
-enum class side : std::uint8_t { left, right };
-
-struct encode_options {
-  std::size_t max_tokens = 0;                          ///< with [CLS] and [SEP]; 0: no limit
-  truncation truncate = truncation::longest_first;     ///< only if there is a limit
-  side truncate_side = side::right;                    ///< the end that is cut
-  std::size_t stride = 0;                              ///< tokens that a window shares with the next; see windows()
-  bool special_tokens = true;                          ///< put [CLS] and [SEP] around
-};
 
 /// Immutable; share it between threads. `Reference` says whose tokens these are, down to the version of Unicode.
 template <class Reference = reference::transformers>
@@ -71,7 +45,9 @@ class basic_tokenizer {
                  {options_.lowercase, options_.strip_accents.value_or(options_.lowercase), options_.tokenize_chinese_chars,
                   options_.clean_text},
                  unk_, options_.max_word_characters != 0 ? options_.max_word_characters : Reference::max_word_characters),
-        added_(all_added()) {}
+        added_(all_added()) {
+    extend();
+  }
 
   static basic_tokenizer open(const std::filesystem::path& vocab_txt, tokenizer_options options = {}) {
     return basic_tokenizer(text::vocabulary::open(vocab_txt), std::move(options));
@@ -156,6 +132,23 @@ class basic_tokenizer {
   template <class Offsets>
   [[nodiscard]] std::vector<encoding<Offsets>> windows(std::string_view a, std::string_view b, const encode_options& options) const {
     return windows_of<Offsets>(a, &b, options, true);
+  }
+
+  /// The text that `ids` stand for, as the reference joins it. Throws bert::error for an id that no token has.
+  [[nodiscard]] std::string decode(std::span<const token_id> ids, const decode_options& options = {}) const {
+    std::string out;
+    bool first = true;
+    for (const token_id id : ids) {
+      const std::string_view piece = vocabulary_.piece(id);
+      if (options.skip_special && is_special(id)) continue;
+      detail::append_piece(out, piece, first, options.clean_up);
+      first = false;
+    }
+    return out;
+  }
+  /// Whether the id is that of [CLS], [SEP] and so on, or of a special added token.
+  [[nodiscard]] bool is_special(token_id id) const noexcept {
+    return std::any_of(added().begin(), added().end(), [id](const added_token& t) { return t.special && t.id == id; });
   }
 
   /// The pieces of `text` as strings, without [CLS] and [SEP].
@@ -246,7 +239,7 @@ class basic_tokenizer {
     if (second != nullptr) append_ids(*second, b);
     const std::size_t extra = !options.special_tokens ? 0 : second != nullptr ? 3 : 2;
     std::size_t keep_a = a.size(), keep_b = b.size();
-    if (options.max_tokens != 0) std::tie(keep_a, keep_b) = shorten(a.size(), b.size(), second != nullptr, extra, options);
+    std::tie(keep_a, keep_b) = detail::kept_tokens(keep_a, keep_b, second != nullptr, extra, options);
     const auto kept = [&](const std::vector<token_id>& from, std::size_t keep) {
       return std::span<const token_id>(from).subspan(options.truncate_side == side::right ? 0 : from.size() - keep, keep);
     };
@@ -287,7 +280,7 @@ class basic_tokenizer {
     const detail::token_list b = second != nullptr ? list<Offsets>(*second) : detail::token_list{};
     const std::size_t extra = !options.special_tokens ? 0 : second != nullptr ? 3 : 2;
     std::size_t keep_a = a.ids.size(), keep_b = b.ids.size();
-    if (options.max_tokens != 0) std::tie(keep_a, keep_b) = shorten(keep_a, keep_b, second != nullptr, extra, options);
+    std::tie(keep_a, keep_b) = detail::kept_tokens(keep_a, keep_b, second != nullptr, extra, options);
     const bool left = options.truncate_side == side::left;
     const auto parts = [&](const detail::token_list& of, std::size_t keep) {
       if (keep == 0 && !of.ids.empty()) {  // all of it is cut: an empty part, then the whole, as the reference has it
@@ -341,33 +334,6 @@ class basic_tokenizer {
     return out;
   }
 
-  // How many tokens of each sequence stay.
-  static std::pair<std::size_t, std::size_t> shorten(std::size_t a, std::size_t b, bool pair, std::size_t extra, const encode_options& options) {
-    if (a + b + extra <= options.max_tokens) return {a, b};
-    const auto fail = [&](const std::string& hint) {
-      throw error({"bert::text::tokenizer::encode", cat("at most ", options.max_tokens, " tokens"), cat(a + b + extra), hint});
-    };
-    if (options.max_tokens < extra) fail(cat("max_tokens has to hold the ", extra, " special tokens"));
-    const std::size_t room = options.max_tokens - extra, excess = a + b - room;
-    switch (options.truncate) {
-      case truncation::none:
-        fail("ask for a truncation, or for windows");
-        break;
-      case truncation::only_first:
-        if (excess >= a) fail("the first sequence is too short to make room; truncate longest_first");
-        return {a - excess, b};
-      case truncation::only_second:
-        if (!pair || excess >= b) fail("the second sequence is too short to make room; truncate longest_first");
-        return {a, b - excess};
-      case truncation::longest_first:
-        break;
-    }
-    // The shorter stays whole if it takes no more than its half; else they share, the second getting the odd one.
-    const std::size_t half = room / 2;
-    if (a <= b) return a <= half ? std::pair{a, room - a} : std::pair{half, room - half};
-    return b <= half ? std::pair{room - b, b} : std::pair{room - half, half};
-  }
-
   [[nodiscard]] std::vector<added_token> all_added() const {
     std::vector<added_token> all;
     const auto add = [&](const std::string& content) {
@@ -378,6 +344,24 @@ class basic_tokenizer {
     for (const auto* name : {&options_.unk, &options_.sep, &options_.pad, &options_.cls, &options_.mask}) add(*name);
     all.insert(all.end(), options_.added.begin(), options_.added.end());
     return all;
+  }
+
+  // Added tokens beyond the vocabulary get their place in it after the matcher is built: they are no pieces of words.
+  void extend() {
+    std::vector<added_token> beyond;
+    for (const auto& t : added())
+      if (const auto known = vocabulary_.id(t.content); !known || *known != t.id) beyond.push_back(t);
+    if (beyond.empty()) return;
+    std::sort(beyond.begin(), beyond.end(), [](const auto& x, const auto& y) { return x.id < y.id; });
+    std::vector<std::string> all;
+    for (std::size_t i = 0; i < vocabulary_.size(); ++i) all.emplace_back(vocabulary_.piece(static_cast<token_id>(i)));
+    for (const auto& t : beyond) {
+      if (t.id < 0 || static_cast<std::size_t>(t.id) != all.size())
+        throw error({cat("added token ", t.content), cat("the id ", all.size(), ", the next after the vocabulary's"), cat(t.id),
+                     "give added tokens ids without gaps"});
+      all.push_back(t.content);
+    }
+    vocabulary_ = text::vocabulary(all);
   }
 
   text::vocabulary vocabulary_;

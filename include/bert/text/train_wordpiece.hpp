@@ -1,5 +1,5 @@
 // A WordPiece vocabulary learned from text: pairs of pieces merged, best first.
-// Layer: text. Test: tests/unit/text/trainer_test.cpp
+// Layer: text. Test: tests/unit/text/train_wordpiece_test.cpp
 // Papers: Schuster and Nakajima 2012, "Japanese and Korean voice search"; Sennrich et al. 2016 for the pair counts.
 #pragma once
 

@@ -1,0 +1,53 @@
+// Pieces back to text, as the reference's WordPiece decoder joins and cleans them.
+// Layer: text. Test: tests/unit/text/decode_test.cpp
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace bert::text::detail {
+
+struct replacement {
+  std::string_view from, to;
+};
+
+/// Replaces every occurrence of `r.from`, left to right.
+inline void replace_all(std::string& text, const replacement& r) {
+  std::size_t at = text.find(r.from);
+  if (at == std::string::npos) return;
+  std::string out;
+  std::size_t done = 0;
+  for (; at != std::string::npos; at = text.find(r.from, done)) {
+    out.append(text, done, at - done).append(r.to);
+    done = at + r.from.size();
+  }
+  text = out.append(text, done);
+}
+
+/// What the reference replaces in every piece with its space, in this order.
+inline constexpr std::array<replacement, 11> clean_up{{{" .", "."},
+                                                       {" ?", "?"},
+                                                       {" !", "!"},
+                                                       {" ,", ","},
+                                                       {" ' ", "'"},
+                                                       {" n't", "n't"},
+                                                       {" 'm", "'m"},
+                                                       {" do not", " don't"},
+                                                       {" 's", "'s"},
+                                                       {" 've", "'ve"},
+                                                       {" 're", "'re"}}};
+
+/// Appends `piece` to `out`: without its "##" to the word before it, else after a space.
+inline void append_piece(std::string& out, std::string_view piece, bool first, bool clean) {
+  std::string part;
+  if (first) part = piece;
+  else if (piece.starts_with("##")) part = piece.substr(2);
+  else part.append(1, ' ').append(piece);
+  if (clean)
+    for (const auto& r : clean_up) replace_all(part, r);
+  out += part;
+}
+
+}  // namespace bert::text::detail
