@@ -173,7 +173,7 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
     if constexpr (frozen_type::reads_pooler) layers::pooler_forward<A>(executor_, frozen_->pooler(), batch.starts(), x, work_.pooler);
     tokens_ = n;
     sequences_ = batch.sequences();
-    const encoded in{batch, x, {work_.pooler.pooled, sequences_, A::hidden}};
+    [[maybe_unused]] const encoded in{batch, x, {work_.pooler.pooled, sequences_, A::hidden}};
     (std::get<typename Heads::template workspace<A>>(work_.heads).run(executor_, frozen_->template head<Heads>(), in), ...);
     if constexpr (sizeof...(Heads) == 0) return hidden();
     else return std::get<0>(work_.heads).output();

@@ -1,0 +1,128 @@
+// Sentences in, vectors of unit length out.
+// Layer: pipeline. Test: tests/unit/pipeline/embedder_test.cpp. Paper: Reimers and Gurevych 2019, "Sentence-BERT".
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <ranges>
+#include <string_view>
+#include <utility>
+
+#include "bert/heads/pooling.hpp"
+#include "bert/io/json.hpp"
+#include "bert/model/presets.hpp"
+#include "bert/model/session.hpp"
+#include "bert/pipeline/checkpoint.hpp"
+#include "bert/pipeline/similarity.hpp"
+#include "bert/text/tokenizer.hpp"
+
+namespace bert {
+
+struct embedder_options {
+  std::size_t max_tokens = 0;  ///< of a sentence, longer ones are cut; 0 = what the folder says, at most the positions
+};
+
+/// y[s,:] = pooling(hidden states of sentence s), to unit length
+///
+///     using embedder = bert::embedder<bert::arch::minilm_l6, bert::pooling::mean>;
+///     const auto embed = embedder::open("all-MiniLM-L6-v2");
+///     const auto index = embed(sentences);                       // bert::vectors<384>, a row a sentence
+///     const auto query = embed("small animals resting");         // std::array<float, 384>
+///
+/// A sentence's vector is the same bit for bit whatever else is embedded with it. Immutable: copies share the weights, and
+/// any number of threads may use one.
+template <class A, class Pooling = pooling::mean, class Precision = precision::f32>
+class embedder {
+  static_assert(ensure<architecture<A>, facts<A>>,
+                "bert::embedder: the first argument must be an architecture; take one from bert::arch or derive from "
+                "bert::architecture_of<...>");
+  static_assert(ensure<pooling_policy<Pooling>, facts<Pooling>>,
+                "bert::embedder: the second argument must be a pooling policy; take one from bert::pooling");
+
+ public:
+  using model_type = model<A>;
+  using frozen_type = frozen<model_type, Precision>;
+  static constexpr std::size_t dimension = A::hidden;
+
+  /// From a checkpoint folder. sentence-transformers' longest sentence is kept to where the folder has it.
+  /// Throws bert::error as bert::checkpoint does.
+  [[nodiscard]] static embedder open(const std::filesystem::path& folder, embedder_options options = {}) {
+    const checkpoint files(folder);
+    if (const auto limits = folder / "sentence_bert_config.json"; options.max_tokens == 0 && std::filesystem::exists(limits))
+      options.max_tokens = io::value_or<std::size_t>(io::read_json(limits), "max_seq_length", limits.string(), 0);
+    return embedder(files.load<model_type>(), files.tokenizer(), options);
+  }
+
+  embedder(const model_type& m, text::tokenizer tokenizer, embedder_options options = {})
+      : shared_(std::make_shared<const parts>(freeze<Precision>(m), std::move(tokenizer))),
+        max_tokens_(
+            std::min(options.max_tokens == 0 ? std::size_t{A::positions} : options.max_tokens, std::size_t{A::positions})) {
+    if (max_tokens_ < 3)
+      throw error(
+          {"bert::embedder_options", "max_tokens of 3 or more, room for [CLS], a piece and [SEP]", cat(max_tokens_), {}});
+  }
+
+  /// One row a sentence. `e` runs the kernels: `embed(sentences, bert::execution::threads{2})`.
+  template <std::ranges::forward_range Sentences, executor E = execution::serial>
+  requires(std::convertible_to<std::ranges::range_reference_t<const Sentences>, std::string_view> &&
+           !std::convertible_to<const Sentences&, std::string_view>) [[nodiscard]] vectors<dimension>
+  operator()(const Sentences& sentences, const E& e = {}) const {
+    vectors<dimension> out(static_cast<std::size_t>(std::ranges::distance(sentences)));
+    if (out.rows() == 0) return out;
+    token_batch batch;
+    for (const std::string_view sentence : sentences) shared_->tokenizer.encode_into(batch, sentence, encoding());
+    run(batch, e, [&](std::size_t row) { return std::span<float>(out[row]); });
+    return out;
+  }
+
+  [[nodiscard]] std::array<float, dimension> operator()(std::string_view sentence) const {
+    std::array<float, dimension> out;
+    token_batch batch;
+    shared_->tokenizer.encode_into(batch, sentence, encoding());
+    run(batch, execution::serial{}, [&](std::size_t) { return std::span<float>(out); });
+    return out;
+  }
+
+  [[nodiscard]] const text::tokenizer& tokenizer() const noexcept { return shared_->tokenizer; }
+  [[nodiscard]] std::size_t max_tokens() const noexcept { return max_tokens_; }
+
+ private:
+  struct parts {
+    parts(frozen_type f, text::tokenizer t) : frozen(std::move(f)), tokenizer(std::move(t)) {}
+    frozen_type frozen;
+    text::tokenizer tokenizer;
+  };
+
+  // Tokens that a session has room for: enough to keep products large, little enough for activations to stay in the cache.
+  static constexpr std::size_t tokens_at_once = 1024;
+
+  [[nodiscard]] text::encode_options encoding() const noexcept { return {.max_tokens = max_tokens_}; }
+
+  template <executor E, class Row>
+  void run(const token_batch& all, const E& e, const Row& row) const {
+    const std::size_t room = std::min(all.tokens(), std::max(tokens_at_once, all.longest()));
+    auto encode = shared_->frozen.session({.sequences = std::min(all.sequences(), room), .tokens = room, .scored = 0}, e);
+    token_batch part;
+    for (std::size_t first = 0, next = 0; next < all.sequences(); first = next) {
+      part.clear();
+      for (; next < all.sequences() && part.tokens() + all.length(next) <= room; ++next)
+        part.add(all[next], all.segments(next));
+      const auto hidden = encode(part);
+      const matrix<const float> rows = hidden;
+      for (std::size_t s = 0; s < part.sequences(); ++s) {
+        const auto y = row(first + s);
+        Pooling::pool(rows.block(part.starts()[s], part.length(s)), y);
+        to_unit_length(y);
+      }
+    }
+  }
+
+  std::shared_ptr<const parts> shared_;
+  std::size_t max_tokens_;
+};
+
+}  // namespace bert

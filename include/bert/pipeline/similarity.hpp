@@ -1,0 +1,93 @@
+// Vectors of sentences in rows, how alike they are, and the best of them.
+// Layer: pipeline. Test: tests/unit/pipeline/similarity_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "bert/core/memory.hpp"
+#include "bert/tensor/view.hpp"
+
+namespace bert {
+
+/// `rows()` vectors of `Dimension` numbers, owned; row i is a span.
+template <std::size_t Dimension>
+class vectors {
+ public:
+  static constexpr std::size_t dimension = Dimension;
+
+  vectors() = default;
+  explicit vectors(std::size_t rows) : rows_(rows), numbers_(rows * Dimension) {}
+
+  [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
+  [[nodiscard]] std::size_t size() const noexcept { return rows_; }
+  [[nodiscard]] std::span<const float, Dimension> operator[](std::size_t i) const noexcept {
+    return std::span<const float, Dimension>(numbers_.data() + i * Dimension, Dimension);
+  }
+  [[nodiscard]] std::span<float, Dimension> operator[](std::size_t i) noexcept {
+    return std::span<float, Dimension>(numbers_.data() + i * Dimension, Dimension);
+  }
+  /// All numbers, row after row.
+  [[nodiscard]] std::span<const float> flat() const noexcept { return numbers_.span(); }
+
+ private:
+  std::size_t rows_ = 0;
+  buffer<float> numbers_;
+};
+
+namespace detail {
+// Eight sums side by side: what a vector unit takes, in an order that is the same everywhere.
+[[nodiscard]] inline float dot(const float* a, const float* b, std::size_t n) noexcept {
+  std::array<float, 8> sums{};
+  std::size_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (std::size_t j = 0; j < 8; ++j) sums[j] += a[i + j] * b[i + j];
+  for (; i < n; ++i) sums[i % 8] += a[i] * b[i];
+  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+}
+}  // namespace detail
+
+/// s[i] = index[i,:] · query: the cosine of the angle, as an embedder's rows have unit length
+template <std::size_t D>
+[[nodiscard]] std::vector<float> similarity(const vectors<D>& index, const std::array<float, D>& query) {
+  std::vector<float> scores(index.rows());
+  for (std::size_t i = 0; i < scores.size(); ++i) scores[i] = detail::dot(index[i].data(), query.data(), D);
+  return scores;
+}
+
+template <std::size_t D>
+[[nodiscard]] float similarity(const std::array<float, D>& a, const std::array<float, D>& b) noexcept {
+  return detail::dot(a.data(), b.data(), D);
+}
+
+/// s[j][i] = index[i,:] · queries[j,:], one list of scores a query
+template <std::size_t D>
+[[nodiscard]] std::vector<std::vector<float>> similarity(const vectors<D>& index, const vectors<D>& queries) {
+  std::vector<std::vector<float>> scores(queries.rows(), std::vector<float>(index.rows()));
+  for (std::size_t j = 0; j < queries.rows(); ++j)
+    for (std::size_t i = 0; i < index.rows(); ++i) scores[j][i] = detail::dot(index[i].data(), queries[j].data(), D);
+  return scores;
+}
+
+struct scored_row {
+  std::size_t row = 0;
+  float score = 0;
+};
+
+/// The `k` highest scores with their rows, highest first; of equal ones the lower row first. All of them if there are fewer.
+[[nodiscard]] inline std::vector<scored_row> top_k(std::span<const float> scores, std::size_t k) {
+  std::vector<scored_row> best(scores.size());
+  for (std::size_t i = 0; i < best.size(); ++i) best[i] = {i, scores[i]};
+  k = std::min(k, best.size());
+  std::partial_sort(
+      best.begin(), best.begin() + static_cast<std::ptrdiff_t>(k), best.end(),
+      [](const scored_row& a, const scored_row& b) { return a.score != b.score ? a.score > b.score : a.row < b.row; });
+  best.resize(k);
+  return best;
+}
+
+}  // namespace bert

@@ -1,0 +1,95 @@
+// The embedder against sentence vectors of PyTorch, and its promises.
+// Layer: tests.
+#include "bert/pipeline/embedder.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "support/golden.hpp"
+#include "support/golden_models.hpp"
+#include "unit/io/scratch.hpp"
+
+using namespace bert;
+using namespace bert::testing;
+
+namespace {
+
+const std::vector<std::string> sentences{"the cat sat on the mat.", "a red film is very bad", "", "moon",
+                                         "it was not a good dog!"};
+
+// Rows of the encoder's golden batch, pooled as the embedder does.
+template <class Pooling>
+std::vector<float> pooled_golden() {
+  const io::safetensors file(golden::folder("encoder") / "golden.safetensors");
+  const auto batch = golden::batch(file, "eval");
+  const auto model = checkpoint(golden::folder("encoder")).load<bert::model<golden::plain>>();
+  const auto frozen = freeze(model);
+  auto run = frozen.session(batch.shape());
+  const matrix<const float> hidden = run(batch);
+  std::vector<float> out(batch.sequences() * 24);
+  for (std::size_t s = 0; s < batch.sequences(); ++s) {
+    const std::span<float> row(out.data() + s * 24, 24);
+    Pooling::pool(hidden.block(batch.starts()[s], batch.length(s)), row);
+    to_unit_length(row);
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("pooled vectors of unit length are within 2e-5 of PyTorch's") {
+  const io::safetensors file(golden::folder("encoder") / "golden.safetensors");
+  CHECK(golden::largest_difference(pooled_golden<pooling::mean>(), golden::floats(file, "eval.mean")) <= 2e-5);
+  CHECK(golden::largest_difference(pooled_golden<pooling::max>(), golden::floats(file, "eval.max")) <= 2e-5);
+  CHECK(golden::largest_difference(pooled_golden<pooling::cls>(), golden::floats(file, "eval.cls")) <= 2e-5);
+}
+
+TEST_CASE("a sentence has the same vector alone, among others, and on two threads, bit for bit") {
+  using embedder = bert::embedder<golden::plain>;
+  static_assert(embedder::dimension == 24);
+  const auto embed = embedder::open(golden::folder("encoder"));
+  std::vector<std::string> many;
+  for (int i = 0; i < 300; ++i)
+    many.push_back(sentences[static_cast<std::size_t>(i) % 5] + std::string(static_cast<std::size_t>(i % 7), 'a'));
+  const auto all = embed(many);
+  const auto threaded = embed(many, execution::threads{2});
+  REQUIRE(all.rows() == 300);
+  CHECK(std::equal(all.flat().begin(), all.flat().end(), threaded.flat().begin(), threaded.flat().end()));
+  for (std::size_t i = 0; i < many.size(); i += 23) {
+    const auto one = embed(many[i]);
+    CHECK(std::equal(one.begin(), one.end(), all[i].begin()));
+    CHECK(similarity(one, one) == doctest::Approx(1.0).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("ranges of strings, views and literals embed alike, and none gives none") {
+  const auto embed = bert::embedder<golden::plain, pooling::cls>::open(golden::folder("encoder"));
+  const std::vector<std::string_view> views(sentences.begin(), sentences.end());
+  const char* const literals[] = {"moon", "sun"};
+  CHECK(embed(views).rows() == 5);
+  const auto both = embed(literals);
+  CHECK(std::equal(both[0].begin(), both[0].end(), embed("moon").begin()));
+  CHECK(embed(std::vector<std::string>{}).rows() == 0);
+  const auto copy = embed;
+  const auto index = copy(sentences);
+  CHECK(top_k(similarity(index, embed("moon")), 1).front().row == 3);
+}
+
+TEST_CASE("long sentences are cut at the positions, at the folder's limit, or at the caller's") {
+  const std::string longer(1000, '!');
+  const auto embed = bert::embedder<golden::plain>::open(golden::folder("encoder"));
+  CHECK(embed.max_tokens() == 32);
+  CHECK(embed(longer) == embed(std::string(30, '!')));
+  CHECK(embed(longer) != embed(std::string(29, '!')));
+  const scratch dir;
+  std::filesystem::copy(golden::folder("encoder"), dir.folder(), std::filesystem::copy_options::recursive);
+  dir.file("sentence_bert_config.json", R"({"max_seq_length": 16, "do_lower_case": false})");
+  const auto shorter = bert::embedder<golden::plain>::open(dir.folder());
+  CHECK(shorter.max_tokens() == 16);
+  CHECK(shorter(longer) == embed(std::string(14, '!')));
+  CHECK(bert::embedder<golden::plain>::open(dir.folder(), {.max_tokens = 8}).max_tokens() == 8);
+  CHECK(has(message_of([&] { (void)bert::embedder<golden::plain>::open(dir.folder(), {.max_tokens = 2}); }),
+            "max_tokens of 3 or more"));
+}
