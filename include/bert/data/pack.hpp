@@ -206,7 +206,7 @@ class packed {
 ///     const auto batches = bert::data::pack(text, tokenizer, {.tokens = 128, .batch = 64, .seed = 1});
 ///
 /// The batches depend on text, tokenizer and options, never on `exec`, which only tokenizes. In memory: 12 bytes a sequence,
-/// about 0.1 a token of the corpus. Throws bert::error for options out of range, a text without words, or one without
+/// about 0.16 a token of the corpus. Throws bert::error for options out of range, a text without words, or one without
 /// pairs: `next_sentence` needs two documents, `sentence_order` a document of two sentences.
 template <tokenizing Tokenizer, executor Exec = execution::serial>
 [[nodiscard]] packed pack(const corpus& text, const Tokenizer& tokenizer, const pack_options& options = {},

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -234,6 +235,30 @@ TEST_CASE("a batch depends on its step alone: not on what was loaded before, on 
     CHECK(contents(b) == forward[step]);
   }
   CHECK(std::set<std::string>(forward.begin(), forward.end()).size() == steps);
+}
+
+TEST_CASE("threads that load different epochs at the same time get the same batches as one alone") {
+  const world w(60);
+  const support::temporary_file file(w.text);
+  const auto batches = pack(corpus{file.path()}, counting{}, {.tokens = 32, .batch = 8, .seed = 9});
+  const std::uint64_t steps = 4 * batches.batches_per_epoch();
+  std::vector<std::string> alone(steps), together(steps);
+  training_batch b;
+  for (std::uint64_t step = 0; step < steps; ++step) {
+    batches.load(step, b);
+    alone[step] = contents(b);
+  }
+  std::vector<std::thread> threads;
+  for (std::uint64_t t = 0; t < 3; ++t)
+    threads.emplace_back([&, t] {
+      training_batch mine;
+      for (std::uint64_t step = t * steps / 3; step < (t + 1) * steps / 3; ++step) {
+        batches.load(step, mine);
+        together[step] = contents(mine);
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  CHECK(alone == together);
 }
 
 TEST_CASE("pairs drawn once come back in every epoch under the same keys, in another order") {
