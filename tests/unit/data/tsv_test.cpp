@@ -5,6 +5,7 @@
 #include <string>
 
 #include "bert/labels/one_of.hpp"
+#include "bert/text/tokenizer.hpp"
 #include "support/shared_data.hpp"
 #include "support/temporary_file.hpp"
 #include "support/toy_tokenizer.hpp"
@@ -18,6 +19,8 @@ using support::temporary_file;
 struct urgency : labels::one_of<"routine", "soon", "urgent"> {};
 struct mood : labels::one_of<"negative", "positive"> {};
 struct digits : labels::one_of<"1", "0"> {};
+
+static_assert(tokenizing<bert::text::tokenizer> && tokenizing<toy::tokenizer>);
 
 const toy::tokenizer tokenizer;
 
