@@ -1,0 +1,143 @@
+// Pretrains a BERT on a text file: masked LM with next-sentence prediction, from a vocabulary learned or given.
+//   pretrain --text corpus.txt --arch mini --vocab-size 8192 --steps 3000 --batch 32 --tokens 128 --lr 1e-3 --warmup 300 --out folder
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+#include <optional>
+#include <thread>
+#include <string>
+
+#include "bert/data/corpus.hpp"
+#include "bert/data/pack.hpp"
+#include "bert/objectives/joint.hpp"
+#include "bert/objectives/masked_lm.hpp"
+#include "bert/objectives/next_sentence.hpp"
+#include "bert/pipeline/checkpoint.hpp"
+#include "bert/pipeline/choose.hpp"
+#include "bert/text/train_wordpiece.hpp"
+#include "bert/training/measure.hpp"
+#include "bert/training/trainer.hpp"
+#include "support.hpp"
+
+namespace {
+
+struct settings {
+  std::string text, valid, arch = "mini", vocab, out, keep, masking = "token";
+  std::size_t vocab_size = 8192;
+  int batch = 32, tokens = 128;
+  std::uint64_t steps = 1000, warmup = 100, seed = 42, every = 500, log_every = 50;
+  std::size_t threads = std::thread::hardware_concurrency();
+  float lr = 5e-4f, dropout = 0.1f, weight_decay = 0.01f;
+  unsigned accumulate = 1;
+  bool static_masks = false, no_nsp = false, cased = false;
+};
+
+/// A masking policy of our own: the command line's choice among the library's.
+struct chosen_masking {
+  float rate = 0.15f, mask = 0.8f, random = 0.1f;
+  static inline bool whole_words = false, fixed = false;  // set once, before any training
+
+  void operator()(const bert::training_batch& in, std::uint64_t seed, bert::masked_batch& out) const {
+    const auto apply = [&](auto policy) {
+      if (fixed) bert::masking::fixed<decltype(policy)>{policy}(in, seed, out);
+      else policy(in, seed, out);
+    };
+    if (whole_words) apply(bert::masking::whole_word{rate, mask, random});
+    else apply(bert::masking::token{rate, mask, random});
+  }
+  [[nodiscard]] std::size_t max_scored(const bert::batch_shape& shape) const { return bert::masking::token{rate, mask, random}.max_scored(shape); }
+};
+
+using masked = bert::objectives::masked_lm<chosen_masking>;
+
+template <class A, class Objective>
+void pretrain(const settings& s, const bert::text::tokenizer& tokenizer) {
+  const bert::execution::threads threads{s.threads};
+  const bert::data::pack_options packing{.tokens = s.tokens,
+                                         .batch = s.batch,
+                                         .seed = s.seed,
+                                         .pairs = s.no_nsp ? bert::data::pairing::none : bert::data::pairing::next_sentence,
+                                         .pairs_drawn = s.static_masks ? bert::data::redraw::never : bert::data::redraw::each_epoch};
+  const auto batches = bert::data::pack(bert::data::corpus(s.text), tokenizer, packing, threads);
+  std::cout << "corpus " << batches.documents() << " documents " << batches.tokens() << " tokens " << batches.sequences() << " sequences\n";
+  std::optional<bert::data::packed> valid;
+  if (!s.valid.empty()) valid = bert::data::pack(bert::data::corpus(s.valid), tokenizer, packing, threads);
+
+  auto model = bert::model_for<A, Objective>::random({.seed = s.seed, .vocab = static_cast<int>(tokenizer.vocabulary().size())});
+  std::cout << "model " << s.arch << ' ' << model.count() << " parameters\n";
+  bert::trainer trainer{model,
+                        Objective{},
+                        bert::optim::adamw{.weight_decay = s.weight_decay, .clip_norm = 1.0f},
+                        bert::schedules::warmup_linear{.peak = s.lr, .warmup = s.warmup, .total = s.steps},
+                        bert::training_options{.seed = s.seed, .dropout = s.dropout, .attention_dropout = s.dropout, .accumulate = s.accumulate},
+                        threads};
+  if (!s.keep.empty()) trainer.keep(s.keep, {.every = s.every});
+  if (trainer.done() != 0) std::cout << "resumed at step " << trainer.done() << '\n';
+
+  support::progress bar("pretrain");
+  for (const auto& step : trainer.over(batches)) {
+    if (step.index % s.log_every == 0 || step.index == s.steps) {
+      bar.clear();
+      std::cout << step << std::endl;
+    }
+    bar.show(step.index, s.steps, bert::cat("loss ", step.loss));
+  }
+  bar.clear();
+  bert::save(s.out, model, tokenizer);
+  std::cout << "saved " << s.out << '\n';
+  if (valid) {
+    const auto parts = bert::measure(model, Objective{}, *valid, {.seed = s.seed}, threads);
+    std::cout << std::fixed << std::setprecision(4) << "valid mlm=" << parts["mlm"].mean() << " masked_accuracy=" << parts["mlm"].accuracy()
+              << " nsp_accuracy=" << parts["nsp"].accuracy() << '\n';
+  }
+}
+
+void work(const settings& s) {
+  chosen_masking::whole_words = s.masking == "whole_word";
+  chosen_masking::fixed = s.static_masks;
+  std::filesystem::create_directories(s.out);
+  const bert::text::tokenizer_options reading{.lowercase = !s.cased};
+  // A vocabulary learned for a run that is resumed must be the same one: training it is deterministic.
+  const auto tokenizer = s.vocab.empty()
+                             ? bert::text::train_wordpiece(bert::data::corpus(s.text), {.vocab = s.vocab_size, .lowercase = !s.cased, .threads = s.threads})
+                             : bert::text::tokenizer(bert::text::vocabulary::open(s.vocab), reading);
+  std::cout << "vocabulary " << tokenizer.vocabulary().size() << " pieces\n";
+  bert::published::by_name(s.arch, [&]<class A>(std::type_identity<A>) {
+    if (s.tokens > A::positions)
+      throw bert::error({"--tokens", bert::cat("at most ", A::positions, ", the architecture's positions"), bert::cat(s.tokens), {}});
+    if (s.no_nsp) pretrain<A, masked>(s, tokenizer);
+    else pretrain<A, bert::objectives::joint<masked, bert::objectives::next_sentence>>(s, tokenizer);
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  settings s;
+  CLI::App app("Pretrains a BERT on a text file: one paragraph a line, a blank line between documents.", "pretrain");
+  app.option_defaults()->always_capture_default();
+  app.add_option("--text", s.text, "the corpus")->required();
+  app.add_option("--valid", s.valid, "text that is measured at the end");
+  app.add_option("--arch", s.arch, "one of " + bert::published::names())->check(CLI::IsMember({"tiny", "mini", "small", "medium", "base", "minilm_l6", "minilm_l12"}));
+  auto* vocab = app.add_option("--vocab", s.vocab, "a vocab.txt to use");
+  app.add_option("--vocab-size", s.vocab_size, "pieces of the vocabulary that is learned")->excludes(vocab)->check(CLI::Range(100, 1'000'000));
+  app.add_flag("--cased", s.cased, "keep upper case and accents");
+  app.add_option("--steps", s.steps, "steps of the optimiser")->check(CLI::PositiveNumber);
+  app.add_option("--batch", s.batch, "sequences a batch")->check(CLI::PositiveNumber);
+  app.add_option("--tokens", s.tokens, "tokens a sequence at most")->check(CLI::Range(8, 32'767));
+  app.add_option("--accumulate", s.accumulate, "batches a step")->check(CLI::PositiveNumber);
+  app.add_option("--lr", s.lr, "peak learning rate")->check(CLI::PositiveNumber);
+  app.add_option("--warmup", s.warmup, "steps until the peak");
+  app.add_option("--dropout", s.dropout, "of hidden vectors and attention")->check(CLI::Range(0.0, 0.9));
+  app.add_option("--weight-decay", s.weight_decay, "of weights and embeddings")->check(CLI::NonNegativeNumber);
+  app.add_option("--seed", s.seed, "of everything random");
+  app.add_option("--threads", s.threads, "threads to use; the result does not depend on it")->check(CLI::Range(1, 4096));
+  app.add_option("--out", s.out, "folder for the model")->required();
+  auto* keep = app.add_option("--keep", s.keep, "state file: written on the way, resumed from if it is there");
+  app.add_option("--every", s.every, "steps between two writings of the state")->needs(keep)->check(CLI::PositiveNumber);
+  app.add_option("--log-every", s.log_every, "steps between two lines")->check(CLI::PositiveNumber);
+  app.add_option("--masking", s.masking, "what is masked as one")->check(CLI::IsMember({"token", "whole_word"}));
+  app.add_flag("--static-masks", s.static_masks, "the same masks in every epoch");
+  app.add_flag("--no-nsp", s.no_nsp, "masked LM alone, over running text");
+  return support::run(app, argc, argv, [&] { work(s); });
+}
