@@ -51,9 +51,11 @@ concept head_for = requires {
   typename H::template tape<A>;
 };
 
-namespace detail {
-template <class... Ts>
+/// Heads, in the order of a model's arguments.
+template <class... Heads>
 struct type_list {};
+
+namespace detail {
 template <class T, class... Ts>
 inline constexpr std::size_t index_of = [] {
   std::size_t i = 0;
@@ -81,7 +83,7 @@ class model {
 
  public:
   using architecture = A;
-  using heads = detail::type_list<Heads...>;
+  using heads = type_list<Heads...>;
   using table_type = decltype(parameter_table<A, Heads...>());
 
   static constexpr bool reads_pooler = (Heads::reads_pooler || ... || false);

@@ -1,4 +1,4 @@
-// Several objectives on one forward pass, and the model that an objective needs.
+// Several objectives on one forward pass.
 // Layer: objectives. Test: tests/unit/objectives/joint_test.cpp. Paper: Devlin et al. 2019 (masked LM + next sentence).
 #pragma once
 
@@ -8,21 +8,20 @@
 
 #include "bert/objectives/objective.hpp"
 
-namespace bert {
-namespace objectives {
+namespace bert::objectives {
 
 namespace detail {
 template <class... Lists>
 struct concatenate {
-  using type = bert::detail::type_list<>;
+  using type = bert::type_list<>;
 };
 template <class... Ts>
-struct concatenate<bert::detail::type_list<Ts...>> {
-  using type = bert::detail::type_list<Ts...>;
+struct concatenate<bert::type_list<Ts...>> {
+  using type = bert::type_list<Ts...>;
 };
 template <class... Ts, class... Us, class... Rest>
-struct concatenate<bert::detail::type_list<Ts...>, bert::detail::type_list<Us...>, Rest...>
-    : concatenate<bert::detail::type_list<Ts..., Us...>, Rest...> {};
+struct concatenate<bert::type_list<Ts...>, bert::type_list<Us...>, Rest...>
+    : concatenate<bert::type_list<Ts..., Us...>, Rest...> {};
 }  // namespace detail
 
 /// loss = the sum of the objectives' losses
@@ -67,19 +66,4 @@ struct joint {
   }
 };
 
-}  // namespace objectives
-
-namespace detail {
-template <class A, class List>
-struct model_of;
-template <class A, class... Heads>
-struct model_of<A, type_list<Heads...>> {
-  using type = model<A, Heads...>;
-};
-}  // namespace detail
-
-/// The model with exactly the heads that `Objective` trains.
-template <class A, class Objective>
-using model_for = typename detail::model_of<A, typename Objective::heads>::type;
-
-}  // namespace bert
+}  // namespace bert::objectives

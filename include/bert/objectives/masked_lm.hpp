@@ -20,7 +20,7 @@ struct masked_lm {
   float mask = 0.8f;    ///< of them, share replaced by [MASK]
   float random = 0.1f;  ///< of them, share replaced by a random piece; the rest stays
 
-  using heads = bert::detail::type_list<heads::masked_lm>;
+  using heads = bert::type_list<heads::masked_lm>;
   template <class Model>
   static constexpr bool fits = Model::template has_head<bert::heads::masked_lm>;
   static constexpr bool rewrites = true;

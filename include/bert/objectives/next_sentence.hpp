@@ -65,7 +65,7 @@ struct per_sequence {
 
 /// loss = -mean_s log softmax(logits[s,:])[label_s], label 0 where B follows A, 1 where B comes from another document
 struct next_sentence : detail::per_sequence<detail::is_next_sentence> {
-  using heads = bert::detail::type_list<heads::next_sentence>;
+  using heads = bert::type_list<heads::next_sentence>;
 
   template <class Model, executor E>
   loss_parts score(const E& e, const training_batch& in, work& w, tape<Model>& t, float scale) const {
@@ -75,7 +75,7 @@ struct next_sentence : detail::per_sequence<detail::is_next_sentence> {
 
 /// The same head and loss where label 1 means that A and B were swapped. Paper: Lan et al. 2020, "ALBERT".
 struct sentence_order : detail::per_sequence<detail::is_next_sentence> {
-  using heads = bert::detail::type_list<heads::next_sentence>;
+  using heads = bert::type_list<heads::next_sentence>;
 
   template <class Model, executor E>
   loss_parts score(const E& e, const training_batch& in, work& w, tape<Model>& t, float scale) const {

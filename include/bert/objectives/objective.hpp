@@ -109,3 +109,20 @@ inline void check_labels(const training_batch& in, std::size_t classes, const ch
 }
 
 }  // namespace bert::objectives
+
+namespace bert {
+
+namespace detail {
+template <class A, class List>
+struct model_of;
+template <class A, class... Heads>
+struct model_of<A, type_list<Heads...>> {
+  using type = model<A, Heads...>;
+};
+}  // namespace detail
+
+/// The model with exactly the heads that `Objective` trains.
+template <class A, class Objective>
+using model_for = typename detail::model_of<A, typename Objective::heads>::type;
+
+}  // namespace bert

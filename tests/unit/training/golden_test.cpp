@@ -1,12 +1,13 @@
 // Outputs, gradients and ten steps of AdamW against PyTorch's, from tests/golden.
+#include "../../support/golden.hpp"
+
 #include <doctest/doctest.h>
 
+#include "../../support/golden_models.hpp"
 #include "bert/objectives/joint.hpp"
 #include "bert/objectives/masked_lm.hpp"
 #include "bert/objectives/next_sentence.hpp"
 #include "bert/training/trainer.hpp"
-#include "../../support/golden.hpp"
-#include "../../support/golden_models.hpp"
 
 namespace {
 
@@ -15,7 +16,7 @@ using bert::execution::threads;
 
 /// Scores what the golden batches have masked already.
 struct given_masks {
-  using heads = bert::detail::type_list<bert::heads::masked_lm>;
+  using heads = bert::type_list<bert::heads::masked_lm>;
   template <class Model>
   static constexpr bool fits = Model::template has_head<bert::heads::masked_lm>;
   static constexpr bool rewrites = true;
@@ -23,9 +24,12 @@ struct given_masks {
     work(const given_masks&, const bert::batch_shape& raw) : prediction_buffers(raw.tokens) {}
   };
   [[nodiscard]] static bert::batch_shape capacity(const bert::batch_shape& raw) noexcept { return raw; }
-  [[nodiscard]] static const bert::token_batch& prepare(const bert::training_batch& in, std::uint64_t, work&) noexcept { return in.tokens; }
+  [[nodiscard]] static const bert::token_batch& prepare(const bert::training_batch& in, std::uint64_t, work&) noexcept {
+    return in.tokens;
+  }
   template <class Model, bert::executor E>
-  bert::objectives::loss_parts score(const E& e, const bert::training_batch& in, work& w, bert::tape<Model>& t, float scale) const {
+  bert::objectives::loss_parts score(const E& e, const bert::training_batch& in, work& w, bert::tape<Model>& t,
+                                     float scale) const {
     bert::objectives::loss_parts parts;
     // `values` carries the targets: the golden source has no other use for it.
     std::vector<std::int32_t> targets(in.values.begin(), in.values.end());
@@ -42,7 +46,8 @@ class golden_source {
       bert::training_batch b;
       b.tokens = golden::batch(file, prefix);
       if (file.find(prefix + ".targets") != nullptr)
-        for (const auto t : golden::integers<std::int32_t>(file, prefix + ".targets")) b.values.push_back(static_cast<float>(t));
+        for (const auto t : golden::integers<std::int32_t>(file, prefix + ".targets"))
+          b.values.push_back(static_cast<float>(t));
       if (file.find(prefix + ".labels") != nullptr) b.labels = golden::integers<std::int32_t>(file, prefix + ".labels");
       batches_.push_back(std::move(b));
     }
@@ -51,7 +56,8 @@ class golden_source {
     bert::batch_shape most{0, 0, 0, 0};
     for (const auto& b : batches_) {
       const auto s = b.tokens.shape();
-      most = {std::max(most.sequences, s.sequences), std::max(most.tokens, s.tokens), std::max(most.scored, s.scored), std::max(most.longest, s.longest)};
+      most = {std::max(most.sequences, s.sequences), std::max(most.tokens, s.tokens), std::max(most.scored, s.scored),
+              std::max(most.longest, s.longest)};
     }
     return most;
   }
@@ -97,10 +103,14 @@ void check_gradients_and_steps(const char* name, Model model, const Objective& o
     CHECK(golden::relative_difference(found, expected) < 1e-4);
   }
 
-  const auto losses = golden::floats(file, "steps.loss"), rates = golden::floats(file, "steps.learning_rate"), norms = golden::floats(file, "steps.grad_norm");
-  bert::trainer trainer{model, objective, bert::optim::adamw{.weight_decay = 0.01f, .clip_norm = 1.0f},
+  const auto losses = golden::floats(file, "steps.loss"), rates = golden::floats(file, "steps.learning_rate"),
+             norms = golden::floats(file, "steps.grad_norm");
+  bert::trainer trainer{model,
+                        objective,
+                        bert::optim::adamw{.weight_decay = 0.01f, .clip_norm = 1.0f},
                         bert::schedules::warmup_linear{.peak = 1e-3f, .warmup = 3, .total = 10},
-                        bert::training_options{.dropout = 0, .attention_dropout = 0}, two};
+                        bert::training_options{.dropout = 0, .attention_dropout = 0},
+                        two};
   for (const auto& step : trainer.over(source)) {
     CAPTURE(step.index);
     CHECK(step.loss == doctest::Approx(static_cast<double>(losses[step.index - 1])).epsilon(1e-4));
@@ -110,7 +120,8 @@ void check_gradients_and_steps(const char* name, Model model, const Objective& o
   CHECK(trainer.done() == 10);
   std::size_t compared = 0;
   for (const auto& p : model.table())
-    if (const auto stored = golden::stored_name(file, p.name(), "final."); !stored.empty() && p.stem != "attention.self.key.bias") {
+    if (const auto stored = golden::stored_name(file, p.name(), "final.");
+        !stored.empty() && p.stem != "attention.self.key.bias") {
       CAPTURE(p.name());
       CHECK(golden::relative_difference(model.values(p), golden::floats(file, stored)) < 1e-3);
       ++compared;
@@ -131,8 +142,10 @@ void check_outputs(const char* name, const Model& model) {
     };
     compare("eval.hidden", run.hidden().flat());
     if constexpr (Model::reads_pooler) compare("eval.pooler", run.pooled().flat());
-    if constexpr (Model::template has_head<bert::heads::masked_lm>) compare("eval.mlm", run.template output<bert::heads::masked_lm>().flat());
-    if constexpr (Model::template has_head<bert::heads::next_sentence>) compare("eval.nsp", run.template output<bert::heads::next_sentence>().flat());
+    if constexpr (Model::template has_head<bert::heads::masked_lm>)
+      compare("eval.mlm", run.template output<bert::heads::masked_lm>().flat());
+    if constexpr (Model::template has_head<bert::heads::next_sentence>)
+      compare("eval.nsp", run.template output<bert::heads::next_sentence>().flat());
     if constexpr (Model::template has_head<bert::heads::classify<golden::urgency>>)
       compare("eval.logits", run.template output<bert::heads::classify<golden::urgency>>().flat());
   };
@@ -147,8 +160,12 @@ using pretraining = bert::objectives::joint<given_masks, bert::objectives::next_
 TEST_CASE("outputs are within 2e-5 of transformers, at sizes that are no multiples of a vector and 1 to 512 tokens") {
   check_outputs("pretraining", golden::load<golden::odd_model>("pretraining"));
 }
-TEST_CASE("outputs with the tanh form of GELU are within 2e-5 of transformers") { check_outputs("tanh", golden::load<golden::tanh_model>("tanh")); }
-TEST_CASE("outputs with ReLU are within 2e-5 of transformers") { check_outputs("relu", golden::load<golden::relu_model>("relu")); }
+TEST_CASE("outputs with the tanh form of GELU are within 2e-5 of transformers") {
+  check_outputs("tanh", golden::load<golden::tanh_model>("tanh"));
+}
+TEST_CASE("outputs with ReLU are within 2e-5 of transformers") {
+  check_outputs("relu", golden::load<golden::relu_model>("relu"));
+}
 TEST_CASE("a classifier's logits are within 2e-5 of transformers") {
   check_outputs("classifier", golden::load<golden::classifier_model>("classifier"));
 }
@@ -166,5 +183,6 @@ TEST_CASE("gradients and ten AdamW steps of masked LM with ReLU follow PyTorch")
   check_gradients_and_steps("relu", golden::load<golden::relu_model>("relu"), given_masks{});
 }
 TEST_CASE("gradients and ten AdamW steps of a classifier follow PyTorch") {
-  check_gradients_and_steps("classifier", golden::load<golden::classifier_model>("classifier"), bert::objectives::cross_entropy{});
+  check_gradients_and_steps("classifier", golden::load<golden::classifier_model>("classifier"),
+                            bert::objectives::cross_entropy{});
 }
