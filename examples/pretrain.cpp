@@ -27,7 +27,7 @@ struct settings {
   int batch = 32, tokens = 128;
   std::uint64_t steps = 1000, warmup = 100, seed = 42, every = 500, log_every = 50;
   std::size_t threads = std::thread::hardware_concurrency();
-  float lr = 5e-4f, dropout = 0.1f, weight_decay = 0.01f;
+  float lr = 5e-4f, dropout = 0.1f, weight_decay = 0.01f, beta2 = 0.999f, stddev = 0.02f;
   unsigned accumulate = 1;
   bool static_masks = false, no_nsp = false, cased = false;
 };
@@ -63,11 +63,11 @@ void pretrain(const settings& s, const bert::text::tokenizer& tokenizer) {
   std::optional<bert::data::packed> valid;
   if (!s.valid.empty()) valid = bert::data::pack(bert::data::corpus(s.valid), tokenizer, packing, threads);
 
-  auto model = bert::model_for<A, Objective>::random({.seed = s.seed, .vocab = static_cast<int>(tokenizer.vocabulary().size())});
+  auto model = bert::model_for<A, Objective>::random({.stddev = s.stddev, .seed = s.seed, .vocab = static_cast<int>(tokenizer.vocabulary().size())});
   std::cout << "model " << s.arch << ' ' << model.count() << " parameters\n";
   bert::trainer trainer{model,
                         Objective{},
-                        bert::optim::adamw{.weight_decay = s.weight_decay, .clip_norm = 1.0f},
+                        bert::optim::adamw{.beta2 = s.beta2, .weight_decay = s.weight_decay, .clip_norm = 1.0f},
                         bert::schedules::warmup_linear{.peak = s.lr, .warmup = s.warmup, .total = s.steps},
                         bert::training_options{.seed = s.seed, .dropout = s.dropout, .attention_dropout = s.dropout, .accumulate = s.accumulate},
                         threads};
@@ -130,6 +130,8 @@ int main(int argc, char** argv) {
   app.add_option("--warmup", s.warmup, "steps until the peak");
   app.add_option("--dropout", s.dropout, "of hidden vectors and attention")->check(CLI::Range(0.0, 0.9));
   app.add_option("--weight-decay", s.weight_decay, "of weights and embeddings")->check(CLI::NonNegativeNumber);
+  app.add_option("--beta2", s.beta2, "AdamW's memory of squared gradients; 0.98 suits short runs")->check(CLI::Range(0.0, 0.99999));
+  app.add_option("--init-std", s.stddev, "standard deviation of the first weights; 0.02 suits hidden sizes from 768")->check(CLI::PositiveNumber);
   app.add_option("--seed", s.seed, "of everything random");
   app.add_option("--threads", s.threads, "threads to use; the result does not depend on it")->check(CLI::Range(1, 4096));
   app.add_option("--out", s.out, "folder for the model")->required();
