@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bert/core/random.hpp"
+#include "bert/kernels/activation.hpp"
 #include "bert/kernels/gemm.hpp"
 #include "peak.hpp"
 
@@ -58,6 +59,20 @@ void forward(benchmark::State& state, const shape& s, std::size_t width) {
   report(state, watch, s, peak);
 }
 
+// The feed-forward layer's first product as it is run: bias and GELU on the way out.
+void forward_gelu(benchmark::State& state, const shape& s, std::size_t width) {
+  const execution::threads run{width};
+  const auto a = numbers(s.m * s.k, 1), w = numbers(s.n * s.k, 2), bias = numbers(s.n, 3);
+  buffer<float> c(s.m * s.n), memory(packed_size(s.k, s.n));
+  const packed b = pack_transposed(run, matrix<const float>(w.data(), s.n, s.k), memory.data());
+  double peak = bench::peak_flops(run);
+  bench::stopwatch watch;
+  const epilogue::bias_activation<gelu_erf> finish{{c.data(), s.m, s.n}, bias.data()};
+  for (auto _ : state) watch.time([&] { gemm(run, matrix<const float>(a.data(), s.m, s.k), b, finish); });
+  peak = bench::peak_flops(run);
+  report(state, watch, s, peak);
+}
+
 // The gradient of the same weights: [n, m] x [m, k], depth = tokens.
 void weight_gradient(benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};
@@ -105,6 +120,8 @@ int main(int argc, char** argv) {
     };
     RegisterBenchmark(("peak" + suffix).c_str(), peaks, width)->Iterations(3)->UseRealTime();
     for (const auto& s : shapes) add(std::string("forward/") + s.name, forward, s);
+    for (const auto& s : shapes)
+      if (s.n > s.k && s.n < 4000) add(std::string("forward_gelu/") + s.name, forward_gelu, s);
     for (const auto& s : shapes)
       if (s.m >= 512) add(std::string("weight_gradient/") + s.name, weight_gradient, s);
     for (const auto& s : shapes)

@@ -1,0 +1,108 @@
+// The kernels around the products, by the descriptions that also give their tests.
+//   kernels_bench --benchmark_filter=attention
+// Arithmetic-bound kernels report GFLOP/s and the share of the multiply-add peak, the others GB/s and, beyond the caches, the share
+// of the read bandwidth, both measured in this process with as many threads. "share" is of the median call, "best" of the fastest.
+#include <benchmark/benchmark.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "../tests/support/kernels/attention_kernel.hpp"
+#include "../tests/support/kernels/parameter_kernels.hpp"
+#include "../tests/support/kernels/row_kernels.hpp"
+#include "peak.hpp"
+
+namespace {
+
+using namespace bert;
+using namespace bert::test;
+
+template <class Call>
+void measure(benchmark::State& state, std::size_t width, double flops, double bytes, const Call& call) {
+  const execution::threads run{width};
+  double peak = flops > 0 ? bench::peak_flops(run) : bench::peak_bytes(run);
+  bench::stopwatch watch;
+  for (auto _ : state) watch.time([&] { call(run); });
+  peak = flops > 0 ? bench::peak_flops(run) : bench::peak_bytes(run);
+  const double work = flops > 0 ? flops : bytes;
+  state.counters[flops > 0 ? "GFLOP/s" : "GB/s"] = work / watch.median() * 1e-9;
+  state.counters["share"] = work / watch.median() / peak;
+  state.counters["best"] = work / watch.best() / peak;
+}
+
+template <class K>
+double flops_of(const K& k, bool back) {
+  if constexpr (requires { k.flops(); }) return back ? k.backward_flops() : k.flops();
+  else return 0;
+}
+template <class K>
+double bytes_of(const K& k, bool back) {
+  if (back) {
+    if constexpr (requires { k.backward_bytes(); }) return k.backward_bytes();
+  } else if constexpr (requires { k.bytes(); }) return k.bytes();
+  return 0;
+}
+
+/// Rows for the passes of one kernel whose cost it knows, with one and with two threads.
+template <kernel_description K>
+void add(const std::string& name, const K& kernel) {
+  for (const std::size_t width : {1, 2})
+    for (const bool back : {false, true}) {
+      const double flops = flops_of(kernel, back), bytes = bytes_of(kernel, back);
+      if (flops == 0 && bytes == 0) continue;
+      const auto row = [=](benchmark::State& state) {
+        K k = kernel;
+        const auto in = random_arrays<float>(k.inputs(), 1);
+        if (!back) {
+          auto out = filled<float>(k.outputs(), 0.0f);
+          measure(state, width, flops, bytes, [&](const auto& run) { k.forward(run, in, out); });
+        } else if constexpr (differentiable_kernel<K>) {
+          save_for_backward(k, in);
+          const auto d_out = output_gradients<float>(k);
+          auto d_in = filled<float>(k.inputs(), 0.0f);
+          measure(state, width, flops, bytes, [&](const auto& run) { k.backward(run, in, d_out, d_in); });
+        }
+      };
+      benchmark::RegisterBenchmark((name + (back ? "/backward" : "") + "/threads:" + std::to_string(width)).c_str(), row)
+          ->Unit(benchmark::kMicrosecond)
+          ->UseRealTime()
+          ->MinTime(0.2);
+    }
+}
+
+std::vector<std::size_t> lengths(std::size_t count, std::size_t tokens) { return std::vector<std::size_t>(count, tokens); }
+
+/// 8 to 128 tokens, mean 40: what a batch of real sentences looks like.
+std::vector<std::size_t> ragged() {
+  std::vector<std::size_t> all;
+  for (std::size_t s = 0; s < 64; ++s) all.push_back(8 + s * s * s % 121 * (s % 3 == 0 ? 2 : 1) % 121 * 64 / 121);
+  return all;
+}
+
+const bool registered = [] {
+  add("attention/base_1x128", attention_kernel<64>{lengths(1, 128), 12});
+  add("attention/base_8x128", attention_kernel<64>{lengths(8, 128), 12});
+  add("attention/base_4x512", attention_kernel<64>{lengths(4, 512), 12});
+  add("attention/base_1x16", attention_kernel<64>{lengths(1, 16), 12});
+  add("attention/base_ragged", attention_kernel<64>{ragged(), 12});
+  add("attention/base_8x128_dropout", attention_kernel<64>{lengths(8, 128), 12, {.rate = 0.1f, .key = 1}});
+  add("attention/minilm_32x64", attention_kernel<32>{lengths(32, 64), 12});
+  add("attention/mini_32x128", attention_kernel<64>{lengths(32, 128), 4});
+  add("attention/tiny_64x64", attention_kernel<64>{lengths(64, 64), 2});
+  add("layer_norm/1024x768", layer_norm_kernel{{1024, 768}});
+  add("layer_norm/4096x128", layer_norm_kernel{{4096, 128}});
+  add("softmax/1024x128", softmax_kernel{{1024, 128}});
+  add("gelu_erf/1024x3072", activation_kernel<kernels::gelu_erf>{{1024, 3072}});
+  add("gelu_tanh/1024x3072", activation_kernel<kernels::gelu_tanh>{{1024, 3072}});
+  add("column_sums/1024x3072", bias_kernel{{1024, 3072}});
+  add("residual/1024x768", residual_kernel{{1024, 768}, {}});
+  add("residual_dropout/1024x768", residual_kernel{{1024, 768}});
+  add("cross_entropy/154x30522", cross_entropy_kernel{{154, 30522}});
+  add("cross_entropy/614x8192", cross_entropy_kernel{{614, 8192}});
+  add("embedding/8x128", embedding_kernel{lengths(8, 128), 768, 30522});
+  add("adamw/23M", adamw_kernel{std::size_t{23} << 20});
+  return true;
+}();
+
+}  // namespace

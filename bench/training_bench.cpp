@@ -1,0 +1,67 @@
+// Steps of pretraining in f32 (masked LM at 15 % of the positions + next sentence, AdamW, clipping, no dropout): tokens/s, and the
+// encoder's arithmetic, three times that of its forward pass, as a share of the peak measured in this process.
+//   training_bench --benchmark_filter=mini
+#include "bert/objectives/joint.hpp"
+#include "bert/objectives/masked_lm.hpp"
+#include "bert/objectives/next_sentence.hpp"
+#include "bert/training/trainer.hpp"
+#include "workloads.hpp"
+
+namespace {
+
+/// One random batch again and again.
+template <class A>
+struct one_batch {
+  bert::training_batch batch;
+
+  one_batch(std::size_t sequences, std::size_t tokens) {
+    batch.tokens = bench::random_batch<A>(sequences, tokens);
+    for (std::size_t s = 0; s < sequences; ++s) {
+      batch.labels.push_back(static_cast<std::int32_t>(s % 2));
+      batch.keys.push_back(s);
+    }
+    batch.parts.assign(batch.tokens.tokens(), bert::word_part::begins);
+    batch.vocabulary = {.mask = 103, .size = A::vocab};
+  }
+  [[nodiscard]] bert::batch_shape capacity() const { return batch.tokens.shape(); }
+  [[nodiscard]] std::uint64_t batches_per_epoch() const { return 1; }
+  void load(std::uint64_t, bert::training_batch& out) const { out = batch; }
+};
+
+template <class A>
+void train(benchmark::State& state, std::size_t sequences, std::size_t tokens, std::size_t width) {
+  using objective = bert::objectives::joint<bert::objectives::masked_lm<>, bert::objectives::next_sentence>;
+  const bert::execution::threads run{width};
+  auto model = bert::model_for<A, objective>::random({.seed = 1});
+  const one_batch<A> batches(sequences, tokens);
+  bert::trainer trainer{model, objective{}, bert::optim::adamw{}, bert::schedules::constant{.peak = 1e-4f, .total = 1'000'000},
+                        bert::training_options{.dropout = 0, .attention_dropout = 0}, run};
+  auto steps = trainer.over(batches);
+  auto step = steps.begin();
+  double peak = bench::peak_flops(run);
+  bench::stopwatch watch;
+  for (auto _ : state) watch.time([&] { ++step; });
+  peak = bench::peak_flops(run);
+  bench::report(state, watch, 3 * bench::encoder_flops<A>(batches.batch.tokens), static_cast<double>(batches.batch.tokens.tokens()), peak);
+}
+
+template <class A>
+void add(const std::string& name, std::size_t sequences, std::size_t tokens) {
+  for (const std::size_t width : {1, 2})
+    benchmark::RegisterBenchmark((name + '/' + std::to_string(sequences) + 'x' + std::to_string(tokens) + '/' + std::to_string(width)).c_str(),
+                                 [=](benchmark::State& state) { train<A>(state, sequences, tokens, width); })
+        ->UseRealTime()
+        ->Unit(benchmark::kMillisecond);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  add<bert::arch::tiny>("tiny", 64, 128);
+  add<bert::arch::mini>("mini", 32, 128);
+  add<bert::arch::base_uncased>("base", 8, 128);
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

@@ -1,0 +1,51 @@
+// The workloads that whole models are timed on, and how their arithmetic is counted.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "bert/core/random.hpp"
+#include "bert/model/presets.hpp"
+#include "bert/tensor/token_batch.hpp"
+#include "peak.hpp"
+
+namespace bench {
+
+/// `sequences` sequences of `tokens` random ids.
+template <class A>
+[[nodiscard]] bert::token_batch random_batch(std::size_t sequences, std::size_t tokens) {
+  bert::token_batch batch;
+  std::vector<bert::token_id> ids(tokens);
+  for (std::size_t s = 0; s < sequences; ++s) {
+    bert::random_stream random(1, bert::draw::user, s);
+    for (auto& id : ids) id = static_cast<bert::token_id>(random.below(static_cast<std::uint32_t>(A::vocab)));
+    batch.add(ids);
+  }
+  return batch;
+}
+
+/// Operations of the encoder's matrix products and attention, a multiply-add counted as two; nothing else.
+template <class A>
+[[nodiscard]] double encoder_flops(const bert::token_batch& batch) {
+  const double h = A::hidden, f = A::intermediate;
+  double total = 0;
+  for (std::size_t s = 0; s < batch.sequences(); ++s) {
+    const auto t = static_cast<double>(batch.length(s));
+    total += t * A::layers * (2 * (4 * h * h + 2 * h * f) + 4 * t * h);
+  }
+  return total;
+}
+
+/// Median and best time as rates and as shares of the f32 peak of as many threads.
+inline void report(benchmark::State& state, stopwatch& watch, double flops, double tokens, double peak) {
+  state.counters["GFLOP/s"] = flops / watch.median() * 1e-9;
+  state.counters["share"] = flops / watch.median() / peak;
+  state.counters["best"] = flops / watch.best() / peak;
+  state.counters["tokens/s"] = tokens / watch.median();
+  state.counters["ms"] = watch.median() * 1e3;
+}
+
+}  // namespace bench
