@@ -1,27 +1,22 @@
-// A WordPiece vocabulary learned from text: pairs of pieces merged, best first.
+// A WordPiece vocabulary learned from text.
 // Layer: text. Test: tests/unit/text/train_wordpiece_test.cpp
-// Papers: Schuster and Nakajima 2012, "Japanese and Korean voice search"; Sennrich et al. 2016 for the pair counts.
+// Papers: Schuster and Nakajima 2012, "Japanese and Korean voice search"; Sennrich et al. 2016, "Subword units".
 #pragma once
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <numeric>
 #include <optional>
-#include <queue>
-#include <span>
 #include <string>
-#include <string_view>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "bert/core/error.hpp"
 #include "bert/core/execution.hpp"
+#include "bert/text/piece_merger.hpp"
 #include "bert/text/tokenizer.hpp"
-#include "bert/text/utf8.hpp"
 #include "bert/text/word_counts.hpp"
 
 namespace bert::text {
@@ -33,189 +28,59 @@ struct wordpiece_options {
   bool tokenize_chinese_chars = true;
   std::uint64_t min_frequency = 2;     ///< a pair seen less often is not merged
   std::size_t alphabet_limit = 1'000;  ///< the most frequent characters; words with others are passed over
+  float surplus = 0.25f;               ///< learns so many more pieces, then drops those that the text uses least; 0: none
   std::size_t unused = 0;              ///< [unused0]…: with 99 or more the special tokens lie at 100 to 103, as in Google's files
   std::size_t threads = 0;             ///< 0: one a core
 };
 
+/// What came out besides the tokenizer.
+struct wordpiece_report {
+  std::uint64_t words = 0;           ///< running words of the text
+  std::size_t distinct_words = 0;
+  std::size_t characters = 0;        ///< distinct characters of the text
+  std::size_t alphabet = 0;          ///< those that are pieces
+  std::uint64_t words_left_out = 0;  ///< running words with a character that is not in the alphabet
+  double pieces_per_word = 0;        ///< over the text, by longest match
+};
+
 namespace detail {
 
-/// The state of training: every distinct word as a list of pieces, every pair of neighbours with its count and its words.
-class merger {
- public:
-  merger(const std::vector<counted_word>& words, const wordpiece_options& options, std::vector<std::string> first_pieces)
-      : options_(options), pieces_(std::move(first_pieces)) {
-    choose_alphabet(words);
-    spell(words);
-    count_pairs();
+/// How often longest match uses each piece on the counted words; adds up what the report tells.
+inline std::vector<std::uint64_t> piece_uses(const vocabulary& v, const std::vector<counted_word>& words, wordpiece_report& report) {
+  const wordpiece match(v, reference::transformers::max_word_characters);
+  std::vector<std::uint64_t> uses(v.size());
+  std::vector<token_id> ids(4 * reference::transformers::max_word_characters);
+  std::uint64_t pieces = 0;
+  report.words = report.words_left_out = 0;
+  for (const auto& [text, count] : words) {
+    const std::size_t n = match.match(text.data(), text.size(), ids.data());
+    report.words += count;
+    pieces += count * std::max<std::size_t>(n, 1);
+    if (n == 0) report.words_left_out += count;
+    for (std::size_t i = 0; i < n; ++i) uses[static_cast<std::size_t>(ids[i])] += count;
   }
+  report.pieces_per_word = report.words == 0 ? 0 : static_cast<double>(pieces) / static_cast<double>(report.words);
+  return uses;
+}
 
-  /// Merges until the vocabulary is full or no pair is frequent enough.
-  void run() {
-    for (std::uint32_t i = 0; i < pairs_.size(); ++i) offer(i);
-    while (pieces_.size() < options_.vocab && !best_.empty()) {
-      const candidate top = best_.top();
-      best_.pop();
-      if (pairs_[top.pair].count != top.count) {
-        offer(top.pair);  // it has lost some since; it comes back with what it has now
-        continue;
-      }
-      if (top.count < static_cast<std::int64_t>(options_.min_frequency)) break;
-      merge(top.pair);
-    }
+/// Drops the least used pieces after the first `given` until `size` are left, in a few rounds, as every drop changes what
+/// longest match uses. Merging leaves steps on the way to longer pieces that nothing uses any more; their places are worth more.
+inline void drop_least_used(std::vector<std::string>& pieces, const std::vector<counted_word>& words, std::size_t given, std::size_t size) {
+  constexpr std::size_t rounds = 4;
+  wordpiece_report ignored;
+  for (std::size_t round = rounds; round > 0 && pieces.size() > size; --round) {
+    const std::size_t target = size + (pieces.size() - size) * (round - 1) / round;
+    const auto uses = piece_uses(vocabulary(pieces), words, ignored);
+    std::vector<std::size_t> order(pieces.size() - given);
+    std::iota(order.begin(), order.end(), given);
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return uses[a] > uses[b]; });
+    order.resize(target - given);
+    std::sort(order.begin(), order.end());
+    std::vector<std::string> kept(pieces.begin(), pieces.begin() + static_cast<std::ptrdiff_t>(given));
+    for (const std::size_t i : order) kept.push_back(std::move(pieces[i]));
+    pieces = std::move(kept);
   }
-
-  [[nodiscard]] std::vector<std::string>& pieces() noexcept { return pieces_; }
-
- private:
-  struct pair_of {
-    std::uint32_t left, right;
-    std::int64_t count = 0;
-    std::vector<std::uint32_t> words = {};
-  };
-  struct candidate {
-    std::int64_t count;
-    std::uint32_t left, right, pair;
-    // The most frequent first; of equals the one of the oldest pieces.
-    friend bool operator<(const candidate& a, const candidate& b) noexcept {
-      if (a.count != b.count) return a.count < b.count;
-      return std::pair(a.left, a.right) > std::pair(b.left, b.right);
-    }
-  };
-  struct word {
-    std::uint32_t begin, size;
-    std::int64_t count;
-  };
-
-  void choose_alphabet(const std::vector<counted_word>& words) {
-    std::map<char32_t, std::uint64_t> characters, inside;
-    for (const auto& [text, count] : words) {
-      const char *p = text.data(), *const end = p + text.size();
-      while (p < end) {
-        const auto [code, bytes] = utf8::decode(p, end);
-        characters[code] += count;
-        if (p != text.data()) inside[code] += count;
-        p += bytes;
-      }
-    }
-    std::vector<std::pair<char32_t, std::uint64_t>> ranked(characters.begin(), characters.end());
-    std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
-    if (ranked.size() > options_.alphabet_limit) ranked.resize(options_.alphabet_limit);
-    std::sort(ranked.begin(), ranked.end());
-    for (const auto& [code, count] : ranked) {
-      std::string text;
-      utf8::append(code, text);
-      add(alone_, code, text);
-    }
-    for (const auto& [code, count] : ranked) {
-      if (!inside.contains(code)) continue;
-      std::string text = "##";
-      utf8::append(code, text);
-      add(inside_, code, text);
-    }
-    if (pieces_.size() > options_.vocab)
-      throw error({"bert::text::train_wordpiece", cat("room for the alphabet, ", pieces_.size(), " pieces with the special tokens"),
-                   cat("a vocabulary of ", options_.vocab), "ask for more pieces or lower alphabet_limit"});
-  }
-
-  void add(std::unordered_map<char32_t, std::uint32_t>& table, char32_t code, const std::string& text) {
-    const auto same = std::find(pieces_.begin(), pieces_.end(), text);
-    table[code] = static_cast<std::uint32_t>(same - pieces_.begin());
-    if (same == pieces_.end()) pieces_.push_back(text);
-  }
-
-  void spell(const std::vector<counted_word>& words) {
-    for (const auto& [text, count] : words) {
-      const auto begin = static_cast<std::uint32_t>(symbols_.size());
-      const char *p = text.data(), *const end = p + text.size();
-      while (p < end) {
-        const auto [code, bytes] = utf8::decode(p, end);
-        const auto& table = p == text.data() ? alone_ : inside_;
-        const auto found = table.find(code);
-        if (found == table.end()) break;
-        symbols_.push_back(found->second);
-        p += bytes;
-      }
-      const auto size = static_cast<std::uint32_t>(symbols_.size() - begin);
-      if (p < end || size < 2) symbols_.resize(begin);
-      else words_.push_back({begin, size, static_cast<std::int64_t>(count)});
-    }
-  }
-
-  void count_pairs() {
-    for (std::uint32_t w = 0; w < words_.size(); ++w)
-      for (std::uint32_t i = 0; i + 1 < words_[w].size; ++i)
-        change(symbols_[words_[w].begin + i], symbols_[words_[w].begin + i + 1], words_[w].count, w);
-    touched_.clear();
-  }
-
-  std::uint32_t index_of(std::uint32_t left, std::uint32_t right) {
-    const auto [entry, made] = index_.try_emplace(std::uint64_t{left} << 32 | right, static_cast<std::uint32_t>(pairs_.size()));
-    if (made) pairs_.push_back({left, right});
-    return entry->second;
-  }
-
-  void change(std::uint32_t left, std::uint32_t right, std::int64_t by, std::uint32_t w) {
-    const std::uint32_t i = index_of(left, right);
-    pair_of& p = pairs_[i];
-    p.count += by;
-    if (by > 0) {
-      if (p.words.empty() || p.words.back() != w) p.words.push_back(w);
-      touched_.push_back(i);
-    }
-  }
-
-  void offer(std::uint32_t i) {
-    if (pairs_[i].count > 0) best_.push({pairs_[i].count, pairs_[i].left, pairs_[i].right, i});
-  }
-
-  void merge(std::uint32_t which) {
-    const std::uint32_t left = pairs_[which].left, right = pairs_[which].right;
-    std::string text = pieces_[left] + pieces_[right].substr(2);
-    const auto made = static_cast<std::uint32_t>(pieces_.size());
-    pieces_.push_back(std::move(text));
-    std::vector<std::uint32_t> where = std::move(pairs_[which].words);
-    pairs_[which].words = {};
-    std::sort(where.begin(), where.end());
-    where.erase(std::unique(where.begin(), where.end()), where.end());
-    touched_.clear();
-    for (const std::uint32_t w : where) {
-      word& entry = words_[w];
-      std::uint32_t* const s = symbols_.data() + entry.begin;
-      std::uint32_t put = 0;
-      for (std::uint32_t i = 0; i < entry.size; ++i) {
-        if (i + 1 < entry.size && s[i] == left && s[i + 1] == right) {
-          if (put > 0) {
-            change(s[put - 1], left, -entry.count, w);
-            change(s[put - 1], made, entry.count, w);
-          }
-          if (i + 2 < entry.size) {
-            change(right, s[i + 2], -entry.count, w);
-            change(made, s[i + 2], entry.count, w);
-          }
-          s[put++] = made;
-          ++i;
-        } else {
-          s[put++] = s[i];
-        }
-      }
-      entry.size = put;
-    }
-    pairs_[which].count = 0;
-    std::sort(touched_.begin(), touched_.end());
-    touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
-    for (const std::uint32_t i : touched_) offer(i);
-  }
-
-  const wordpiece_options& options_;
-  std::vector<std::string> pieces_;
-  std::unordered_map<char32_t, std::uint32_t> alone_, inside_;
-  std::vector<std::uint32_t> symbols_;
-  std::vector<word> words_;
-  std::vector<pair_of> pairs_;
-  std::unordered_map<std::uint64_t, std::uint32_t> index_;
-  std::priority_queue<candidate> best_;
-  std::vector<std::uint32_t> touched_;
-};
+}
 
 /// [PAD] [UNK] [CLS] [SEP] [MASK], or Google's order with [unused] tokens between.
 inline std::vector<std::string> special_pieces(std::size_t unused) {
@@ -236,21 +101,35 @@ inline std::vector<std::string> special_pieces(std::size_t unused) {
 ///
 /// The result depends on the text and the options only, not on the order of lines nor on the number of threads.
 /// Throws bert::error if the alphabet alone does not fit.
-template <class Source, executor Executor>
-[[nodiscard]] tokenizer train_wordpiece(const Source& source, const wordpiece_options& options, const Executor& run) {
+template <class Scoring = scoring::pair_counts, class Source, executor Executor>
+[[nodiscard]] tokenizer train_wordpiece(const Source& source, const wordpiece_options& options, const Executor& run,
+                                        wordpiece_report* report = nullptr) {
   const tokenizer_options how{.lowercase = options.lowercase,
                               .strip_accents = options.strip_accents,
                               .tokenize_chinese_chars = options.tokenize_chinese_chars};
   const auto words = count_words(source, how, run);
-  detail::merger merger(words, options, detail::special_pieces(options.unused));
-  merger.run();
-  return tokenizer(vocabulary(merger.pieces()), how);
+  detail::merger<Scoring> merger(words, detail::special_pieces(options.unused), options.alphabet_limit);
+  if (merger.given() > options.vocab)
+    throw error({"bert::text::train_wordpiece", cat("room for the alphabet, ", merger.given(), " pieces with the special tokens"),
+                 cat("a vocabulary of ", options.vocab), "ask for more pieces or lower alphabet_limit"});
+  const auto more = static_cast<std::size_t>(static_cast<double>(options.vocab - merger.given()) * static_cast<double>(std::max(0.0f, options.surplus)));
+  merger.run(options.vocab + more, options.min_frequency);
+  auto pieces = std::move(merger.pieces());
+  detail::drop_least_used(pieces, words, merger.given(), options.vocab);
+  tokenizer made(vocabulary(pieces), how);
+  if (report != nullptr) {
+    detail::piece_uses(made.vocabulary(), words, *report);
+    report->distinct_words = words.size();
+    report->characters = merger.characters_seen();
+    report->alphabet = merger.alphabet();
+  }
+  return made;
 }
 
-template <class Source>
-[[nodiscard]] tokenizer train_wordpiece(const Source& source, const wordpiece_options& options = {}) {
+template <class Scoring = scoring::pair_counts, class Source>
+[[nodiscard]] tokenizer train_wordpiece(const Source& source, const wordpiece_options& options = {}, wordpiece_report* report = nullptr) {
   const std::size_t n = options.threads != 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
-  return train_wordpiece(source, options, execution::threads(n));
+  return train_wordpiece<Scoring>(source, options, execution::threads(n), report);
 }
 
 }  // namespace bert::text
