@@ -108,6 +108,22 @@ TEST_CASE("a product with A transposed equals the plain loops for odd shapes and
     }
 }
 
+TEST_CASE("rows that lie a multiple of 4 KB apart, which are copied first, give the same bits as rows that do not") {
+  for (const shape& s : {shape{9, 40, 1024}, {75, 100, 1024}, {130, 500, 2048}}) {
+    const std::size_t m = s.m, n = s.n, k = s.k;
+    CAPTURE(m);
+    const execution::threads run{2};
+    const operand close(m, k, 1), b(k, n, 2);
+    operand apart(m, k, 3, 16), c(m, n, 4), d(m, n, 5);
+    for (std::size_t i = 0; i < m; ++i) std::memcpy(apart.view.row(i), close.view.row(i), k * sizeof(float));
+    buffer<float> memory(packed_size(k, n));
+    const packed right = pack(run, b.view, memory.data());
+    gemm(run, close.view, right, epilogue::store{c.view});
+    gemm(run, apart.view, right, epilogue::store{d.view});
+    CHECK(same_bits(c.view, d.view));
+  }
+}
+
 TEST_CASE("packing writes every element of the buffer, zeros past the last column") {
   for (const shape& s : odd_shapes) {
     const std::size_t n = s.n, k = s.k;
@@ -151,7 +167,7 @@ TEST_CASE("nothing outside C's columns is written") {
 }
 
 TEST_CASE("a row's bits depend neither on the rows beside it nor on the number of threads") {
-  for (const shape& s : {shape{0, 72, 200}, {0, 333, 1300}, {0, 768, 96}}) {
+  for (const shape& s : {shape{0, 72, 200}, {0, 333, 1300}, {0, 768, 96}, {0, 100, 1024}}) {
     const std::size_t n = s.n, k = s.k;
     CAPTURE(n);
     CAPTURE(k);
