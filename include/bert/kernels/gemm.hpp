@@ -190,6 +190,34 @@ void block(matrix<const float> a, packed b, const Epilogue& epilogue, std::size_
   }
 }
 
+/// How the product's rows and panels are cut into blocks.
+struct grid {
+  std::size_t down, across;
+};
+
+/// Blocks for `width` threads: four to eight a thread, for cores of unequal speed, but none under 2 million multiplications (some
+/// 40 µs). Of the cuts near that, the one that ends first if all cores are alike, and then the one that reads least again, A once
+/// for each column of blocks and B once for each row of them.
+[[nodiscard]] inline grid cut(std::size_t m, packed b, std::size_t width, std::size_t most_rows, bool sums_wait) noexcept {
+  const std::size_t panels = b.panels(), fewest = (m + most_rows - 1) / most_rows;
+  const std::size_t wanted = width == 1 ? 1 : std::clamp<std::size_t>(m * b.n * b.k / 2'000'000, 1, 8 * width);
+  grid best{};
+  double least = 0;
+  for (std::size_t down = fewest; down <= std::min(m, std::max(fewest, wanted)); ++down) {
+    const std::size_t rows = (m + down - 1) / down;
+    const std::size_t most_panels = sums_wait ? waiting_floats / (rows * tile_cols) : panels;
+    const std::size_t first = std::max((wanted + 2 * down - 1) / (2 * down), (panels + most_panels - 1) / most_panels);
+    for (std::size_t across = std::min(first, panels); across <= std::min(first + 8, panels); ++across) {
+      const std::size_t turns = (down * across + width - 1) / width;
+      const std::size_t longest = width == 1 ? m * panels : turns * rows * ((panels + across - 1) / across);
+      // A register of two elements takes a cycle or two of the tile, an element read again a small part of one.
+      const double cost = 2.0 * static_cast<double>(longest) + 0.05 * static_cast<double>(down * b.n + across * m) / static_cast<double>(width);
+      if (best.down == 0 || cost < least) best = {down, across}, least = cost;
+    }
+  }
+  return best;
+}
+
 /// Cuts [M, N] into blocks of equal work and runs them.
 template <operand Kind, executor E, class Epilogue>
 void product(const E& run, matrix<const float> a, std::size_t m, packed b, const Epilogue& epilogue) noexcept {
@@ -198,25 +226,13 @@ void product(const E& run, matrix<const float> a, std::size_t m, packed b, const
   const std::size_t panels = b.panels(), width = std::max<std::size_t>(1, run.width());
   std::size_t most_rows = Kind == operand::in_place ? std::max(tile_rows, block_floats / std::min(b.k, limit)) : copied_rows;
   if (b.k > limit) most_rows = std::min(most_rows, waiting_floats / (4 * tile_cols));
-  std::size_t down = (m + most_rows - 1) / most_rows, across = 1;
-  if (width > 1) {
-    // About eight blocks a thread, for cores of unequal speed, but none under 2 million multiplications (some 40 µs).
-    const std::size_t most = std::max<std::size_t>(1, m * b.n * b.k / 2'000'000);
-    const std::size_t wanted = std::min(most, 8 * width);
-    while (down * across < wanted && m / (down + 1) >= 4 * tile_rows) ++down;
-    while (down * across < wanted && across < panels) ++across;
-    while (down * across % width != 0 && across < panels && down * across < most) ++across;
-  }
-  if (b.k > limit) {
-    const std::size_t rows = (m + down - 1) / down;
-    const std::size_t most_panels = waiting_floats / (rows * tile_cols);
-    across = std::max(across, (panels + most_panels - 1) / most_panels);
-  }
-  run.parallel_for(down * across, [&](std::size_t i) {
-    const std::size_t r = i / across, c = i % across;
-    const std::size_t row0 = m * r / down, row1 = m * (r + 1) / down;
-    block<Kind>(a, b, epilogue, row0, row1 - row0, panels * c / across, panels * (c + 1) / across);
-  });
+  const auto [down, across] = cut(m, b, width, most_rows, b.k > limit);
+  const auto piece = [&, d = down, c = across](std::size_t i) {
+    const std::size_t r = i / c, j = i % c;
+    const std::size_t row0 = m * r / d, row1 = m * (r + 1) / d;
+    block<Kind>(a, b, epilogue, row0, row1 - row0, panels * j / c, panels * (j + 1) / c);
+  };
+  run.parallel_for(down * across, piece);
 }
 
 /// Whether the rows of a tile would all fall into one set of the first-level cache: measured 0.78 of the peak in place, 0.99 copied.
@@ -227,7 +243,8 @@ void product(const E& run, matrix<const float> a, std::size_t m, packed b, const
 /// C[m,n] = epilogue(sum over k of A[m,k] B[k,n])
 ///
 /// a [M, K], b packed [K, N]. Each sum runs over k = 0, 1, … K-1 in order: the bits of row m depend on that row of `a` and
-/// on `b` only, neither on M nor on the executor. Fastest if the stride of `a` is no multiple of 1,024.
+/// on `b` only, neither on M nor on the executor. Fastest if the stride of `a` is no multiple of 1,024. Each thread needs 250 KB
+/// of stack.
 template <executor E, class Epilogue>
 void gemm(const E& run, matrix<const float> a, packed b, const Epilogue& epilogue) noexcept {
   if (detail::rows_collide(a.stride) && a.rows > 8) detail::product<detail::operand::copied>(run, a, a.rows, b, epilogue);
