@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <exception>
@@ -59,6 +60,16 @@ class progress {
     std::fprintf(stderr, "\r\033[K%s [%s%s] %llu/%llu %.0f s left %s", what_.c_str(), std::string(filled, '#').c_str(),
                  std::string(width - filled, '.').c_str(), static_cast<unsigned long long>(done), static_cast<unsigned long long>(total), left,
                  note.c_str());
+    std::fflush(stderr);
+  }
+  /// The same where nobody knows how much is to come.
+  void count(std::uint64_t done, const char* what) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!shown_ || now - last_ < std::chrono::milliseconds(100)) return;
+    last_ = now;
+    const double elapsed = std::chrono::duration<double>(now - start_).count();
+    std::fprintf(stderr, "\r\033[K%s %llu %s, %.0f a second", what_.c_str(), static_cast<unsigned long long>(done), what,
+                 static_cast<double>(done) / std::max(elapsed, 1e-3));
     std::fflush(stderr);
   }
   /// Makes room for a line of output.

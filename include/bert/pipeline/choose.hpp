@@ -10,6 +10,7 @@
 #include "bert/core/error.hpp"
 #include "bert/core/fixed_string.hpp"
 #include "bert/model/presets.hpp"
+#include "bert/pipeline/model_config.hpp"
 
 namespace bert {
 
@@ -41,18 +42,14 @@ struct choices {
     if (!found) throw error({"architecture", "one of " + names(), std::string(name), {}});
   }
 
-  /// The same with the first whose sizes are those of `d`, the vocabulary's aside. `where` names the folder in the error.
+  /// The same with the first that `config` describes, whatever its vocabulary. Throws bert::error naming the sizes found.
   template <class Body>
-  static void by_dims(const dims& d, std::string_view where, Body&& body) {
-    const auto same = [&d](dims other) {
-      other.vocab = d.vocab;
-      return other == d;
-    };
-    const bool found = ((same(Named::type::dimensions) && (body(std::type_identity<typename Named::type>{}), true)) || ...);
+  static void by_config(const model_config& config, Body&& body) {
+    const bool found = ((config.is<typename Named::type>() && (body(std::type_identity<typename Named::type>{}), true)) || ...);
     if (!found)
-      throw error({std::string(where), "an architecture that this program was compiled with: " + names(),
-                   cat("hidden ", d.hidden, ", layers ", d.layers, ", heads ", d.heads, ", intermediate ", d.intermediate,
-                       ", positions ", d.positions),
+      throw error({config.where, "an architecture that this program was compiled with: " + names(),
+                   cat("hidden ", config.hidden, ", layers ", config.layers, ", heads ", config.heads, ", intermediate ", config.intermediate,
+                       ", positions ", config.positions, ", ", config.activation),
                    "add it to the program's list of architectures and compile again"});
   }
 };

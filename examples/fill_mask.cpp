@@ -1,0 +1,50 @@
+// What may stand in the blanks of a text: the likeliest pieces for every [MASK], with their probabilities.
+//   fill_mask --model bert-base-uncased "The [MASK] sat on the mat." "Paris is the [MASK] of [MASK]."
+#include <iomanip>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "architectures.hpp"
+#include "bert/heads/masked_lm.hpp"
+#include "bert/pipeline/checkpoint.hpp"
+#include "bert/pipeline/pipeline.hpp"
+#include "support.hpp"
+
+namespace {
+
+struct settings {
+  std::string model;
+  std::vector<std::string> texts;
+  std::size_t top = 5;
+};
+
+void work(const settings& s) {
+  const bert::checkpoint files{s.model};
+  compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
+    const auto model = files.load<bert::model<A, bert::heads::masked_lm>>();
+    const bert::pipeline fill{model, files.tokenizer(), {.top = s.top}};
+    std::cout << std::fixed << std::setprecision(4);
+    for (const auto& text : s.texts) {
+      const auto blanks = fill(text);
+      std::cout << text << '\n';
+      for (std::size_t i = 0; i < blanks.size(); ++i)
+        for (const auto& c : blanks[i]) {
+          if (blanks.size() > 1) std::cout << "  " << i + 1 << '.';
+          std::cout << "  " << c.probability << "  " << c.piece << '\n';
+        }
+    }
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  settings s;
+  CLI::App app("The likeliest pieces for every [MASK] of a text, with their probabilities.", "fill_mask");
+  app.option_defaults()->always_capture_default();
+  app.add_option("--model", s.model, "folder of a BertForMaskedLM or BertForPreTraining")->required();
+  app.add_option("--top", s.top, "candidates for a blank")->check(CLI::Range(1, 1'000'000));
+  app.add_option("TEXT", s.texts, "texts with one [MASK] or more each")->required();
+  return support::run(app, argc, argv, [&] { work(s); });
+}

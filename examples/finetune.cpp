@@ -1,0 +1,144 @@
+// Fine-tunes a classifier on a tab-separated file: one text or a pair of texts a line, and its label.
+//   finetune --model bert-base-uncased --train train.tsv --dev dev.tsv --epochs 3 --batch 32 --lr 3e-5 --out classifier
+#include <algorithm>
+#include <charconv>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include "architectures.hpp"
+#include "bert/data/tsv.hpp"
+#include "bert/heads/classify.hpp"
+#include "bert/pipeline/checkpoint.hpp"
+#include "bert/training/evaluate.hpp"
+#include "bert/training/fit.hpp"
+#include "support.hpp"
+
+namespace {
+
+struct settings {
+  std::string model, train, dev, out, text_column = "1", second_column, label_column = "-1";
+  int batch = 32, max_tokens = 128;
+  unsigned epochs = 3;
+  std::uint64_t seed = 42, log_every = 100;
+  std::size_t threads = std::thread::hardware_concurrency();
+  float lr = 5e-5f, head_lr = 0, dropout = 0.1f, weight_decay = 0.01f, warmup = 0.1f;
+  bool pair = false, from_scratch = false;
+};
+
+/// Numbers count from 1 on the command line, from 0 in the library; anything else is a name in the header.
+bert::data::column column(const std::string& text, const char* option, int shift = 0) {
+  int number = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failed != std::errc{} || end != text.data() + text.size()) return text;
+  if (number == 0) throw bert::error({option, "a column from 1 on, from -1 on for those at the end, or a name in the header", "0", {}});
+  return number > 0 ? number - 1 + shift : number + shift;
+}
+
+bert::data::tsv_options columns(const settings& s) {
+  bert::data::tsv_options o{.text_column = column(s.text_column, "--text-column"), .label_column = column(s.label_column, "--label-column"), .max_tokens = s.max_tokens};
+  if (!s.second_column.empty()) {
+    o.second_column = column(s.second_column, "--second-column");
+  } else if (s.pair) {
+    if (!o.text_column.name().empty())
+      throw bert::error({"--second-column", "the column of the pair's second text", "nothing", "name it, as --text-column names the first"});
+    o.second_column = column(s.text_column, "--text-column", 1);
+  }
+  return o;
+}
+
+template <class A>
+void finetune(const settings& s, const bert::checkpoint& files) {
+  using classifier = bert::model<A, bert::heads::classify<bert::labels::dynamic_set>>;
+  const bert::execution::threads threads{s.threads};
+  const auto tokenizer = files.tokenizer();
+  auto options = columns(s);
+  options.max_tokens = std::min(options.max_tokens, A::positions);
+  const auto train = bert::data::tsv(s.train, tokenizer, options);
+  const auto dev = bert::data::tsv(s.dev, tokenizer, train.names(), options);
+  std::cout << "train " << train.size() << " examples, dev " << dev.size() << ", labels " << bert::labels::listed(train.names()) << '\n';
+  if (train.truncated() != 0) std::cout << "cut to " << options.max_tokens << " tokens: " << train.truncated() << " examples of train\n";
+
+  const bert::random_options birth{.seed = s.seed, .vocab = files.config().vocab, .labels = train.names().names()};
+  auto model = s.from_scratch ? classifier::random(birth)
+                              : files.load<bert::model<A>>().template with_head<bert::heads::classify<bert::labels::dynamic_set>>(birth);
+  std::cout << "model " << model.count() << " parameters, " << (s.from_scratch ? "random" : "from " + s.model) << std::endl;
+
+  const auto batches = train.batches(s.batch, {.seed = s.seed});
+  const auto dev_batches = dev.batches(s.batch, {.order = bert::data::order::sequential});
+  const std::uint64_t in_epoch = batches.batches_per_epoch(), total = in_epoch * s.epochs;
+  support::progress bar("finetune");
+  double loss = 0;
+  std::uint64_t steps = 0;
+  std::string last;
+  bert::fit(model, bert::objectives::cross_entropy{}, batches,
+            {.epochs = s.epochs,
+             .learning_rate = s.lr,
+             .head_learning_rate = s.head_lr,
+             .warmup = s.warmup,
+             .weight_decay = s.weight_decay,
+             .dropout = s.dropout,
+             .attention_dropout = s.dropout,
+             .seed = s.seed},
+            threads, [&](const bert::step_report& step) {
+              loss += step.loss;
+              ++steps;
+              const bool epoch_done = step.index % in_epoch == 0;
+              if (epoch_done || step.index % s.log_every == 0) {
+                bar.clear();
+                std::cout << "step " << step.index << " of " << total << " loss " << loss / static_cast<double>(steps) << " lr " << step.rate << " tokens/s "
+                          << static_cast<std::uint64_t>(step.tokens_per_second) << std::endl;
+                loss = 0;
+                steps = 0;
+              }
+              bar.show(step.index, total, bert::cat("loss ", step.loss));
+              if (!epoch_done) return;
+              const auto report = bert::evaluate(model, dev_batches, threads);
+              last = report.line();
+              bar.clear();
+              std::cout << "epoch " << step.epoch + 1 << ' ' << last << std::endl;
+              if (step.index == total) std::cout << report;
+            });
+  if (!s.out.empty()) {
+    bert::save(s.out, model, tokenizer);
+    std::cout << "saved " << s.out << '\n';
+  }
+  std::cout << "dev " << last << '\n';
+}
+
+void work(const settings& s) {
+  const bert::checkpoint files{s.model};
+  compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) { finetune<A>(s, files); });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  settings s;
+  CLI::App app("Fine-tunes a classifier on a tab-separated file. Labels are those of the training file. The model of the last epoch is saved.\n"
+               "Columns are numbers from 1 on (-1 is the last), or names in the header; a header row is found by itself.",
+               "finetune");
+  app.option_defaults()->always_capture_default();
+  app.add_option("--model", s.model, "folder whose config.json is one of " + compiled::names())->required();
+  app.add_option("--train", s.train, "examples to learn from")->required();
+  app.add_option("--dev", s.dev, "examples to measure on")->required();
+  app.add_option("--out", s.out, "folder for the classifier; BertForSequenceClassification opens it");
+  app.add_flag("--pair", s.pair, "two texts a line");
+  app.add_option("--text-column", s.text_column, "of the text, or of the first of a pair");
+  app.add_option("--second-column", s.second_column, "of the second text of a pair; default: the one after --text-column");
+  app.add_option("--label-column", s.label_column, "of the label");
+  app.add_option("--epochs", s.epochs, "times through the training file")->check(CLI::PositiveNumber);
+  app.add_option("--batch", s.batch, "examples a batch")->check(CLI::PositiveNumber);
+  app.add_option("--lr", s.lr, "peak learning rate")->check(CLI::PositiveNumber);
+  app.add_option("--head-lr", s.head_lr, "of pooler and classifier; 0: the same")->check(CLI::NonNegativeNumber);
+  app.add_option("--warmup", s.warmup, "share of the steps until the peak")->check(CLI::Range(0.0, 1.0));
+  app.add_option("--dropout", s.dropout, "of hidden vectors and attention")->check(CLI::Range(0.0, 0.9));
+  app.add_option("--weight-decay", s.weight_decay, "of weights and embeddings")->check(CLI::NonNegativeNumber);
+  app.add_option("--max-tokens", s.max_tokens, "longer examples are cut")->check(CLI::Range(8, 32'767));
+  app.add_option("--seed", s.seed, "of everything random");
+  app.add_option("--threads", s.threads, "threads to use; the result does not depend on it")->check(CLI::Range(1, 4096));
+  app.add_option("--log-every", s.log_every, "steps between two lines")->check(CLI::PositiveNumber);
+  app.add_flag("--from-scratch", s.from_scratch, "random weights in place of the folder's, to compare with");
+  return support::run(app, argc, argv, [&] { work(s); });
+}
