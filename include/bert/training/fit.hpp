@@ -1,5 +1,5 @@
 // Fine-tuning in one call: AdamW, warm-up over the first tenth, linear decay to zero.
-// Layer: training. Test: tests/unit/training/fit_test.cpp. Paper: Devlin et al. 2019, A.3.
+// Layer: training. Test: tests/unit/training/trainer_test.cpp. Paper: Devlin et al. 2019, A.3.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // An objective's loss on a set, without training: validation loss, perplexity, masked accuracy.
-// Layer: training. Test: tests/unit/training/fit_test.cpp
+// Layer: training. Test: tests/unit/training/trainer_test.cpp
 #pragma once
 
 #include <cstdint>

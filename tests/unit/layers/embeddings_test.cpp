@@ -1,0 +1,31 @@
+#include "bert/layers/embeddings.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "../../support/small_models.hpp"
+
+TEST_CASE("embeddings are the normalised sum of token, position and segment, positions counted from each sequence's start") {
+  using A = support::pocket;
+  constexpr std::size_t h = A::hidden;
+  const auto model = bert::model<A>::random({.stddev = 0.5f, .seed = 2});
+  bert::token_batch batch;
+  batch.add(std::array{7, 8, 9}, std::array<bert::segment_id, 3>{0, 0, 1});
+  batch.add(std::array{9, 7});
+  std::vector<float> y(5 * h);
+  bert::layers::embeddings_forward<A>(bert::execution::serial{}, model.embedding(model.block().data()), batch, bert::matrix<float>{y.data(), 5, h});
+  const auto word = model.values("bert.embeddings.word_embeddings.weight"), position = model.values("bert.embeddings.position_embeddings.weight"),
+             segment = model.values("bert.embeddings.token_type_embeddings.weight");
+  const std::array<std::size_t, 5> ids{7, 8, 9, 9, 7}, positions{0, 1, 2, 0, 1}, segments{0, 0, 1, 0, 0};
+  for (std::size_t n = 0; n < 5; ++n) {
+    std::vector<double> sum(h);
+    double mean = 0, variance = 0;
+    for (std::size_t i = 0; i < h; ++i) {
+      sum[i] = static_cast<double>(word[ids[n] * h + i]) + static_cast<double>(position[positions[n] * h + i]) + static_cast<double>(segment[segments[n] * h + i]);
+      mean += sum[i] / h;
+    }
+    for (const double x : sum) variance += (x - mean) * (x - mean) / h;
+    for (std::size_t i = 0; i < h; ++i) CHECK(std::abs(static_cast<double>(y[n * h + i]) - (sum[i] - mean) / std::sqrt(variance)) < 1e-5);
+  }
+}

@@ -1,0 +1,49 @@
+#include "bert/layers/pooler.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "../../support/small_models.hpp"
+
+TEST_CASE("the pooler is tanh of a dense layer on each sequence's first token, and its gradient reaches that token alone") {
+  using A = support::pocket;
+  constexpr std::size_t h = A::hidden;
+  bert::random_stream random(1, bert::draw::user);
+  std::vector<float> hidden(9 * h), weight(h * h), bias(h), d_hidden(9 * h), d_weight(h * h), d_bias(h);
+  for (auto* v : {&hidden, &weight, &bias})
+    for (float& x : *v) x = 0.3f * random.normal();
+  const std::array<std::size_t, 3> starts{0, 4, 9};
+  bert::carver count;
+  (void)bert::layers::pooler_workspace<A>(count, 2);
+  bert::buffer<float> block(count.used()), packed(bert::layers::linear_scratch(2, h, h));
+  bert::carver carve{block.data()};
+  const bert::layers::pooler_workspace<A> w(carve, 2);
+  const bert::layers::pooler_parameters<A, const float> p{{weight.data(), h, h}, bias.data()};
+  bert::layers::pooler_forward<A>(bert::execution::serial{}, p, starts, bert::matrix<const float>{hidden.data(), 9, h}, w, packed.data());
+  std::vector<double> expected(2 * h);
+  for (std::size_t s = 0; s < 2; ++s)
+    for (std::size_t o = 0; o < h; ++o) {
+      double sum = static_cast<double>(bias[o]);
+      for (std::size_t k = 0; k < h; ++k) sum += static_cast<double>(hidden[starts[s] * h + k]) * static_cast<double>(weight[o * h + k]);
+      expected[s * h + o] = std::tanh(sum);
+      CHECK(static_cast<double>(w.pooled[s * h + o]) == doctest::Approx(expected[s * h + o]).epsilon(1e-4));
+    }
+
+  std::vector<float> d_pooled(2 * h, 1.0f);
+  const bert::layers::pooler_parameters<A, float> g{{d_weight.data(), h, h}, d_bias.data()};
+  bert::layers::pooler_backward<A>(bert::execution::serial{}, p, g, starts, w, bert::matrix<float>{d_pooled.data(), 2, h},
+                                   bert::matrix<float>{d_hidden.data(), 9, h}, packed.data());
+  for (std::size_t n = 0; n < 9; ++n)
+    for (std::size_t k = 0; k < h; ++k) {
+      double sum = 0;
+      if (n == 0 || n == 4)
+        for (std::size_t o = 0; o < h; ++o) {
+          const double y = expected[(n == 0 ? 0 : 1) * h + o];
+          sum += (1 - y * y) * static_cast<double>(weight[o * h + k]);
+        }
+      CHECK(std::abs(static_cast<double>(d_hidden[n * h + k]) - sum) < 1e-4);
+    }
+}

@@ -1,0 +1,74 @@
+// Gradients against PyTorch's are in tests/unit/training/golden_test.cpp; here, what the tape promises beside them.
+#include "bert/model/tape.hpp"
+
+#include <doctest/doctest.h>
+
+#include "../../support/small_models.hpp"
+
+namespace {
+using model_type = bert::model<support::pocket, bert::heads::masked_lm, bert::heads::next_sentence>;
+
+bert::token_batch two_sequences() {
+  bert::token_batch b;
+  b.add(support::ids(1, 9));
+  b.add(support::ids(2, 17));
+  for (const std::size_t position : {1, 5, 20}) b.score(position);
+  return b;
+}
+}  // namespace
+
+static_assert(bert::tape_bytes<model_type>({.sequences = 2, .tokens = 64}) > bert::tape_bytes<model_type>({.sequences = 2, .tokens = 32}));
+
+TEST_CASE("without dropout the tape's logits are the bits of a session's") {
+  const auto model = model_type::random({.stddev = 0.1f, .seed = 3});
+  const auto batch = two_sequences();
+  bert::tape<model_type> tape(batch.shape(), model.sizes());
+  tape.forward(bert::execution::serial{}, model, batch);
+  const auto frozen = bert::freeze(model);
+  auto run = frozen.session(batch.shape());
+  const auto expected = run(batch);
+  const auto found = tape.head<bert::heads::masked_lm>().logits();
+  CHECK(found.rows == 3);
+  CHECK(std::equal(expected.begin(), expected.end(), found.data));
+  const auto next = run.output<bert::heads::next_sentence>();
+  CHECK(std::equal(next.begin(), next.end(), tape.head<bert::heads::next_sentence>().logits().data));
+}
+
+TEST_CASE("backward adds: twice gives twice the gradient") {
+  const auto model = model_type::random({.stddev = 0.1f, .seed = 3});
+  const auto batch = two_sequences();
+  bert::tape<model_type> tape(batch.shape(), model.sizes());
+  bert::buffer<float> once(model.block().size()), twice(model.block().size());
+  const auto pass = [&](bert::buffer<float>& gradients) {
+    tape.forward(bert::execution::serial{}, model, batch);
+    // The logits stand in for their own gradient.
+    tape.backward(bert::execution::serial{}, model, batch, gradients.data());
+  };
+  pass(once);
+  pass(twice);
+  pass(twice);
+  for (std::size_t i = 0; i < once.size(); ++i) CHECK(twice[i] == doctest::Approx(2.0 * static_cast<double>(once[i])).epsilon(1e-3));
+}
+
+TEST_CASE("dropout changes the logits, the same key the same way, and rate 0 not at all") {
+  const auto model = model_type::random({.stddev = 0.1f, .seed = 3});
+  const auto batch = two_sequences();
+  bert::tape<model_type> tape(batch.shape(), model.sizes());
+  const auto logits = [&](const bert::step_noise& noise) {
+    tape.forward(bert::execution::serial{}, model, batch, noise);
+    const auto l = tape.head<bert::heads::masked_lm>().logits();
+    return std::vector<float>(l.data, l.data + l.rows * l.cols);
+  };
+  const auto plain = logits({});
+  CHECK(logits({0, 0, 77}) == plain);
+  CHECK(logits({0.1f, 0, 77}) != plain);
+  CHECK(logits({0, 0.1f, 77}) != plain);
+  CHECK(logits({0.1f, 0.1f, 77}) == logits({0.1f, 0.1f, 77}));
+  CHECK(logits({0.1f, 0.1f, 77}) != logits({0.1f, 0.1f, 78}));
+}
+
+TEST_CASE("a batch beyond the tape's capacity is an error") {
+  const auto model = model_type::random({.seed = 3});
+  bert::tape<model_type> tape({.sequences = 2, .tokens = 20}, model.sizes());
+  CHECK_THROWS_WITH_AS(tape.forward(bert::execution::serial{}, model, two_sequences()), doctest::Contains("26 tokens"), bert::error);
+}

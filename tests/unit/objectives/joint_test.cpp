@@ -1,0 +1,79 @@
+#include "bert/objectives/joint.hpp"
+
+#include <doctest/doctest.h>
+
+#include "../../support/small_models.hpp"
+#include "bert/objectives/masked_lm.hpp"
+#include "bert/objectives/next_sentence.hpp"
+
+namespace {
+using namespace bert::objectives;
+using joined = joint<masked_lm<>, next_sentence>;
+using model_type = bert::model_for<support::pocket, joined>;
+static_assert(std::same_as<model_type, bert::model<support::pocket, bert::heads::masked_lm, bert::heads::next_sentence>>);
+static_assert(objective_for<joined, model_type> && !objective_for<joined, bert::model<support::pocket, bert::heads::masked_lm>>);
+static_assert(!objective_for<cross_entropy, model_type> && objective_for<cross_entropy, bert::model<support::pocket, bert::heads::classify<support::mood>>>);
+
+template <class O>
+loss_parts parts_of(const O& o, const model_type& m, std::vector<float>* logits_gradient = nullptr) {
+  const support::made_up_source source;
+  bert::training_batch batch;
+  source.load(0, batch);
+  typename O::work work(o, source.capacity());
+  bert::tape<model_type> tape(o.capacity(source.capacity()), m.sizes());
+  tape.forward(bert::execution::serial{}, m, o.prepare(batch, 3, work));
+  const auto parts = o.score(bert::execution::serial{}, batch, work, tape, 1.0f);
+  if (logits_gradient != nullptr) {
+    const auto d = tape.template head<bert::heads::masked_lm>().logits();
+    logits_gradient->assign(d.data, d.data + d.rows * d.cols);
+  }
+  return parts;
+}
+}  // namespace
+
+TEST_CASE("joint reports what its parts report alone, and its loss is their sum") {
+  const auto model = model_type::random({.stddev = 0.1f, .seed = 2});
+  std::vector<float> alone, together;
+  const auto mlm = parts_of(masked_lm<>{}, model, &alone);
+  const auto both = parts_of(joined{}, model, &together);
+  CHECK(both["mlm"].sum == mlm["mlm"].sum);
+  CHECK(both["mlm"].count == mlm["mlm"].count);
+  CHECK(both["nsp"].count == 4);
+  CHECK(both.loss() == doctest::Approx(both["mlm"].mean() + both["nsp"].mean()));
+  CHECK(alone == together);
+}
+
+TEST_CASE("the gradient of the logits sums to nothing in every row, and the rate of masking is the objective's") {
+  const auto model = model_type::random({.stddev = 0.1f, .seed = 2});
+  std::vector<float> d;
+  const auto few = parts_of(masked_lm<>{.rate = 0.1f}, model, &d);
+  for (std::size_t row = 0; row * 131 < d.size(); ++row) {
+    double sum = 0;
+    for (std::size_t i = 0; i < 131; ++i) sum += static_cast<double>(d[row * 131 + i]);
+    CHECK(std::abs(sum) < 1e-6);
+  }
+  CHECK(parts_of(masked_lm<>{.rate = 0.5f}, model)["mlm"].count > 3 * few["mlm"].count);
+}
+
+TEST_CASE("labels that are missing or beyond the head's classes are errors") {
+  bert::training_batch batch;
+  batch.tokens.add(support::ids(1, 5));
+  CHECK_THROWS_WITH_AS(check_labels(batch, 2, "here"), doctest::Contains("1 labels, one a sequence, found 0"), bert::error);
+  batch.labels = {2};
+  CHECK_THROWS_WITH_AS(check_labels(batch, 2, "here"), doctest::Contains("labels below 2, found 2"), bert::error);
+  batch.labels = {1};
+  CHECK_NOTHROW(check_labels(batch, 2, "here"));
+}
+
+TEST_CASE("sums of parts over batches keep names, counts and right answers apart") {
+  loss_parts total;
+  total.add({.name = "a", .sum = 2, .count = 4, .correct = 1});
+  loss_parts more;
+  more.add({.name = "b", .sum = 3, .count = 1, .correct = 1});
+  more.add({.name = "a", .sum = 2, .count = 4, .correct = 2});
+  total += more;
+  CHECK(total["a"].mean() == 0.5);
+  CHECK(total["a"].accuracy() == 0.375);
+  CHECK(total["b"].perplexity() == doctest::Approx(std::exp(3.0)));
+  CHECK(total["c"].count == 0);
+}

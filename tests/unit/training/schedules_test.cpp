@@ -1,0 +1,25 @@
+#include "bert/training/schedules.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace bert::schedules;
+
+static_assert(schedule<warmup_linear> && schedule<warmup_cosine> && schedule<constant>);
+static_assert(warmup_linear{.peak = 1.0f, .warmup = 4, .total = 14}.rate(0) == 0.25f);
+static_assert(warmup_linear{.peak = 1.0f, .warmup = 4, .total = 14}.rate(3) == 1.0f);
+static_assert(warmup_linear{.peak = 1.0f, .warmup = 4, .total = 14}.rate(9) == 0.5f);
+static_assert(warmup_linear{.peak = 1.0f, .warmup = 4, .total = 14}.rate(14) == 0.0f);
+
+TEST_CASE("without warm-up the first step has the full rate, and a run of warm-up alone never falls") {
+  CHECK(warmup_linear{.peak = 2.0f, .warmup = 0, .total = 10}.rate(0) == 2.0f);
+  CHECK(warmup_linear{.peak = 2.0f, .warmup = 10, .total = 10}.rate(9) == 2.0f);
+  CHECK(constant{.peak = 2.0f, .warmup = 2, .total = 10}.rate(9) == 2.0f);
+}
+
+TEST_CASE("the cosine starts at the peak, is half of it in the middle and ends at nothing") {
+  const warmup_cosine s{.peak = 1.0f, .warmup = 2, .total = 12};
+  CHECK(s.rate(0) == 0.5f);
+  CHECK(s.rate(2) == doctest::Approx(1.0));
+  CHECK(s.rate(7) == doctest::Approx(0.5));
+  CHECK(s.rate(12) == doctest::Approx(0.0));
+}
