@@ -19,24 +19,15 @@ void encode(benchmark::State& state, std::size_t sequences, std::size_t tokens, 
   bench::report(state, watch, bench::encoder_flops<A>(batch), static_cast<double>(batch.tokens()), peak);
 }
 
-template <class A>
-void add(const std::string& name, std::size_t sequences, std::size_t tokens) {
-  for (const std::size_t width : {1, 2})
-    benchmark::RegisterBenchmark((name + '/' + std::to_string(sequences) + 'x' + std::to_string(tokens) + '/' + std::to_string(width)).c_str(),
-                                 [=](benchmark::State& state) { encode<A>(state, sequences, tokens, width); })
-        ->UseRealTime()
-        ->Unit(benchmark::kMillisecond);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   using namespace bert::arch;
-  for (const auto& [s, t] : {std::pair<std::size_t, std::size_t>{8, 128}, {1, 128}, {4, 512}, {1, 16}}) add<base_uncased>("base", s, t);
-  for (const auto& [s, t] : {std::pair<std::size_t, std::size_t>{32, 64}, {32, 128}, {1, 32}}) add<minilm_l6>("minilm_l6", s, t);
-  add<tiny>("tiny", 64, 64);
+  for (const auto& [s, t] : {std::pair<std::size_t, std::size_t>{8, 128}, {1, 128}, {4, 512}, {1, 16}}) bench::add("base", s, t, encode<base_uncased>);
+  for (const auto& [s, t] : {std::pair<std::size_t, std::size_t>{32, 64}, {32, 128}, {1, 32}}) bench::add("minilm_l6", s, t, encode<minilm_l6>);
+  bench::add("tiny", 64, 64, encode<tiny>);
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

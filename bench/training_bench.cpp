@@ -45,23 +45,14 @@ void train(benchmark::State& state, std::size_t sequences, std::size_t tokens, s
   bench::report(state, watch, 3 * bench::encoder_flops<A>(batches.batch.tokens), static_cast<double>(batches.batch.tokens.tokens()), peak);
 }
 
-template <class A>
-void add(const std::string& name, std::size_t sequences, std::size_t tokens) {
-  for (const std::size_t width : {1, 2})
-    benchmark::RegisterBenchmark((name + '/' + std::to_string(sequences) + 'x' + std::to_string(tokens) + '/' + std::to_string(width)).c_str(),
-                                 [=](benchmark::State& state) { train<A>(state, sequences, tokens, width); })
-        ->UseRealTime()
-        ->Unit(benchmark::kMillisecond);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  add<bert::arch::tiny>("tiny", 64, 128);
-  add<bert::arch::mini>("mini", 32, 128);
-  add<bert::arch::base_uncased>("base", 8, 128);
+  bench::add("tiny", 64, 128, train<bert::arch::tiny>);
+  bench::add("mini", 32, 128, train<bert::arch::mini>);
+  bench::add("base", 8, 128, train<bert::arch::base_uncased>);
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

@@ -48,4 +48,14 @@ inline void report(benchmark::State& state, stopwatch& watch, double flops, doub
   state.counters["ms"] = watch.median() * 1e3;
 }
 
+/// Registers `<name>/<sequences>x<tokens>/<threads>` for one and two threads; `body(state, sequences, tokens, threads)` runs it.
+template <class Body>
+void add(const std::string& name, std::size_t sequences, std::size_t tokens, Body body) {
+  for (const std::size_t width : {1, 2})
+    benchmark::RegisterBenchmark((name + '/' + std::to_string(sequences) + 'x' + std::to_string(tokens) + '/' + std::to_string(width)).c_str(),
+                                 [=](benchmark::State& state) { body(state, sequences, tokens, width); })
+        ->UseRealTime()
+        ->Unit(benchmark::kMillisecond);
+}
+
 }  // namespace bench
