@@ -5,7 +5,6 @@
 Compared: ids, places in the text (code points), word numbers, special-token mask. Ends with the number of differences.
 """
 import argparse
-import json
 import os
 import random
 import struct
@@ -28,6 +27,7 @@ SETTINGS = {
     "multilingual_cased_strip": ("bert-base-multilingual-cased-vocab.txt", "cased,strip", {"do_lower_case": False, "strip_accents": True}),
     "uncased_nochinese": ("bert-base-uncased-vocab.txt", "lower,nochinese", {"do_lower_case": True, "tokenize_chinese_chars": False}),
 }
+TOTAL = [0, 0]
 FILES = ["wiki-en/valid.txt", "wiki-en/train.txt", "weibo/train.tsv", "weibo/test.tsv", "afqmc/train.txt", "afqmc/dev.txt", "afqmc/test.txt",
          "chnsenticorp/train.tsv", "chnsenticorp/dev.tsv", "chnsenticorp/test.tsv", "sst2/train.tsv", "sst2/dev.tsv", "sst2/test.tsv",
          "imdb/unlabelled.txt", "mrpc/train.tsv", "mrpc/dev.tsv", "stsb/train.tsv", "stsb/dev.tsv", "squad/dev-v1.1.json",
@@ -108,18 +108,30 @@ def expected(encoding):
         for i, (a, b), w, s in zip(encoding.ids, encoding.offsets, encoding.word_ids, encoding.special_tokens_mask))
 
 
-def run(name, texts, setting, shared, dump, report):
+def fast(setting, added=()):
+    """The reference's own tokenizer (Rust) as transformers sets it up."""
     from transformers import BertTokenizerFast
-    vocab, flags, keywords = SETTINGS[setting]
-    vocab = shared / "data/vocab" / vocab
-    with open(vocab, encoding="utf-8") as file:
+    vocab, _, keywords = SETTINGS[setting]
+    with open(SHARED / "data/vocab" / vocab, encoding="utf-8") as file:
         pieces = {line.rstrip("\n"): i for i, line in enumerate(file)}
-    reference = BertTokenizerFast(vocab=pieces, **keywords)._tokenizer
+    whole = BertTokenizerFast(vocab=pieces, **keywords)
+    if added:
+        whole.add_tokens(list(added))
+    return whole
+
+
+def compare(name, setting, texts, answers, flags="", added=None, shorten=lambda line: line):
+    """`answers(list of bytes)` gives the reference's lines; the dump program gives ours."""
+    vocab, own_flags, _ = SETTINGS[setting]
     started = time.time()
     compared = differences = 0
     texts = iter(texts)
-    with tempfile.TemporaryDirectory(dir=Path(dump).parent) as folder:
+    with tempfile.TemporaryDirectory(dir=Path(DUMP).parent) as folder:
         inputs, outputs = Path(folder) / "in", Path(folder) / "out"
+        command = [str(DUMP), str(SHARED / "data/vocab" / vocab), own_flags + "," + flags, str(inputs), str(outputs)]
+        if added is not None:
+            (Path(folder) / "added").write_text(added, encoding="utf-8")
+            command.append(str(Path(folder) / "added"))
         while True:
             block = []
             size = 0
@@ -134,22 +146,170 @@ def run(name, texts, setting, shared, dump, report):
                 for text in block:
                     file.write(struct.pack("<I", len(text)))
                     file.write(text)
-            process = subprocess.Popen([str(dump), str(vocab), flags, str(inputs), str(outputs)])
-            encodings = reference.encode_batch([text.decode("utf-8", "replace") for text in block])
+            process = subprocess.Popen(command)
+            wanted = answers(block)
             if process.wait() != 0:
                 sys.exit("compare: the dump program failed")
-            with open(outputs, encoding="ascii") as file:
-                for text, encoding, line in zip(block, encodings, file, strict=True):
-                    want = expected(encoding)
-                    if line.rstrip() != want:
-                        differences += 1
-                        if report > 0:
-                            report -= 1
-                            shown = text.decode("utf-8", "replace")
-                            print(f"  {text[:120]!r} {[hex(ord(c)) for c in shown[:40]]}\n    expected {want[:300]}\n    found    {line.rstrip()[:300]}")
+            lines = outputs.read_text(encoding="utf-8").split("\n")
+            for text, want, line in zip(block, wanted, lines[:-1], strict=True):
+                if line.rstrip() != want.rstrip():
+                    differences += 1
+                    if differences <= REPORT:
+                        shown = text.decode("utf-8", "replace")
+                        print(f"  {text[:120]!r} {[hex(ord(c)) for c in shown[:40]]}\n    expected {want[:400]}\n    found    {line.rstrip()[:400]}")
             compared += len(block)
-    print(f"{name:34} {setting:26} {compared:9} texts {differences:7} differences  {time.time() - started:6.1f} s", flush=True)
-    return compared, differences
+    print(f"{name:44} {setting:26} {compared:9} texts {differences:7} differences  {time.time() - started:6.1f} s", flush=True)
+    TOTAL[0] += compared
+    TOTAL[1] += differences
+
+
+def encoded(reference):
+    return lambda block: map(expected, reference._tokenizer.encode_batch([text.decode("utf-8", "replace") for text in block]))
+
+
+# Pairs, truncation, windows
+
+def window_texts(count, seed):
+    draw = random.Random(seed)
+    words = "the quick brown fox jumps over a lazy dog unaffable [MASK] internationalization Zürich 北京 don't 3.14 😀".split()
+    for _ in range(count):
+        a = " ".join(draw.choices(words, k=draw.choice([0, 1, 2, 3, 5, 9, 20, 40])))
+        b = " ".join(draw.choices(words, k=draw.choice([0, 1, 2, 3, 5, 9, 20, 40])))
+        most = draw.choice([4, 5, 6, 7, 8, 10, 13, 16, 25, 40, 64])
+        stride = min(draw.choice([0, 0, 1, 2, 3, 5]), most - 3)  # the reference refuses more before it has seen a text
+        head = f"{most} {draw.choice([0, 1, 1, 2, 3])} {draw.choice([0, 1])} {stride}"
+        yield "\1".join([head, a] + ([b] if draw.random() < 0.7 else [])).encode()
+
+
+def window_answers(reference):
+    backend = reference._tokenizer
+    names = [None, "longest_first", "only_first", "only_second"]
+
+    def answer(text):
+        head, *parts = text.decode().split("\1")
+        most, strategy, side, stride = map(int, head.split())
+        try:
+            # As encode() with truncation on does it, but for all of the text: since 0.23 encode() looks at the first words only,
+            # so that the overflowing windows end early and, cut from the left, words are numbered from the cut.
+            backend.no_truncation()
+            whole = [backend.encode(part, add_special_tokens=False) for part in parts]
+            if strategy != 0:
+                backend.enable_truncation(most, stride=stride, strategy=names[strategy], direction=["left", "right"][side])
+            e = backend.post_process(*whole)
+            if strategy != 0 and backend.encode(*parts).ids != e.ids:
+                return "encode and post_process of the reference differ"
+        except BaseException as problem:  # Rust panics are no Exceptions
+            if isinstance(problem, KeyboardInterrupt):
+                raise
+            return "error"
+        if strategy == 0 and len(e.ids) > most:
+            return "error"
+        return "".join(expected(w) + " / " for w in [e, *e.overflowing])
+    return lambda block: map(answer, block)
+
+
+# Added tokens
+
+ADDED = [  # content, single_word, lstrip, rstrip, normalized, special
+    ("<ent>", 0, 0, 0, 0, 1), ("<Left>", 0, 1, 0, 0, 1), ("<right>", 0, 0, 1, 0, 1), ("<both>", 0, 1, 1, 0, 0), ("zork", 1, 0, 0, 0, 0),
+    ("Frotz", 0, 0, 0, 1, 0), ("gnusto", 1, 1, 1, 1, 0), ("Größe", 0, 0, 0, 1, 0), ("<ent><ent>", 0, 0, 0, 0, 1), ("two words", 0, 0, 0, 1, 0),
+    ("中文", 0, 0, 0, 0, 0), ("x-ray", 1, 0, 0, 1, 0)]
+
+
+def added_texts(count, seed):
+    draw = random.Random(seed)
+    parts = [a[0] for a in ADDED] + ["[MASK]", "[SEP]", " ", "  ", "\t", "a", "b.", "ß", "é", "e\u0301", "中", "_", "1", "FROTZ", "ZORK", "Zork", "grosse", "GRÖSSE",
+                                     "größe", "two  words", "Two Words", "\u200b", "\u00a0", "\u2028", "\x85", "!", "[", "<", "un", "##", "\u0323", "X-Ray", "\u1d15e"]
+    for _ in range(count):
+        yield "".join(draw.choices(parts, k=draw.choice([1, 2, 3, 4, 6, 10, 16]))).encode()
+
+
+# Decoding
+
+def decode_texts(count, seed, size):
+    draw = random.Random(seed)
+    common = list(range(999, 2100)) + [0, 100, 101, 102, 103] * 10
+    for _ in range(count):
+        ids = [draw.choice(common) if draw.random() < 0.7 else draw.randrange(size) for _ in range(draw.choice([0, 1, 2, 3, 8, 30]))]
+        yield f"{draw.randrange(2)} {draw.randrange(2)} {' '.join(map(str, ids))}".encode()
+
+
+def decode_answers(reference):
+    from tokenizers import decoders
+
+    def answer(text):
+        skip, clean, *ids = map(int, text.split())
+        reference._tokenizer.decoder = decoders.WordPiece(prefix="##", cleanup=bool(clean))
+        return reference._tokenizer.decode(ids, skip_special_tokens=bool(skip))
+    return lambda block: map(answer, block)
+
+
+# google-research/bert, from its description: Python's str and unicodedata do the work
+
+class Google:
+    def __init__(self, vocab, lower):
+        with open(SHARED / "data/vocab" / vocab, encoding="utf-8") as file:
+            self.ids = {line.rstrip("\n"): i for i, line in enumerate(file)}
+        self.lower = lower
+
+    @staticmethod
+    def cjk(c):
+        return any(a <= c <= b for a, b in ((0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F), (0x2B740, 0x2B81F),
+                                            (0x2B820, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F)))
+
+    @staticmethod
+    def punctuation(ch):
+        c = ord(ch)
+        return 33 <= c <= 47 or 58 <= c <= 64 or 91 <= c <= 96 or 123 <= c <= 126 or unicodedata.category(ch)[0] == "P"
+
+    def words(self, text):
+        out = []
+        for ch in text:
+            category = unicodedata.category(ch)
+            if ch in " \t\n\r" or category == "Zs":
+                out.append(" ")
+            elif ord(ch) in (0, 0xFFFD) or category in ("Cc", "Cf"):
+                pass
+            else:
+                out.append(f" {ch} " if self.cjk(ord(ch)) else ch)
+        for token in "".join(out).split():
+            if self.lower:
+                token = "".join(ch for ch in unicodedata.normalize("NFD", token.lower()) if unicodedata.category(ch) != "Mn")
+            word = ""
+            for ch in token:
+                if self.punctuation(ch):
+                    if word:
+                        yield word
+                    yield ch
+                    word = ""
+                else:
+                    word += ch
+            if word:
+                yield word
+
+    def __call__(self, text):
+        out = []
+        for word in self.words(text):
+            pieces, at = [], 0
+            while at < len(word) <= 200:
+                for end in range(len(word), at, -1):
+                    piece = self.ids.get(("##" if at else "") + word[at:end])
+                    if piece is not None:
+                        break
+                else:
+                    pieces = []
+                    break
+                pieces.append(piece)
+                at = end
+            out += pieces or [self.ids["[UNK]"]]
+        return " ".join(map(str, out))
+
+
+def known_to_15(texts, newer):
+    """Without the texts that hold characters which Python knows and Unicode 15.0 does not."""
+    for text in texts:
+        if not any(c in newer for c in text.decode("utf-8", "replace")):
+            yield text
 
 
 def main():
@@ -161,26 +321,49 @@ def main():
     parser.add_argument("--only", default="", help="part of the names of the checks to run: code points, files, random")
     parser.add_argument("--setting", default="", help="one of " + ", ".join(SETTINGS))
     parser.add_argument("--report", type=int, default=5, help="differences shown for each check")
+    parser.add_argument("--newer", help="file of hexadecimal code points that Python's Unicode has and our database has not")
     options = parser.parse_args()
+    global SHARED, DUMP, REPORT
+    SHARED, DUMP, REPORT = options.shared, options.dump, options.report
     settings = [options.setting] if options.setting else list(SETTINGS)
-    total = [0, 0]
 
-    def check(name, texts, setting):
-        if options.only in name:
-            n, d = run(name, texts, setting, options.shared, options.dump, options.report)
-            total[0] += n
-            total[1] += d
+    def wanted(name):
+        return options.only in name
 
-    for setting in settings:
-        check("code points", code_points(), setting)
     for i, setting in enumerate(settings):
-        check("random", random_texts(options.random // len(settings), options.seed * 100 + i), setting)
+        if wanted("code points"):
+            compare("code points", setting, code_points(), encoded(fast(setting)))
+        if wanted("random"):
+            compare("random", setting, random_texts(options.random // len(settings), options.seed * 100 + i), encoded(fast(setting)))
+    for setting in settings[:4]:
+        if wanted("windows"):
+            compare("windows", setting, window_texts(options.random // 20, options.seed), window_answers(fast(setting)), flags="windows")
+        if wanted("added tokens"):
+            from tokenizers import AddedToken
+            reference = fast(setting, [AddedToken(c, single_word=bool(w), lstrip=bool(l), rstrip=bool(r), normalized=bool(n), special=bool(s))
+                                       for c, w, l, r, n, s in ADDED])
+            ids = [reference.convert_tokens_to_ids(a[0]) for a in ADDED]
+            added = "".join(f"{i} {w} {l} {r} {n} {s}\1{c}\n" for i, (c, w, l, r, n, s) in zip(ids, ADDED))
+            compare("added tokens", setting, added_texts(options.random // 10, options.seed), encoded(reference), added=added)
+        if wanted("decode"):
+            reference = fast(setting)
+            compare("decode", setting, decode_texts(options.random // 20, options.seed, len(reference)), decode_answers(reference), flags="decode")
+    newer = set()
+    if options.newer:
+        newer = {chr(int(line, 16)) for line in Path(options.newer).read_text().split()}
+    for setting in ("uncased", "cased", "chinese", "multilingual"):
+        if wanted("google") and setting in settings:
+            vocab, flags, _ = SETTINGS[setting]
+            google = Google(vocab, flags == "lower")
+            answers = lambda block: (google(text.decode("utf-8", "replace")) for text in block)
+            compare("google code points", setting, known_to_15(code_points(), newer), answers, flags="google")
+            compare("google random", setting, known_to_15(random_texts(options.random // 20, options.seed), newer), answers, flags="google")
     for path in FILES:
         for setting in settings[:4]:
-            if (options.shared / "data" / path).is_file():
-                check(f"files {path}", lines_of(options.shared / "data" / path), setting)
-    print(f"{total[0]} texts compared, {total[1]} differences")
-    sys.exit(total[1] != 0)
+            if wanted(f"files {path}") and (SHARED / "data" / path).is_file():
+                compare(f"files {path}", setting, lines_of(SHARED / "data" / path), encoded(fast(setting)))
+    print(f"{TOTAL[0]} texts compared, {TOTAL[1]} differences")
+    sys.exit(TOTAL[1] != 0)
 
 
 if __name__ == "__main__":

@@ -92,20 +92,15 @@ class added_tokens {
   static bool is_space(char32_t c) noexcept {
     return (c >= 9 && c <= 13) || c == 0x85 || unicode::kind_of<reference::transformers>(c) == kind::space;
   }
-  static const char* back(const char* begin, const char* p) noexcept {
-    const char* q = p - 1;
-    while (q > begin && p - q < 4 && (static_cast<unsigned char>(*q) & 0xC0u) == 0x80u) --q;
-    return utf8::decode(q, p).bytes == static_cast<unsigned>(p - q) ? q : p - 1;
-  }
   static bool ends_with_word(const char* begin, const char* p) noexcept {
-    return p > begin && unicode::contains(unicode::word_characters, utf8::decode(back(begin, p), p).code);
+    return p > begin && unicode::contains(unicode::word_characters, utf8::decode(utf8::previous(begin, p), p).code);
   }
   static bool starts_with_word(const char* p, const char* end) noexcept {
     return p < end && unicode::contains(unicode::word_characters, utf8::decode(p, end).code);
   }
   static const char* spaces_before(const char* begin, const char* p) noexcept {
     while (p > begin) {
-      const char* const q = back(begin, p);
+      const char* const q = utf8::previous(begin, p);
       if (!is_space(utf8::decode(q, p).code)) break;
       p = q;
     }

@@ -56,6 +56,7 @@ class scanner {
     }
   }
 
+  [[nodiscard]] const text::folding<Reference>& folding() const noexcept { return folding_; }
   [[nodiscard]] const normal_form& form() const noexcept { return folding_.form(); }
   [[nodiscard]] token_id unknown() const noexcept { return unknown_; }
   [[nodiscard]] std::size_t max_characters() const noexcept { return max_characters_; }
@@ -68,13 +69,14 @@ class scanner {
   }
 
  private:
-  using step = typename folding<Reference>::step;
+  using step = typename text::folding<Reference>::step;
 
   // A block is read with 16 bytes beyond it, so that a word anywhere in it can be read at once.
   static constexpr std::size_t slack = 16;
 
   template <bool Lower, class Sink>
   void scan_as(const char* p, const char* const end, Sink& sink) const {
+    const char* const floor = p;
     char tail[ascii::block_bytes + slack];
     while (p < end) {
       const auto left = static_cast<std::size_t>(end - p);
@@ -97,18 +99,18 @@ class scanner {
           const auto size = static_cast<unsigned>(std::countr_one(sorted.words >> at));
           const unsigned stop = at + size;
           if (stop >= ascii::block_bytes && !last) {
-            resume = at != 0 ? p + at : long_word(p, end, sink);  // the next block begins with this word
+            resume = at != 0 ? p + at : any_words(floor, p, end, sink);  // the next block begins with this word
             break;
           }
           if (stop < ascii::block_bytes && (sorted.others >> stop & 1u) != 0) {
-            resume = any_words(p + at, end, sink);
+            resume = any_words(floor, p + at, end, sink);
             break;
           }
           ascii_word<Lower>(block + at, size, p + at, sink);
           if (stop >= ascii::block_bytes) break;
           todo &= ~std::uint64_t{0} << stop;
         } else if ((sorted.others >> at & 1u) != 0) {
-          resume = any_words(p + at, end, sink);
+          resume = any_words(floor, p + at, end, sink);
           break;
         } else {
           const token_id id = single_[static_cast<unsigned char>(block[at])];
@@ -157,12 +159,6 @@ class scanner {
     const std::size_t count = characters > max_characters_ ? 0 : pieces_.match(word, bytes, ids);
     if (count != 0) sink(scanned_word{ids, count, true, source, word, bytes, characters, map});
     else sink(scanned_word{&unknown_, 1, false, source, word, bytes, characters, map});
-  }
-
-  // A word of 64 letters and digits or more: as any other, but out of the way of the fast loop.
-  template <class Sink>
-  const char* long_word(const char* p, const char* end, Sink& sink) const {
-    return any_words(p, end, sink);
   }
 
   // The word that is being put together.
@@ -216,15 +212,15 @@ class scanner {
     word.bytes = word.characters = 0;
   }
 
-  // Words of any characters, from `p` on; returns where plain ASCII goes on after a word.
+  // Words of any characters, from `p` on; returns where plain ASCII goes on after a word. The text begins at `floor`.
   template <class Sink>
-  const char* any_words(const char* p, const char* const end, Sink& sink) const {
+  const char* any_words(const char* const floor, const char* p, const char* const end, Sink& sink) const {
     gathered<Sink::tracks> word;
     const char* run = p;  // where the combining marks after the last starter begin
     while (p < end) {
       const auto [code, bytes] = utf8::decode(p, end);
       const char* const next = p + bytes;
-      if (code < folding<Reference>::tabled) {
+      if (code < text::folding<Reference>::tabled) {
         const auto entry = folding_[code];
         switch (entry.what()) {
           case step::letters: {
@@ -258,7 +254,7 @@ class scanner {
           case step::mark:
             break;
           case step::hard:
-            p = hard(code, p, next, end, run, word, sink);
+            p = hard(code, floor, p, next, end, run, word, sink);
             continue;
         }
         p = next;
@@ -269,7 +265,7 @@ class scanner {
       if (k == kind::cjk) {
         flush(word, sink);
         if (unicode::is_mapped(bits)) {
-          p = hard(code, p, next, end, run, word, sink);
+          p = hard(code, floor, p, next, end, run, word, sink);
           flush(word, sink);
         } else {
           lone(word, code, p, next, sink);
@@ -286,7 +282,7 @@ class scanner {
         p = next;
         continue;
       } else {
-        p = hard(code, p, next, end, run, word, sink);
+        p = hard(code, floor, p, next, end, run, word, sink);
         continue;
       }
       if (p < end && static_cast<unsigned char>(*p) < 0x80) return p;
@@ -304,8 +300,8 @@ class scanner {
 
   // Any letter, mark or punctuation mark, by its folded form; returns where to go on.
   template <bool Tracks, class Sink>
-  const char* hard(char32_t code, const char* p, const char* next, const char* end, const char*& run, gathered<Tracks>& word,
-                   Sink& sink) const {
+  const char* hard(char32_t code, const char* floor, const char* p, const char* next, const char* end, const char*& run,
+                   gathered<Tracks>& word, Sink& sink) const {
     const unsigned bits = unicode::bits_of(code);
     if (folding_.reorders(code, bits)) {
       char32_t parts[4];
@@ -313,10 +309,37 @@ class scanner {
       if (unicode::combining_class<Reference>(parts[0]) == 0) run = p;  // a letter: the run begins inside it
       return reordered(end, run, word, sink);
     }
-    const folded f = folding_.fold(code, bits);
+    folded f = folding_.fold(code, bits);
+    if constexpr (Reference::lower_first)
+      if (code == 0x3A3 && form().lowercase && is_final(floor, p, next, end)) f.code[0] = 0x3C2;
     for (unsigned i = 0; i < f.count; ++i) put(f.code[i], p, next, word, sink);
     if (f.count != 0 || unicode::combining_class<Reference>(code) == 0) run = next;
     return next;
+  }
+
+  // Whether the capital sigma in [p, next) ends its word as str.lower sees it: a cased letter before it and none after, what is
+  // case-ignorable passed over, within the white space around.
+  [[nodiscard]] bool is_final(const char* floor, const char* p, const char* next, const char* end) const noexcept {
+    const auto cased = [&](char32_t c, bool& decided) {
+      const kind k = folding_.kind_of(c);
+      if (k == kind::drop) return false;
+      if (k == kind::space || k == kind::cjk) return decided = true, false;
+      if (unicode::contains(unicode::case_ignorable, c)) return false;
+      return decided = true, unicode::contains(unicode::cased, c);
+    };
+    bool decided = false, before = false, after = false;
+    while (p > floor && !decided) {
+      const char* const q = utf8::previous(floor, p);
+      before = cased(utf8::decode(q, p).code, decided);
+      p = q;
+    }
+    if (!before) return false;
+    for (decided = false; next < end && !decided;) {
+      const auto [code, bytes] = utf8::decode(next, end);
+      after = cased(code, decided);
+      next += bytes;
+    }
+    return !after;
   }
 
   template <bool Tracks, class Sink>
@@ -386,7 +409,7 @@ class scanner {
 
   [[nodiscard]] char32_t lowered(char32_t c) const noexcept { return form().lowercase ? unicode::lower(c) : c; }
 
-  folding<Reference> folding_;
+  text::folding<Reference> folding_;
   word_table whole_;
   wordpiece pieces_;
   token_id unknown_;

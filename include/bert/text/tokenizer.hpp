@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <exception>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -15,10 +16,12 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/execution.hpp"
 #include "bert/tensor/token_batch.hpp"
 #include "bert/text/added_tokens.hpp"
 #include "bert/text/decode.hpp"
 #include "bert/text/encoding.hpp"
+#include "bert/text/normalized_text.hpp"
 #include "bert/text/scanner.hpp"
 #include "bert/text/tokenizer_options.hpp"
 #include "bert/text/unicode.hpp"
@@ -45,7 +48,23 @@ class basic_tokenizer {
                  {options_.lowercase, options_.strip_accents.value_or(options_.lowercase), options_.tokenize_chinese_chars,
                   options_.clean_text},
                  unk_, options_.max_word_characters != 0 ? options_.max_word_characters : Reference::max_word_characters),
-        added_(all_added()) {
+        tokens_(all_added()) {
+    std::vector<added_token> raw, normalized;
+    for (const auto& t : tokens_) {
+      if (t.special) special_ids_.push_back(t.id);
+      const bool named = std::any_of(options_.added.begin(), options_.added.end(), [&](const auto& a) { return a.content == t.content; });
+      if (!Reference::finds_specials && !named) continue;
+      if (!t.normalized) {
+        raw.push_back(t);
+        continue;
+      }
+      normalized.push_back(t);
+      normalized.back().content = normalize(scanner_.folding(), t.content.data(), t.content.data() + t.content.size()).text;
+      if (normalized.back().content.empty()) normalized.pop_back();
+    }
+    std::sort(special_ids_.begin(), special_ids_.end());
+    raw_ = added_tokens(std::move(raw));
+    normalized_ = added_tokens(std::move(normalized));
     extend();
   }
 
@@ -65,7 +84,8 @@ class basic_tokenizer {
   [[nodiscard]] bool strip_accents() const noexcept { return scanner_.form().strip_accents; }
   [[nodiscard]] bool tokenize_chinese_chars() const noexcept { return options_.tokenize_chinese_chars; }
   [[nodiscard]] std::size_t max_word_characters() const noexcept { return scanner_.max_characters(); }
-  [[nodiscard]] const std::vector<added_token>& added() const noexcept { return added_.all(); }
+  /// The five special tokens that the vocabulary has, and those of the options.
+  [[nodiscard]] const std::vector<added_token>& added() const noexcept { return tokens_; }
 
   /// Appends the pieces of `text`, no [CLS] or [SEP]; in `parts`, if given, whether each begins or continues a word
   /// (named tokens such as [MASK] are `special`). Allocates only to grow the vectors.
@@ -102,6 +122,34 @@ class basic_tokenizer {
   }
   [[nodiscard]] token_batch encode(const std::vector<std::string>& texts, const encode_options& options = {}) const {
     return encode(std::span<const std::string>(texts), options);
+  }
+
+  /// The same on the threads of `run`; the batch does not depend on how many they are.
+  template <executor Executor>
+  [[nodiscard]] token_batch encode(std::span<const std::string> texts, const encode_options& options, const Executor& run) const {
+    const std::size_t parts = std::min(texts.size(), 8 * run.width());
+    std::vector<token_batch> done(parts);
+    std::vector<std::exception_ptr> failed(parts);
+    run.parallel_for(parts, [&](std::size_t i) {
+      try {
+        for (std::size_t t = texts.size() * i / parts; t < texts.size() * (i + 1) / parts; ++t) encode_into(done[i], texts[t], options);
+      } catch (...) {
+        failed[i] = std::current_exception();
+      }
+    });
+    for (const auto& failure : failed)
+      if (failure) std::rethrow_exception(failure);
+    token_batch batch;
+    batch_shape whole{0, 0, 0, 0};
+    for (const auto& part : done) {
+      whole.sequences += part.sequences();
+      whole.tokens += part.tokens();
+    }
+    batch.reserve(whole);
+    for (const auto& part : done)
+      for (std::size_t s = 0; s < part.sequences(); ++s) batch.add(part[s], part.segments(s));
+    mark(batch);
+    return batch;
   }
 
   /// Appends one sequence to `batch` and returns how many tokens were cut off (0 without a limit). Asks for no scores.
@@ -148,7 +196,7 @@ class basic_tokenizer {
   }
   /// Whether the id is that of [CLS], [SEP] and so on, or of a special added token.
   [[nodiscard]] bool is_special(token_id id) const noexcept {
-    return std::any_of(added().begin(), added().end(), [id](const added_token& t) { return t.special && t.id == id; });
+    return std::binary_search(special_ids_.begin(), special_ids_.end(), id);
   }
 
   /// The pieces of `text` as strings, without [CLS] and [SEP].
@@ -215,9 +263,25 @@ class basic_tokenizer {
 
   template <class Sink>
   void pass(std::string_view text, Sink& sink) const {
-    added_.split(
-        text.data(), text.data() + text.size(), [&](const char* first, const char* last) { scanner_.scan(first, last, sink); },
+    raw_.split(
+        text.data(), text.data() + text.size(),
+        [&](const char* first, const char* last) {
+          if (normalized_.empty()) scanner_.scan(first, last, sink);
+          else pass_normalized(first, last, sink);
+        },
         [&](const added_token& t, const char* first, const char* last) { sink.special(t, first, last); });
+  }
+
+  template <class Sink>
+  void pass_normalized(const char* begin, const char* end, Sink& sink) const {
+    const normalized_text normal = normalize(scanner_.folding(), begin, end);
+    original_places<Sink> back{normal, begin, sink};
+    const char* const text = normal.text.data();
+    normalized_.split(
+        text, text + normal.text.size(), [&](const char* first, const char* last) { scanner_.scan(first, last, back); },
+        [&](const added_token& t, const char* first, const char* last) {
+          sink.special(t, begin + normal.first[static_cast<std::size_t>(first - text)], begin + normal.last[static_cast<std::size_t>(last - text) - 1]);
+        });
   }
 
   void mark(token_batch& batch) const {
@@ -369,7 +433,9 @@ class basic_tokenizer {
   token_id unk_, cls_, sep_;
   std::optional<token_id> pad_, mask_;
   scanner<Reference> scanner_;
-  added_tokens added_;
+  std::vector<added_token> tokens_;
+  std::vector<token_id> special_ids_;
+  added_tokens raw_, normalized_;
 };
 
 /// The tokens of transformers' BertTokenizerFast.

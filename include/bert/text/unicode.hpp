@@ -23,6 +23,7 @@ struct transformers {
   static constexpr unsigned kind_shift = 0;                ///< where its bits lie in unicode::stage3
   static constexpr bool late_decompositions = false;       ///< what came after Unicode 9.0 decomposes
   static constexpr bool lower_first = false;               ///< str.lower() before accents are stripped, final sigma included
+  static constexpr bool finds_specials = true;             ///< [MASK] and the like are found in text
 };
 
 /// google-research/bert's tokenization.py.
@@ -31,6 +32,7 @@ struct google {
   static constexpr unsigned kind_shift = 3;
   static constexpr bool late_decompositions = true;
   static constexpr bool lower_first = true;
+  static constexpr bool finds_specials = false;  ///< "[MASK]" in text is three words
 };
 
 }  // namespace reference

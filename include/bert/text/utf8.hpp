@@ -42,6 +42,13 @@ constexpr decoded decode(const char* p, const char* end) noexcept {
   return {(a & 0x07u) << 18 | (byte(p + 1) & 0x3Fu) << 12 | (byte(p + 2) & 0x3Fu) << 6 | (byte(p + 3) & 0x3Fu), 4};
 }
 
+/// Where the code point before `p` begins; begin < p.
+constexpr const char* previous(const char* begin, const char* p) noexcept {
+  const char* q = p - 1;
+  while (q > begin && p - q < 4 && detail::trails(q)) --q;
+  return decode(q, p).bytes == static_cast<unsigned>(p - q) ? q : p - 1;
+}
+
 /// Writes `code` at `out` (room for 4 bytes) and returns how many bytes it took.
 constexpr unsigned encode(char32_t code, char* out) noexcept {
   const auto put = [out](unsigned i, char32_t value) { out[i] = static_cast<char>(static_cast<unsigned char>(value)); };

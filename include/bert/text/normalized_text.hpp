@@ -1,0 +1,82 @@
+// A whole text in normal form, with the place that every byte came from: for added tokens that are looked for there.
+// Layer: text. Test: tests/unit/text/added_tokens_test.cpp
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bert/text/fold.hpp"
+#include "bert/text/scanner.hpp"
+#include "bert/text/utf8.hpp"
+
+namespace bert::text {
+
+/// Byte i of `text` came from bytes [first[i], last[i]) of the input.
+struct normalized_text {
+  std::string text;
+  std::vector<std::size_t> first, last;
+
+  void add(char32_t code, std::size_t from, std::size_t to) {
+    utf8::append(code, text);
+    first.resize(text.size(), from);
+    last.resize(text.size(), to);
+  }
+};
+
+/// Control characters gone, white space made spaces, spaces around CJK characters, accents and case as `folding` has it.
+/// Combining marks stay in the order in which they were written.
+template <class Reference>
+[[nodiscard]] normalized_text normalize(const folding<Reference>& folding, const char* const begin, const char* const end) {
+  normalized_text out;
+  for (const char* p = begin; p < end;) {
+    const auto [code, bytes] = utf8::decode(p, end);
+    const auto from = static_cast<std::size_t>(p - begin), to = from + bytes;
+    p += bytes;
+    const unsigned bits = unicode::bits_of(code);
+    const kind k = folding.kind_from(bits, code);
+    if (k == kind::drop) continue;
+    if (k == kind::space) {
+      out.add(' ', from, to);
+      continue;
+    }
+    if (k == kind::cjk) out.add(' ', from, to);
+    const folded f = folding.fold(code, bits);
+    for (unsigned i = 0; i < f.count; ++i) out.add(f.code[i], from, to);
+    if (k == kind::cjk) out.add(' ', from, to);
+  }
+  return out;
+}
+
+/// Passes the words of normalised text on as words of the input that it came from.
+template <class Sink>
+struct original_places {
+  static constexpr bool tracks = Sink::tracks;
+  const normalized_text& from;
+  const char* input;
+  Sink& sink;
+  std::vector<std::uint32_t> first = {}, last = {};
+
+  void operator()(scanned_word w) {
+    const auto at = static_cast<std::size_t>(w.begin - from.text.data());
+    const auto place = [&](std::size_t i, bool end) { return at + (w.map == nullptr ? i + end : end ? w.map->last[i] : w.map->first[i]); };
+    const std::size_t base = from.first[place(0, false)];
+    w.begin = input + base;
+    if constexpr (tracks) {
+      first.clear();
+      last.clear();
+      for (std::size_t i = 0; i < w.bytes; ++i) {
+        first.push_back(static_cast<std::uint32_t>(from.first[place(i, false)] - base));
+        last.push_back(static_cast<std::uint32_t>(from.last[place(i, true) - 1] - base));
+      }
+      const origins map{first.data(), last.data()};
+      w.map = &map;
+      sink(w);
+    } else {
+      sink(w);
+    }
+  }
+};
+
+}  // namespace bert::text
