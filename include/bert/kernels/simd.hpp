@@ -17,6 +17,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
@@ -104,6 +105,21 @@ inline void for_each_register(std::size_t n, Body&& body) {
 #endif
 }
 
+/// x itself, held in a register: g++ 12 would rather load it again from memory for each of its uses, 16 loads a step of a
+/// 4 x 4 tile in place of 4, on cores that load one or two registers a cycle.
+[[nodiscard]] inline simd in_register(simd x) noexcept {
+#if defined(__GNUC__) && defined(__x86_64__)
+#if defined(__AVX512F__)
+  asm("" : "+v"(x.data));
+#else
+  asm("" : "+x"(x.data));
+#endif
+#elif defined(__GNUC__) && defined(__aarch64__)
+  asm("" : "+w"(x.data));
+#endif
+  return x;
+}
+
 /// The sum of the lanes, pairwise by halves: the same order on every call.
 [[nodiscard]] inline float sum(simd x) noexcept {
   std::array<float, lanes> v;
@@ -147,6 +163,28 @@ inline void for_each_register(std::size_t n, Body&& body) {
   const simd_int bits = xsimd::bitwise_cast<simd_int>(x), exponent = (bits - simd_int(root_half)) >> 23;
   e = xsimd::to_float(exponent);
   return xsimd::bitwise_cast<simd>(bits - (exponent << 23));
+}
+
+namespace detail {
+
+template <std::size_t From, std::size_t... I>
+[[nodiscard]] inline simd interleave(simd a, simd b, std::index_sequence<I...>) noexcept {
+  return __builtin_shufflevector(a.data, b.data, static_cast<int>(From + I / 2 + I % 2 * lanes)...);
+}
+
+}  // namespace detail
+
+/// Turns `lanes` registers, the rows of a square, into its columns: log2(lanes) perfect shuffles. By the compilers' own shuffle, as
+/// xsimd's zip_lo and zip_hi stay within 128 bits in some versions and not in others.
+inline void transpose(simd (&rows)[lanes]) noexcept {
+  for (std::size_t stage = 1; stage < lanes; stage *= 2) {
+    simd next[lanes];
+    for (std::size_t i = 0; i < lanes / 2; ++i) {
+      next[2 * i] = detail::interleave<0>(rows[i], rows[i + lanes / 2], std::make_index_sequence<lanes>{});
+      next[2 * i + 1] = detail::interleave<lanes / 2>(rows[i], rows[i + lanes / 2], std::make_index_sequence<lanes>{});
+    }
+    for (std::size_t i = 0; i < lanes; ++i) rows[i] = next[i];
+  }
 }
 
 }  // namespace bert::kernels
