@@ -19,7 +19,7 @@
 namespace bert::test {
 
 /// The greatest difference over the greatest expected value.
-inline double distance(const std::vector<float>& got, const std::vector<double>& expected) {
+inline double distance(const array<float>& got, const array<double>& expected) {
   double worst = 0, size = 1e-30;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const double off = std::abs(static_cast<double>(got[i]) - expected[i]);
@@ -58,6 +58,7 @@ void backward_agrees_with_reference(K k, double tolerance = 3e-6) {
   const auto d_out = output_gradients<float>(k);
   auto d_in = filled<float>(k.inputs(), 0.5f);
   auto expected = filled<double>(k.inputs(), 0.0);
+  save_for_backward(k, in);
   k.backward(execution::serial{}, in, d_out, d_in);
   k.reference_backward(to_double(in), to_double(d_out), expected);
   for (std::size_t i = 0; i < d_in.size(); ++i) {
@@ -110,6 +111,7 @@ template <kernel_description K>
 void threads_change_nothing(K k) {
   CAPTURE(k.label());
   const auto in = random_arrays<float>(k.inputs(), 1);
+  save_for_backward(k, in);
   const auto run = [&](const auto& executor) {
     auto out = filled<float>(k.outputs(), 0.0f);
     k.forward(executor, in, out);

@@ -32,12 +32,29 @@ inline constexpr std::size_t query_block = block_registers * lanes;
   return std::uint64_t{token} * heads + head;
 }
 
-/// out[d * width + i] = factor * rows[i * stride + d] for i < count, 0 for i from there to width.
+/// out[d * width + i] = factor * rows[i * stride + d] for i < count, 0 for i from there to width, which is whole registers.
 template <std::size_t HeadDim>
 inline void transpose_queries(const float* rows, std::size_t stride, std::size_t count, std::size_t width, float factor, float* out) noexcept {
-  for (std::size_t i = 0; i < count; ++i)
-    for (std::size_t d = 0; d < HeadDim; ++d) out[d * width + i] = factor * rows[i * stride + d];
-  for (std::size_t d = 0; d < HeadDim; ++d) std::fill(out + d * width + count, out + (d + 1) * width, 0.0f);
+  const simd factors(factor);
+  for (std::size_t i = 0; i < width; i += lanes)
+    for_each_register(HeadDim, [&](std::size_t d, auto extent) {
+      simd square[lanes];
+      for (std::size_t r = 0; r < lanes; ++r) square[r] = i + r < count ? load(rows + (i + r) * stride + d, extent) : zero();
+      transpose(square);
+      for (std::size_t k = 0; k < std::min(lanes, HeadDim - d); ++k) store(out + (d + k) * width + i, square[k] * factors);
+    });
+}
+
+/// rows[i * stride + d] = in[d * width + i] * share[i] for i < count: the way back.
+template <std::size_t HeadDim>
+inline void transpose_sums(const float* in, const float* share, std::size_t count, std::size_t width, float* rows, std::size_t stride) noexcept {
+  for (std::size_t i = 0; i < count; i += lanes)
+    for_each_register(HeadDim, [&](std::size_t d, auto extent) {
+      simd square[lanes];
+      for (std::size_t k = 0; k < lanes; ++k) square[k] = d + k < HeadDim ? load(in + (d + k) * width + i) * load(share + i) : zero();
+      transpose(square);
+      for (std::size_t r = 0; r < std::min(lanes, count - i); ++r) store(rows + (i + r) * stride + d, square[r], extent);
+    });
 }
 
 /// What one (sequence, head) is made of: its first query, key and value, and where the results go.
@@ -111,8 +128,7 @@ void attend(const attention_task& task, std::size_t first, std::size_t count, co
     store(share + j * lanes, simd(1.0f) / total[j]);
     if (task.log_sum != nullptr) store(log_sums + j * lanes, log(total[j]) + top[j]);
   });
-  for (std::size_t i = 0; i < count; ++i)
-    for (std::size_t d = 0; d < HeadDim; ++d) task.context[(first + i) * task.context_stride + d] = sums[d * width + i] * share[i];
+  transpose_sums<HeadDim>(sums, share, count, width, task.context + first * task.context_stride, task.context_stride);
   if (task.log_sum != nullptr) std::copy_n(log_sums, count, task.log_sum + first);
 }
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "bert/core/execution.hpp"
 #include "bert/core/memory.hpp"
@@ -34,7 +35,7 @@ inline void head_product(std::size_t rows, std::size_t depth, left_operand a, co
       if constexpr (panel + 1 == panels && j + 1 == wide) out(i, column + j * lanes, x, ending);
       else out(i, column + j * lanes, x, whole{});
     };
-    if constexpr (panel + 1 == panels) block_product<wide>(rows, depth, a, right_operand<decltype(ending)>{b + column, b_stride, ending}, put);
+    if constexpr (panel + 1 == panels) block_product<wide>(rows, depth, a, right_operand<std::decay_t<decltype(ending)>>{b + column, b_stride, ending}, put);
     else block_product<wide>(rows, depth, a, right_operand<>{b + column, b_stride}, put);
   });
 }

@@ -46,17 +46,20 @@ inline void block_tile(std::size_t depth, left_operand a, right_operand<Last> b,
   simd sums[Rows][Registers];
   unrolled<Rows>([&](auto i) { unrolled<Registers>([&](auto j) { sums[i][j] = zero(); }); });
   const float *left = a.data, *right = b.data;
-  for (std::size_t k = 0; k < depth; ++k, left += a.depth, right += b.depth) {
-    simd row[Registers];
-    unrolled<Registers>([&](auto j) {
-      if constexpr (j + 1 == Registers) row[j] = load(right + j * lanes, b.last);
-      else row[j] = load(right + j * lanes);
-    });
-    unrolled<Rows>([&](auto i) {
-      const simd x(left[i * a.row]);
-      unrolled<Registers>([&](auto j) { sums[i][j] = fma(x, row[j], sums[i][j]); });
-    });
+  const auto at = [&](auto j) {
+    if constexpr (j + 1 == Registers) return in_register(load(right + j * lanes, b.last));
+    else return in_register(load(right + j * lanes));
+  };
+  [&]<std::size_t... J>(std::index_sequence<J...>) {
+    const auto step = [&](auto... row) {
+      unrolled<Rows>([&](auto i) {
+        const simd x(left[i * a.row]);
+        ((sums[i][J] = fma(x, row, sums[i][J])), ...);
+      });
+    };
+    for (std::size_t k = 0; k < depth; ++k, left += a.depth, right += b.depth) step(at(std::integral_constant<std::size_t, J>{})...);
   }
+  (std::make_index_sequence<Registers>{});
   unrolled<Rows>([&](auto i) { unrolled<Registers>([&](auto j) { result(i, j, sums[i][j]); }); });
 }
 

@@ -12,14 +12,14 @@ namespace bert::kernels {
 
 /// c[0] + c[1] x + c[2] x^2 + …
 template <std::size_t Count>
-[[nodiscard]] inline simd polynomial(simd x, const float (&c)[Count]) noexcept {
+[[nodiscard, gnu::always_inline]] inline simd polynomial(simd x, const float (&c)[Count]) noexcept {
   simd sum(c[Count - 1]);
   for (std::size_t i = Count - 1; i-- > 0;) sum = fma(sum, x, simd(c[i]));
   return sum;
 }
 
 /// 2^x within 1.6e-7 of it, relatively; below 2^-126 it stays there, from 2^128 on it is infinite on AVX-512 and 2^127.99 elsewhere.
-[[nodiscard]] inline simd exp2(simd x) noexcept {
+[[nodiscard, gnu::always_inline]] inline simd exp2(simd x) noexcept {
   // In this order both bounds let a NaN through.
   x = max(simd(-126.0f), x);
 #if !defined(__AVX512F__)
@@ -35,7 +35,7 @@ template <std::size_t Count>
 inline constexpr float log2_e = 1.4426950408889634f, log_2 = 0.6931471805599453f;
 
 /// e^x within 1.5e-7 of it, relatively, for x in [-87.3, 88]; bounded as exp2 is.
-[[nodiscard]] inline simd exp(simd x) noexcept {
+[[nodiscard, gnu::always_inline]] inline simd exp(simd x) noexcept {
   x = max(simd(-87.33654f), min(simd(88.37626f), x));
   const simd n = round(x * simd(log2_e));
   // log 2 in two parts, the first of 12 bits, so that n times it is exact.
@@ -46,7 +46,7 @@ inline constexpr float log2_e = 1.4426950408889634f, log_2 = 0.6931471805599453f
 }
 
 /// log x for normal x > 0, within 1e-7 relatively, or 3e-9 absolutely where x is near 1.
-[[nodiscard]] inline simd log(simd x) noexcept {
+[[nodiscard, gnu::always_inline]] inline simd log(simd x) noexcept {
   simd e;
   const simd f = split_exponent(x, e) - simd(1.0f), square = f * f;
   // log(1 + f) = f - f^2/2 + f^3 P(f)
@@ -66,7 +66,7 @@ inline constexpr float log2_e = 1.4426950408889634f, log_2 = 0.6931471805599453f
 }
 
 /// P(Z > a) for a standard normal Z and 0 <= a <= 6, within 1e-7: 2^-q(a), as -log2 of it is almost a parabola.
-[[nodiscard]] inline simd normal_tail(simd a) noexcept {
+[[nodiscard, gnu::always_inline]] inline simd normal_tail(simd a) noexcept {
   return exp2(-polynomial(a, {0.9999999403953552f, 1.1511069536209106f, 0.45919308066368103f, 0.052546389400959015f,
                               -0.007142714224755764f, 0.00020242936443537474f, 0.0001572978071635589f, -3.297160583315417e-05f,
                               2.2761335003451677e-06f}));

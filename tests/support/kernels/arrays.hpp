@@ -9,12 +9,38 @@
 #include <vector>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/memory.hpp"
 #include "bert/core/random.hpp"
 
 namespace bert::test {
 
+/// Memory as bert::buffer has it, for benchmarks: cache-line aligned, on huge pages if large.
 template <class T>
-using arrays = std::vector<std::vector<T>>;
+struct aligned_allocator {
+  using value_type = T;
+  aligned_allocator() = default;
+  template <class U>
+  aligned_allocator(const aligned_allocator<U>&) noexcept {}  // NOLINT
+  T* allocate(std::size_t count) {
+    constexpr std::size_t huge = std::size_t{1} << 21;
+    const std::size_t bytes = round_up(count * sizeof(T), alignment), at = bytes < huge ? alignment : huge;
+    void* memory = ::operator new(bytes, std::align_val_t{at});
+#if defined(__linux__)
+    if (bytes >= huge) madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
+    return static_cast<T*>(memory);
+  }
+  void deallocate(T* p, std::size_t count) noexcept {
+    const std::size_t bytes = round_up(count * sizeof(T), alignment);
+    ::operator delete(static_cast<void*>(p), std::align_val_t{bytes < (std::size_t{1} << 21) ? alignment : std::size_t{1} << 21});
+  }
+  bool operator==(const aligned_allocator&) const = default;
+};
+
+template <class T>
+using array = std::vector<T, aligned_allocator<T>>;
+template <class T>
+using arrays = std::vector<array<T>>;
 using sizes = std::vector<std::size_t>;
 
 template <class T>
@@ -61,6 +87,12 @@ concept differentiable_kernel = kernel_description<K> && requires(K k, const arr
   { k.adds(i) } -> std::same_as<bool>;
   { k.has_gradient(i) } -> std::same_as<bool>;
 };
+
+/// What the backward pass needs of a forward one is kept in the description.
+template <class K>
+void save_for_backward(K& k, const arrays<float>& in) {
+  if constexpr (requires { k.save(execution::serial{}, in); }) k.save(execution::serial{}, in);
+}
 
 /// Gradients by the outputs: random, or one constant where the kernel's interface has one factor for all.
 template <class T, class K>

@@ -19,6 +19,7 @@ struct attention_kernel {
   std::vector<std::size_t> starts{0};
   std::size_t heads = 1;
   kernels::dropout drop{};
+  array<float> context, log_sum;  // what the forward pass leaves for the backward one
 
   attention_kernel(std::vector<std::size_t> lengths, std::size_t heads_, kernels::dropout drop_ = {}) : heads(heads_), drop(drop_) {
     for (const auto length : lengths) starts.push_back(starts.back() + length);
@@ -33,21 +34,24 @@ struct attention_kernel {
   static bool adds(std::size_t) { return false; }
   static bool has_gradient(std::size_t) { return true; }
   /// Multiplications and additions of q k^T and p v.
-  [[nodiscard]] double flops() const {
+  [[nodiscard]] double flops() const { return 2 * products(); }
+  /// … and, q k^T computed again, of d_v, d_p, d_q, d_k.
+  [[nodiscard]] double backward_flops() const { return 5 * products(); }
+  [[nodiscard]] double products() const {
     double all = 0;
     for (std::size_t s = 0; s + 1 < starts.size(); ++s) {
       const auto length = static_cast<double>(starts[s + 1] - starts[s]);
-      all += 4 * length * length * static_cast<double>(hidden());
+      all += 2 * length * length * static_cast<double>(hidden());
     }
     return all;
   }
 
   template <class T>
-  [[nodiscard]] matrix<const T> wide(const std::vector<T>& x, std::size_t times) const {
+  [[nodiscard]] matrix<const T> wide(const array<T>& x, std::size_t times) const {
     return {x.data(), tokens(), times * hidden()};
   }
   template <class T>
-  [[nodiscard]] matrix<T> wide(std::vector<T>& x, std::size_t times) const {
+  [[nodiscard]] matrix<T> wide(array<T>& x, std::size_t times) const {
     return {x.data(), tokens(), times * hidden()};
   }
 
@@ -60,17 +64,21 @@ struct attention_kernel {
     kernels::reference::attention(HeadDim, wide(in[0], 3), starts, wide(out[0], 1), static_cast<T*>(nullptr), drop);
   }
   template <executor E>
-  void backward(const E& e, const arrays<float>& in, const arrays<float>& d_out, arrays<float>& d_in) const {
-    std::vector<float> context(tokens() * hidden()), log_sum(tokens() * heads);
+  void save(const E& e, const arrays<float>& in) {
+    context.resize(tokens() * hidden());
+    log_sum.resize(tokens() * heads);
     kernels::attention<HeadDim>(e, wide(in[0], 3), starts, wide(context, 1), log_sum.data(), drop);
-    kernels::attention_backward<HeadDim>(e, wide(in[0], 3), starts, wide(std::as_const(context), 1), log_sum.data(), wide(d_out[0], 1),
+  }
+  template <executor E>
+  void backward(const E& e, const arrays<float>& in, const arrays<float>& d_out, arrays<float>& d_in) const {
+    kernels::attention_backward<HeadDim>(e, wide(in[0], 3), starts, wide(context, 1), log_sum.data(), wide(d_out[0], 1),
                                          wide(d_in[0], 3), drop);
   }
   template <class T>
   void reference_backward(const arrays<T>& in, const arrays<T>& d_out, arrays<T>& d_in) const {
-    std::vector<T> context(tokens() * hidden()), log_sum(tokens() * heads);
-    kernels::reference::attention(HeadDim, wide(in[0], 3), starts, wide(context, 1), log_sum.data(), drop);
-    kernels::reference::attention_backward(HeadDim, wide(in[0], 3), starts, log_sum.data(), wide(d_out[0], 1), wide(d_in[0], 3), drop);
+    array<T> y(tokens() * hidden()), sums(tokens() * heads);
+    kernels::reference::attention(HeadDim, wide(in[0], 3), starts, wide(y, 1), sums.data(), drop);
+    kernels::reference::attention_backward(HeadDim, wide(in[0], 3), starts, sums.data(), wide(d_out[0], 1), wide(d_in[0], 3), drop);
   }
 };
 

@@ -31,11 +31,11 @@ struct row_kernel {
   [[nodiscard]] std::string label() const { return cat(rows, " x ", cols); }
   [[nodiscard]] std::size_t count() const { return rows * cols; }
   template <class T>
-  [[nodiscard]] matrix<const T> shaped(const std::vector<T>& x) const {
+  [[nodiscard]] matrix<const T> shaped(const array<T>& x) const {
     return {x.data(), rows, cols};
   }
   template <class T>
-  [[nodiscard]] matrix<T> shaped(std::vector<T>& x) const {
+  [[nodiscard]] matrix<T> shaped(array<T>& x) const {
     return {x.data(), rows, cols};
   }
   static bool adds(std::size_t) { return false; }
@@ -47,6 +47,7 @@ struct activation_kernel : row_kernel {
   [[nodiscard]] sizes inputs() const { return {count()}; }
   [[nodiscard]] sizes outputs() const { return {count()}; }
   [[nodiscard]] double bytes() const { return 8.0 * static_cast<double>(count()); }
+  [[nodiscard]] double backward_bytes() const { return 12.0 * static_cast<double>(count()); }
 
   template <executor E>
   void forward(const E& e, const arrays<float>& in, arrays<float>& out) const {
@@ -70,11 +71,21 @@ struct activation_kernel : row_kernel {
 
 struct layer_norm_kernel : row_kernel {
   static constexpr float epsilon = 1e-12f;
+  array<float> mean{}, rstd{};
 
   [[nodiscard]] sizes inputs() const { return {count(), cols, cols}; }
   [[nodiscard]] sizes outputs() const { return {count()}; }
   [[nodiscard]] double bytes() const { return 8.0 * static_cast<double>(count()); }
+  [[nodiscard]] double backward_bytes() const { return 12.0 * static_cast<double>(count()); }
   static bool adds(std::size_t input) { return input != 0; }
+
+  template <executor E>
+  void save(const E& e, const arrays<float>& in) {
+    mean.resize(rows);
+    rstd.resize(rows);
+    array<float> y(count());
+    kernels::layer_norm(e, shaped(in[0]), in[1].data(), in[2].data(), epsilon, shaped(y), mean.data(), rstd.data());
+  }
 
   template <executor E>
   void forward(const E& e, const arrays<float>& in, arrays<float>& out) const {
@@ -87,17 +98,14 @@ struct layer_norm_kernel : row_kernel {
   }
   template <executor E>
   void backward(const E& e, const arrays<float>& in, const arrays<float>& d_out, arrays<float>& d_in) const {
-    std::vector<float> mean(rows), rstd(rows), y(count());
-    kernels::layer_norm(e, shaped(in[0]), in[1].data(), in[2].data(), epsilon, shaped(y), mean.data(), rstd.data());
-    d_in[0] = d_out[0];  // in place
-    kernels::layer_norm_backward(e, shaped(in[0]), in[1].data(), mean.data(), rstd.data(), shaped(std::as_const(d_in[0])),
-                                 shaped(d_in[0]), d_in[1].data(), d_in[2].data());
+    kernels::layer_norm_backward(e, shaped(in[0]), in[1].data(), mean.data(), rstd.data(), shaped(d_out[0]), shaped(d_in[0]),
+                                 d_in[1].data(), d_in[2].data());
   }
   template <class T>
   void reference_backward(const arrays<T>& in, const arrays<T>& d_out, arrays<T>& d_in) const {
-    std::vector<T> mean(rows), rstd(rows), y(count());
-    kernels::reference::layer_norm(shaped(in[0]), in[1].data(), in[2].data(), T(epsilon), shaped(y), mean.data(), rstd.data());
-    kernels::reference::layer_norm_backward(shaped(in[0]), in[1].data(), mean.data(), rstd.data(), shaped(d_out[0]), shaped(d_in[0]),
+    array<T> means(rows), scales(rows), y(count());
+    kernels::reference::layer_norm(shaped(in[0]), in[1].data(), in[2].data(), T(epsilon), shaped(y), means.data(), scales.data());
+    kernels::reference::layer_norm_backward(shaped(in[0]), in[1].data(), means.data(), scales.data(), shaped(d_out[0]), shaped(d_in[0]),
                                             d_in[1].data(), d_in[2].data());
   }
 };
@@ -124,6 +132,7 @@ struct cross_entropy_kernel : row_kernel {
   [[nodiscard]] sizes inputs() const { return {count()}; }
   [[nodiscard]] sizes outputs() const { return {rows}; }
   [[nodiscard]] double bytes() const { return 8.0 * static_cast<double>(count()); }
+  [[nodiscard]] double backward_bytes() const { return 8.0 * static_cast<double>(count()); }
   [[nodiscard]] std::vector<std::int32_t> targets() const {
     std::vector<std::int32_t> all(rows);
     for (std::size_t m = 0; m < rows; ++m) all[m] = m % 4 == 3 ? -1 : static_cast<std::int32_t>(m * 7 % cols);
@@ -140,13 +149,13 @@ struct cross_entropy_kernel : row_kernel {
   }
   template <executor E>
   void backward(const E& e, const arrays<float>& in, const arrays<float>&, arrays<float>& d_in) const {
-    std::vector<float> losses(rows);
+    array<float> losses(rows);
     std::vector<std::int32_t> predicted(rows);
     kernels::cross_entropy(e, shaped(in[0]), targets(), losses.data(), predicted.data(), shaped(d_in[0]), output_gradient);
   }
   template <class T>
   void reference_backward(const arrays<T>& in, const arrays<T>&, arrays<T>& d_in) const {
-    std::vector<T> losses(rows);
+    array<T> losses(rows);
     kernels::reference::cross_entropy(shaped(in[0]), targets(), losses.data(), nullptr, shaped(d_in[0]), T(output_gradient));
   }
 };
@@ -214,7 +223,7 @@ struct tanh_kernel : row_kernel {
 struct bias_kernel : row_kernel {
   [[nodiscard]] sizes inputs() const { return {cols}; }
   [[nodiscard]] sizes outputs() const { return {count()}; }
-  [[nodiscard]] double bytes() const { return 4.0 * static_cast<double>(count()); }
+  [[nodiscard]] double backward_bytes() const { return 4.0 * static_cast<double>(count()); }
   static bool adds(std::size_t) { return true; }
 
   template <executor E>

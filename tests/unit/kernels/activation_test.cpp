@@ -21,7 +21,7 @@ template <class A>
 double worst_error() {
   double worst = 0;
   constexpr std::size_t count = 240'000 / 16 * 16;
-  std::vector<float> x(count), y(count), d(count, 1.0f);
+  array<float> x(count), y(count), d(count, 1.0f);
   for (std::size_t i = 0; i < count; ++i) x[i] = -30.0f + 60.0f * static_cast<float>(i) / static_cast<float>(count);
   activate<A>(execution::serial{}, {x.data(), 1, count}, {y.data(), 1, count});
   activate_backward<A>(execution::serial{}, {x.data(), 1, count}, {d.data(), 1, count});

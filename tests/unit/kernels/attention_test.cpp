@@ -35,19 +35,21 @@ TEST_CASE("attention with dropout agrees with the plain loops with the same mask
 TEST_CASE("a sequence's attention has the same bits alone and among others") {
   constexpr int dim = 12;
   const std::vector<std::size_t> lengths{5, 130, 64, 1, 77};
-  const attention_kernel<dim> together{lengths, 3};
+  attention_kernel<dim> together{lengths, 3};
   const auto in = random_arrays<float>(together.inputs(), 6), d_out = random_arrays<float>(together.outputs(), 7);
   auto out = filled<float>(together.outputs(), 0.0f), d_in = filled<float>(together.inputs(), 0.0f);
   together.forward(execution::threads{2}, in, out);
+  together.save(execution::threads{2}, in);
   together.backward(execution::threads{2}, in, d_out, d_in);
   for (std::size_t s = 0; s < lengths.size(); ++s) {
-    const attention_kernel<dim> alone{{lengths[s]}, 3};
-    const auto part = [&](const std::vector<float>& all, std::size_t width) {
+    attention_kernel<dim> alone{{lengths[s]}, 3};
+    const auto part = [&](const array<float>& all, std::size_t width) {
       const auto from = all.begin() + static_cast<std::ptrdiff_t>(together.starts[s] * width);
-      return std::vector<float>(from, from + static_cast<std::ptrdiff_t>(lengths[s] * width));
+      return array<float>(from, from + static_cast<std::ptrdiff_t>(lengths[s] * width));
     };
     auto alone_out = filled<float>(alone.outputs(), 0.0f), alone_d_in = filled<float>(alone.inputs(), 0.0f);
     alone.forward(execution::serial{}, {part(in[0], 108)}, alone_out);
+    alone.save(execution::serial{}, {part(in[0], 108)});
     alone.backward(execution::serial{}, {part(in[0], 108)}, {part(d_out[0], 36)}, alone_d_in);
     CHECK(same_bits(alone_out, {part(out[0], 36)}));
     CHECK(same_bits(alone_d_in, {part(d_in[0], 108)}));
@@ -58,18 +60,18 @@ TEST_CASE("the log-sums are those of the scaled scores, head by head") {
   const attention_kernel<16> k{{40, 70}, 2};
   const auto in = random_arrays<float>(k.inputs(), 1);
   auto out = filled<float>(k.outputs(), 0.0f);
-  std::vector<float> log_sum(k.tokens() * k.heads);
+  array<float> log_sum(k.tokens() * k.heads);
   kernels::attention<16>(execution::serial{}, k.wide(in[0], 3), k.starts, k.wide(out[0], 1), log_sum.data(), {});
   const auto in64 = to_double(in);
   auto out64 = filled<double>(k.outputs(), 0.0);
-  std::vector<double> expected(log_sum.size());
+  array<double> expected(log_sum.size());
   kernels::reference::attention(16, k.wide(in64[0], 3), k.starts, k.wide(out64[0], 1), expected.data(), {});
   CHECK(distance(log_sum, expected) < 1e-6);
 }
 
 TEST_CASE("scores beyond what exp can hold give the attention of the greatest") {
   constexpr std::size_t tokens = 3;
-  std::vector<float> qkv(tokens * 3), context(tokens);
+  array<float> qkv(tokens * 3), context(tokens);
   for (std::size_t n = 0; n < tokens; ++n) {
     qkv[3 * n] = 100.0f;
     qkv[3 * n + 1] = static_cast<float>(n) * 10.0f;

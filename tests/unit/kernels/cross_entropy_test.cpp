@@ -31,7 +31,7 @@ TEST_CASE("the gradient may overwrite the logits") {
 TEST_CASE("the first of equal greatest logits is predicted") {
   for (const std::size_t cols : {2, 3, 16, 17, 100})
     for (std::size_t best = 0; best < cols; ++best) {
-      std::vector<float> logits(cols, -1.0f);
+      array<float> logits(cols, -1.0f);
       logits[best] = logits[cols - 1] = 5.0f;
       const std::vector<std::int32_t> targets{-1};
       float loss = 1.0f;
@@ -43,7 +43,7 @@ TEST_CASE("the first of equal greatest logits is predicted") {
 }
 
 TEST_CASE("the loss of a certain and wrong answer is its margin, not infinity") {
-  const std::vector<float> logits{200.0f, 0.0f};
+  const array<float> logits{200.0f, 0.0f};
   const std::vector<std::int32_t> targets{1};
   float loss = 0.0f;
   kernels::cross_entropy(execution::serial{}, {logits.data(), 1, 2}, targets, &loss, nullptr, {}, 1.0f);

@@ -23,7 +23,7 @@ TEST_CASE("column sums, gathered rows and the pooler's tanh agree with the plain
 }
 
 TEST_CASE("adding one matrix to another leaves what lies between rows alone") {
-  std::vector<float> x(5 * 9, 2.0f), y(5 * 9, 1.0f);
+  array<float> x(5 * 9, 2.0f), y(5 * 9, 1.0f);
   kernels::add_in_place(execution::serial{}, matrix<const float>{x.data(), 5, 7, 9}, matrix<float>{y.data(), 5, 7, 9});
   for (std::size_t i = 0; i < y.size(); ++i) CHECK(y[i] == (i % 9 < 7 ? 3.0f : 1.0f));
 }
@@ -40,7 +40,7 @@ TEST_CASE("the squared norm is right to 1e-6 and the same bits for one, two and 
 }
 
 TEST_CASE("scaling touches every element once") {
-  std::vector<float> x(20'001, 3.0f);
+  array<float> x(20'001, 3.0f);
   kernels::scale(execution::threads{2}, x, 0.5f);
   CHECK(std::count(x.begin(), x.end(), 1.5f) == 20'001);
 }

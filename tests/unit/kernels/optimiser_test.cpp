@@ -18,8 +18,8 @@ TEST_CASE("AdamW agrees with the plain loop for any length") {
 }
 
 TEST_CASE("the first step of AdamW moves a parameter by the rate against its gradient's sign") {
-  const std::vector<float> gradient{3.0f, -1e-3f};
-  std::vector<float> m(2), v(2), p{1.0f, 1.0f};
+  const array<float> gradient{3.0f, -1e-3f};
+  array<float> m(2), v(2), p{1.0f, 1.0f};
   const kernels::adamw_step step{.rate = 0.01f, .correction1 = 1.0f - 0.9f, .correction2 = 1.0f - 0.999f};
   kernels::adamw(execution::serial{}, step, gradient, m, v, p);
   CHECK(p[0] == doctest::Approx(0.99).epsilon(1e-6));

@@ -36,8 +36,8 @@ TEST_CASE("softmax agrees with the plain loops for any width") {
 }
 
 TEST_CASE("softmax of huge and of hugely different logits is finite") {
-  const std::vector<float> x{1e4f, 0.0f, -1e30f};
-  std::vector<float> y(3);
+  const array<float> x{1e4f, 0.0f, -1e30f};
+  array<float> y(3);
   kernels::softmax_rows(execution::serial{}, {x.data(), 1, 3}, {y.data(), 1, 3});
   CHECK(y[0] == 1.0f);
   CHECK(y[1] <= 1.2e-38f);
