@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+"""Runs the example programs on small input written here, right and wrong, and checks what scripts rely on.
+
+    tests/functional/examples.py build/release/examples
+
+Right input: exit status 0, the promised last line, the promised files. Wrong usage: 2. Failed work: 1. Both with one line on
+standard error, which names the program.
+"""
+
+import json
+import math
+import random
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+PROGRAMS = Path(sys.argv.pop(1)).resolve() if len(sys.argv) > 1 else Path("build/release/examples").resolve()
+GOOD = "bright clever gentle happy honest lively pleasant warm".split()
+BAD = "bitter cruel dreary empty gloomy hollow nasty stale".split()
+THINGS = "book film house meal play road song story talk town".split()
+
+
+def run(program, *arguments, text=None, binary=False):
+    return subprocess.run([PROGRAMS / program, *map(str, arguments)], input=text, capture_output=True, timeout=240, check=False,
+                          text=not binary)
+
+
+class Examples(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = tempfile.TemporaryDirectory()
+        cls.folder = Path(cls.scratch.name)
+        chance = random.Random(1)
+        sentence = lambda words: f"The {chance.choice(THINGS)} was {chance.choice(words)} and the {chance.choice(THINGS)} was {chance.choice(words)}."
+        documents = [[sentence(chance.choice((GOOD, BAD))) for _ in range(6)] for _ in range(60)]
+        cls.corpus = cls.write("corpus.txt", "\n\n".join("\n".join(d) for d in documents))
+        rows = [(sentence(words), label) for _ in range(40) for words, label in ((GOOD, "fine"), (BAD, "poor"))]
+        cls.train = cls.write("train.tsv", "text\tverdict\n" + "".join(f"{t}\t{l}\n" for t, l in rows[:60]))
+        cls.dev = cls.write("dev.tsv", "text\tverdict\n" + "".join(f"{t}\t{l}\n" for t, l in rows[60:]))
+        cls.pairs = cls.write("pairs.tsv", "".join(f"{int(a[1] == b[1])}\t{a[0]}\t{b[0]}\n" for a, b in zip(rows, rows[1:] + rows[:1])))
+        cls.model = cls.folder / "model"
+        cls.pretraining = run("pretrain", "--text", cls.corpus, "--valid", cls.corpus, "--arch", "tiny", "--vocab-size", 200, "--steps", 6,
+                              "--batch", 4, "--tokens", 32, "--lr", "1e-3", "--warmup", 2, "--seed", 3, "--threads", 2, "--out", cls.model)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.scratch.cleanup()
+
+    @classmethod
+    def write(cls, name, text):
+        path = cls.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def ok(self, result):
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(len(result.stderr), 0, result.stderr)
+        return result.stdout
+
+    def wrong(self, result, status, *named):
+        self.assertEqual(result.returncode, status, result.stdout + result.stderr)
+        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+        self.assertRegex(result.stderr, r"^[a-z_]+: ")
+        for name in named:
+            self.assertIn(str(name), result.stderr)
+
+    def finetune(self, *more, out="classifier", train=None, dev=None, model=None):
+        return run("finetune", "--model", model or self.model, "--train", train or self.train, "--dev", dev or self.dev, "--epochs", 2,
+                   "--batch", 8, "--lr", "1e-3", "--seed", 5, "--out", self.folder / out, *more)
+
+    def test_help_is_no_error(self):
+        for program in ("pretrain", "finetune", "fill_mask", "embed_sentences", "tokenize", "demo"):
+            with self.subTest(program):
+                text = self.ok(run(program, "--help"))
+                self.assertIn(program, text)
+                self.assertGreater(len(text), 200)
+
+    def test_wrong_usage_is_status_2(self):
+        self.wrong(run("pretrain", "--text", self.corpus), 2, "--out")
+        self.wrong(run("finetune", "--modle", self.model), 2)
+        self.wrong(run("fill_mask", "--model", self.model), 2, "TEXT")
+        self.wrong(run("embed_sentences", "--model", self.model, "--pooling", "median"), 2, "median")
+        self.wrong(run("embed_sentences", "--model", self.model, "--json", "--binary"), 2)
+        self.wrong(run("tokenize", "--no-such-option"), 2)
+        self.wrong(run("demo", "--threads", "many"), 2)
+        self.wrong(self.finetune("--epochs", "-1"), 2)
+
+    def test_pretrain_reports_and_saves(self):
+        lines = self.ok(self.pretraining).splitlines()
+        number = r"-?[0-9.]+(e-?[0-9]+)?"
+        self.assertRegex(lines[-1], rf"^valid mlm={number} masked_accuracy={number} nsp_accuracy={number}$")
+        self.assertTrue(any(re.match(rf"step 6 loss {number} mlm {number} nsp {number} lr {number} tokens/s [0-9]+$", l) for l in lines), lines)
+        for name in ("config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json"):
+            self.assertTrue((self.model / name).exists(), name)
+
+    def test_finetune_ends_with_the_line_that_scripts_read(self):
+        for more in ((), ("--from-scratch",), ("--text-column", "text", "--label-column", "verdict"), ("--text-column", 1, "--label-column", 2)):
+            with self.subTest(more):
+                last = self.ok(self.finetune(*more)).splitlines()[-1]
+                self.assertRegex(last, r"^dev accuracy=[01]\.[0-9]{4} f1=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}$")
+        config = json.loads((self.folder / "classifier" / "config.json").read_text())
+        self.assertEqual(config["id2label"], {"0": "fine", "1": "poor"})
+        self.assertEqual(config["architectures"], ["BertForSequenceClassification"])
+
+    def test_finetune_takes_pairs_and_its_own_output(self):
+        columns = ("--pair", "--text-column", 2, "--label-column", 1)
+        self.ok(self.finetune(*columns, train=self.pairs, dev=self.pairs, out="pairs"))
+        self.ok(self.finetune(*columns, train=self.pairs, dev=self.pairs, out="pairs-again", model=self.folder / "pairs"))
+
+    def test_the_number_of_threads_does_not_change_a_byte(self):
+        for threads in (1, 2):
+            self.ok(self.finetune("--threads", threads, out=f"threads-{threads}"))
+        one, two = ((self.folder / f"threads-{n}" / "model.safetensors").read_bytes() for n in (1, 2))
+        self.assertEqual(one, two)
+
+    def test_fill_mask_gives_probabilities_in_falling_order(self):
+        out = self.ok(run("fill_mask", "--model", self.model, "--top", 7, "The [MASK] was happy.", "The book was [MASK]."))
+        numbers = [float(line.split()[0]) for line in out.splitlines() if line.startswith("  ")]
+        self.assertEqual(len(numbers), 14)
+        self.assertEqual(numbers[:7], sorted(numbers[:7], reverse=True))
+        self.assertTrue(all(0 <= n <= 1 for n in numbers))
+
+    def test_embed_sentences_gives_the_same_rows_in_three_formats(self):
+        text = "The book was happy.\nA town.\n\nThe film was stale."
+        plain = [[float(x) for x in line.split()] for line in self.ok(run("embed_sentences", "--model", self.model, text=text)).splitlines()]
+        self.assertEqual([len(row) for row in plain], [128] * 4)
+        for row in plain:
+            self.assertAlmostEqual(math.fsum(x * x for x in row), 1, places=5)
+        rows = [json.loads(line) for line in self.ok(run("embed_sentences", "--model", self.model, "--json", text=text)).splitlines()]
+        self.assertEqual(rows, plain)
+        data = self.ok(run("embed_sentences", "--model", self.model, "--binary", text=text.encode(), binary=True))
+        numbers = struct.unpack(f"<{4 * 128}f", data)
+        for a, b in zip(numbers, (x for row in plain for x in row)):
+            self.assertAlmostEqual(a, b, places=6)
+        for pooling in ("cls", "max"):
+            other = self.ok(run("embed_sentences", "--model", self.model, "--pooling", pooling, text=text)).splitlines()
+            self.assertEqual(len(other), 4)
+            self.assertNotEqual([float(x) for x in other[0].split()], plain[0])
+        self.assertEqual(self.ok(run("embed_sentences", "--model", self.model, text="")), "")
+
+    def test_failed_work_is_status_1_and_says_what_and_where(self):
+        empty = self.write("empty.txt", "")
+        self.wrong(run("pretrain", "--text", empty, "--arch", "tiny", "--out", self.folder / "x"), 1, empty)
+        self.wrong(run("pretrain", "--text", self.folder / "absent.txt", "--arch", "tiny", "--out", self.folder / "x"), 1, "absent.txt")
+        self.wrong(self.finetune(train=empty), 1, empty)
+        self.wrong(self.finetune(model=self.folder / "nowhere"), 1, "nowhere")
+        self.wrong(self.finetune("--label-column", 7), 1, "train.tsv")
+        self.wrong(self.finetune("--label-column", 0), 1, "--label-column")
+        odd = self.write("odd.tsv", self.dev.read_text() + "The road was warm.\tmiddling\n")
+        self.wrong(self.finetune(dev=odd), 1, odd, "line 22", "middling")
+        self.wrong(run("fill_mask", "--model", self.model, "Nothing is missing here."), 1, "[MASK]")
+        self.wrong(run("demo", "--text", empty, "--out", self.folder / "demo"), 1, empty)
+
+    def test_a_damaged_folder_is_status_1(self):
+        broken = self.folder / "broken"
+        broken.mkdir()
+        for name in ("config.json", "vocab.txt", "tokenizer_config.json"):
+            (broken / name).write_bytes((self.model / name).read_bytes())
+        weights = (self.model / "model.safetensors").read_bytes()
+        for size in (0, 5, 200, len(weights) - 4):
+            (broken / "model.safetensors").write_bytes(weights[:size])
+            self.wrong(run("fill_mask", "--model", broken, "The [MASK] was happy."), 1, "model.safetensors")
+        (broken / "model.safetensors").write_bytes(weights)
+        config = json.loads((self.model / "config.json").read_text())
+        (broken / "config.json").write_text(json.dumps(config | {"hidden_size": 136}))
+        self.wrong(run("fill_mask", "--model", broken, "The [MASK] was happy."), 1, "config.json", "hidden 136")
+        (broken / "config.json").write_text("{")
+        self.wrong(run("fill_mask", "--model", broken, "The [MASK] was happy."), 1, "config.json")
+
+
+if __name__ == "__main__":
+    unittest.main()
