@@ -171,29 +171,4 @@ struct model_config {
   }
 };
 
-namespace detail {
-template <class A, class... Others, class F>
-decltype(auto) visit_matching(const model_config& c, F&& f) {
-  if constexpr (sizeof...(Others) == 0) return std::forward<F>(f).template operator()<A>();
-  else return c.is<A>() ? std::forward<F>(f).template operator()<A>() : visit_matching<Others...>(c, std::forward<F>(f));
-}
-}  // namespace detail
-
-/// Calls `f.operator()<A>()` for the first of the architectures that `c` agrees with, and returns what it returns.
-///
-///     bert::visit_architecture<bert::arch::tiny, bert::arch::mini>(files.config(), [&]<class A>() { … });
-///
-/// Throws bert::error with the sizes found if none agrees.
-template <bert::architecture... As, class F>
-decltype(auto) visit_architecture(const model_config& c, F&& f) {
-  static_assert(ensure<(sizeof...(As) > 0), facts<>>, "bert::visit_architecture: name at least one architecture");
-  if (!(c.is<As>() || ...))
-    throw error({c.where, cat("one of the ", sizeof...(As), " architectures compiled into this program"),
-                 cat("hidden ", c.hidden, ", layers ", c.layers, ", heads ", c.heads, ", intermediate ", c.intermediate,
-                     ", vocabulary ", c.vocab, ", positions ", c.positions, ", segments ", c.segments, ", ", c.activation,
-                     ", epsilon ", c.norm_epsilon),
-                 "add a struct that derives from bert::architecture_of with these numbers"});
-  return detail::visit_matching<As...>(c, std::forward<F>(f));
-}
-
 }  // namespace bert

@@ -43,10 +43,9 @@ namespace detail {
 // Eight sums side by side: what a vector unit takes, in an order that is the same everywhere.
 [[nodiscard]] inline float dot(const float* a, const float* b, std::size_t n) noexcept {
   std::array<float, 8> sums{};
-  std::size_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (std::size_t j = 0; j < 8; ++j) sums[j] += a[i + j] * b[i + j];
-  for (; i < n; ++i) sums[i % 8] += a[i] * b[i];
+  for (std::size_t block = 0; block < n / 8; ++block, a += 8, b += 8)
+    for (std::size_t j = 0; j < 8; ++j) sums[j] += a[j] * b[j];
+  for (std::size_t j = 0; j < n % 8; ++j) sums[j] += a[j] * b[j];
   return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
 }
 }  // namespace detail

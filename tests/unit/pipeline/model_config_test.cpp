@@ -1,4 +1,4 @@
-// config.json: what is taken from it, what is refused, and how an architecture is chosen by it.
+// config.json: what is taken from it and what is refused.
 // Layer: tests.
 #include "bert/pipeline/model_config.hpp"
 
@@ -101,13 +101,4 @@ TEST_CASE("what an architecture writes agrees with it") {
   CHECK(back.is<golden::tanh>());
   CHECK(back.labels == std::vector<std::string>{"no", "yes"});
   CHECK(model_config::parse(model_config::of<open_mini>(8192).to_json(), "x").vocab == 8192);
-}
-
-TEST_CASE("the architecture that a configuration agrees with is visited, and none is an error with the sizes") {
-  const auto width = [](const model_config& c) {
-    return visit_architecture<arch::tiny, open_mini, arch::small>(c, []<class A>() { return A::hidden; });
-  };
-  CHECK(width(model_config::parse(mini(), "x")) == 256);
-  CHECK(width(model_config::of<arch::small>(0)) == 512);
-  CHECK(has(message_of([&] { width(model_config::of<arch::base_uncased>(0)); }), "hidden 768, layers 12"));
 }
