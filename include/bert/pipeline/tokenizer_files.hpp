@@ -78,6 +78,17 @@ inline void read_tokenizer_config(const io::json& j, const std::string& where, t
   }
   o.unk = io::value_or<std::string>(model, "unk_token", where, o.unk);
   o.max_word_characters = io::value_or<std::size_t>(model, "max_input_chars_per_word", where, 0);
+  const auto only = [&](const char* part, const char* kind) {  // another kind would split text in another way
+    const auto at = j.find(part);
+    if (at == j.end()) return;
+    const std::string place_of = cat(where, ", \"", part, '"');
+    const auto found = at->is_null() ? std::string("null") : io::require<std::string>(*at, "type", place_of);
+    if (found != kind) throw error({place_of, kind, found, "only BERT's tokenizer can be opened"});
+  };
+  only("normalizer", "BertNormalizer");
+  only("pre_tokenizer", "BertPreTokenizer");
+  if (const auto prefix = io::value_or<std::string>(model, "continuing_subword_prefix", where, "##"); prefix != "##")
+    throw error({where + ", \"continuing_subword_prefix\"", "##", prefix, "only BERT's tokenizer can be opened"});
   if (const auto normalizer = j.find("normalizer"); normalizer != j.end() && normalizer->is_object()) {
     o.lowercase = io::value_or<bool>(*normalizer, "lowercase", where, o.lowercase);
     if (const auto at = normalizer->find("strip_accents"); at != normalizer->end() && !at->is_null())

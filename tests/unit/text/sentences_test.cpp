@@ -1,0 +1,55 @@
+#include "bert/text/sentences.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using bert::text::split_sentences;
+using strings = std::vector<std::string>;
+
+namespace {
+strings sentences(std::string_view text) {
+  strings out;
+  split_sentences(text, [&](std::string_view s) { out.emplace_back(s); });
+  return out;
+}
+}  // namespace
+
+static_assert(std::ranges::is_sorted(bert::text::detail::abbreviations));
+static_assert(std::ranges::is_sorted(bert::text::detail::often_last));
+
+TEST_CASE("Sentences end at full stops, question and exclamation marks, quotes and brackets closing after them") {
+  CHECK(sentences("He came. She left!  Why? Who knows.") == strings{"He came.", "She left!", "Why?", "Who knows."});
+  CHECK(sentences("\"Stop!\" He stopped. (So did I.) Then nothing") == strings{"\"Stop!\"", "He stopped.", "(So did I.)", "Then nothing"});
+  CHECK(sentences("Really?! Yes... Well.") == strings{"Really?!", "Yes...", "Well."});
+  CHECK(sentences("") == strings{});
+  CHECK(sentences(" \t ") == strings{});
+}
+
+TEST_CASE("Abbreviations, initials, numbers and what goes on in lower case end no sentence") {
+  CHECK(sentences("Dr. J. R. Smith met Mrs. Jones at 3.30 p.m. on Oct. 5.") == strings{"Dr. J. R. Smith met Mrs. Jones at 3.30 p.m. on Oct. 5."});
+  CHECK(sentences("It is 1.5 m, e.g. a table. Next.") == strings{"It is 1.5 m, e.g. a table.", "Next."});
+  CHECK(sentences("He shouted \"stop!\" and ran.") == strings{"He shouted \"stop!\" and ran."});
+  CHECK(sentences("She works for Acme Inc. Her brother does not.") == strings{"She works for Acme Inc.", "Her brother does not."});
+  CHECK(sentences("See www.example.com for more. Thanks.") == strings{"See www.example.com for more.", "Thanks."});
+}
+
+TEST_CASE("Chinese sentences end without a space after them") {
+  CHECK(sentences("今天很好。你呢？我也好！走吧") == strings{"今天很好。", "你呢？", "我也好！", "走吧"});
+  CHECK(sentences("他说：“走吧。”然后走了。") == strings{"他说：“走吧。”", "然后走了。"});
+}
+
+TEST_CASE("Nothing but white space is lost") {
+  const std::string text = "A b. C d?! E (f.) G. \xFF\xFE. H";
+  std::string joined, whole;
+  for (const auto& s : sentences(text)) joined += s;
+  for (const char c : joined)
+    if (c != ' ') whole += c;
+  std::string expected;
+  for (const char c : text)
+    if (c != ' ') expected += c;
+  CHECK(whole == expected);
+}

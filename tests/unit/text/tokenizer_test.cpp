@@ -1,0 +1,169 @@
+#include "bert/text/tokenizer.hpp"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "bert/core/execution.hpp"
+
+using namespace bert::text;
+using bert::token_id;
+using bert::word_part;
+using strings = std::vector<std::string>;
+
+namespace {
+
+vocabulary small() {
+  return vocabulary(strings{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat", "un", "##aff", "##able", ".", "[", "]", "mask",
+                            "\xE4\xB8\xAD", "cafe", "Caf\xC3\xA9", "Cat", "a", "##a", "!"});
+}
+std::string complaint(auto&& f) {
+  try {
+    f();
+  } catch (const bert::error& e) {
+    return e.what();
+  }
+  return "";
+}
+bool says(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+std::vector<token_id> ids_of(const bert::token_batch& b, std::size_t s = 0) { return {b[s].begin(), b[s].end()}; }
+
+}  // namespace
+
+TEST_CASE("A pair becomes CLS a SEP b SEP with segments 0 and 1, and scores are asked for at MASK") {
+  const tokenizer t(small());
+  const auto batch = t.encode("The [MASK] sat.", "unaffable");
+  CHECK(ids_of(batch) == std::vector<token_id>{2, 5, 4, 7, 11, 3, 8, 9, 10, 3});
+  const std::vector<bert::segment_id> segments(batch.segments().begin(), batch.segments().end());
+  CHECK(segments == std::vector<bert::segment_id>{0, 0, 0, 0, 0, 0, 1, 1, 1, 1});
+  REQUIRE(batch.scored().size() == 1);
+  CHECK(batch.scored()[0] == 2);
+}
+
+TEST_CASE("Many texts become one batch, the same on threads as alone") {
+  const tokenizer t(small());
+  strings texts;
+  for (int i = 0; i < 100; ++i) texts.push_back(i % 3 == 0 ? "the cat" : i % 3 == 1 ? "unaffable [MASK]" : "");
+  const auto alone = t.encode(texts);
+  const auto shared = t.encode(texts, {}, bert::execution::threads(2));
+  CHECK(alone.sequences() == 100);
+  CHECK(std::ranges::equal(alone.ids(), shared.ids()));
+  CHECK(std::ranges::equal(alone.starts(), shared.starts()));
+  CHECK(std::ranges::equal(alone.scored(), shared.scored()));
+}
+
+TEST_CASE("An error on a thread comes out of the call") {
+  const tokenizer t(small());
+  const strings texts{"the", "the cat sat"};
+  CHECK_THROWS_AS((void)t.encode(texts, {.max_tokens = 3, .truncate = truncation::none}, bert::execution::threads(2)), bert::error);
+}
+
+TEST_CASE("Parts say which pieces begin a word, and named tokens are special") {
+  const tokenizer t(small());
+  std::vector<token_id> ids;
+  std::vector<word_part> parts;
+  t.append_ids("unaffable [MASK] dog", ids, &parts);
+  CHECK(ids == std::vector<token_id>{8, 9, 10, 4, 1});
+  CHECK(parts == std::vector<word_part>{word_part::begins, word_part::continues, word_part::continues, word_part::special, word_part::begins});
+}
+
+TEST_CASE("Case and accents go together unless they are told apart") {
+  const std::string text = "Caf\xC3\xA9 Cat";
+  CHECK(tokenizer(small()).tokens(text) == strings{"cafe", "cat"});
+  CHECK(tokenizer(small(), {.lowercase = false}).tokens(text) == strings{"Caf\xC3\xA9", "Cat"});
+  CHECK(tokenizer(small(), {.lowercase = true, .strip_accents = false}).tokens(text) == strings{"[UNK]", "cat"});
+}
+
+TEST_CASE("Truncation keeps what the reference keeps and says how much went") {
+  const tokenizer t(small());
+  bert::token_batch b;
+  CHECK(t.encode_into(b, "the cat sat", {.max_tokens = 4}) == 1);
+  CHECK(ids_of(b, 0) == std::vector<token_id>{2, 5, 6, 3});
+  CHECK(t.encode_into(b, "the cat sat", {.max_tokens = 4, .truncate_side = side::left}) == 1);
+  CHECK(ids_of(b, 1) == std::vector<token_id>{2, 6, 7, 3});
+  CHECK(t.encode_into(b, "the cat sat", "a", {.max_tokens = 6}) == 1);
+  CHECK(ids_of(b, 2) == std::vector<token_id>{2, 5, 6, 3, 19, 3});
+  CHECK(t.encode_into(b, "the cat sat", "the cat sat", {.max_tokens = 8}) == 1);
+  CHECK(ids_of(b, 3) == std::vector<token_id>{2, 5, 6, 3, 5, 6, 7, 3});
+  CHECK(t.encode_into(b, "the cat sat", "the cat sat", {.max_tokens = 8, .truncate = truncation::only_second}) == 1);
+  CHECK(ids_of(b, 4) == std::vector<token_id>{2, 5, 6, 7, 3, 5, 6, 3});
+  CHECK(says(complaint([&] { t.encode_into(b, "the cat", {.max_tokens = 3, .truncate = truncation::none}); }), "at most 3 tokens, found 4"));
+  CHECK(says(complaint([&] { t.encode_into(b, "the cat", {.max_tokens = 1}); }), "special tokens"));
+  CHECK(b.sequences() == 5);
+}
+
+TEST_CASE("Windows share their stride and lose nothing") {
+  const tokenizer t(small());
+  const auto w = t.windows<offsets::bytes>("the cat sat . a", {.max_tokens = 5, .stride = 1});
+  REQUIRE(w.size() == 2);
+  CHECK(w[0].ids == std::vector<token_id>{2, 5, 6, 7, 3});
+  CHECK(w[1].ids == std::vector<token_id>{2, 7, 11, 19, 3});
+  CHECK(w[1].words == std::vector<std::int32_t>{-1, 2, 3, 4, -1});
+  CHECK(w[0].cut == 2);
+  CHECK(says(complaint([&] { (void)t.windows<offsets::none>("the cat sat . a", {.max_tokens = 5, .stride = 3}); }), "stride"));
+}
+
+TEST_CASE("Places are told in bytes, code points or UTF-16 units of the text given") {
+  const tokenizer t(small());
+  const std::string text = "\xC3\xA9\xF0\x9F\x98\x80 Cafe\xCC\x81!";
+  const auto last_two = [&](const auto& e) { return std::vector<text_range>(e.ranges.end() - 3, e.ranges.end() - 1); };
+  CHECK(last_two(t.encode<offsets::bytes>(text)) == std::vector<text_range>{{7, 11}, {13, 14}});
+  CHECK(last_two(t.encode<offsets::code_points>(text)) == std::vector<text_range>{{3, 7}, {8, 9}});
+  CHECK(last_two(t.encode<offsets::utf16>(text)) == std::vector<text_range>{{4, 8}, {9, 10}});
+  CHECK(t.encode<offsets::none>(text).ranges.empty());
+}
+
+TEST_CASE("Added tokens beyond the vocabulary have ids, pieces and texts, and are no pieces of words") {
+  const tokenizer t(small(), {.added = {{.content = "<x>", .id = 22}, {.content = "zork", .id = 23, .single_word = true, .special = false}}});
+  CHECK(t.size() == 24);
+  CHECK(t.tokens("<x>the zork zorks") == strings{"<x>", "the", "zork", "[UNK]"});
+  CHECK(t.decode(std::vector<token_id>{22, 5, 23}) == "the zork");
+  CHECK(t.decode(std::vector<token_id>{22, 5}, {.skip_special = false}) == "<x> the");
+  CHECK(says(complaint([] { tokenizer bad(small(), {.added = {{.content = "<x>", .id = 30}}}); }), "22"));
+}
+
+TEST_CASE("The policy of google splits named tokens, keeps private use and takes longer words") {
+  const google_tokenizer t(small());
+  CHECK(t.tokens("[MASK]") == strings{"[", "mask", "]"});
+  CHECK(t.tokens(std::string(150, 'a')).size() == 150);
+  CHECK(tokenizer(small()).tokens(std::string(150, 'a')) == strings{"[UNK]"});
+  CHECK(t.tokens("\xEE\x80\x80") == strings{"[UNK]"});
+  CHECK(tokenizer(small()).tokens("\xEE\x80\x80").empty());
+}
+
+TEST_CASE("Text comes back from ids with its punctuation in place") {
+  const tokenizer t(small());
+  CHECK(t.decode(t.encode("The cat, unaffable. [MASK]").ids()) == "the cat unaffable.");
+  CHECK(t.decode(std::vector<token_id>{5, 6, 11}, {.clean_up = false}) == "the cat .");
+  CHECK_THROWS_AS((void)t.decode(std::vector<token_id>{22}), bert::error);
+}
+
+TEST_CASE("A vocabulary without a token that is needed is an error that names it") {
+  CHECK(says(complaint([] { tokenizer t(vocabulary(strings{"[UNK]", "[CLS]"})); }), "[SEP]"));
+  const tokenizer t(vocabulary(strings{"[UNK]", "[CLS]", "[SEP]"}));
+  CHECK(says(complaint([&] { (void)t.mask_id(); }), "[MASK]"));
+  CHECK(says(complaint([&] { (void)t.pad_id(); }), "[PAD]"));
+}
+
+TEST_CASE("Time grows with the length of the text, whatever it is made of") {
+  const tokenizer t(small());
+  const auto repeat = [](const std::string& unit, std::size_t bytes) {
+    std::string out;
+    while (out.size() < bytes) out += unit;
+    return out;
+  };
+  // A word without end, marks that are dropped, marks that must be sorted, named tokens that are none, sigmas, broken UTF-8.
+  for (const std::string unit : {"a", "\xCC\x81", "\xF0\x9D\x85\xA5\xCC\x81", "[MASK", "[", "\xCE\xA3\xCC\x81", "\xF0\x9F\x98", "a\xCC\x81", "\xE4\xB8\xAD"}) {
+    const auto seconds = [&](std::size_t bytes) {
+      const std::string text = repeat(unit, bytes);
+      const auto start = std::chrono::steady_clock::now();
+      std::vector<token_id> ids;
+      t.append_ids(text, ids);
+      return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    };
+    CAPTURE(unit);
+    CHECK(seconds(1 << 20) < 2.0);  // a quadratic pass over a megabyte takes minutes
+  }
+}
