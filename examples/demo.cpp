@@ -189,7 +189,7 @@ void work(const settings& s) {
   heading(4, asked);
   const auto shown = selection(m.questions);
   for (const auto& q : shown) {
-    std::cout << print("   %-6s%-50s", q.correct ? "" : "wrong", q.question.c_str());
+    std::cout << print("   %-6s%-50s", q.correct ? "" : "wrong", q.question.c_str()) << (q.question.size() > 50 ? "\n           " : "");
     for (const auto& k : q.candidates) std::cout << print("  %s %.0f%%", k.piece.c_str(), 100 * k.probability);
     std::cout << '\n';
   }
@@ -218,9 +218,9 @@ void work(const settings& s) {
   page.tile(print("%.0f s", trained), print("of pretraining, %zu steps, %zu threads", c.masked.size(), s.threads));
   page.tile(print("%zu of %zu", right, m.questions.size()), m.has_facts ? "held-out questions right" : "hidden words guessed right");
   page.tile(print("%.1f %%", 100 * report.accuracy()), print("classifier, held out; %.1f %% without pretraining", 100 * without.accuracy()));
-  page.section("Loss", "Masked words (nats a hidden word) and next sentence, every step faint, a running mean over it.",
-               demo::line_chart({{"masked words", "a", c.masked}, {"next sentence", "b", c.next}}, "%g"));
-  page.section("Learning rate", "Linear warm-up over the first tenth, then linear decay.", demo::line_chart({{"rate", "a", c.rate}}, "%.4f"));
+  page.section("Loss", "In nats: every step faint, a running mean over it.",
+               demo::line_chart({{"masked words", "a", c.masked}, {"next sentence", "b", c.next}}, "%g"), demo::page::size::half);
+  page.section("Learning rate", "Linear warm-up over the first tenth, then linear decay.", demo::line_chart({{"rate", "a", c.rate}}, "%.4f"), demo::page::size::half);
   std::string cards;
   for (const auto& q : shown) cards += demo::answer_card(q);
   page.section("Masked questions", asked + ". The bars are the model's probabilities for the blank.", "<div class='cards'>" + cards + "</div>");
@@ -256,7 +256,7 @@ int main(int argc, char** argv) {
   app.add_option("--out", s.out, "folder for all that is written");
   app.add_option("--seed", s.seed, "of everything random, the world too");
   app.add_option("--steps", s.steps, "of pretraining; 0: what the text needs");
-  app.add_option("--lr", s.lr, "peak learning rate of pretraining")->check(CLI::PositiveNumber);
+  app.add_option("--lr", s.lr, "peak learning rate of pretraining")->check(support::positive);
   app.add_option("--mask-rate", s.mask_rate, "share of the words hidden in pretraining")->check(CLI::Range(0.05, 0.6));
   app.add_option("--dropout", s.dropout, "of pretraining")->check(CLI::Range(0.0, 0.9));
   app.add_option("--threads", s.threads, "threads to use; the result does not depend on it")->check(CLI::Range(1, 4096));

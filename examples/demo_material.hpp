@@ -47,7 +47,7 @@ inline material from_world(const std::string& folder, std::uint64_t seed) {
   m.claim = "Is the statement true?";
   m.how = "Fine-tuned on true and false statements about some of the facts, measured on statements about the others.";
   m.pieces = 800;
-  m.steps = 2'500;
+  m.steps = 3'000;
   m.tokens = 40;
   m.batch = 32;
   m.has_facts = true;
@@ -135,7 +135,7 @@ inline material from_text(const std::string& path, const std::string& folder, st
       const std::size_t count = detail::units(s).size();
       const bool whole = count >= 6 && count <= 28 && bert::text::utf8::first_invalid(s) == std::string_view::npos;
       const bool keep_out = whole && sentences % 20 == 0 && m.questions.size() < 400;
-      if (whole && (keep_out || (sentences % 2 == 1 && m.training.size() < 4'000))) {
+      if (whole && (keep_out || (sentences % 2 == 1 && m.training.size() < 2'000))) {
         auto& set = keep_out ? m.held_out : m.training;
         const auto other = detail::scramble(s, random);
         if (!other.empty()) {
@@ -160,7 +160,7 @@ inline material from_text(const std::string& path, const std::string& folder, st
   });
   out.close();
   if (m.questions.size() < 10 || m.held_out.size() < 20 || m.training.size() < 100)
-    throw bert::error({path, "a text of 1,000 sentences or more", bert::cat(sentences, " sentences"), "take a longer text"});
+    throw bert::error({path, "a text of 400 sentences or more", bert::cat(sentences, " sentences"), "take a longer text"});
   m.about = print("Your text: %zu sentences, %zu of them kept out of %s to ask about", sentences, m.questions.size(), m.corpus.c_str());
   m.claim = "Are the words in their own order?";
   m.how = "Fine-tuned on sentences of the text, half of them with two neighbouring words exchanged; measured on sentences kept out.";

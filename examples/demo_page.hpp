@@ -45,7 +45,7 @@ struct series {
 
 /// Curves over steps 1, 2, …: every value faint, a running mean over it, the name at its end.
 [[nodiscard]] inline std::string line_chart(const std::vector<series>& all, const char* number_format) {
-  constexpr double width = 640, height = 270, left = 60, right = 120, top = 12, bottom = 34;
+  constexpr double width = 500, height = 270, left = 52, right = 108, top = 12, bottom = 40;
   double most = 0;
   std::size_t steps = 2;
   for (const auto& s : all) {
@@ -70,9 +70,9 @@ struct series {
                  width - right, y(v), y(v), left - 8, y(v) + 4) + print(number_format, v) + "</text>";
   for (int i = 0; i <= 4; ++i) {
     const double step = std::round(static_cast<double>(steps) * i / 4);
-    out += print("<text class='axis' text-anchor='middle' x='%.1f' y='%g'>%.0f</text>", x(std::max(0.0, step - 1)), height - 14, step);
+    out += print("<text class='axis' text-anchor='middle' x='%.1f' y='%g'>%.0f</text>", x(std::max(0.0, step - 1)), height - 20, step);
   }
-  out += print("<text class='axis' text-anchor='middle' x='%.1f' y='%g'>step</text>", (left + width - right) / 2, height - 1);
+  out += print("<text class='axis' text-anchor='middle' x='%.1f' y='%g'>step</text>", (left + width - right) / 2, height - 5);
   double last_label = -100;
   std::vector<std::pair<double, const series*>> ends;
   for (const auto& s : all) {
@@ -164,17 +164,18 @@ class page {
   void tile(const std::string& number, const std::string& name) {
     tiles_ += "<div class='tile'><b>" + escaped(number) + "</b><span>" + escaped(name) + "</span></div>";
   }
-  /// `body` is HTML.
-  void section(const std::string& heading, const std::string& words, const std::string& body) {
-    sections_ += "<section><h2>" + escaped(heading) + "</h2><p>" + escaped(words) + "</p>" + body + "</section>\n";
+  enum class size { whole, half };
+  /// `body` is HTML. Two halves stand side by side where there is room.
+  void section(const std::string& heading, const std::string& words, const std::string& body, size how_wide = size::whole) {
+    sections_ += std::string("<section") + (how_wide == size::half ? " class='half'" : "") + "><h2>" + escaped(heading) + "</h2><p>" + escaped(words) + "</p>" + body + "</section>\n";
   }
   void write(const std::string& path) const {
     std::ofstream out(path);
     out.exceptions(std::ios::badbit | std::ios::failbit);
     out << "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>\n<title>"
         << escaped(title_) << "</title>\n<style>" << style << "</style></head>\n<body><main><h1>" << escaped(title_) << "</h1><p class='lead'>"
-        << escaped(lead_) << "</p>\n<div class='tiles'>" << tiles_ << "</div>\n"
-        << sections_ << "</main></body></html>\n";
+        << escaped(lead_) << "</p>\n<div class='tiles'>" << tiles_ << "</div>\n<div class='sections'>"
+        << sections_ << "</div></main></body></html>\n";
     out.close();
   }
 
@@ -187,15 +188,16 @@ main{max-width:1060px;margin:0 auto;padding:36px 20px 60px}h1{font-size:30px;lin
 p{margin:0 0 14px}.lead,section>p{color:var(--soft);max-width:52em}.tiles{display:flex;flex-wrap:wrap;gap:12px;margin:22px 0}
 .tile{flex:1 1 140px;background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:12px 16px}
 .tile b{display:block;font-size:24px;line-height:1.25}.tile span{color:var(--soft);font-size:13px}
-section{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:20px 22px;margin:0 0 16px}
+section{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:20px 22px}
 svg{display:block;width:100%;height:auto}.grid{stroke:var(--line)}.axis{fill:var(--soft);font-size:12px}.axis.right{fill:var(--good);font-weight:600}
 .line,.faint{fill:none;stroke-width:2}.faint{stroke-width:1;opacity:.22}.line.a,.faint.a{stroke:var(--a)}.line.b,.faint.b{stroke:var(--b)}
 .name{font-size:12px;font-weight:600}.name.a{fill:var(--a)}.name.b{fill:var(--b)}
-.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(380px,1fr));gap:16px}.pair section{margin:0}.pair{margin-bottom:16px}
+.sections{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:16px}section{grid-column:span 2}
+@media(min-width:860px){section.half{grid-column:span 1}}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(290px,1fr));gap:14px}.card{border:1px solid var(--line);border-radius:8px;padding:12px 14px}
 .card p{margin:0 0 8px;min-height:3em}.topic{color:var(--soft);font-size:12px;text-transform:uppercase;letter-spacing:.05em}
 .blank{color:var(--a);border-bottom:2px solid var(--a);padding:0 .7em}rect.right{fill:var(--good)}rect.other{fill:var(--soft);opacity:.45}
-.heads{display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));gap:14px}figure{margin:0}figcaption{text-align:center;color:var(--soft);font-size:13px}
+.heads{display:grid;grid-template-columns:repeat(auto-fit,minmax(380px,1fr));gap:14px}figure{margin:0}figcaption{text-align:center;color:var(--soft);font-size:13px}
 .cell{fill:var(--a)}.token{fill:var(--ink);font-size:13px}table{border-collapse:collapse}td,th{text-align:left;padding:4px 18px 4px 0;border-bottom:1px solid var(--line)}
 code{font-family:ui-monospace,"DejaVu Sans Mono",monospace;font-size:13px}
 )";

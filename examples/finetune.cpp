@@ -128,9 +128,9 @@ int main(int argc, char** argv) {
   app.add_option("--text-column", s.text_column, "of the text, or of the first of a pair");
   app.add_option("--second-column", s.second_column, "of the second text of a pair; default: the one after --text-column");
   app.add_option("--label-column", s.label_column, "of the label");
-  app.add_option("--epochs", s.epochs, "times through the training file")->check(CLI::PositiveNumber);
-  app.add_option("--batch", s.batch, "examples a batch")->check(CLI::PositiveNumber);
-  app.add_option("--lr", s.lr, "peak learning rate")->check(CLI::PositiveNumber);
+  app.add_option("--epochs", s.epochs, "times through the training file")->check(support::positive);
+  app.add_option("--batch", s.batch, "examples a batch")->check(support::positive);
+  app.add_option("--lr", s.lr, "peak learning rate")->check(support::positive);
   app.add_option("--head-lr", s.head_lr, "of pooler and classifier; 0: the same")->check(CLI::NonNegativeNumber);
   app.add_option("--warmup", s.warmup, "share of the steps until the peak")->check(CLI::Range(0.0, 1.0));
   app.add_option("--dropout", s.dropout, "of hidden vectors and attention")->check(CLI::Range(0.0, 0.9));
@@ -138,7 +138,7 @@ int main(int argc, char** argv) {
   app.add_option("--max-tokens", s.max_tokens, "longer examples are cut")->check(CLI::Range(8, 32'767));
   app.add_option("--seed", s.seed, "of everything random");
   app.add_option("--threads", s.threads, "threads to use; the result does not depend on it")->check(CLI::Range(1, 4096));
-  app.add_option("--log-every", s.log_every, "steps between two lines")->check(CLI::PositiveNumber);
+  app.add_option("--log-every", s.log_every, "steps between two lines")->check(support::positive);
   app.add_flag("--from-scratch", s.from_scratch, "random weights in place of the folder's, to compare with");
   return support::run(app, argc, argv, [&] { work(s); });
 }

@@ -15,6 +15,13 @@
 
 namespace support {
 
+/// A number above 0, as one clear line says.
+inline const CLI::Validator positive{[](std::string& text) {
+                                       double value = 0;
+                                       return CLI::detail::lexical_cast(text, value) && value > 0 ? std::string() : "must be a number above 0, found " + text;
+                                     },
+                                     "POSITIVE"};
+
 /// Parses the command line, runs `work`. Exit status: 0 done or --help, 2 wrong usage, 1 failed work; one line on stderr.
 template <class Work>
 int run(CLI::App& app, int argc, char** argv, Work&& work) {
