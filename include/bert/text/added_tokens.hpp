@@ -38,9 +38,12 @@ class added_tokens {
       if (t.content.empty()) throw error({"bert::text::added_tokens", "a token with content", "an empty one", "leave it out"});
       first_[static_cast<unsigned char>(t.content[0])] = true;
     }
-    // Longest first, so that the first that fits is the longest; of equals the earlier.
-    std::stable_sort(tokens_.begin(), tokens_.end(),
-                     [](const added_token& a, const added_token& b) { return a.content.size() > b.content.size(); });
+    // Longest first, so that the first that fits is the longest.
+    for (std::size_t i = 0; i < tokens_.size(); ++i) by_length_.push_back(i);
+    std::sort(by_length_.begin(), by_length_.end(), [this](std::size_t a, std::size_t b) {
+      const std::size_t x = tokens_[a].content.size(), y = tokens_[b].content.size();
+      return x != y ? x > y : a < b;
+    });
     if (std::count(first_.begin(), first_.end(), true) == 1)
       only_ = static_cast<int>(std::find(first_.begin(), first_.end(), true) - first_.begin());
   }
@@ -84,8 +87,8 @@ class added_tokens {
   }
   [[nodiscard]] const added_token* at(const char* p, const char* end) const noexcept {
     const std::string_view rest(p, static_cast<std::size_t>(end - p));
-    for (const auto& t : tokens_)
-      if (rest.starts_with(t.content)) return &t;
+    for (const std::size_t i : by_length_)
+      if (rest.starts_with(tokens_[i].content)) return &tokens_[i];
     return nullptr;
   }
 
@@ -116,6 +119,7 @@ class added_tokens {
   }
 
   std::vector<added_token> tokens_;
+  std::vector<std::size_t> by_length_;
   std::array<bool, 256> first_{};
   int only_ = -1;
 };

@@ -1,5 +1,5 @@
 // Pieces back to text, as the reference's WordPiece decoder joins and cleans them.
-// Layer: text. Test: tests/unit/text/decode_test.cpp
+// Layer: text. Test: tests/unit/text/tokenizer_test.cpp
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
 // All that is known of every token: where it stands in the text, in which word, in which sequence.
-// Layer: text. Test: tests/unit/text/encoding_test.cpp
+// Layer: text. Test: tests/unit/text/tokenizer_test.cpp
 #pragma once
 
 #include <algorithm>

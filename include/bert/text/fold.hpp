@@ -1,5 +1,5 @@
 // One character to what is left of it: dropped, a boundary, or the bytes that lower case and accent stripping leave.
-// Layer: text. Test: tests/unit/text/fold_test.cpp
+// Layer: text. Test: tests/unit/text/golden_test.cpp
 #pragma once
 
 #include <cstddef>

@@ -49,34 +49,39 @@ template <class Reference>
   return out;
 }
 
-/// Passes the words of normalised text on as words of the input that it came from.
-template <class Sink>
-struct original_places {
-  static constexpr bool tracks = Sink::tracks;
-  const normalized_text& from;
-  const char* input;
-  Sink& sink;
-  std::vector<std::uint32_t> first = {}, last = {};
+/// Passes the words of normalised text on as words of the input that it came from, to any sink: this way is rare, so that one
+/// scanner for all sinks is enough.
+class original_places {
+ public:
+  static constexpr bool tracks = true;
+
+  template <class Sink>
+  original_places(const normalized_text& from, const char* input, Sink& sink)
+      : from_(from), input_(input), sink_(&sink), pass_([](void* to, const scanned_word& w) { (*static_cast<Sink*>(to))(w); }) {}
 
   void operator()(scanned_word w) {
-    const auto at = static_cast<std::size_t>(w.begin - from.text.data());
-    const auto place = [&](std::size_t i, bool end) { return at + (w.map == nullptr ? i + end : end ? w.map->last[i] : w.map->first[i]); };
-    const std::size_t base = from.first[place(0, false)];
-    w.begin = input + base;
-    if constexpr (tracks) {
-      first.clear();
-      last.clear();
-      for (std::size_t i = 0; i < w.bytes; ++i) {
-        first.push_back(static_cast<std::uint32_t>(from.first[place(i, false)] - base));
-        last.push_back(static_cast<std::uint32_t>(from.last[place(i, true) - 1] - base));
-      }
-      const origins map{first.data(), last.data()};
-      w.map = &map;
-      sink(w);
-    } else {
-      sink(w);
+    const auto at = static_cast<std::size_t>(w.begin - from_.text.data());
+    const auto begin = [&](std::size_t i) { return from_.first[at + (w.map == nullptr ? i : w.map->first[i])]; };
+    const auto end = [&](std::size_t i) { return from_.last[at + (w.map == nullptr ? i + 1 : w.map->last[i]) - 1]; };
+    const std::size_t base = begin(0);
+    first_.clear();
+    last_.clear();
+    for (std::size_t i = 0; i < w.bytes; ++i) {
+      first_.push_back(static_cast<std::uint32_t>(begin(i) - base));
+      last_.push_back(static_cast<std::uint32_t>(end(i) - base));
     }
+    const origins map{first_.data(), last_.data()};
+    w.begin = input_ + base;
+    w.map = &map;
+    pass_(sink_, w);
   }
+
+ private:
+  const normalized_text& from_;
+  const char* input_;
+  void* sink_;
+  void (*pass_)(void*, const scanned_word&);
+  std::vector<std::uint32_t> first_, last_;
 };
 
 }  // namespace bert::text

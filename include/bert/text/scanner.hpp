@@ -1,5 +1,5 @@
 // Text to words to pieces, in one pass and without memory: ASCII 64 bytes at a time, the rest a character at a time.
-// Layer: text. Test: tests/unit/text/scanner_test.cpp
+// Layer: text. Test: tests/unit/text/golden_test.cpp
 #pragma once
 
 #include <algorithm>
@@ -64,18 +64,7 @@ class scanner {
   /// Passes the words of [p, end) to `sink`.
   template <class Sink>
   void scan(const char* p, const char* end, Sink& sink) const {
-    if (form().lowercase) scan_as<true>(p, end, sink);
-    else scan_as<false>(p, end, sink);
-  }
-
- private:
-  using step = typename text::folding<Reference>::step;
-
-  // A block is read with 16 bytes beyond it, so that a word anywhere in it can be read at once.
-  static constexpr std::size_t slack = 16;
-
-  template <bool Lower, class Sink>
-  void scan_as(const char* p, const char* const end, Sink& sink) const {
+    const bool lower = form().lowercase;
     const char* const floor = p;
     char tail[ascii::block_bytes + slack];
     while (p < end) {
@@ -106,7 +95,7 @@ class scanner {
             resume = any_words(floor, p + at, end, sink);
             break;
           }
-          ascii_word<Lower>(block + at, size, p + at, sink);
+          ascii_word(lower, block + at, size, p + at, sink);
           if (stop >= ascii::block_bytes) break;
           todo &= ~std::uint64_t{0} << stop;
         } else if ((sorted.others >> at & 1u) != 0) {
@@ -122,8 +111,14 @@ class scanner {
     }
   }
 
-  template <bool Lower, class Sink>
-  void ascii_word(const char* word, std::size_t size, const char* source, Sink& sink) const {
+ private:
+  using step = typename text::folding<Reference>::step;
+
+  // A block is read with 16 bytes beyond it, so that a word anywhere in it can be read at once.
+  static constexpr std::size_t slack = 16;
+
+  template <class Sink>
+  void ascii_word(bool lower, const char* word, std::size_t size, const char* source, Sink& sink) const {
     std::uint64_t low, high;
     std::memcpy(&low, word, 8);
     if (size <= word_table::longest) {
@@ -131,11 +126,11 @@ class scanner {
       if (size > 8) {
         std::memcpy(&high, word + 8, 8);
         high = ascii::first_bytes(high, size - 8);
-        if constexpr (Lower) high = ascii::lower(high);
+        if (lower) high = ascii::lower(high);
       } else {
         low = ascii::first_bytes(low, size);
       }
-      if constexpr (Lower) low = ascii::lower(low);
+      if (lower) low = ascii::lower(low);
       const token_id id = size <= max_characters_ ? whole_.find(low, high) : -1;
       if (id >= 0) {
         sink(scanned_word{&id, 1, true, source, word, size, size, nullptr});
@@ -149,12 +144,12 @@ class scanner {
     }
     char folded[ascii::block_bytes];
     for (std::size_t i = 0; i < size; ++i)
-      folded[i] = Lower && word[i] >= 'A' && word[i] <= 'Z' ? static_cast<char>(word[i] + 32) : word[i];
+      folded[i] = lower && word[i] >= 'A' && word[i] <= 'Z' ? static_cast<char>(word[i] + 32) : word[i];
     split(folded, size, size, source, nullptr, sink);
   }
 
   template <class Sink>
-  void split(const char* word, std::size_t bytes, std::size_t characters, const char* source, const origins* map, Sink& sink) const {
+  [[gnu::noinline]] void split(const char* word, std::size_t bytes, std::size_t characters, const char* source, const origins* map, Sink& sink) const {
     token_id ids[most_characters];
     const std::size_t count = characters > max_characters_ ? 0 : pieces_.match(word, bytes, ids);
     if (count != 0) sink(scanned_word{ids, count, true, source, word, bytes, characters, map});
@@ -192,7 +187,7 @@ class scanner {
   };
 
   template <bool Tracks, class Sink>
-  void flush(gathered<Tracks>& word, Sink& sink) const {
+  [[gnu::noinline]] void flush(gathered<Tracks>& word, Sink& sink) const {
     if (word.characters == 0) return;
     const origins map{word.first, word.last};
     const origins* const where = Tracks ? &map : nullptr;
@@ -214,7 +209,7 @@ class scanner {
 
   // Words of any characters, from `p` on; returns where plain ASCII goes on after a word. The text begins at `floor`.
   template <class Sink>
-  const char* any_words(const char* const floor, const char* p, const char* const end, Sink& sink) const {
+  [[gnu::noinline]] const char* any_words(const char* const floor, const char* p, const char* const end, Sink& sink) const {
     gathered<Sink::tracks> word;
     const char* run = p;  // where the combining marks after the last starter begin
     while (p < end) {
@@ -243,9 +238,9 @@ class scanner {
             return next;
           case step::punctuation: {
             flush(word, sink);
-            char32_t mark = code;
-            if (code >= 0x80) mark = folding_.fold(code, unicode::bits_of(code)).code[0];
-            lone(word, mark, p, next, sink);
+            char32_t sign = code;
+            if (code >= 0x80) sign = folding_.fold(code, unicode::bits_of(code)).code[0];
+            lone(word, sign, p, next, sink);
             run = next;
             if (next < end && static_cast<unsigned char>(*next) < 0x80) return next;
             break;
@@ -300,7 +295,7 @@ class scanner {
 
   // Any letter, mark or punctuation mark, by its folded form; returns where to go on.
   template <bool Tracks, class Sink>
-  const char* hard(char32_t code, const char* floor, const char* p, const char* next, const char* end, const char*& run,
+  [[gnu::noinline]] const char* hard(char32_t code, const char* floor, const char* p, const char* next, const char* end, const char*& run,
                    gathered<Tracks>& word, Sink& sink) const {
     const unsigned bits = unicode::bits_of(code);
     if (folding_.reorders(code, bits)) {
@@ -355,16 +350,26 @@ class scanner {
     }
   }
 
+  struct mark {
+    char32_t code;
+    unsigned value;  // its combining class, below 256
+    bool tail, stays;
+  };
+  // By class, equals as they were; linear, as a run may be a megabyte.
+  static void sort_by_class(std::vector<mark>& marks) {
+    std::array<std::size_t, 257> place{};
+    for (const mark& m : marks) ++place[m.value + 1];
+    for (std::size_t i = 1; i < place.size(); ++i) place[i] += place[i - 1];
+    std::vector<mark> sorted(marks.size());
+    for (const mark& m : marks) sorted[place[m.value]++] = m;
+    marks.swap(sorted);
+  }
+
   // The marks from `run` to the next starter, some of which stay, in canonical order (by class, then as written). As the
   // reference aligns them: the k-th mark of the sorted run that is no tail of a decomposition takes the k-th character's
   // place in the input, a tail the place before it.
   template <bool Tracks, class Sink>
-  const char* reordered(const char* end, const char*& run, gathered<Tracks>& word, Sink& sink) const {
-    struct mark {
-      char32_t code;
-      unsigned value;
-      bool tail, stays;
-    };
+  [[gnu::noinline]] const char* reordered(const char* end, const char*& run, gathered<Tracks>& word, Sink& sink) const {
     std::vector<mark> marks;
     std::vector<std::pair<const char*, const char*>> places;
     const char* p = run;
@@ -395,7 +400,7 @@ class scanner {
                          unicode::kind_of<Reference>(parts[i]) != kind::mark});
       p = next;
     }
-    std::stable_sort(marks.begin(), marks.end(), [](const mark& a, const mark& b) { return a.value < b.value; });
+    sort_by_class(marks);
     std::size_t taken = 0;
     for (const mark& m : marks) {
       if (!m.tail) ++taken;

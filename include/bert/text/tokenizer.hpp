@@ -23,6 +23,7 @@
 #include "bert/text/encoding.hpp"
 #include "bert/text/normalized_text.hpp"
 #include "bert/text/scanner.hpp"
+#include "bert/text/token_sinks.hpp"
 #include "bert/text/tokenizer_options.hpp"
 #include "bert/text/unicode.hpp"
 #include "bert/text/vocabulary.hpp"
@@ -90,13 +91,9 @@ class basic_tokenizer {
   /// Appends the pieces of `text`, no [CLS] or [SEP]; in `parts`, if given, whether each begins or continues a word
   /// (named tokens such as [MASK] are `special`). Allocates only to grow the vectors.
   void append_ids(std::string_view text, std::vector<token_id>& ids, std::vector<word_part>* parts = nullptr) const {
-    if (parts != nullptr) {
-      part_sink sink{ids, *parts};
-      pass(text, sink);
-    } else {
-      id_sink sink(ids);
-      pass(text, sink);
-    }
+    detail::id_sink sink(ids, parts);
+    pass(text, sink);
+    sink.flush();
   }
 
   /// [CLS] text [SEP] as a batch of one, with scores asked for wherever [MASK] stands.
@@ -213,54 +210,6 @@ class basic_tokenizer {
   }
 
  private:
-  // Ids gather in a small array: growing a vector one id at a time costs as much as finding the id.
-  class id_sink {
-   public:
-    static constexpr bool tracks = false;
-    explicit id_sink(std::vector<token_id>& out) : out_(out) {}
-    id_sink(const id_sink&) = delete;
-    id_sink& operator=(const id_sink&) = delete;
-    ~id_sink() { flush(); }
-    void operator()(const scanned_word& w) {
-      if (w.count > room - held_) {
-        flush();
-        if (w.count > room) {
-          out_.insert(out_.end(), w.ids, w.ids + w.count);
-          return;
-        }
-      }
-      buffer_[held_] = w.ids[0];
-      for (std::size_t i = 1; i < w.count; ++i) buffer_[held_ + i] = w.ids[i];
-      held_ += w.count;
-    }
-    void special(const added_token& t, const char* first, const char*) { (*this)(scanned_word{&t.id, 1, true, first, first, 0, 0, nullptr}); }
-
-   private:
-    static constexpr std::size_t room = 256;
-    void flush() {
-      out_.insert(out_.end(), buffer_, buffer_ + held_);
-      held_ = 0;
-    }
-    std::vector<token_id>& out_;
-    std::size_t held_ = 0;
-    token_id buffer_[room];
-  };
-
-  struct part_sink {
-    static constexpr bool tracks = false;
-    std::vector<token_id>& ids;
-    std::vector<word_part>& parts;
-    void operator()(const scanned_word& w) {
-      ids.insert(ids.end(), w.ids, w.ids + w.count);
-      parts.push_back(word_part::begins);
-      parts.insert(parts.end(), w.count - 1, word_part::continues);
-    }
-    void special(const added_token& t, const char*, const char*) {
-      ids.push_back(t.id);
-      parts.push_back(word_part::special);
-    }
-  };
-
   template <class Sink>
   void pass(std::string_view text, Sink& sink) const {
     raw_.split(
@@ -275,7 +224,7 @@ class basic_tokenizer {
   template <class Sink>
   void pass_normalized(const char* begin, const char* end, Sink& sink) const {
     const normalized_text normal = normalize(scanner_.folding(), begin, end);
-    original_places<Sink> back{normal, begin, sink};
+    original_places back(normal, begin, sink);
     const char* const text = normal.text.data();
     normalized_.split(
         text, text + normal.text.size(), [&](const char* first, const char* last) { scanner_.scan(first, last, back); },
@@ -412,18 +361,18 @@ class basic_tokenizer {
 
   // Added tokens beyond the vocabulary get their place in it after the matcher is built: they are no pieces of words.
   void extend() {
-    std::vector<added_token> beyond;
+    std::vector<const added_token*> beyond;
     for (const auto& t : added())
-      if (const auto known = vocabulary_.id(t.content); !known || *known != t.id) beyond.push_back(t);
+      if (const auto known = vocabulary_.id(t.content); !known || *known != t.id) beyond.push_back(&t);
     if (beyond.empty()) return;
-    std::sort(beyond.begin(), beyond.end(), [](const auto& x, const auto& y) { return x.id < y.id; });
+    std::sort(beyond.begin(), beyond.end(), [](const added_token* x, const added_token* y) { return x->id < y->id; });
     std::vector<std::string> all;
     for (std::size_t i = 0; i < vocabulary_.size(); ++i) all.emplace_back(vocabulary_.piece(static_cast<token_id>(i)));
-    for (const auto& t : beyond) {
-      if (t.id < 0 || static_cast<std::size_t>(t.id) != all.size())
-        throw error({cat("added token ", t.content), cat("the id ", all.size(), ", the next after the vocabulary's"), cat(t.id),
+    for (const added_token* t : beyond) {
+      if (t->id < 0 || static_cast<std::size_t>(t->id) != all.size())
+        throw error({"added token " + t->content, "the id " + std::to_string(all.size()) + ", the next after the vocabulary's", std::to_string(t->id),
                      "give added tokens ids without gaps"});
-      all.push_back(t.content);
+      all.push_back(t->content);
     }
     vocabulary_ = text::vocabulary(all);
   }

@@ -1,5 +1,5 @@
 // How often every word of a text occurs, counted on all cores.
-// Layer: text. Test: tests/unit/text/word_counts_test.cpp
+// Layer: text. Test: tests/unit/text/train_wordpiece_test.cpp
 #pragma once
 
 #include <algorithm>

@@ -1,0 +1,62 @@
+// Where a scanner's words go when only ids are wanted, and what they are to their words.
+// Layer: text. Test: tests/unit/text/tokenizer_test.cpp
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "bert/tensor/token_batch.hpp"
+#include "bert/text/added_tokens.hpp"
+#include "bert/text/scanner.hpp"
+
+namespace bert::text::detail {
+
+/// Ids, and on request what each is to its word. They gather in a small array: growing a vector one id at a time costs as
+/// much as finding the id.
+class id_sink {
+ public:
+  static constexpr bool tracks = false;
+  explicit id_sink(std::vector<token_id>& ids, std::vector<word_part>* parts = nullptr) : ids_(ids), parts_(parts) {}
+  id_sink(const id_sink&) = delete;
+  id_sink& operator=(const id_sink&) = delete;
+
+  void operator()(const scanned_word& w) {
+    if (w.count > room - held_) {
+      flush();
+      if (w.count > room) {
+        ids_.insert(ids_.end(), w.ids, w.ids + w.count);
+        if (parts_ != nullptr) note(w.count);
+        return;
+      }
+    }
+    buffer_[held_] = w.ids[0];
+    for (std::size_t i = 1; i < w.count; ++i) buffer_[held_ + i] = w.ids[i];
+    held_ += w.count;
+    if (parts_ != nullptr) note(w.count);
+  }
+  void special(const added_token& t, const char*, const char*) {
+    if (held_ == room) flush();
+    buffer_[held_++] = t.id;
+    if (parts_ != nullptr) parts_->push_back(word_part::special);
+  }
+  /// Hands over what is left; to be called last.
+  [[gnu::noinline]] void flush() {
+    ids_.insert(ids_.end(), buffer_, buffer_ + held_);
+    held_ = 0;
+  }
+
+ private:
+  static constexpr std::size_t room = 256;
+
+  [[gnu::noinline]] void note(std::size_t pieces) {
+    parts_->push_back(word_part::begins);
+    parts_->insert(parts_->end(), pieces - 1, word_part::continues);
+  }
+
+  std::vector<token_id>& ids_;
+  std::vector<word_part>* parts_;
+  std::size_t held_ = 0;
+  token_id buffer_[room];
+};
+
+}  // namespace bert::text::detail
