@@ -4,19 +4,12 @@
 
 #include <array>
 #include <cstddef>
-#include <type_traits>
 #include <utility>
 
+#include "bert/kernels/rows.hpp"
 #include "bert/kernels/simd.hpp"
 
 namespace bert::kernels {
-
-/// Calls body(integral_constant 0), …, body(integral_constant Count - 1): a loop whose index can name a register.
-template <std::size_t Count, class Body>
-inline void unrolled(Body&& body) noexcept {
-  [&]<std::size_t... I>(std::index_sequence<I...>) { (body(std::integral_constant<std::size_t, I>{}), ...); }
-  (std::make_index_sequence<Count>{});
-}
 
 /// The left operand, a[i * row + k * depth]: a matrix or its transpose, read one element at a time.
 struct left_operand {

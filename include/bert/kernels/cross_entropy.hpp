@@ -36,6 +36,7 @@ void cross_entropy(const E& e, matrix<const float> logits, std::span<const std::
     for (; i < cols; ++i) top = row[i] > top ? row[i] : top;
     if (predicted != nullptr) {
       std::size_t best = 0;
+      while (best + lanes <= cols && !any(load(row + best) == simd(top))) best += lanes;
       while (best + 1 < cols && row[best] != top) ++best;
       predicted[m] = static_cast<std::int32_t>(best);
     }

@@ -23,8 +23,17 @@ namespace bert::kernels {
 template <executor E>
 void column_sums(const E& e, matrix<const float> d_y, float* d_bias) noexcept {
   for_each_column_range(e, d_y.cols, [&](std::size_t first, std::size_t last) {
-    for_each_register(last - first, [&](std::size_t i, auto part) {
-      const std::size_t column = first + i;
+    std::size_t done = first;
+    for (; done + 4 * lanes <= last; done += 4 * lanes) {  // 256 bytes of a row at a time on AVX-512
+      simd total[4] = {zero(), zero(), zero(), zero()};
+      for (std::size_t m = 0; m < d_y.rows; ++m) {
+        const float* row = d_y.row(m) + done;
+        unrolled<4>([&](auto k) { total[k] += load(row + k * lanes); });
+      }
+      unrolled<4>([&](auto k) { store(d_bias + done + k * lanes, load(d_bias + done + k * lanes) + total[k]); });
+    }
+    for_each_register(last - done, [&](std::size_t i, auto part) {
+      const std::size_t column = done + i;
       simd total = zero();
       for (std::size_t m = 0; m < d_y.rows; ++m) total += load(d_y.row(m) + column, part);
       store(d_bias + column, load(d_bias + column, part) + total, part);
@@ -93,15 +102,15 @@ template <executor E>
     double total = 0;
     const std::size_t last = std::min(x.size(), (p + 1) * step);
     for (std::size_t first = p * step; first < last; first += block) {
-      std::array<simd, 4> squares{zero(), zero(), zero(), zero()};
+      simd squares[4] = {zero(), zero(), zero(), zero()};
       const float* from = x.data() + first;
       const std::size_t count = std::min(block, last - first);
       std::size_t i = 0;
       for (; i + 4 * lanes <= count; i += 4 * lanes)
-        for (std::size_t k = 0; k < 4; ++k) {
+        unrolled<4>([&](auto k) {
           const simd v = load(from + i + k * lanes);
           squares[k] = fma(v, v, squares[k]);
-        }
+        });
       for_each_register(count - i, [&](std::size_t j, auto part) {
         const simd v = load(from + i + j, part);
         squares[0] = fma(v, v, squares[0]);

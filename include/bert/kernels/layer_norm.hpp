@@ -67,8 +67,26 @@ void layer_norm_backward(const E& e, matrix<const float> x, const float* gain, c
                          matrix<const float> d_y, matrix<float> d_x, float* d_gain, float* d_bias) noexcept {
   // First the sums over rows, as d_x may overwrite d_y.
   for_each_column_range(e, x.cols, [&](std::size_t first, std::size_t last) {
-    for_each_register(last - first, [&](std::size_t i, auto part) {
-      const std::size_t column = first + i;
+    std::size_t done = first;
+    for (; done + 4 * lanes <= last; done += 4 * lanes) {  // 256 bytes of a row at a time on AVX-512
+      simd gains[4] = {zero(), zero(), zero(), zero()}, biases[4] = {zero(), zero(), zero(), zero()};
+      for (std::size_t n = 0; n < x.rows; ++n) {
+        const float *in = x.row(n) + done, *d_out = d_y.row(n) + done;
+        const simd centre(mean[n]), scale(rstd[n]);
+        unrolled<4>([&](auto k) {
+          const simd d = load(d_out + k * lanes);
+          gains[k] = fma(d, (load(in + k * lanes) - centre) * scale, gains[k]);
+          biases[k] += d;
+        });
+      }
+      unrolled<4>([&](auto k) {
+        float *to_gain = d_gain + done + k * lanes, *to_bias = d_bias + done + k * lanes;
+        store(to_gain, load(to_gain) + gains[k]);
+        store(to_bias, load(to_bias) + biases[k]);
+      });
+    }
+    for_each_register(last - done, [&](std::size_t i, auto part) {
+      const std::size_t column = done + i;
       simd gains = zero(), biases = zero();
       for (std::size_t n = 0; n < x.rows; ++n) {
         const simd d = load(d_y.row(n) + column, part);

@@ -1,14 +1,23 @@
-// How kernels over rows split their work among the threads of an executor.
+// How kernels split rows and columns among the threads of an executor, and loops whose index can name a register.
 // Layer: kernels. Test: tests/unit/kernels/elementwise_test.cpp
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <type_traits>
+#include <utility>
 
 #include "bert/core/execution.hpp"
 #include "bert/kernels/simd.hpp"
 
 namespace bert::kernels {
+
+/// Calls body(integral_constant 0), …, body(integral_constant Count - 1): a loop whose index can name a register.
+template <std::size_t Count, class Body>
+inline void unrolled(Body&& body) noexcept {
+  [&]<std::size_t... I>(std::index_sequence<I...>) { (body(std::integral_constant<std::size_t, I>{}), ...); }
+  (std::make_index_sequence<Count>{});
+}
 
 /// Floats that one iteration of an executor is worth: about a microsecond of work, ten times what handing it out costs.
 inline constexpr std::size_t floats_a_task = 8192;
