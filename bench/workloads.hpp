@@ -51,7 +51,7 @@ inline void report(benchmark::State& state, stopwatch& watch, double flops, doub
 /// Registers `<name>/<sequences>x<tokens>/<threads>` for one and two threads; `body(state, sequences, tokens, threads)` runs it.
 template <class Body>
 void add(const std::string& name, std::size_t sequences, std::size_t tokens, Body body) {
-  for (const std::size_t width : {1, 2})
+  for (const std::size_t width : {std::size_t{1}, std::size_t{2}})
     benchmark::RegisterBenchmark((name + '/' + std::to_string(sequences) + 'x' + std::to_string(tokens) + '/' + std::to_string(width)).c_str(),
                                  [=](benchmark::State& state) { body(state, sequences, tokens, width); })
         ->UseRealTime()
