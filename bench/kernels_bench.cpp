@@ -47,7 +47,7 @@ double bytes_of(const K& k, bool back) {
 /// Rows for the passes of one kernel whose cost it knows, with one and with two threads.
 template <kernel_description K>
 void add(const std::string& name, const K& kernel) {
-  for (const std::size_t width : {1, 2})
+  for (const std::size_t width : {1u, 2u})
     for (const bool back : {false, true}) {
       const double flops = flops_of(kernel, back), bytes = bytes_of(kernel, back);
       if (flops == 0 && bytes == 0) continue;

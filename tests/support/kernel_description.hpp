@@ -123,7 +123,7 @@ void threads_change_nothing(K k) {
     return out;
   };
   const auto alone = run(execution::serial{});
-  for (const std::size_t n : {1, 2, 3}) {
+  for (const std::size_t n : {1u, 2u, 3u}) {
     CAPTURE(n);
     CHECK(same_bits(run(execution::threads{n}), alone));
   }

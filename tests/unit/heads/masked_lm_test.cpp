@@ -11,7 +11,7 @@ TEST_CASE("scores are given where they were asked for, each the same bits as if 
   batch.add(support::ids(1, 30));
   auto run = frozen.session({.sequences = 1, .tokens = 30});
   CHECK(run(batch).rows() == 0);
-  for (const std::size_t position : {2, 11, 29}) batch.score(position);
+  for (const std::size_t position : {2u, 11u, 29u}) batch.score(position);
   const auto logits = run(batch);
   REQUIRE(logits.rows() == 3);
   const std::vector<float> third(logits[2].begin(), logits[2].end());

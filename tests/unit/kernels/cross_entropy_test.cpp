@@ -29,7 +29,7 @@ TEST_CASE("the gradient may overwrite the logits") {
 }
 
 TEST_CASE("the first of equal greatest logits is predicted") {
-  for (const std::size_t cols : {2, 3, 16, 17, 100})
+  for (const std::size_t cols : {2u, 3u, 16u, 17u, 100u})
     for (std::size_t best = 0; best < cols; ++best) {
       array<float> logits(cols, -1.0f);
       logits[best] = logits[cols - 1] = 5.0f;

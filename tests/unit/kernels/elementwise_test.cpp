@@ -29,12 +29,12 @@ TEST_CASE("adding one matrix to another leaves what lies between rows alone") {
 }
 
 TEST_CASE("the squared norm is right to 1e-6 and the same bits for one, two and three threads") {
-  for (const std::size_t n : {0, 1, 15, 4096, 4097, 100'003, 5'000'000}) {
+  for (const std::size_t n : {0u, 1u, 15u, 4096u, 4097u, 100'003u, 5'000'000u}) {
     CAPTURE(n);
     const auto x = random_arrays<float>({n}, 5)[0];
     const double expected = kernels::reference::squared_norm<float>(x), got = kernels::squared_norm(execution::serial{}, x);
     CHECK(got == doctest::Approx(expected).epsilon(1e-6));
-    for (const std::size_t t : {1, 2, 3})
+    for (const std::size_t t : {1u, 2u, 3u})
       CHECK(std::bit_cast<std::uint64_t>(kernels::squared_norm(execution::threads{t}, x)) == std::bit_cast<std::uint64_t>(got));
   }
 }
@@ -46,8 +46,8 @@ TEST_CASE("scaling touches every element once") {
 }
 
 TEST_CASE("ranges cover every index once, whatever the step") {
-  for (const std::size_t count : {0, 1, 63, 64, 65, 1000})
-    for (const std::size_t step : {1, 7, 64, 5000}) {
+  for (const std::size_t count : {0u, 1u, 63u, 64u, 65u, 1000u})
+    for (const std::size_t step : {1u, 7u, 64u, 5000u}) {
       std::vector<std::atomic<int>> seen(count);
       kernels::for_each_range(execution::threads{2}, count, step, [&](std::size_t first, std::size_t last) {
         for (std::size_t i = first; i < last; ++i) seen[i].fetch_add(1);

@@ -13,7 +13,7 @@ using namespace bert;
 using namespace bert::test;
 
 TEST_CASE("AdamW agrees with the plain loop for any length") {
-  for (const std::size_t n : {1, 15, 16, 17, 8191, 8193, 20'000}) check_kernel(adamw_kernel{n});
+  for (const std::size_t n : {1u, 15u, 16u, 17u, 8191u, 8193u, 20'000u}) check_kernel(adamw_kernel{n});
   check_kernel(adamw_kernel{1000, {}});
 }
 

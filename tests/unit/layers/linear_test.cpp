@@ -23,7 +23,8 @@ struct shape {
 }  // namespace
 
 TEST_CASE("forward and backward are the sums that the formulas say, at sizes that fill no vector") {
-  for (const auto& [n, in, out] : {shape{1, 1, 1}, shape{3, 7, 5}, shape{19, 72, 200}, shape{40, 33, 2}}) {
+  for (const auto& size : {shape{1, 1, 1}, shape{3, 7, 5}, shape{19, 72, 200}, shape{40, 33, 2}}) {
+    const std::size_t n = size.n, in = size.in, out = size.out;  // clang 14 captures no structured binding
     CAPTURE(n);
     CAPTURE(out);
     const auto x = numbers(n * in, 1), w = numbers(out * in, 2), b = numbers(out, 3), d_y = numbers(n * out, 4);

@@ -12,7 +12,7 @@ bert::token_batch two_sequences() {
   bert::token_batch b;
   b.add(support::ids(1, 9));
   b.add(support::ids(2, 17));
-  for (const std::size_t position : {1, 5, 20}) b.score(position);
+  for (const std::size_t position : {1u, 5u, 20u}) b.score(position);
   return b;
 }
 }  // namespace
