@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "../tests/support/kernels/attention_kernel.hpp"
-#include "../tests/support/kernels/parameter_kernels.hpp"
-#include "../tests/support/kernels/row_kernels.hpp"
+#include "support/kernels/attention_kernel.hpp"
+#include "support/kernels/parameter_kernels.hpp"
+#include "support/kernels/row_kernels.hpp"
 #include "peak.hpp"
 
 namespace {
