@@ -46,8 +46,8 @@ TEST_CASE("the fields of tokenizer_config.json are obeyed") {
   CHECK(read_tokenizer(dir.folder()).cls_id() == 63);
   dir.file(
       "tokenizer_config.json",
-      R"({"added_tokens_decoder": {"4": {"content": "[MASK]", "special": true}, "73": {"content": "cat!", "single_word": false}}})");
-  CHECK(read_tokenizer(dir.folder()).encode("a cat!").ids()[2] == 73);
+      R"({"added_tokens_decoder": {"4": {"content": "[MASK]", "special": true}, "101": {"content": "cat!", "single_word": false}}})");
+  CHECK(read_tokenizer(dir.folder()).encode("a cat!").ids()[2] == 101);
 }
 
 TEST_CASE("what is wrong in the files is an error that names file and key") {
@@ -86,7 +86,7 @@ TEST_CASE("a tokenizer that is written is read back") {
   options.strip_accents = true;
   options.tokenize_chinese_chars = false;
   options.clean_text = false;
-  options.added.push_back({.content = "<e>", .id = 73, .lstrip = true});
+  options.added.push_back({.content = "<e>", .id = 101, .lstrip = true});
   const text::tokenizer t(text::vocabulary::parse(pieces()), options);
   write_tokenizer(dir.folder(), t, 64);
   const auto back = read_tokenizer(dir.folder());
@@ -98,5 +98,5 @@ TEST_CASE("a tokenizer that is written is read back") {
   REQUIRE(back.options().added.size() == 1);
   CHECK(back.options().added[0].content == "<e>");
   CHECK(back.options().added[0].lstrip);
-  CHECK(slurp(dir / "vocab.txt") == pieces());
+  CHECK(slurp(dir / "vocab.txt") == pieces() + "<e>\n");
 }
