@@ -41,7 +41,7 @@ class Examples(unittest.TestCase):
         rows = [(sentence(words), label) for _ in range(40) for words, label in ((GOOD, "fine"), (BAD, "poor"))]
         cls.train = cls.write("train.tsv", "text\tverdict\n" + "".join(f"{t}\t{l}\n" for t, l in rows[:60]))
         cls.dev = cls.write("dev.tsv", "text\tverdict\n" + "".join(f"{t}\t{l}\n" for t, l in rows[60:]))
-        cls.pairs = cls.write("pairs.tsv", "".join(f"{int(a[1] == b[1])}\t{a[0]}\t{b[0]}\n" for a, b in zip(rows, rows[1:] + rows[:1])))
+        cls.pairs = cls.write("pairs.tsv", "".join(f"{int(a[1] == b[1])}\t{a[0]}\t{b[0]}\n" for a, b in zip(rows, chance.sample(rows, len(rows)))))
         cls.model = cls.folder / "model"
         cls.pretraining = run("pretrain", "--text", cls.corpus, "--valid", cls.corpus, "--arch", "tiny", "--vocab-size", 200, "--steps", 6,
                               "--batch", 4, "--tokens", 32, "--lr", "1e-3", "--warmup", 2, "--seed", 3, "--threads", 2, "--out", cls.model)
