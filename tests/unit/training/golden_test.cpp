@@ -19,7 +19,7 @@ struct given_masks {
   using heads = bert::type_list<bert::heads::masked_lm>;
   template <class Model>
   static constexpr bool fits = Model::template has_head<bert::heads::masked_lm>;
-  static constexpr bool rewrites = true;
+  [[maybe_unused]] static constexpr bool rewrites = true;
   struct work : bert::objectives::prediction_buffers {
     work(const given_masks&, const bert::batch_shape& raw) : prediction_buffers(raw.tokens) {}
   };
