@@ -120,22 +120,34 @@ inline void for_each_register(std::size_t n, Body&& body) {
   return x;
 }
 
+namespace detail {
+
+/// Lane i of the result is lane (i + Shift) % lanes of x. By the compilers' own shuffle, so that folding stays in registers.
+template <std::size_t Shift>
+[[nodiscard]] inline simd rotate(simd x) noexcept {
+  return [&]<std::size_t... I>(std::index_sequence<I...>) {
+    return simd(__builtin_shufflevector(x.data, x.data, static_cast<int>((I + Shift) % lanes)...));
+  }
+  (std::make_index_sequence<lanes>{});
+}
+
+/// op over all lanes, pairwise by halves; the result is in lane 0.
+template <std::size_t Half = lanes / 2, class Op>
+[[nodiscard]] inline simd fold(simd x, Op op) noexcept {
+  if constexpr (Half == 0) return x;
+  else return fold<Half / 2>(op(x, rotate<Half>(x)), op);
+}
+
+}  // namespace detail
+
 /// The sum of the lanes, pairwise by halves: the same order on every call.
 [[nodiscard]] inline float sum(simd x) noexcept {
-  std::array<float, lanes> v;
-  store(v.data(), x);
-  for (std::size_t half = lanes / 2; half != 0; half /= 2)
-    for (std::size_t i = 0; i < half; ++i) v[i] += v[i + half];
-  return v[0];
+  return detail::fold(x, [](simd a, simd b) { return a + b; }).data[0];
 }
 
 /// The greatest lane.
 [[nodiscard]] inline float maximum(simd x) noexcept {
-  std::array<float, lanes> v;
-  store(v.data(), x);
-  for (std::size_t half = lanes / 2; half != 0; half /= 2)
-    for (std::size_t i = 0; i < half; ++i) v[i] = v[i] < v[i + half] ? v[i + half] : v[i];
-  return v[0];
+  return detail::fold(x, [](simd a, simd b) { return max(a, b); }).data[0];
 }
 
 /// The nearest whole numbers, |x| < 2^22.
