@@ -1,17 +1,18 @@
 // The kernels around the products, by the descriptions that also give their tests.
 //   kernels_bench --benchmark_filter=attention
-// Arithmetic-bound kernels report GFLOP/s and the share of the multiply-add peak, the others GB/s and, beyond the caches, the share
-// of the read bandwidth, both measured in this process with as many threads. "share" is of the median call, "best" of the fastest.
+// Arithmetic-bound kernels report GFLOP/s and the share of the multiply-add peak, the others GB/s and, beyond the caches, the
+// share of the read bandwidth, both measured in this process with as many threads. "share" is of the median call, "best" of the
+// fastest.
 #include <benchmark/benchmark.h>
 
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "peak.hpp"
 #include "support/kernels/attention_kernel.hpp"
 #include "support/kernels/parameter_kernels.hpp"
 #include "support/kernels/row_kernels.hpp"
-#include "peak.hpp"
 
 namespace {
 

@@ -1,5 +1,6 @@
 // Activations of the feed-forward layer as policies: value and derivative, on a register and on a scalar.
-// Layer: kernels. Test: tests/unit/kernels/activation_test.cpp. Paper: Hendrycks and Gimpel 2016, "Gaussian error linear units".
+// Layer: kernels. Test: tests/unit/kernels/activation_test.cpp. Paper: Hendrycks and Gimpel 2016, "Gaussian error linear
+// units".
 #pragma once
 
 #include <cmath>
@@ -47,7 +48,8 @@ struct gelu_erf {
   }
 };
 
-/// x / 2 * (1 + tanh(u)) = x * s(2u), u = sqrt(2/pi) * (x + 0.044715 x^3), s the logistic function. The form of google-research/bert.
+/// x / 2 * (1 + tanh(u)) = x * s(2u), u = sqrt(2/pi) * (x + 0.044715 x^3), s the logistic function. The form of
+/// google-research/bert.
 struct gelu_tanh {
   [[nodiscard]] static simd forward(simd x) noexcept {
     x = max(simd(-20.0f), x);  // where the value is below 1e-37

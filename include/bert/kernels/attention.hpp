@@ -1,6 +1,7 @@
 // Self-attention over ragged sequences, forward: one pass over blocks of keys, no T x T matrix anywhere.
 // Layer: kernels. Test: tests/unit/kernels/attention_test.cpp
-// Papers: Vaswani et al. 2017, section 3.2; Milakov and Gimelshein 2018, "Online normalizer calculation for softmax"; Dao et al. 2022.
+// Papers: Vaswani et al. 2017, section 3.2; Milakov and Gimelshein 2018, "Online normalizer calculation for softmax"; Dao et
+// al. 2022.
 #pragma once
 
 #include <algorithm>
@@ -34,7 +35,8 @@ inline constexpr std::size_t query_block = block_registers * lanes;
 
 /// out[d * width + i] = factor * rows[i * stride + d] for i < count, 0 for i from there to width, which is whole registers.
 template <std::size_t HeadDim>
-inline void transpose_queries(const float* rows, std::size_t stride, std::size_t count, std::size_t width, float factor, float* out) noexcept {
+inline void transpose_queries(const float* rows, std::size_t stride, std::size_t count, std::size_t width, float factor,
+                              float* out) noexcept {
   const simd factors(factor);
   for (std::size_t i = 0; i < width; i += lanes)
     for_each_register(HeadDim, [&](std::size_t d, auto extent) {
@@ -47,11 +49,13 @@ inline void transpose_queries(const float* rows, std::size_t stride, std::size_t
 
 /// rows[i * stride + d] = in[d * width + i] * share[i] for i < count: the way back.
 template <std::size_t HeadDim>
-inline void transpose_sums(const float* in, const float* share, std::size_t count, std::size_t width, float* rows, std::size_t stride) noexcept {
+inline void transpose_sums(const float* in, const float* share, std::size_t count, std::size_t width, float* rows,
+                           std::size_t stride) noexcept {
   for (std::size_t i = 0; i < count; i += lanes)
     for_each_register(HeadDim, [&](std::size_t d, auto extent) {
       simd square[lanes];
-      for (std::size_t k = 0; k < lanes; ++k) square[k] = d + k < HeadDim ? load(in + (d + k) * width + i) * load(share + i) : zero();
+      for (std::size_t k = 0; k < lanes; ++k)
+        square[k] = d + k < HeadDim ? load(in + (d + k) * width + i) * load(share + i) : zero();
       transpose(square);
       for (std::size_t r = 0; r < std::min(lanes, count - i); ++r) store(rows + (i + r) * stride + d, square[r], extent);
     });
@@ -77,7 +81,8 @@ void attend(const attention_task& task, std::size_t first, std::size_t count, co
   alignas(alignment) float sums[HeadDim * width];
   alignas(alignment) std::uint32_t row_keys[width] = {};
 
-  const float factor = 1.0f / std::sqrt(static_cast<float>(HeadDim));
+  // Scores in units of log 2, so that p = 2^(score - top) needs no multiplication.
+  const float factor = log2_e / std::sqrt(static_cast<float>(HeadDim));
   transpose_queries<HeadDim>(task.queries + first * task.stride, task.stride, count, width, factor, queries);
   if (drop.active())
     for (std::size_t i = 0; i < count; ++i)
@@ -98,21 +103,22 @@ void attend(const attention_task& task, std::size_t first, std::size_t count, co
                                block_top[j] = max(block_top[j], x);
                              });
     unrolled<Registers>([&](auto j) {
-      shrink[j] = exp(top[j] - block_top[j]);  // 0 for the first block
+      shrink[j] = exp2(top[j] - block_top[j]);  // 0 for the first block
       top[j] = block_top[j];
       total[j] *= shrink[j];
     });
     for (std::size_t i = 0; i < keys; ++i)
       unrolled<Registers>([&](auto j) {
         float* at = scores + i * width + j * lanes;
-        const simd p = exp(load(at) - top[j]);
+        const simd p = exp2(load(at) - top[j]);
         total[j] += p;
         store(at, p);
       });
     if (drop.active())
       for (std::size_t i = 0; i < keys; ++i)
         for (std::size_t j = 0; j < width; j += lanes)
-          store(scores + i * width + j, load(scores + i * width + j) * drop.factors(row_keys + j, static_cast<std::uint32_t>(key + i)));
+          store(scores + i * width + j,
+                load(scores + i * width + j) * drop.factors(row_keys + j, static_cast<std::uint32_t>(key + i)));
     const auto values = left_operand{task.values + key * task.stride, 1, task.stride};
     if (key == 0)
       block_product<Registers>(HeadDim, keys, values, right_operand<>{scores, width},
@@ -126,7 +132,7 @@ void attend(const attention_task& task, std::size_t first, std::size_t count, co
   alignas(alignment) float share[width], log_sums[width];
   unrolled<Registers>([&](auto j) {
     store(share + j * lanes, simd(1.0f) / total[j]);
-    if (task.log_sum != nullptr) store(log_sums + j * lanes, log(total[j]) + top[j]);
+    if (task.log_sum != nullptr) store(log_sums + j * lanes, fma(top[j], simd(log_2), log(total[j])));
   });
   transpose_sums<HeadDim>(sums, share, count, width, task.context + first * task.context_stride, task.context_stride);
   if (task.log_sum != nullptr) std::copy_n(log_sums, count, task.log_sum + first);
@@ -158,15 +164,25 @@ void attention(const E& e, matrix<const float> qkv, std::span<const std::size_t>
     }
     const std::size_t head = item / in_sequence, start = starts[s], length = starts[s + 1] - start;
     const float* q = qkv.row(start) + head * dim;
-    const detail::attention_task task{q, q + hidden, q + 2 * hidden, qkv.stride, length, context.row(start) + head * dim, context.stride,
-                                      log_sum == nullptr ? nullptr : log_sum + head * context.rows + start, head, heads, start};
+    const detail::attention_task task{q,
+                                      q + hidden,
+                                      q + 2 * hidden,
+                                      qkv.stride,
+                                      length,
+                                      context.row(start) + head * dim,
+                                      context.stride,
+                                      log_sum == nullptr ? nullptr : log_sum + head * context.rows + start,
+                                      head,
+                                      heads,
+                                      start};
     std::size_t first = item % in_sequence * step;
     const std::size_t last = std::min(length, first + step);
     // The last block of a sequence goes in powers of two, so that at most a register and a bit is idle.
     while (first < last) {
       const std::size_t left = last - first;
       if (left > 3 * lanes) detail::attend<dim, 4>(task, first, left, drop), first = last;
-      else if (left > lanes) detail::attend<dim, 2>(task, first, std::min(left, 2 * lanes), drop), first += std::min(left, 2 * lanes);
+      else if (left > lanes)
+        detail::attend<dim, 2>(task, first, std::min(left, 2 * lanes), drop), first += std::min(left, 2 * lanes);
       else detail::attend<dim, 1>(task, first, left, drop), first = last;
     }
   });

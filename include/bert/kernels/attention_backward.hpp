@@ -23,19 +23,22 @@ namespace detail {
 
 /// out(i, d, x, extent) takes sum_k a[i,k] b[k, d..] for i < rows and every register of the HeadDim columns of b.
 template <std::size_t HeadDim, class Out>
-inline void head_product(std::size_t rows, std::size_t depth, left_operand a, const float* b, std::size_t b_stride, Out&& out) noexcept {
+inline void head_product(std::size_t rows, std::size_t depth, left_operand a, const float* b, std::size_t b_stride,
+                         Out&& out) noexcept {
   constexpr std::size_t registers = (HeadDim + lanes - 1) / lanes, panels = (registers + block_registers - 1) / block_registers;
   constexpr auto ending = [] {
     if constexpr (HeadDim % lanes == 0) return whole{};
     else return kernels::first{HeadDim % lanes};
   }();
   unrolled<panels>([&](auto panel) {
-    constexpr std::size_t column = panel * block_registers * lanes, wide = std::min(block_registers, registers - panel * block_registers);
+    constexpr std::size_t column = panel * block_registers * lanes,
+                          wide = std::min(block_registers, registers - panel * block_registers);
     const auto put = [&](std::size_t i, auto j, simd x) {
       if constexpr (panel + 1 == panels && j + 1 == wide) out(i, column + j * lanes, x, ending);
       else out(i, column + j * lanes, x, whole{});
     };
-    if constexpr (panel + 1 == panels) block_product<wide>(rows, depth, a, right_operand<std::decay_t<decltype(ending)>>{b + column, b_stride, ending}, put);
+    if constexpr (panel + 1 == panels)
+      block_product<wide>(rows, depth, a, right_operand<std::decay_t<decltype(ending)>>{b + column, b_stride, ending}, put);
     else block_product<wide>(rows, depth, a, right_operand<>{b + column, b_stride}, put);
   });
 }
@@ -77,23 +80,25 @@ void attend_backward(const attention_backward_task& task, std::size_t first, std
   const float factor = 1.0f / std::sqrt(static_cast<float>(HeadDim));
   const float* of_queries = task.queries + first * task.stride;
   const float* d_out = task.d_context + first * task.d_context_stride;
-  transpose_queries<HeadDim>(of_queries, task.stride, count, width, factor, queries);
+  transpose_queries<HeadDim>(of_queries, task.stride, count, width, factor * log2_e, queries);
   transpose_queries<HeadDim>(d_out, task.d_context_stride, count, width, 1.0f, d_sums);
   for (std::size_t i = 0; i < count; ++i) {
     const float *o = task.context + (first + i) * task.context_stride, *d = d_out + i * task.d_context_stride;
     simd along = zero();
-    for_each_register(HeadDim, [&](std::size_t j, auto extent) { along = fma(load(o + j, extent), load(d + j, extent), along); });
+    for_each_register(HeadDim,
+                      [&](std::size_t j, auto extent) { along = fma(load(o + j, extent), load(d + j, extent), along); });
     delta[i] = sum(along);
-    log_sum[i] = task.log_sum[first + i];
+    log_sum[i] = task.log_sum[first + i] * log2_e;
     if (drop.active()) row_keys[i] = drop.row_key(dropout_row(task.head, task.heads, task.first_token + first + i));
   }
 
   for (std::size_t key = 0; key < task.length; key += key_block) {
     const std::size_t keys = std::min(key_block, task.length - key);
     const float* of_keys = task.keys + key * task.stride;
-    // Both with lanes along queries: p = exp(score - log_sum), d_score = p * (d_p - sum_d context * d_context).
-    block_product<Registers>(keys, HeadDim, {of_keys, task.stride, 1}, right_operand<>{queries, width},
-                             [&](std::size_t i, auto j, simd x) { store(p + i * width + j * lanes, exp(x - load(log_sum + j * lanes))); });
+    // Both with lanes along queries: p = 2^(score - log_sum) in units of log 2, d_score = p * (d_p - sum_d context * d_context).
+    block_product<Registers>(
+        keys, HeadDim, {of_keys, task.stride, 1}, right_operand<>{queries, width},
+        [&](std::size_t i, auto j, simd x) { store(p + i * width + j * lanes, exp2(x - load(log_sum + j * lanes))); });
     block_product<Registers>(keys, HeadDim, {task.values + key * task.stride, task.stride, 1}, right_operand<>{d_sums, width},
                              [&](std::size_t i, auto j, simd d_p) {
                                const std::size_t at = i * width + j * lanes;
@@ -131,10 +136,23 @@ void attention_backward(const E& e, matrix<const float> qkv, std::span<const std
     const std::size_t head = item % heads, start = starts[item / heads], length = starts[item / heads + 1] - start;
     const float* q = qkv.row(start) + head * dim;
     float* d_q = d_qkv.row(start) + head * dim;
-    const detail::attention_backward_task task{
-        q, q + hidden, q + 2 * hidden, qkv.stride, length, context.row(start) + head * dim, d_context.row(start) + head * dim,
-        context.stride, d_context.stride, log_sum + head * context.rows + start, d_q, d_q + hidden, d_q + 2 * hidden, d_qkv.stride,
-        head, heads, start};
+    const detail::attention_backward_task task{q,
+                                               q + hidden,
+                                               q + 2 * hidden,
+                                               qkv.stride,
+                                               length,
+                                               context.row(start) + head * dim,
+                                               d_context.row(start) + head * dim,
+                                               context.stride,
+                                               d_context.stride,
+                                               log_sum + head * context.rows + start,
+                                               d_q,
+                                               d_q + hidden,
+                                               d_q + 2 * hidden,
+                                               d_qkv.stride,
+                                               head,
+                                               heads,
+                                               start};
     for (std::size_t first = 0; first < length;) {
       const std::size_t left = length - first;
       if (left > 3 * lanes) detail::attend_backward<dim, 4>(task, first, std::min(left, 4 * lanes), drop), first += 4 * lanes;

@@ -1,5 +1,5 @@
 // Products of blocks small enough to lie in cache, in place and unpacked: what attention is made of.
-// Layer: kernels. Test: tests/unit/kernels/block_product_test.cpp
+// Layer: kernels. Test: tests/unit/kernels/attention_test.cpp
 #pragma once
 
 #include <array>
@@ -30,8 +30,13 @@ inline constexpr std::size_t block_registers = 4;
 
 /// Rows of the register tile: enough sums for two multiply-adds a cycle of latency four, few enough for the registers.
 template <std::size_t Registers>
-inline constexpr std::size_t block_tile_rows = simd_registers == 32 ? (Registers == 4 ? 4 : Registers == 3 ? 6 : 8)
-                                                                    : (Registers == 4 ? 2 : Registers == 3 ? 3 : Registers == 2 ? 4 : 8);
+inline constexpr std::size_t block_tile_rows = simd_registers == 32 ? (Registers == 4   ? 4
+                                                                       : Registers == 3 ? 6
+                                                                                        : 8)
+                                                                    : (Registers == 4   ? 2
+                                                                       : Registers == 3 ? 3
+                                                                       : Registers == 2 ? 4
+                                                                                        : 8);
 
 /// sum_k a[i,k] b[k,j] for Rows x Registers registers, in the order of k; result(i, j, x) takes each register.
 template <std::size_t Rows, std::size_t Registers, class Last, class Result>
@@ -50,7 +55,8 @@ inline void block_tile(std::size_t depth, left_operand a, right_operand<Last> b,
         ((sums[i][J] = fma(x, row, sums[i][J])), ...);
       });
     };
-    for (std::size_t k = 0; k < depth; ++k, left += a.depth, right += b.depth) step(at(std::integral_constant<std::size_t, J>{})...);
+    for (std::size_t k = 0; k < depth; ++k, left += a.depth, right += b.depth)
+      step(at(std::integral_constant<std::size_t, J>{})...);
   }
   (std::make_index_sequence<Registers>{});
   unrolled<Rows>([&](auto i) { unrolled<Registers>([&](auto j) { result(i, j, sums[i][j]); }); });
@@ -76,7 +82,8 @@ inline void block_rows_from(std::size_t first, std::size_t rows, std::size_t dep
 /// result(i, j, x) takes register j of row i, j an integral constant. Every element is one chain of multiply-adds in the order
 /// of k, so it does not depend on which tile it falls into.
 template <std::size_t Registers, class Last, class Result>
-inline void block_product(std::size_t rows, std::size_t depth, left_operand a, right_operand<Last> b, Result&& result) noexcept {
+inline void block_product(std::size_t rows, std::size_t depth, left_operand a, right_operand<Last> b,
+                          Result&& result) noexcept {
   detail::block_rows_from<block_tile_rows<Registers>, Registers>(0, rows, depth, a, b, result);
 }
 

@@ -18,8 +18,8 @@
 
 namespace bert::kernels {
 
-/// losses[m] = log(sum_v exp(logits[m,v])) - logits[m,targets[m]],  predicted[m] = argmax_v logits[m,v] (the first, if several),
-/// d_logits[m,:] = scale * (softmax(logits[m,:]) - onehot(targets[m]))
+/// losses[m] = log(sum_v exp(logits[m,v])) - logits[m,targets[m]],  predicted[m] = argmax_v logits[m,v] (the first, if
+/// several), d_logits[m,:] = scale * (softmax(logits[m,:]) - onehot(targets[m]))
 ///
 /// logits [M, V]; a target below 0 marks an ignored row: loss 0, gradient 0, predicted as ever. Writes `losses` [M];
 /// writes `predicted` [M] unless nullptr; writes `d_logits` [M, V] unless its data is nullptr; it may be `logits`.

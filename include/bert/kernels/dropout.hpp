@@ -18,14 +18,16 @@ namespace bert::kernels {
 /// Philox would cost forty multiplications for four numbers; the two rounds of a 32-bit mixer here cost three for one, and
 /// a mask needs no more than that neighbours be independent. Different uses take different keys.
 struct dropout {
-  float rate = 0;         ///< in [0, 1)
+  float rate = 0;  ///< in [0, 1)
   std::uint64_t key = 0;
 
   [[nodiscard]] constexpr bool active() const noexcept { return rate > 0.0f; }
   /// What survivors are multiplied by, so that the mean stays.
   [[nodiscard]] constexpr float scale() const noexcept { return 1.0f / (1.0f - rate); }
   /// Numbers of 31 bits below this one drop their element.
-  [[nodiscard]] constexpr std::int32_t threshold() const noexcept { return static_cast<std::int32_t>(static_cast<double>(rate) * 0x1p31); }
+  [[nodiscard]] constexpr std::int32_t threshold() const noexcept {
+    return static_cast<std::int32_t>(static_cast<double>(rate) * 0x1p31);
+  }
 
   /// Whether the element at (row, col) survives.
   [[nodiscard]] constexpr bool keep(std::uint64_t row, std::uint32_t col) const noexcept {
@@ -85,7 +87,8 @@ void add_residual(const E& e, dropout d, matrix<const float> branch, matrix<cons
     const float *from = branch.row(m), *past = residual.row(m);
     float* to = out.row(m);
     if (!d.active())
-      return for_each_register(out.cols, [=](std::size_t i, auto part) { store(to + i, load(past + i, part) + load(from + i, part), part); });
+      return for_each_register(
+          out.cols, [=](std::size_t i, auto part) { store(to + i, load(past + i, part) + load(from + i, part), part); });
     for_each_register(out.cols, [=, key = d.row_key(m)](std::size_t i, auto part) {
       store(to + i, fma(load(from + i, part), d.factors(key, static_cast<std::uint32_t>(i)), load(past + i, part)), part);
     });

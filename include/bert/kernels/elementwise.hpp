@@ -44,9 +44,7 @@ void column_sums(const E& e, matrix<const float> d_y, float* d_bias) noexcept {
 /// y[r,:] = x[rows[r],:]; writes `y`.
 template <executor E>
 void gather_rows(const E& e, matrix<const float> x, std::span<const std::uint32_t> rows, matrix<float> y) noexcept {
-  for_each_row(e, rows.size(), x.cols, [&](std::size_t r) {
-    std::copy_n(x.row(rows[r]), x.cols, y.row(r));
-  });
+  for_each_row(e, rows.size(), x.cols, [&](std::size_t r) { std::copy_n(x.row(rows[r]), x.cols, y.row(r)); });
 }
 
 /// d_x[rows[r],:] += d_y[r,:]; adds. `rows` are distinct.
@@ -73,7 +71,8 @@ void add_in_place(const E& e, matrix<const float> x, matrix<float> y) noexcept {
 template <executor E>
 void tanh_forward(const E& e, matrix<float> x) noexcept {
   for_each_row(e, x.rows, x.cols, [&](std::size_t m) {
-    for_each_register(x.cols, [row = x.row(m)](std::size_t i, auto part) { store(row + i, kernels::tanh(load(row + i, part)), part); });
+    for_each_register(x.cols,
+                      [row = x.row(m)](std::size_t i, auto part) { store(row + i, kernels::tanh(load(row + i, part)), part); });
   });
 }
 
@@ -90,8 +89,8 @@ void tanh_backward(const E& e, matrix<const float> y, matrix<float> d) noexcept 
 
 /// sum_i x[i]^2
 ///
-/// In at most 1,024 parts whose borders depend on the size alone, each summed in f32 over 4,096 elements at a time and in double
-/// beyond: the same bits for any number of threads.
+/// In at most 1,024 parts whose borders depend on the size alone, each summed in f32 over 4,096 elements at a time and in
+/// double beyond: the same bits for any number of threads.
 template <executor E>
 [[nodiscard]] double squared_norm(const E& e, std::span<const float> x) noexcept {
   constexpr std::size_t parts = 1024, block = 4096;

@@ -42,8 +42,8 @@ void embed(const E& e, std::span<const token_id> ids, std::span<const segment_id
 /// Adds to the three gradients in the order of tokens: the work is split by columns, never by tokens.
 template <executor E>
 void embed_backward(const E& e, std::span<const token_id> ids, std::span<const segment_id> segments,
-                    std::span<const std::size_t> starts, matrix<const float> d_y, matrix<float> d_word, matrix<float> d_position,
-                    matrix<float> d_segment) noexcept {
+                    std::span<const std::size_t> starts, matrix<const float> d_y, matrix<float> d_word,
+                    matrix<float> d_position, matrix<float> d_segment) noexcept {
   for_each_column_range(e, d_y.cols, [&](std::size_t first, std::size_t last) {
     for (std::size_t s = 0; s + 1 < starts.size(); ++s)
       for (std::size_t n = starts[s]; n < starts[s + 1]; ++n) {

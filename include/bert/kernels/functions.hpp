@@ -18,7 +18,8 @@ template <std::size_t Count>
   return sum;
 }
 
-/// 2^x within 1.6e-7 of it, relatively; below 2^-126 it stays there, from 2^128 on it is infinite on AVX-512 and 2^127.99 elsewhere.
+/// 2^x within 1.6e-7 of it, relatively; below 2^-126 it stays there, from 2^128 on it is infinite on AVX-512 and 2^127.99
+/// elsewhere.
 [[nodiscard, gnu::always_inline]] inline simd exp2(simd x) noexcept {
   // In this order both bounds let a NaN through.
   x = max(simd(-126.0f), x);
@@ -27,8 +28,8 @@ template <std::size_t Count>
 #endif
   const simd n = round(x);
   // On [-1/2, 1/2] degree 5 is 9e-8 off.
-  const simd p = polynomial(x - n, {1.0f, 0.6931470036506653f, 0.24022242426872253f, 0.05550733953714371f, 0.009671512991189957f,
-                                    0.0013264716835692525f});
+  const simd p = polynomial(x - n, {1.0f, 0.6931470036506653f, 0.24022242426872253f, 0.05550733953714371f,
+                                    0.009671512991189957f, 0.0013264716835692525f});
   return times_power_of_two(p, n);
 }
 
@@ -40,8 +41,8 @@ inline constexpr float log2_e = 1.4426950408889634f, log_2 = 0.6931471805599453f
   const simd n = round(x * simd(log2_e));
   // log 2 in two parts, the first of 12 bits, so that n times it is exact.
   const simd r = fma(n, simd(2.12194440e-4f), fma(n, simd(-0.693359375f), x));
-  const simd p = polynomial(r, {1.0f, 0.9999997019767761f, 0.4999915063381195f, 0.1666763573884964f, 0.04189793020486832f,
-                                0.008290308527648449f});
+  const simd p = polynomial(
+      r, {1.0f, 0.9999997019767761f, 0.4999915063381195f, 0.1666763573884964f, 0.04189793020486832f, 0.008290308527648449f});
   return times_power_of_two(p, n);
 }
 
@@ -59,17 +60,19 @@ inline constexpr float log2_e = 1.4426950408889634f, log_2 = 0.6931471805599453f
 /// tanh x within 2e-7 of it, relatively.
 [[nodiscard]] inline simd tanh(simd x) noexcept {
   const simd size = abs(x), square = x * x;
-  const simd near = fma(x * square, polynomial(square, {-0.3333328068256378f, 0.13331441581249237f, -0.05373971909284592f,
-                                                        0.020639099180698395f, -0.005704998038709164f}), x);
+  const simd near = fma(x * square,
+                        polynomial(square, {-0.3333328068256378f, 0.13331441581249237f, -0.05373971909284592f,
+                                            0.020639099180698395f, -0.005704998038709164f}),
+                        x);
   const simd far = simd(1.0f) - simd(2.0f) / (exp(size + size) + simd(1.0f));
   return select(size < simd(0.625f), near, select(x < zero(), -far, far));
 }
 
 /// P(Z > a) for a standard normal Z and 0 <= a <= 6, within 1e-7: 2^-q(a), as -log2 of it is almost a parabola.
 [[nodiscard, gnu::always_inline]] inline simd normal_tail(simd a) noexcept {
-  return exp2(-polynomial(a, {0.9999999403953552f, 1.1511069536209106f, 0.45919308066368103f, 0.052546389400959015f,
-                              -0.007142714224755764f, 0.00020242936443537474f, 0.0001572978071635589f, -3.297160583315417e-05f,
-                              2.2761335003451677e-06f}));
+  return exp2(-polynomial(
+      a, {0.9999999403953552f, 1.1511069536209106f, 0.45919308066368103f, 0.052546389400959015f, -0.007142714224755764f,
+          0.00020242936443537474f, 0.0001572978071635589f, -3.297160583315417e-05f, 2.2761335003451677e-06f}));
 }
 
 }  // namespace bert::kernels

@@ -17,8 +17,8 @@ namespace bert::kernels {
 /// Normalises every row of `x` [N, H] into `y` [N, H]; the two may be the same memory. var divides by H.
 /// Writes `mean` [N] and `rstd` [N] = 1 / sqrt(var + epsilon) for the backward pass; either may be nullptr.
 template <executor E>
-void layer_norm(const E& e, matrix<const float> x, const float* gain, const float* bias, float epsilon, matrix<float> y, float* mean,
-                float* rstd) noexcept {
+void layer_norm(const E& e, matrix<const float> x, const float* gain, const float* bias, float epsilon, matrix<float> y,
+                float* mean, float* rstd) noexcept {
   const std::size_t cols = x.cols;
   const float share = 1.0f / static_cast<float>(cols);
   for_each_row(e, x.rows, cols, [&](std::size_t n) {

@@ -1,5 +1,6 @@
 // AdamW, one pass over a span of the parameter block.
-// Layer: kernels. Test: tests/unit/kernels/optimiser_test.cpp. Paper: Loshchilov and Hutter 2017, "Decoupled weight decay regularization".
+// Layer: kernels. Test: tests/unit/kernels/optimiser_test.cpp. Paper: Loshchilov and Hutter 2017, "Decoupled weight decay
+// regularization".
 #pragma once
 
 #include <cstddef>

@@ -24,7 +24,7 @@ struct aligned_allocator {
   T* allocate(std::size_t count) {
     constexpr std::size_t huge = std::size_t{1} << 21;
     const std::size_t bytes = round_up(count * sizeof(T), alignment), at = bytes < huge ? alignment : huge;
-    void* memory = ::operator new(bytes, std::align_val_t{at});
+    void* memory = ::operator new (bytes, std::align_val_t{at});
 #if defined(__linux__)
     if (bytes >= huge) madvise(memory, bytes, MADV_HUGEPAGE);
 #endif
@@ -32,7 +32,8 @@ struct aligned_allocator {
   }
   void deallocate(T* p, std::size_t count) noexcept {
     const std::size_t bytes = round_up(count * sizeof(T), alignment);
-    ::operator delete(static_cast<void*>(p), std::align_val_t{bytes < (std::size_t{1} << 21) ? alignment : std::size_t{1} << 21});
+    ::operator delete (static_cast<void*>(p),
+                       std::align_val_t{bytes < (std::size_t{1} << 21) ? alignment : std::size_t{1} << 21});
   }
   bool operator==(const aligned_allocator&) const = default;
 };
@@ -67,21 +68,24 @@ template <class T>
   return all;
 }
 
-/// A kernel of one shape: `inputs()` and `outputs()` are the sizes of its arrays; `forward` runs it, `reference` the plain loops.
+/// A kernel of one shape: `inputs()` and `outputs()` are the sizes of its arrays; `forward` runs it, `reference` the plain
+/// loops.
 template <class K>
-concept kernel_description =
-    std::copy_constructible<K> && requires(K k, const arrays<float>& in, arrays<float>& out, const arrays<double>& in64, arrays<double>& out64) {
-      { k.label() } -> std::convertible_to<std::string>;
-      { k.inputs() } -> std::same_as<sizes>;
-      { k.outputs() } -> std::same_as<sizes>;
-      k.forward(execution::serial{}, in, out);
-      k.reference(in64, out64);
-    };
+concept kernel_description = std::copy_constructible<K> &&
+    requires(K k, const arrays<float>& in, arrays<float>& out, const arrays<double>& in64, arrays<double>& out64) {
+  { k.label() } -> std::convertible_to<std::string>;
+  { k.inputs() } -> std::same_as<sizes>;
+  { k.outputs() } -> std::same_as<sizes>;
+  k.forward(execution::serial{}, in, out);
+  k.reference(in64, out64);
+};
 
-/// … with a backward pass: gradients by the outputs in, gradients by the inputs out; `adds(i)` tells whether onto what is there.
+/// … with a backward pass: gradients by the outputs in, gradients by the inputs out; `adds(i)` tells whether onto what is
+/// there.
 template <class K>
-concept differentiable_kernel = kernel_description<K> && requires(K k, const arrays<float>& in, arrays<float>& out,
-                                                                  const arrays<double>& in64, arrays<double>& out64, std::size_t i) {
+concept differentiable_kernel = kernel_description<K> &&
+    requires(K k, const arrays<float>& in, arrays<float>& out, const arrays<double>& in64, arrays<double>& out64,
+             std::size_t i) {
   k.backward(execution::serial{}, in, in, out);
   k.reference_backward(in64, in64, out64);
   { k.adds(i) } -> std::same_as<bool>;

@@ -21,13 +21,16 @@ struct attention_kernel {
   kernels::dropout drop{};
   array<float> context, log_sum;  // what the forward pass leaves for the backward one
 
-  attention_kernel(std::vector<std::size_t> lengths, std::size_t heads_, kernels::dropout drop_ = {}) : heads(heads_), drop(drop_) {
+  attention_kernel(std::vector<std::size_t> lengths, std::size_t heads_, kernels::dropout drop_ = {})
+      : heads(heads_), drop(drop_) {
     for (const auto length : lengths) starts.push_back(starts.back() + length);
   }
 
   [[nodiscard]] std::size_t tokens() const { return starts.back(); }
   [[nodiscard]] std::size_t hidden() const { return heads * static_cast<std::size_t>(HeadDim); }
-  [[nodiscard]] std::string label() const { return cat(starts.size() - 1, " sequences, ", tokens(), " tokens, ", heads, " heads of ", HeadDim); }
+  [[nodiscard]] std::string label() const {
+    return cat(starts.size() - 1, " sequences, ", tokens(), " tokens, ", heads, " heads of ", HeadDim);
+  }
   [[nodiscard]] sizes inputs() const { return {tokens() * 3 * hidden()}; }
   /// The context, and the log-sums, by which there is no gradient.
   [[nodiscard]] sizes outputs() const { return {tokens() * hidden()}; }
@@ -78,7 +81,8 @@ struct attention_kernel {
   void reference_backward(const arrays<T>& in, const arrays<T>& d_out, arrays<T>& d_in) const {
     array<T> y(tokens() * hidden()), sums(tokens() * heads);
     kernels::reference::attention(HeadDim, wide(in[0], 3), starts, wide(y, 1), sums.data(), drop);
-    kernels::reference::attention_backward(HeadDim, wide(in[0], 3), starts, sums.data(), wide(d_out[0], 1), wide(d_in[0], 3), drop);
+    kernels::reference::attention_backward(HeadDim, wide(in[0], 3), starts, sums.data(), wide(d_out[0], 1), wide(d_in[0], 3),
+                                           drop);
   }
 };
 

@@ -23,7 +23,8 @@ struct embedding_kernel {
   std::vector<segment_id> segments;
   std::size_t longest = 0;
 
-  embedding_kernel(std::vector<std::size_t> lengths, std::size_t hidden_, std::size_t vocabulary_) : hidden(hidden_), vocabulary(vocabulary_) {
+  embedding_kernel(std::vector<std::size_t> lengths, std::size_t hidden_, std::size_t vocabulary_)
+      : hidden(hidden_), vocabulary(vocabulary_) {
     random_stream random(3, draw::user);
     for (const auto length : lengths) {
       starts.push_back(starts.back() + length);
@@ -35,7 +36,9 @@ struct embedding_kernel {
     }
   }
 
-  [[nodiscard]] std::string label() const { return cat(starts.size() - 1, " sequences, ", ids.size(), " tokens, hidden ", hidden); }
+  [[nodiscard]] std::string label() const {
+    return cat(starts.size() - 1, " sequences, ", ids.size(), " tokens, hidden ", hidden);
+  }
   [[nodiscard]] sizes inputs() const { return {vocabulary * hidden, longest * hidden, 2 * hidden}; }
   [[nodiscard]] sizes outputs() const { return {ids.size() * hidden}; }
   [[nodiscard]] double bytes() const { return 8.0 * static_cast<double>(ids.size() * hidden); }
@@ -61,7 +64,8 @@ struct embedding_kernel {
   }
   template <class T>
   void reference_backward(const arrays<T>&, const arrays<T>& d_out, arrays<T>& d_in) const {
-    kernels::reference::embed_backward(ids, segments, starts, shaped(d_out[0]), shaped(d_in[0]), shaped(d_in[1]), shaped(d_in[2]));
+    kernels::reference::embed_backward(ids, segments, starts, shaped(d_out[0]), shaped(d_in[0]), shaped(d_in[1]),
+                                       shaped(d_in[2]));
   }
 };
 

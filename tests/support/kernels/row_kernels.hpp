@@ -93,8 +93,8 @@ struct layer_norm_kernel : row_kernel {
   }
   template <class T>
   void reference(const arrays<T>& in, arrays<T>& out) const {
-    kernels::reference::layer_norm(shaped(in[0]), in[1].data(), in[2].data(), T(epsilon), shaped(out[0]), static_cast<T*>(nullptr),
-                                   static_cast<T*>(nullptr));
+    kernels::reference::layer_norm(shaped(in[0]), in[1].data(), in[2].data(), T(epsilon), shaped(out[0]),
+                                   static_cast<T*>(nullptr), static_cast<T*>(nullptr));
   }
   template <executor E>
   void backward(const E& e, const arrays<float>& in, const arrays<float>& d_out, arrays<float>& d_in) const {
@@ -104,9 +104,10 @@ struct layer_norm_kernel : row_kernel {
   template <class T>
   void reference_backward(const arrays<T>& in, const arrays<T>& d_out, arrays<T>& d_in) const {
     array<T> means(rows), scales(rows), y(count());
-    kernels::reference::layer_norm(shaped(in[0]), in[1].data(), in[2].data(), T(epsilon), shaped(y), means.data(), scales.data());
-    kernels::reference::layer_norm_backward(shaped(in[0]), in[1].data(), means.data(), scales.data(), shaped(d_out[0]), shaped(d_in[0]),
-                                            d_in[1].data(), d_in[2].data());
+    kernels::reference::layer_norm(shaped(in[0]), in[1].data(), in[2].data(), T(epsilon), shaped(y), means.data(),
+                                   scales.data());
+    kernels::reference::layer_norm_backward(shaped(in[0]), in[1].data(), means.data(), scales.data(), shaped(d_out[0]),
+                                            shaped(d_in[0]), d_in[1].data(), d_in[2].data());
   }
 };
 

@@ -36,7 +36,9 @@ TEST_CASE("the share dropped is the rate, in every row, every column, and betwee
         below += !drop.keep(r + 1, c);
       }
     const double p = static_cast<double>(rate), many = static_cast<double>(n);
-    const auto within = [](double got, double mean, double deviations, double sigma) { return std::abs(got - mean) <= deviations * sigma; };
+    const auto within = [](double got, double mean, double deviations, double sigma) {
+      return std::abs(got - mean) <= deviations * sigma;
+    };
     CHECK(within(static_cast<double>(all), p * many * many, 4, many * std::sqrt(p * (1 - p))));
     CHECK(within(static_cast<double>(beside), p * p * many * many, 4, many * p));
     CHECK(within(static_cast<double>(below), p * p * many * many, 4, many * p));

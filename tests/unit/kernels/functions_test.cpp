@@ -51,7 +51,8 @@ TEST_CASE("exp, exp2, log, tanh and the normal tail are as near to the exact fun
   CHECK(worst(0.01, 100, 0.1, log_, [](double x) { return std::log(x); }) < 1.5e-7);
   CHECK(worst(100, 1e9, 0, log_, [](double x) { return std::log(x); }) < 1.5e-7);
   CHECK(worst(-12, 12, 1e-6, tanh_, [](double x) { return std::tanh(x); }) < 3e-7);
-  CHECK(worst(0, 6, 1, [](simd a) { return normal_tail(a); }, [](double a) { return std::erfc(a / std::sqrt(2.0)) / 2; }) < 1e-7);
+  CHECK(worst(
+            0, 6, 1, [](simd a) { return normal_tail(a); }, [](double a) { return std::erfc(a / std::sqrt(2.0)) / 2; }) < 1e-7);
 }
 
 TEST_CASE("exp and exp2 of numbers far out are bounded, of 0 exactly 1, of NaN NaN") {

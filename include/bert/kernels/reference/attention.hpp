@@ -15,7 +15,8 @@ namespace bert::kernels::reference {
 
 /// Writes `context` [N, A D] and, unless nullptr, `log_sum` [A, N].
 template <class T>
-void attention(std::size_t head_dim, matrix<const T> qkv, std::span<const std::size_t> starts, matrix<T> context, T* log_sum, dropout drop) {
+void attention(std::size_t head_dim, matrix<const T> qkv, std::span<const std::size_t> starts, matrix<T> context, T* log_sum,
+               dropout drop) {
   const std::size_t hidden = context.cols, heads = hidden / head_dim;
   const T factor = T(1) / std::sqrt(static_cast<T>(head_dim));
   for (std::size_t s = 0; s + 1 < starts.size(); ++s)
@@ -24,14 +25,16 @@ void attention(std::size_t head_dim, matrix<const T> qkv, std::span<const std::s
         const std::size_t first = starts[s], length = starts[s + 1] - first;
         std::vector<T> p(length);
         for (std::size_t m = 0; m < length; ++m)
-          for (std::size_t d = h * head_dim; d < (h + 1) * head_dim; ++d) p[m] += factor * qkv(n, d) * qkv(first + m, hidden + d);
+          for (std::size_t d = h * head_dim; d < (h + 1) * head_dim; ++d)
+            p[m] += factor * qkv(n, d) * qkv(first + m, hidden + d);
         const T top = *std::max_element(p.begin(), p.end());
         T total = 0;
         for (const T x : p) total += std::exp(x - top);
         for (std::size_t d = h * head_dim; d < (h + 1) * head_dim; ++d) context(n, d) = 0;
         for (std::size_t m = 0; m < length; ++m)
           for (std::size_t d = h * head_dim; d < (h + 1) * head_dim; ++d)
-            context(n, d) += std::exp(p[m] - top) / total * dropout_factor<T>(drop, n * heads + h, m) * qkv(first + m, 2 * hidden + d);
+            context(n, d) +=
+                std::exp(p[m] - top) / total * dropout_factor<T>(drop, n * heads + h, m) * qkv(first + m, 2 * hidden + d);
         if (log_sum != nullptr) log_sum[h * context.rows + n] = top + std::log(total);
       }
 }
@@ -57,7 +60,8 @@ void attention_backward(std::size_t head_dim, matrix<const T> qkv, std::span<con
           }
           p[m] = std::exp(p[m] - log_sum[h * d_context.rows + n]);
           along += p[m] * d_p[m];
-          for (std::size_t d = h * head_dim; d < (h + 1) * head_dim; ++d) d_qkv(first + m, 2 * hidden + d) += p[m] * kept * d_context(n, d);
+          for (std::size_t d = h * head_dim; d < (h + 1) * head_dim; ++d)
+            d_qkv(first + m, 2 * hidden + d) += p[m] * kept * d_context(n, d);
         }
         for (std::size_t m = 0; m < length; ++m)
           for (std::size_t d = h * head_dim; d < (h + 1) * head_dim; ++d) {

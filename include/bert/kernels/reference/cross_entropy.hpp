@@ -14,8 +14,8 @@ namespace bert::kernels::reference {
 
 /// Losses, best classes (unless nullptr) and gradients (unless data is nullptr) of rows; a target below 0 ignores its row.
 template <class T>
-void cross_entropy(matrix<const T> logits, std::span<const std::int32_t> targets, T* losses, std::int32_t* predicted, matrix<T> d_logits,
-                   T scale) {
+void cross_entropy(matrix<const T> logits, std::span<const std::int32_t> targets, T* losses, std::int32_t* predicted,
+                   matrix<T> d_logits, T scale) {
   for (std::size_t m = 0; m < logits.rows; ++m) {
     const auto best = std::max_element(logits[m].begin(), logits[m].end());
     const T top = *best;

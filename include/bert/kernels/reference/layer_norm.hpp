@@ -26,8 +26,8 @@ void layer_norm(matrix<const T> x, const T* gain, const T* bias, T epsilon, matr
 
 /// Writes d_x; adds to d_gain and d_bias.
 template <class T>
-void layer_norm_backward(matrix<const T> x, const T* gain, const T* mean, const T* rstd, matrix<const T> d_y, matrix<T> d_x, T* d_gain,
-                         T* d_bias) {
+void layer_norm_backward(matrix<const T> x, const T* gain, const T* mean, const T* rstd, matrix<const T> d_y, matrix<T> d_x,
+                         T* d_gain, T* d_bias) {
   const T count = static_cast<T>(x.cols);
   for (std::size_t n = 0; n < x.rows; ++n) {
     T mean_g = 0, mean_gz = 0;
