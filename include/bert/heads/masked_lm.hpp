@@ -29,25 +29,25 @@ struct masked_lm {
     }};
   }
 
-  template <class A>
+  template <class A, class P = precision::f32>
   class packed {
    public:
     static constexpr std::size_t h = A::hidden;
 
     static constexpr void carve(carver& c, const open_sizes& sizes) noexcept {
-      c.take(kernels::packed_size(h, h));
-      c.take(kernels::packed_size(h, static_cast<std::size_t>(sizes.vocab)));
+      c.take(P::weight_size(h, h));
+      c.take(P::weight_size(h, static_cast<std::size_t>(sizes.vocab)));
       for (const std::size_t n : {h, h, h, static_cast<std::size_t>(sizes.vocab)}) c.take(n);
     }
 
     template <executor E>
     packed(const E& e, carver& c, const head_parameters<const float>& p, const open_sizes& sizes) noexcept
-        : dense(kernels::pack_transposed(e, p.weight(place::dense_weight), c.take(kernels::packed_size(h, h)))),
-          decoder(kernels::pack_transposed(e, p.word, c.take(kernels::packed_size(h, p.word.rows)))),
+        : dense(P::pack(e, p.weight(place::dense_weight), c.take(P::weight_size(h, h)))),
+          decoder(P::pack(e, p.word, c.take(P::weight_size(h, p.word.rows)))),
           dense_bias(copy(c, p[place::dense_bias], h)), norm_gain(copy(c, p[place::norm_gain], h)),
           norm_bias(copy(c, p[place::norm_bias], h)), bias(copy(c, p[place::bias], static_cast<std::size_t>(sizes.vocab))) {}
 
-    kernels::packed dense, decoder;
+    typename P::weight dense, decoder;
     const float *dense_bias, *norm_gain, *norm_bias, *bias;
 
    private:
@@ -55,22 +55,25 @@ struct masked_lm {
   };
 
   /// Buffers of a session; `output()` is [scored, V].
-  template <class A>
+  template <class A, class P = precision::f32>
   class workspace {
    public:
     static constexpr std::size_t h = A::hidden;
 
     constexpr workspace(carver& c, const batch_shape& s, const open_sizes& sizes) noexcept
-        : vocab_(static_cast<std::size_t>(sizes.vocab)), hidden_(c.take(s.scored * h)), dense_(c.take(s.scored * h)), logits_(c.take(s.scored * vocab_)) {}
+        : vocab_(static_cast<std::size_t>(sizes.vocab)), hidden_(c.take(s.scored * h)), dense_(c.take(s.scored * h)),
+          operand_(c.take(P::template operand_size<float>(s.scored, h))), logits_(c.take(s.scored * vocab_)) {}
 
     template <executor E>
-    void run(const E& e, const packed<A>& p, const encoded& in) noexcept {
+    void run(const E& e, const packed<A, P>& p, const encoded& in) noexcept {
       rows_ = in.batch.scored().size();
       const matrix<float> hidden{hidden_, rows_, h}, dense{dense_, rows_, h};
       kernels::gather_rows(e, in.hidden, in.batch.scored(), hidden);
-      kernels::gemm(e, hidden, p.dense, kernels::epilogue::bias_activation<typename A::activation>{dense, p.dense_bias, {}});
-      kernels::layer_norm(e, dense, p.norm_gain, p.norm_bias, A::norm_epsilon, dense, nullptr, nullptr);
-      kernels::gemm(e, dense, p.decoder, kernels::epilogue::bias{matrix<float>{logits_, rows_, vocab_}, p.bias});
+      P::multiply(e, P::convert(e, matrix<const float>{hidden}, operand_), p.dense,
+                  kernels::epilogue::bias_activation<typename A::activation>{dense, p.dense_bias, {}});
+      const layers::taken_by<P> normed{P::place(dense, operand_)};
+      kernels::layer_norm(e, dense, p.norm_gain, p.norm_bias, A::norm_epsilon, dense, nullptr, nullptr, normed);
+      P::multiply(e, normed.operand, p.decoder, kernels::epilogue::bias{matrix<float>{logits_, rows_, vocab_}, p.bias});
     }
     [[nodiscard]] view<const float, dynamic, A::vocab> output() const noexcept {
       if constexpr (A::vocab == dynamic) return view<const float, dynamic, dynamic>(logits_, rows_, vocab_);
@@ -79,7 +82,7 @@ struct masked_lm {
 
    private:
     std::size_t vocab_, rows_ = 0;
-    float *hidden_, *dense_, *logits_;
+    float *hidden_, *dense_, *operand_, *logits_;
   };
 
   /// Buffers of a training step. `logits()` [scored, V] is overwritten by its own gradient before `backward`.

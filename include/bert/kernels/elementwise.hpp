@@ -17,6 +17,14 @@
 
 namespace bert::kernels {
 
+/// y = x in y's own type, float or bf16, rounded to the nearest
+template <executor E, class T>
+void convert(const E& e, matrix<const float> x, matrix<T> y) noexcept {
+  for_each_row(e, x.rows, x.cols, [&](std::size_t n) {
+    for_each_register(x.cols, [&](std::size_t j, auto part) { store(y.row(n) + j, load(x.row(n) + j, part), part); });
+  });
+}
+
 /// d_bias[n] += sum_m d_y[m,n]
 ///
 /// Adds to `d_bias` [N] the columns of `d_y` [M, N], each summed in the order of rows.

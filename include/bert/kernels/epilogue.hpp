@@ -58,9 +58,9 @@ struct bias {
 };
 
 /// pre = acc + bias; c = Activation(pre)
-template <class Activation>
+template <class Activation, class T = float>
 struct bias_activation {
-  matrix<float> c;              ///< writes [M, N]
+  matrix<T> c;                  ///< writes [M, N]
   const float* bias = nullptr;  ///< [N]
   matrix<float> pre = {};       ///< writes [M, N] for the backward pass; may be empty
 

@@ -12,13 +12,19 @@
 
 namespace bert::kernels {
 
+/// What `layer_norm` does with a row that it has written: nothing more.
+struct leave_row {
+  void operator()(std::size_t, const float*) const noexcept {}
+};
+
 /// y[n,:] = gain * (x[n,:] - mean) / sqrt(var + epsilon) + bias
 ///
 /// Normalises every row of `x` [N, H] into `y` [N, H]; the two may be the same memory. var divides by H.
 /// Writes `mean` [N] and `rstd` [N] = 1 / sqrt(var + epsilon) for the backward pass; either may be nullptr.
-template <executor E>
+/// Calls `then(n, y[n,:])` for every row that it has written, while it lies in the first-level cache.
+template <executor E, class Then = leave_row>
 void layer_norm(const E& e, matrix<const float> x, const float* gain, const float* bias, float epsilon, matrix<float> y,
-                float* mean, float* rstd) noexcept {
+                float* mean, float* rstd, const Then& then = {}) noexcept {
   const std::size_t cols = x.cols;
   const float share = 1.0f / static_cast<float>(cols);
   for_each_row(e, x.rows, cols, [&](std::size_t n) {
@@ -55,6 +61,7 @@ void layer_norm(const E& e, matrix<const float> x, const float* gain, const floa
     });
     if (mean != nullptr) mean[n] = centre;
     if (rstd != nullptr) rstd[n] = scale;
+    then(n, out);
   });
 }
 

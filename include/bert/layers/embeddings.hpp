@@ -4,11 +4,15 @@
 //   y[n,:] = drop(norm(word[id_n,:] + position[p_n,:] + segment[s_n,:])),  p counted from each sequence's start
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <span>
 
+#include "bert/kernels/elementwise.hpp"
 #include "bert/kernels/embedding.hpp"
 #include "bert/kernels/layer_norm.hpp"
 #include "bert/layers/encoder_layer.hpp"
+#include "bert/layers/precision.hpp"
 #include "bert/tensor/arena.hpp"
 #include "bert/tensor/token_batch.hpp"
 
@@ -20,6 +24,32 @@ struct embedding_parameters {
   T *norm_gain, *norm_bias;
 };
 
+/// The tables kept for inference as precision P keeps them, and the norm's vectors.
+template <class A, class P = precision::f32>
+struct packed_embeddings {
+  static constexpr std::size_t h = A::hidden;
+  using table = typename P::table;
+  matrix<const table> word, position, segment;
+  const float *norm_gain, *norm_bias;
+
+  static constexpr void carve(carver& c, std::size_t vocab) noexcept {
+    for (const std::size_t rows : {vocab, std::size_t{A::positions}, std::size_t{A::segments}}) c.take<table>(rows * h);
+    c.take(h), c.take(h);
+  }
+  template <executor E>
+  packed_embeddings(const E& e, carver& c, const embedding_parameters<A, const float>& p) noexcept
+      : word(copy(e, c, p.word)), position(copy(e, c, p.position)), segment(copy(e, c, p.segment)),
+        norm_gain(std::copy_n(p.norm_gain, h, c.take(h)) - h), norm_bias(std::copy_n(p.norm_bias, h, c.take(h)) - h) {}
+
+ private:
+  template <executor E>
+  static matrix<const table> copy(const E& e, carver& c, matrix<const float> from) noexcept {
+    const matrix<table> to{c.take<table>(from.rows * h), from.rows, h};
+    kernels::convert(e, from, to);
+    return to;
+  }
+};
+
 template <class A>
 struct embedding_tape {
   float *sum, *mean, *rstd, *y;
@@ -27,11 +57,11 @@ struct embedding_tape {
       : sum(c.take(n * A::hidden)), mean(c.take(n)), rstd(c.take(n)), y(c.take(n * A::hidden)) {}
 };
 
-/// Writes `y` [N, H].
-template <class A, executor E>
-void embeddings_forward(const E& e, const embedding_parameters<A, const float>& p, const token_batch& b, matrix<float> y) noexcept {
+/// Writes `y` [N, H] and passes each of its rows to `then`, as `layer_norm` does.
+template <class A, class P, executor E, class Then = kernels::leave_row>
+void embeddings_forward(const E& e, const packed_embeddings<A, P>& p, const token_batch& b, matrix<float> y, const Then& then = {}) noexcept {
   kernels::embed(e, b.ids(), b.segments(), b.starts(), p.word, p.position, p.segment, y);
-  kernels::layer_norm(e, y, p.norm_gain, p.norm_bias, A::norm_epsilon, y, nullptr, nullptr);
+  kernels::layer_norm(e, y, p.norm_gain, p.norm_bias, A::norm_epsilon, y, nullptr, nullptr, then);
 }
 
 /// Dropout's site number for the embeddings; layers use 3 l + {0, 1, 2}.

@@ -14,6 +14,7 @@
 #include "bert/kernels/dropout.hpp"
 #include "bert/kernels/layer_norm.hpp"
 #include "bert/layers/linear.hpp"
+#include "bert/layers/precision.hpp"
 #include "bert/tensor/arena.hpp"
 
 namespace bert::layers {
@@ -50,16 +51,15 @@ struct encoder_layer_parameters {
   [[nodiscard]] matrix<T> down() const noexcept { return {down_weight, h, f}; }
 };
 
-/// The four weights packed for inference, and the vectors beside them.
-template <class A>
+/// The four weights packed for inference in precision P, and the vectors beside them.
+template <class A, class P = precision::f32>
 struct packed_encoder_layer {
   static constexpr std::size_t h = A::hidden, f = A::intermediate;
-  kernels::packed qkv, out, up, down;
+  typename P::weight qkv, out, up, down;
   const float *qkv_bias, *out_bias, *norm1_gain, *norm1_bias, *up_bias, *down_bias, *norm2_gain, *norm2_bias;
 
   static constexpr void carve(carver& c) noexcept {
-    for (const std::size_t n : {kernels::packed_size(h, 3 * h), kernels::packed_size(h, h), kernels::packed_size(h, f), kernels::packed_size(f, h)})
-      c.take(n);
+    for (const std::size_t n : {P::weight_size(h, 3 * h), P::weight_size(h, h), P::weight_size(h, f), P::weight_size(f, h)}) c.take(n);
     for (const std::size_t n : {3 * h, h, h, h, f, h, h, h}) c.take(n);
   }
 
@@ -73,38 +73,57 @@ struct packed_encoder_layer {
 
  private:
   template <executor E>
-  static kernels::packed pack(const E& e, carver& c, matrix<const float> w) noexcept {
-    return kernels::pack_transposed(e, w, c.take(kernels::packed_size(w.cols, w.rows)));
+  static typename P::weight pack(const E& e, carver& c, matrix<const float> w) noexcept {
+    return P::pack(e, w, c.take(P::weight_size(w.cols, w.rows)));
   }
   static const float* copy(carver& c, const float* from, std::size_t n) noexcept { return std::copy_n(from, n, c.take(n)) - n; }
 };
 
 /// Buffers that all layers share in inference.
-template <class A>
+template <class A, class P = precision::f32>
 struct encoder_layer_workspace {
   static constexpr std::size_t h = A::hidden, f = A::intermediate;
-  float *qkv, *context, *middle, *wide;
+  using element = typename P::element;
+  float *qkv, *middle;
+  element *context, *wide;
+  float* operand;  ///< of the product to come: one is read at a time
 
   constexpr encoder_layer_workspace(carver& c, std::size_t n) noexcept
-      : qkv(c.take(n * 3 * h)), context(c.take(n * h)), middle(c.take(n * h)), wide(c.take(n * f)) {}
+      : qkv(c.take(n * 3 * h)), middle(c.take(n * h)), context(c.take<element>(n * h)), wide(c.take<element>(n * f)),
+        operand(c.take(std::max({P::template operand_size<float>(n, h), P::template operand_size<element>(n, h),
+                                 P::template operand_size<element>(n, f)}))) {}
+
+  /// What the norms pass their rows to: the operand of `x` [N, H].
+  [[nodiscard]] auto place(matrix<const float> x) const noexcept { return P::place(x, operand); }
 };
 
-/// x <- layer(x), `x` [N, H] in place.
-template <class A, executor E>
-void encoder_layer_forward(const E& e, const packed_encoder_layer<A>& p, std::span<const std::size_t> starts, matrix<float> x,
-                           const encoder_layer_workspace<A>& w) noexcept {
+/// Passes a norm's rows on to an operand of precision P.
+template <class P>
+struct taken_by {
+  typename P::operand operand;
+  void operator()(std::size_t i, const float* row) const noexcept { P::take(operand, i, row); }
+};
+
+/// x <- layer(x), `x` [N, H] in place; `w.place(x)` holds x before and after.
+template <class A, class P, executor E>
+void encoder_layer_forward(const E& e, const packed_encoder_layer<A, P>& p, std::span<const std::size_t> starts, matrix<float> x,
+                           const encoder_layer_workspace<A, P>& w) noexcept {
   namespace epi = kernels::epilogue;
+  using element = typename P::element;
   constexpr std::size_t h = A::hidden, f = A::intermediate;
   const std::size_t n = x.rows;
-  const matrix<float> qkv{w.qkv, n, 3 * h}, context{w.context, n, h}, middle{w.middle, n, h}, wide{w.wide, n, f};
+  const matrix<float> qkv{w.qkv, n, 3 * h}, middle{w.middle, n, h};
+  const matrix<element> context{w.context, n, h}, wide{w.wide, n, f};
+  const matrix<const element> read_context = context, read_wide = wide;
+  const auto from_x = w.place(x), from_middle = w.place(middle);
 
-  kernels::gemm(e, x, p.qkv, epi::bias{qkv, p.qkv_bias});
+  P::multiply(e, from_x, p.qkv, epi::bias{qkv, p.qkv_bias});
   kernels::attention<A::head_dim>(e, qkv, starts, context, nullptr, kernels::dropout{});
-  kernels::gemm(e, context, p.out, epi::bias_residual{middle, p.out_bias, x});
-  kernels::layer_norm(e, middle, p.norm1_gain, p.norm1_bias, A::norm_epsilon, middle, nullptr, nullptr);
-  kernels::gemm(e, middle, p.up, epi::bias_activation<typename A::activation>{wide, p.up_bias, {}});
-  kernels::gemm(e, wide, p.down, epi::bias_residual{x, p.down_bias, middle});
-  kernels::layer_norm(e, x, p.norm2_gain, p.norm2_bias, A::norm_epsilon, x, nullptr, nullptr);
+  P::multiply(e, P::convert(e, read_context, w.operand), p.out, epi::bias_residual{middle, p.out_bias, x});
+  kernels::layer_norm(e, middle, p.norm1_gain, p.norm1_bias, A::norm_epsilon, middle, nullptr, nullptr, taken_by<P>{from_middle});
+  P::multiply(e, from_middle, p.up, epi::bias_activation<typename A::activation, element>{wide, p.up_bias, {}});
+  P::multiply(e, P::convert(e, read_wide, w.operand), p.down, epi::bias_residual{x, p.down_bias, middle});
+  kernels::layer_norm(e, x, p.norm2_gain, p.norm2_bias, A::norm_epsilon, x, nullptr, nullptr, taken_by<P>{from_x});
 }
 
 /// What the forward pass of one layer leaves for its backward pass: 16 H floats a token where F = 4 H.

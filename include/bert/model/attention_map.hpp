@@ -48,8 +48,8 @@ template <class A, class... Heads>
   const layers::encoder_layer_workspace<A> work(carve, n);
   const matrix<float> x{hidden.data(), n, h}, qkv{projected.data(), n, 3 * h};
 
-  layers::embeddings_forward<A>(e, f.embedding(), batch, x);
-  for (std::size_t l = 0; l < layer; ++l) layers::encoder_layer_forward<A>(e, f.layer(l), batch.starts(), x, work);
+  layers::embeddings_forward(e, f.embedding(), batch, x);
+  for (std::size_t l = 0; l < layer; ++l) layers::encoder_layer_forward(e, f.layer(l), batch.starts(), x, work);
   kernels::gemm(e, x, f.layer(layer).qkv, kernels::epilogue::bias{qkv, f.layer(layer).qkv_bias});
 
   attention_probabilities p(A::heads, n);

@@ -7,17 +7,34 @@
 #include <cstddef>
 #include <tuple>
 #include <utility>
+#include <vector>
 
+#include "bert/layers/precision.hpp"
 #include "bert/model/model.hpp"
 
 namespace bert {
-
-/// In what numbers a frozen model computes.
-namespace precision {
-struct f32 {};
-}  // namespace precision
-
 namespace detail {
+
+/// A head's packed weights and its session's buffers in precision P: `packed<A, P>` and `workspace<A, P>` where the head has them,
+/// else `packed<A>` and `workspace<A>`, which stay in f32.
+template <class Head, class A, class P>
+struct head_in {
+  using packed = typename Head::template packed<A>;
+  using workspace = typename Head::template workspace<A>;
+};
+template <class Head, class A, class P>
+  requires requires {
+    typename Head::template packed<A, P>;
+    typename Head::template workspace<A, P>;
+  }
+struct head_in<Head, A, P> {
+  using packed = typename Head::template packed<A, P>;
+  using workspace = typename Head::template workspace<A, P>;
+};
+template <class Head, class A, class P>
+using packed_head = typename head_in<Head, A, P>::packed;
+template <class Head, class A, class P>
+using head_workspace = typename head_in<Head, A, P>::workspace;
 
 /// Throws unless every id, segment and length of `b` fits architecture A and a vocabulary of `vocab` pieces.
 template <class A>
@@ -63,9 +80,12 @@ class session;
 template <class Model, class Precision>
 class frozen;
 
-/// A model packed for inference: independent of the model it came from, immutable, shared by any number of sessions.
-template <class A, class... Heads>
-class frozen<model<A, Heads...>, precision::f32> {
+/// A model packed for inference in precision P: independent of the model it came from, immutable, shared by any number of sessions.
+template <class A, class... Heads, class P>
+class frozen<model<A, Heads...>, P> {
+  static_assert(ensure<precision_policy<P>, facts<P>>,
+                "bert::frozen: the precision must be one of bert::precision, f32 for example, or satisfy bert::precision_policy");
+
  public:
   using model_type = model<A, Heads...>;
   using architecture = A;
@@ -74,16 +94,11 @@ class frozen<model<A, Heads...>, precision::f32> {
   template <executor E>
   frozen(const E& e, const model_type& m) : sizes_(m.sizes()), block_(size(m.sizes())) {
     carver c{block_.data()};
-    const auto embedding = m.embedding(m.block().data());
-    const auto table = [&](matrix<const float> t) {
-      return matrix<const float>{std::copy_n(t.data, t.rows * t.cols, c.take(t.rows * t.cols)) - t.rows * t.cols, t.rows, t.cols};
-    };
-    const auto row = [&](const float* r) { return table({r, 1, static_cast<std::size_t>(A::hidden)}).data; };
-    embedding_ = {table(embedding.word), table(embedding.position), table(embedding.segment), row(embedding.norm_gain), row(embedding.norm_bias)};
+    embedding_.emplace_back(e, c, m.embedding(m.block().data()));
     layers_.reserve(A::layers);
     for (std::size_t l = 0; l < A::layers; ++l) layers_.emplace_back(e, c, m.layer(m.block().data(), l));
     if constexpr (reads_pooler) pooler_.emplace_back(e, c, m.pooler(m.block().data()));
-    (std::get<std::vector<typename Heads::template packed<A>>>(heads_).emplace_back(
+    (std::get<std::vector<detail::packed_head<Heads, A, P>>>(heads_).emplace_back(
          e, c, m.template head<Heads>(m.block().data()), sizes_), ...);
   }
 
@@ -94,31 +109,30 @@ class frozen<model<A, Heads...>, precision::f32> {
   }
 
   [[nodiscard]] const open_sizes& sizes() const noexcept { return sizes_; }
-  [[nodiscard]] const auto& embedding() const noexcept { return embedding_; }
+  [[nodiscard]] const auto& embedding() const noexcept { return embedding_.front(); }
   [[nodiscard]] const auto& layer(std::size_t l) const noexcept { return layers_[l]; }
   [[nodiscard]] const auto& pooler() const noexcept { return pooler_.front(); }
   template <class Head>
   [[nodiscard]] const auto& head() const noexcept {
-    return std::get<std::vector<typename Head::template packed<A>>>(heads_).front();
+    return std::get<std::vector<detail::packed_head<Head, A, P>>>(heads_).front();
   }
 
  private:
   static constexpr std::size_t size(const open_sizes& sizes) noexcept {
     carver c;
-    for (const std::size_t rows : {static_cast<std::size_t>(sizes.vocab), std::size_t{A::positions}, std::size_t{A::segments}, std::size_t{1}, std::size_t{1}})
-      c.take(rows * A::hidden);
-    for (int l = 0; l < A::layers; ++l) layers::packed_encoder_layer<A>::carve(c);
+    layers::packed_embeddings<A, P>::carve(c, static_cast<std::size_t>(sizes.vocab));
+    for (int l = 0; l < A::layers; ++l) layers::packed_encoder_layer<A, P>::carve(c);
     if constexpr (reads_pooler) layers::packed_pooler<A>::carve(c);
-    (Heads::template packed<A>::carve(c, sizes), ...);
+    (detail::packed_head<Heads, A, P>::carve(c, sizes), ...);
     return c.used();
   }
 
   open_sizes sizes_;
   buffer<float> block_;
-  layers::embedding_parameters<A, const float> embedding_{};
-  std::vector<layers::packed_encoder_layer<A>> layers_;
+  std::vector<layers::packed_embeddings<A, P>> embedding_;
+  std::vector<layers::packed_encoder_layer<A, P>> layers_;
   std::vector<layers::packed_pooler<A>> pooler_;
-  std::tuple<std::vector<typename Heads::template packed<A>>...> heads_;
+  std::tuple<std::vector<detail::packed_head<Heads, A, P>>...> heads_;
 };
 
 /// Packs `m` for inference in `Precision`.
@@ -128,26 +142,26 @@ template <class Precision = precision::f32, class A, class... Heads, executor E 
 }
 
 /// The buffers of a session, laid out by one description for counting and for carving.
-template <class Model>
+template <class Model, class Precision>
 struct session_workspace;
 
-template <class A, class... Heads>
-struct session_workspace<model<A, Heads...>> {
+template <class A, class... Heads, class P>
+struct session_workspace<model<A, Heads...>, P> {
   constexpr session_workspace(carver& c, const batch_shape& s, const open_sizes& sizes) noexcept
       : x(c.take(s.tokens * A::hidden)), layer(c, s.tokens), pooler(c, model<A, Heads...>::reads_pooler ? s.sequences : 0),
-        heads{typename Heads::template workspace<A>(c, s, sizes)...} {}
+        heads{detail::head_workspace<Heads, A, P>(c, s, sizes)...} {}
 
   float* x;
-  layers::encoder_layer_workspace<A> layer;
+  layers::encoder_layer_workspace<A, P> layer;
   layers::pooler_workspace<A> pooler;
-  std::tuple<typename Heads::template workspace<A>...> heads;
+  std::tuple<detail::head_workspace<Heads, A, P>...> heads;
 };
 
 /// Bytes that a session takes for batches of `shape`; a constant expression where the sizes are.
-template <class Model>
+template <class Model, class Precision = precision::f32>
 [[nodiscard]] constexpr std::size_t session_bytes(batch_shape shape, open_sizes sizes = {.vocab = Model::architecture::vocab}) noexcept {
   carver c;
-  (void)session_workspace<Model>(c, detail::complete<typename Model::architecture>(shape), sizes);
+  (void)session_workspace<Model, Precision>(c, detail::complete<typename Model::architecture>(shape), sizes);
   return c.used() * sizeof(float);
 }
 
@@ -157,7 +171,7 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
   using frozen_type = frozen<model<A, Heads...>, Precision>;
 
   session(const frozen_type& f, const batch_shape& capacity, const E& e)
-      : frozen_(&f), capacity_(capacity), executor_(e), block_(session_bytes<model<A, Heads...>>(capacity, f.sizes()) / sizeof(float)),
+      : frozen_(&f), capacity_(capacity), executor_(e), block_(session_bytes<model<A, Heads...>, Precision>(capacity, f.sizes()) / sizeof(float)),
         work_(carve(block_.data(), capacity, f.sizes())) {}
 
   /// Runs the encoder and every head. Returns the first head's output, or the hidden states [N, H] where there is no head.
@@ -167,14 +181,14 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
     detail::check_batch<A>(batch, frozen_->sizes().vocab, "bert::session");
     const std::size_t n = batch.tokens();
     const matrix<float> x{work_.x, n, A::hidden};
-    layers::embeddings_forward<A>(executor_, frozen_->embedding(), batch, x);
+    layers::embeddings_forward(executor_, frozen_->embedding(), batch, x, layers::taken_by<Precision>{work_.layer.place(x)});
     for (std::size_t l = 0; l < A::layers; ++l)
-      layers::encoder_layer_forward<A>(executor_, frozen_->layer(l), batch.starts(), x, work_.layer);
+      layers::encoder_layer_forward(executor_, frozen_->layer(l), batch.starts(), x, work_.layer);
     if constexpr (frozen_type::reads_pooler) layers::pooler_forward<A>(executor_, frozen_->pooler(), batch.starts(), x, work_.pooler);
     tokens_ = n;
     sequences_ = batch.sequences();
     [[maybe_unused]] const encoded in{batch, x, {work_.pooler.pooled, sequences_, A::hidden}};
-    (std::get<typename Heads::template workspace<A>>(work_.heads).run(executor_, frozen_->template head<Heads>(), in), ...);
+    (std::get<detail::head_workspace<Heads, A, Precision>>(work_.heads).run(executor_, frozen_->template head<Heads>(), in), ...);
     if constexpr (sizeof...(Heads) == 0) return hidden();
     else return std::get<0>(work_.heads).output();
   }
@@ -190,21 +204,21 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
   /// A head's output for the last batch.
   template <class Head>
   [[nodiscard]] auto output() const noexcept {
-    return std::get<typename Head::template workspace<A>>(work_.heads).output();
+    return std::get<detail::head_workspace<Head, A, Precision>>(work_.heads).output();
   }
   [[nodiscard]] const batch_shape& capacity() const noexcept { return capacity_; }
 
  private:
-  static session_workspace<model<A, Heads...>> carve(float* block, const batch_shape& shape, const open_sizes& sizes) {
+  static session_workspace<model<A, Heads...>, Precision> carve(float* block, const batch_shape& shape, const open_sizes& sizes) {
     carver c{block};
-    return session_workspace<model<A, Heads...>>(c, shape, sizes);
+    return session_workspace<model<A, Heads...>, Precision>(c, shape, sizes);
   }
 
   const frozen_type* frozen_;
   batch_shape capacity_;
   E executor_;
   buffer<float> block_;
-  session_workspace<model<A, Heads...>> work_;
+  session_workspace<model<A, Heads...>, Precision> work_;
   std::size_t tokens_ = 0, sequences_ = 0;
 };
 

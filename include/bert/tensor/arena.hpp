@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <type_traits>
 
 #include "bert/core/memory.hpp"
 
@@ -23,6 +24,13 @@ class carver {
     float* piece = block_ == nullptr ? nullptr : block_ + used_;
     used_ += round_up(floats, alignment / sizeof(float));
     return piece;
+  }
+  /// Room for `count` elements of T, in the same memory.
+  template <class T>
+  constexpr T* take(std::size_t count) noexcept {
+    float* piece = take((count * sizeof(T) + sizeof(float) - 1) / sizeof(float));
+    if constexpr (std::is_same_v<T, float>) return piece;
+    else return piece == nullptr ? nullptr : reinterpret_cast<T*>(piece);  // a constant expression as long as it only counts
   }
   [[nodiscard]] constexpr std::size_t used() const noexcept { return used_; }
 

@@ -14,7 +14,19 @@ TEST_CASE("embeddings are the normalised sum of token, position and segment, pos
   batch.add(std::array{7, 8, 9}, std::array<bert::segment_id, 3>{0, 0, 1});
   batch.add(std::array{9, 7});
   std::vector<float> y(5 * h);
-  bert::layers::embeddings_forward<A>(bert::execution::serial{}, model.embedding(model.block().data()), batch, bert::matrix<float>{y.data(), 5, h});
+  const bert::execution::serial run;
+  bert::carver count;
+  bert::layers::packed_embeddings<A>::carve(count, A::vocab);
+  bert::buffer<float> block(count.used());
+  bert::carver carve{block.data()};
+  const bert::layers::packed_embeddings<A> tables(run, carve, model.embedding(model.block().data()));
+  CHECK(carve.used() == count.used());
+  std::vector<std::size_t> rows;
+  bert::layers::embeddings_forward(run, tables, batch, bert::matrix<float>{y.data(), 5, h}, [&](std::size_t n, const float* row) {
+    CHECK(row == y.data() + n * h);
+    rows.push_back(n);
+  });
+  CHECK(rows == std::vector<std::size_t>{0, 1, 2, 3, 4});
   const auto word = model.values("bert.embeddings.word_embeddings.weight"), position = model.values("bert.embeddings.position_embeddings.weight"),
              segment = model.values("bert.embeddings.token_type_embeddings.weight");
   const std::array<std::size_t, 5> ids{7, 8, 9, 9, 7}, positions{0, 1, 2, 0, 1}, segments{0, 0, 1, 0, 0};

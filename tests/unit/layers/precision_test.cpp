@@ -1,0 +1,62 @@
+// What every precision promises: a product near the f32 one, operands made row by row or at once the same, the same bits always.
+#include "bert/layers/precision.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <type_traits>
+
+#include "bert/core/random.hpp"
+#include "bert/kernels/elementwise.hpp"
+#include "bert/kernels/layer_norm.hpp"
+
+namespace {
+
+using namespace bert;
+
+buffer<float> numbers(std::size_t count, std::uint64_t seed) {
+  buffer<float> out(count);
+  random_stream random(seed, draw::user);
+  for (auto& x : out) x = random.uniform() * 2 - 1;
+  return out;
+}
+
+/// y [n, out] = x W^T + b in precision P, the operand made at once (`whole`) or row by row.
+template <class P, class E>
+buffer<float> product(const E& e, matrix<const float> x, matrix<const float> w, const float* bias, bool whole) {
+  buffer<float> weight(P::weight_size(w.cols, w.rows)), memory(P::template operand_size<float>(x.rows, x.cols)), y(x.rows * w.rows);
+  const auto packed = P::pack(e, w, weight.data());
+  auto operand = P::place(x, memory.data());
+  if (whole) operand = P::convert(e, x, memory.data());
+  else
+    for (std::size_t n = 0; n < x.rows; ++n) P::take(operand, n, x.row(n));
+  P::multiply(e, operand, packed, kernels::epilogue::bias{matrix<float>{y.data(), x.rows, w.rows}, bias});
+  return y;
+}
+
+bool same(const buffer<float>& a, const buffer<float>& b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("a linear layer in any precision is the product, within what its numbers can hold", P, precision::f32) {
+  // |x W^T| < 1 x 1 x k; a bf16 product errs by 2^-8, at random signs by some sqrt(k) of that.
+  const double unit = std::is_same_v<P, precision::f32> ? 1e-6 : 0x1p-8;
+  for (const auto& [n, k, out] : {std::array<std::size_t, 3>{1, 40, 56}, {5, 56, 40}, {37, 96, 131}, {3, 7, 5}}) {
+    const auto a = numbers(n * k, 1), b = numbers(out * k, 2), bias = numbers(out, 3);
+    const matrix<const float> x{a.data(), n, k}, w{b.data(), out, k};
+    const auto y = product<P>(execution::serial{}, x, w, bias.data(), true);
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < out; ++j) {
+        double sum = static_cast<double>(bias[j]);
+        for (std::size_t c = 0; c < k; ++c) sum += static_cast<double>(x(i, c)) * static_cast<double>(w(j, c));
+        CHECK(std::abs(sum - static_cast<double>(y[i * out + j])) < unit * std::sqrt(static_cast<double>(k)));
+      }
+    CHECK(same(y, product<P>(execution::serial{}, x, w, bias.data(), false)));
+    CHECK(same(y, product<P>(execution::threads{2}, x, w, bias.data(), true)));
+    CHECK(same(y, product<P>(execution::threads{3}, x, w, bias.data(), true)));
+    const auto last = product<P>(execution::serial{}, x.block(n - 1, 1), w, bias.data(), true);
+    CHECK(std::equal(last.begin(), last.end(), y.end() - static_cast<std::ptrdiff_t>(out)));
+  }
+}
