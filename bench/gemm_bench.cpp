@@ -1,6 +1,6 @@
 // Matrix products of every BERT shape: GFLOP/s and share of the peak measured in this process.
 //   gemm_bench --benchmark_filter=base
-// "share" is of the median call, "best" of the fastest; both of the f32 multiply-add peak of as many threads.
+// "share" is of the median call, "best" of the fastest; both of the multiply-add peak of as many threads, f32 or bf16.
 #include <benchmark/benchmark.h>
 
 #include <string>
@@ -9,6 +9,7 @@
 #include "bert/core/random.hpp"
 #include "bert/kernels/activation.hpp"
 #include "bert/kernels/gemm.hpp"
+#include "bert/kernels/gemm_bf16.hpp"
 #include "peak.hpp"
 
 namespace {
@@ -59,6 +60,22 @@ void forward(benchmark::State& state, const shape& s, std::size_t width) {
   report(state, watch, s, peak);
 }
 
+// The same in bf16; of the peak of bf16.
+void forward_bf16(benchmark::State& state, const shape& s, std::size_t width) {
+  const execution::threads run{width};
+  const auto a = numbers(s.m * s.k, 1), w = numbers(s.n * s.k, 2);
+  buffer<bf16> rounded(s.m * s.k);
+  for (std::size_t i = 0; i < rounded.size(); ++i) rounded[i] = to_bf16(a[i]);
+  buffer<float> c(s.m * s.n), memory(packed_bf16_size(s.k, s.n));
+  const auto b = pack_transposed_bf16(run, matrix<const float>(w.data(), s.n, s.k), memory.data());
+  double peak = bench::peak_bf16_flops(run);
+  bench::stopwatch watch;
+  for (auto _ : state)
+    watch.time([&] { gemm(run, matrix<const bf16>(rounded.data(), s.m, s.k), b, epilogue::store{{c.data(), s.m, s.n}}); });
+  peak = bench::peak_bf16_flops(run);
+  report(state, watch, s, peak);
+}
+
 // The feed-forward layer's first product as it is run: bias and GELU on the way out.
 void forward_gelu(benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};
@@ -103,9 +120,10 @@ void packing(benchmark::State& state, const shape& s, std::size_t width) {
 
 void peaks(benchmark::State& state, std::size_t width) {
   const execution::threads run{width};
-  double flops = 0, bytes = 0;
-  for (auto _ : state) flops = bench::peak_flops(run), bytes = bench::peak_bytes(run);
+  double flops = 0, of_bf16 = 0, bytes = 0;
+  for (auto _ : state) flops = bench::peak_flops(run), of_bf16 = bench::peak_bf16_flops(run), bytes = bench::peak_bytes(run);
   state.counters["GFLOP/s"] = flops * 1e-9;
+  state.counters["bf16"] = of_bf16 * 1e-9;
   state.counters["GB/s"] = bytes * 1e-9;
 }
 
@@ -120,6 +138,7 @@ int main(int argc, char** argv) {
     };
     RegisterBenchmark(("peak" + suffix).c_str(), peaks, width)->Iterations(3)->UseRealTime();
     for (const auto& s : shapes) add(std::string("forward/") + s.name, forward, s);
+    for (const auto& s : shapes) add(std::string("forward_bf16/") + s.name, forward_bf16, s);
     for (const auto& s : shapes)
       if (s.n > s.k && s.n < 4000) add(std::string("forward_gelu/") + s.name, forward_gelu, s);
     for (const auto& s : shapes)

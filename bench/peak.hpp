@@ -10,7 +10,9 @@
 
 #include "bert/core/execution.hpp"
 #include "bert/core/memory.hpp"
+#include "bert/kernels/rows.hpp"
 #include "bert/kernels/simd.hpp"
+#include "bert/kernels/simd_bf16.hpp"
 
 namespace bench {
 
@@ -86,6 +88,42 @@ inline double peak_bytes(const threads& run) {
   static std::map<std::size_t, double> best;
   double& b = best[run.width()];
   for (int i = 0; i < 3; ++i) b = std::max(b, bytes_once(run));
+  return b;
+}
+
+/// Operations a second of products of bf16 pairs, as `flops_once`: four a lane and step.
+inline double bf16_flops_once(const threads& run) {
+  using namespace bert::kernels;
+  constexpr std::size_t chains = simd_registers >= 32 ? 24 : 10, steps = 200'000;
+  volatile float factor = 1.00001f;  // its upper half is 1, its lower one a small bf16
+  const float f = factor;
+  const std::size_t shares = 4 * run.width();
+  std::vector<float> results(shares * 16);
+  const auto pairs = [f](std::size_t count) {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      simd x[chains] = {simd(static_cast<float>(I))...};
+      const simd a(f), b(-f);
+      const auto step = [&](auto pass) {
+        const simd pa = bf16_pairs::part<decltype(pass)::value>(a), pb = bf16_pairs::part<decltype(pass)::value>(b);
+        ((x[I] = bf16_pairs::add(pa, pb, x[I])), ...);
+      };
+      for (std::size_t s = 0; s < count; ++s) unrolled<bf16_pairs::passes>(step);
+      simd total = zero();
+      ((total += x[I]), ...);
+      return sum(total);
+    }(std::make_index_sequence<chains>{});
+  };
+  const double start = now();
+  run.parallel_for(shares, [&](std::size_t i) { results[i * 16] = pairs(steps / 4); });
+  const double seconds = now() - start;
+  volatile float sink = 0;
+  for (const float r : results) sink = sink + r;
+  return 4.0 * static_cast<double>(lanes * chains * (steps / 4) * shares) / seconds;
+}
+inline double peak_bf16_flops(const threads& run) {
+  static std::map<std::size_t, double> best;
+  double& b = best[run.width()];
+  for (int i = 0; i < 5; ++i) b = std::max(b, bf16_flops_once(run));
   return b;
 }
 

@@ -39,7 +39,7 @@ template <class A>
   return total;
 }
 
-/// Median and best time as rates and as shares of the f32 peak of as many threads.
+/// Median and best time as rates and as shares of the peak of as many threads.
 inline void report(benchmark::State& state, stopwatch& watch, double flops, double tokens, double peak) {
   state.counters["GFLOP/s"] = flops / watch.median() * 1e-9;
   state.counters["share"] = flops / watch.median() / peak;
@@ -48,11 +48,11 @@ inline void report(benchmark::State& state, stopwatch& watch, double flops, doub
   state.counters["ms"] = watch.median() * 1e3;
 }
 
-/// Registers `<name>/<sequences>x<tokens>/<threads>` for one and two threads; `body(state, sequences, tokens, threads)` runs it.
+/// Registers `<name>/<sequences>x<tokens><kind>/<threads>` for one and two threads; `body(state, sequences, tokens, threads)` runs it.
 template <class Body>
-void add(const std::string& name, std::size_t sequences, std::size_t tokens, Body body) {
+void add(const std::string& name, std::size_t sequences, std::size_t tokens, Body body, const std::string& kind = {}) {
   for (const std::size_t width : {std::size_t{1}, std::size_t{2}})
-    benchmark::RegisterBenchmark((name + '/' + std::to_string(sequences) + 'x' + std::to_string(tokens) + '/' + std::to_string(width)).c_str(),
+    benchmark::RegisterBenchmark((name + '/' + std::to_string(sequences) + 'x' + std::to_string(tokens) + kind + '/' + std::to_string(width)).c_str(),
                                  [=](benchmark::State& state) { body(state, sequences, tokens, width); })
         ->UseRealTime()
         ->Unit(benchmark::kMillisecond);

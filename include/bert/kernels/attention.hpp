@@ -18,6 +18,7 @@
 #include "bert/kernels/dropout.hpp"
 #include "bert/kernels/functions.hpp"
 #include "bert/kernels/simd.hpp"
+#include "bert/kernels/simd_bf16.hpp"
 #include "bert/tensor/view.hpp"
 
 namespace bert::kernels {
@@ -48,8 +49,8 @@ inline void transpose_queries(const float* rows, std::size_t stride, std::size_t
 }
 
 /// rows[i * stride + d] = in[d * width + i] * share[i] for i < count: the way back.
-template <std::size_t HeadDim>
-inline void transpose_sums(const float* in, const float* share, std::size_t count, std::size_t width, float* rows,
+template <std::size_t HeadDim, class T>
+inline void transpose_sums(const float* in, const float* share, std::size_t count, std::size_t width, T* rows,
                            std::size_t stride) noexcept {
   for (std::size_t i = 0; i < count; i += lanes)
     for_each_register(HeadDim, [&](std::size_t d, auto extent) {
@@ -62,10 +63,11 @@ inline void transpose_sums(const float* in, const float* share, std::size_t coun
 }
 
 /// What one (sequence, head) is made of: its first query, key and value, and where the results go.
+template <class T>
 struct attention_task {
   const float *queries, *keys, *values;  // [T, D], `stride` apart
   std::size_t stride, length;
-  float* context;  // [T, D], `context_stride` apart
+  T* context;  // [T, D], `context_stride` apart
   std::size_t context_stride;
   float* log_sum;  // [T] or nullptr
   std::size_t head, heads, first_token;
@@ -73,8 +75,8 @@ struct attention_task {
 
 /// Queries [first, first + count) of a sequence, count <= Registers * lanes: lanes are queries, so that the softmax needs no
 /// sum across lanes, keys and values are read where they lie, and any HeadDim fills whole registers.
-template <std::size_t HeadDim, std::size_t Registers>
-void attend(const attention_task& task, std::size_t first, std::size_t count, const dropout& drop) noexcept {
+template <std::size_t HeadDim, std::size_t Registers, class T>
+void attend(const attention_task<T>& task, std::size_t first, std::size_t count, const dropout& drop) noexcept {
   constexpr std::size_t width = Registers * lanes;
   alignas(alignment) float queries[HeadDim * width];
   alignas(alignment) float scores[key_block * width];
@@ -142,11 +144,11 @@ void attend(const attention_task& task, std::size_t first, std::size_t count, co
 
 /// context[n, h] = sum_m p[n,m] v[m, h],  p[n,:] = softmax(q[n, h] . k[:, h] / sqrt(D)),  m over n's sequence
 ///
-/// qkv [N, 3H], each row q | k | v, head h in columns [h D, (h + 1) D) of each. Writes `context` [N, H] and, unless it is
+/// qkv [N, 3H], each row q | k | v, head h in columns [h D, (h + 1) D) of each. Writes `context` [N, H], floats or bf16, and, unless it is
 /// nullptr, `log_sum` [A, N] = log sum_m exp(q . k / sqrt(D)) for the backward pass. `drop` drops elements of p, with row
 /// n A + h and column m - start of its sequence. `starts` has an entry for each sequence and a last one, N.
-template <int HeadDim, executor E>
-void attention(const E& e, matrix<const float> qkv, std::span<const std::size_t> starts, matrix<float> context, float* log_sum,
+template <int HeadDim, executor E, class T>
+void attention(const E& e, matrix<const float> qkv, std::span<const std::size_t> starts, matrix<T> context, float* log_sum,
                dropout drop) noexcept {
   static_assert(HeadDim >= 1);
   constexpr auto dim = static_cast<std::size_t>(HeadDim);
@@ -164,17 +166,17 @@ void attention(const E& e, matrix<const float> qkv, std::span<const std::size_t>
     }
     const std::size_t head = item / in_sequence, start = starts[s], length = starts[s + 1] - start;
     const float* q = qkv.row(start) + head * dim;
-    const detail::attention_task task{q,
-                                      q + hidden,
-                                      q + 2 * hidden,
-                                      qkv.stride,
-                                      length,
-                                      context.row(start) + head * dim,
-                                      context.stride,
-                                      log_sum == nullptr ? nullptr : log_sum + head * context.rows + start,
-                                      head,
-                                      heads,
-                                      start};
+    const detail::attention_task<T> task{q,
+                                         q + hidden,
+                                         q + 2 * hidden,
+                                         qkv.stride,
+                                         length,
+                                         context.row(start) + head * dim,
+                                         context.stride,
+                                         log_sum == nullptr ? nullptr : log_sum + head * context.rows + start,
+                                         head,
+                                         heads,
+                                         start};
     std::size_t first = item % in_sequence * step;
     const std::size_t last = std::min(length, first + step);
     // The last block of a sequence goes in powers of two, so that at most a register and a bit is idle.

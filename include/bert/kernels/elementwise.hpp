@@ -13,6 +13,7 @@
 #include "bert/kernels/functions.hpp"
 #include "bert/kernels/rows.hpp"
 #include "bert/kernels/simd.hpp"
+#include "bert/kernels/simd_bf16.hpp"
 #include "bert/tensor/view.hpp"
 
 namespace bert::kernels {

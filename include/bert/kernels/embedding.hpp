@@ -9,6 +9,7 @@
 #include "bert/core/execution.hpp"
 #include "bert/kernels/rows.hpp"
 #include "bert/kernels/simd.hpp"
+#include "bert/kernels/simd_bf16.hpp"
 #include "bert/tensor/token_batch.hpp"
 #include "bert/tensor/view.hpp"
 

@@ -6,6 +6,7 @@
 
 #include "bert/core/memory.hpp"
 #include "bert/kernels/simd.hpp"
+#include "bert/kernels/simd_bf16.hpp"
 #include "bert/tensor/view.hpp"
 
 /// An epilogue is called with a row i, a first column j, one register of sums of that row, and how much of the register
@@ -18,7 +19,7 @@ namespace detail {
 template <class T>
 void fetch(const matrix<T>& m, std::size_t i, std::size_t j) noexcept {
   const auto* p = m.row(i) + j;
-  for (std::size_t byte = 0; byte < 2 * lanes * sizeof(float); byte += alignment) prefetch(reinterpret_cast<const char*>(p) + byte);
+  for (std::size_t byte = 0; byte < 2 * lanes * sizeof(T); byte += alignment) prefetch(reinterpret_cast<const char*>(p) + byte);
 }
 }  // namespace detail
 
@@ -45,9 +46,10 @@ struct add {
   }
 };
 
-/// c = acc + bias
+/// c = acc + bias, in f32 or rounded to bf16
+template <class T = float>
 struct bias {
-  matrix<float> c;              ///< writes [M, N]
+  matrix<T> c;                  ///< writes [M, N]
   const float* bias = nullptr;  ///< [N]
 
   void fetch(std::size_t i, std::size_t j) const noexcept { detail::fetch(c, i, j); }
@@ -56,8 +58,10 @@ struct bias {
     kernels::store(c.row(i) + j, acc + load(bias + j, extent), extent);
   }
 };
+bias(matrix<float>, const float*) -> bias<float>;
+bias(matrix<bf16>, const float*) -> bias<bf16>;
 
-/// pre = acc + bias; c = Activation(pre)
+/// pre = acc + bias; c = Activation(pre), in f32 or rounded to bf16
 template <class Activation, class T = float>
 struct bias_activation {
   matrix<T> c;                  ///< writes [M, N]

@@ -1,4 +1,4 @@
-// Matrix products of f32: a register tile over packed panels, an epilogue on the way out.
+// Matrix products: a register tile over packed panels, an epilogue on the way out. Of f32 here, of other words by its inner parts.
 // Layer: kernels. Test: tests/unit/kernels/gemm_test.cpp
 // Paper: Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication".
 #pragma once
@@ -13,6 +13,7 @@
 #include "bert/core/memory.hpp"
 #include "bert/kernels/epilogue.hpp"
 #include "bert/kernels/pack.hpp"
+#include "bert/kernels/rows.hpp"
 #include "bert/kernels/simd.hpp"
 #include "bert/tensor/view.hpp"
 
@@ -76,12 +77,22 @@ struct by_depth {
 using tile_function = void (*)(const float* a, std::size_t stride, const float* b, std::size_t depth, float* sums, bool resume,
                                const float* ahead) noexcept;
 
-template <class Walk, class Rows>
+/// How the tile multiplies what its floats stand for. Numbers: one fused multiply-add an element and step.
+struct numbers {
+  static constexpr std::size_t passes = 1;  ///< over the rows of the tile, each with its own part of A and B
+  template <std::size_t>
+  [[nodiscard]] static simd part(simd x) noexcept {
+    return x;
+  }
+  [[nodiscard]] static simd add(simd a, simd b, simd s) noexcept { return fma(a, b, s); }
+};
+
+template <class Dot, class Walk, class Rows>
 struct tile;
 
-/// sums[R, tile_cols] (+)= a[R, depth] b[depth, tile_cols], one fused multiply-add an element and step, in order of depth.
-template <class Walk, std::size_t... I>
-struct tile<Walk, std::index_sequence<I...>> {
+/// sums[R, tile_cols] (+)= a[R, depth] b[depth, tile_cols], one Dot::add an element, step and pass, in order of depth.
+template <class Dot, class Walk, std::size_t... I>
+struct tile<Dot, Walk, std::index_sequence<I...>> {
   static void run(const float* a, std::size_t stride, const float* b, std::size_t depth, float* sums, bool resume,
                   const float* ahead) noexcept {
     simd acc[sizeof...(I)][2];
@@ -90,13 +101,15 @@ struct tile<Walk, std::index_sequence<I...>> {
     Walk walk(a, stride);
     for (std::size_t k = 0; k < depth; ++k, b += tile_cols, ahead += 16) {
       prefetch(ahead);
-      const simd b0 = load(b), b1 = load(b + lanes);
-      const auto row = [b0, b1](float element, simd(&s)[2]) {
-        const simd x(element);
-        s[0] = fma(x, b0, s[0]);
-        s[1] = fma(x, b1, s[1]);
-      };
-      (row(walk.template get<I>(), acc[I]), ...);
+      unrolled<Dot::passes>([&](auto pass) {
+        const simd b0 = Dot::template part<pass>(load(b)), b1 = Dot::template part<pass>(load(b + lanes));
+        const auto row = [b0, b1](float element, simd(&s)[2]) {
+          const simd x = Dot::template part<decltype(pass)::value>(simd(element));
+          s[0] = Dot::add(x, b0, s[0]);
+          s[1] = Dot::add(x, b1, s[1]);
+        };
+        (row(walk.template get<I>(), acc[I]), ...);
+      });
       walk.next();
     }
     ((store(sums + I * tile_cols, acc[I][0]), store(sums + I * tile_cols + lanes, acc[I][1])), ...);
@@ -104,9 +117,9 @@ struct tile<Walk, std::index_sequence<I...>> {
 };
 
 /// The tile of each height from 1 to tile_rows, so that no height computes rows that are not there.
-template <class Walk>
+template <class Dot, class Walk>
 inline constexpr auto tiles = []<std::size_t... I>(std::index_sequence<I...>) {
-  return std::array<tile_function, tile_rows>{&tile<Walk, std::make_index_sequence<I + 1>>::run...};
+  return std::array<tile_function, tile_rows>{&tile<Dot, Walk, std::make_index_sequence<I + 1>>::run...};
 }(std::make_index_sequence<tile_rows>{});
 
 /// Copies a[k0 + k, row0 + r] for tile t's rows r in [rows * t / count, rows * (t + 1) / count) to out[t, k, r]. Reads and writes
@@ -154,7 +167,7 @@ enum class operand { in_place, copied, transposed };
 [[nodiscard]] constexpr std::size_t depth_limit(operand kind) noexcept { return kind == operand::in_place ? part_depth : copied_depth; }
 
 /// Rows [row0, row0 + rows) and panels [panel0, panel1) of the product.
-template <operand Kind, class Epilogue>
+template <class Dot, operand Kind, class Epilogue>
 void block(matrix<const float> a, packed b, const Epilogue& epilogue, std::size_t row0, std::size_t rows, std::size_t panel0,
            std::size_t panel1) noexcept {
   using walk = std::conditional_t<Kind == operand::transposed, by_depth, by_rows>;
@@ -183,7 +196,7 @@ void block(matrix<const float> a, packed b, const Epilogue& epilogue, std::size_
         if (part + 1 == parts)
           for (std::size_t i = 0; i < height; ++i) epilogue.fetch(row0 + r0 + i, p * tile_cols);
         const float* from = Kind == operand::transposed ? source + t * depth * by_depth::step : source + r0 * stride;
-        tiles<walk>[height - 1](from, stride, panel, depth, sums, part != 0, ahead);
+        tiles<Dot, walk>[height - 1](from, stride, panel, depth, sums, part != 0, ahead);
         if (part + 1 == parts) finish(epilogue, sums, row0 + r0, height, p * tile_cols, b.n);
       }
     }
@@ -219,7 +232,7 @@ struct grid {
 }
 
 /// Cuts [M, N] into blocks of equal work and runs them.
-template <operand Kind, executor E, class Epilogue>
+template <class Dot, operand Kind, executor E, class Epilogue>
 void product(const E& run, matrix<const float> a, std::size_t m, packed b, const Epilogue& epilogue) noexcept {
   if (m == 0 || b.n == 0) return;
   constexpr std::size_t limit = depth_limit(Kind);
@@ -230,13 +243,20 @@ void product(const E& run, matrix<const float> a, std::size_t m, packed b, const
   const auto piece = [&, d = down, c = across](std::size_t i) {
     const std::size_t r = i / c, j = i % c;
     const std::size_t row0 = m * r / d, row1 = m * (r + 1) / d;
-    block<Kind>(a, b, epilogue, row0, row1 - row0, panels * j / c, panels * (j + 1) / c);
+    block<Dot, Kind>(a, b, epilogue, row0, row1 - row0, panels * j / c, panels * (j + 1) / c);
   };
   run.parallel_for(down * across, piece);
 }
 
 /// Whether the rows of a tile would all fall into one set of the first-level cache: measured 0.78 of the peak in place, 0.99 copied.
 [[nodiscard]] constexpr bool rows_collide(std::size_t stride) noexcept { return stride % 1024 == 0; }
+
+/// The product of rows in place, or copied where they collide.
+template <class Dot, executor E, class Epilogue>
+void row_product(const E& run, matrix<const float> a, packed b, const Epilogue& epilogue) noexcept {
+  if (rows_collide(a.stride) && a.rows > 8) product<Dot, operand::copied>(run, a, a.rows, b, epilogue);
+  else product<Dot, operand::in_place>(run, a, a.rows, b, epilogue);
+}
 
 }  // namespace detail
 
@@ -247,8 +267,7 @@ void product(const E& run, matrix<const float> a, std::size_t m, packed b, const
 /// of stack.
 template <executor E, class Epilogue>
 void gemm(const E& run, matrix<const float> a, packed b, const Epilogue& epilogue) noexcept {
-  if (detail::rows_collide(a.stride) && a.rows > 8) detail::product<detail::operand::copied>(run, a, a.rows, b, epilogue);
-  else detail::product<detail::operand::in_place>(run, a, a.rows, b, epilogue);
+  detail::row_product<detail::numbers>(run, a, b, epilogue);
 }
 
 /// C[m,n] = epilogue(sum over k of A[k,m] B[k,n])
@@ -256,7 +275,7 @@ void gemm(const E& run, matrix<const float> a, packed b, const Epilogue& epilogu
 /// a [K, M], b packed [K, N]: gradients of weights, k over tokens. Bits as in `gemm`.
 template <executor E, class Epilogue>
 void gemm_transposed(const E& run, matrix<const float> a, packed b, const Epilogue& epilogue) noexcept {
-  detail::product<detail::operand::transposed>(run, a, a.cols, b, epilogue);
+  detail::product<detail::numbers, detail::operand::transposed>(run, a, a.cols, b, epilogue);
 }
 
 }  // namespace bert::kernels

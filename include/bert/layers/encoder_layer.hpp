@@ -79,6 +79,9 @@ struct packed_encoder_layer {
   static const float* copy(carver& c, const float* from, std::size_t n) noexcept { return std::copy_n(from, n, c.take(n)) - n; }
 };
 
+/// Elements from one row to the next of what a precision may read in pairs; what lies between rows stays zero.
+[[nodiscard]] constexpr std::size_t even(std::size_t cols) noexcept { return round_up(cols, 2); }
+
 /// Buffers that all layers share in inference.
 template <class A, class P = precision::f32>
 struct encoder_layer_workspace {
@@ -89,7 +92,7 @@ struct encoder_layer_workspace {
   float* operand;  ///< of the product to come: one is read at a time
 
   constexpr encoder_layer_workspace(carver& c, std::size_t n) noexcept
-      : qkv(c.take(n * 3 * h)), middle(c.take(n * h)), context(c.take<element>(n * h)), wide(c.take<element>(n * f)),
+      : qkv(c.take(n * 3 * h)), middle(c.take(n * h)), context(c.take<element>(n * even(h))), wide(c.take<element>(n * even(f))),
         operand(c.take(std::max({P::template operand_size<float>(n, h), P::template operand_size<element>(n, h),
                                  P::template operand_size<element>(n, f)}))) {}
 
@@ -113,7 +116,7 @@ void encoder_layer_forward(const E& e, const packed_encoder_layer<A, P>& p, std:
   constexpr std::size_t h = A::hidden, f = A::intermediate;
   const std::size_t n = x.rows;
   const matrix<float> qkv{w.qkv, n, 3 * h}, middle{w.middle, n, h};
-  const matrix<element> context{w.context, n, h}, wide{w.wide, n, f};
+  const matrix<element> context{w.context, n, h, even(h)}, wide{w.wide, n, f, even(f)};
   const matrix<const element> read_context = context, read_wide = wide;
   const auto from_x = w.place(x), from_middle = w.place(middle);
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bert/layers/precision.hpp"
+#include "bert/layers/precision_bf16.hpp"
 #include "bert/model/model.hpp"
 
 namespace bert {
