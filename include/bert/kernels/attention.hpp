@@ -147,7 +147,7 @@ void attend(const attention_task<T>& task, std::size_t first, std::size_t count,
 /// qkv [N, 3H], each row q | k | v, head h in columns [h D, (h + 1) D) of each. Writes `context` [N, H], floats or bf16, and, unless it is
 /// nullptr, `log_sum` [A, N] = log sum_m exp(q . k / sqrt(D)) for the backward pass. `drop` drops elements of p, with row
 /// n A + h and column m - start of its sequence. `starts` has an entry for each sequence and a last one, N.
-template <int HeadDim, executor E, class T>
+template <int HeadDim, executor E, class T = float>
 void attention(const E& e, matrix<const float> qkv, std::span<const std::size_t> starts, matrix<T> context, float* log_sum,
                dropout drop) noexcept {
   static_assert(HeadDim >= 1);
