@@ -22,7 +22,7 @@
 namespace {
 
 struct settings {
-  std::string text, valid, arch = "mini", vocab, out, keep, masking = "token", positions = "sinusoidal";
+  std::string text, valid, arch = "mini", vocab, out, keep, masking = "token", positions = "neighbours";
   std::size_t vocab_size = 8192;
   int batch = 32, tokens = 128;
   std::uint64_t steps = 1000, warmup = 100, seed = 42, every = 500, log_every = 50;
@@ -64,7 +64,7 @@ void pretrain(const settings& s, const bert::text::tokenizer& tokenizer) {
   if (!s.valid.empty()) valid = bert::data::pack(bert::data::corpus(s.valid), tokenizer, packing, threads);
 
   auto model = bert::model_for<A, Objective>::random({.stddev = s.stddev, .seed = s.seed, .vocab = static_cast<int>(tokenizer.vocabulary().size()),
-                                                       .positions = s.positions == "normal" ? bert::position_birth::normal : bert::position_birth::sinusoidal});
+                                                       .positions = s.positions == "normal" ? bert::position_birth::normal : bert::position_birth::neighbours});
   std::cout << "model " << s.arch << ' ' << model.count() << " parameters\n";
   bert::trainer trainer{model,
                         Objective{},
@@ -133,7 +133,7 @@ int main(int argc, char** argv) {
   app.add_option("--weight-decay", s.weight_decay, "of weights and embeddings")->check(CLI::NonNegativeNumber);
   app.add_option("--beta2", s.beta2, "AdamW's memory of squared gradients; 0.98 suits short runs")->check(CLI::Range(0.0, 0.99999));
   app.add_option("--init-std", s.stddev, "standard deviation of the first weights; 0.02 suits hidden sizes from 768")->check(support::positive);
-  app.add_option("--init-positions", s.positions, "how position embeddings start")->check(CLI::IsMember({"normal", "sinusoidal"}));
+  app.add_option("--init-positions", s.positions, "how positions start: as all else, or with heads that look at neighbours")->check(CLI::IsMember({"normal", "neighbours"}));
   app.add_option("--seed", s.seed, "of everything random");
   app.add_option("--threads", s.threads, "threads to use; the result does not depend on it")->check(CLI::Range(1, 4096));
   app.add_option("--out", s.out, "folder for the model")->required();

@@ -4,10 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <concepts>
 #include <cstdint>
-#include <numbers>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +17,7 @@
 #include "bert/layers/embeddings.hpp"
 #include "bert/layers/encoder_layer.hpp"
 #include "bert/layers/pooler.hpp"
+#include "bert/model/birth.hpp"
 #include "bert/model/parameters.hpp"
 
 namespace bert {
@@ -66,22 +65,6 @@ inline constexpr std::size_t index_of = [] {
   return i;
 }();
 }  // namespace detail
-
-/// How the position embeddings of a new model are born. They are learned either way.
-enum class position_birth : std::uint8_t {
-  normal,     ///< as the other embeddings, as in Devlin et al. 2019
-  sinusoidal  ///< sines of Vaswani et al. 2017 at the same size: neighbours are alike from the start, so short runs get further
-};
-
-/// How a new model is born. Weights and embeddings are normal with mean 0 and standard deviation `stddev`, biases 0, gains 1.
-/// Each tensor's numbers depend on the seed and its name alone, not on which heads stand beside it.
-struct random_options {
-  float stddev = 0.02f;
-  std::uint64_t seed = 0;
-  int vocab = 0;                         ///< needed where the architecture leaves the vocabulary open
-  std::vector<std::string> labels = {};  ///< needed where a head leaves its labels open
-  position_birth positions = position_birth::normal;
-};
 
 /// Weights only. Immutable to everything but a trainer, so one model may serve many threads.
 template <class A, class... Heads>
@@ -208,20 +191,16 @@ class model {
       std::fill(out.begin(), out.end(), p.born == birth::ones ? 1.0f : 0.0f);
       return;
     }
-    if (&p == &table_[place::position] && options.positions == position_birth::sinusoidal) return fill_with_sines(out, options.stddev);
+    const bool neighbours = options.positions == position_birth::neighbours;
+    if (neighbours && &p == &table_[place::position]) return detail::bear_positions(at<float>(block_.data(), place::position), A::head_dim, options.stddev);
     std::uint64_t name = 0xCBF29CE484222325u;  // FNV-1a of the name
     for (const char c : p.name()) name = (name ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
     random_stream stream(options.seed, draw::initial_weights, name);
     for (float& x : out) x = options.stddev * stream.normal();
-  }
-
-  /// p[t, 2i] = c sin(t / 10000^(2i/H)), p[t, 2i + 1] = c cos(t / 10000^(2i/H)), c = sqrt(2) stddev
-  static void fill_with_sines(std::span<float> out, float stddev) {
-    for (std::size_t t = 0; t < A::positions; ++t)
-      for (std::size_t i = 0; i < A::hidden; ++i) {
-        const double angle = static_cast<double>(t) / std::pow(10'000.0, static_cast<double>(i / 2 * 2) / A::hidden);
-        out[t * A::hidden + i] = static_cast<float>(std::numbers::sqrt2 * static_cast<double>(stddev) * (i % 2 == 0 ? std::sin(angle) : std::cos(angle)));
-      }
+    // A layer's first two tensors are the weights of query and key.
+    const auto index = static_cast<std::size_t>(&p - table_.data());
+    const std::size_t in_layer = p.layer < 0 ? place::per_layer : index - place::layers - place::per_layer * static_cast<std::size_t>(p.layer);
+    if (neighbours && in_layer < 2) detail::bear_neighbours(at<float>(block_.data(), index), static_cast<std::size_t>(p.layer), A::head_dim, in_layer == 1);
   }
 
   template <class T>
