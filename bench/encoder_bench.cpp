@@ -1,4 +1,5 @@
 // Whole encoders: GFLOP/s, tokens/s and share of the peak, of the same precision, measured in this process.
+// "read" is the rate at which short batches read the weights, as a share of the read bandwidth measured in this process.
 //   encoder_bench --benchmark_filter=base/8x128/2
 //   encoder_bench --benchmark_filter=base/8x128/bf16/2
 #include <type_traits>
@@ -14,11 +15,10 @@ double peak_of(const bert::execution::threads& run) {
   else return bench::peak_flops(run);
 }
 
-template <class A, class P = bert::precision::f32>
-void encode(benchmark::State& state, std::size_t sequences, std::size_t tokens, std::size_t width) {
+template <class A, class P>
+void encode_batch(benchmark::State& state, const bert::token_batch& batch, std::size_t width) {
   const bert::execution::threads run{width};
   static const auto frozen = bert::freeze<P>(bert::model<A>::random({.seed = 1}));
-  const auto batch = bench::random_batch<A>(sequences, tokens);
   auto session = frozen.session(batch.shape(), run);
   session(batch);
   double peak = peak_of<P>(run);
@@ -26,6 +26,18 @@ void encode(benchmark::State& state, std::size_t sequences, std::size_t tokens, 
   for (auto _ : state) watch.time([&] { benchmark::DoNotOptimize(session(batch).data()); });
   peak = peak_of<P>(run);
   bench::report(state, watch, bench::encoder_flops<A>(batch), static_cast<double>(batch.tokens()), peak);
+  constexpr double bytes = sizeof(float) * static_cast<double>(P::weight_size(64, 64)) / (64 * 64);  // a weight
+  if (batch.tokens() <= 64) state.counters["read"] = bytes * bench::encoder_weights<A> / watch.median() / bench::peak_bytes(run);
+}
+
+template <class A, class P = bert::precision::f32>
+void encode(benchmark::State& state, std::size_t sequences, std::size_t tokens, std::size_t width) {
+  encode_batch<A, P>(state, bench::random_batch<A>(sequences, tokens), width);
+}
+
+template <class A, class P = bert::precision::f32>
+void encode_ragged(benchmark::State& state, std::size_t width) {
+  encode_batch<A, P>(state, bench::ragged_batch<A>(), width);
 }
 
 }  // namespace
@@ -39,6 +51,8 @@ int main(int argc, char** argv) {
     bench::add("base", s, t, encode<base_uncased>);
     bench::add("base", s, t, encode<base_uncased, bf16>, "/bf16");
   }
+  bench::add("base/ragged", encode_ragged<base_uncased>);
+  bench::add("base/ragged/bf16", encode_ragged<base_uncased, bf16>);
   for (const auto& [s, t] : {std::pair<std::size_t, std::size_t>{32, 64}, {32, 128}, {1, 32}}) {
     bench::add("minilm_l6", s, t, encode<minilm_l6>);
     bench::add("minilm_l6", s, t, encode<minilm_l6, bf16>, "/bf16");

@@ -27,6 +27,30 @@ template <class A>
   return batch;
 }
 
+/// 64 sequences of 8 to 128 tokens, 40 on average, as sentences are; short and long ones mixed.
+[[nodiscard]] inline std::vector<std::size_t> ragged_lengths() {
+  std::vector<std::size_t> all;
+  for (std::size_t i = 0; i < 64; ++i) {
+    const std::size_t s = i * 37 % 64;
+    all.push_back(8 + 120 * s * s * (s + 17) / (63 * 63 * 80));
+  }
+  return all;
+}
+
+/// Random ids in sequences of those lengths.
+template <class A>
+[[nodiscard]] bert::token_batch ragged_batch() {
+  const auto longest = random_batch<A>(64, 128);
+  bert::token_batch batch;
+  const auto lengths = ragged_lengths();
+  for (std::size_t s = 0; s < lengths.size(); ++s) batch.add(longest.ids().subspan(128 * s, lengths[s]));
+  return batch;
+}
+
+/// Weights that the encoder's matrix products read once a pass.
+template <class A>
+inline constexpr double encoder_weights = static_cast<double>(A::layers) * (4.0 * A::hidden * A::hidden + 2.0 * A::hidden * A::intermediate);
+
 /// Operations of the encoder's matrix products and attention, a multiply-add counted as two; nothing else.
 template <class A>
 [[nodiscard]] double encoder_flops(const bert::token_batch& batch) {
@@ -48,14 +72,20 @@ inline void report(benchmark::State& state, stopwatch& watch, double flops, doub
   state.counters["ms"] = watch.median() * 1e3;
 }
 
-/// Registers `<name>/<sequences>x<tokens><kind>/<threads>` for one and two threads; `body(state, sequences, tokens, threads)` runs it.
+/// Registers `<name>/<threads>` for one and two threads; `body(state, threads)` runs it.
 template <class Body>
-void add(const std::string& name, std::size_t sequences, std::size_t tokens, Body body, const std::string& kind = {}) {
+void add(const std::string& name, Body body) {
   for (const std::size_t width : {std::size_t{1}, std::size_t{2}})
-    benchmark::RegisterBenchmark((name + '/' + std::to_string(sequences) + 'x' + std::to_string(tokens) + kind + '/' + std::to_string(width)).c_str(),
-                                 [=](benchmark::State& state) { body(state, sequences, tokens, width); })
+    benchmark::RegisterBenchmark((name + '/' + std::to_string(width)).c_str(), [=](benchmark::State& state) { body(state, width); })
         ->UseRealTime()
         ->Unit(benchmark::kMillisecond);
+}
+
+/// Registers `<name>/<sequences>x<tokens><kind>/<threads>`; `body(state, sequences, tokens, threads)` runs it.
+template <class Body>
+void add(const std::string& name, std::size_t sequences, std::size_t tokens, Body body, const std::string& kind = {}) {
+  add(name + '/' + std::to_string(sequences) + 'x' + std::to_string(tokens) + kind,
+      [=](benchmark::State& state, std::size_t width) { body(state, sequences, tokens, width); });
 }
 
 }  // namespace bench
