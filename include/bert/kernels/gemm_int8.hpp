@@ -106,6 +106,15 @@ void finish_bytes(const Epilogue& epilogue, const std::int32_t* sums, const floa
 /// Bytes of A in a block: they stay in a second-level cache of 1 MB while the panels of B stream past.
 inline constexpr std::size_t byte_block = std::size_t{384} << 10;
 
+/// Bytes of A and of what the epilogue writes of it, in f32, where whole rows are to stay in the second-level cache.
+inline constexpr std::size_t row_block = std::size_t{640} << 10;
+
+/// Blocks of whole rows for `width` threads: four a thread if that leaves two tiles each, more if they would not stay in the cache.
+[[nodiscard]] inline std::size_t row_blocks(std::size_t m, std::size_t row_bytes, std::size_t tile, std::size_t width) noexcept {
+  const std::size_t most = std::max(tile, row_block / row_bytes), wanted = std::min(4 * width, m / (2 * tile));
+  return width * ((std::max({(m + most - 1) / most, wanted, std::size_t{1}}) + width - 1) / width);
+}
+
 /// Rows [row0, row0 + rows) and panels [panel0, panel1) of the product.
 template <class Form, class Epilogue>
 void byte_product(const quantised& a, const packed_int8& b, const Epilogue& epilogue, std::size_t row0, std::size_t rows,
@@ -142,6 +151,27 @@ void gemm(const E& run, const quantised& a, const packed_int8& b, const Epilogue
   run.parallel_for(down * across, [&, d = down, c = across](std::size_t i) {
     const std::size_t r = i / c, j = i % c, row0 = a.rows * r / d, row1 = a.rows * (r + 1) / d;
     detail::byte_product<Form>(a, b, epilogue, row0, row1 - row0, panels * j / c, panels * (j + 1) / c);
+  });
+}
+
+/// The same; then calls then(executor, first, last) for ranges of rows that cover C, once every column of theirs has been to the
+/// epilogue. Where there are rows enough for all threads, a range is what one thread has just written, still in its second-level
+/// cache, and `executor` is serial. `then` must not write what the product reads.
+template <class Form = byte_dot::best, executor E, class Epilogue, class Then>
+void gemm(const E& run, const quantised& a, const packed_int8& b, const Epilogue& epilogue, const Then& then) noexcept {
+  const std::size_t m = a.rows, width = std::max<std::size_t>(1, run.width());
+  const std::size_t blocks = detail::row_blocks(m, a.stride + b.n * sizeof(float), Form::rows, width);
+  // Each block reads all of B: below 16 rows that costs more than it saves.
+  if (m < 16 * blocks) {
+    gemm<Form>(run, a, b, epilogue);
+    then(run, std::size_t{0}, m);
+    return;
+  }
+  assert(a.cols == b.k && b.k <= most_inputs);
+  run.parallel_for(blocks, [&](std::size_t i) {
+    const std::size_t first = m * i / blocks, last = m * (i + 1) / blocks;
+    detail::byte_product<Form>(a, b, epilogue, first, last - first, 0, b.panels());
+    then(execution::serial{}, first, last);
   });
 }
 

@@ -12,6 +12,7 @@
 #include "bert/core/memory.hpp"
 #include "bert/kernels/rows.hpp"
 #include "bert/kernels/simd.hpp"
+#include "bert/kernels/simd_bf16.hpp"
 #include "bert/kernels/simd_int8.hpp"
 #include "bert/tensor/view.hpp"
 
@@ -55,12 +56,13 @@ struct quantised {
   return round_up(n, alignment / sizeof(float)) + n * (quantised::row_bytes(k) / sizeof(float));
 }
 
-/// The greatest |x[i]| of `cols` numbers; 0 of none.
-[[nodiscard]] inline float largest_size(const float* x, std::size_t cols) noexcept {
+/// The greatest |x[i]| of `cols` floats or bf16; 0 of none.
+template <class T>
+[[nodiscard]] inline float largest_size(const T* x, std::size_t cols) noexcept {
   simd top[4] = {zero(), zero(), zero(), zero()};
   std::size_t i = 0;
   for (; i + 4 * lanes <= cols; i += 4 * lanes)
-    unrolled<4>([&](auto j) { top[j] = max(top[j], abs(load(x + i + j * lanes))); });
+    unrolled<4>([&](auto j) { top[j] = max(top[j], abs(load(x + i + j * lanes, whole{}))); });
   for_each_register(cols - i, [&](std::size_t j, auto part) { top[0] = max(top[0], abs(load(x + i + j, part))); });
   return maximum(max(max(top[0], top[1]), max(top[2], top[3])));
 }
@@ -69,7 +71,8 @@ struct quantised {
 ///
 /// Writes `cols` bytes and then zero points up to a whole word; returns s. A row of zeros, or below `least_size`, has s = 0.
 /// One product and one rounding an element, so the bytes are the same on every processor.
-inline float quantise_row(const float* x, std::size_t cols, std::uint8_t zero_point, std::uint8_t* q) noexcept {
+template <class T>
+inline float quantise_row(const T* x, std::size_t cols, std::uint8_t zero_point, std::uint8_t* q) noexcept {
   const float size = largest_size(x, cols);
   const bool tiny = size < least_size;
   const simd factor(tiny ? 0.0f : largest_byte / size);
@@ -78,15 +81,15 @@ inline float quantise_row(const float* x, std::size_t cols, std::uint8_t zero_po
   return tiny ? 0.0f : size / largest_byte;
 }
 
-/// Row i of q <- `x`.
-template <class Form = byte_dot::best>
-inline void quantise_row(const quantised& q, std::size_t i, const float* x) noexcept {
+/// Row i of q <- `x`, floats or bf16.
+template <class Form = byte_dot::best, class T>
+inline void quantise_row(const quantised& q, std::size_t i, const T* x) noexcept {
   q.scale[i] = quantise_row(x, q.cols, Form::zero_point, q.row(i));
 }
 
-/// q <- x, row by row; `x` [N, K].
-template <class Form = byte_dot::best, executor E>
-void quantise(const E& e, matrix<const float> x, const quantised& q) noexcept {
+/// q <- x, row by row; `x` [N, K] of floats or bf16.
+template <class Form = byte_dot::best, executor E, class T>
+void quantise(const E& e, matrix<T> x, const quantised& q) noexcept {
   for_each_row(e, x.rows, x.cols, [&](std::size_t i) { quantise_row<Form>(q, i, x.row(i)); });
 }
 
@@ -147,7 +150,7 @@ packed_int8 pack_int8(const E& run, matrix<const float> w, float* memory) noexce
         }
       });
       scale[n] = tiny ? 0.0f : size / largest_byte;
-      start[n] = -128 * sum;
+      start[n] = static_cast<std::int32_t>(0u - 128u * static_cast<std::uint32_t>(sum));  // may wrap, as the sums that start from it
     }
   });
   return out;

@@ -29,6 +29,8 @@ namespace bert {
 ///     convert(e, x, memory)       the operand of an x of floats or elements that is complete
 ///
 ///     multiply(e, operand, weight, epilogue)     epilogue(x W^T)
+///     multiply(e, operand, weight, epilogue, then)     optional: the same, calling then(executor, first, last) for ranges of rows whose
+///                                                      every column is done, while they lie in a cache
 ///
 /// The bits of a row of the result depend on that row of x and on W alone, whatever the other rows and the executor.
 template <class P>

@@ -194,3 +194,25 @@ TEST_CASE("nothing outside C's columns is written") {
     CHECK(kept);
   }
 }
+
+TEST_CASE("a product that tells when rows are done covers each row once, after its last column, with the same bits") {
+  for (const std::size_t m : {1u, 15u, 16u, 33u, 64u, 200u, 1000u})
+    for (const std::size_t threads : {1u, 2u, 3u}) {
+      CAPTURE(m);
+      CAPTURE(threads);
+      const floats x(m, 72, 1), w(300, 72, 2);
+      const product<byte_dot::best> p(execution::serial{}, x, w);
+      floats plain(m, 300, 3), c(m, 300, 4), seen(m, 300, 5);
+      gemm(execution::serial{}, p.a, p.b, epilogue::store{plain.view()});
+      std::vector<int> times(m, 0);
+      gemm(execution::threads{threads}, p.a, p.b, epilogue::store{c.view()}, [&](const auto& run, std::size_t first, std::size_t last) {
+        run.parallel_for(last - first, [&](std::size_t i) {
+          ++times[first + i];
+          std::copy_n(c.view().row(first + i), 300, seen.view().row(first + i));
+        });
+      });
+      CHECK(same_bits(c.memory, plain.memory));
+      CHECK(same_bits(seen.memory, plain.memory));
+      CHECK(times == std::vector<int>(m, 1));
+    }
+}

@@ -40,8 +40,8 @@ TEST_CASE("quantised rows are the plain loops' bytes and scales, for any width, 
       const auto x = test::random_arrays<float>({rows * cols}, 1)[0];
       quantised_rows to_unsigned(rows, cols), to_signed(rows, cols);
       const execution::threads run{threads};
-      quantise<byte_dot::best>(run, {x.data(), rows, cols}, to_unsigned.q);
-      quantise<byte_dot::portable>(run, {x.data(), rows, cols}, to_signed.q);
+      quantise<byte_dot::best>(run, matrix<const float>{x.data(), rows, cols}, to_unsigned.q);
+      quantise<byte_dot::portable>(run, matrix<const float>{x.data(), rows, cols}, to_signed.q);
       std::vector<std::int8_t> expected(cols);
       for (std::size_t i = 0; i < rows; ++i) {
         const float scale = reference::quantise_row(x.data() + i * cols, cols, expected.data());
@@ -124,5 +124,20 @@ TEST_CASE("packed weights are the plain loops' bytes in panels of words, with sc
     }
     pack_int8(execution::serial{}, {w.data(), n, k}, same.data());
     CHECK(std::memcmp(memory.data(), same.data(), memory.size() * sizeof(float)) == 0);
+  }
+}
+
+TEST_CASE("rows of bf16 become the bytes of the floats that they stand for") {
+  constexpr std::size_t rows = 5, cols = 77;
+  const auto x = test::random_arrays<float>({rows * cols}, 6)[0];
+  std::vector<bf16> half;
+  std::vector<float> same;
+  for (const float v : x) half.push_back(to_bf16(v)), same.push_back(to_float(half.back()));
+  quantised_rows of_half(rows, cols), of_floats(rows, cols);
+  quantise(execution::serial{}, matrix<const bf16>{half.data(), rows, cols}, of_half.q);
+  quantise(execution::serial{}, matrix<const float>{same.data(), rows, cols}, of_floats.q);
+  for (std::size_t i = 0; i < rows; ++i) {
+    CHECK(of_half.q.scale[i] == of_floats.q.scale[i]);
+    CHECK(bytes_of(of_half.q, i, byte_dot::best::zero_point) == bytes_of(of_floats.q, i, byte_dot::best::zero_point));
   }
 }

@@ -1,0 +1,54 @@
+// int8: weights with a scale a channel, what products read with a scale a token, exact sums; everything else in f32.
+// Layer: layers. Test: tests/unit/layers/precision_test.cpp
+#pragma once
+
+#include <cstddef>
+
+#include "bert/kernels/gemm_int8.hpp"
+#include "bert/kernels/quantise.hpp"
+#include "bert/layers/precision.hpp"
+#include "bert/tensor/storage.hpp"
+
+namespace bert::precision {
+
+/// y = epilogue(s t sum(q(x) q(W)^T)),  q(x) = round(x / s), s = max |x[n,:]| / 127 of a token, t of a channel of W
+///
+/// A quarter of the memory of f32, embedding tables in bf16 half. Fast on processors with AVX512_VNNI or AVX_VNNI; a product has the
+/// same bits on all others.
+struct int8 {
+  using weight = kernels::packed_int8;
+  using element = float;
+  using table = bert::bf16;
+  using operand = kernels::quantised;
+
+  /// A layer's inputs beyond which the 32-bit sums might overflow.
+  static constexpr std::size_t most_inputs = kernels::most_inputs;
+
+  [[nodiscard]] static constexpr std::size_t weight_size(std::size_t k, std::size_t out) noexcept { return kernels::packed_int8_size(k, out); }
+  template <executor E>
+  [[nodiscard]] static weight pack(const E& e, matrix<const float> w, float* memory) noexcept {
+    return kernels::pack_int8(e, w, memory);
+  }
+  template <class>
+  [[nodiscard]] static constexpr std::size_t operand_size(std::size_t n, std::size_t k) noexcept {
+    return kernels::quantised_size(n, k);
+  }
+  [[nodiscard]] static operand place(matrix<const float> x, float* memory) noexcept { return {memory, x.rows, x.cols}; }
+  static void take(const operand& x, std::size_t i, const float* row) noexcept { kernels::quantise_row(x, i, row); }
+  template <executor E>
+  [[nodiscard]] static operand convert(const E& e, matrix<const float> x, float* memory) noexcept {
+    const operand out = place(x, memory);
+    kernels::quantise(e, x, out);
+    return out;
+  }
+  template <executor E, class Epilogue>
+  static void multiply(const E& e, const operand& x, const weight& w, const Epilogue& epilogue) noexcept {
+    kernels::gemm(e, x, w, epilogue);
+  }
+  template <executor E, class Epilogue, class Then>
+  static void multiply(const E& e, const operand& x, const weight& w, const Epilogue& epilogue, const Then& then) noexcept {
+    kernels::gemm(e, x, w, epilogue, then);
+  }
+};
+
+}  // namespace bert::precision
