@@ -23,10 +23,12 @@ std::vector<float> copy(std::span<const float> x) { return {x.begin(), x.end()};
 }  // namespace
 
 static_assert(bert::session_bytes<bert::model<pocket>>({.sequences = 8, .tokens = 256}) < 1'000'000);
+static_assert(bert::session_bytes<bert::model<pocket>, bert::precision::bf16>({.sequences = 8, .tokens = 256}) <
+              bert::session_bytes<bert::model<pocket>>({.sequences = 8, .tokens = 256}));
 static_assert(bert::session_bytes<bert::model<pocket>>({.sequences = 8, .tokens = 512}) > bert::session_bytes<bert::model<pocket>>({.sequences = 8, .tokens = 256}));
 
-TEST_CASE("a sequence's numbers are the same bits whatever else is in the batch") {
-  const auto frozen = bert::freeze(masked::random({.stddev = 0.1f, .seed = 2}));
+TEST_CASE_TEMPLATE("a sequence's numbers are the same bits whatever else is in the batch", P, bert::precision::f32, bert::precision::bf16) {
+  const auto frozen = bert::freeze<P>(masked::random({.stddev = 0.1f, .seed = 2}));
   const auto together = batch_of({4, 1, 6, 3, 2});
   auto run = frozen.session(together.shape());
   run(together);
@@ -41,22 +43,22 @@ TEST_CASE("a sequence's numbers are the same bits whatever else is in the batch"
   }
 }
 
-TEST_CASE("the outputs are the same bits with 1, 2 and 3 threads") {
-  const auto frozen = bert::freeze(masked::random({.stddev = 0.1f, .seed = 2}));
+TEST_CASE_TEMPLATE("the outputs are the same bits with 1, 2 and 3 threads", P, bert::precision::f32, bert::precision::bf16) {
+  const auto frozen = bert::freeze<P>(masked::random({.stddev = 0.1f, .seed = 2}));
   const auto batch = batch_of({4, 1, 6, 3, 2});
   auto one = frozen.session(batch.shape());
-  const auto logits = copy(one(batch).flat()), hidden = copy(one.hidden().flat()), next = copy(one.output<bert::heads::next_sentence>().flat());
+  const auto logits = copy(one(batch).flat()), hidden = copy(one.hidden().flat()), next = copy(one.template output<bert::heads::next_sentence>().flat());
   CHECK(logits.size() == batch.scored().size() * 131);
   for (const std::size_t n : {2u, 3u}) {
     auto many = frozen.session(batch.shape(), bert::execution::threads{n});
     CHECK(copy(many(batch).flat()) == logits);
     CHECK(copy(many.hidden().flat()) == hidden);
-    CHECK(copy(many.output<bert::heads::next_sentence>().flat()) == next);
+    CHECK(copy(many.template output<bert::heads::next_sentence>().flat()) == next);
   }
 }
 
-TEST_CASE("a session allocates nothing after construction, and counts would show it") {
-  const auto frozen = bert::freeze(masked::random({.seed = 2}));
+TEST_CASE_TEMPLATE("a session allocates nothing after construction, and counts would show it", P, bert::precision::f32, bert::precision::bf16) {
+  const auto frozen = bert::freeze<P>(masked::random({.seed = 2}));
   const auto large = batch_of({4, 1, 6, 3, 2}), small = batch_of({1, 2});
   auto serial = frozen.session(large.shape());
   auto parallel = frozen.session(large.shape(), bert::execution::threads{2});
@@ -105,4 +107,18 @@ TEST_CASE("a frozen model does not change with the model it came from") {
   const auto before = copy(run(batch).flat());
   std::fill(model.block().begin(), model.block().end(), 0.0f);
   CHECK(copy(run(batch).flat()) == before);
+}
+
+TEST_CASE("a head without a form of its own in bf16 stays in f32 and reads what the encoder gives it") {
+  const auto frozen = bert::freeze<bert::precision::bf16>(masked::random({.stddev = 0.1f, .seed = 2}));
+  static_assert(std::same_as<decltype(frozen.head<bert::heads::next_sentence>().weight), bert::kernels::packed>);
+  static_assert(std::same_as<decltype(frozen.head<bert::heads::masked_lm>().decoder), bert::kernels::packed_bf16>);
+  const auto batch = batch_of({4, 1});
+  auto run = frozen.session(batch.shape());
+  run(batch);
+  const auto& head = frozen.head<bert::heads::next_sentence>();
+  std::array<float, 4> logits{};
+  bert::kernels::gemm(bert::execution::serial{}, run.pooled().as_matrix(), head.weight,
+                      bert::kernels::epilogue::bias{bert::matrix<float>{logits.data(), 2, 2}, head.bias});
+  CHECK(copy(run.output<bert::heads::next_sentence>().flat()) == copy(logits));
 }
