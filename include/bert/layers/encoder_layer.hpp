@@ -89,12 +89,14 @@ template <class A, class P = precision::f32>
 struct encoder_layer_workspace {
   static constexpr std::size_t h = A::hidden, f = A::intermediate;
   using element = typename P::element;
-  float *qkv, *middle;
+  using attended = typename P::template attended<A::head_dim>;
+  attended* qkv;
+  float* middle;
   element *context, *wide;
   float *operand, *inner_operand;  ///< of x and middle, and of context and wide: a product reads one while its rows become the other
 
   constexpr encoder_layer_workspace(carver& c, std::size_t n) noexcept
-      : qkv(c.take(n * 3 * h)), middle(c.take(n * h)), context(c.take<element>(n * even(h))), wide(c.take<element>(n * even(f))),
+      : qkv(c.take<attended>(n * 3 * h)), middle(c.take(n * h)), context(c.take<element>(n * even(h))), wide(c.take<element>(n * even(f))),
         operand(c.take(P::template operand_size<float>(n, h))),
         inner_operand(c.take(std::max(P::template operand_size<element>(n, h), P::template operand_size<element>(n, f)))) {}
 
@@ -130,7 +132,8 @@ void encoder_layer_forward(const E& e, const packed_encoder_layer<A, P>& p, std:
   using element = typename P::element;
   constexpr std::size_t h = A::hidden, f = A::intermediate;
   const std::size_t n = x.rows;
-  const matrix<float> qkv{w.qkv, n, 3 * h}, middle{w.middle, n, h};
+  const matrix<typename P::template attended<A::head_dim>> qkv{w.qkv, n, 3 * h};
+  const matrix<float> middle{w.middle, n, h};
   const matrix<element> context{w.context, n, h, even(h)}, wide{w.wide, n, f, even(f)};
   const matrix<const element> read_context = context, read_wide = wide;
   const auto from_x = w.place(x), from_middle = w.place(middle);
@@ -143,7 +146,7 @@ void encoder_layer_forward(const E& e, const packed_encoder_layer<A, P>& p, std:
   const epi::bias_activation<typename A::activation, element> activate{wide, p.up_bias, {}};
 
   P::multiply(e, from_x, p.qkv, epi::bias{qkv, p.qkv_bias});
-  kernels::attention<A::head_dim>(e, qkv, starts, context, nullptr, kernels::dropout{});
+  kernels::attention<A::head_dim>(e, matrix<const typename P::template attended<A::head_dim>>{qkv}, starts, context);
   multiply_then<P>(e, P::convert(e, read_context, w.inner_operand), p.out, n, epi::bias_residual{middle, p.out_bias, x},
                    norm(middle, p.norm1_gain, p.norm1_bias, from_middle));
   const auto from_wide = [&] {

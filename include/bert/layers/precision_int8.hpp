@@ -1,4 +1,4 @@
-// int8: weights with a scale a channel, what products read with a scale a token, exact sums; everything else in f32.
+// int8: weights with a scale a channel, what products read with a scale a token, exact sums; attention as in bf16, the rest in f32.
 // Layer: layers. Test: tests/unit/layers/precision_test.cpp
 #pragma once
 
@@ -7,18 +7,22 @@
 #include "bert/kernels/gemm_int8.hpp"
 #include "bert/kernels/quantise.hpp"
 #include "bert/layers/precision.hpp"
+#include "bert/layers/precision_bf16.hpp"
 #include "bert/tensor/storage.hpp"
 
 namespace bert::precision {
 
 /// y = epilogue(s t sum(q(x) q(W)^T)),  q(x) = round(x / s), s = max |x[n,:]| / 127 of a token, t of a channel of W
 ///
-/// A quarter of the memory of f32, embedding tables in bf16 half. Fast on processors with AVX512_VNNI or AVX_VNNI; a product has the
+/// A quarter of the memory of f32, embedding tables half. Queries, keys and values, contexts and what GELU gives are bf16 on their
+/// way, which adds little to the rounding of a byte. Fast on processors with AVX512_VNNI or AVX_VNNI; a product has the
 /// same bits on all others.
 struct int8 {
   using weight = kernels::packed_int8;
-  using element = float;
+  using element = bert::bf16;
   using table = bert::bf16;
+  template <int HeadDim>
+  using attended = bf16::attended<HeadDim>;
   using operand = kernels::quantised;
 
   /// A layer's inputs beyond which the 32-bit sums might overflow.
@@ -33,10 +37,16 @@ struct int8 {
   [[nodiscard]] static constexpr std::size_t operand_size(std::size_t n, std::size_t k) noexcept {
     return kernels::quantised_size(n, k);
   }
-  [[nodiscard]] static operand place(matrix<const float> x, float* memory) noexcept { return {memory, x.rows, x.cols}; }
-  static void take(const operand& x, std::size_t i, const float* row) noexcept { kernels::quantise_row(x, i, row); }
-  template <executor E>
-  [[nodiscard]] static operand convert(const E& e, matrix<const float> x, float* memory) noexcept {
+  template <class T>
+  [[nodiscard]] static operand place(matrix<T> x, float* memory) noexcept {
+    return {memory, x.rows, x.cols};
+  }
+  template <class T>
+  static void take(const operand& x, std::size_t i, const T* row) noexcept {
+    kernels::quantise_row(x, i, row);
+  }
+  template <executor E, class T>
+  [[nodiscard]] static operand convert(const E& e, matrix<T> x, float* memory) noexcept {
     const operand out = place(x, memory);
     kernels::quantise(e, x, out);
     return out;
