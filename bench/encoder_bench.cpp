@@ -2,6 +2,7 @@
 // "read" is the rate at which short batches read the weights, as a share of the read bandwidth measured in this process.
 //   encoder_bench --benchmark_filter=base/8x128/2
 //   encoder_bench --benchmark_filter=base/8x128/bf16/2
+//   encoder_bench --benchmark_filter=/int8/
 #include <type_traits>
 
 #include "bert/model/session.hpp"
@@ -55,6 +56,7 @@ int main(int argc, char** argv) {
   }
   bench::add("base/ragged", encode_ragged<base_uncased>);
   bench::add("base/ragged/bf16", encode_ragged<base_uncased, bf16>);
+  bench::add("base/ragged/int8", encode_ragged<base_uncased, int8>);
   for (const auto& [s, t] : {std::pair<std::size_t, std::size_t>{32, 64}, {32, 128}, {1, 32}}) {
     bench::add("minilm_l6", s, t, encode<minilm_l6>);
     bench::add("minilm_l6", s, t, encode<minilm_l6, bf16>, "/bf16");

@@ -42,39 +42,24 @@ struct vnni_512 {
 };
 #endif
 
-#if defined(__AVXVNNI__) || (defined(__AVX512VNNI__) && defined(__AVX512VL__))
-/// AVX_VNNI, or AVX512_VNNI at half its width: 32 products.
-struct vnni_256 {
+#if defined(__AVX2__)
+/// What the forms of 256 bits share.
+struct half_width {
   using sums = __m256i;
-  using left = __m256i;
-  static constexpr std::size_t columns = 8, rows = 6;
-  static constexpr std::uint8_t zero_point = 128;
+  static constexpr std::size_t columns = 8;
 
   [[nodiscard]] static sums load(const void* p) noexcept { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
   static void store(std::int32_t* p, sums x) noexcept { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x); }
-  [[nodiscard]] static left broadcast(const std::uint8_t* p) noexcept { return _mm256_set1_epi32(word(p)); }
-  [[nodiscard]] static sums dot(sums acc, left a, sums w) noexcept {
-#if defined(__AVX512VNNI__) && defined(__AVX512VL__)
-    return _mm256_dpbusd_epi32(acc, a, w);
-#else
-    return _mm256_dpbusd_avx_epi32(acc, a, w);
-#endif
-  }
 };
-#endif
 
-#if defined(__AVX2__)
 /// AVX2: |a| times w with the sign of a. vpmaddubsw adds two products, at most 2 * 127 * 127 = 32,258: it cannot saturate.
-struct avx2 {
-  using sums = __m256i;
+struct avx2 : half_width {
   struct left {
     __m256i signs, sizes;
   };
-  static constexpr std::size_t columns = 8, rows = 4;
+  static constexpr std::size_t rows = 4;
   static constexpr std::uint8_t zero_point = 0;
 
-  [[nodiscard]] static sums load(const void* p) noexcept { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
-  static void store(std::int32_t* p, sums x) noexcept { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x); }
   [[nodiscard]] static left broadcast(const std::uint8_t* p) noexcept {
     const __m256i a = _mm256_set1_epi32(word(p));
     return {a, _mm256_abs_epi8(a)};
@@ -82,6 +67,24 @@ struct avx2 {
   [[nodiscard]] static sums dot(sums acc, left a, sums w) noexcept {
     const __m256i pairs = _mm256_maddubs_epi16(a.sizes, _mm256_sign_epi8(w, a.signs));
     return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+};
+#endif
+
+#if defined(__AVXVNNI__) || (defined(__AVX512VNNI__) && defined(__AVX512VL__))
+/// AVX_VNNI, or AVX512_VNNI at half its width: 32 products.
+struct vnni_256 : half_width {
+  using left = __m256i;
+  static constexpr std::size_t rows = 6;
+  static constexpr std::uint8_t zero_point = 128;
+
+  [[nodiscard]] static left broadcast(const std::uint8_t* p) noexcept { return _mm256_set1_epi32(word(p)); }
+  [[nodiscard]] static sums dot(sums acc, left a, sums w) noexcept {
+#if defined(__AVX512VNNI__) && defined(__AVX512VL__)
+    return _mm256_dpbusd_epi32(acc, a, w);
+#else
+    return _mm256_dpbusd_avx_epi32(acc, a, w);
+#endif
   }
 };
 #endif
