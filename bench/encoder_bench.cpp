@@ -2,6 +2,7 @@
 // "read" is the rate at which short batches read the weights, as a share of the read bandwidth measured in this process.
 //   encoder_bench --benchmark_filter=base/8x128/2
 //   encoder_bench --benchmark_filter=base/8x128/bf16/2
+//   encoder_bench --benchmark_filter=/int8/
 #include <type_traits>
 
 #include "bert/model/session.hpp"
@@ -12,6 +13,7 @@ namespace {
 template <class P>
 double peak_of(const bert::execution::threads& run) {
   if constexpr (std::is_same_v<P, bert::precision::bf16>) return bench::peak_bf16_flops(run);
+  else if constexpr (std::is_same_v<P, bert::precision::int8>) return bench::peak_int8_ops(run);
   else return bench::peak_flops(run);
 }
 
@@ -46,19 +48,23 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   using namespace bert::arch;
-  using bert::precision::bf16;
+  using bert::precision::bf16, bert::precision::int8;
   for (const auto& [s, t] : {std::pair<std::size_t, std::size_t>{8, 128}, {1, 128}, {4, 512}, {1, 16}}) {
     bench::add("base", s, t, encode<base_uncased>);
     bench::add("base", s, t, encode<base_uncased, bf16>, "/bf16");
+    bench::add("base", s, t, encode<base_uncased, int8>, "/int8");
   }
   bench::add("base/ragged", encode_ragged<base_uncased>);
   bench::add("base/ragged/bf16", encode_ragged<base_uncased, bf16>);
+  bench::add("base/ragged/int8", encode_ragged<base_uncased, int8>);
   for (const auto& [s, t] : {std::pair<std::size_t, std::size_t>{32, 64}, {32, 128}, {1, 32}}) {
     bench::add("minilm_l6", s, t, encode<minilm_l6>);
     bench::add("minilm_l6", s, t, encode<minilm_l6, bf16>, "/bf16");
+    bench::add("minilm_l6", s, t, encode<minilm_l6, int8>, "/int8");
   }
   bench::add("tiny", 64, 64, encode<tiny>);
   bench::add("tiny", 64, 64, encode<tiny, bf16>, "/bf16");
+  bench::add("tiny", 64, 64, encode<tiny, int8>, "/int8");
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

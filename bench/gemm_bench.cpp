@@ -1,15 +1,17 @@
 // Matrix products of every BERT shape: GFLOP/s and share of the peak measured in this process.
 //   gemm_bench --benchmark_filter=base
-// "share" is of the median call, "best" of the fastest; both of the multiply-add peak of as many threads, f32 or bf16.
+// "share" is of the median call, "best" of the fastest; both of the multiply-add peak of as many threads, in the row's precision.
 #include <benchmark/benchmark.h>
 
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "bert/core/random.hpp"
 #include "bert/kernels/activation.hpp"
 #include "bert/kernels/gemm.hpp"
 #include "bert/kernels/gemm_bf16.hpp"
+#include "bert/kernels/gemm_int8.hpp"
 #include "peak.hpp"
 
 namespace {
@@ -106,6 +108,34 @@ void weight_gradient(benchmark::State& state, const shape& s, std::size_t width)
   report(state, watch, s, peak);
 }
 
+// The same products of bytes, x quantised before.
+template <class Activation>
+void forward_int8(benchmark::State& state, const shape& s, std::size_t width) {
+  const execution::threads run{width};
+  const auto a = numbers(s.m * s.k, 1), w = numbers(s.n * s.k, 2), bias = numbers(s.n, 3);
+  buffer<float> c(s.m * s.n), left(quantised_size(s.m, s.k)), right(packed_int8_size(s.k, s.n));
+  const quantised x(left.data(), s.m, s.k);
+  quantise(run, matrix<const float>(a.data(), s.m, s.k), x);
+  const packed_int8 b = pack_int8(run, matrix<const float>(w.data(), s.n, s.k), right.data());
+  double peak = bench::peak_int8_ops(run);
+  bench::stopwatch watch;
+  for (auto _ : state) watch.time([&] {
+    if constexpr (std::is_void_v<Activation>) gemm(run, x, b, epilogue::bias{{c.data(), s.m, s.n}, bias.data()});
+    else gemm(run, x, b, epilogue::bias_activation<Activation>{{c.data(), s.m, s.n}, bias.data()});
+  });
+  peak = bench::peak_int8_ops(run);
+  report(state, watch, s, peak);
+}
+
+void quantise_rows(benchmark::State& state, const shape& s, std::size_t width) {
+  const execution::threads run{width};
+  const auto a = numbers(s.m * s.k, 1);
+  buffer<float> memory(quantised_size(s.m, s.k));
+  bench::stopwatch watch;
+  for (auto _ : state) watch.time([&] { quantise(run, matrix<const float>(a.data(), s.m, s.k), {memory.data(), s.m, s.k}); });
+  state.counters["GB/s"] = 5e-9 * static_cast<double>(s.m * s.k) / watch.median();
+}
+
 // Time of packing as a share of the product that uses it once, and bytes moved.
 template <bool Transposed>
 void packing(benchmark::State& state, const shape& s, std::size_t width) {
@@ -122,10 +152,14 @@ void packing(benchmark::State& state, const shape& s, std::size_t width) {
 
 void peaks(benchmark::State& state, std::size_t width) {
   const execution::threads run{width};
-  double flops = 0, of_bf16 = 0, bytes = 0;
-  for (auto _ : state) flops = bench::peak_flops(run), of_bf16 = bench::peak_bf16_flops(run), bytes = bench::peak_bytes(run);
+  double flops = 0, of_bf16 = 0, of_int8 = 0, bytes = 0;
+  for (auto _ : state) {
+    flops = bench::peak_flops(run), of_bf16 = bench::peak_bf16_flops(run), of_int8 = bench::peak_int8_ops(run);
+    bytes = bench::peak_bytes(run);
+  }
   state.counters["GFLOP/s"] = flops * 1e-9;
   state.counters["bf16"] = of_bf16 * 1e-9;
+  state.counters["int8"] = of_int8 * 1e-9;
   state.counters["GB/s"] = bytes * 1e-9;
 }
 
@@ -143,6 +177,10 @@ int main(int argc, char** argv) {
     for (const auto& s : shapes) add(std::string("forward_bf16/") + s.name, forward_bf16, s);
     for (const auto& s : shapes)
       if (s.n > s.k && s.n < 4000) add(std::string("forward_gelu/") + s.name, forward_gelu, s);
+    for (const auto& s : shapes) add(std::string("forward_int8/") + s.name, forward_int8<void>, s);
+    for (const auto& s : shapes)
+      if (s.n > s.k && s.n < 4000) add(std::string("forward_int8_gelu/") + s.name, forward_int8<gelu_erf>, s);
+    for (const auto& s : shapes) add(std::string("quantise/") + s.name, quantise_rows, s);
     for (const auto& s : shapes)
       if (s.m >= 512) add(std::string("weight_gradient/") + s.name, weight_gradient, s);
     for (const auto& s : shapes)

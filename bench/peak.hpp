@@ -2,8 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <utility>
 #include <vector>
@@ -13,6 +15,7 @@
 #include "bert/kernels/rows.hpp"
 #include "bert/kernels/simd.hpp"
 #include "bert/kernels/simd_bf16.hpp"
+#include "bert/kernels/simd_int8.hpp"
 
 namespace bench {
 
@@ -52,6 +55,38 @@ inline double flops_once(const threads& run) {
   return 2.0 * static_cast<double>(lanes * chains * (steps / 4) * shares) / seconds;
 }
 
+/// sums += left * weights, `steps` times on each of 24 independent registers, as `multiply_adds`.
+inline std::int32_t byte_dots(std::size_t steps, const std::uint8_t* bytes) noexcept {
+  using form = bert::kernels::byte_dot::best;
+  constexpr std::size_t chains = bert::kernels::simd_registers >= 32 ? 24 : 8;
+  return [&]<std::size_t... I>(std::index_sequence<I...>) {
+    typename form::sums x[chains] = {form::load(bytes + I)...};  // all different, or the compiler would keep one
+    const auto left = form::broadcast(bytes);
+    const auto weights = form::load(bytes + chains);
+    for (std::size_t s = 0; s < steps; ++s) ((x[I] = form::dot(x[I], left, weights)), ...);
+    std::array<std::int32_t, form::columns> lanes;
+    std::int32_t total = 0;
+    ((form::store(lanes.data(), x[I]), total ^= lanes[0]), ...);
+    return total;
+  }(std::make_index_sequence<chains>{});
+}
+
+/// Operations a second of products of bytes, a multiply-add counted as two, by the form that products use.
+inline double int8_ops_once(const threads& run) {
+  using namespace bert::kernels;
+  constexpr std::size_t chains = simd_registers >= 32 ? 24 : 8, steps = 200'000;
+  const std::size_t shares = 4 * run.width();
+  std::array<std::uint8_t, 128> bytes;
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * i);
+  std::vector<std::int32_t> results(shares * 16);
+  volatile std::int32_t sink = 0;
+  const double start = now();
+  run.parallel_for(shares, [&](std::size_t i) { results[i * 16] = byte_dots(steps / 4, bytes.data()); });
+  const double seconds = now() - start;
+  for (const auto r : results) sink = sink ^ r;
+  return 2.0 * static_cast<double>(4 * byte_dot::best::columns * chains * (steps / 4) * shares) / seconds;
+}
+
 /// Bytes a second that `run.width()` threads together read from memory: a pass over 256 MB, far more than caches hold.
 inline double bytes_once(const threads& run) {
   using namespace bert::kernels;
@@ -82,6 +117,12 @@ inline double peak_flops(const threads& run) {
   static std::map<std::size_t, double> best;
   double& b = best[run.width()];
   for (int i = 0; i < 5; ++i) b = std::max(b, flops_once(run));
+  return b;
+}
+inline double peak_int8_ops(const threads& run) {
+  static std::map<std::size_t, double> best;
+  double& b = best[run.width()];
+  for (int i = 0; i < 5; ++i) b = std::max(b, int8_ops_once(run));
   return b;
 }
 inline double peak_bytes(const threads& run) {

@@ -9,6 +9,7 @@
 
 #include "architectures.hpp"
 #include "bert/pipeline/embedder.hpp"
+#include "precisions.hpp"
 #include "support.hpp"
 
 namespace {
@@ -35,9 +36,9 @@ void write_row(const settings& s, std::span<const float> row, std::string& out) 
   std::cout << out;
 }
 
-template <class A, class Pooling>
+template <class A, class Pooling, class Precision>
 void embed_lines(const settings& s) {
-  const auto embed = bert::embedder<A, Pooling>::open(s.model, {.max_tokens = s.max_tokens});
+  const auto embed = bert::embedder<A, Pooling, Precision>::open(s.model, {.max_tokens = s.max_tokens});
   const bert::execution::threads threads{s.threads};
   constexpr std::size_t at_once = 256;  // lines held in memory
   support::progress bar("embed");
@@ -58,9 +59,11 @@ void embed_lines(const settings& s) {
 void work(const settings& s) {
   const bert::checkpoint files{s.model};
   compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
-    if (s.pooling == "cls") embed_lines<A, bert::pooling::cls>(s);
-    else if (s.pooling == "max") embed_lines<A, bert::pooling::max>(s);
-    else embed_lines<A, bert::pooling::mean>(s);
+    precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) {
+      if (s.pooling == "cls") embed_lines<A, bert::pooling::cls, P>(s);
+      else if (s.pooling == "max") embed_lines<A, bert::pooling::max, P>(s);
+      else embed_lines<A, bert::pooling::mean, P>(s);
+    });
   });
 }
 
@@ -73,7 +76,7 @@ int main(int argc, char** argv) {
   app.add_option("--model", s.model, "folder of a BERT")->required();
   app.add_option("--pooling", s.pooling, "of a line's tokens: their mean, the first one, the largest of each dimension")
       ->check(CLI::IsMember({"mean", "cls", "max"}));
-  app.add_option("--precision", s.precision, "of the computation")->check(CLI::IsMember({"f32"}));
+  app.add_option("--precision", s.precision, "of the computation")->check(CLI::IsMember(precisions::names));
   app.add_option("--max-tokens", s.max_tokens, "longer lines are cut; 0: what the folder says, at most the model's positions");
   app.add_option("--threads", s.threads, "threads to use; the result does not depend on it")->check(CLI::Range(1, 4096));
   auto* json = app.add_flag("--json", s.json, "each row as a JSON array");

@@ -9,31 +9,39 @@
 #include "bert/heads/masked_lm.hpp"
 #include "bert/pipeline/checkpoint.hpp"
 #include "bert/pipeline/pipeline.hpp"
+#include "precisions.hpp"
 #include "support.hpp"
 
 namespace {
 
 struct settings {
-  std::string model;
+  std::string model, precision = "f32";
   std::vector<std::string> texts;
   std::size_t top = 5;
 };
+
+template <class Pipeline>
+void print(const settings& s, const Pipeline& fill) {
+  std::cout << std::fixed << std::setprecision(4);
+  for (const auto& text : s.texts) {
+    const auto blanks = fill(text);
+    std::cout << text << '\n';
+    for (std::size_t i = 0; i < blanks.size(); ++i)
+      for (const auto& c : blanks[i]) {
+        if (blanks.size() > 1) std::cout << "  " << i + 1 << '.';
+        std::cout << "  " << c.probability << "  " << c.piece << '\n';
+      }
+  }
+}
 
 void work(const settings& s) {
   const bert::checkpoint files{s.model};
   compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
     const auto model = files.load<bert::model<A, bert::heads::masked_lm>>();
-    const bert::pipeline fill{model, files.tokenizer(), {.top = s.top}};
-    std::cout << std::fixed << std::setprecision(4);
-    for (const auto& text : s.texts) {
-      const auto blanks = fill(text);
-      std::cout << text << '\n';
-      for (std::size_t i = 0; i < blanks.size(); ++i)
-        for (const auto& c : blanks[i]) {
-          if (blanks.size() > 1) std::cout << "  " << i + 1 << '.';
-          std::cout << "  " << c.probability << "  " << c.piece << '\n';
-        }
-    }
+    precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) {
+      const bert::pipeline<bert::model<A, bert::heads::masked_lm>, P> fill{model, files.tokenizer(), {.top = s.top}};
+      print(s, fill);
+    });
   });
 }
 
@@ -45,6 +53,7 @@ int main(int argc, char** argv) {
   app.option_defaults()->always_capture_default();
   app.add_option("--model", s.model, "folder of a BertForMaskedLM or BertForPreTraining")->required();
   app.add_option("--top", s.top, "candidates for a blank")->check(CLI::Range(1, 1'000'000));
+  app.add_option("--precision", s.precision, "of the computation")->check(CLI::IsMember(precisions::names));
   app.add_option("TEXT", s.texts, "texts with one [MASK] or more each")->required();
   return support::run(app, argc, argv, [&] { work(s); });
 }

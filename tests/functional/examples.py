@@ -142,6 +142,23 @@ class Examples(unittest.TestCase):
             self.assertNotEqual([float(x) for x in other[0].split()], plain[0])
         self.assertEqual(self.ok(run("embed_sentences", "--model", self.model, text="")), "")
 
+    def test_bf16_rows_are_near_those_of_f32_and_not_the_same(self):
+        text = "The book was happy.\nA town.\n\nThe film was stale."
+        rows = {}
+        for precision in ("f32", "bf16"):
+            out = self.ok(run("embed_sentences", "--model", self.model, "--precision", precision, text=text))
+            rows[precision] = [[float(x) for x in line.split()] for line in out.splitlines()]
+        for a, b in zip(rows["f32"], rows["bf16"], strict=True):
+            self.assertNotEqual(a, b)
+            self.assertGreater(math.fsum(x * y for x, y in zip(a, b, strict=True)), 0.999)
+        self.wrong(run("embed_sentences", "--model", self.model, "--precision", "f8", text=text), 2, "f8")
+        probabilities = {}
+        for precision in ("f32", "bf16"):
+            out = self.ok(run("fill_mask", "--model", self.model, "--precision", precision, "The [MASK] was happy."))
+            probabilities[precision] = {line.split()[1]: float(line.split()[0]) for line in out.splitlines() if line.startswith("  ")}
+        for piece in probabilities["f32"].keys() & probabilities["bf16"].keys():
+            self.assertAlmostEqual(probabilities["f32"][piece], probabilities["bf16"][piece], places=2)
+
     def test_failed_work_is_status_1_and_says_what_and_where(self):
         empty = self.write("empty.txt", "")
         self.wrong(run("pretrain", "--text", empty, "--arch", "tiny", "--out", self.folder / "x"), 1, empty)

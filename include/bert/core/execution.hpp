@@ -5,6 +5,7 @@
 #include <atomic>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <thread>
 #include <type_traits>
@@ -35,9 +36,10 @@ struct serial {
 
 /// The calling thread and n - 1 threads of its own, started here and joined with the last copy.
 ///
-/// Iterations are handed out one by one, so a slow core takes fewer. A thread that waits spins for some 50 µs (the gap
-/// between two kernels), then sleeps. If two user threads share one `threads`, the second finds it busy and runs its
-/// loop alone: the results are the same, as no kernel's arithmetic depends on who runs an iteration.
+/// Each thread begins with a share of its own, the same of every loop of as many iterations: what it wrote in one kernel it finds in
+/// its cache in the next. Then it takes from the others' shares, one iteration at a time, so a slow core does fewer. A thread that
+/// waits spins for some 50 µs (the gap between two kernels), then sleeps. If two user threads share one `threads`, the second finds
+/// it busy and runs its loop alone: the results are the same, as no kernel's arithmetic depends on who runs an iteration.
 class threads {
  public:
   explicit threads(std::size_t n) : pool_(std::make_shared<pool>(n)) {}
@@ -52,10 +54,10 @@ class threads {
  private:
   class pool {
    public:
-    explicit pool(std::size_t n) {
+    explicit pool(std::size_t n) : shares_(n) {
       if (n == 0 || n > 4096)
         throw error({"bert::execution::threads", "1 to 4096 threads", std::to_string(n), "give the number of cores to use"});
-      for (std::size_t t = 1; t < n; ++t) workers_.emplace_back([this] { work(); });
+      for (std::size_t t = 1; t < n; ++t) workers_.emplace_back([this, t] { work(t); });
     }
     pool(const pool&) = delete;
     pool& operator=(const pool&) = delete;
@@ -70,18 +72,17 @@ class threads {
 
     void run(std::size_t count, void (*call)(void*, std::size_t), void* body) {
       // A flag and not a mutex: a body may come back here on the thread that holds it.
-      if (workers_.empty() || count < 2 || busy_.test_and_set(std::memory_order_acquire)) {
+      if (workers_.empty() || count < 2 || count > most || busy_.test_and_set(std::memory_order_acquire)) {
         for (std::size_t i = 0; i < count; ++i) call(body, i);
         return;
       }
       call_ = call;
       body_ = body;
       count_ = count;
-      next_.store(0, std::memory_order_relaxed);
       pending_.store(workers_.size(), std::memory_order_relaxed);
       round_.fetch_add(1);  // sequentially consistent with sleepers_: a worker is seen there, or sees the new round
       if (sleepers_.load() != 0) round_.notify_all();
-      claim();
+      claim(0, round_.load(std::memory_order_relaxed));
       for (int spins = 0; pending_.load(std::memory_order_acquire) != 0; ++spins) {
         if (spins < spin_limit) pause();
         else std::this_thread::yield();
@@ -92,6 +93,8 @@ class threads {
    private:
     // About 50 µs of `pause` at 20 to 45 cycles each.
     static constexpr int spin_limit = 4000;
+    // A share counts in 32 bits. No kernel has as many iterations; a loop that has runs on the caller's thread.
+    static constexpr std::size_t most = 0xFFFFFFFFu;
 
     static void pause() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
@@ -99,11 +102,31 @@ class threads {
 #endif
     }
 
-    void claim() noexcept {
-      for (std::size_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) call_(body_, i);
+    // The upper half of a share's word is the round that it counts in, the lower half how many of its iterations are taken: whoever
+    // comes first in a round starts it anew, so nobody has to before the round.
+    struct alignas(64) share {
+      std::atomic<std::uint64_t> taken{0};
+    };
+
+    /// Takes an iteration of share `t` and runs it; false if none is left.
+    bool run_one(std::size_t t, std::uint64_t round) noexcept {
+      const std::size_t n = shares_.size(), first = count_ * t / n, size = count_ * (t + 1) / n - first;
+      std::uint64_t seen = shares_[t].taken.load(std::memory_order_relaxed), next = 0;
+      do {
+        next = seen >> 32 == round ? seen & 0xFFFFFFFFu : 0;
+        if (next >= size) return false;
+      } while (!shares_[t].taken.compare_exchange_weak(seen, round << 32 | (next + 1), std::memory_order_relaxed));
+      call_(body_, first + next);
+      return true;
     }
 
-    void work() noexcept {
+    void claim(std::size_t own, std::size_t round) noexcept {
+      for (std::size_t i = 0, n = shares_.size(); i < n; ++i)
+        while (run_one(own + i < n ? own + i : own + i - n, round & 0xFFFFFFFFu)) {
+        }
+    }
+
+    void work(std::size_t own) noexcept {
       std::size_t seen = 0;
       for (;;) {
         for (int spins = 0; round_.load(std::memory_order_acquire) == seen && spins < spin_limit; ++spins) pause();
@@ -114,7 +137,7 @@ class threads {
         }
         seen = round_.load(std::memory_order_acquire);
         if (stop_.load(std::memory_order_relaxed)) return;
-        claim();
+        claim(own, seen);
         pending_.fetch_sub(1, std::memory_order_acq_rel);
       }
     }
@@ -123,7 +146,7 @@ class threads {
     void (*call_)(void*, std::size_t) = nullptr;
     void* body_ = nullptr;
     std::size_t count_ = 0;
-    alignas(64) std::atomic<std::size_t> next_{0};
+    std::vector<share> shares_;
     alignas(64) std::atomic<std::size_t> round_{0};
     alignas(64) std::atomic<std::size_t> pending_{0};
     std::atomic<std::size_t> sleepers_{0};

@@ -34,18 +34,24 @@ inline constexpr std::size_t query_block = block_registers * lanes;
   return std::uint64_t{token} * heads + head;
 }
 
-/// out[d * width + i] = factor * rows[i * stride + d] for i < count, 0 for i from there to width, which is whole registers.
-template <std::size_t HeadDim>
-inline void transpose_queries(const float* rows, std::size_t stride, std::size_t count, std::size_t width, float factor,
-                              float* out) noexcept {
-  const simd factors(factor);
+/// out[d * width + i] = finish(rows[i * stride + d]) for i < count, of 0 for i from there to width, which is whole registers.
+template <std::size_t Columns, class Finish>
+inline void transpose_rows(const float* rows, std::size_t stride, std::size_t count, std::size_t width, const Finish& finish,
+                           float* out) noexcept {
   for (std::size_t i = 0; i < width; i += lanes)
-    for_each_register(HeadDim, [&](std::size_t d, auto extent) {
+    for_each_register(Columns, [&](std::size_t d, auto extent) {
       simd square[lanes];
       for (std::size_t r = 0; r < lanes; ++r) square[r] = i + r < count ? load(rows + (i + r) * stride + d, extent) : zero();
       transpose(square);
-      for (std::size_t k = 0; k < std::min(lanes, HeadDim - d); ++k) store(out + (d + k) * width + i, square[k] * factors);
+      for (std::size_t k = 0; k < std::min(lanes, Columns - d); ++k) store(out + (d + k) * width + i, finish(square[k]));
     });
+}
+
+/// The same times `factor`.
+template <std::size_t HeadDim>
+inline void transpose_queries(const float* rows, std::size_t stride, std::size_t count, std::size_t width, float factor,
+                              float* out) noexcept {
+  transpose_rows<HeadDim>(rows, stride, count, width, [factors = simd(factor)](simd x) { return x * factors; }, out);
 }
 
 /// rows[i * stride + d] = in[d * width + i] * share[i] for i < count: the way back.
@@ -63,11 +69,11 @@ inline void transpose_sums(const float* in, const float* share, std::size_t coun
 }
 
 /// What one (sequence, head) is made of: its first query, key and value, and where the results go.
-template <class T>
+template <class In, class Out>
 struct attention_task {
-  const float *queries, *keys, *values;  // [T, D], `stride` apart
+  const In *queries, *keys, *values;  // [T, D], `stride` apart
   std::size_t stride, length;
-  T* context;  // [T, D], `context_stride` apart
+  Out* context;  // [T, D], `context_stride` apart
   std::size_t context_stride;
   float* log_sum;  // [T] or nullptr
   std::size_t head, heads, first_token;
@@ -75,8 +81,8 @@ struct attention_task {
 
 /// Queries [first, first + count) of a sequence, count <= Registers * lanes: lanes are queries, so that the softmax needs no
 /// sum across lanes, keys and values are read where they lie, and any HeadDim fills whole registers.
-template <std::size_t HeadDim, std::size_t Registers, class T>
-void attend(const attention_task<T>& task, std::size_t first, std::size_t count, const dropout& drop) noexcept {
+template <std::size_t HeadDim, std::size_t Registers, class Out>
+void attend(const attention_task<float, Out>& task, std::size_t first, std::size_t count, const dropout& drop) noexcept {
   constexpr std::size_t width = Registers * lanes;
   alignas(alignment) float queries[HeadDim * width];
   alignas(alignment) float scores[key_block * width];
@@ -140,19 +146,13 @@ void attend(const attention_task<T>& task, std::size_t first, std::size_t count,
   if (task.log_sum != nullptr) std::copy_n(log_sums, count, task.log_sum + first);
 }
 
-}  // namespace detail
-
-/// context[n, h] = sum_m p[n,m] v[m, h],  p[n,:] = softmax(q[n, h] . k[:, h] / sqrt(D)),  m over n's sequence
-///
-/// qkv [N, 3H], each row q | k | v, head h in columns [h D, (h + 1) D) of each. Writes `context` [N, H], floats or bf16, and, unless it is
-/// nullptr, `log_sum` [A, N] = log sum_m exp(q . k / sqrt(D)) for the backward pass. `drop` drops elements of p, with row
-/// n A + h and column m - start of its sequence. `starts` has an entry for each sequence and a last one, N.
-template <int HeadDim, executor E, class T = float>
-void attention(const E& e, matrix<const float> qkv, std::span<const std::size_t> starts, matrix<T> context, float* log_sum,
-               dropout drop) noexcept {
+/// Runs `attend` for every head of every block of queries.
+template <int HeadDim, executor E, class In, class Out>
+void attend_all(const E& e, matrix<const In> qkv, std::span<const std::size_t> starts, matrix<Out> context, float* log_sum,
+                dropout drop) noexcept {
   static_assert(HeadDim >= 1);
   constexpr auto dim = static_cast<std::size_t>(HeadDim);
-  constexpr std::size_t step = detail::query_block;
+  constexpr std::size_t step = query_block;
   const std::size_t hidden = context.cols, heads = hidden / dim;
   std::size_t blocks = 0;
   for (std::size_t s = 0; s + 1 < starts.size(); ++s) blocks += (starts[s + 1] - starts[s] + step - 1) / step;
@@ -165,29 +165,48 @@ void attention(const E& e, matrix<const float> qkv, std::span<const std::size_t>
       item -= in_sequence * heads;
     }
     const std::size_t head = item / in_sequence, start = starts[s], length = starts[s + 1] - start;
-    const float* q = qkv.row(start) + head * dim;
-    const detail::attention_task<T> task{q,
-                                         q + hidden,
-                                         q + 2 * hidden,
-                                         qkv.stride,
-                                         length,
-                                         context.row(start) + head * dim,
-                                         context.stride,
-                                         log_sum == nullptr ? nullptr : log_sum + head * context.rows + start,
-                                         head,
-                                         heads,
-                                         start};
+    const In* q = qkv.row(start) + head * dim;
+    const attention_task<In, Out> task{q,
+                                       q + hidden,
+                                       q + 2 * hidden,
+                                       qkv.stride,
+                                       length,
+                                       context.row(start) + head * dim,
+                                       context.stride,
+                                       log_sum == nullptr ? nullptr : log_sum + head * context.rows + start,
+                                       head,
+                                       heads,
+                                       start};
     std::size_t first = item % in_sequence * step;
     const std::size_t last = std::min(length, first + step);
     // The last block of a sequence goes in powers of two, so that at most a register and a bit is idle.
     while (first < last) {
       const std::size_t left = last - first;
-      if (left > 3 * lanes) detail::attend<dim, 4>(task, first, left, drop), first = last;
+      if (left > 3 * lanes) attend<dim, 4>(task, first, left, drop), first = last;
       else if (left > lanes)
-        detail::attend<dim, 2>(task, first, std::min(left, 2 * lanes), drop), first += std::min(left, 2 * lanes);
-      else detail::attend<dim, 1>(task, first, left, drop), first = last;
+        attend<dim, 2>(task, first, std::min(left, 2 * lanes), drop), first += std::min(left, 2 * lanes);
+      else attend<dim, 1>(task, first, left, drop), first = last;
     }
   });
+}
+
+}  // namespace detail
+
+/// context[n, h] = sum_m p[n,m] v[m, h],  p[n,:] = softmax(q[n, h] . k[:, h] / sqrt(D)),  m over n's sequence
+///
+/// qkv [N, 3H], each row q | k | v, head h in columns [h D, (h + 1) D) of each. Writes `context` [N, H] and, unless it is
+/// nullptr, `log_sum` [A, N] = log sum_m exp(q . k / sqrt(D)) for the backward pass. `drop` drops elements of p, with row
+/// n A + h and column m - start of its sequence. `starts` has an entry for each sequence and a last one, N.
+template <int HeadDim, executor E>
+void attention(const E& e, matrix<const float> qkv, std::span<const std::size_t> starts, matrix<float> context, float* log_sum,
+               dropout drop) noexcept {
+  detail::attend_all<HeadDim>(e, qkv, starts, context, log_sum, drop);
+}
+
+/// The same for inference: what it reads may be in bf16 (kernels/attention_bf16.hpp), and so may what it writes.
+template <int HeadDim, executor E, class In, class Out>
+void attention(const E& e, matrix<const In> qkv, std::span<const std::size_t> starts, matrix<Out> context) noexcept {
+  detail::attend_all<HeadDim>(e, qkv, starts, context, nullptr, dropout{});
 }
 
 }  // namespace bert::kernels

@@ -39,7 +39,7 @@ inline constexpr std::size_t block_tile_rows = simd_registers == 32 ? (Registers
                                                                                         : 8);
 
 /// sum_k a[i,k] b[k,j] for Rows x Registers registers, in the order of k; result(i, j, x) takes each register.
-template <std::size_t Rows, std::size_t Registers, class Last, class Result>
+template <class Dot, std::size_t Rows, std::size_t Registers, class Last, class Result>
 inline void block_tile(std::size_t depth, left_operand a, right_operand<Last> b, Result&& result) noexcept {
   simd sums[Rows][Registers];
   unrolled<Rows>([&](auto i) { unrolled<Registers>([&](auto j) { sums[i][j] = zero(); }); });
@@ -49,14 +49,16 @@ inline void block_tile(std::size_t depth, left_operand a, right_operand<Last> b,
     else return in_register(load(right + j * lanes));
   };
   [&]<std::size_t... J>(std::index_sequence<J...>) {
-    const auto step = [&](auto... row) {
+    const auto step = [&](auto pass, auto... row) {
       unrolled<Rows>([&](auto i) {
-        const simd x(left[i * a.row]);
-        ((sums[i][J] = fma(x, row, sums[i][J])), ...);
+        const simd x = Dot::template part<decltype(pass)::value>(simd(left[i * a.row]));
+        ((sums[i][J] = Dot::add(x, row, sums[i][J])), ...);
       });
     };
     for (std::size_t k = 0; k < depth; ++k, left += a.depth, right += b.depth)
-      step(at(std::integral_constant<std::size_t, J>{})...);
+      unrolled<Dot::passes>([&](auto pass) {
+        step(pass, Dot::template part<decltype(pass)::value>(at(std::integral_constant<std::size_t, J>{}))...);
+      });
   }
   (std::make_index_sequence<Registers>{});
   unrolled<Rows>([&](auto i) { unrolled<Registers>([&](auto j) { result(i, j, sums[i][j]); }); });
@@ -64,14 +66,14 @@ inline void block_tile(std::size_t depth, left_operand a, right_operand<Last> b,
 
 namespace detail {
 
-template <std::size_t Rows, std::size_t Registers, class Last, class Result>
+template <class Dot, std::size_t Rows, std::size_t Registers, class Last, class Result>
 inline void block_rows_from(std::size_t first, std::size_t rows, std::size_t depth, left_operand a, right_operand<Last> b,
                             Result& result) noexcept {
   for (; first + Rows <= rows; first += Rows)
-    block_tile<Rows, Registers>(depth, {a.data + first * a.row, a.row, a.depth}, b,
+    block_tile<Dot, Rows, Registers>(depth, {a.data + first * a.row, a.row, a.depth}, b,
                                 [&](auto i, auto j, simd x) { result(first + i, j, x); });
   if constexpr (Rows > 1) {
-    if (first < rows) block_rows_from<Rows / 2, Registers>(first, rows, depth, a, b, result);
+    if (first < rows) block_rows_from<Dot, Rows / 2, Registers>(first, rows, depth, a, b, result);
   }
 }
 
@@ -80,11 +82,11 @@ inline void block_rows_from(std::size_t first, std::size_t rows, std::size_t dep
 /// c[i,:] = sum_k a[i,k] b[k,:] for i < rows, c being Registers registers wide
 ///
 /// result(i, j, x) takes register j of row i, j an integral constant. Every element is one chain of multiply-adds in the order
-/// of k, so it does not depend on which tile it falls into.
-template <std::size_t Registers, class Last, class Result>
+/// of k, so it does not depend on which tile it falls into. `Dot` says what the floats of a and b stand for.
+template <std::size_t Registers, class Dot = numbers, class Last, class Result>
 inline void block_product(std::size_t rows, std::size_t depth, left_operand a, right_operand<Last> b,
                           Result&& result) noexcept {
-  detail::block_rows_from<block_tile_rows<Registers>, Registers>(0, rows, depth, a, b, result);
+  detail::block_rows_from<Dot, block_tile_rows<Registers>, Registers>(0, rows, depth, a, b, result);
 }
 
 }  // namespace bert::kernels

@@ -77,16 +77,6 @@ struct by_depth {
 using tile_function = void (*)(const float* a, std::size_t stride, const float* b, std::size_t depth, float* sums, bool resume,
                                const float* ahead) noexcept;
 
-/// How the tile multiplies what its floats stand for. Numbers: one fused multiply-add an element and step.
-struct numbers {
-  static constexpr std::size_t passes = 1;  ///< over the rows of the tile, each with its own part of A and B
-  template <std::size_t>
-  [[nodiscard]] static simd part(simd x) noexcept {
-    return x;
-  }
-  [[nodiscard]] static simd add(simd a, simd b, simd s) noexcept { return fma(a, b, s); }
-};
-
 template <class Dot, class Walk, class Rows>
 struct tile;
 
@@ -267,7 +257,7 @@ void row_product(const E& run, matrix<const float> a, packed b, const Epilogue& 
 /// of stack.
 template <executor E, class Epilogue>
 void gemm(const E& run, matrix<const float> a, packed b, const Epilogue& epilogue) noexcept {
-  detail::row_product<detail::numbers>(run, a, b, epilogue);
+  detail::row_product<numbers>(run, a, b, epilogue);
 }
 
 /// C[m,n] = epilogue(sum over k of A[k,m] B[k,n])
@@ -275,7 +265,7 @@ void gemm(const E& run, matrix<const float> a, packed b, const Epilogue& epilogu
 /// a [K, M], b packed [K, N]: gradients of weights, k over tokens. Bits as in `gemm`.
 template <executor E, class Epilogue>
 void gemm_transposed(const E& run, matrix<const float> a, packed b, const Epilogue& epilogue) noexcept {
-  detail::product<detail::numbers, detail::operand::transposed>(run, a, a.cols, b, epilogue);
+  detail::product<numbers, detail::operand::transposed>(run, a, a.cols, b, epilogue);
 }
 
 }  // namespace bert::kernels

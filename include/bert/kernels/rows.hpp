@@ -1,4 +1,4 @@
-// How kernels split rows and columns among the threads of an executor, and loops whose index can name a register.
+// How kernels split rows and columns among the threads of an executor; loops whose index can name a register; multiplying numbers.
 // Layer: kernels. Test: tests/unit/kernels/elementwise_test.cpp
 #pragma once
 
@@ -18,6 +18,16 @@ inline void unrolled(Body&& body) noexcept {
   [&]<std::size_t... I>(std::index_sequence<I...>) { (body(std::integral_constant<std::size_t, I>{}), ...); }
   (std::make_index_sequence<Count>{});
 }
+
+/// How a register tile multiplies what its floats stand for. Numbers: one fused multiply-add an element and step.
+struct numbers {
+  static constexpr std::size_t passes = 1;  ///< over the rows of the tile, each with its own part of A and B
+  template <std::size_t>
+  [[nodiscard]] static simd part(simd x) noexcept {
+    return x;
+  }
+  [[nodiscard]] static simd add(simd a, simd b, simd s) noexcept { return fma(a, b, s); }
+};
 
 /// Floats that one iteration of an executor is worth: about a microsecond of work, ten times what handing it out costs.
 inline constexpr std::size_t floats_a_task = 8192;

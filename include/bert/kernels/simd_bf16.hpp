@@ -86,6 +86,18 @@ inline void store(bf16* p, simd x, first n) noexcept {
 #endif
 }
 
+/// Pairs of bf16, lane by lane: `even` in the lower halves and `odd` in the upper ones, each rounded.
+[[nodiscard]] inline simd pair(simd even, simd odd) noexcept {
+#if defined(__AVX512BF16__) && defined(BERT_BF16_REGISTERS)
+  // Both at once, one after the other, then interleaved.
+  alignas(64) static constexpr std::uint16_t order[32] = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23,
+                                                          8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  return _mm512_castsi512_ps(_mm512_permutexvar_epi16(_mm512_load_si512(order), (__m512i)_mm512_cvtne2ps_pbh(odd, even)));
+#else
+  return xsimd::bitwise_cast<simd>(round_to_bf16(even) | (round_to_bf16(odd) << 16));
+#endif
+}
+
 /// How a register tile multiplies pairs of bf16: s + a1 b1, then + a0 b0, each rounded once to f32 (a product of two bf16 is
 /// exact in f32, so it is all one whether it is fused).
 ///

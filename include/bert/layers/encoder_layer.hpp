@@ -5,6 +5,7 @@
 //   f = activation(m Wup^T + bup);         y = norm2(m + drop(f Wdown^T + bdown))
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -13,6 +14,7 @@
 #include "bert/kernels/attention_backward.hpp"
 #include "bert/kernels/dropout.hpp"
 #include "bert/kernels/layer_norm.hpp"
+#include "bert/kernels/rows.hpp"
 #include "bert/layers/linear.hpp"
 #include "bert/layers/precision.hpp"
 #include "bert/tensor/arena.hpp"
@@ -87,25 +89,40 @@ template <class A, class P = precision::f32>
 struct encoder_layer_workspace {
   static constexpr std::size_t h = A::hidden, f = A::intermediate;
   using element = typename P::element;
-  float *qkv, *middle;
+  using attended = typename P::template attended<A::head_dim>;
+  attended* qkv;
+  float* middle;
   element *context, *wide;
-  float* operand;  ///< of the product to come: one is read at a time
+  float *operand, *inner_operand;  ///< of x and middle, and of context and wide: a product reads one while its rows become the other
 
   constexpr encoder_layer_workspace(carver& c, std::size_t n) noexcept
-      : qkv(c.take(n * 3 * h)), middle(c.take(n * h)), context(c.take<element>(n * even(h))), wide(c.take<element>(n * even(f))),
-        operand(c.take(std::max({P::template operand_size<float>(n, h), P::template operand_size<element>(n, h),
-                                 P::template operand_size<element>(n, f)}))) {}
+      : qkv(c.take<attended>(n * 3 * h)), middle(c.take(n * h)), context(c.take<element>(n * even(h))), wide(c.take<element>(n * even(f))),
+        operand(c.take(P::template operand_size<float>(n, h))),
+        inner_operand(c.take(std::max(P::template operand_size<element>(n, h), P::template operand_size<element>(n, f)))) {}
 
   /// What the norms pass their rows to: the operand of `x` [N, H].
   [[nodiscard]] auto place(matrix<const float> x) const noexcept { return P::place(x, operand); }
 };
 
-/// Passes a norm's rows on to an operand of precision P.
+/// Passes a norm's rows on to an operand of precision P; the norm's first row is the operand's `first`.
 template <class P>
 struct taken_by {
   typename P::operand operand;
-  void operator()(std::size_t i, const float* row) const noexcept { P::take(operand, i, row); }
+  std::size_t first = 0;
+  void operator()(std::size_t i, const float* row) const noexcept { P::take(operand, first + i, row); }
 };
+
+/// epilogue(x W^T), then then(executor, first, last) for ranges of its `n` rows: early, if precision P can, or for all at the end.
+template <class P, executor E, class Epilogue, class Then>
+void multiply_then(const E& e, const typename P::operand& x, const typename P::weight& w, std::size_t n, const Epilogue& epilogue,
+                   const Then& then) noexcept {
+  if constexpr (requires { P::multiply(e, x, w, epilogue, then); }) {
+    P::multiply(e, x, w, epilogue, then);
+  } else {
+    P::multiply(e, x, w, epilogue);
+    then(e, std::size_t{0}, n);
+  }
+}
 
 /// x <- layer(x), `x` [N, H] in place; `w.place(x)` holds x before and after.
 template <class A, class P, executor E>
@@ -115,18 +132,36 @@ void encoder_layer_forward(const E& e, const packed_encoder_layer<A, P>& p, std:
   using element = typename P::element;
   constexpr std::size_t h = A::hidden, f = A::intermediate;
   const std::size_t n = x.rows;
-  const matrix<float> qkv{w.qkv, n, 3 * h}, middle{w.middle, n, h};
+  const matrix<typename P::template attended<A::head_dim>> qkv{w.qkv, n, 3 * h};
+  const matrix<float> middle{w.middle, n, h};
   const matrix<element> context{w.context, n, h, even(h)}, wide{w.wide, n, f, even(f)};
   const matrix<const element> read_context = context, read_wide = wide;
   const auto from_x = w.place(x), from_middle = w.place(middle);
+  const auto norm = [](matrix<float> y, const float* gain, const float* bias, const typename P::operand& to) {
+    return [=](const auto& executor, std::size_t first, std::size_t last) {
+      const matrix<float> rows = y.block(first, last - first);
+      kernels::layer_norm(executor, rows, gain, bias, A::norm_epsilon, rows, nullptr, nullptr, taken_by<P>{to, first});
+    };
+  };
+  const epi::bias_activation<typename A::activation, element> activate{wide, p.up_bias, {}};
 
   P::multiply(e, from_x, p.qkv, epi::bias{qkv, p.qkv_bias});
-  kernels::attention<A::head_dim>(e, qkv, starts, context, nullptr, kernels::dropout{});
-  P::multiply(e, P::convert(e, read_context, w.operand), p.out, epi::bias_residual{middle, p.out_bias, x});
-  kernels::layer_norm(e, middle, p.norm1_gain, p.norm1_bias, A::norm_epsilon, middle, nullptr, nullptr, taken_by<P>{from_middle});
-  P::multiply(e, from_middle, p.up, epi::bias_activation<typename A::activation, element>{wide, p.up_bias, {}});
-  P::multiply(e, P::convert(e, read_wide, w.operand), p.down, epi::bias_residual{x, p.down_bias, middle});
-  kernels::layer_norm(e, x, p.norm2_gain, p.norm2_bias, A::norm_epsilon, x, nullptr, nullptr, taken_by<P>{from_x});
+  kernels::attention<A::head_dim>(e, matrix<const typename P::template attended<A::head_dim>>{qkv}, starts, context);
+  multiply_then<P>(e, P::convert(e, read_context, w.inner_operand), p.out, n, epi::bias_residual{middle, p.out_bias, x},
+                   norm(middle, p.norm1_gain, p.norm1_bias, from_middle));
+  const auto from_wide = [&] {
+    if constexpr (P::template operand_size<element>(1, 1) != 0) {
+      const auto placed = P::place(read_wide, w.inner_operand);
+      multiply_then<P>(e, from_middle, p.up, n, activate, [&](const auto& executor, std::size_t first, std::size_t last) {
+        kernels::for_each_row(executor, last - first, f, [&](std::size_t i) { P::take(placed, first + i, wide.row(first + i)); });
+      });
+      return placed;
+    } else {
+      P::multiply(e, from_middle, p.up, activate);
+      return P::convert(e, read_wide, w.inner_operand);
+    }
+  }();
+  multiply_then<P>(e, from_wide, p.down, n, epi::bias_residual{x, p.down_bias, middle}, norm(x, p.norm2_gain, p.norm2_bias, from_x));
 }
 
 /// What the forward pass of one layer leaves for its backward pass: 16 H floats a token where F = 4 H.

@@ -20,6 +20,7 @@ namespace bert {
 ///     pack(e, w, memory)          packs w [out, K]
 ///
 ///     element                     in which attention and activations write what only the next product reads: float or bf16
+///     attended<D>                 in which queries, keys and values of heads of D are written: float or bf16
 ///     table                       in which the embedding tables are kept: float or bf16
 ///
 ///     operand                     an x as products read it: x itself, or a copy that is rounded or quantised
@@ -29,6 +30,8 @@ namespace bert {
 ///     convert(e, x, memory)       the operand of an x of floats or elements that is complete
 ///
 ///     multiply(e, operand, weight, epilogue)     epilogue(x W^T)
+///     multiply(e, operand, weight, epilogue, then)     optional: the same, calling then(executor, first, last) for ranges of rows whose
+///                                                      every column is done, while they lie in a cache
 ///
 /// The bits of a row of the result depend on that row of x and on W alone, whatever the other rows and the executor.
 template <class P>
@@ -36,6 +39,7 @@ concept precision_policy = requires(const execution::serial& e, matrix<const flo
                                     std::size_t n, typename P::operand operand, const typename P::weight& weight,
                                     kernels::epilogue::store epilogue) {
   typename P::table;
+  typename P::template attended<64>;
   { P::weight_size(n, n) } -> std::same_as<std::size_t>;
   { P::pack(e, w, memory) } -> std::same_as<typename P::weight>;
   { P::template operand_size<float>(n, n) } -> std::same_as<std::size_t>;
@@ -55,6 +59,8 @@ struct f32 {
   using weight = kernels::packed;
   using element = float;
   using table = float;
+  template <int>
+  using attended = float;
   using operand = matrix<const float>;
 
   [[nodiscard]] static constexpr std::size_t weight_size(std::size_t k, std::size_t out) noexcept { return kernels::packed_size(k, out); }

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstddef>
+#include <type_traits>
 
 #include "bert/core/memory.hpp"
+#include "bert/kernels/attention_bf16.hpp"
 #include "bert/kernels/gemm_bf16.hpp"
 #include "bert/kernels/rows.hpp"
 #include "bert/layers/precision.hpp"
@@ -19,6 +21,8 @@ struct bf16 {
   using weight = kernels::packed_bf16;
   using element = bert::bf16;
   using table = bert::bf16;
+  template <int HeadDim>
+  using attended = std::conditional_t<HeadDim % 2 == 0, element, float>;  // products of pairs
   struct operand {
     matrix<const element> rows;
     element* memory;

@@ -11,6 +11,7 @@
 
 #include "bert/layers/precision.hpp"
 #include "bert/layers/precision_bf16.hpp"
+#include "bert/layers/precision_int8.hpp"
 #include "bert/model/model.hpp"
 
 namespace bert {
@@ -36,6 +37,13 @@ template <class Head, class A, class P>
 using packed_head = typename head_in<Head, A, P>::packed;
 template <class Head, class A, class P>
 using head_workspace = typename head_in<Head, A, P>::workspace;
+
+/// Whether every layer of A has few enough inputs for the sums of precision P, where P has a limit (`most_inputs`).
+template <class A, class P>
+inline constexpr bool inputs_fit = true;
+template <class A, class P>
+  requires requires { P::most_inputs; }
+inline constexpr bool inputs_fit<A, P> = std::size_t{A::hidden} <= P::most_inputs && std::size_t{A::intermediate} <= P::most_inputs;
 
 /// Throws unless every id, segment and length of `b` fits architecture A and a vocabulary of `vocab` pieces.
 template <class A>
@@ -86,6 +94,8 @@ template <class A, class... Heads, class P>
 class frozen<model<A, Heads...>, P> {
   static_assert(ensure<precision_policy<P>, facts<P>>,
                 "bert::frozen: the precision must be one of bert::precision, f32 for example, or satisfy bert::precision_policy");
+  static_assert(ensure<detail::inputs_fit<A, P>, facts<fact::hidden<A::hidden>, fact::intermediate<A::intermediate>>>,
+                "bert::frozen: sums over hidden or intermediate would overflow in this precision; take precision::f32 or bf16");
 
  public:
   using model_type = model<A, Heads...>;

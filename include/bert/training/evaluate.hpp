@@ -19,9 +19,9 @@ namespace bert {
 ///     std::cout << report << report.recall<"urgent">();
 ///
 /// The loss is the mean of -log softmax(logits[s,:])[label_s]. Examples whose label is below 0 are not counted; ties go to
-/// the first class. Neither the executor nor the size of the batches changes an answer. Throws bert::error for labels that
+/// the first class. `bert::evaluate<bert::precision::bf16>(triage, …)` counts the answers in that precision. Neither the executor nor the size of the batches changes an answer. Throws bert::error for labels that
 /// the head does not have.
-template <class A, class... Heads, batch_source Source, executor E = execution::serial>
+template <precision_policy Precision = precision::f32, class A, class... Heads, batch_source Source, executor E = execution::serial>
 [[nodiscard]] auto evaluate(const model<A, Heads...>& m, const Source& source, const E& e = {}) {
   using model_type = bert::model<A, Heads...>;
   static_assert(ensure<objectives::objective_for<objectives::cross_entropy, model_type>, facts<model_type>>,
@@ -33,7 +33,7 @@ template <class A, class... Heads, batch_source Source, executor E = execution::
     if constexpr (labels::static_label_set<label_set>) return metrics::report<label_set>();
     else return metrics::report<label_set>(label_set(m.label_names()));
   }();
-  const auto packed = freeze<precision::f32>(m, e);
+  const auto packed = freeze<Precision>(m, e);
   auto capacity = source.capacity();
   capacity.scored = 0;
   auto run = packed.session(capacity, e);

@@ -53,7 +53,8 @@ bool same_bits(matrix<const float> a, matrix<const float> b) {
 }  // namespace
 
 TEST_CASE("a bf16 product has the bits of the plain loops for odd shapes and row gaps, with any number of threads") {
-  for (const auto& [m, n, k] : odd_shapes) {
+  for (const shape& s : odd_shapes) {
+    const std::size_t m = s.m, n = s.n, k = s.k;
     CAPTURE(m);
     CAPTURE(n);
     CAPTURE(k);

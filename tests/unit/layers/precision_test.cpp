@@ -1,5 +1,6 @@
 // What every precision promises: a product near the f32 one, operands made row by row or at once the same, the same bits always.
 #include "bert/layers/precision_bf16.hpp"
+#include "bert/layers/precision_int8.hpp"
 
 #include <doctest/doctest.h>
 
@@ -40,9 +41,10 @@ bool same(const buffer<float>& a, const buffer<float>& b) { return std::equal(a.
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("a linear layer in any precision is the product, within what its numbers can hold", P, precision::f32, precision::bf16) {
-  // |x W^T| < 1 x 1 x k; a bf16 product errs by 2^-8, at random signs by some sqrt(k) of that.
-  const double unit = std::is_same_v<P, precision::f32> ? 1e-6 : 0x1p-8;
+TEST_CASE_TEMPLATE("a linear layer in any precision is the product, within what its numbers can hold", P, precision::f32, precision::bf16,
+                   precision::int8) {
+  // |x W^T| < 1 x 1 x k; a bf16 product errs by 2^-8 and an int8 one by 2^-7, at random signs by some sqrt(k) of that.
+  const double unit = std::is_same_v<P, precision::f32> ? 1e-6 : std::is_same_v<P, precision::bf16> ? 0x1p-8 : 0x1p-7;
   for (const auto& [n, k, out] : {std::array<std::size_t, 3>{1, 40, 56}, {5, 56, 40}, {37, 96, 131}, {3, 7, 5}}) {
     const auto a = numbers(n * k, 1), b = numbers(out * k, 2), bias = numbers(out, 3);
     const matrix<const float> x{a.data(), n, k}, w{b.data(), out, k};

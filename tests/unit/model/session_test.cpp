@@ -23,10 +23,13 @@ std::vector<float> copy(std::span<const float> x) { return {x.begin(), x.end()};
 }  // namespace
 
 static_assert(bert::session_bytes<bert::model<pocket>>({.sequences = 8, .tokens = 256}) < 1'000'000);
+static_assert(bert::session_bytes<bert::model<pocket>, bert::precision::bf16>({.sequences = 8, .tokens = 256}) <
+              bert::session_bytes<bert::model<pocket>>({.sequences = 8, .tokens = 256}));
 static_assert(bert::session_bytes<bert::model<pocket>>({.sequences = 8, .tokens = 512}) > bert::session_bytes<bert::model<pocket>>({.sequences = 8, .tokens = 256}));
 
-TEST_CASE("a sequence's numbers are the same bits whatever else is in the batch") {
-  const auto frozen = bert::freeze(masked::random({.stddev = 0.1f, .seed = 2}));
+TEST_CASE_TEMPLATE("a sequence's numbers are the same bits whatever else is in the batch", P, bert::precision::f32, bert::precision::bf16,
+                   bert::precision::int8) {
+  const auto frozen = bert::freeze<P>(masked::random({.stddev = 0.1f, .seed = 2}));
   const auto together = batch_of({4, 1, 6, 3, 2});
   auto run = frozen.session(together.shape());
   run(together);
@@ -41,22 +44,24 @@ TEST_CASE("a sequence's numbers are the same bits whatever else is in the batch"
   }
 }
 
-TEST_CASE("the outputs are the same bits with 1, 2 and 3 threads") {
-  const auto frozen = bert::freeze(masked::random({.stddev = 0.1f, .seed = 2}));
+TEST_CASE_TEMPLATE("the outputs are the same bits with 1, 2 and 3 threads", P, bert::precision::f32, bert::precision::bf16,
+                   bert::precision::int8) {
+  const auto frozen = bert::freeze<P>(masked::random({.stddev = 0.1f, .seed = 2}));
   const auto batch = batch_of({4, 1, 6, 3, 2});
   auto one = frozen.session(batch.shape());
-  const auto logits = copy(one(batch).flat()), hidden = copy(one.hidden().flat()), next = copy(one.output<bert::heads::next_sentence>().flat());
+  const auto logits = copy(one(batch).flat()), hidden = copy(one.hidden().flat()), next = copy(one.template output<bert::heads::next_sentence>().flat());
   CHECK(logits.size() == batch.scored().size() * 131);
   for (const std::size_t n : {2u, 3u}) {
     auto many = frozen.session(batch.shape(), bert::execution::threads{n});
     CHECK(copy(many(batch).flat()) == logits);
     CHECK(copy(many.hidden().flat()) == hidden);
-    CHECK(copy(many.output<bert::heads::next_sentence>().flat()) == next);
+    CHECK(copy(many.template output<bert::heads::next_sentence>().flat()) == next);
   }
 }
 
-TEST_CASE("a session allocates nothing after construction, and counts would show it") {
-  const auto frozen = bert::freeze(masked::random({.seed = 2}));
+TEST_CASE_TEMPLATE("a session allocates nothing after construction, and counts would show it", P, bert::precision::f32, bert::precision::bf16,
+                   bert::precision::int8) {
+  const auto frozen = bert::freeze<P>(masked::random({.seed = 2}));
   const auto large = batch_of({4, 1, 6, 3, 2}), small = batch_of({1, 2});
   auto serial = frozen.session(large.shape());
   auto parallel = frozen.session(large.shape(), bert::execution::threads{2});
@@ -105,4 +110,44 @@ TEST_CASE("a frozen model does not change with the model it came from") {
   const auto before = copy(run(batch).flat());
   std::fill(model.block().begin(), model.block().end(), 0.0f);
   CHECK(copy(run(batch).flat()) == before);
+}
+
+TEST_CASE("a head without a form of its own in bf16 stays in f32 and reads what the encoder gives it") {
+  const auto frozen = bert::freeze<bert::precision::bf16>(masked::random({.stddev = 0.1f, .seed = 2}));
+  static_assert(std::same_as<decltype(frozen.head<bert::heads::next_sentence>().weight), bert::kernels::packed>);
+  static_assert(std::same_as<decltype(frozen.head<bert::heads::masked_lm>().decoder), bert::kernels::packed_bf16>);
+  const auto batch = batch_of({4, 1});
+  auto run = frozen.session(batch.shape());
+  run(batch);
+  const auto& head = frozen.head<bert::heads::next_sentence>();
+  std::array<float, 4> logits{};
+  bert::kernels::gemm(bert::execution::serial{}, run.pooled().as_matrix(), head.weight,
+                      bert::kernels::epilogue::bias{bert::matrix<float>{logits.data(), 2, 2}, head.bias});
+  CHECK(copy(run.output<bert::heads::next_sentence>().flat()) == copy(logits));
+}
+
+TEST_CASE("hidden states in int8 are near those of f32 and not the same, and the masked-LM decoder is int8") {
+  const auto model = masked::random({.stddev = 0.1f, .seed = 2});
+  const auto full = bert::freeze(model);
+  const auto bytes = bert::freeze<bert::precision::int8>(model);
+  static_assert(std::same_as<decltype(bytes.head<bert::heads::masked_lm>().decoder), bert::kernels::packed_int8>);
+  static_assert(std::same_as<decltype(bytes.head<bert::heads::next_sentence>().weight), bert::kernels::packed>);
+  const auto batch = batch_of({4, 1, 6, 3, 2});
+  auto one = full.session(batch.shape());
+  auto other = bytes.session(batch.shape());
+  one(batch);
+  other(batch);
+  const auto expected = one.hidden(), found = other.hidden();
+  double least = 1, largest = 0;
+  for (std::size_t n = 0; n < batch.tokens(); ++n) {
+    double dot = 0, a = 0, b = 0;
+    for (std::size_t i = 0; i < pocket::hidden; ++i) {
+      const double x = expected(n, i), y = found(n, i);
+      dot += x * y, a += x * x, b += y * y;
+    }
+    least = std::min(least, dot / std::sqrt(a * b));
+    largest = std::max(largest, dot / std::sqrt(a * b));
+  }
+  CHECK(least > 0.998);
+  CHECK(largest < 1 - 1e-7);
 }

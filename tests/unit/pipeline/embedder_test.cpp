@@ -93,3 +93,17 @@ TEST_CASE("long sentences are cut at the positions, at the folder's limit, or at
   CHECK(has(message_of([&] { (void)bert::embedder<golden::plain>::open(dir.folder(), {.max_tokens = 2}); }),
             "max_tokens of 3 or more"));
 }
+
+TEST_CASE("an embedder in bf16 points where that of f32 does, and a sentence has the same vector alone as among others") {
+  const auto full = bert::embedder<golden::plain>::open(golden::folder("encoder"));
+  const auto half = bert::embedder<golden::plain, pooling::mean, precision::bf16>::open(golden::folder("encoder"));
+  const auto rows = half(sentences, execution::threads{2}), expected = full(sentences);
+  for (std::size_t i = 0; i < sentences.size(); ++i) {
+    double cosine = 0;
+    for (std::size_t j = 0; j < rows[i].size(); ++j) cosine += static_cast<double>(rows[i][j]) * static_cast<double>(expected[i][j]);
+    CHECK(cosine > 0.9995);
+    CHECK(!std::equal(rows[i].begin(), rows[i].end(), expected[i].begin()));
+    const auto alone = half(sentences[i]);
+    CHECK(std::equal(alone.begin(), alone.end(), rows[i].begin()));
+  }
+}

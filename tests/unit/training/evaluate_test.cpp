@@ -101,3 +101,23 @@ TEST_CASE("a label that the head does not have is an error") {
   const auto model = open_model::random({.seed = 7, .labels = {"small", "middle"}});
   CHECK_THROWS_AS((void)bert::evaluate(model, made_up{}), bert::error);
 }
+
+TEST_CASE("an evaluation in bf16 answers as a bf16 session does, with a loss near that of f32 and not the same") {
+  const auto model = fixed_model::random({.stddev = 0.5f, .seed = 3});
+  const made_up source{.examples = 40};
+  const auto full = bert::evaluate(model, source), half = bert::evaluate<bert::precision::bf16>(model, source);
+  CHECK(half.loss() == doctest::Approx(full.loss()).epsilon(0.02));
+  CHECK(half.loss() != full.loss());
+
+  const auto frozen = bert::freeze<bert::precision::bf16>(model);
+  auto run = frozen.session({.sequences = 40, .tokens = 40 * 12});
+  bert::training_batch all;
+  made_up{.examples = 40, .batch = 40}.load(0, all);
+  const auto logits = run(all.tokens);
+  std::uint64_t right = 0;
+  for (std::size_t s = 0; s < 40; ++s) {
+    const auto row = logits[s];
+    right += std::max_element(row.begin(), row.end()) - row.begin() == all.labels[s] ? 1 : 0;
+  }
+  CHECK(half.accuracy() == doctest::Approx(static_cast<double>(right) / 40));
+}

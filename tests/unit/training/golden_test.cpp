@@ -153,6 +153,32 @@ void check_outputs(const char* name, const Model& model) {
   check(frozen.session(batch.shape(), threads{2}));
 }
 
+/// Largest |bf16 - expected| of an output as a share of its largest |expected|.
+template <class Model>
+double error_in_bf16(const char* name, const Model& model) {
+  const bert::io::safetensors file(golden::folder(name) / "golden.safetensors");
+  const auto batch = golden::batch(file, "eval");
+  const auto frozen = bert::freeze<bert::precision::bf16>(model);
+  auto run = frozen.session(batch.shape(), threads{2});
+  run(batch);
+  double worst = 0;
+  const auto compare = [&](const char* what, std::span<const float> found) {
+    const auto expected = golden::floats(file, what);
+    double largest = 0;
+    for (const float x : expected) largest = std::max(largest, std::abs(static_cast<double>(x)));
+    const double error = golden::largest_difference(found, expected) / largest;
+    CAPTURE(what);
+    CHECK(golden::relative_difference(found, expected) < 0.01);
+    CHECK(error > 1e-5);  // it is bf16
+    worst = std::max(worst, error);
+  };
+  compare("eval.hidden", run.hidden().flat());
+  if constexpr (Model::template has_head<bert::heads::masked_lm>) compare("eval.mlm", run.template output<bert::heads::masked_lm>().flat());
+  if constexpr (Model::template has_head<bert::heads::classify<golden::urgency>>)
+    compare("eval.logits", run.template output<bert::heads::classify<golden::urgency>>().flat());
+  return worst;
+}
+
 using pretraining = bert::objectives::joint<given_masks, bert::objectives::next_sentence>;
 
 }  // namespace
@@ -171,6 +197,15 @@ TEST_CASE("a classifier's logits are within 2e-5 of transformers") {
 }
 TEST_CASE("an encoder's hidden states and pooler are within 2e-5 of transformers") {
   check_outputs("encoder", golden::load<golden::plain_model>("encoder"));
+}
+
+// A rounding to bf16 errs by up to 2^-9 of a number; a few of them add up in each layer.
+TEST_CASE("bf16 outputs are within 0.02 of the largest of transformers' f32, and within 0.01 of it by norm") {
+  CHECK(error_in_bf16("pretraining", golden::load<golden::odd_model>("pretraining")) < 0.02);
+  CHECK(error_in_bf16("tanh", golden::load<golden::tanh_model>("tanh")) < 0.02);
+  CHECK(error_in_bf16("relu", golden::load<golden::relu_model>("relu")) < 0.02);
+  CHECK(error_in_bf16("classifier", golden::load<golden::classifier_model>("classifier")) < 0.02);
+  CHECK(error_in_bf16("encoder", golden::load<golden::plain_model>("encoder")) < 0.02);
 }
 
 TEST_CASE("gradients and ten AdamW steps of pretraining follow PyTorch") {

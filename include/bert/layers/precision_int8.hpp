@@ -1,0 +1,64 @@
+// int8: weights with a scale a channel, what products read with a scale a token, exact sums; attention as in bf16, the rest in f32.
+// Layer: layers. Test: tests/unit/layers/precision_test.cpp
+#pragma once
+
+#include <cstddef>
+
+#include "bert/kernels/gemm_int8.hpp"
+#include "bert/kernels/quantise.hpp"
+#include "bert/layers/precision.hpp"
+#include "bert/layers/precision_bf16.hpp"
+#include "bert/tensor/storage.hpp"
+
+namespace bert::precision {
+
+/// y = epilogue(s t sum(q(x) q(W)^T)),  q(x) = round(x / s), s = max |x[n,:]| / 127 of a token, t of a channel of W
+///
+/// A quarter of the memory of f32, embedding tables half. Queries, keys and values, contexts and what GELU gives are bf16 on their
+/// way, which adds little to the rounding of a byte. Fast on processors with AVX512_VNNI or AVX_VNNI; a product has the
+/// same bits on all others.
+struct int8 {
+  using weight = kernels::packed_int8;
+  using element = bert::bf16;
+  using table = bert::bf16;
+  template <int HeadDim>
+  using attended = bf16::attended<HeadDim>;
+  using operand = kernels::quantised;
+
+  /// A layer's inputs beyond which the 32-bit sums might overflow.
+  static constexpr std::size_t most_inputs = kernels::most_inputs;
+
+  [[nodiscard]] static constexpr std::size_t weight_size(std::size_t k, std::size_t out) noexcept { return kernels::packed_int8_size(k, out); }
+  template <executor E>
+  [[nodiscard]] static weight pack(const E& e, matrix<const float> w, float* memory) noexcept {
+    return kernels::pack_int8(e, w, memory);
+  }
+  template <class>
+  [[nodiscard]] static constexpr std::size_t operand_size(std::size_t n, std::size_t k) noexcept {
+    return kernels::quantised_size(n, k);
+  }
+  template <class T>
+  [[nodiscard]] static operand place(matrix<T> x, float* memory) noexcept {
+    return {memory, x.rows, x.cols};
+  }
+  template <class T>
+  static void take(const operand& x, std::size_t i, const T* row) noexcept {
+    kernels::quantise_row(x, i, row);
+  }
+  template <executor E, class T>
+  [[nodiscard]] static operand convert(const E& e, matrix<T> x, float* memory) noexcept {
+    const operand out = place(x, memory);
+    kernels::quantise(e, x, out);
+    return out;
+  }
+  template <executor E, class Epilogue>
+  static void multiply(const E& e, const operand& x, const weight& w, const Epilogue& epilogue) noexcept {
+    kernels::gemm(e, x, w, epilogue);
+  }
+  template <executor E, class Epilogue, class Then>
+  static void multiply(const E& e, const operand& x, const weight& w, const Epilogue& epilogue, const Then& then) noexcept {
+    kernels::gemm(e, x, w, epilogue, then);
+  }
+};
+
+}  // namespace bert::precision

@@ -1,0 +1,88 @@
+// docs/architecture.md, "How to add a precision", as a program: what would numbers of fewer bits do to a model's answers?
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "../../support/small_models.hpp"
+
+namespace guide {
+
+// What products read has `Bits` bits of significand, 24 being all of f32; the products themselves are those of f32.
+template <int Bits>
+struct rounded {
+  using weight = bert::kernels::packed;
+  using element = float;  // attention and activations write floats: they are rounded on the way into the product
+  using table = float;
+  template <int>
+  using attended = float;
+
+  // A copy of x, made row by row.
+  struct operand {
+    bert::matrix<const float> rows;
+    float* memory;
+  };
+  template <class>
+  static constexpr std::size_t operand_size(std::size_t n, std::size_t k) noexcept {
+    return n * k;
+  }
+  static operand place(bert::matrix<const float> x, float* memory) noexcept { return {{memory, x.rows, x.cols}, memory}; }
+  static void take(const operand& x, std::size_t i, const float* row) noexcept {
+    for (std::size_t j = 0; j < x.rows.cols; ++j) x.memory[i * x.rows.cols + j] = round(row[j]);
+  }
+  template <bert::executor E>
+  static operand convert(const E&, bert::matrix<const float> x, float* memory) noexcept {
+    const operand out = place(x, memory);
+    for (std::size_t i = 0; i < x.rows; ++i) take(out, i, x.row(i));
+    return out;
+  }
+
+  static constexpr std::size_t weight_size(std::size_t k, std::size_t out) noexcept { return bert::kernels::packed_size(k, out); }
+  template <bert::executor E>
+  static weight pack(const E& e, bert::matrix<const float> w, float* memory) noexcept {
+    const auto packed = bert::kernels::pack_transposed(e, w, memory);
+    for (std::size_t i = 0; i < weight_size(w.cols, w.rows); ++i) memory[i] = round(memory[i]);
+    return packed;
+  }
+  template <bert::executor E, class Epilogue>
+  static void multiply(const E& e, const operand& x, const weight& w, const Epilogue& epilogue) noexcept {
+    bert::kernels::gemm(e, x.rows, w, epilogue);
+  }
+
+ private:
+  static float round(float x) noexcept {
+    int exponent = 0;
+    const float significand = std::frexp(x, &exponent);
+    return std::ldexp(std::nearbyint(std::ldexp(significand, Bits)), exponent - Bits);
+  }
+};
+
+template <class P>
+std::vector<float> hidden() {
+  const auto frozen = bert::freeze<P>(bert::model<support::pocket>::random({.stddev = 0.1f, .seed = 2}));
+  bert::token_batch batch;
+  batch.add(support::ids(1, 20));
+  batch.add(support::ids(2, 7));
+  auto run = frozen.session(batch.shape());
+  const auto out = run(batch).flat();
+  return {out.begin(), out.end()};
+}
+
+double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
+  double most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) most = std::max(most, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+  return most;
+}
+
+}  // namespace guide
+
+TEST_CASE("a precision written outside the library freezes and runs a model: with all bits as f32, with fewer less exactly") {
+  const auto exact = guide::hidden<bert::precision::f32>();
+  CHECK(guide::hidden<guide::rounded<24>>() == exact);
+  const double with_16 = guide::largest_difference(guide::hidden<guide::rounded<16>>(), exact);
+  const double with_8 = guide::largest_difference(guide::hidden<guide::rounded<8>>(), exact);
+  CHECK(with_16 > 0);
+  CHECK(with_8 > 50 * with_16);
+  CHECK(with_8 < 0.1);
+}
