@@ -86,6 +86,20 @@ inline void store(bf16* p, simd x, first n) noexcept {
 #endif
 }
 
+/// Lane by lane, `low` and `high` rounded to bf16 in the lower and the upper half.
+[[nodiscard]] inline simd pair_up(simd low, simd high) noexcept {
+#if defined(__AVX512BF16__) && defined(__AVX512BW__)
+  alignas(64) static constexpr auto zipped = [] {
+    std::array<std::uint16_t, 32> order{};
+    for (std::uint16_t i = 0; i < 32; ++i) order[i] = static_cast<std::uint16_t>(i / 2 + i % 2 * 16);
+    return order;
+  }();
+  return _mm512_castsi512_ps(_mm512_permutexvar_epi16(_mm512_load_si512(zipped.data()), (__m512i)_mm512_cvtne2ps_pbh(high, low)));
+#else
+  return xsimd::bitwise_cast<simd>(round_to_bf16(low) | (round_to_bf16(high) << 16));
+#endif
+}
+
 /// How a register tile multiplies pairs of bf16: s + a1 b1, then + a0 b0, each rounded once to f32 (a product of two bf16 is
 /// exact in f32, so it is all one whether it is fused).
 ///

@@ -129,40 +129,41 @@ void encoder_layer_forward(const E& e, const packed_encoder_layer<A, P>& p, std:
   kernels::layer_norm(e, x, p.norm2_gain, p.norm2_bias, A::norm_epsilon, x, nullptr, nullptr, taken_by<P>{from_x});
 }
 
-/// What the forward pass of one layer leaves for its backward pass: 16 H floats a token where F = 4 H.
+/// What the forward pass of one layer leaves for its backward pass: 12 H floats a token where F = 4 H. `y`, its output, is
+/// apart: it lives on where the rest is computed again.
 template <class A>
 struct encoder_layer_tape {
   static constexpr std::size_t h = A::hidden, f = A::intermediate;
-  float *qkv, *context, *sum1, *middle, *before, *wide, *sum2, *y;
+  float *qkv, *context, *sum1, *middle, *before, *sum2;
   float *log_sum, *mean1, *rstd1, *mean2, *rstd2;
 
   constexpr encoder_layer_tape(carver& c, std::size_t n) noexcept
       : qkv(c.take(n * 3 * h)), context(c.take(n * h)), sum1(c.take(n * h)), middle(c.take(n * h)), before(c.take(n * f)),
-        wide(c.take(n * f)), sum2(c.take(n * h)), y(c.take(n * h)), log_sum(c.take(n * static_cast<std::size_t>(A::heads))),
-        mean1(c.take(n)), rstd1(c.take(n)), mean2(c.take(n)), rstd2(c.take(n)) {}
+        sum2(c.take(n * h)), log_sum(c.take(n * static_cast<std::size_t>(A::heads))), mean1(c.take(n)), rstd1(c.take(n)),
+        mean2(c.take(n)), rstd2(c.take(n)) {}
 };
 
-/// Buffers that all layers share in the backward pass.
+/// Buffers that all layers share in training: `wide` holds the activation's value forward and its gradient backward.
 template <class A>
 struct encoder_layer_scratch {
   static constexpr std::size_t h = A::hidden, f = A::intermediate;
-  float *branch, *d_sum, *d_qkv, *d_wide, *packed;
+  float *branch, *d_sum, *d_qkv, *wide, *packed;
 
   constexpr encoder_layer_scratch(carver& c, std::size_t n) noexcept
-      : branch(c.take(n * h)), d_sum(c.take(n * h)), d_qkv(c.take(n * 3 * h)), d_wide(c.take(n * f)),
+      : branch(c.take(n * h)), d_sum(c.take(n * h)), d_qkv(c.take(n * 3 * h)), wide(c.take(n * f)),
         packed(c.take(std::max({linear_scratch(n, h, 3 * h), linear_scratch(n, h, f), linear_scratch(n, f, h)}))) {}
 };
 
-/// y = layer(x), kept on the tape. `x` [N, H]; `layer` keys the dropout.
+/// y = layer(x), kept on the tape. `x`, `y` [N, H]; `layer` keys the dropout.
 template <class A, executor E>
 void encoder_layer_forward(const E& e, const encoder_layer_parameters<A, const float>& p, std::span<const std::size_t> starts,
-                           matrix<const float> x, const encoder_layer_tape<A>& t, const encoder_layer_scratch<A>& s,
+                           matrix<const float> x, const encoder_layer_tape<A>& t, matrix<float> y, const encoder_layer_scratch<A>& s,
                            const step_noise& noise, std::uint64_t layer) noexcept {
   namespace epi = kernels::epilogue;
   constexpr std::size_t h = A::hidden, f = A::intermediate;
   const std::size_t n = x.rows;
   const matrix<float> qkv{t.qkv, n, 3 * h}, context{t.context, n, h}, sum1{t.sum1, n, h}, middle{t.middle, n, h}, before{t.before, n, f},
-      wide{t.wide, n, f}, sum2{t.sum2, n, h}, y{t.y, n, h};
+      wide{s.wide, n, f}, sum2{t.sum2, n, h};
 
   const auto with_residual = [&](matrix<const float> in, matrix<const float> w, const float* bias, matrix<const float> residual,
                                  matrix<float> sum, std::uint64_t site) {
@@ -180,17 +181,19 @@ void encoder_layer_forward(const E& e, const encoder_layer_parameters<A, const f
   kernels::layer_norm(e, sum2, p.norm2_gain, p.norm2_bias, A::norm_epsilon, y, t.mean2, t.rstd2);
 }
 
-/// d <- d_x, given d = d_y [N, H]; adds the gradients of the layer's parameters to `g`.
+/// d <- d_x, given d = d_y [N, H]; adds the gradients of the layer's vectors to `g`, adds or writes those of its weights. Uses the
+/// tape up.
 template <class A, executor E>
 void encoder_layer_backward(const E& e, const encoder_layer_parameters<A, const float>& p, const encoder_layer_parameters<A, float>& g,
                             std::span<const std::size_t> starts, matrix<const float> x, const encoder_layer_tape<A>& t,
-                            const encoder_layer_scratch<A>& s, matrix<float> d, const step_noise& noise, std::uint64_t layer) noexcept {
+                            const encoder_layer_scratch<A>& s, matrix<float> d, const step_noise& noise, std::uint64_t layer,
+                            kernels::gradients how) noexcept {
   namespace epi = kernels::epilogue;
   constexpr std::size_t h = A::hidden, f = A::intermediate;
   const std::size_t n = x.rows;
   const matrix<const float> qkv{t.qkv, n, 3 * h}, context{t.context, n, h}, sum1{t.sum1, n, h}, middle{t.middle, n, h},
-      before{t.before, n, f}, wide{t.wide, n, f}, sum2{t.sum2, n, h};
-  const matrix<float> d_sum{s.d_sum, n, h}, d_qkv{s.d_qkv, n, 3 * h}, d_wide{s.d_wide, n, f};
+      sum2{t.sum2, n, h};
+  const matrix<float> before{t.before, n, f}, d_sum{s.d_sum, n, h}, d_qkv{s.d_qkv, n, 3 * h}, d_wide{s.wide, n, f};
 
   // The branch's share of a sum's gradient: the gradient itself, or a dropped copy of it.
   const auto branch_of = [&](matrix<float> d_total, std::uint64_t site) -> matrix<const float> {
@@ -202,14 +205,15 @@ void encoder_layer_backward(const E& e, const encoder_layer_parameters<A, const 
   };
 
   kernels::layer_norm_backward(e, sum2, p.norm2_gain, t.mean2, t.rstd2, d, d_sum, g.norm2_gain, g.norm2_bias);
-  linear_backward(e, wide, p.down(), branch_of(d_sum, 3 * layer + 2), g.down(), g.down_bias,
-                  epi::activation_gradient<typename A::activation>{d_wide, before}, s.packed);
-  linear_backward(e, middle, p.up(), d_wide, g.up(), g.up_bias, epi::residual{d, d_sum}, s.packed);
+  const auto d_down = branch_of(d_sum, 3 * layer + 2);
+  linear_input_gradient(e, p.down(), d_down, epi::activation_gradient<typename A::activation>{d_wide, before}, s.packed);
+  linear_weight_gradient(e, before, d_down, g.down(), g.down_bias, s.packed, how);  // `before` is the activation's value now
+  linear_backward(e, middle, p.up(), d_wide, g.up(), g.up_bias, epi::residual{d, d_sum}, s.packed, how);
 
   kernels::layer_norm_backward(e, sum1, p.norm1_gain, t.mean1, t.rstd1, d, d_sum, g.norm1_gain, g.norm1_bias);
-  linear_backward(e, context, p.out(), branch_of(d_sum, 3 * layer + 1), g.out(), g.out_bias, epi::store{d}, s.packed);
+  linear_backward(e, context, p.out(), branch_of(d_sum, 3 * layer + 1), g.out(), g.out_bias, epi::store{d}, s.packed, how);
   kernels::attention_backward<A::head_dim>(e, qkv, starts, context, t.log_sum, d, d_qkv, noise.attention_at(3 * layer));
-  linear_backward(e, x, p.qkv(), d_qkv, g.qkv(), g.qkv_bias, epi::residual{d, d_sum}, s.packed);
+  linear_backward(e, x, p.qkv(), d_qkv, g.qkv(), g.qkv_bias, epi::residual{d, d_sum}, s.packed, how);
 }
 
 }  // namespace bert::layers
