@@ -52,9 +52,11 @@ struct keep_options {
   std::uint64_t every = 1'000;  ///< steps between two writings; the end of the run is written too
 };
 
-/// Trains `model` on an objective. `Activations` says what becomes of the activations between a step's two passes:
-/// `activations::keep`, or `recompute` for a quarter of the speed and most of their memory. The same seed gives the same bytes whatever the number of threads, and a run that
-/// was cut and resumed ends with the same bytes as one that was not.
+/// Trains `model` on an objective. The same seed gives the same bytes whatever the number of threads, and a run that was cut and
+/// resumed ends with the same bytes as one that was not.
+///
+/// `Activations`: `activations::keep`, or `recompute`, which trades speed for most of the tape's memory and changes no bit.
+/// `Precision`: `precision::f32`, or `bf16` for the linear layers' products; parameters, gradients and moments are f32 either way.
 template <class Model, class Objective, class Optimiser, schedules::schedule Schedule, executor E = execution::serial,
           activation_policy Activations = activations::keep, training_precision Precision = precision::f32>
 class trainer {
