@@ -15,6 +15,7 @@ namespace bert::heads {
 struct masked_lm {
   static constexpr bool reads_pooler = false;
   static constexpr bool reads_scored = true;
+  static constexpr bool reads_all_rows = false;
 
   enum place : std::size_t { bias, dense_weight, dense_bias, norm_gain, norm_bias };
 

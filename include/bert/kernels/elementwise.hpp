@@ -56,6 +56,12 @@ void gather_rows(const E& e, matrix<const float> x, std::span<const std::uint32_
   for_each_row(e, rows.size(), x.cols, [&](std::size_t r) { std::copy_n(x.row(rows[r]), x.cols, y.row(r)); });
 }
 
+/// y[rows[r],:] = x[r,:]; writes those rows of `y`. `rows` are distinct.
+template <executor E>
+void scatter_rows(const E& e, matrix<const float> x, std::span<const std::uint32_t> rows, matrix<float> y) noexcept {
+  for_each_row(e, rows.size(), x.cols, [&](std::size_t r) { std::copy_n(x.row(r), x.cols, y.row(rows[r])); });
+}
+
 /// d_x[rows[r],:] += d_y[r,:]; adds. `rows` are distinct.
 template <executor E>
 void scatter_add_rows(const E& e, matrix<const float> d_y, std::span<const std::uint32_t> rows, matrix<float> d_x) noexcept {

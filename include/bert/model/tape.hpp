@@ -6,6 +6,8 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
+#include <span>
 #include <tuple>
 #include <utility>
 
@@ -24,6 +26,11 @@ struct recompute {};  ///< keeps each layer's output alone, H floats, and runs t
 
 template <class T>
 concept activation_policy = std::same_as<T, activations::keep> || std::same_as<T, activations::recompute>;
+
+/// Whether a head reads rows of the hidden states beyond the scored ones and each sequence's first: so, unless it says
+/// `static constexpr bool reads_all_rows = false`.
+template <class Head>
+inline constexpr bool reads_all_rows = !requires { requires !Head::reads_all_rows; };
 
 template <class Model>
 struct tape_workspace;
@@ -66,8 +73,9 @@ struct tape_workspace<model<A, Heads...>> {
 template <class Model, activation_policy Activations = activations::keep>
 [[nodiscard]] constexpr std::size_t tape_bytes(batch_shape shape, open_sizes sizes = {.vocab = Model::architecture::vocab}) noexcept {
   carver c;
-  (void)tape_workspace<Model>(c, detail::complete<typename Model::architecture>(shape), sizes, Activations{});
-  return c.used() * sizeof(float);
+  shape = detail::complete<typename Model::architecture>(shape);
+  (void)tape_workspace<Model>(c, shape, sizes, Activations{});
+  return c.used() * sizeof(float) + shape.tokens * sizeof(std::uint32_t);
 }
 
 template <class Model, class... Policies>
@@ -88,6 +96,7 @@ class tape<model<A, Heads...>> {
     detail::check_capacity<Heads...>(batch, capacity_, "bert::tape");
     detail::check_batch<A>(batch, m.sizes().vocab, "bert::tape");
     const float* block = m.block().data();
+    choose_rows(batch);
     layers::embeddings_forward<A>(e, m.embedding(block), batch, work_.embedding, noise);
     for (std::size_t l = 0; l < A::layers; ++l) layer_forward(e, m, batch, noise, l);
     if constexpr (model_type::reads_pooler)
@@ -115,12 +124,12 @@ class tape<model<A, Heads...>> {
   template <activation_policy Activations>
   tape(const batch_shape& capacity, const open_sizes& sizes, Activations kept)
       : capacity_(detail::complete<A>(capacity)), block_(tape_bytes<model_type, Activations>(capacity_, sizes) / sizeof(float)),
-        work_(carve(block_.data(), capacity_, sizes, kept)) {}
+        rows_(capacity_.tokens), work_(carve(block_.data(), capacity_, sizes, kept)) {}
 
   template <executor E>
   void layer_forward(const E& e, const model_type& m, const token_batch& batch, const step_noise& noise, std::size_t l) noexcept {
     layers::encoder_layer_forward<A>(e, m.layer(m.block().data(), l), batch.starts(), input(l, batch.tokens()), work_.layer[l],
-                                     {work_.output[l], batch.tokens(), A::hidden}, work_.scratch, noise, l);
+                                     {work_.output[l], batch.tokens(), A::hidden}, work_.scratch, noise, l, rows(l));
   }
 
   /// `before(l)` sees to it that layer l's tape is there.
@@ -140,12 +149,31 @@ class tape<model<A, Heads...>> {
     for (std::size_t l = A::layers; l-- > 0;) {
       before(l);
       layers::encoder_layer_backward<A>(e, m.layer(block, l), m.layer(out, l), batch.starts(), input(l, n), work_.layer[l], work_.scratch, d,
-                                        noise, l, how);
+                                        noise, l, how, rows(l));
     }
     layers::embeddings_backward<A>(e, m.embedding(block), m.embedding(out), batch, work_.embedding, d, noise);
   }
 
  private:
+  /// The rows of the last layer's output that any head reads: first ones and scored ones, in ascending order.
+  void choose_rows(const token_batch& batch) noexcept {
+    row_count_ = 0;
+    if constexpr (!(reads_all_rows<Heads> || ... || (sizeof...(Heads) == 0))) {
+      const auto scored = batch.scored();
+      std::size_t next = 0;
+      for (std::size_t s = 0; s < batch.sequences(); ++s) {
+        const auto first = static_cast<std::uint32_t>(batch.starts()[s]);
+        rows_[row_count_++] = first;
+        for (; next < scored.size() && scored[next] < batch.starts()[s + 1]; ++next)
+          if (scored[next] != first) rows_[row_count_++] = scored[next];
+      }
+    }
+  }
+  /// What layer l must compute; empty for all.
+  [[nodiscard]] std::span<const std::uint32_t> rows(std::size_t l) const noexcept {
+    return {rows_.data(), l + 1 == A::layers ? row_count_ : 0};
+  }
+
   template <class Activations>
   static tape_workspace<model_type> carve(float* block, const batch_shape& shape, const open_sizes& sizes, Activations kept) {
     carver c{block};
@@ -169,6 +197,8 @@ class tape<model<A, Heads...>> {
 
   batch_shape capacity_;
   buffer<float> block_;
+  buffer<std::uint32_t> rows_;
+  std::size_t row_count_ = 0;
   tape_workspace<model_type> work_;
 };
 

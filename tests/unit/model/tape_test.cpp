@@ -16,6 +16,28 @@ bert::token_batch two_sequences() {
   for (const std::size_t position : {1u, 5u, 20u}) b.score(position);
   return b;
 }
+
+/// Computes nothing, but claims to read every row, so that the last layer computes them all.
+struct reader {
+  static constexpr bool reads_pooler = false;
+  template <class>
+  static constexpr auto parameters() {
+    return std::array<bert::parameter, 0>{};
+  }
+  template <class>
+  struct packed {};
+  template <class>
+  struct workspace {};
+  template <class A>
+  struct tape {
+    constexpr tape(bert::carver&, const bert::batch_shape&, const bert::open_sizes&) noexcept {}
+    template <bert::executor E>
+    void forward(const E&, const bert::head_parameters<const float>&, const bert::encoded&, const bert::step_noise&) noexcept {}
+    template <bert::executor E>
+    void backward(const E&, const bert::head_parameters<const float>&, const bert::head_parameters<float>&, const bert::encoded&,
+                  bert::matrix<float>, bert::matrix<float>, const bert::step_noise&) noexcept {}
+  };
+};
 }  // namespace
 
 static_assert(bert::tape_bytes<model_type>({.sequences = 2, .tokens = 64}) > bert::tape_bytes<model_type>({.sequences = 2, .tokens = 32}));
@@ -71,6 +93,25 @@ TEST_CASE("a tape that computes activations again gives the bits of one that kee
   CHECK(gradients_of(bert::tape<model_type, bert::activations::recompute>(batch.shape(), model.sizes())) == kept);
   CHECK(gradients_of(bert::tape<model_type>(batch.shape(), model.sizes())) == kept);
   CHECK(std::count(kept.begin(), kept.end(), 0.0f) < static_cast<std::ptrdiff_t>(kept.size() / 2));
+}
+
+TEST_CASE("rows of the last layer that no head reads are left out, and change no bit of any logit or gradient") {
+  using everywhere = bert::model<support::pocket, bert::heads::masked_lm, bert::heads::next_sentence, reader>;
+  static_assert(!bert::reads_all_rows<bert::heads::masked_lm> && !bert::reads_all_rows<bert::heads::next_sentence> && bert::reads_all_rows<reader>);
+  const auto batch = two_sequences();
+  const auto results = [&]<class Model>(const Model& model) {
+    bert::tape<Model> tape(batch.shape(), model.sizes());
+    std::vector<float> out(model.block().size());
+    tape.forward(bert::execution::threads{2}, model, batch);
+    const auto logits = tape.template head<bert::heads::masked_lm>().logits();
+    const std::vector<float> copy(logits.data, logits.data + logits.rows * logits.cols);
+    tape.backward(bert::execution::threads{2}, model, batch, out.data());  // the logits stand in for their own gradient
+    out.insert(out.end(), copy.begin(), copy.end());
+    return out;
+  };
+  const auto some = results(model_type::random({.stddev = 0.1f, .seed = 3})), all = results(everywhere::random({.stddev = 0.1f, .seed = 3}));
+  CHECK(some == all);
+  CHECK(std::count(some.begin(), some.end(), 0.0f) < static_cast<std::ptrdiff_t>(some.size() / 2));
 }
 
 TEST_CASE("gradients are written over whatever stood there, or added to it") {
