@@ -16,11 +16,11 @@ namespace {
 using namespace bert;
 using namespace bert::kernels;
 
-struct numbers {
+struct made_up {
   buffer<float> memory;
   matrix<float> view;
 
-  numbers(std::size_t rows, std::size_t cols, std::uint64_t seed, std::size_t gap = 0)
+  made_up(std::size_t rows, std::size_t cols, std::uint64_t seed, std::size_t gap = 0)
       : memory(rows * (cols + gap)), view(memory.data(), rows, cols, cols + gap) {
     random_stream random(seed, draw::user);
     for (auto& x : memory) x = random.uniform() * 2 - 1;
@@ -48,8 +48,8 @@ TEST_CASE("the gradient of a weight in bf16 has the bits of the plain loops for 
     CAPTURE(s.m);
     CAPTURE(s.n);
     CAPTURE(s.k);
-    const numbers a(s.k, s.m, 1, 3), b(s.k, s.n, 2, 1);
-    numbers expected(s.m, s.n, 3), c(s.m, s.n, 4, 9);
+    const made_up a(s.k, s.m, 1, 3), b(s.k, s.n, 2, 1);
+    made_up expected(s.m, s.n, 3), c(s.m, s.n, 4, 9);
     reference::gemm_transposed_bf16(a.read(), b.read(), expected.view);
     for (const std::size_t threads : {1u, 2u, 3u}) {
       const execution::threads run{threads};
@@ -64,8 +64,8 @@ TEST_CASE("a matrix packed as it lies has the bits of its transpose packed trans
   for (const auto& s : odd_shapes) {
     CAPTURE(s.n);
     CAPTURE(s.k);
-    const numbers b(s.k, s.n, 2, 5);
-    numbers turned(s.n, s.k, 3);
+    const made_up b(s.k, s.n, 2, 5);
+    made_up turned(s.n, s.k, 3);
     for (std::size_t i = 0; i < s.k; ++i)
       for (std::size_t j = 0; j < s.n; ++j) turned.view(j, i) = b.view(i, j);
     buffer<float> found(packed_bf16_size(s.k, s.n)), expected(packed_bf16_size(s.k, s.n));
