@@ -52,16 +52,17 @@ template <class Dot, std::size_t Rows, std::size_t Registers, class Last, class 
     else return in_register(load(right + j * lanes));
   };
   [&]<std::size_t... J>(std::index_sequence<J...>) __attribute__((always_inline)) {
-    const auto step = [&](auto pass, auto... row) {
+    const auto step = [&]<std::size_t Pass>(std::integral_constant<std::size_t, Pass>, auto... row) {
       unrolled<Rows>([&](auto i) {
-        const simd x = Dot::template part<decltype(pass)::value>(simd(left[i * a.row]));
+        const simd x = Dot::template part<Pass>(simd(left[i * a.row]));
         ((sums[i][J] = Dot::add(x, row, sums[i][J])), ...);
       });
     };
-    for (std::size_t k = 0; k < depth; ++k, left += a.depth, right += b.depth)
-      unrolled<Dot::passes>([&](auto pass) {
-        step(pass, Dot::template part<decltype(pass)::value>(at(std::integral_constant<std::size_t, J>{}))...);
-      });
+    for (std::size_t k = 0; k < depth; ++k, left += a.depth, right += b.depth) {
+      step(std::integral_constant<std::size_t, 0>{}, Dot::template part<0>(at(std::integral_constant<std::size_t, J>{}))...);
+      if constexpr (Dot::passes == 2)
+        step(std::integral_constant<std::size_t, 1>{}, Dot::template part<1>(at(std::integral_constant<std::size_t, J>{}))...);
+    }
   }
   (std::make_index_sequence<Registers>{});
   unrolled<Rows>([&](auto i) { unrolled<Registers>([&](auto j) { result(i, j, sums[i][j]); }); });

@@ -83,23 +83,30 @@ struct tile;
 /// sums[R, tile_cols] (+)= a[R, depth] b[depth, tile_cols], one Dot::add an element, step and pass, in order of depth.
 template <class Dot, class Walk, std::size_t... I>
 struct tile<Dot, Walk, std::index_sequence<I...>> {
+  static_assert(Dot::passes <= 2);
+  using sums_type = simd[sizeof...(I)][2];
+
+  template <std::size_t Pass>
+  [[gnu::always_inline]] static void pass(const Walk& walk, const float* b, sums_type& acc) noexcept {
+    const simd b0 = Dot::template part<Pass>(load(b)), b1 = Dot::template part<Pass>(load(b + lanes));
+    const auto row = [b0, b1](float element, simd(&s)[2]) {
+      const simd x = Dot::template part<Pass>(simd(element));
+      s[0] = Dot::add(x, b0, s[0]);
+      s[1] = Dot::add(x, b1, s[1]);
+    };
+    (row(walk.template get<I>(), acc[I]), ...);
+  }
+
   static void run(const float* a, std::size_t stride, const float* b, std::size_t depth, float* sums, bool resume,
                   const float* ahead) noexcept {
-    simd acc[sizeof...(I)][2];
+    sums_type acc;
     if (resume) ((acc[I][0] = load(sums + I * tile_cols), acc[I][1] = load(sums + I * tile_cols + lanes)), ...);
     else ((acc[I][0] = zero(), acc[I][1] = zero()), ...);
     Walk walk(a, stride);
     for (std::size_t k = 0; k < depth; ++k, b += tile_cols, ahead += 16) {
       prefetch(ahead);
-      unrolled<Dot::passes>([&](auto pass) {
-        const simd b0 = Dot::template part<pass>(load(b)), b1 = Dot::template part<pass>(load(b + lanes));
-        const auto row = [b0, b1](float element, simd(&s)[2]) {
-          const simd x = Dot::template part<decltype(pass)::value>(simd(element));
-          s[0] = Dot::add(x, b0, s[0]);
-          s[1] = Dot::add(x, b1, s[1]);
-        };
-        (row(walk.template get<I>(), acc[I]), ...);
-      });
+      pass<0>(walk, b, acc);
+      if constexpr (Dot::passes == 2) pass<1>(walk, b, acc);
       walk.next();
     }
     ((store(sums + I * tile_cols, acc[I][0]), store(sums + I * tile_cols + lanes, acc[I][1])), ...);
