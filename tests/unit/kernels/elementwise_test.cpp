@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -26,6 +27,25 @@ TEST_CASE("adding one matrix to another leaves what lies between rows alone") {
   array<float> x(5 * 9, 2.0f), y(5 * 9, 1.0f);
   kernels::add_in_place(execution::serial{}, matrix<const float>{x.data(), 5, 7, 9}, matrix<float>{y.data(), 5, 7, 9});
   for (std::size_t i = 0; i < y.size(); ++i) CHECK(y[i] == (i % 9 < 7 ? 3.0f : 1.0f));
+}
+
+TEST_CASE("rows gathered and scattered stand where they stood, and no other row is touched") {
+  const std::size_t cols = 37;
+  const auto x = random_arrays<float>({20 * cols}, 3)[0];
+  const std::vector<std::uint32_t> rows{0, 3, 4, 19};
+  array<float> some(rows.size() * cols), y(20 * cols, 7.0f);
+  const matrix<const float> from{x.data(), 20, cols};
+  kernels::gather_rows(execution::threads{2}, from, rows, matrix<float>{some.data(), rows.size(), cols});
+  kernels::scatter_rows(execution::threads{2}, matrix<const float>{some.data(), rows.size(), cols}, rows, matrix<float>{y.data(), 20, cols});
+  for (std::size_t i = 0; i < 20; ++i)
+    for (std::size_t j = 0; j < cols; ++j) CHECK(y[i * cols + j] == (std::find(rows.begin(), rows.end(), i) == rows.end() ? 7.0f : x[i * cols + j]));
+}
+
+TEST_CASE("clearing leaves zeros and touches nothing beyond") {
+  array<float> x(300'001, 3.0f);
+  kernels::clear(execution::threads{2}, std::span(x).first(300'000));
+  CHECK(std::count(x.begin(), x.end(), 0.0f) == 300'000);
+  CHECK(x.back() == 3.0f);
 }
 
 TEST_CASE("the squared norm is right to 1e-6 and the same bits for one, two and three threads") {
