@@ -12,6 +12,7 @@
 #include "bert/kernels/gemm.hpp"
 #include "bert/kernels/gemm_bf16.hpp"
 #include "bert/kernels/gemm_int8.hpp"
+#include "bert/kernels/gradient_bf16.hpp"
 #include "peak.hpp"
 
 namespace {
@@ -136,6 +137,22 @@ void quantise_rows(benchmark::State& state, const shape& s, std::size_t width) {
   state.counters["GB/s"] = 5e-9 * static_cast<double>(s.m * s.k) / watch.median();
 }
 
+// The same in bf16, with what training does before each: both operands rounded and turned into pairs.
+void weight_gradient_bf16(benchmark::State& state, const shape& s, std::size_t width) {
+  const execution::threads run{width};
+  const auto d_y = numbers(s.m * s.n, 1), x = numbers(s.m * s.k, 2);
+  buffer<float> c(s.n * s.k), left(bf16_pairs_of(s.m) * s.n), right(packed_bf16_size(s.m, s.k));
+  double peak = bench::peak_bf16_flops(run);
+  bench::stopwatch watch;
+  for (auto _ : state)
+    watch.time([&] {
+      const auto b = pack_bf16(run, matrix<const float>(x.data(), s.m, s.k), right.data());
+      gemm_transposed(run, pair_rows(run, matrix<const float>(d_y.data(), s.m, s.n), left.data()), b, epilogue::add{{c.data(), s.n, s.k}});
+    });
+  peak = bench::peak_bf16_flops(run);
+  report(state, watch, s, peak);
+}
+
 // Time of packing as a share of the product that uses it once, and bytes moved.
 template <bool Transposed>
 void packing(benchmark::State& state, const shape& s, std::size_t width) {
@@ -183,6 +200,8 @@ int main(int argc, char** argv) {
     for (const auto& s : shapes) add(std::string("quantise/") + s.name, quantise_rows, s);
     for (const auto& s : shapes)
       if (s.m >= 512) add(std::string("weight_gradient/") + s.name, weight_gradient, s);
+    for (const auto& s : shapes)
+      if (s.m >= 512) add(std::string("weight_gradient_bf16/") + s.name, weight_gradient_bf16, s);
     for (const auto& s : shapes)
       if (s.m >= 512) {
         add(std::string("pack/") + s.name, packing<false>, s);

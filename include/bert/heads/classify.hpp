@@ -30,6 +30,7 @@ struct regress : pooled_linear<"classifier.weight", "classifier.bias", 1, true> 
 /// No tensors of its own: its output is the pooler's, as BertModel returns it.
 struct pooled {
   static constexpr bool reads_pooler = true;
+  static constexpr bool reads_all_rows = false;
 
   template <class>
   static constexpr auto parameters() {

@@ -4,6 +4,7 @@
 //   t = norm(activation(hidden[scored,:] Wt^T + bt));  logits = t E^T + b,  E the token embeddings
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 
@@ -14,6 +15,7 @@ namespace bert::heads {
 struct masked_lm {
   static constexpr bool reads_pooler = false;
   static constexpr bool reads_scored = true;
+  static constexpr bool reads_all_rows = false;
 
   enum place : std::size_t { bias, dense_weight, dense_bias, norm_gain, norm_bias };
 
@@ -95,7 +97,7 @@ struct masked_lm {
         : vocab_(static_cast<std::size_t>(sizes.vocab)), hidden_(c.take(s.scored * h)), before_(c.take(s.scored * h)),
           dense_(c.take(s.scored * h)), normed_(c.take(s.scored * h)), mean_(c.take(s.scored)), rstd_(c.take(s.scored)),
           d_(c.take(s.scored * h)), logits_(c.take(s.scored * vocab_)),
-          packed_(c.take(std::max(layers::linear_scratch(s.scored, h, vocab_), layers::linear_scratch(s.scored, h, h)))) {}
+          packed_(c.take(std::max(layers::linear_scratch(s.scored, h, std::min(chunk, vocab_)), layers::linear_scratch(s.scored, h, h)))) {}
 
     [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, vocab_}; }
 
@@ -108,7 +110,9 @@ struct masked_lm {
       layers::linear_forward(e, hidden, p.weight(place::dense_weight),
                              kernels::epilogue::bias_activation<typename A::activation>{dense, p[place::dense_bias], before}, packed_);
       kernels::layer_norm(e, dense, p[place::norm_gain], p[place::norm_bias], A::norm_epsilon, normed, mean_, rstd_);
-      layers::linear_forward(e, normed, p.word, kernels::epilogue::bias{logits(), p[place::bias]}, packed_);
+      for_each_chunk([&](std::size_t first, std::size_t count) {
+        layers::linear_forward(e, normed, p.word.block(first, count), kernels::epilogue::bias{logits().columns(first, count), p[place::bias] + first}, packed_);
+      });
     }
 
     template <executor E>
@@ -116,7 +120,11 @@ struct masked_lm {
                   matrix<float>, const step_noise&) noexcept {
       if (rows_ == 0) return;
       const matrix<float> hidden{hidden_, rows_, h}, before{before_, rows_, h}, dense{dense_, rows_, h}, normed{normed_, rows_, h}, d{d_, rows_, h};
-      layers::linear_backward(e, normed, p.word, logits(), g.word, g[place::bias], kernels::epilogue::store{d}, packed_);
+      for_each_chunk([&](std::size_t first, std::size_t count) {
+        const kernels::epilogue::add sum{d, first == 0 ? kernels::gradients::written : kernels::gradients::added};
+        layers::linear_backward(e, normed, p.word.block(first, count), logits().columns(first, count), g.word.block(first, count),
+                                g[place::bias] + first, sum, packed_);
+      });
       kernels::layer_norm_backward(e, dense, p[place::norm_gain], mean_, rstd_, d, d, g[place::norm_gain], g[place::norm_bias]);
       kernels::activate_backward<typename A::activation>(e, before, d);
       layers::linear_backward(e, hidden, p.weight(place::dense_weight), d, g.weight(place::dense_weight), g[place::dense_bias],
@@ -125,6 +133,15 @@ struct masked_lm {
     }
 
    private:
+    /// Pieces of the vocabulary at a time: their packed embeddings, 2 MB, stay in the second-level caches, and their logits in the
+    /// third between the products that read them. By H alone, as the order of the sums over pieces depends on it.
+    static constexpr std::size_t chunk = std::clamp<std::size_t>(524'288 / h / 64 * 64, 64, 2048);
+
+    template <class Body>
+    void for_each_chunk(Body&& body) const noexcept {
+      for (std::size_t first = 0; first < vocab_; first += chunk) body(first, std::min(chunk, vocab_ - first));
+    }
+
     std::size_t vocab_, rows_ = 0;
     float *hidden_, *before_, *dense_, *normed_, *mean_, *rstd_, *d_, *logits_, *packed_;
   };

@@ -18,6 +18,7 @@ namespace bert::heads {
 template <fixed_string Weight, fixed_string Bias, int Outputs, bool Dropout>
 struct pooled_linear {
   static constexpr bool reads_pooler = true;
+  static constexpr bool reads_all_rows = false;
   static constexpr int outputs = Outputs;
 
   template <class A>

@@ -56,6 +56,12 @@ void gather_rows(const E& e, matrix<const float> x, std::span<const std::uint32_
   for_each_row(e, rows.size(), x.cols, [&](std::size_t r) { std::copy_n(x.row(rows[r]), x.cols, y.row(r)); });
 }
 
+/// y[rows[r],:] = x[r,:]; writes those rows of `y`. `rows` are distinct.
+template <executor E>
+void scatter_rows(const E& e, matrix<const float> x, std::span<const std::uint32_t> rows, matrix<float> y) noexcept {
+  for_each_row(e, rows.size(), x.cols, [&](std::size_t r) { std::copy_n(x.row(r), x.cols, y.row(rows[r])); });
+}
+
 /// d_x[rows[r],:] += d_y[r,:]; adds. `rows` are distinct.
 template <executor E>
 void scatter_add_rows(const E& e, matrix<const float> d_y, std::span<const std::uint32_t> rows, matrix<float> d_x) noexcept {
@@ -130,6 +136,12 @@ template <executor E>
   double total = 0;
   for (std::size_t p = 0; p < used; ++p) total += partial[p];
   return total;
+}
+
+/// x = 0; 512 KB at a time, as little else is done to them.
+template <executor E>
+void clear(const E& e, std::span<float> x) noexcept {
+  for_each_range(e, x.size(), std::size_t{1} << 17, [&](std::size_t first, std::size_t last) { std::fill(x.begin() + static_cast<std::ptrdiff_t>(first), x.begin() + static_cast<std::ptrdiff_t>(last), 0.0f); });
 }
 
 /// x *= factor

@@ -37,6 +37,8 @@ packed_bf16 pack_transposed_bf16(const E& run, matrix<const float> w, float* out
         simd square[lanes];
         for (std::size_t r = 0; r < lanes; ++r) {
           const std::size_t row = p * tile_cols + half + r;
+          const float* later = w.data + row * w.stride + 2 * i + 128;  // rows far apart, which no hardware foresees
+          for (std::size_t j = 0; j < 2 * lanes; j += alignment / sizeof(float)) prefetch(later + j);
           if (row < n)
             for_each_register(std::min(2 * lanes, w.cols - 2 * i),
                               [&](std::size_t j, auto extent) { store(rounded[r] + j, load(w.row(row) + 2 * i + j, extent), extent); });

@@ -45,7 +45,7 @@ packed pack(const E& run, matrix<const float> b, float* out) noexcept {
           float* to = out + (p * k + i) * tile_cols;
           const float* from = b.row(i) + p * tile_cols;
           if (left >= tile_cols) {
-            prefetch(from + strip * b.stride);
+            for (std::size_t j = 0; j < tile_cols; j += alignment / sizeof(float)) prefetch(from + strip * b.stride + j);
             store(to, load(from));
             store(to + lanes, load(from + lanes));
           } else {

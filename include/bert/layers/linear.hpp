@@ -1,21 +1,54 @@
-// y = x W^T + b: a weight packed for inference, and the backward pass.
+// y = x W^T + b in training, forward and backward, in f32 or with products in bf16.
 // Layer: layers. Test: tests/unit/layers/linear_test.cpp
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
+#include <utility>
 
 #include "bert/core/execution.hpp"
 #include "bert/kernels/elementwise.hpp"
 #include "bert/kernels/epilogue.hpp"
 #include "bert/kernels/gemm.hpp"
+#include "bert/kernels/gradient_bf16.hpp"
+#include "bert/layers/precision_bf16.hpp"
 #include "bert/tensor/view.hpp"
+
+namespace bert {
+
+/// In what numbers the products of training can be computed, forward and backward. Weights, gradients, moments, sums and all that is no
+/// product of a linear layer are f32 in either.
+template <class P>
+concept training_precision = std::same_as<P, precision::f32> || std::same_as<P, precision::bf16>;
+
+}  // namespace bert
 
 namespace bert::layers {
 
-/// Floats of scratch that `linear_forward` and `linear_backward` need for N rows, `in` inputs and `out` outputs.
+/// An executor that carries the precision of the linear layers' products: it goes wherever an executor goes, so heads need not know.
+template <training_precision P, executor E>
+struct in_precision {
+  using products = P;
+  E run;
+
+  template <class Body>
+  void parallel_for(std::size_t count, Body&& body) const {
+    run.parallel_for(count, std::forward<Body>(body));
+  }
+  [[nodiscard]] std::size_t width() const noexcept { return run.width(); }
+};
+
+template <class E>
+inline constexpr bool products_in_bf16 = requires { requires std::same_as<typename E::products, precision::bf16>; };
+
+/// Floats of scratch that `linear_forward` and `linear_backward` need for N rows, `in` inputs and `out` outputs in any precision: a
+/// packed operand in f32; in bf16, both at half the size.
 [[nodiscard]] constexpr std::size_t linear_scratch(std::size_t n, std::size_t in, std::size_t out) noexcept {
-  return std::max({kernels::packed_size(in, out), kernels::packed_size(out, in), kernels::packed_size(n, in)});
+  using kernels::bf16_pairs_of, kernels::packed_bf16_size;
+  return std::max({kernels::packed_size(in, out), kernels::packed_size(out, in), kernels::packed_size(n, in),
+                   packed_bf16_size(in, out) + n * bf16_pairs_of(in), packed_bf16_size(out, in) + n * bf16_pairs_of(out),
+                   packed_bf16_size(n, in) + bf16_pairs_of(n) * out});
 }
 
 /// epilogue(x W^T)
@@ -23,18 +56,48 @@ namespace bert::layers {
 /// `x` [N, in], `w` [out, in]; packs `w` into `scratch` on the way, as training must: weights change every step.
 template <executor E, class Epilogue>
 void linear_forward(const E& e, matrix<const float> x, matrix<const float> w, const Epilogue& epilogue, float* scratch) noexcept {
-  kernels::gemm(e, x, kernels::pack_transposed(e, w, scratch), epilogue);
+  if constexpr (products_in_bf16<E>) {
+    using bf16 = precision::bf16;
+    const auto packed = bf16::pack(e, w, scratch);
+    bf16::multiply(e, bf16::convert(e, x, scratch + bf16::weight_size(w.cols, w.rows)), packed, epilogue);
+  } else {
+    kernels::gemm(e, x, kernels::pack_transposed(e, w, scratch), epilogue);
+  }
 }
 
-/// d_b += sum_n d_y[n,:],  d_W += d_y^T x,  d_x = epilogue(d_y W)
+/// d_b += sum_n d_y[n,:],  d_W += d_y^T x
 ///
-/// `d_y` [N, out]; adds to `d_w` [out, in] and `d_b` [out]; what becomes of d_x is the epilogue's.
+/// `d_y` [N, out], `x` [N, in]; adds to `d_b` [out], adds to or writes `d_w` [out, in].
+template <executor E>
+void linear_weight_gradient(const E& e, matrix<const float> x, matrix<const float> d_y, matrix<float> d_w, float* d_b, float* scratch,
+                            kernels::gradients how = kernels::gradients::added) noexcept {
+  kernels::column_sums(e, d_y, d_b);
+  const kernels::epilogue::add out{d_w, how};
+  if constexpr (products_in_bf16<E>) {
+    const auto packed = kernels::pack_bf16(e, x, scratch);
+    kernels::gemm_transposed(e, kernels::pair_rows(e, d_y, scratch + kernels::packed_bf16_size(x.rows, x.cols)), packed, out);
+  } else {
+    kernels::gemm_transposed(e, d_y, kernels::pack(e, x, scratch), out);
+  }
+}
+
+/// epilogue(d_y W), the gradient by x
+template <executor E, class Epilogue>
+void linear_input_gradient(const E& e, matrix<const float> w, matrix<const float> d_y, const Epilogue& epilogue, float* scratch) noexcept {
+  if constexpr (products_in_bf16<E>) {
+    const auto packed = kernels::pack_bf16(e, w, scratch);
+    kernels::gemm(e, precision::bf16::convert(e, d_y, scratch + kernels::packed_bf16_size(w.rows, w.cols)).rows, packed, epilogue);
+  } else {
+    kernels::gemm(e, d_y, kernels::pack(e, w, scratch), epilogue);
+  }
+}
+
+/// Both, the weight's gradient first: what becomes of d_x is the epilogue's, and it may overwrite `x`.
 template <executor E, class Epilogue>
 void linear_backward(const E& e, matrix<const float> x, matrix<const float> w, matrix<const float> d_y, matrix<float> d_w, float* d_b,
-                     const Epilogue& epilogue, float* scratch) noexcept {
-  kernels::column_sums(e, d_y, d_b);
-  kernels::gemm_transposed(e, d_y, kernels::pack(e, x, scratch), kernels::epilogue::add{d_w});
-  kernels::gemm(e, d_y, kernels::pack(e, w, scratch), epilogue);
+                     const Epilogue& epilogue, float* scratch, kernels::gradients how = kernels::gradients::added) noexcept {
+  linear_weight_gradient(e, x, d_y, d_w, d_b, scratch, how);
+  linear_input_gradient(e, w, d_y, epilogue, scratch);
 }
 
 }  // namespace bert::layers

@@ -42,8 +42,9 @@ struct encoded {
   matrix<const float> pooled;
 };
 
-/// A head names its tensors, says whether it reads the pooler (and, with `reads_scored`, the scored positions), and brings three types for architecture A: `packed` (weights for
-/// inference), `workspace` (buffers of a session) and `tape` (buffers of a training step). docs/architecture.md shows how to write one.
+/// A head names its tensors, says whether it reads the pooler (and, with `reads_scored`, the scored positions; with `reads_all_rows` =
+/// false, no others in training but each sequence's first), and brings three types for architecture A: `packed` (weights for inference),
+/// `workspace` (buffers of a session) and `tape` (buffers of a training step). docs/architecture.md shows how to write one.
 template <class H, class A>
 concept head_for = requires {
   H::template parameters<A>().size();

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <filesystem>
 #include <iterator>
@@ -51,15 +52,20 @@ struct keep_options {
   std::uint64_t every = 1'000;  ///< steps between two writings; the end of the run is written too
 };
 
-/// Trains `model` on an objective. The same seed gives the same bytes whatever the number of threads, and a run that
-/// was cut and resumed ends with the same bytes as one that was not.
-template <class Model, class Objective, class Optimiser, schedules::schedule Schedule, executor E = execution::serial>
+/// Trains `model` on an objective. The same seed gives the same bytes whatever the number of threads, and a run that was cut and
+/// resumed ends with the same bytes as one that was not.
+///
+/// `Activations`: `activations::keep`, or `recompute`, which trades speed for most of the tape's memory and changes no bit.
+/// `Precision`: `precision::f32`, or `bf16` for the linear layers' products; parameters, gradients and moments are f32 either way.
+template <class Model, class Objective, class Optimiser, schedules::schedule Schedule, executor E = execution::serial,
+          activation_policy Activations = activations::keep, training_precision Precision = precision::f32>
 class trainer {
   static_assert(ensure<objectives::objective_for<Objective, Model>, facts<Objective, Model>>,
                 "bert::trainer: the objective needs a head that the model does not have; make the model with bert::model_for<Architecture, Objective>");
 
  public:
-  trainer(Model& model, Objective objective, Optimiser optimiser, Schedule schedule, training_options options = {}, E e = {})
+  trainer(Model& model, Objective objective, Optimiser optimiser, Schedule schedule, training_options options = {}, E e = {},
+          Activations = {}, Precision = {})
       : model_(&model), objective_(std::move(objective)), optimiser_(std::move(optimiser)), schedule_(std::move(schedule)),
         options_(options), executor_(std::move(e)), gradients_(model.block().size()), moments_(model.block().size()) {
     if (options_.accumulate == 0 || !(options_.dropout >= 0 && options_.dropout < 1) ||
@@ -117,7 +123,7 @@ class trainer {
     trainer* trainer_;
     const Source* source_;
     typename Objective::work work_;
-    tape<Model> tape_;
+    tape<Model, Activations> tape_;
     training_batch raw_;
     step_report report_;
   };
@@ -144,9 +150,9 @@ class trainer {
       random_stream keys(options_.seed, draw::dropout, number);
       const std::uint64_t low = keys(), high = keys();
       const step_noise noise{options_.dropout, options_.attention_dropout, high << 32 | low};
-      s.tape_.forward(executor_, *model_, batch, noise);
+      s.tape_.forward(in_precision(), *model_, batch, noise);
       report.parts += objective_.score(executor_, s.raw_, s.work_, s.tape_, 1.0f / static_cast<float>(options_.accumulate));
-      s.tape_.backward(executor_, *model_, batch, gradients_.data(), noise);
+      s.tape_.backward(in_precision(), *model_, batch, gradients_.data(), noise, i == 0 ? gradients::written : gradients::added);
       tokens += batch.tokens();
       report.epoch = s.raw_.epoch;
     }
@@ -154,7 +160,6 @@ class trainer {
     report.rate = schedule_.rate(done_);
     report.gradient_norm = optimiser_.apply(executor_, *model_, gradients_.span(), moments_,
                                             optim::rates{report.rate, report.rate * options_.head_rate}, done_);
-    clear_gradients();
     report.index = ++done_;
     if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm))
       throw error({cat("bert::trainer, step ", done_), "a finite loss", cat("loss ", report.loss, ", gradient norm ", report.gradient_norm),
@@ -164,11 +169,9 @@ class trainer {
     report.tokens_per_second = static_cast<double>(tokens) / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
-  void clear_gradients() noexcept {
-    constexpr std::size_t chunk = std::size_t{1} << 16;
-    executor_.parallel_for((gradients_.size() + chunk - 1) / chunk, [&](std::size_t i) {
-      std::fill(gradients_.begin() + i * chunk, gradients_.begin() + std::min(gradients_.size(), (i + 1) * chunk), 0.0f);
-    });
+  [[nodiscard]] auto in_precision() const noexcept {
+    if constexpr (std::same_as<Precision, precision::f32>) return executor_;
+    else return layers::in_precision<Precision, E>{executor_};
   }
 
   [[nodiscard]] training::state_blocks blocks() noexcept {
@@ -179,7 +182,7 @@ class trainer {
   [[nodiscard]] std::string describe() const {
     return cat(optimiser_.describe(), " peak=", schedule_.peak, " warmup=", schedule_.warmup, " total=", schedule_.total, " seed=", options_.seed,
                " dropout=", options_.dropout, "/", options_.attention_dropout, " accumulate=", options_.accumulate,
-               " head_rate=", options_.head_rate, " parameters=", model_->count());
+               " head_rate=", options_.head_rate, std::same_as<Precision, precision::f32> ? "" : " products=bf16", " parameters=", model_->count());
   }
 
   Model* model_;

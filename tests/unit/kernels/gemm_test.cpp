@@ -231,8 +231,15 @@ TEST_CASE("every epilogue is its formula") {
     CHECK(matches([&](auto i, auto j) { return z(i, j) * z(i, j); }));
     gemm(run, a.view, right, epilogue::bias_residual{c.view, offset.view.data, residual.view});
     CHECK(matches([&](auto i, auto j) { return z(i, j) + residual.view(i, j); }));
+    gemm(run, a.view, right, epilogue::add{c.view, gradients::written});
+    CHECK(same_bits(c.view, acc.view));
     gemm(run, a.view, right, epilogue::activation_gradient<square>{c.view, pre.view});
-    CHECK(matches([&](auto i, auto j) { return acc.view(i, j) * 2 * pre.view(i, j); }));
+    CHECK(matches([&](auto i, auto j) { return acc.view(i, j) * 2 * z(i, j); }));
+    bool value_took_its_place = true;
+    for (std::size_t i = 0; i < m; ++i)
+      for (std::size_t j = 0; j < n; ++j)
+        value_took_its_place = value_took_its_place && std::abs(pre.view(i, j) - z(i, j) * z(i, j)) <= 1e-6f * (1 + z(i, j) * z(i, j));
+    CHECK(value_took_its_place);
     gemm(run, a.view, right, epilogue::store{pre.view});
     CHECK(same_bits(pre.view, acc.view));
   }

@@ -12,7 +12,7 @@ namespace {
 std::vector<float> numbers(std::size_t n, std::uint64_t seed) {
   bert::random_stream random(seed, bert::draw::user);
   std::vector<float> out(n);
-  for (float& x : out) x = random.normal();
+  for (float& x : out) x = bert::to_float(bert::to_bf16(random.normal()));  // so that rounding to bf16 changes nothing
   return out;
 }
 
@@ -20,9 +20,8 @@ struct shape {
   std::size_t n, in, out;
 };
 
-}  // namespace
-
-TEST_CASE("forward and backward are the sums that the formulas say, at sizes that fill no vector") {
+template <class E>
+void check_sums(const E& e) {
   for (const auto& size : {shape{1, 1, 1}, shape{3, 7, 5}, shape{19, 72, 200}, shape{40, 33, 2}}) {
     const std::size_t n = size.n, in = size.in, out = size.out;  // clang 14 captures no structured binding
     CAPTURE(n);
@@ -31,7 +30,6 @@ TEST_CASE("forward and backward are the sums that the formulas say, at sizes tha
     std::vector<float> y(n * out), d_x(n * in), d_w(out * in, 0.5f), d_b(out, 0.25f);
     bert::buffer<float> scratch(bert::layers::linear_scratch(n, in, out));
     const bert::matrix<const float> mx{x.data(), n, in}, mw{w.data(), out, in};
-    const bert::execution::serial e;
     bert::layers::linear_forward(e, mx, mw, bert::kernels::epilogue::bias{{y.data(), n, out}, b.data()}, scratch.data());
     bert::layers::linear_backward(e, mx, mw, bert::matrix<const float>{d_y.data(), n, out}, bert::matrix<float>{d_w.data(), out, in}, d_b.data(),
                                   bert::kernels::epilogue::store{{d_x.data(), n, in}}, scratch.data());
@@ -57,4 +55,14 @@ TEST_CASE("forward and backward are the sums that the formulas say, at sizes tha
         CHECK(std::abs(static_cast<double>(d_x[i * in + k]) - sum) < 1e-4);
       }
   }
+}
+
+}  // namespace
+
+TEST_CASE("forward and backward are the sums that the formulas say, at sizes that fill no vector") {
+  check_sums(bert::execution::serial{});
+}
+TEST_CASE("with products in bf16, forward and backward are the same sums of rounded numbers") {
+  check_sums(bert::layers::in_precision<bert::precision::bf16, bert::execution::serial>{});
+  check_sums(bert::layers::in_precision<bert::precision::bf16, bert::execution::threads>{bert::execution::threads{2}});
 }

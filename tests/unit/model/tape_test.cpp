@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "../../support/small_models.hpp"
+#include "bert/model/presets.hpp"
 
 namespace {
 using model_type = bert::model<support::pocket, bert::heads::masked_lm, bert::heads::next_sentence>;
@@ -15,9 +16,37 @@ bert::token_batch two_sequences() {
   for (const std::size_t position : {1u, 5u, 20u}) b.score(position);
   return b;
 }
+
+/// Computes nothing, but claims to read every row, so that the last layer computes them all.
+struct reader {
+  static constexpr bool reads_pooler = false;
+  template <class>
+  static constexpr auto parameters() {
+    return std::array<bert::parameter, 0>{};
+  }
+  template <class>
+  struct packed {};
+  template <class>
+  struct workspace {};
+  template <class A>
+  struct tape {
+    constexpr tape(bert::carver&, const bert::batch_shape&, const bert::open_sizes&) noexcept {}
+    template <bert::executor E>
+    void forward(const E&, const bert::head_parameters<const float>&, const bert::encoded&, const bert::step_noise&) noexcept {}
+    template <bert::executor E>
+    void backward(const E&, const bert::head_parameters<const float>&, const bert::head_parameters<float>&, const bert::encoded&,
+                  bert::matrix<float>, bert::matrix<float>, const bert::step_noise&) noexcept {}
+  };
+};
 }  // namespace
 
 static_assert(bert::tape_bytes<model_type>({.sequences = 2, .tokens = 64}) > bert::tape_bytes<model_type>({.sequences = 2, .tokens = 32}));
+
+// A step of bert-base on 8 x 128 tokens, beside 1.76 GB of weights, gradients and moments.
+using base = bert::model<bert::arch::base_uncased, bert::heads::masked_lm, bert::heads::next_sentence>;
+constexpr bert::batch_shape eight_by_128{.sequences = 8, .tokens = 1024, .scored = 154, .longest = 128};
+static_assert(bert::tape_bytes<base>(eight_by_128) < 560'000'000);
+static_assert(bert::tape_bytes<base, bert::activations::recompute>(eight_by_128) < 150'000'000);
 
 TEST_CASE("without dropout the tape's logits are the bits of a session's") {
   const auto model = model_type::random({.stddev = 0.1f, .seed = 3});
@@ -48,6 +77,59 @@ TEST_CASE("backward adds: twice gives twice the gradient") {
   pass(twice);
   pass(twice);
   for (std::size_t i = 0; i < once.size(); ++i) CHECK(twice[i] == doctest::Approx(2.0 * static_cast<double>(once[i])).epsilon(1e-3));
+}
+
+TEST_CASE("a tape that computes activations again gives the bits of one that keeps them, dropout on") {
+  const auto model = model_type::random({.stddev = 0.1f, .seed = 3});
+  const auto batch = two_sequences();
+  const auto gradients_of = [&](auto tape) {
+    const bert::step_noise noise{0.1f, 0.1f, 77};
+    bert::buffer<float> out(model.block().size());
+    tape.forward(bert::execution::threads{2}, model, batch, noise);
+    tape.backward(bert::execution::threads{2}, model, batch, out.data(), noise);
+    return std::vector<float>(out.begin(), out.end());
+  };
+  const auto kept = gradients_of(bert::tape<model_type, bert::activations::keep>(batch.shape(), model.sizes()));
+  CHECK(gradients_of(bert::tape<model_type, bert::activations::recompute>(batch.shape(), model.sizes())) == kept);
+  CHECK(gradients_of(bert::tape<model_type>(batch.shape(), model.sizes())) == kept);
+  CHECK(std::count(kept.begin(), kept.end(), 0.0f) < static_cast<std::ptrdiff_t>(kept.size() / 2));
+}
+
+TEST_CASE("rows of the last layer that no head reads are left out, and change no bit of any logit or gradient") {
+  using everywhere = bert::model<support::pocket, bert::heads::masked_lm, bert::heads::next_sentence, reader>;
+  static_assert(!bert::reads_all_rows<bert::heads::masked_lm> && !bert::reads_all_rows<bert::heads::next_sentence> && bert::reads_all_rows<reader>);
+  const auto batch = two_sequences();
+  const auto results = [&]<class Model>(const Model& model) {
+    bert::tape<Model> tape(batch.shape(), model.sizes());
+    std::vector<float> out(model.block().size());
+    tape.forward(bert::execution::threads{2}, model, batch);
+    const auto logits = tape.template head<bert::heads::masked_lm>().logits();
+    const std::vector<float> copy(logits.data, logits.data + logits.rows * logits.cols);
+    tape.backward(bert::execution::threads{2}, model, batch, out.data());  // the logits stand in for their own gradient
+    out.insert(out.end(), copy.begin(), copy.end());
+    return out;
+  };
+  const auto some = results(model_type::random({.stddev = 0.1f, .seed = 3})), all = results(everywhere::random({.stddev = 0.1f, .seed = 3}));
+  CHECK(some == all);
+  CHECK(std::count(some.begin(), some.end(), 0.0f) < static_cast<std::ptrdiff_t>(some.size() / 2));
+}
+
+TEST_CASE("gradients are written over whatever stood there, or added to it") {
+  const auto model = model_type::random({.stddev = 0.1f, .seed = 3});
+  const auto batch = two_sequences();
+  bert::tape<model_type> tape(batch.shape(), model.sizes());
+  const auto pass = [&](float start, bert::gradients how) {
+    bert::buffer<float> out(model.block().size());
+    std::fill(out.begin(), out.end(), start);
+    tape.forward(bert::execution::serial{}, model, batch);
+    tape.backward(bert::execution::serial{}, model, batch, out.data(), {}, how);
+    std::vector<float> values;  // without the gaps between tensors
+    for (const auto& p : model.table()) values.insert(values.end(), out.begin() + p.offset, out.begin() + p.offset + p.count());
+    return values;
+  };
+  const auto added = pass(0.0f, bert::gradients::added);
+  CHECK(pass(7.0f, bert::gradients::written) == added);
+  CHECK(pass(7.0f, bert::gradients::added) != added);
 }
 
 TEST_CASE("dropout changes the logits, the same key the same way, and rate 0 not at all") {

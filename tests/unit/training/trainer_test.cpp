@@ -20,9 +20,9 @@ static_assert(std::same_as<model_type, bert::model<pocket, bert::heads::masked_l
 
 const support::made_up_source source;
 
-template <class E>
-auto make_trainer(model_type& m, const E& e, bert::training_options options = {.seed = 11}) {
-  return bert::trainer{m, objective{}, bert::optim::adamw{}, bert::schedules::warmup_linear{.peak = 3e-3f, .warmup = 4, .total = 20}, options, e};
+template <class E, class Activations = bert::activations::keep, class Precision = bert::precision::f32>
+auto make_trainer(model_type& m, const E& e, bert::training_options options = {.seed = 11}, Activations kept = {}, Precision p = {}) {
+  return bert::trainer{m, objective{}, bert::optim::adamw{}, bert::schedules::warmup_linear{.peak = 3e-3f, .warmup = 4, .total = 20}, options, e, kept, p};
 }
 
 template <class Trainer>
@@ -33,9 +33,10 @@ std::uint64_t take(Trainer& t, std::uint64_t steps) {
   return last;
 }
 
-std::vector<float> trained(std::size_t threads, bert::training_options options = {.seed = 11}) {
+template <class Activations = bert::activations::keep, class Precision = bert::precision::f32>
+std::vector<float> trained(std::size_t threads, bert::training_options options = {.seed = 11}, Activations kept = {}, Precision p = {}) {
   auto m = model_type::random({.stddev = 0.1f, .seed = 1});
-  auto t = make_trainer(m, bert::execution::threads{threads}, options);
+  auto t = make_trainer(m, bert::execution::threads{threads}, options, kept, p);
   take(t, 20);
   return {m.block().begin(), m.block().end()};
 }
@@ -51,6 +52,19 @@ TEST_CASE("training gives the same bits with 1, 2 and 3 threads, dropout on") {
   CHECK(trained(2) == one);
   CHECK(trained(3) == one);
   CHECK(trained(1, {.seed = 12}) != one);
+}
+
+TEST_CASE("training with products in bf16 gives the same bits with 1 and 3 threads and with activations computed again") {
+  const bert::precision::bf16 bf16;
+  const auto one = trained(1, {.seed = 11}, bert::activations::keep{}, bf16);
+  CHECK(trained(3, {.seed = 11}, bert::activations::keep{}, bf16) == one);
+  CHECK(trained(2, {.seed = 11}, bert::activations::recompute{}, bf16) == one);
+  CHECK(trained(1) != one);
+}
+
+TEST_CASE("activations computed again train to the same bits as activations kept, accumulated batches too") {
+  const bert::training_options options{.seed = 11, .accumulate = 2};
+  CHECK(trained(2, options, bert::activations::recompute{}) == trained(1, options));
 }
 
 TEST_CASE("a run that was cut and resumed ends with the bits of one that was not") {
@@ -88,26 +102,41 @@ TEST_CASE("a state of other settings, another file or half a file is refused and
 }
 
 TEST_CASE("a training step allocates nothing after the first") {
-  auto m = model_type::random({.stddev = 0.1f, .seed = 1});
-  auto t = make_trainer(m, bert::execution::threads{2});
-  std::size_t before = 0;
-  for (const auto& step : t.over(source)) {
-    if (step.index == 1) before = support::allocations;
-    if (step.index == 20) CHECK(support::allocations == before);
-  }
+  const auto check = [](auto kept, auto precision) {
+    auto m = model_type::random({.stddev = 0.1f, .seed = 1});
+    auto t = make_trainer(m, bert::execution::threads{2}, {.seed = 11}, kept, precision);
+    std::size_t before = 0;
+    for (const auto& step : t.over(source)) {
+      if (step.index == 1) before = support::allocations;
+      if (step.index == 20) CHECK(support::allocations == before);
+    }
+  };
+  check(bert::activations::keep{}, bert::precision::f32{});
+  check(bert::activations::recompute{}, bert::precision::f32{});
+  check(bert::activations::keep{}, bert::precision::bf16{});
 }
 
-TEST_CASE("the loss falls on a set small enough to learn by heart") {
-  auto m = model_type::random({.stddev = 0.1f, .seed = 1});
-  const auto first = bert::measure(m, objective{}, source, {.seed = 5});
-  bert::trainer t{m, objective{}, bert::optim::adamw{}, bert::schedules::warmup_linear{.peak = 3e-3f, .warmup = 20, .total = 400},
-                  bert::training_options{.dropout = 0, .attention_dropout = 0}};
-  take(t, 400);
-  const auto last = bert::measure(m, objective{}, source, {.seed = 5});
-  CHECK(first["mlm"].mean() > 4.5);
-  CHECK(last["mlm"].mean() < first["mlm"].mean() - 1.0);
-  CHECK(last["nsp"].accuracy() > 0.9);
-  CHECK(last["mlm"].count == first["mlm"].count);
+TEST_CASE("the loss falls on a set small enough to learn by heart, with products in bf16 as in f32") {
+  const auto learn = [](auto precision) {
+    auto m = model_type::random({.stddev = 0.1f, .seed = 1});
+    const auto first = bert::measure(m, objective{}, source, {.seed = 5});
+    bert::trainer t{m,
+                    objective{},
+                    bert::optim::adamw{},
+                    bert::schedules::warmup_linear{.peak = 3e-3f, .warmup = 20, .total = 400},
+                    bert::training_options{.dropout = 0, .attention_dropout = 0},
+                    bert::execution::serial{},
+                    bert::activations::keep{},
+                    precision};
+    take(t, 400);
+    const auto last = bert::measure(m, objective{}, source, {.seed = 5});
+    CHECK(first["mlm"].mean() > 4.5);
+    CHECK(last["mlm"].mean() < first["mlm"].mean() - 1.0);
+    CHECK(last["nsp"].accuracy() > 0.9);
+    CHECK(last["mlm"].count == first["mlm"].count);
+    return last["mlm"].mean();
+  };
+  CHECK(learn(bert::precision::bf16{}) == doctest::Approx(learn(bert::precision::f32{})).epsilon(0.1));
 }
 
 TEST_CASE("two accumulated batches make the step of one batch of both, where every sequence weighs the same") {

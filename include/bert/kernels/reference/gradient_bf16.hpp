@@ -1,0 +1,24 @@
+// The products of bf16 in training as plain loops, in the order and with the roundings that the kernels promise.
+// Layer: kernels. Test: tests/unit/kernels/gradient_bf16_test.cpp
+#pragma once
+
+#include <cstddef>
+
+#include "bert/kernels/reference/gemm_bf16.hpp"
+#include "bert/tensor/view.hpp"
+
+namespace bert::kernels::reference {
+
+/// c[m,n] = sum over k of bf16(a[k,m]) bf16(b[k,n]), k = 1, 0, 3, 2, …, each sum rounded to f32; a [K, M], b [K, N]
+inline void gemm_transposed_bf16(matrix<const float> a, matrix<const float> b, matrix<float> c) noexcept {
+  for (std::size_t m = 0; m < a.cols; ++m)
+    for (std::size_t n = 0; n < b.cols; ++n) {
+      float sum = 0;
+      for (std::size_t k = 0; k < a.rows; k += 2)
+        for (const std::size_t i : {k + 1, k})
+          if (i < a.rows) sum += to_float(to_bf16_normal(a(i, m))) * to_float(to_bf16_normal(b(i, n)));  // the product is exact
+      c(m, n) = sum;
+    }
+}
+
+}  // namespace bert::kernels::reference
