@@ -1,11 +1,8 @@
 // Fine-tunes a classifier on a tab-separated file: one text or a pair of texts a line, and its label.
 //   finetune --model bert-base-uncased --train train.tsv --dev dev.tsv --epochs 3 --batch 32 --lr 3e-5 --out classifier
 #include <algorithm>
-#include <charconv>
 #include <iostream>
 #include <string>
-#include <string_view>
-#include <system_error>
 
 #include "architectures.hpp"
 #include "bert/data/tsv.hpp"
@@ -13,47 +10,28 @@
 #include "bert/pipeline/checkpoint.hpp"
 #include "bert/training/evaluate.hpp"
 #include "bert/training/fit.hpp"
+#include "columns.hpp"
 #include "support.hpp"
 
 namespace {
 
 struct settings {
-  std::string model, train, dev, out, text_column = "1", second_column, label_column = "-1";
-  int batch = 32, max_tokens = 128;
+  std::string model, train, dev, out;
+  support::columns columns;
+  int batch = 32;
   unsigned epochs = 3;
   std::uint64_t seed = 42, log_every = 100;
   std::size_t threads = std::thread::hardware_concurrency();
   float lr = 5e-5f, head_lr = 0, dropout = 0.1f, weight_decay = 0.01f, warmup = 0.1f;
-  bool pair = false, from_scratch = false;
+  bool from_scratch = false;
 };
-
-/// Numbers count from 1 on the command line, from 0 in the library; anything else is a name in the header.
-bert::data::column column(const std::string& text, const char* option, int shift = 0) {
-  int number = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failed != std::errc{} || end != text.data() + text.size()) return text;
-  if (number == 0) throw bert::error({option, "a column from 1 on, from -1 on for those at the end, or a name in the header", "0", {}});
-  return number > 0 ? number - 1 + shift : number + shift;
-}
-
-bert::data::tsv_options columns(const settings& s) {
-  bert::data::tsv_options o{.text_column = column(s.text_column, "--text-column"), .label_column = column(s.label_column, "--label-column"), .max_tokens = s.max_tokens};
-  if (!s.second_column.empty()) {
-    o.second_column = column(s.second_column, "--second-column");
-  } else if (s.pair) {
-    if (!o.text_column.name().empty())
-      throw bert::error({"--second-column", "the column of the pair's second text", "nothing", "name it, as --text-column names the first"});
-    o.second_column = column(s.text_column, "--text-column", 1);
-  }
-  return o;
-}
 
 template <class A>
 void finetune(const settings& s, const bert::checkpoint& files) {
   using classifier = bert::model<A, bert::heads::classify<bert::labels::dynamic_set>>;
   const bert::execution::threads threads{s.threads};
   const auto tokenizer = files.tokenizer();
-  auto options = columns(s);
+  auto options = s.columns.options();
   options.max_tokens = std::min(options.max_tokens, A::positions);
   const auto train = bert::data::tsv(s.train, tokenizer, options);
   const auto dev = bert::data::tsv(s.dev, tokenizer, train.names(), options);
@@ -124,10 +102,7 @@ int main(int argc, char** argv) {
   app.add_option("--train", s.train, "examples to learn from")->required();
   app.add_option("--dev", s.dev, "examples to measure on")->required();
   app.add_option("--out", s.out, "folder for the classifier; BertForSequenceClassification opens it");
-  app.add_flag("--pair", s.pair, "two texts a line");
-  app.add_option("--text-column", s.text_column, "of the text, or of the first of a pair");
-  app.add_option("--second-column", s.second_column, "of the second text of a pair; default: the one after --text-column");
-  app.add_option("--label-column", s.label_column, "of the label");
+  s.columns.add_to(app);
   app.add_option("--epochs", s.epochs, "times through the training file")->check(support::positive);
   app.add_option("--batch", s.batch, "examples a batch")->check(support::positive);
   app.add_option("--lr", s.lr, "peak learning rate")->check(support::positive);
@@ -135,7 +110,6 @@ int main(int argc, char** argv) {
   app.add_option("--warmup", s.warmup, "share of the steps until the peak")->check(CLI::Range(0.0, 1.0));
   app.add_option("--dropout", s.dropout, "of hidden vectors and attention")->check(CLI::Range(0.0, 0.9));
   app.add_option("--weight-decay", s.weight_decay, "of weights and embeddings")->check(CLI::NonNegativeNumber);
-  app.add_option("--max-tokens", s.max_tokens, "longer examples are cut")->check(CLI::Range(8, 32'767));
   app.add_option("--seed", s.seed, "of everything random");
   app.add_option("--threads", s.threads, "threads to use; the result does not depend on it")->check(CLI::Range(1, 4096));
   app.add_option("--log-every", s.log_every, "steps between two lines")->check(support::positive);

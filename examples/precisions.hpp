@@ -9,12 +9,13 @@
 
 namespace precisions {
 
-inline const std::vector<std::string> names{"f32", "bf16"};
+inline const std::vector<std::string> names{"f32", "bf16", "int8"};
 
 /// Calls `body(std::type_identity<P>{})` with the precision of that name, one of `names`.
 template <class Body>
 void by_name(const std::string& name, Body&& body) {
   if (name == "bf16") body(std::type_identity<bert::precision::bf16>{});
+  else if (name == "int8") body(std::type_identity<bert::precision::int8>{});
   else body(std::type_identity<bert::precision::f32>{});
 }
 

@@ -73,7 +73,7 @@ class Examples(unittest.TestCase):
                    "--batch", 8, "--lr", "1e-3", "--seed", 5, "--out", self.folder / out, *more)
 
     def test_help_is_no_error(self):
-        for program in ("pretrain", "finetune", "fill_mask", "embed_sentences", "tokenize", "demo"):
+        for program in ("pretrain", "finetune", "fill_mask", "embed_sentences", "evaluate", "tokenize", "demo"):
             with self.subTest(program):
                 text = self.ok(run(program, "--help"))
                 self.assertIn(program, text)
@@ -85,6 +85,8 @@ class Examples(unittest.TestCase):
         self.wrong(run("fill_mask", "--model", self.model), 2, "TEXT")
         self.wrong(run("embed_sentences", "--model", self.model, "--pooling", "median"), 2, "median")
         self.wrong(run("embed_sentences", "--model", self.model, "--json", "--binary"), 2)
+        self.wrong(run("evaluate", "--model", self.model), 2, "--tsv", "--sentences")
+        self.wrong(run("evaluate", "--model", self.model, "--tsv", self.dev, "--precision", "int9"), 2, "int9")
         self.wrong(run("tokenize", "--no-such-option"), 2)
         self.wrong(run("demo", "--threads", "many"), 2)
         self.wrong(self.finetune("--epochs", "-1"), 2)
@@ -110,6 +112,21 @@ class Examples(unittest.TestCase):
         columns = ("--pair", "--text-column", 2, "--label-column", 1)
         self.ok(self.finetune(*columns, train=self.pairs, dev=self.pairs, out="pairs"))
         self.ok(self.finetune(*columns, train=self.pairs, dev=self.pairs, out="pairs-again", model=self.folder / "pairs"))
+
+    def test_evaluate_measures_every_precision(self):
+        dev_line = self.ok(self.finetune(out="evaluated")).splitlines()[-1]
+        folder = self.folder / "evaluated"
+        lines = dict(line.split(" ", 1) for line in self.ok(run("evaluate", "--model", folder, "--tsv", self.dev)).splitlines())
+        self.assertEqual(list(lines), ["f32", "bf16", "int8"])
+        self.assertEqual("dev " + lines["f32"], dev_line)
+        for line in lines.values():
+            self.assertRegex(line, r"^accuracy=[01]\.[0-9]{4} f1=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}$")
+        sentences = self.write("sentences.txt", "The book was happy.\nA town.\n\nThe film was stale.\n")
+        cosines = self.ok(run("evaluate", "--model", folder, "--sentences", sentences, "--precision", "f32", "int8")).splitlines()
+        self.assertRegex(cosines[0], r"^f32 cosine to f32: mean (1|1\.0000.*|0\.99999.*) least (1|0\.99999.*|1\.0000.*) of 3 sentences$")
+        least = float(re.search(r"^int8 .* least ([0-9.e-]+) of 3", cosines[1]).group(1))
+        self.assertTrue(0.99 < least < 1, cosines)
+        self.wrong(run("evaluate", "--model", folder, "--sentences", self.write("none.txt", "\n")), 1, "none.txt")
 
     def test_the_number_of_threads_does_not_change_a_byte(self):
         for threads in (1, 2):

@@ -1,0 +1,102 @@
+// What a precision costs: a classifier's answers on a tab-separated file, or sentence vectors against those of f32, in each precision.
+//   evaluate --model classifier --tsv dev.tsv
+//   evaluate --model all-MiniLM-L6-v2 --sentences sentences.txt --precision int8
+#include <algorithm>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "architectures.hpp"
+#include "bert/data/tsv.hpp"
+#include "bert/heads/classify.hpp"
+#include "bert/io/lines.hpp"
+#include "bert/pipeline/checkpoint.hpp"
+#include "bert/pipeline/embedder.hpp"
+#include "bert/training/evaluate.hpp"
+#include "columns.hpp"
+#include "precisions.hpp"
+#include "support.hpp"
+
+namespace {
+
+struct settings {
+  std::string model, tsv, sentences;
+  std::vector<std::string> precision = precisions::names;
+  support::columns columns;
+  int batch = 32;
+  std::size_t most_sentences = 1000, threads = std::thread::hardware_concurrency();
+};
+
+template <class A>
+void answers(const settings& s, const bert::checkpoint& files) {
+  const auto model = files.load<bert::model<A, bert::heads::classify<bert::labels::dynamic_set>>>();
+  auto options = s.columns.options();
+  options.max_tokens = std::min(options.max_tokens, A::positions);
+  const auto set = bert::data::tsv(s.tsv, files.tokenizer(), bert::labels::dynamic_set(model.label_names()), options);
+  const auto batches = set.batches(s.batch, {.order = bert::data::order::sequential});
+  const bert::execution::threads threads{s.threads};
+  for (const auto& name : s.precision)
+    precisions::by_name(name, [&]<class P>(std::type_identity<P>) {
+      std::cout << name << ' ' << bert::evaluate<P>(model, batches, threads).line() << std::endl;
+    });
+}
+
+std::vector<std::string> read_sentences(const settings& s) {
+  std::vector<std::string> all;
+  bert::io::line_reader lines(s.sentences);
+  for (std::string_view line; all.size() < s.most_sentences && lines.next(line);)
+    if (!line.empty()) all.emplace_back(line);
+  if (all.empty()) throw bert::error({s.sentences, "a line of text or more", "none", {}});
+  return all;
+}
+
+/// Mean and least cosine between the vectors of each sentence in a precision and in f32; all have unit length.
+template <class A>
+void cosines(const settings& s, const bert::checkpoint& files) {
+  const auto sentences = read_sentences(s);
+  const bert::execution::threads threads{s.threads};
+  const auto model = files.load<bert::model<A>>();
+  const auto full = bert::embedder<A>(model, files.tokenizer())(sentences, threads);
+  for (const auto& name : s.precision)
+    precisions::by_name(name, [&]<class P>(std::type_identity<P>) {
+      const auto other = bert::embedder<A, bert::pooling::mean, P>(model, files.tokenizer())(sentences, threads);
+      double sum = 0, least = 1;
+      for (std::size_t i = 0; i < sentences.size(); ++i) {
+        double cosine = 0;
+        for (std::size_t j = 0; j < full[i].size(); ++j) cosine += static_cast<double>(full[i][j]) * static_cast<double>(other[i][j]);
+        sum += cosine;
+        least = std::min(least, cosine);
+      }
+      std::cout << name << " cosine to f32: mean " << sum / static_cast<double>(sentences.size()) << " least " << least << " of "
+                << sentences.size() << " sentences" << std::endl;
+    });
+}
+
+void work(const settings& s) {
+  const bert::checkpoint files{s.model};
+  compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
+    if (!s.tsv.empty()) answers<A>(s, files);
+    if (!s.sentences.empty()) cosines<A>(s, files);
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  settings s;
+  CLI::App app("Measures a model in each precision: the accuracy of a classifier, or how near its sentence vectors are to those of f32.", "evaluate");
+  app.option_defaults()->always_capture_default();
+  app.add_option("--model", s.model, "folder whose config.json is one of " + compiled::names())->required();
+  auto* tsv = app.add_option("--tsv", s.tsv, "labelled examples, for the folder of a BertForSequenceClassification");
+  auto* sentences = app.add_option("--sentences", s.sentences, "a sentence a line, for any folder");
+  app.add_option("--precision", s.precision, "one or more")->check(CLI::IsMember(precisions::names));
+  s.columns.add_to(app);
+  app.add_option("--batch", s.batch, "examples a batch")->check(support::positive);
+  app.add_option("--most-sentences", s.most_sentences, "lines to read")->check(support::positive);
+  app.add_option("--threads", s.threads, "threads to use; the result does not depend on it")->check(CLI::Range(1, 4096));
+  app.callback([&] {
+    if (tsv->empty() && sentences->empty()) throw CLI::RequiredError("--tsv or --sentences");
+  });
+  return support::run(app, argc, argv, [&] { work(s); });
+}
