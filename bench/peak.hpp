@@ -171,11 +171,15 @@ inline double peak_bf16_flops(const threads& run) {
 /// Times of single calls, for medians and bests: on a machine with other work, means say little.
 class stopwatch {
  public:
+  /// Calls `body` and gives what it returns.
   template <class Body>
-  void time(Body&& body) {
-    const double start = now();
-    body();
-    seconds_.push_back(now() - start);
+  decltype(auto) time(Body&& body) {
+    const struct stop {
+      stopwatch& watch;
+      double start = now();
+      ~stop() { watch.seconds_.push_back(now() - start); }
+    } at_the_end{*this};
+    return body();
   }
   [[nodiscard]] double best() const { return *std::min_element(seconds_.begin(), seconds_.end()); }
   [[nodiscard]] double median() {

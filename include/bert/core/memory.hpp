@@ -29,10 +29,10 @@ class buffer {
 
  public:
   buffer() = default;
-  explicit buffer(std::size_t count) : size_(count), data_(count == 0 ? nullptr : allocate(count)) {
-    if (count != 0) std::memset(static_cast<void*>(data_.get()), 0, count * sizeof(T));
+  explicit buffer(std::size_t count) : size_(count), data_(count == 0 ? owner{} : allocate(count)) {
+    if (count != 0 && bytes_of(count) < mapped_from) std::memset(static_cast<void*>(data_.get()), 0, count * sizeof(T));
   }
-  buffer(const buffer& other) : size_(other.size_), data_(size_ == 0 ? nullptr : allocate(size_)) {
+  buffer(const buffer& other) : size_(other.size_), data_(size_ == 0 ? owner{} : allocate(size_)) {
     if (data_ != nullptr) std::memcpy(static_cast<void*>(data_.get()), other.data(), size_ * sizeof(T));
   }
   buffer(buffer&& other) noexcept : size_(std::exchange(other.size_, 0)), data_(std::move(other.data_)) {}
@@ -56,27 +56,55 @@ class buffer {
   [[nodiscard]] std::span<const T> span() const noexcept { return {data(), size_}; }
 
  private:
+  static constexpr std::size_t page = 4096, huge_page = std::size_t{1} << 21;
+
+#if defined(__linux__)
+  // From here on the system's own zeros: no thread writes them twice, and whoever fills the memory first pays for its pages.
+  static constexpr std::size_t mapped_from = std::size_t{32} << 20;
+#else
+  static constexpr std::size_t mapped_from = static_cast<std::size_t>(-1);
+#endif
+
   struct release {
-    void operator()(T* p) const noexcept { ::operator delete(static_cast<void*>(p), std::align_val_t{alignment}); }
+    std::size_t bytes = 0;
+    void operator()(T* p) const noexcept {
+#if defined(__linux__)
+      if (bytes >= mapped_from) return void(::munmap(static_cast<void*>(p), bytes));
+#endif
+      ::operator delete(static_cast<void*>(p), std::align_val_t{alignment});
+    }
   };
+  using owner = std::unique_ptr<T[], release>;
+
+  static constexpr std::size_t bytes_of(std::size_t count) noexcept { return round_up(count * sizeof(T), alignment); }
 
   // Blocks of a few megabytes are asked to lie on huge pages: a 3072 x 768 product touches 2,304 small ones.
-  static T* allocate(std::size_t count) {
-    const std::size_t bytes = round_up(count * sizeof(T), alignment);
-    void* memory = ::operator new(bytes, std::align_val_t{alignment});
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    constexpr std::size_t page = 4096, huge = std::size_t{1} << 21;
-    if (bytes >= 2 * huge) {
-      const auto address = reinterpret_cast<std::size_t>(memory);
-      const std::size_t first = round_up(address, page);
-      madvise(reinterpret_cast<void*>(first), (address + bytes - first) / page * page, MADV_HUGEPAGE);
+  static owner allocate(std::size_t count) {
+    const std::size_t bytes = bytes_of(count);
+#if defined(__linux__)
+    if (bytes >= mapped_from) {
+      void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (memory == MAP_FAILED) throw std::bad_alloc();
+      ask_for_huge_pages(memory, bytes);
+      return owner(static_cast<T*>(memory), release{bytes});
     }
 #endif
-    return static_cast<T*>(memory);
+    void* memory = ::operator new(bytes, std::align_val_t{alignment});
+    ask_for_huge_pages(memory, bytes);
+    return owner(static_cast<T*>(memory), release{bytes});
+  }
+
+  static void ask_for_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) noexcept {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    if (bytes < 2 * huge_page) return;
+    const auto address = reinterpret_cast<std::size_t>(memory);
+    const std::size_t first = round_up(address, page);
+    madvise(reinterpret_cast<void*>(first), (address + bytes - first) / page * page, MADV_HUGEPAGE);
+#endif
   }
 
   std::size_t size_ = 0;
-  std::unique_ptr<T[], release> data_;
+  owner data_;
 };
 
 }  // namespace bert

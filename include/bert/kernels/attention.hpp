@@ -101,6 +101,12 @@ void attend(const attention_task<float, Out>& task, std::size_t first, std::size
     top[j] = simd(-std::numeric_limits<float>::max());
     total[j] = zero();
   });
+  // Rows of keys and values lie kilobytes apart, where no prefetcher of the processor finds them. Asked for half a block ahead: 0.71
+  // -> 0.75 of the peak on 4 x 512 tokens, 0.47 -> 0.53 with heads of 32 on 32 x 128.
+  const auto fetch = [](const float* row) {
+    for (std::size_t d = 0; d < HeadDim; d += alignment / sizeof(float)) prefetch(row + d);
+  };
+  for (std::size_t i = 0; i < std::min(key_block, task.length); ++i) fetch(task.keys + i * task.stride);
   for (std::size_t key = 0; key < task.length; key += key_block) {
     const std::size_t keys = std::min(key_block, task.length - key);
     simd block_top[Registers], shrink[Registers];
@@ -109,19 +115,22 @@ void attend(const attention_task<float, Out>& task, std::size_t first, std::size
                              [&](std::size_t i, auto j, simd x) {
                                store(scores + i * width + j * lanes, x);
                                block_top[j] = max(block_top[j], x);
+                               if constexpr (j == 0) fetch(task.values + (key + i) * task.stride);
                              });
     unrolled<Registers>([&](auto j) {
       shrink[j] = exp2(top[j] - block_top[j]);  // 0 for the first block
       top[j] = block_top[j];
       total[j] *= shrink[j];
     });
-    for (std::size_t i = 0; i < keys; ++i)
+    for (std::size_t i = 0; i < keys; ++i) {
+      if (key + keys < task.length) fetch(task.keys + (key + keys + i) * task.stride);
       unrolled<Registers>([&](auto j) {
         float* at = scores + i * width + j * lanes;
-        const simd p = exp2(load(at) - top[j]);
+        const simd p = exp2_of_negative(load(at) - top[j]);
         total[j] += p;
         store(at, p);
       });
+    }
     if (drop.active())
       for (std::size_t i = 0; i < keys; ++i)
         for (std::size_t j = 0; j < width; j += lanes)
@@ -164,7 +173,7 @@ void attend_all(const E& e, matrix<const In> qkv, std::span<const std::size_t> s
       if (item < in_sequence * heads) break;
       item -= in_sequence * heads;
     }
-    const std::size_t head = item / in_sequence, start = starts[s], length = starts[s + 1] - start;
+    const std::size_t head = item / in_sequence, start = starts[s] - starts[0], length = starts[s + 1] - starts[s];
     const In* q = qkv.row(start) + head * dim;
     const attention_task<In, Out> task{q,
                                        q + hidden,
@@ -196,7 +205,8 @@ void attend_all(const E& e, matrix<const In> qkv, std::span<const std::size_t> s
 ///
 /// qkv [N, 3H], each row q | k | v, head h in columns [h D, (h + 1) D) of each. Writes `context` [N, H] and, unless it is
 /// nullptr, `log_sum` [A, N] = log sum_m exp(q . k / sqrt(D)) for the backward pass. `drop` drops elements of p, with row
-/// n A + h and column m - start of its sequence. `starts` has an entry for each sequence and a last one, N.
+/// n A + h and column m - start of its sequence. `starts` has an entry for each sequence and a last one; rows are
+/// counted from the first.
 template <int HeadDim, executor E>
 void attention(const E& e, matrix<const float> qkv, std::span<const std::size_t> starts, matrix<float> context, float* log_sum,
                dropout drop) noexcept {

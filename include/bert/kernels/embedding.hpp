@@ -17,18 +17,19 @@ namespace bert::kernels {
 
 /// y[n,:] = word[ids[n],:] + position[n - start of n's sequence,:] + segment[segments[n],:]
 ///
-/// Writes `y` [N, H]. `starts` has an entry for each sequence and a last one, N. Ids, positions and segments lie within
-/// their tables: whoever takes the batch in has checked. Tables are const floats or const bf16.
+/// Writes `y` [N, H]. `starts` has an entry for each sequence and a last one; rows are counted from the first. Ids, positions and
+/// segments lie within their tables: whoever takes the batch in has checked. Tables are const floats or const bf16.
 template <executor E, class T>
 void embed(const E& e, std::span<const token_id> ids, std::span<const segment_id> segments, std::span<const std::size_t> starts,
            matrix<T> word, matrix<T> position, matrix<T> segment, matrix<float> y) noexcept {
   const std::size_t step = std::max<std::size_t>(1, floats_a_task / std::max<std::size_t>(1, y.cols));
   for_each_range(e, ids.size(), step, [&](std::size_t first, std::size_t last) {
-    auto next = std::upper_bound(starts.begin(), starts.end(), first);  // the start after `first`'s sequence
+    const std::size_t origin = starts.front();
+    auto next = std::upper_bound(starts.begin(), starts.end(), origin + first);  // the start after `first`'s sequence
     for (std::size_t n = first; n < last; ++n) {
-      while (*next <= n) ++next;
+      while (*next <= origin + n) ++next;
       const T* of_word = word.row(static_cast<std::size_t>(ids[n]));
-      const T* of_position = position.row(n - *(next - 1));
+      const T* of_position = position.row(origin + n - *(next - 1));
       const T* of_segment = segment.row(segments[n]);
       float* out = y.row(n);
       for_each_register(y.cols, [&](std::size_t i, auto part) {

@@ -28,19 +28,26 @@ template <std::size_t Count>
   return detail::horner(x, c, std::make_index_sequence<Count - 1>{});
 }
 
-/// 2^x within 1.6e-7 of it, relatively; below 2^-126 it stays there, from 2^128 on it is infinite on AVX-512 and 2^127.99
-/// elsewhere.
-[[nodiscard, gnu::always_inline]] inline simd exp2(simd x) noexcept {
-  // In this order both bounds let a NaN through.
-  x = max(simd(-126.0f), x);
+/// 2^x within 1.6e-7 of it, relatively, for finite x <= 0; below 2^-126 it underflows on AVX-512 and stays there elsewhere.
+[[nodiscard, gnu::always_inline]] inline simd exp2_of_negative(simd x) noexcept {
 #if !defined(__AVX512F__)
-  x = min(simd(127.49f), x);
+  x = max(simd(-126.0f), x);  // in this order the bound lets a NaN through
 #endif
   const simd n = round(x);
   // On [-1/2, 1/2] degree 5 is 9e-8 off.
   const simd p = polynomial(x - n, {1.0f, 0.6931470036506653f, 0.24022242426872253f, 0.05550733953714371f,
                                     0.009671512991189957f, 0.0013264716835692525f});
   return times_power_of_two(p, n);
+}
+
+/// 2^x within 1.6e-7 of it, relatively; below 2^-126 it stays there, from 2^128 on it is infinite on AVX-512 and 2^127.99
+/// elsewhere.
+[[nodiscard, gnu::always_inline]] inline simd exp2(simd x) noexcept {
+  x = max(simd(-126.0f), x);  // in this order both bounds let a NaN through
+#if !defined(__AVX512F__)
+  x = min(simd(127.49f), x);
+#endif
+  return exp2_of_negative(x);  // its steps are the same for a positive x
 }
 
 inline constexpr float log2_e = 1.4426950408889634f, log_2 = 0.6931471805599453f;

@@ -59,8 +59,8 @@ struct embedding_tape {
 
 /// Writes `y` [N, H] and passes each of its rows to `then`, as `layer_norm` does.
 template <class A, class P, executor E, class Then = kernels::leave_row>
-void embeddings_forward(const E& e, const packed_embeddings<A, P>& p, const token_batch& b, matrix<float> y, const Then& then = {}) noexcept {
-  kernels::embed(e, b.ids(), b.segments(), b.starts(), p.word, p.position, p.segment, y);
+void embeddings_forward(const E& e, const packed_embeddings<A, P>& p, const token_run& b, matrix<float> y, const Then& then = {}) noexcept {
+  kernels::embed(e, b.ids, b.segments, b.starts, p.word, p.position, p.segment, y);
   kernels::layer_norm(e, y, p.norm_gain, p.norm_bias, A::norm_epsilon, y, nullptr, nullptr, then);
 }
 

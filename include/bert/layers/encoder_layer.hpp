@@ -81,8 +81,13 @@ struct packed_encoder_layer {
   static const float* copy(carver& c, const float* from, std::size_t n) noexcept { return std::copy_n(from, n, c.take(n)) - n; }
 };
 
-/// Elements from one row to the next of what a precision may read in pairs; what lies between rows stays zero.
-[[nodiscard]] constexpr std::size_t even(std::size_t cols) noexcept { return round_up(cols, 2); }
+/// Elements from one row to the next of what products read: even, as a precision may read pairs, and not such that the rows of a
+/// tile fall into one set of the first-level cache, or they would be copied. What lies between rows stays zero.
+template <class T>
+[[nodiscard]] constexpr std::size_t row_stride(std::size_t cols) noexcept {
+  const std::size_t stride = round_up(cols, 2);
+  return kernels::detail::rows_collide(stride * sizeof(T) / sizeof(float)) ? stride + alignment / sizeof(T) : stride;
+}
 
 /// Buffers that all layers share in inference.
 template <class A, class P = precision::f32>
@@ -96,7 +101,7 @@ struct encoder_layer_workspace {
   float *operand, *inner_operand;  ///< of x and middle, and of context and wide: a product reads one while its rows become the other
 
   constexpr encoder_layer_workspace(carver& c, std::size_t n) noexcept
-      : qkv(c.take<attended>(n * 3 * h)), middle(c.take(n * h)), context(c.take<element>(n * even(h))), wide(c.take<element>(n * even(f))),
+      : qkv(c.take<attended>(n * 3 * h)), middle(c.take(n * h)), context(c.take<element>(n * row_stride<element>(h))), wide(c.take<element>(n * row_stride<element>(f))),
         operand(c.take(P::template operand_size<float>(n, h))),
         inner_operand(c.take(std::max(P::template operand_size<element>(n, h), P::template operand_size<element>(n, f)))) {}
 
@@ -134,7 +139,7 @@ void encoder_layer_forward(const E& e, const packed_encoder_layer<A, P>& p, std:
   const std::size_t n = x.rows;
   const matrix<typename P::template attended<A::head_dim>> qkv{w.qkv, n, 3 * h};
   const matrix<float> middle{w.middle, n, h};
-  const matrix<element> context{w.context, n, h, even(h)}, wide{w.wide, n, f, even(f)};
+  const matrix<element> context{w.context, n, h, row_stride<element>(h)}, wide{w.wide, n, f, row_stride<element>(f)};
   const matrix<const element> read_context = context, read_wide = wide;
   const auto from_x = w.place(x), from_middle = w.place(middle);
   const auto norm = [](matrix<float> y, const float* gain, const float* bias, const typename P::operand& to) {

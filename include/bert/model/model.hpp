@@ -124,6 +124,15 @@ class model {
   [[nodiscard]] const std::vector<std::string>& label_names() const noexcept { return labels_; }
   [[nodiscard]] std::size_t count() const noexcept { return count_parameters(table_); }
 
+  /// Where a head's tensors begin in the table.
+  template <class Head>
+  [[nodiscard]] static constexpr std::size_t first_of() noexcept {
+    constexpr std::array<std::size_t, sizeof...(Heads)> counts{Heads::template parameters<A>().size()...};
+    std::size_t first = place::heads<A>;
+    for (std::size_t i = 0; i < detail::index_of<Head, Heads...>; ++i) first += counts[i];
+    return first;
+  }
+
   /// The whole block, gaps included.
   [[nodiscard]] std::span<float> block() noexcept { return block_.span(); }
   [[nodiscard]] std::span<const float> block() const noexcept { return block_.span(); }
@@ -152,12 +161,18 @@ class model {
   [[nodiscard]] layers::pooler_parameters<A, T> pooler(T* b) const noexcept {
     return {at<T>(b, place::pooler<A>), b + table_[place::pooler<A> + 1].offset};
   }
+  // The model's own, as `freeze` takes them.
+  [[nodiscard]] auto embedding() const noexcept { return embedding(block_.data()); }
+  [[nodiscard]] auto layer(std::size_t l) const noexcept { return layer(block_.data(), l); }
+  [[nodiscard]] auto pooler() const noexcept { return pooler(block_.data()); }
+  template <class Head>
+  [[nodiscard]] auto head() const noexcept {
+    return head<Head>(block_.data());
+  }
+
   template <class Head, class T>
   [[nodiscard]] head_parameters<T> head(T* b) const noexcept {
-    constexpr std::array<std::size_t, sizeof...(Heads)> counts{Heads::template parameters<A>().size()...};
-    std::size_t first = place::heads<A>;
-    for (std::size_t i = 0; i < detail::index_of<Head, Heads...>; ++i) first += counts[i];
-    return {b, table_.data() + first, at<T>(b, place::word)};
+    return {b, table_.data() + first_of<Head>(), at<T>(b, place::word)};
   }
 
  private:

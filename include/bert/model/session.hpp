@@ -102,15 +102,16 @@ class frozen<model<A, Heads...>, P> {
   using architecture = A;
   static constexpr bool reads_pooler = model_type::reads_pooler;
 
-  template <executor E>
-  frozen(const E& e, const model_type& m) : sizes_(m.sizes()), block_(size(m.sizes())) {
+  /// From a model, or from whatever hands out the same parameters part by part: sizes(), embedding(), layer(l), pooler() and
+  /// head<Head>(), called once each and in this order, each good until the next call.
+  template <executor E, class Parameters>
+  frozen(const E& e, Parameters& m) : sizes_(m.sizes()), block_(size(m.sizes())) {
     carver c{block_.data()};
-    embedding_.emplace_back(e, c, m.embedding(m.block().data()));
+    embedding_.emplace_back(e, c, m.embedding());
     layers_.reserve(A::layers);
-    for (std::size_t l = 0; l < A::layers; ++l) layers_.emplace_back(e, c, m.layer(m.block().data(), l));
-    if constexpr (reads_pooler) pooler_.emplace_back(e, c, m.pooler(m.block().data()));
-    (std::get<std::vector<detail::packed_head<Heads, A, P>>>(heads_).emplace_back(
-         e, c, m.template head<Heads>(m.block().data()), sizes_), ...);
+    for (std::size_t l = 0; l < A::layers; ++l) layers_.emplace_back(e, c, m.layer(l));
+    if constexpr (reads_pooler) pooler_.emplace_back(e, c, m.pooler());
+    (std::get<std::vector<detail::packed_head<Heads, A, P>>>(heads_).emplace_back(e, c, m.template head<Heads>(), sizes_), ...);
   }
 
   /// A session with room for batches of `shape`. The frozen model must outlive it. One session serves one thread at a time.
@@ -152,6 +153,15 @@ template <class Precision = precision::f32, class A, class... Heads, executor E 
   return frozen<model<A, Heads...>, Precision>(e, m);
 }
 
+/// Tokens that a session takes through all layers at a time: whole sequences, so at least as many as the longest may have.
+///
+/// What lies between two layers then stays in the caches however large the batch is: base at 4 x 512 tokens, 63 MB a layer, went from 0.79
+/// of the peak to 0.84. Half as many tokens were no faster, and read the weights twice as often.
+template <class A>
+[[nodiscard]] constexpr std::size_t slice_tokens(const batch_shape& s) noexcept {
+  return std::min(s.tokens, std::max<std::size_t>(A::positions, 1024));
+}
+
 /// The buffers of a session, laid out by one description for counting and for carving.
 template <class Model, class Precision>
 struct session_workspace;
@@ -159,7 +169,7 @@ struct session_workspace;
 template <class A, class... Heads, class P>
 struct session_workspace<model<A, Heads...>, P> {
   constexpr session_workspace(carver& c, const batch_shape& s, const open_sizes& sizes) noexcept
-      : x(c.take(s.tokens * A::hidden)), layer(c, s.tokens), pooler(c, model<A, Heads...>::reads_pooler ? s.sequences : 0),
+      : x(c.take(s.tokens * A::hidden)), layer(c, slice_tokens<A>(s)), pooler(c, model<A, Heads...>::reads_pooler ? s.sequences : 0),
         heads{detail::head_workspace<Heads, A, P>(c, s, sizes)...} {}
 
   float* x;
@@ -192,9 +202,10 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
     detail::check_batch<A>(batch, frozen_->sizes().vocab, "bert::session");
     const std::size_t n = batch.tokens();
     const matrix<float> x{work_.x, n, A::hidden};
-    layers::embeddings_forward(executor_, frozen_->embedding(), batch, x, layers::taken_by<Precision>{work_.layer.place(x)});
-    for (std::size_t l = 0; l < A::layers; ++l)
-      layers::encoder_layer_forward(executor_, frozen_->layer(l), batch.starts(), x, work_.layer);
+    for (std::size_t first = 0, last = 0; first < batch.sequences(); first = last) {
+      last = slice_end(batch, first);
+      encode(batch.run(first, last), x.data + batch.starts()[first] * A::hidden);
+    }
     if constexpr (frozen_type::reads_pooler) layers::pooler_forward<A>(executor_, frozen_->pooler(), batch.starts(), x, work_.pooler);
     tokens_ = n;
     sequences_ = batch.sequences();
@@ -220,6 +231,23 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
   [[nodiscard]] const batch_shape& capacity() const noexcept { return capacity_; }
 
  private:
+  /// The layers' output for `run`, written to `x`.
+  void encode(const token_run& run, float* to) noexcept {
+    const matrix<float> x{to, run.ids.size(), A::hidden};
+    layers::embeddings_forward(executor_, frozen_->embedding(), run, x, layers::taken_by<Precision>{work_.layer.place(x)});
+    for (std::size_t l = 0; l < A::layers; ++l) layers::encoder_layer_forward(executor_, frozen_->layer(l), run.starts, x, work_.layer);
+  }
+
+  /// The sequence after the slice that starts with `first`. What is left is cut evenly: no slice is a small rest.
+  [[nodiscard]] std::size_t slice_end(const token_batch& batch, std::size_t first) const noexcept {
+    const auto starts = batch.starts();
+    const std::size_t room = slice_tokens<A>(capacity_), left = batch.tokens() - starts[first], slices = (left + room - 1) / room;
+    const std::size_t fair = (left + slices - 1) / slices;
+    std::size_t last = first + 1;
+    while (last < batch.sequences() && starts[last] - starts[first] < fair && starts[last + 1] - starts[first] <= room) ++last;
+    return last;
+  }
+
   static session_workspace<model<A, Heads...>, Precision> carve(float* block, const batch_shape& shape, const open_sizes& sizes) {
     carver c{block};
     return session_workspace<model<A, Heads...>, Precision>(c, shape, sizes);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <filesystem>
 #include <map>
@@ -98,14 +99,17 @@ inline void check_tied(const io::safetensors& file, const io::stored_tensor& cop
 
 }  // namespace detail
 
-/// A model from the tensors of a file.
-///
-/// Every tensor of `Model`'s table must be there, of its shape, in F32, F16, BF16 or F64; a pooler that no head reads may be
-/// missing and is then born anew (standard deviation 0.02, seed 0). Tensors of BERT heads that `Model` does not have are passed
-/// over; unknown names are errors, as are a missing, misshapen or mistyped tensor. Errors are bert::error and name file,
-/// tensor, expected and found.
+/// Which tensor of a file goes where in a model's table.
+template <std::size_t N>
+struct matched_weights {
+  std::array<parameter, N> table;
+  std::array<const io::stored_tensor*, N> sources{};  ///< nullptr for a pooler that no head reads and the file does not have
+  bool pooler_missing = false;
+};
+
+/// Finds every tensor of `Model`'s table in a file, under the rules of `load_weights`.
 template <class Model>
-[[nodiscard]] Model load_weights(const io::safetensors& file, int vocab, const std::vector<std::string>& labels = {}) {
+[[nodiscard]] auto match_weights(const io::safetensors& file, const open_sizes& sizes) {
   using traits = model_traits<Model>;
   auto named = detail::by_canonical_name(file);
   const auto find = [&](std::string_view name) -> const io::stored_tensor* {
@@ -119,27 +123,37 @@ template <class Model>
       else named[std::string(own)] = t;
     }
 
-  const auto table = traits::table({.vocab = vocab, .labels = static_cast<int>(labels.size())});
-  std::vector<const io::stored_tensor*> sources;
-  bool pooler_missing = false;
-  for (const parameter& p : table) {
-    const auto* t = find(p.name());
+  const auto table = traits::table(sizes);
+  matched_weights<table.size()> out{table};
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const parameter& p = table[i];
+    const auto* t = out.sources[i] = find(p.name());
     if (t != nullptr) detail::check_tensor(file, p, *t);
-    else if (!Model::reads_pooler && p.stem.starts_with("bert.pooler.")) pooler_missing = true;
+    else if (!Model::reads_pooler && p.stem.starts_with("bert.pooler.")) out.pooler_missing = true;
     else
       throw error({file.where(), cat("a tensor \"", p.name(), '"'), "none of that name",
                    "load the encoder alone and give it the head with with_head, or name the right folder"});
-    sources.push_back(t);
   }
   for (const auto& [name, t] : named)
-    if (std::find(sources.begin(), sources.end(), t) == sources.end() && !belongs_elsewhere(name))
+    if (std::find(out.sources.begin(), out.sources.end(), t) == out.sources.end() && !belongs_elsewhere(name))
       throw error({cat(file.where(), ", tensor \"", t->name, '"'), "only tensors of a BERT of this size",
                    "one that it does not have", "load it as the model that it was saved from"});
+  return out;
+}
 
-  Model m = pooler_missing ? Model::random({.stddev = 0.02f, .seed = 0, .vocab = vocab, .labels = labels})
-                           : Model::blank(vocab, labels);
-  for (std::size_t i = 0; i < sources.size(); ++i)
-    if (sources[i] != nullptr) io::to_floats(*sources[i], m.values(m.table()[i]));
+/// A model from the tensors of a file.
+///
+/// Every tensor of `Model`'s table must be there, of its shape, in F32, F16, BF16 or F64; a pooler that no head reads may be
+/// missing and is then born anew (standard deviation 0.02, seed 0). Tensors of BERT heads that `Model` does not have are passed
+/// over; unknown names are errors, as are a missing, misshapen or mistyped tensor. Errors are bert::error and name file,
+/// tensor, expected and found. `e` runs the copying.
+template <class Model, executor E = execution::serial>
+[[nodiscard]] Model load_weights(const io::safetensors& file, int vocab, const std::vector<std::string>& labels = {}, const E& e = {}) {
+  const auto found = match_weights<Model>(file, {.vocab = vocab, .labels = static_cast<int>(labels.size())});
+  Model m = found.pooler_missing ? Model::random({.stddev = 0.02f, .seed = 0, .vocab = vocab, .labels = labels})
+                                 : Model::blank(vocab, labels);
+  for (std::size_t i = 0; i < found.table.size(); ++i)
+    if (found.sources[i] != nullptr) io::to_floats(*found.sources[i], m.values(m.table()[i]), e);
   return m;
 }
 

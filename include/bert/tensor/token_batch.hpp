@@ -33,6 +33,13 @@ struct batch_shape {
   }
 };
 
+/// Neighbouring sequences of a batch: their ids and segments, and where each starts in the batch, with a last entry where they end.
+struct token_run {
+  std::span<const token_id> ids;
+  std::span<const segment_id> segments;
+  std::span<const std::size_t> starts;
+};
+
 /// Sequences of token ids with their segments, and the flat positions at which a masked-LM head gives scores.
 class token_batch {
  public:
@@ -95,6 +102,13 @@ class token_batch {
   [[nodiscard]] std::span<const std::size_t> starts() const noexcept { return starts_; }
   [[nodiscard]] std::span<const std::uint32_t> scored() const noexcept { return scored_; }
 
+  /// Sequences [first, last).
+  [[nodiscard]] token_run run(std::size_t first, std::size_t last) const noexcept {
+    const std::size_t from = starts_[first], count = starts_[last] - from;
+    return {ids().subspan(from, count), segments().subspan(from, count), starts().subspan(first, last - first + 1)};
+  }
+  /// All of them.
+  operator token_run() const noexcept { return run(0, sequences()); }
   /// The ids of one sequence.
   [[nodiscard]] std::span<const token_id> operator[](std::size_t sequence) const noexcept {
     return ids().subspan(starts_[sequence], length(sequence));

@@ -8,7 +8,7 @@
 static_assert(bert::round_up(0, 16) == 0 && bert::round_up(1, 16) == 16 && bert::round_up(16, 16) == 16 && bert::round_up(17, 16) == 32);
 
 TEST_CASE("a buffer of any size is aligned to a cache line and zero") {
-  for (const std::size_t count : {1u, 3u, 16u, 1000u, 1u << 21}) {
+  for (const std::size_t count : {1u, 3u, 16u, 1000u, 1u << 21, 9u << 20}) {
     const bert::buffer<float> b(count);
     CHECK(reinterpret_cast<std::uintptr_t>(b.data()) % bert::alignment == 0);
     CHECK(b.size() == count);
@@ -38,6 +38,17 @@ TEST_CASE("a copy has the contents and memory of its own") {
   const auto& self = a;
   a = self;
   CHECK(a[0] == 9);
+}
+
+TEST_CASE("a block of the system's pages is copied, moved and given back as any other") {
+  bert::buffer<float> a(std::size_t{9} << 20);
+  a[5] = 1;
+  a[a.size() - 1] = 2;
+  bert::buffer<float> b = a, c = std::move(a);
+  CHECK(b.data() != c.data());
+  CHECK((b[5] == 1 && b[b.size() - 1] == 2 && c[5] == 1 && c[c.size() - 1] == 2));
+  b = bert::buffer<float>(3);
+  CHECK(b.size() == 3);
 }
 
 TEST_CASE("a move takes the memory and leaves an empty buffer") {

@@ -2,6 +2,7 @@
 
 #include "../../support/allocations.hpp"
 #include "../../support/small_models.hpp"
+#include "bert/model/presets.hpp"
 
 namespace {
 using support::pocket;
@@ -27,6 +28,13 @@ static_assert(bert::session_bytes<bert::model<pocket>, bert::precision::bf16>({.
               bert::session_bytes<bert::model<pocket>>({.sequences = 8, .tokens = 256}));
 static_assert(bert::session_bytes<bert::model<pocket>>({.sequences = 8, .tokens = 512}) > bert::session_bytes<bert::model<pocket>>({.sequences = 8, .tokens = 256}));
 
+// Linear in the length of a sequence: no T x T matrix. Beyond a slice a token costs its output and nothing else.
+constexpr auto base_bytes = [](std::size_t tokens) {
+  return bert::session_bytes<bert::model<bert::arch::base_uncased>>({.sequences = 1, .tokens = tokens});
+};
+static_assert(base_bytes(512) - base_bytes(256) == 2 * (base_bytes(256) - base_bytes(128)));
+static_assert(base_bytes(16'384) - base_bytes(8'192) == 8'192 * 768 * sizeof(float));
+
 TEST_CASE_TEMPLATE("a sequence's numbers are the same bits whatever else is in the batch", P, bert::precision::f32, bert::precision::bf16,
                    bert::precision::int8) {
   const auto frozen = bert::freeze<P>(masked::random({.stddev = 0.1f, .seed = 2}));
@@ -41,6 +49,27 @@ TEST_CASE_TEMPLATE("a sequence's numbers are the same bits whatever else is in t
     single(alone);
     const auto part = single.hidden().flat();
     CHECK(std::equal(part.begin(), part.end(), hidden.begin() + static_cast<std::ptrdiff_t>(together.starts()[s] * 40)));
+  }
+}
+
+TEST_CASE_TEMPLATE("a batch that goes through the layers in several slices gives the bits of its sequences alone", P, bert::precision::f32,
+                   bert::precision::bf16, bert::precision::int8) {
+  const auto frozen = bert::freeze<P>(masked::random({.stddev = 0.1f, .seed = 2}));
+  bert::token_batch batch;
+  for (std::size_t s = 0; s < 90; ++s) batch.add(support::ids(s, 1 + (s * 29) % 64));
+  REQUIRE(batch.tokens() > 2 * bert::slice_tokens<pocket>(batch.shape()));
+  for (std::size_t i = 0; i < batch.tokens(); i += 97) batch.score(i);
+  auto run = frozen.session(batch.shape(), bert::execution::threads{2});
+  run(batch);
+  const auto hidden = copy(run.hidden().flat()), next = copy(run.template output<bert::heads::next_sentence>().flat());
+  for (std::size_t s = 0; s < batch.sequences(); ++s) {
+    bert::token_batch alone;
+    alone.add(batch[s]);
+    auto single = frozen.session(alone.shape());
+    single(alone);
+    const auto part = single.hidden().flat(), answer = single.template output<bert::heads::next_sentence>().flat();
+    CHECK(std::equal(part.begin(), part.end(), hidden.begin() + static_cast<std::ptrdiff_t>(batch.starts()[s] * 40)));
+    CHECK(std::equal(answer.begin(), answer.end(), next.begin() + static_cast<std::ptrdiff_t>(2 * s)));
   }
 }
 

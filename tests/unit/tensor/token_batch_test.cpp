@@ -64,6 +64,17 @@ TEST_CASE("score_each finds every place of an id and forgets what was asked befo
   CHECK(batch.scored().empty());
 }
 
+TEST_CASE("a run of sequences keeps its ids, its segments and its places in the batch") {
+  token_batch batch;
+  batch.add(std::array<token_id, 2>{1, 2});
+  batch.add(std::array<token_id, 3>{3, 4, 5}, std::array<segment_id, 3>{0, 1, 1});
+  batch.add(std::array<token_id, 1>{6});
+  const auto run = batch.run(1, 3);
+  CHECK(std::vector(run.ids.begin(), run.ids.end()) == std::vector<token_id>{3, 4, 5, 6});
+  CHECK(std::vector(run.segments.begin(), run.segments.end()) == std::vector<segment_id>{0, 1, 1, 0});
+  CHECK(std::vector(run.starts.begin(), run.starts.end()) == std::vector<std::size_t>{2, 5, 6});
+}
+
 TEST_CASE("a cleared batch is as good as new") {
   auto batch = two();
   batch.score(1);

@@ -1,0 +1,66 @@
+// From a safetensors folder to the first answer: open, load, freeze, session, a query of 16 tokens. Milliseconds of each step, the
+// file in the system's cache as after a first start.
+//   opening_bench --benchmark_filter=base/freeze
+// "load" goes by way of a model, as a program does that keeps it; "freeze" packs straight from the file.
+#include <unistd.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "bert/pipeline/checkpoint.hpp"
+#include "workloads.hpp"
+
+namespace {
+
+/// A checkpoint of random weights, written once and removed at the end.
+template <class A>
+const std::filesystem::path& folder() {
+  struct temporary {
+    std::filesystem::path path = std::filesystem::temp_directory_path() / bert::cat("bert-opening-", ::getpid(), '-', A::hidden);
+    temporary() { bert::save(path, bert::model<A>::random({.seed = 1})); }
+    ~temporary() { std::filesystem::remove_all(path); }
+  };
+  static const temporary made;
+  return made.path;
+}
+
+template <class A, bool Straight>
+void open(benchmark::State& state, std::size_t width) {
+  using model = bert::model<A>;
+  const auto& path = folder<A>();
+  const auto query = bench::random_batch<A>(1, 16);
+  const bert::execution::threads run{width};
+  const auto answer = [&](const auto& frozen) {
+    auto session = frozen.session(query.shape(), run);
+    benchmark::DoNotOptimize(session(query).data());
+  };
+  bench::stopwatch all, loading, freezing, answering;
+  for (auto _ : state) all.time([&] {
+    const bert::checkpoint files{path};
+    if constexpr (Straight) {
+      auto frozen = freezing.time([&] { return files.freeze<model>(run); });
+      answering.time([&] { answer(frozen); });
+    } else {
+      const auto loaded = loading.time([&] { return files.load<model>(run); });
+      auto frozen = freezing.time([&] { return bert::freeze(loaded, run); });
+      answering.time([&] { answer(frozen); });
+    }
+  });
+  state.counters["ms"] = all.median() * 1e3;
+  if (!Straight) state.counters["load"] = loading.median() * 1e3;
+  state.counters["freeze"] = freezing.median() * 1e3;
+  state.counters["answer"] = answering.median() * 1e3;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  using namespace bert::arch;
+  bench::add("base/freeze", open<base_uncased, true>);
+  bench::add("base/load", open<base_uncased, false>);
+  bench::add("minilm_l6/freeze", open<minilm_l6, true>);
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
