@@ -131,6 +131,7 @@ class basic_tokenizer {
     run.parallel_for(parts, [&](std::size_t i) {
       try {
         for (std::size_t t = texts.size() * i / parts; t < texts.size() * (i + 1) / parts; ++t) encode_into(done[i], texts[t], options);
+        mark(done[i]);
       } catch (...) {
         failed[i] = std::current_exception();
       }
@@ -144,9 +145,7 @@ class basic_tokenizer {
       whole.tokens += part.tokens();
     }
     batch.reserve(whole);
-    for (const auto& part : done)
-      for (std::size_t s = 0; s < part.sequences(); ++s) batch.add(part[s], part.segments(s));
-    mark(batch);
+    for (const auto& part : done) batch.append(part);
     return batch;
   }
 
