@@ -1,5 +1,6 @@
 // Tokenization: bytes a second over real text where ../shared (or BERT_SHARED) has it, over made-up text elsewhere.
 #include <benchmark/benchmark.h>
+#include <malloc.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -126,6 +127,13 @@ void batch(benchmark::State& state, const setting& s) {
 void build(benchmark::State& state, const setting& s) {
   const auto v = pieces(s);
   for (auto _ : state) benchmark::DoNotOptimize(tokenizer(v, {.lowercase = s.lowercase}));
+  const auto held = [] {
+    const auto m = mallinfo2();
+    return static_cast<double>(m.uordblks + m.hblkhd);
+  };
+  const double before = held();
+  const tokenizer made(v, {.lowercase = s.lowercase});
+  state.counters["megabytes"] = (held() - before) / 1e6;  // what one tokenizer keeps, its vocabulary included
   state.counters["pieces"] = static_cast<double>(v.size());
 }
 

@@ -96,17 +96,17 @@ def joined(ranges):
     return [(a, b) for a, b, _ in merged({(c, 0) for first, last in ranges for c in range(first, last + 1)})]
 
 
-def lower_ranges(lower):
-    """(first, last, step, delta): every step-th code point of [first, last] moves by delta."""
+def lower_ranges(lower, newer):
+    """(first, last, step, newer, delta): every step-th code point of [first, last] moves by delta."""
     out = []
     for c in sorted(lower):
-        delta = lower[c] - c
-        if out and out[-1][3] == delta:
-            first, last, step, _ = out[-1]
+        delta, late = lower[c] - c, int(c in newer)
+        if out and out[-1][3:] == (late, delta):
+            first, last, step = out[-1][:3]
             if (c - last in (1, 2)) and (first == last or c - last == step):
-                out[-1] = (first, c, c - last, delta)
+                out[-1] = (first, c, c - last, late, delta)
                 continue
-        out.append((c, c, 1, delta))
+        out.append((c, c, 1, late, delta))
     return out
 
 
@@ -167,7 +167,7 @@ def generate(folder):
         packed.append(f"0x{c | parts[0] << 21 | (parts[1] if len(parts) > 1 else 0) << 42 | late << 63:X}")
     runs = merged((c, (v, db.age[c] > 9.0)) for c, v in db.combining.items() if v)
     classes = [f"{{0x{a:X}, {v}, 0x{b:X}, {int(late)}}}" for a, b, (v, late) in runs]
-    lowers = [f"{{0x{a:X}, 0x{b:X}, {s}, {d}}}" for a, b, s, d in lower_ranges(lower)]
+    lowers = [f"{{0x{a:X}, 0x{b:X}, {s}, {late}, {d}}}" for a, b, s, late, d in lower_ranges(lower, lower.keys() - db.lower.keys())]
     cased = [f"{{0x{a:X}, 0x{b:X}}}" for a, b in joined(db.cased)]
     ignorable = [f"{{0x{a:X}, 0x{b:X}}}" for a, b in joined(db.ignorable)]
     words = joined(db.alphabetic + [(c, c) for c, g in db.category.items() if g in ("Mn", "Mc", "Me", "Nd", "Pc")] + [(0x200C, 0x200D)])
@@ -195,8 +195,8 @@ inline constexpr const char* lowercase_version = "17.0.0";
 inline constexpr unsigned table_bytes = {size};
 
 struct code_range {{ std::uint32_t first, last; }};
-/// Every `step`-th code point of [first, last] moves by `delta`.
-struct lower_range {{ std::uint32_t first, last : 24, step : 8; std::int32_t delta; }};
+/// Every `step`-th code point of [first, last] moves by `delta`. `newer`: than the database, so known to the fast tokenizer alone.
+struct lower_range {{ std::uint32_t first, last : 24, step : 4, newer : 4; std::int32_t delta; }};
 /// `late`: younger than 9.0, so a starter to the fast tokenizer.
 struct combining_range {{ std::uint32_t first : 24, value : 8, last : 24, late : 8; }};
 

@@ -57,6 +57,15 @@ class token_batch {
     starts_.push_back(ids_.size());
   }
 
+  /// Appends all sequences of another batch and asks for its scores.
+  void append(const token_batch& other) {
+    const std::size_t base = ids_.size();
+    ids_.insert(ids_.end(), other.ids_.begin(), other.ids_.end());
+    segments_.insert(segments_.end(), other.segments_.begin(), other.segments_.end());
+    for (std::size_t s = 1; s < other.starts_.size(); ++s) starts_.push_back(base + other.starts_[s]);
+    for (const std::uint32_t position : other.scored_) scored_.push_back(static_cast<std::uint32_t>(base + position));
+  }
+
   /// Asks for scores at flat position `position`; positions must be asked for in increasing order.
   void score(std::size_t position) {
     if (position >= ids_.size() || (!scored_.empty() && position <= scored_.back()))

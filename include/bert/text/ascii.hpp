@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__AVX512BW__) || defined(__AVX2__) || defined(__SSE2__)
+#if defined(__AVX512BW__) || defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>  // immintrin.h takes g++ a quarter of a second to read
 #endif
 
 namespace bert::text::ascii {

@@ -68,7 +68,7 @@ class folding {
     }
     if (Reference::lower_first && form_.lowercase) {
       const bool dotted = c == 0x130;  // its lower case is i and a dot, which goes with the accents
-      c = unicode::lower(c);
+      c = unicode::lower<Reference>(c);
       if (!form_.strip_accents) {
         out.code[out.count++] = c;
         if (dotted) out.code[out.count++] = 0x307;
@@ -76,7 +76,7 @@ class folding {
       }
     }
     if (!form_.strip_accents) {
-      out.code[out.count++] = form_.lowercase ? unicode::lower(c) : c;
+      out.code[out.count++] = form_.lowercase ? unicode::lower<Reference>(c) : c;
       if (form_.lowercase && c == 0x130) out.code[out.count++] = 0x307;
       return out;
     }
@@ -84,7 +84,7 @@ class folding {
     const unsigned n = unicode::decompose<Reference>(c, parts);
     for (unsigned i = 0; i < n; ++i) {
       if (unicode::kind_of<Reference>(parts[i]) == kind::mark) continue;
-      out.code[out.count++] = form_.lowercase && !Reference::lower_first ? unicode::lower(parts[i]) : parts[i];
+      out.code[out.count++] = form_.lowercase && !Reference::lower_first ? unicode::lower<Reference>(parts[i]) : parts[i];
     }
     return out;
   }

@@ -18,6 +18,11 @@ struct normalized_text {
   std::string text;
   std::vector<std::size_t> first, last;
 
+  void clear() noexcept {
+    text.clear();
+    first.clear();
+    last.clear();
+  }
   void add(char32_t code, std::size_t from, std::size_t to) {
     utf8::append(code, text);
     first.resize(text.size(), from);
@@ -25,11 +30,11 @@ struct normalized_text {
   }
 };
 
-/// Control characters gone, white space made spaces, spaces around CJK characters, accents and case as `folding` has it.
+/// Writes `out`: control characters gone, white space made spaces, spaces around CJK characters, accents and case as `folding` has it.
 /// Combining marks stay in the order in which they were written.
 template <class Reference>
-[[nodiscard]] normalized_text normalize(const folding<Reference>& folding, const char* const begin, const char* const end) {
-  normalized_text out;
+void normalize(const folding<Reference>& folding, const char* const begin, const char* const end, normalized_text& out) {
+  out.clear();
   for (const char* p = begin; p < end;) {
     const auto [code, bytes] = utf8::decode(p, end);
     const auto from = static_cast<std::size_t>(p - begin), to = from + bytes;
@@ -46,7 +51,6 @@ template <class Reference>
     for (unsigned i = 0; i < f.count; ++i) out.add(f.code[i], from, to);
     if (k == kind::cjk) out.add(' ', from, to);
   }
-  return out;
 }
 
 /// Passes the words of normalised text on as words of the input that it came from, to any sink: this way is rare, so that one

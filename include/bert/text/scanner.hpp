@@ -355,12 +355,25 @@ class scanner {
     unsigned value;  // its combining class, below 256
     bool tail, stays;
   };
+  // A run of marks and where each that is no tail stood; a thread keeps them, so that scanning allocates only while they grow.
+  struct mark_run {
+    std::vector<mark> marks, sorted;
+    std::vector<std::pair<const char*, const char*>> places;
+  };
+  static mark_run& empty_run() {
+    static thread_local mark_run mine;
+    mine.marks.clear();
+    mine.places.clear();
+    return mine;
+  }
+
   // By class, equals as they were; linear, as a run may be a megabyte.
-  static void sort_by_class(std::vector<mark>& marks) {
+  static void sort_by_class(mark_run& run) {
+    auto &marks = run.marks, &sorted = run.sorted;
     std::array<std::size_t, 257> place{};
     for (const mark& m : marks) ++place[m.value + 1];
     for (std::size_t i = 1; i < place.size(); ++i) place[i] += place[i - 1];
-    std::vector<mark> sorted(marks.size());
+    sorted.resize(marks.size());
     for (const mark& m : marks) sorted[place[m.value]++] = m;
     marks.swap(sorted);
   }
@@ -370,8 +383,9 @@ class scanner {
   // place in the input, a tail the place before it.
   template <bool Tracks, class Sink>
   [[gnu::noinline]] const char* reordered(const char* end, const char*& run, gathered<Tracks>& word, Sink& sink) const {
-    std::vector<mark> marks;
-    std::vector<std::pair<const char*, const char*>> places;
+    mark_run& found = empty_run();
+    auto &marks = found.marks;
+    auto &places = found.places;
     const char* p = run;
     const char* before_first = p;
     const char* before_last = p;
@@ -400,7 +414,7 @@ class scanner {
                          unicode::kind_of<Reference>(parts[i]) != kind::mark});
       p = next;
     }
-    sort_by_class(marks);
+    sort_by_class(found);
     std::size_t taken = 0;
     for (const mark& m : marks) {
       if (!m.tail) ++taken;
@@ -412,7 +426,7 @@ class scanner {
     return p;
   }
 
-  [[nodiscard]] char32_t lowered(char32_t c) const noexcept { return form().lowercase ? unicode::lower(c) : c; }
+  [[nodiscard]] char32_t lowered(char32_t c) const noexcept { return form().lowercase ? unicode::lower<Reference>(c) : c; }
 
   text::folding<Reference> folding_;
   word_table whole_;

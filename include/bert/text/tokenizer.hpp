@@ -10,7 +10,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -51,6 +50,7 @@ class basic_tokenizer {
                  unk_, options_.max_word_characters != 0 ? options_.max_word_characters : Reference::max_word_characters),
         tokens_(all_added()) {
     std::vector<added_token> raw, normalized;
+    normalized_text normal;
     for (const auto& t : tokens_) {
       if (t.special) special_ids_.push_back(t.id);
       const bool named = std::any_of(options_.added.begin(), options_.added.end(), [&](const auto& a) { return a.content == t.content; });
@@ -60,7 +60,8 @@ class basic_tokenizer {
         continue;
       }
       normalized.push_back(t);
-      normalized.back().content = normalize(scanner_.folding(), t.content.data(), t.content.data() + t.content.size()).text;
+      normalize(scanner_.folding(), t.content.data(), t.content.data() + t.content.size(), normal);
+      normalized.back().content = normal.text;
       if (normalized.back().content.empty()) normalized.pop_back();
     }
     std::sort(special_ids_.begin(), special_ids_.end());
@@ -130,6 +131,7 @@ class basic_tokenizer {
     run.parallel_for(parts, [&](std::size_t i) {
       try {
         for (std::size_t t = texts.size() * i / parts; t < texts.size() * (i + 1) / parts; ++t) encode_into(done[i], texts[t], options);
+        mark(done[i]);
       } catch (...) {
         failed[i] = std::current_exception();
       }
@@ -143,9 +145,7 @@ class basic_tokenizer {
       whole.tokens += part.tokens();
     }
     batch.reserve(whole);
-    for (const auto& part : done)
-      for (std::size_t s = 0; s < part.sequences(); ++s) batch.add(part[s], part.segments(s));
-    mark(batch);
+    for (const auto& part : done) batch.append(part);
     return batch;
   }
 
@@ -223,14 +223,22 @@ class basic_tokenizer {
 
   template <class Sink>
   void pass_normalized(const char* begin, const char* end, Sink& sink) const {
-    const normalized_text normal = normalize(scanner_.folding(), begin, end);
-    original_places back(normal, begin, sink);
+    static thread_local normalized_text normal;
+    normalize(scanner_.folding(), begin, end, normal);
     const char* const text = normal.text.data();
-    normalized_.split(
-        text, text + normal.text.size(), [&](const char* first, const char* last) { scanner_.scan(first, last, back); },
-        [&](const added_token& t, const char* first, const char* last) {
-          sink.special(t, begin + normal.first[static_cast<std::size_t>(first - text)], begin + normal.last[static_cast<std::size_t>(last - text) - 1]);
-        });
+    const auto split = [&](auto& words) {
+      normalized_.split(
+          text, text + normal.text.size(), [&](const char* first, const char* last) { scanner_.scan(first, last, words); },
+          [&](const added_token& t, const char* first, const char* last) {
+            sink.special(t, begin + normal.first[static_cast<std::size_t>(first - text)], begin + normal.last[static_cast<std::size_t>(last - text) - 1]);
+          });
+    };
+    if constexpr (Sink::tracks) {
+      original_places back(normal, begin, sink);
+      split(back);
+    } else {
+      split(sink);  // no word's place is asked for: one scanner less to compile
+    }
   }
 
   void mark(token_batch& batch) const {
@@ -238,12 +246,42 @@ class basic_tokenizer {
   }
 
   struct scratch {
-    std::vector<token_id> a, b, ids;
+    std::vector<token_id> a, b, ids, again;
     std::vector<segment_id> segments;
+    std::vector<word_part> parts;
   };
+  static scratch& own_scratch() {
+    static thread_local scratch mine;
+    return mine;
+  }
+
+  // How many of a text's tokens the reference has seen when it decides which of two texts is the longer: since 0.23 it stops with
+  // the first word, named tokens not counted as such, that brings max_tokens of them, from the side that is not cut.
+  [[nodiscard]] std::size_t seen(std::string_view text, std::span<const token_id> ids, const encode_options& options) const {
+    const std::size_t size = ids.size();
+    if (size <= options.max_tokens) return size;
+    const bool left = options.truncate_side == side::left;
+    const auto stop = [&](auto&& part) {
+      for (std::size_t n = options.max_tokens;; ++n) {
+        while (n < size && part(left ? size - n : n) == word_part::continues) ++n;
+        if (n >= size || part(left ? size - n : n - 1) != word_part::special) return std::min(n, size);
+      }
+    };
+    bool named = false;  // an id that a named token has: whether it was named or, as [UNK], is a word's, only the scanner knows
+    const std::size_t found = stop([&](std::size_t i) {
+      for (const auto& t : tokens_) named = named || t.id == ids[i];
+      return vocabulary_.piece(ids[i]).starts_with("##") ? word_part::continues : word_part::begins;
+    });
+    if (!named) return found;
+    auto& work = own_scratch();
+    work.again.clear();
+    work.parts.clear();
+    append_ids(text, work.again, &work.parts);
+    return stop([&](std::size_t i) { return work.parts[i]; });
+  }
 
   std::size_t encode_pieces(token_batch& batch, std::string_view first, const std::string_view* second, const encode_options& options) const {
-    static thread_local scratch work;
+    scratch& work = own_scratch();
     auto &a = work.a, &b = work.b, &ids = work.ids;
     auto& segments = work.segments;
     a.clear();
@@ -251,9 +289,9 @@ class basic_tokenizer {
     append_ids(first, a);
     if (second != nullptr) append_ids(*second, b);
     const std::size_t extra = !options.special_tokens ? 0 : second != nullptr ? 3 : 2;
-    std::size_t keep_a = a.size(), keep_b = b.size();
-    std::tie(keep_a, keep_b) = detail::kept_tokens(keep_a, keep_b, second != nullptr, extra, options);
-    const auto kept = [&](const std::vector<token_id>& from, std::size_t keep) {
+    const auto [keep_a, keep_b] = detail::kept_tokens(a.size(), b.size(), second != nullptr, extra, options,
+                                                      [&] { return seen(first, a, options) > seen(*second, b, options); });
+    const auto kept = [&options](const std::vector<token_id>& from, std::size_t keep) {
       return std::span<const token_id>(from).subspan(options.truncate_side == side::right ? 0 : from.size() - keep, keep);
     };
     const auto append = [&](std::span<const token_id> part) { ids.insert(ids.end(), part.begin(), part.end()); };
@@ -292,8 +330,8 @@ class basic_tokenizer {
     const detail::token_list a = list<Offsets>(first);
     const detail::token_list b = second != nullptr ? list<Offsets>(*second) : detail::token_list{};
     const std::size_t extra = !options.special_tokens ? 0 : second != nullptr ? 3 : 2;
-    std::size_t keep_a = a.ids.size(), keep_b = b.ids.size();
-    std::tie(keep_a, keep_b) = detail::kept_tokens(keep_a, keep_b, second != nullptr, extra, options);
+    const auto [keep_a, keep_b] = detail::kept_tokens(a.ids.size(), b.ids.size(), second != nullptr, extra, options,
+                                                      [&] { return seen(first, a.ids, options) > seen(*second, b.ids, options); });
     const bool left = options.truncate_side == side::left;
     const auto parts = [&](const detail::token_list& of, std::size_t keep) {
       if (keep == 0 && !of.ids.empty()) {  // all of it is cut: an empty part, then the whole, as the reference has it

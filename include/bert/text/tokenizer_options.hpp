@@ -49,10 +49,11 @@ struct decode_options {
 
 namespace detail {
 
-/// How many tokens of each sequence stay, of `a` and `b`, with `extra` special ones around them. Throws bert::error if the
-/// options do not allow to make them fit.
-inline std::pair<std::size_t, std::size_t> kept_tokens(std::size_t a, std::size_t b, bool pair, std::size_t extra,
-                                                       const encode_options& options) {
+/// How many tokens of each sequence stay, of `a` and `b`, with `extra` special ones around them; `first_is_longer()` is asked when
+/// an odd place is left between two that are both cut. Throws bert::error if the options do not allow to make them fit.
+template <class FirstIsLonger>
+std::pair<std::size_t, std::size_t> kept_tokens(std::size_t a, std::size_t b, bool pair, std::size_t extra, const encode_options& options,
+                                                FirstIsLonger&& first_is_longer) {
   if (options.max_tokens == 0 || a + b + extra <= options.max_tokens) return {a, b};
   const auto fail = [&](const std::string& hint) {
     throw error({"bert::text::tokenizer::encode", cat("at most ", options.max_tokens, " tokens"), cat(a + b + extra), hint});
@@ -75,8 +76,9 @@ inline std::pair<std::size_t, std::size_t> kept_tokens(std::size_t a, std::size_
   if (!pair) return {room, 0};
   // The shorter stays whole if it takes no more than its half; else they share, the longer getting the odd one.
   const std::size_t half = room / 2;
-  if (a <= b) return a <= half ? std::pair{a, room - a} : std::pair{half, room - half};
-  return b <= half ? std::pair{room - b, b} : std::pair{room - half, half};
+  if (a <= half) return {a, room - a};
+  if (b <= half) return {room - b, b};
+  return room % 2 != 0 && first_is_longer() ? std::pair{half + 1, half} : std::pair{half, room - half};
 }
 
 }  // namespace detail

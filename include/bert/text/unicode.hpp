@@ -22,6 +22,7 @@ struct transformers {
   static constexpr std::size_t max_word_characters = 100;  ///< longer words become [UNK]
   static constexpr unsigned kind_shift = 0;                ///< where its bits lie in unicode::stage3
   static constexpr bool late_decompositions = false;       ///< what came after Unicode 9.0 decomposes
+  static constexpr bool newer_lowercase = true;            ///< lower case that came after the database of the tables
   static constexpr bool lower_first = false;               ///< str.lower() before accents are stripped, final sigma included
   static constexpr bool finds_specials = true;             ///< [MASK] and the like are found in text
 };
@@ -31,6 +32,7 @@ struct google {
   static constexpr std::size_t max_word_characters = 200;
   static constexpr unsigned kind_shift = 3;
   static constexpr bool late_decompositions = true;
+  static constexpr bool newer_lowercase = false;
   static constexpr bool lower_first = true;
   static constexpr bool finds_specials = false;  ///< "[MASK]" in text is three words
 };
@@ -73,6 +75,7 @@ constexpr unsigned combining_class(char32_t c) noexcept {
 }
 
 /// Lower case of one character as one character; U+0130, which has two, gives its first, 'i'.
+template <class Reference = reference::transformers>
 constexpr char32_t lower(char32_t c) noexcept {
   if (c < 0x80) return c >= 'A' && c <= 'Z' ? c + 32 : c;
   if (c == 0x130) return 'i';
@@ -80,7 +83,7 @@ constexpr char32_t lower(char32_t c) noexcept {
                                    [](char32_t value, const lower_range& range) { return value < range.first; });
   if (r == std::begin(lowercase)) return c;
   const lower_range range = r[-1];
-  if (c > range.last || (c - range.first) % range.step != 0) return c;
+  if (c > range.last || (c - range.first) % range.step != 0 || (range.newer != 0 && !Reference::newer_lowercase)) return c;
   return static_cast<char32_t>(static_cast<std::int32_t>(c) + range.delta);
 }
 

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <vector>
 
 namespace {
 
@@ -104,3 +105,18 @@ TEST_CASE("a capacity holds a shape if no count is above its own") {
 }
 
 }  // namespace
+
+TEST_CASE("A batch appended to another keeps its sequences, segments and scored positions") {
+  bert::token_batch a, b;
+  a.add(std::array{1, 2, 3});
+  a.score(1);
+  b.add(std::array{4, 5}, std::array<bert::segment_id, 2>{0, 1});
+  b.add(std::array{6});
+  b.score(2);
+  a.append(b);
+  a.append(bert::token_batch());
+  CHECK(std::vector<int>(a.ids().begin(), a.ids().end()) == std::vector<int>{1, 2, 3, 4, 5, 6});
+  CHECK(std::vector<int>(a.segments().begin(), a.segments().end()) == std::vector<int>{0, 0, 0, 0, 1, 0});
+  CHECK(std::vector<std::size_t>(a.starts().begin(), a.starts().end()) == std::vector<std::size_t>{0, 3, 5, 6});
+  CHECK(std::vector<std::uint32_t>(a.scored().begin(), a.scored().end()) == std::vector<std::uint32_t>{1, 5});
+}

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bert/core/execution.hpp"
+#include "support/allocations.hpp"
 
 using namespace bert::text;
 using bert::token_id;
@@ -28,6 +29,11 @@ std::string complaint(auto&& f) {
   return "";
 }
 bool says(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+std::size_t allocations_during(auto&& f) {
+  const std::size_t before = support::allocations;
+  f();
+  return support::allocations - before;
+}
 std::vector<token_id> ids_of(const bert::token_batch& b, std::size_t s = 0) { return {b[s].begin(), b[s].end()}; }
 
 }  // namespace
@@ -94,6 +100,24 @@ TEST_CASE("Truncation keeps what the reference keeps and says how much went") {
   CHECK(b.sequences() == 5);
 }
 
+TEST_CASE("Of two texts that are both cut the one longer as far as the reference reads gets the odd place") {
+  const tokenizer t(small());
+  const auto kept = [&](const std::string& a, const std::string& b, const encode_options& options) {
+    bert::token_batch batch;
+    t.encode_into(batch, a, b, options);
+    return ids_of(batch);
+  };
+  const std::string nine = "the the the the the the the the the";  // reading ends with the sixth
+  const std::vector<token_id> first{2, 6, 6, 3, 5, 3}, second{2, 6, 3, 5, 5, 3};
+  CHECK(kept("cat cat cat cat cat unaffable", nine, {.max_tokens = 6}) == first);
+  CHECK(kept("cat cat cat cat cat cat cat cat cat cat", nine, {.max_tokens = 6}) == second);  // read as far as the other
+  CHECK(kept("cat cat cat cat cat [MASK] cat", nine, {.max_tokens = 6}) == first);            // no word ends at a named token
+  CHECK(kept("cat cat cat cat cat zzz cat", nine, {.max_tokens = 6}) == second);              // [UNK] of a word
+  CHECK(kept("unaffable cat cat cat cat cat", nine, {.max_tokens = 6, .truncate_side = side::left}) == first);
+  const auto w = t.windows<offsets::none>("cat cat cat cat cat unaffable", nine, {.max_tokens = 6});
+  CHECK(w[0].ids == first);
+}
+
 TEST_CASE("Windows share their stride and lose nothing") {
   const tokenizer t(small());
   const auto w = t.windows<offsets::bytes>("the cat sat . a", {.max_tokens = 5, .stride = 1});
@@ -145,6 +169,27 @@ TEST_CASE("A vocabulary without a token that is needed is an error that names it
   const tokenizer t(vocabulary(strings{"[UNK]", "[CLS]", "[SEP]"}));
   CHECK(says(complaint([&] { (void)t.mask_id(); }), "[MASK]"));
   CHECK(says(complaint([&] { (void)t.pad_id(); }), "[PAD]"));
+}
+
+TEST_CASE("Encoding into a batch that has had its room allocates nothing, whatever the text") {
+  const tokenizer t(small(), {.added = {{.content = "zork", .id = 22, .normalized = true}}});
+  const google_tokenizer g(small());
+  const std::string text = "The [MASK] unaffable! Caf\xC3\xA9 \xE4\xB8\xAD zork \xF0\x9D\x85\xA5\xCC\x81 \xCE\xA3\xCC\x81 \xFF" + std::string(300, 'a');
+  std::string other;
+  for (int i = 0; i < 20; ++i) other += text;
+  bert::token_batch batch;
+  const auto encode = [&](const auto& with) {
+    with.encode_into(batch, text);
+    with.encode_into(batch, other, text, {.max_tokens = 12});
+    with.encode_into(batch, other, other, {.max_tokens = 12, .truncate_side = side::left});
+  };
+  encode(t);
+  encode(g);
+  batch.clear();
+  CHECK(allocations_during([&] {
+          encode(t);
+          encode(g);
+        }) == 0);
 }
 
 TEST_CASE("Time grows with the length of the text, whatever it is made of") {

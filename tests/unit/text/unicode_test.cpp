@@ -57,6 +57,9 @@ TEST_CASE("Lower case is that of Unicode 17, one character for one") {
   CHECK(unicode::lower(0x1E9E) == 0xDF);
   CHECK(unicode::lower(0x13A0) == 0xAB70);
   CHECK(unicode::lower(0x16EA0) == 0x16EBB);
+  CHECK(unicode::lower<google>(0x16EA0) == 0x16EA0);  // Unicode 17, and to that reference unassigned
+  CHECK(unicode::lower<google>(0x1C89) == 0x1C89);    // Unicode 16
+  CHECK(unicode::lower<google>(0xC9) == 0xE9);
   CHECK(unicode::lower(0x130) == 'i');
 }
 
