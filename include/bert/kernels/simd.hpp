@@ -14,12 +14,13 @@
 #endif
 
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
 
-#if defined(__AVX512F__) || defined(__AVX2__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -43,10 +44,33 @@ inline constexpr std::size_t simd_registers = 16;
 #endif
 
 using xsimd::abs;
-using xsimd::max;
-using xsimd::min;
 using xsimd::select;
 using xsimd::sqrt;
+
+/// The greater and the lesser of a and b. If b is a NaN, so is the result: on x86 it is b wherever one of the two is a NaN. Not
+/// xsimd's, whose operands stand the other way round in version 14.
+[[nodiscard]] inline simd max(simd a, simd b) noexcept {
+#if defined(__AVX512F__)
+  return _mm512_max_ps(a.data, b.data);
+#elif defined(__AVX__)
+  return _mm256_max_ps(a.data, b.data);
+#elif defined(__SSE2__)
+  return _mm_max_ps(a.data, b.data);
+#else
+  return xsimd::max(a, b);
+#endif
+}
+[[nodiscard]] inline simd min(simd a, simd b) noexcept {
+#if defined(__AVX512F__)
+  return _mm512_min_ps(a.data, b.data);
+#elif defined(__AVX__)
+  return _mm256_min_ps(a.data, b.data);
+#elif defined(__SSE2__)
+  return _mm_min_ps(a.data, b.data);
+#else
+  return xsimd::min(a, b);
+#endif
+}
 
 [[nodiscard]] inline simd load(const float* p) noexcept { return simd::load_unaligned(p); }
 inline void store(float* p, simd x) noexcept { x.store_unaligned(p); }
@@ -150,6 +174,10 @@ template <std::size_t Half = lanes / 2, class Op>
   return detail::fold(x, [](simd a, simd b) { return max(a, b); }).data[0];
 }
 
+/// The bits of floats as integers, and back. xsimd's own bitwise_cast takes a register in version 8 and a number in later ones.
+[[nodiscard]] inline simd_int as_int(simd x) noexcept { return std::bit_cast<simd_int::register_type>(x.data); }
+[[nodiscard]] inline simd as_float(simd_int x) noexcept { return std::bit_cast<simd::register_type>(x.data); }
+
 /// The nearest whole numbers, |x| < 2^22.
 [[nodiscard]] inline simd round(simd x) noexcept {
 #if defined(__AVX512F__)
@@ -165,16 +193,16 @@ template <std::size_t Half = lanes / 2, class Op>
 #if defined(__AVX512F__)
   return _mm512_scalef_ps(x, n);
 #else
-  return xsimd::bitwise_cast<simd>(xsimd::bitwise_cast<simd_int>(x) + (xsimd::to_int(n) << 23));
+  return as_float(as_int(x) + (xsimd::to_int(n) << 23));
 #endif
 }
 
 /// x = m * 2^e with m in [sqrt(1/2), sqrt(2)), for normal x > 0. Gives m, writes e.
 [[nodiscard]] inline simd split_exponent(simd x, simd& e) noexcept {
   constexpr std::int32_t root_half = 0x3F3504F3;  // the bits of sqrt(1/2)
-  const simd_int bits = xsimd::bitwise_cast<simd_int>(x), exponent = (bits - simd_int(root_half)) >> 23;
+  const simd_int bits = as_int(x), exponent = (bits - simd_int(root_half)) >> 23;
   e = xsimd::to_float(exponent);
-  return xsimd::bitwise_cast<simd>(bits - (exponent << 23));
+  return as_float(bits - (exponent << 23));
 }
 
 namespace detail {

@@ -47,11 +47,11 @@ namespace detail {
 /// The bits of x rounded to bf16, to nearest and ties to even, in the lower half of each lane. As AVX512_BF16 has it: below
 /// 2^-126 to zero, and a NaN stays a NaN.
 [[nodiscard]] inline simd_int round_to_bf16(simd x) noexcept {
-  const auto bits = xsimd::bitwise_cast<simd_int>(x);
+  const auto bits = as_int(x);
   const simd_int last = (bits >> 16) & simd_int(1), rounded = bits + simd_int(0x7FFF) + last;
   const simd_int nan = bits | simd_int(0x00400000), none = bits & simd_int(static_cast<std::int32_t>(0x80000000));
-  const auto kept = select(abs(x) < simd(0x1p-126f), xsimd::bitwise_cast<simd>(none), xsimd::bitwise_cast<simd>(rounded));
-  return (xsimd::bitwise_cast<simd_int>(select(x == x, kept, xsimd::bitwise_cast<simd>(nan))) >> 16) & simd_int(0xFFFF);
+  const auto kept = select(abs(x) < simd(0x1p-126f), as_float(none), as_float(rounded));
+  return (as_int(select(x == x, kept, as_float(nan))) >> 16) & simd_int(0xFFFF);
 }
 
 #if defined(BERT_BF16_REGISTERS)
@@ -117,9 +117,9 @@ struct bf16_pairs {
   static constexpr std::size_t passes = 2;
   template <std::size_t Pass>
   [[nodiscard]] static simd part(simd x) noexcept {
-    const auto bits = xsimd::bitwise_cast<simd_int>(x);
-    if constexpr (Pass == 0) return xsimd::bitwise_cast<simd>(bits & simd_int(static_cast<std::int32_t>(0xFFFF0000)));
-    else return xsimd::bitwise_cast<simd>(bits << 16);
+    const auto bits = as_int(x);
+    if constexpr (Pass == 0) return as_float(bits & simd_int(static_cast<std::int32_t>(0xFFFF0000)));
+    else return as_float(bits << 16);
   }
   [[nodiscard]] static simd add(simd a, simd b, simd s) noexcept { return fma(a, b, s); }
 #endif

@@ -13,11 +13,12 @@
 #include <utility>
 
 #include "bert/heads/pooling.hpp"
-#include "bert/io/json.hpp"
 #include "bert/model/presets.hpp"
 #include "bert/model/session.hpp"
 #include "bert/pipeline/checkpoint.hpp"
+#include "bert/pipeline/portions.hpp"
 #include "bert/pipeline/similarity.hpp"
+#include "bert/pipeline/tokenizer_files.hpp"
 #include "bert/text/tokenizer.hpp"
 
 namespace bert {
@@ -52,8 +53,7 @@ class embedder {
   /// Throws bert::error as bert::checkpoint does.
   [[nodiscard]] static embedder open(const std::filesystem::path& folder, embedder_options options = {}) {
     const checkpoint files(folder);
-    if (const auto limits = folder / "sentence_bert_config.json"; options.max_tokens == 0 && std::filesystem::exists(limits))
-      options.max_tokens = io::value_or<std::size_t>(io::read_json(limits), "max_seq_length", limits.string(), 0);
+    if (options.max_tokens == 0) options.max_tokens = pipelines::read_max_tokens(folder);
     return embedder(files.load<model_type>(), files.tokenizer(), options);
   }
 
@@ -97,28 +97,15 @@ class embedder {
     text::tokenizer tokenizer;
   };
 
-  // Tokens that a session has room for: enough to keep products large, little enough for activations to stay in the cache.
-  static constexpr std::size_t tokens_at_once = 1024;
-
   [[nodiscard]] text::encode_options encoding() const noexcept { return {.max_tokens = max_tokens_}; }
 
   template <executor E, class Row>
   void run(const token_batch& all, const E& e, const Row& row) const {
-    const std::size_t room = std::min(all.tokens(), std::max(tokens_at_once, all.longest()));
-    auto encode = shared_->frozen.session({.sequences = std::min(all.sequences(), room), .tokens = room, .scored = 0}, e);
-    token_batch part;
-    for (std::size_t first = 0, next = 0; next < all.sequences(); first = next) {
-      part.clear();
-      for (; next < all.sequences() && part.tokens() + all.length(next) <= room; ++next)
-        part.add(all[next], all.segments(next));
-      const auto hidden = encode(part);
-      const matrix<const float> rows = hidden;
-      for (std::size_t s = 0; s < part.sequences(); ++s) {
-        const auto y = row(first + s);
-        Pooling::pool(rows.block(part.starts()[s], part.length(s)), y);
-        to_unit_length(y);
-      }
-    }
+    pipelines::encode_portions(shared_->frozen, all, e, [&](std::size_t s, matrix<const float> x) {
+      const auto y = row(s);
+      Pooling::pool(x, y);
+      to_unit_length(y);
+    });
   }
 
   std::shared_ptr<const parts> shared_;

@@ -118,6 +118,12 @@ inline void read_tokenizer_config(const io::json& j, const std::string& where, t
   return text::tokenizer(std::move(vocabulary), std::move(options));
 }
 
+/// The longest sentence that sentence-transformers lets through, in tokens; 0 if the folder does not say.
+[[nodiscard]] inline std::size_t read_max_tokens(const std::filesystem::path& folder) {
+  const auto limits = folder / "sentence_bert_config.json";
+  return std::filesystem::exists(limits) ? io::value_or<std::size_t>(io::read_json(limits), "max_seq_length", limits.string(), 0) : 0;
+}
+
 /// Writes vocab.txt and tokenizer_config.json, each atomically. `positions` is the longest sequence of the model.
 template <class Reference>
 void write_tokenizer(const std::filesystem::path& folder, const text::basic_tokenizer<Reference>& tokenizer, int positions) {

@@ -1,0 +1,60 @@
+// The name of the instruction set that a translation unit is compiled for: it is part of every symbol of the library.
+// Layer: core. Test: tests/link/isa
+#pragma once
+
+// A program may compile some files for AVX2 and others for AVX-512. Functions of a header that both use would have one name and
+// two bodies, and the linker would keep either: the program would crash on a processor without AVX-512, or run at half the speed
+// on one that has it. So `namespace bert::inline BERT_ISA {` gives them two names; programs write bert::… all the same.
+//
+// Named are the levels and the extensions that kernels ask for. Files that differ in other flags (-mavx512vbmi, -ffast-math)
+// define BERT_ISA, another name for each set of flags, before the first include or on the command line.
+#if !defined(BERT_ISA)
+
+#if defined(__AVX512F__)
+#define BERT_ISA_LEVEL avx512
+#elif defined(__AVX2__)
+#define BERT_ISA_LEVEL avx2
+#elif defined(__AVX__)
+#define BERT_ISA_LEVEL avx
+#elif defined(__SSE4_1__)
+#define BERT_ISA_LEVEL sse4
+#elif defined(__SSE2__)
+#define BERT_ISA_LEVEL sse2
+#elif defined(__aarch64__)
+#define BERT_ISA_LEVEL neon
+#else
+#define BERT_ISA_LEVEL scalar
+#endif
+
+#if defined(__FMA__) && !defined(__AVX512F__) && !defined(__AVX2__)
+#define BERT_ISA_FMA _fma
+#elif defined(__AVX2__) && !defined(__FMA__)
+#define BERT_ISA_FMA _without_fma
+#else
+#define BERT_ISA_FMA
+#endif
+
+#if defined(__AVX512BF16__)
+#define BERT_ISA_BF16 _bf16
+#else
+#define BERT_ISA_BF16
+#endif
+
+#if defined(__AVX512VNNI__) && defined(__AVXVNNI__)
+#define BERT_ISA_VNNI _vnni2
+#elif defined(__AVX512VNNI__)
+#define BERT_ISA_VNNI _vnni
+#elif defined(__AVXVNNI__)
+#define BERT_ISA_VNNI _avxvnni
+#else
+#define BERT_ISA_VNNI
+#endif
+
+#define BERT_ISA_JOINED(level, fma, bf16, vnni) level##fma##bf16##vnni
+#define BERT_ISA_NAME(level, fma, bf16, vnni) BERT_ISA_JOINED(level, fma, bf16, vnni)
+#define BERT_ISA BERT_ISA_NAME(BERT_ISA_LEVEL, BERT_ISA_FMA, BERT_ISA_BF16, BERT_ISA_VNNI)
+
+#endif
+
+/// What files of every instruction set share stays outside: bert::error, so that one `catch` catches those of all.
+namespace bert::inline BERT_ISA {}

@@ -1,0 +1,99 @@
+// One level of the library: the headers compiled for one instruction set. BERT_PRECOMPILED_OPEN names the function that it offers;
+// cmake/isolate.cmake hides everything else, or the linker would merge std::vector's functions of one level with another's.
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <type_traits>
+
+#include "bert/heads/pooling.hpp"
+#include "bert/model/session.hpp"
+#include "bert/pipeline/checkpoint.hpp"
+#include "bert/pipeline/choose.hpp"
+#include "bert/pipeline/portions.hpp"
+#include "engine.hpp"
+#include "precompiled_models.hpp"
+
+namespace bert::precompiled {
+namespace {
+
+template <class A, class Precision>
+class engine_of final : public engine {
+ public:
+  engine_of(std::string_view name, const checkpoint& files, const options& o)
+      : engine(name, static_cast<std::size_t>(A::hidden)), run_(o.threads),
+        frozen_(freeze<Precision>(files.load<bert::model<A>>(), run_)), max_tokens_(longest_sentence(files, o)) {
+    if (has_tokenizer(files.folder())) tokenizer_.emplace(files.tokenizer());
+    else where_ = files.folder().string();
+  }
+
+  [[nodiscard]] rows hidden(std::span<const sequence> sequences) const override {
+    const token_batch all = batch_of(sequences);
+    rows out(all.tokens(), dimension());
+    pipelines::encode_portions(frozen_, all, run_, [&](std::size_t s, matrix<const float> x) {
+      for (std::size_t t = 0; t < x.rows; ++t) std::copy_n(x.row(t), x.cols, out[all.starts()[s] + t].begin());
+    });
+    return out;
+  }
+  [[nodiscard]] rows embed(std::span<const sequence> sequences, pooling how) const override { return embed(batch_of(sequences), how); }
+  [[nodiscard]] rows embed(std::span<const std::string_view> sentences, pooling how) const override {
+    if (!tokenizer_)
+      throw error({where_, "a vocabulary, vocab.txt or tokenizer.json", "neither", "add it, or encode ids in place of text"});
+    token_batch all;
+    for (const auto sentence : sentences) tokenizer_->encode_into(all, sentence, {.max_tokens = max_tokens_});
+    return embed(all, how);
+  }
+
+ private:
+  static bool has_tokenizer(const std::filesystem::path& folder) {
+    return std::filesystem::exists(folder / "vocab.txt") || std::filesystem::exists(folder / "tokenizer.json");
+  }
+
+  static std::size_t longest_sentence(const checkpoint& files, const options& o) {
+    const std::size_t most = static_cast<std::size_t>(A::positions);
+    const std::size_t wanted = o.max_tokens == 0 ? pipelines::read_max_tokens(files.folder()) : o.max_tokens;
+    const std::size_t n = wanted == 0 ? most : std::min(wanted, most);
+    if (n < 3)
+      throw error({"bert::precompiled::options", "max_tokens of 3 or more, room for [CLS], a piece and [SEP]", cat(n), {}});
+    return n;
+  }
+
+  static token_batch batch_of(std::span<const sequence> sequences) {
+    token_batch all;
+    for (const sequence& s : sequences) all.add(s.ids, s.segments);
+    return all;
+  }
+
+  [[nodiscard]] rows embed(const token_batch& all, pooling how) const {
+    rows out(all.sequences(), dimension());
+    pipelines::encode_portions(frozen_, all, run_, [&](std::size_t s, matrix<const float> x) {
+      switch (how) {
+        case pooling::mean: bert::pooling::mean::pool(x, out[s]); break;
+        case pooling::max: bert::pooling::max::pool(x, out[s]); break;
+        case pooling::cls: bert::pooling::cls::pool(x, out[s]); break;
+      }
+      to_unit_length(out[s]);
+    });
+    return out;
+  }
+
+  execution::threads run_;
+  frozen<bert::model<A>, Precision> frozen_;
+  std::optional<text::tokenizer> tokenizer_;
+  std::string where_;
+  std::size_t max_tokens_;
+};
+
+}  // namespace
+}  // namespace bert::precompiled
+
+extern "C" bert::precompiled::engine* BERT_PRECOMPILED_OPEN(const std::filesystem::path& folder, const bert::precompiled::options& o) {
+  using namespace bert::precompiled;
+  const bert::checkpoint files(folder);
+  std::unique_ptr<engine> made;
+  models::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
+    with_precision(o.numbers, [&]<class Precision>(std::type_identity<Precision>) {
+      made = std::make_unique<engine_of<A, Precision>>(model_name<A>, files, o);
+    });
+  });
+  return made.release();
+}

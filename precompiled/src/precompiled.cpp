@@ -1,0 +1,102 @@
+// Which levels this processor runs, and the way to them. Compiled for any x86-64.
+#include <cpuid.h>
+
+#include <array>
+
+#include "engine.hpp"
+#include "precompiled_levels.hpp"
+
+namespace bert::precompiled {
+namespace {
+
+// x86-64 psABI, "Micro-Architecture Levels". The compiler's __builtin_cpu_supports also asks whether the operating system saves the
+// registers; of the bits that not every compiler has a name for, cpuid's leaves 1 and 0x80000001 tell.
+bool runs(level l) noexcept {
+  __builtin_cpu_init();
+  unsigned eax = 0, ebx = 0, leaf1 = 0, extended = 0, edx = 0;
+  __get_cpuid(1, &eax, &ebx, &leaf1, &edx);
+  __get_cpuid(0x80000001, &eax, &ebx, &extended, &edx);
+  constexpr unsigned cmpxchg16b = 1u << 13, movbe = 1u << 22, f16c = 1u << 29, lahf = 1u << 0, lzcnt = 1u << 5;
+  switch (l) {
+    case level::v2:
+      return __builtin_cpu_supports("sse3") && __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.1") &&
+             __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt") && (leaf1 & cmpxchg16b) != 0 && (extended & lahf) != 0;
+    case level::v3:
+      return runs(level::v2) && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+             __builtin_cpu_supports("bmi2") && (leaf1 & movbe) != 0 && (leaf1 & f16c) != 0 && (extended & lzcnt) != 0;
+    case level::v4:
+      return runs(level::v3) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+             __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    case level::v4_bf16: return runs(level::v4) && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
+  }
+  return false;
+}
+
+struct compiled {
+  level at;
+  open_function* open;
+};
+
+// The fastest last.
+constexpr std::array all{
+#define BERT_PRECOMPILED_ENTRY(name) compiled{level::name, &bert_precompiled_open_##name},
+    BERT_PRECOMPILED_LEVELS(BERT_PRECOMPILED_ENTRY)
+#undef BERT_PRECOMPILED_ENTRY
+};
+
+std::string listed(std::span<const level> some) {
+  std::string text;
+  for (const level l : some) text += (text.empty() ? "" : ", ") + std::string(name_of(l));
+  return text.empty() ? "none" : text;
+}
+
+}  // namespace
+
+std::string_view name_of(level l) noexcept {
+  switch (l) {
+    case level::v2: return "x86-64-v2";
+    case level::v3: return "x86-64-v3";
+    case level::v4: return "x86-64-v4";
+    case level::v4_bf16: return "x86-64-v4 with BF16 and VNNI";
+  }
+  return "no level";
+}
+
+std::span<const level> levels() {
+  static const std::vector<level> found = [] {
+    std::vector<level> some;
+    for (const compiled& c : all)
+      if (runs(c.at)) some.push_back(c.at);
+    return some;
+  }();
+  return found;
+}
+
+encoder encoder::open(const std::filesystem::path& folder, const options& o) {
+  const auto here = levels();
+  if (here.empty()) {
+    std::vector<level> compiled_in;
+    for (const compiled& c : all) compiled_in.push_back(c.at);
+    throw error({"bert::precompiled", "a processor for " + listed(compiled_in), "one for none of them", "compile the library for a lower level"});
+  }
+  const level wanted = o.on.value_or(here.back());
+  for (const compiled& c : all)
+    if (c.at == wanted && runs(wanted)) return encoder(std::shared_ptr<const engine>(c.open(folder, o)), wanted);
+  throw error({"bert::precompiled::options::on", listed(here), std::string(name_of(wanted)), "leave it out for the best"});
+}
+
+rows encoder::hidden(std::span<const sequence> sequences) const { return engine_->hidden(sequences); }
+
+rows encoder::embed(std::span<const sequence> sequences, pooling how) const { return engine_->embed(sequences, how); }
+
+rows encoder::embed(std::span<const std::string_view> sentences, pooling how) const { return engine_->embed(sentences, how); }
+
+rows encoder::embed(std::span<const std::string> sentences, pooling how) const {
+  return embed(std::vector<std::string_view>(sentences.begin(), sentences.end()), how);
+}
+
+std::string_view encoder::model() const noexcept { return engine_->model(); }
+
+std::size_t encoder::dimension() const noexcept { return engine_->dimension(); }
+
+}  // namespace bert::precompiled

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""No function of bert that the linker may merge is in both object files, and the first uses no wide register.
+
+    symbols.py [--nm nm] [--objdump objdump] v2.o v4.o
+
+bert::error is in both: one type, whatever the file that throws it. The standard library's templates are in both too, and
+no header can help it; docs/shipping.md has the way out.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+
+SHARED = re.compile(r"^(?:(?:vtable|typeinfo|typeinfo name) for )?bert::error\b")
+OURS = re.compile(r"\bbert::")
+
+
+def output(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def mergeable(nm, path):
+    """The demangled names of the definitions that another file may replace."""
+    lines = (line.split(maxsplit=2) for line in output(nm, "-C", "--defined-only", path).splitlines())
+    return {parts[2] for parts in lines if len(parts) == 3 and parts[1] in "WVuvw"}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nm", default="nm")
+    parser.add_argument("--objdump", default="objdump")
+    parser.add_argument("low")
+    parser.add_argument("high")
+    args = parser.parse_args()
+    low, high = mergeable(args.nm, args.low), mergeable(args.nm, args.high)
+    # A function of the standard library over a type of bert's bears the type's name, and so the instruction set's.
+    both = sorted(name for name in low & high if OURS.search(name) and not SHARED.match(name) and "bert::error" not in name)
+    own = sum(1 for name in low if OURS.search(name))
+    mistakes = [f"in both: {name}" for name in both]
+    if own < 20:
+        mistakes.append(f"only {own} functions of bert in {args.low}; is it the right file?")
+    registers = [set(re.findall(r"%([xyz]mm)\d", output(args.objdump, "-d", "--no-show-raw-insn", path))) for path in (args.low, args.high)]
+    if registers[0] != {"xmm"}:
+        mistakes.append(f"{args.low}: expected xmm registers alone, found {', '.join(sorted(registers[0]))}")
+    if "zmm" not in registers[1]:
+        mistakes.append(f"{args.high}: expected zmm registers, found {', '.join(sorted(registers[1]))}")
+    for text in mistakes:
+        print(text)
+    print(f"{own} functions of bert that the linker may merge, {len(both)} of them in both files")
+    return 1 if mistakes else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+// bert::precompiled against PyTorch and against itself: every level that this processor runs gives the same answers.
+// Layer: tests.
+#include "bert/precompiled.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "bert/pipeline/embedder.hpp"
+#include "precompiled/models.hpp"
+#include "support/golden.hpp"
+#include "unit/io/scratch.hpp"
+
+using namespace bert;
+using precompiled::encoder;
+using precompiled::level;
+
+namespace {
+
+const std::vector<std::string> sentences{"the cat sat on the mat.", "a red film is very bad", "", "moon", "it was not a good dog!"};
+
+std::vector<level> here() { return {precompiled::levels().begin(), precompiled::levels().end()}; }
+
+// The golden batch as the library takes it; it refers to `batch`.
+std::vector<precompiled::sequence> sequences_of(const token_batch& batch) {
+  std::vector<precompiled::sequence> out;
+  for (std::size_t s = 0; s < batch.sequences(); ++s) out.push_back({batch[s], batch.segments(s)});
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("this processor runs at least the lowest level, and levels come in increasing order") {
+  REQUIRE(!here().empty());
+  CHECK(here().front() == level::v2);
+  CHECK(std::ranges::is_sorted(here()));
+  CHECK(encoder::open(golden::folder("encoder")).runs_on() == here().back());
+}
+
+TEST_CASE("at every level, pooled vectors are within 2e-5 of PyTorch's") {
+  const io::safetensors file(golden::folder("encoder") / "golden.safetensors");
+  const auto batch = golden::batch(file, "eval");
+  const auto sequences = sequences_of(batch);
+  for (const level l : here()) {
+    CAPTURE(precompiled::name_of(l));
+    const auto encode = encoder::open(golden::folder("encoder"), {.on = l});
+    CHECK(encode.runs_on() == l);
+    CHECK(encode.model() == "golden::plain");
+    CHECK(encode.dimension() == 24);
+    using enum precompiled::pooling;
+    CHECK(golden::largest_difference(encode.embed(sequences, mean).values(), golden::floats(file, "eval.mean")) <= 2e-5);
+    CHECK(golden::largest_difference(encode.embed(sequences, max).values(), golden::floats(file, "eval.max")) <= 2e-5);
+    CHECK(golden::largest_difference(encode.embed(sequences, cls).values(), golden::floats(file, "eval.cls")) <= 2e-5);
+  }
+}
+
+TEST_CASE("at every level, hidden states are those of the headers in this file, whose flags are others") {
+  const io::safetensors file(golden::folder("encoder") / "golden.safetensors");
+  const auto batch = golden::batch(file, "eval");
+  const auto frozen = freeze(checkpoint(golden::folder("encoder")).load<model<golden::plain>>());
+  auto run = frozen.session(batch.shape());
+  const matrix<const float> expected = run(batch);
+  for (const level l : here()) {
+    CAPTURE(precompiled::name_of(l));
+    const auto hidden = encoder::open(golden::folder("encoder"), {.on = l}).hidden(sequences_of(batch));
+    REQUIRE(hidden.size() == batch.tokens());
+    CHECK(golden::largest_difference(hidden.values(), std::span(expected.data, expected.rows * expected.cols)) <= 2e-5);
+  }
+}
+
+TEST_CASE("at every level, bf16 is another precision than f32 and near it") {
+  const io::safetensors file(golden::folder("encoder") / "golden.safetensors");
+  const auto batch = golden::batch(file, "eval");
+  for (const level l : here()) {
+    CAPTURE(precompiled::name_of(l));
+    const auto encode = encoder::open(golden::folder("encoder"), {.numbers = precompiled::precision::bf16, .on = l});
+    const double off = golden::largest_difference(encode.embed(sequences_of(batch)).values(), golden::floats(file, "eval.mean"));
+    CHECK(off > 1e-4);
+    CHECK(off < 2e-2);
+  }
+}
+
+TEST_CASE("text gives the vectors of bert::embedder, alone, among others and on two threads") {
+  const auto expected = embedder<golden::plain>::open(golden::folder("encoder"))(sentences);
+  for (const level l : here()) {
+    CAPTURE(precompiled::name_of(l));
+    const auto encode = encoder::open(golden::folder("encoder"), {.on = l});
+    const auto all = encode.embed(sentences);
+    const auto threaded = encoder::open(golden::folder("encoder"), {.threads = 2, .on = l}).embed(sentences);
+    REQUIRE(all.size() == sentences.size());
+    CHECK(std::ranges::equal(all.values(), threaded.values()));
+    for (std::size_t s = 0; s < sentences.size(); ++s) {
+      CHECK(golden::largest_difference(all[s], std::span<const float>(expected[s])) <= 2e-5);
+      const std::array<std::string_view, 1> one{sentences[s]};
+      CHECK(std::ranges::equal(encode.embed(one)[0], all[s]));
+    }
+  }
+}
+
+TEST_CASE("nothing in gives nothing out") {
+  const auto encode = encoder::open(golden::folder("encoder"));
+  CHECK(encode.hidden({}).size() == 0);
+  CHECK(encode.embed(std::span<const std::string>{}).size() == 0);
+}
+
+TEST_CASE("errors of a level arrive as bert::error") {
+  for (const level l : here()) {
+    CAPTURE(precompiled::name_of(l));
+    const auto encode = encoder::open(golden::folder("encoder"), {.on = l});
+    CHECK_THROWS_AS(encoder::open("/no/such/folder", {.on = l}), error);
+    CHECK_THROWS_AS(encoder::open(golden::folder("tanh"), {.on = l}), error);  // sizes that were not compiled in
+    CHECK_THROWS_AS(encoder::open(golden::folder("encoder"), {.numbers = precompiled::precision::int8, .on = l}), error);
+    CHECK_THROWS_AS(encoder::open(golden::folder("encoder"), {.threads = 0, .on = l}), error);
+    const std::array<std::int32_t, 2> beyond{2, 101};
+    CHECK_THROWS_AS(encode.hidden(std::array{precompiled::sequence{beyond}}), error);
+    CHECK_THROWS_AS(encode.hidden(std::array{precompiled::sequence{}}), error);
+  }
+}
+
+TEST_CASE("a folder without a vocabulary encodes ids, and says why it encodes no text") {
+  const testing::scratch folder;
+  for (const char* name : {"config.json", "model.safetensors"})
+    std::filesystem::copy_file(golden::folder("encoder") / name, folder.folder() / name);
+  const auto encode = encoder::open(folder.folder());
+  const std::array<std::int32_t, 3> ids{2, 50, 3};
+  CHECK(encode.hidden(std::array{precompiled::sequence{ids}}).size() == 3);
+  try {
+    (void)encode.embed(sentences);
+    FAIL("no error");
+  } catch (const error& e) {
+    CHECK(e.where() == folder.folder().string());
+  }
+}
