@@ -39,7 +39,10 @@ SYSTEM = {
     r"omp\.h": ["core"],
     r"mpi\.h": ["training"],
 }
+# Headers whose names are the same for every instruction set: one type for a whole program, or nothing that becomes code.
+APART = ["core/isa.hpp", "core/error.hpp", "core/ensure.hpp", "core/fixed_string.hpp", "model/dims.hpp"]
 LONGEST = 450  # lines; "about 400", and generated tables are exempt
+NAMESPACE = re.compile(r"^namespace bert\b(?!::inline BERT_ISA\b)", re.M)
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 GENERATED = re.compile(r"[Gg]enerated|[Ww]ritten by tools/|[Mm]ade by tools/")
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
@@ -84,10 +87,20 @@ class Checker:
         self.banner(path, layer, lines)
         if len(lines) > LONGEST and not GENERATED.search("\n".join(lines[:5])):
             self.warnings.append(f"{path.relative_to(self.root)}:{len(lines)}: warning: {len(lines)} lines, expected about 400; split it")
+        if layer is not None and name not in APART:
+            self.instruction_set(path, text)
         for number, line in enumerate(strip_block_comments(text).splitlines(), 1):
             match = INCLUDE.match(line)
             if match:
                 self.included(path, name, layer, number, *match.groups())
+
+    def instruction_set(self, path, text):
+        match = NAMESPACE.search(text)
+        if match:
+            self.error(path, text.count("\n", 0, match.start()) + 1, "files of several instruction sets would share these names; "
+                       "open `namespace bert::inline BERT_ISA`")
+        elif "namespace bert::inline BERT_ISA" in text and '#include "bert/core/isa.hpp"' not in text:
+            self.error(path, 1, 'BERT_ISA is no name without `#include "bert/core/isa.hpp"`; add it')
 
     def banner(self, path, layer, lines):
         head = lines[:6]

@@ -75,6 +75,17 @@ class CheckLayers(unittest.TestCase):
     def test_nlohmann_outside_json_hpp_fails(self):
         self.fails({"pipeline/c.hpp": header("pipeline", "<nlohmann/json_fwd.hpp>")}, "include/bert/pipeline/c.hpp:5:", "bert/io/json.hpp")
 
+    def test_a_namespace_for_all_instruction_sets_fails_but_where_it_must_be(self):
+        plain = "namespace bert::detail {}\n"
+        self.fails({"io/b.hpp": header("io", '"bert/core/a.hpp"') + plain}, "include/bert/io/b.hpp:6:", "BERT_ISA")
+        self.assertEqual(self.check({"core/error.hpp": header("core") + plain})[0], 0)
+
+    def test_the_name_of_the_instruction_set_needs_its_header(self):
+        named = "namespace bert::inline BERT_ISA {}\n"
+        isa = {"core/isa.hpp": header("core")}
+        self.fails({"io/b.hpp": header("io") + named, **isa}, "include/bert/io/b.hpp:1:", "core/isa.hpp")
+        self.assertEqual(self.check({"io/b.hpp": header("io", '"bert/core/isa.hpp"') + named, **isa})[0], 0)
+
     def test_a_missing_banner_fails(self):
         self.fails({"core/b.hpp": "#pragma once\n"}, "include/bert/core/b.hpp:1: no banner")
 

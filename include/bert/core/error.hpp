@@ -8,6 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include "bert/core/isa.hpp"
+
 namespace bert {
 
 /// What every run-time failure of the library throws: at construction and on input only, never inside a kernel.
@@ -42,6 +44,8 @@ class error : public std::runtime_error {
   facts facts_;
 };
 
+inline namespace BERT_ISA {
+
 /// Joins its arguments into one string as `operator<<` would write them.
 template <class... Parts>
 [[nodiscard]] std::string cat(const Parts&... parts) {
@@ -50,4 +54,5 @@ template <class... Parts>
   return std::move(out).str();
 }
 
+}  // namespace BERT_ISA
 }  // namespace bert

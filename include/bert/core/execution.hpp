@@ -12,8 +12,9 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 /// `parallel_for(count, body)` calls `body(i)` once for every i in [0, count), in any order, on any thread, and returns
 /// when all calls have returned. `width()` is how many may run at once. Bodies do not throw.

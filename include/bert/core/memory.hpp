@@ -14,7 +14,9 @@
 #include <sys/mman.h>
 #endif
 
-namespace bert {
+#include "bert/core/isa.hpp"
+
+namespace bert::inline BERT_ISA {
 
 /// One cache line, and one AVX-512 register.
 inline constexpr std::size_t alignment = 64;

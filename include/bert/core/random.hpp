@@ -9,7 +9,9 @@
 #include <span>
 #include <utility>
 
-namespace bert {
+#include "bert/core/isa.hpp"
+
+namespace bert::inline BERT_ISA {
 
 /// Philox4x32-10: 128 bits of counter and 64 bits of key in, 128 random bits out.
 [[nodiscard]] constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::uint64_t key) noexcept {

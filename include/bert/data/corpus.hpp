@@ -12,9 +12,10 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/io/lines.hpp"
 
-namespace bert::data {
+namespace bert::inline BERT_ISA::data {
 
 /// Where a document ends: at a blank line, or after each line (reviews, messages, one a line).
 enum class document_end : std::uint8_t { blank_line, every_line };

@@ -14,13 +14,14 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
 #include "bert/data/permutation.hpp"
 #include "bert/data/tokenizing.hpp"
 #include "bert/labels/label_set.hpp"
 #include "bert/tensor/training_batch.hpp"
 
-namespace bert::data {
+namespace bert::inline BERT_ISA::data {
 
 /// The order of a set's examples in its batches: another in each epoch, or always that of the file.
 enum class order : std::uint8_t { shuffled, sequential };

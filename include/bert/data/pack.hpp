@@ -13,6 +13,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
 #include "bert/data/corpus.hpp"
 #include "bert/data/pack_options.hpp"
@@ -21,7 +22,7 @@
 #include "bert/data/token_store.hpp"
 #include "bert/tensor/training_batch.hpp"
 
-namespace bert::data {
+namespace bert::inline BERT_ISA::data {
 
 /// A batch_source of sequences from a corpus; what `pack` returns. Copies share the corpus. Any thread may load.
 ///

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <filesystem>
 
-namespace bert::data {
+#include "bert/core/isa.hpp"
+
+namespace bert::inline BERT_ISA::data {
 
 /// What the two segments of a sequence are.
 enum class pairing : std::uint8_t {

@@ -7,11 +7,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
 #include "bert/data/pack_options.hpp"
 #include "bert/data/token_store.hpp"
 
-namespace bert::data {
+namespace bert::inline BERT_ISA::data {
 
 /// One sequence, in 12 bytes: two runs of sentences, or one run of tokens.
 class planned_sequence {

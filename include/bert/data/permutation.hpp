@@ -8,9 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
 
-namespace bert::data {
+namespace bert::inline BERT_ISA::data {
 
 /// order(0), …, order(count - 1) are 0, …, count - 1 in an order that `random` decides.
 ///

@@ -16,9 +16,10 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/io/mapped_file.hpp"
 
-namespace bert::data {
+namespace bert::inline BERT_ISA::data {
 
 /// `append`, then `seal` once, then `items`. Holds 256 KiB until sealed, nothing afterwards but mapped pages.
 ///

@@ -15,13 +15,14 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/data/corpus.hpp"
 #include "bert/data/scratch_array.hpp"
 #include "bert/data/tokenizing.hpp"
 #include "bert/tensor/training_batch.hpp"
 #include "bert/text/sentences.hpp"
 
-namespace bert::data {
+namespace bert::inline BERT_ISA::data {
 
 struct token_store_options {
   std::size_t longest_sentence = 512;  ///< tokens; what is longer is cut before the last word that begins within

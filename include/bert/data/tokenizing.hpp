@@ -7,9 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include "bert/core/isa.hpp"
 #include "bert/tensor/training_batch.hpp"
 
-namespace bert::data {
+namespace bert::inline BERT_ISA::data {
 
 /// `append_ids` adds the ids of `text`, without [CLS] and [SEP], and what each is to its word; several threads may call it.
 template <class T>

@@ -17,13 +17,14 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/data/labelled_set.hpp"
 #include "bert/data/tokenizing.hpp"
 #include "bert/io/delimited.hpp"
 #include "bert/labels/dynamic_set.hpp"
 #include "bert/labels/label_set.hpp"
 
-namespace bert::data {
+namespace bert::inline BERT_ISA::data {
 
 /// A column: by number from 0, by number from the end (-1 is the last), or by its name in the header.
 class column {

@@ -2,11 +2,12 @@
 // Layer: heads. Test: tests/unit/heads/pooled_linear_test.cpp. Paper: Devlin et al. 2019, 3.2.
 #pragma once
 
+#include "bert/core/isa.hpp"
 #include "bert/heads/pooled_linear.hpp"
 #include "bert/labels/dynamic_set.hpp"
 #include "bert/labels/label_set.hpp"
 
-namespace bert::heads {
+namespace bert::inline BERT_ISA::heads {
 
 namespace detail {
 template <class Labels>

@@ -8,9 +8,10 @@
 #include <array>
 #include <cstddef>
 
+#include "bert/core/isa.hpp"
 #include "bert/model/tape.hpp"
 
-namespace bert::heads {
+namespace bert::inline BERT_ISA::heads {
 
 struct masked_lm {
   static constexpr bool reads_pooler = false;

@@ -2,9 +2,10 @@
 // Layer: heads. Test: tests/unit/heads/pooled_linear_test.cpp. Paper: Devlin et al. 2019, 3.1.
 #pragma once
 
+#include "bert/core/isa.hpp"
 #include "bert/heads/pooled_linear.hpp"
 
-namespace bert::heads {
+namespace bert::inline BERT_ISA::heads {
 
 /// logits [S, 2] = pooled W^T + b. Sentence order (Lan et al. 2020) is the same head under other pairs.
 struct next_sentence : pooled_linear<"cls.seq_relationship.weight", "cls.seq_relationship.bias", 2, false> {};

@@ -9,9 +9,10 @@
 #include <string_view>
 
 #include "bert/core/fixed_string.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/model/tape.hpp"
 
-namespace bert::heads {
+namespace bert::inline BERT_ISA::heads {
 
 /// `Outputs` numbers a sequence, or `label_rows` where the labels are known at run time only; tensors are `Name`.weight and
 /// `Name`.bias; `Dropout` says whether a training step's hidden dropout applies to the pooled vector first.

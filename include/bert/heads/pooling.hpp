@@ -8,9 +8,10 @@
 #include <cstddef>
 #include <span>
 
+#include "bert/core/isa.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 /// `P::pool(x, y)` writes `y` [H] from `x` [T, H], T > 0, in an order of sums that depends on the shape alone.
 template <class P>

@@ -18,9 +18,10 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/io/mapped_file.hpp"
 
-namespace bert::io {
+namespace bert::inline BERT_ISA::io {
 
 /// Writes to `path` + ".part" in the same folder; `commit()` puts it on the disk and renames it to `path`.
 ///

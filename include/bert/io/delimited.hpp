@@ -13,9 +13,10 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/io/lines.hpp"
 
-namespace bert::io {
+namespace bert::inline BERT_ISA::io {
 
 /// What a double quote means: `none`, a character like any other; `doubled`, a field that starts with one runs to the next
 /// that is not doubled, over separators and line ends.

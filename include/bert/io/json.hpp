@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/io/mapped_file.hpp"
 
 // A few kilobytes of JSON are read once: g++ need not spend a sixth of a program's compile time on their speed.
@@ -28,7 +29,7 @@
 #pragma GCC pop_options
 #endif
 
-namespace bert::io {
+namespace bert::inline BERT_ISA::io {
 
 /// An object's keys are kept sorted, so that what is written depends on the content alone.
 using json = nlohmann::json;

@@ -17,9 +17,10 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/io/mapped_file.hpp"
 
-namespace bert::io {
+namespace bert::inline BERT_ISA::io {
 
 struct line_limits {
   std::size_t longest = std::size_t{1} << 26;  ///< bytes of the longest line allowed: 64 MiB, a book of ten thousand pages

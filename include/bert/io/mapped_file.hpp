@@ -16,8 +16,9 @@
 #include <utility>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 
-namespace bert::io {
+namespace bert::inline BERT_ISA::io {
 
 /// The reason behind `errno`, in words.
 [[nodiscard]] inline std::string reason(int code) { return std::generic_category().message(code); }

@@ -22,11 +22,12 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/io/json.hpp"
 #include "bert/io/mapped_file.hpp"
 #include "bert/tensor/storage.hpp"
 
-namespace bert::io {
+namespace bert::inline BERT_ISA::io {
 
 static_assert(std::endian::native == std::endian::little, "safetensors is little-endian; add byte swaps for this machine");
 

@@ -16,12 +16,13 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
 #include "bert/io/atomic_file.hpp"
 #include "bert/io/json.hpp"
 #include "bert/io/safetensors.hpp"
 
-namespace bert::io {
+namespace bert::inline BERT_ISA::io {
 
 /// A tensor of f32 in memory, ready to be written. Does not own the numbers.
 [[nodiscard]] inline stored_tensor stored(std::string name, std::span<const float> values, std::vector<std::size_t> shape) {

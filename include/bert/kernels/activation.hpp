@@ -9,12 +9,13 @@
 #include <numbers>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/kernels/functions.hpp"
 #include "bert/kernels/rows.hpp"
 #include "bert/kernels/simd.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 
 /// x * Phi(x), Phi(x) = (1 + erf(x / sqrt 2)) / 2. The default of transformers.
 struct gelu_erf {

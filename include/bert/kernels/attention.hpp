@@ -13,6 +13,7 @@
 #include <span>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
 #include "bert/kernels/block_product.hpp"
 #include "bert/kernels/dropout.hpp"
@@ -21,7 +22,7 @@
 #include "bert/kernels/simd_bf16.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 namespace detail {
 
 /// Keys of a block: its scores, 64 x 64 floats, take 16 KB of the first-level cache beside as many of queries and of sums.

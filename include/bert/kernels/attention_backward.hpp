@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
 #include "bert/kernels/attention.hpp"
 #include "bert/kernels/block_product.hpp"
@@ -19,7 +20,7 @@
 #include "bert/kernels/simd.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 namespace detail {
 
 /// out(i, d, x, extent) takes sum_k a[i,k] b[k, d..] for i < rows and every register of the HeadDim columns of b.

@@ -8,10 +8,11 @@
 #include <cstddef>
 #include <limits>
 
+#include "bert/core/isa.hpp"
 #include "bert/kernels/attention.hpp"
 #include "bert/kernels/simd_bf16.hpp"
 
-namespace bert::kernels::detail {
+namespace bert::inline BERT_ISA::kernels::detail {
 
 /// As `attend` of floats, but
 ///   scores take pairs along the head's dimension, where keys have them side by side, and are scaled after the product;

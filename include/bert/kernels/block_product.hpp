@@ -6,10 +6,11 @@
 #include <cstddef>
 #include <utility>
 
+#include "bert/core/isa.hpp"
 #include "bert/kernels/rows.hpp"
 #include "bert/kernels/simd.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 
 /// The left operand, a[i * row + k * depth]: a matrix or its transpose, read one element at a time.
 struct left_operand {

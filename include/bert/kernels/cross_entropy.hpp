@@ -11,12 +11,13 @@
 #include <type_traits>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/kernels/functions.hpp"
 #include "bert/kernels/rows.hpp"
 #include "bert/kernels/simd.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 
 /// losses[m] = log(sum_v exp(logits[m,v])) - logits[m,targets[m]],  predicted[m] = argmax_v logits[m,v] (the first, if
 /// several), d_logits[m,:] = scale * (softmax(logits[m,:]) - onehot(targets[m]))

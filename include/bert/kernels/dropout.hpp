@@ -7,11 +7,12 @@
 #include <cstdint>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/kernels/rows.hpp"
 #include "bert/kernels/simd.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 
 /// One application of dropout: every element of a matrix is dropped with probability `rate`, by its place alone.
 ///

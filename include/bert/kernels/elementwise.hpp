@@ -9,6 +9,7 @@
 #include <span>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
 #include "bert/kernels/functions.hpp"
 #include "bert/kernels/rows.hpp"
@@ -16,7 +17,7 @@
 #include "bert/kernels/simd_bf16.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 
 /// y = x in y's own type, float or bf16, rounded to the nearest
 template <executor E, class T>

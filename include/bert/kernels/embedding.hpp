@@ -7,13 +7,14 @@
 #include <span>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/kernels/rows.hpp"
 #include "bert/kernels/simd.hpp"
 #include "bert/kernels/simd_bf16.hpp"
 #include "bert/tensor/token_batch.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 
 /// y[n,:] = word[ids[n],:] + position[n - start of n's sequence,:] + segment[segments[n],:]
 ///

@@ -5,12 +5,13 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
 #include "bert/kernels/simd.hpp"
 #include "bert/kernels/simd_bf16.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 
 /// What becomes of gradients that stand where new ones go: a step's first batch writes, further ones add. Writing saves
 /// clearing them, 0.4 GB for bert-base, and reading the zeros back.
@@ -21,7 +22,7 @@ enum class gradients : std::uint8_t { added, written };
 /// An epilogue is called with a row i, a first column j, one register of sums of that row, and how much of the register
 /// lies within the row (`whole` or `first`). `acc` in the formulas is the product's element [i, j]. `fetch(i, j)` comes a tile
 /// earlier and asks for the memory that the call will touch, tile_cols columns from j on: stores that miss cost up to a tenth.
-namespace bert::kernels::epilogue {
+namespace bert::inline BERT_ISA::kernels::epilogue {
 
 namespace detail {
 /// Asks for two registers of row i from column j on; they may lie past the row's end.

@@ -5,11 +5,12 @@
 #include <cstddef>
 #include <utility>
 
+#include "bert/core/isa.hpp"
 #include "bert/kernels/simd.hpp"
 
 // Coefficients: minimax fits by linear programming over Chebyshev points, in double, then rounded to float.
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 
 namespace detail {
 template <std::size_t Count, std::size_t... I>

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
 #include "bert/kernels/epilogue.hpp"
 #include "bert/kernels/pack.hpp"
@@ -17,7 +18,7 @@
 #include "bert/kernels/simd.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 namespace detail {
 
 /// Rows of the register tile: each holds two registers of sums; two more hold B, one the broadcast of A, one is spare.

@@ -6,12 +6,13 @@
 #include <cstddef>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/kernels/gemm.hpp"
 #include "bert/kernels/simd_bf16.hpp"
 #include "bert/kernels/transpose.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 
 /// A packed [K, N] operand of bf16: panels of [ceil(K / 2), tile_cols] pairs along K; columns past N and rows past K are zero.
 struct packed_bf16 {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
 #include "bert/kernels/epilogue.hpp"
 #include "bert/kernels/gemm.hpp"
@@ -18,7 +19,7 @@
 #include "bert/kernels/simd_int8.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 namespace detail {
 
 /// Rows of bytes, `stride` apart, a word at a time: as `by_rows`, three rows to a pointer.

@@ -6,12 +6,13 @@
 #include <cstddef>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/kernels/gemm_bf16.hpp"
 #include "bert/kernels/rows.hpp"
 #include "bert/kernels/simd_bf16.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 namespace detail {
 
 /// Registers of pairs (x[i, j], x[i + 1, j]) for count columns from j on; the row past the last is zero. out(c, pairs, extent).

@@ -6,11 +6,12 @@
 #include <cstddef>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/kernels/rows.hpp"
 #include "bert/kernels/simd.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 
 /// What `layer_norm` does with a row that it has written: nothing more.
 struct leave_row {

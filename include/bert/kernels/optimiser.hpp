@@ -7,10 +7,11 @@
 #include <span>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/kernels/rows.hpp"
 #include "bert/kernels/simd.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 
 /// The numbers of one step. `correction1` = 1 - beta1^t and `correction2` = 1 - beta2^t, or both 1 for no bias correction.
 struct adamw_step {

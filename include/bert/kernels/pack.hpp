@@ -7,12 +7,13 @@
 #include <cstddef>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
 #include "bert/kernels/simd.hpp"
 #include "bert/kernels/transpose.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 
 /// Columns of a panel and of the register tile: two registers, so that each broadcast element of A feeds two chains.
 inline constexpr std::size_t tile_cols = 2 * lanes;

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
 #include "bert/kernels/rows.hpp"
 #include "bert/kernels/simd.hpp"
@@ -16,7 +17,7 @@
 #include "bert/kernels/simd_int8.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 
 /// The largest size of a quantised number. -128 is left out: -(-128) is no byte, and the range is symmetric.
 inline constexpr float largest_byte = 127.0f;

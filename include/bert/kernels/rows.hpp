@@ -8,9 +8,10 @@
 #include <utility>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/kernels/simd.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 
 /// Calls body(integral_constant 0), …, body(integral_constant Count - 1): a loop whose index can name a register.
 template <std::size_t Count, class Body>

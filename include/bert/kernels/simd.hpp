@@ -24,7 +24,9 @@
 #include <immintrin.h>
 #endif
 
-namespace bert::kernels {
+#include "bert/core/isa.hpp"
+
+namespace bert::inline BERT_ISA::kernels {
 
 /// A register of floats of the widest ISA that the compiler was told to use.
 using simd = xsimd::batch<float>;

@@ -6,10 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "bert/core/isa.hpp"
 #include "bert/kernels/simd.hpp"
 #include "bert/tensor/storage.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 
 // Conversions of 16 numbers need AVX-512's byte and word instructions for tails, which every processor with BF16 has.
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "bert/core/isa.hpp"
 #include "bert/kernels/simd.hpp"
 
 #if defined(__SSE2__)
@@ -19,7 +20,7 @@
 /// registers of sums and of weights, and a `left` that holds the four a of a row, broadcast. `zero_point` is added to a where the
 /// instruction takes unsigned bytes on the left; the sums then start from -zero_point times the column's sum of weights. `rows` is
 /// how many rows of two registers of sums there are registers for.
-namespace bert::kernels::byte_dot {
+namespace bert::inline BERT_ISA::kernels::byte_dot {
 
 [[nodiscard]] inline std::int32_t word(const std::uint8_t* p) noexcept {
   std::int32_t x;
@@ -155,7 +156,7 @@ using best = portable;
 
 }  // namespace bert::kernels::byte_dot
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 
 /// Writes the low bytes of round(x) + zero_point, halves to even, |round(x)| < 2^31, for the lanes within `extent`.
 template <class Extent>

@@ -4,9 +4,10 @@
 
 #include <cstddef>
 
+#include "bert/core/isa.hpp"
 #include "bert/kernels/simd.hpp"
 
-namespace bert::kernels {
+namespace bert::inline BERT_ISA::kernels {
 namespace detail {
 
 // Quads: a register as lanes / 4 groups of four floats, each from a row of its own, four rows apart. Loading by groups leaves two

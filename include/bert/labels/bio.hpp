@@ -10,9 +10,10 @@
 
 #include "bert/core/ensure.hpp"
 #include "bert/core/fixed_string.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/labels/one_of.hpp"
 
-namespace bert::labels {
+namespace bert::inline BERT_ISA::labels {
 
 /// `struct entities : bert::labels::bio<"PER", "ORG"> {};` has the tags O, B-PER, I-PER, B-ORG, I-ORG, numbered 0 to 4.
 ///

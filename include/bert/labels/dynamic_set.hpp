@@ -12,8 +12,9 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 
-namespace bert::labels {
+namespace bert::inline BERT_ISA::labels {
 
 /// Names in a given order, numbered from 0. Throws bert::error for an empty set, an empty name or one that comes twice.
 class dynamic_set {

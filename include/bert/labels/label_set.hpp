@@ -7,7 +7,9 @@
 #include <string>
 #include <string_view>
 
-namespace bert::labels {
+#include "bert/core/isa.hpp"
+
+namespace bert::inline BERT_ISA::labels {
 
 /// Names numbered from 0: `one_of<…>`, `bio<…>`, `dynamic_set`.
 template <class L>

@@ -10,8 +10,9 @@
 
 #include "bert/core/ensure.hpp"
 #include "bert/core/fixed_string.hpp"
+#include "bert/core/isa.hpp"
 
-namespace bert::labels {
+namespace bert::inline BERT_ISA::labels {
 
 #if defined(__clang__)
 /// clang 14 prints a fixed_string as numbers, `{{117, 114, …}}`, but a `char` as itself: `spelled<'u', 'r', …>`.

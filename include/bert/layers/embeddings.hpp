@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <span>
 
+#include "bert/core/isa.hpp"
 #include "bert/kernels/elementwise.hpp"
 #include "bert/kernels/embedding.hpp"
 #include "bert/kernels/layer_norm.hpp"
@@ -16,7 +17,7 @@
 #include "bert/tensor/arena.hpp"
 #include "bert/tensor/token_batch.hpp"
 
-namespace bert::layers {
+namespace bert::inline BERT_ISA::layers {
 
 template <class A, class T>
 struct embedding_parameters {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <span>
 
+#include "bert/core/isa.hpp"
 #include "bert/kernels/attention.hpp"
 #include "bert/kernels/attention_backward.hpp"
 #include "bert/kernels/dropout.hpp"
@@ -19,7 +20,7 @@
 #include "bert/layers/precision.hpp"
 #include "bert/tensor/arena.hpp"
 
-namespace bert::layers {
+namespace bert::inline BERT_ISA::layers {
 
 /// Dropout of one training step; every site in the network derives its own key.
 struct step_noise {

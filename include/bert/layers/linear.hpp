@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/kernels/elementwise.hpp"
 #include "bert/kernels/epilogue.hpp"
 #include "bert/kernels/gemm.hpp"
@@ -15,7 +16,7 @@
 #include "bert/layers/precision_bf16.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 /// In what numbers the products of training can be computed, forward and backward. Weights, gradients, moments, sums and all that is no
 /// product of a linear layer are f32 in either.
@@ -24,7 +25,7 @@ concept training_precision = std::same_as<P, precision::f32> || std::same_as<P, 
 
 }  // namespace bert
 
-namespace bert::layers {
+namespace bert::inline BERT_ISA::layers {
 
 /// An executor that carries the precision of the linear layers' products: it goes wherever an executor goes, so heads need not know.
 template <training_precision P, executor E>

@@ -7,10 +7,11 @@
 #include <algorithm>
 #include <span>
 
+#include "bert/core/isa.hpp"
 #include "bert/layers/linear.hpp"
 #include "bert/tensor/arena.hpp"
 
-namespace bert::layers {
+namespace bert::inline BERT_ISA::layers {
 
 template <class A, class T>
 struct pooler_parameters {

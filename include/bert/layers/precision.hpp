@@ -6,12 +6,13 @@
 #include <cstddef>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/kernels/epilogue.hpp"
 #include "bert/kernels/gemm.hpp"
 #include "bert/kernels/pack.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 /// A precision says how a linear layer y = epilogue(x W^T), x [N, K], W [out, K], is packed and run:
 ///

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <type_traits>
 
+#include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
 #include "bert/kernels/attention_bf16.hpp"
 #include "bert/kernels/gemm_bf16.hpp"
@@ -12,7 +13,7 @@
 #include "bert/layers/precision.hpp"
 #include "bert/tensor/storage.hpp"
 
-namespace bert::precision {
+namespace bert::inline BERT_ISA::precision {
 
 /// y = epilogue(bf16(x) bf16(W)^T), sums in f32, each input rounded to the nearest bf16 once
 ///

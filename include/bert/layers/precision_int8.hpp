@@ -4,13 +4,14 @@
 
 #include <cstddef>
 
+#include "bert/core/isa.hpp"
 #include "bert/kernels/gemm_int8.hpp"
 #include "bert/kernels/quantise.hpp"
 #include "bert/layers/precision.hpp"
 #include "bert/layers/precision_bf16.hpp"
 #include "bert/tensor/storage.hpp"
 
-namespace bert::precision {
+namespace bert::inline BERT_ISA::precision {
 
 /// y = epilogue(s t sum(q(x) q(W)^T)),  q(x) = round(x / s), s = max |x[n,:]| / 127 of a token, t of a channel of W
 ///

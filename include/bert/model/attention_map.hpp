@@ -8,9 +8,10 @@
 #include <cstddef>
 #include <utility>
 
+#include "bert/core/isa.hpp"
 #include "bert/model/session.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 /// Probabilities [A, T, T] of one layer: row i of head a says how much of token i's new value comes from each token.
 class attention_probabilities {

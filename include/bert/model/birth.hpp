@@ -12,9 +12,10 @@
 #include <string>
 #include <vector>
 
+#include "bert/core/isa.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 /// How position embeddings are born, and with them the heads that read them. All of it is learned from there on.
 enum class position_birth : std::uint8_t {

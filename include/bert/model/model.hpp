@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
 #include "bert/layers/embeddings.hpp"
 #include "bert/layers/encoder_layer.hpp"
@@ -20,7 +21,7 @@
 #include "bert/model/birth.hpp"
 #include "bert/model/parameters.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 /// The tensors of one head in a block: `p[i]` points at the i-th entry of its `parameters()`.
 template <class T>

@@ -7,10 +7,11 @@
 #include <string>
 #include <string_view>
 
+#include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
 #include "bert/model/dims.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 /// What a parameter is to an optimiser: weight decay spares `bias` and `norm`.
 enum class role { weight, bias, norm, embedding };

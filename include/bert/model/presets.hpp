@@ -3,9 +3,10 @@
 // Wang et al. 2020 (MiniLM).
 #pragma once
 
+#include "bert/core/isa.hpp"
 #include "bert/model/dims.hpp"
 
-namespace bert::arch {
+namespace bert::inline BERT_ISA::arch {
 
 struct tiny : architecture_of<dims{.vocab = 30'522, .hidden = 128, .layers = 2, .heads = 2, .intermediate = 512}> {};
 struct mini : architecture_of<dims{.vocab = 30'522, .hidden = 256, .layers = 4, .heads = 4, .intermediate = 1'024}> {};

@@ -9,12 +9,13 @@
 #include <utility>
 #include <vector>
 
+#include "bert/core/isa.hpp"
 #include "bert/layers/precision.hpp"
 #include "bert/layers/precision_bf16.hpp"
 #include "bert/layers/precision_int8.hpp"
 #include "bert/model/model.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 namespace detail {
 
 /// A head's packed weights and its session's buffers in precision P: `packed<A, P>` and `workspace<A, P>` where the head has them,

@@ -11,9 +11,10 @@
 #include <tuple>
 #include <utility>
 
+#include "bert/core/isa.hpp"
 #include "bert/model/session.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 using kernels::gradients;
 using layers::step_noise;

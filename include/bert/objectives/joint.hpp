@@ -6,9 +6,10 @@
 #include <tuple>
 #include <utility>
 
+#include "bert/core/isa.hpp"
 #include "bert/objectives/objective.hpp"
 
-namespace bert::objectives {
+namespace bert::inline BERT_ISA::objectives {
 
 namespace detail {
 template <class... Lists>

@@ -4,11 +4,12 @@
 
 #include <cstdint>
 
+#include "bert/core/isa.hpp"
 #include "bert/heads/masked_lm.hpp"
 #include "bert/objectives/masking.hpp"
 #include "bert/objectives/objective.hpp"
 
-namespace bert::objectives {
+namespace bert::inline BERT_ISA::objectives {
 
 /// loss = -mean over masked positions of log softmax(logits)[original token]
 ///

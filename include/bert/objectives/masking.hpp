@@ -11,10 +11,11 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
 #include "bert/tensor/training_batch.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 /// A batch with its blanks, and what was there: `targets[i]` stood at `tokens.scored()[i]`.
 struct masked_batch {

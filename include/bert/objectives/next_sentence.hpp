@@ -5,11 +5,12 @@
 #include <cstdint>
 #include <string_view>
 
+#include "bert/core/isa.hpp"
 #include "bert/heads/classify.hpp"
 #include "bert/heads/next_sentence.hpp"
 #include "bert/objectives/objective.hpp"
 
-namespace bert::objectives {
+namespace bert::inline BERT_ISA::objectives {
 
 namespace detail {
 

@@ -9,12 +9,13 @@
 #include <span>
 #include <string_view>
 
+#include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
 #include "bert/kernels/cross_entropy.hpp"
 #include "bert/model/tape.hpp"
 #include "bert/tensor/training_batch.hpp"
 
-namespace bert::objectives {
+namespace bert::inline BERT_ISA::objectives {
 
 /// One term of a loss over some predictions.
 struct loss_part {
@@ -110,7 +111,7 @@ inline void check_labels(const training_batch& in, std::size_t classes, const ch
 
 }  // namespace bert::objectives
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 namespace detail {
 template <class A, class List>

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/io/atomic_file.hpp"
 #include "bert/io/json.hpp"
 #include "bert/io/safetensors.hpp"
@@ -20,7 +21,7 @@
 #include "bert/pipeline/tokenizer_files.hpp"
 #include "bert/pipeline/weights.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 /// A folder that holds a BERT. Opening it reads config.json alone; weights are mapped when a model is loaded.
 ///

@@ -9,10 +9,11 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/fixed_string.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/model/presets.hpp"
 #include "bert/pipeline/model_config.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 /// An architecture and the name that a command line has for it.
 template <fixed_string Name, architecture A>

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/heads/classify.hpp"
 #include "bert/heads/masked_lm.hpp"
 #include "bert/heads/next_sentence.hpp"
@@ -18,7 +19,7 @@
 #include "bert/pipeline/similarity.hpp"
 #include "bert/text/tokenizer.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 /// p[i] = exp(x[i] - max x) / sum_j exp(x[j] - max x), the sum in f64
 [[nodiscard]] inline std::vector<float> probabilities(std::span<const float> logits) {

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "bert/core/isa.hpp"
 #include "bert/heads/pooling.hpp"
 #include "bert/model/presets.hpp"
 #include "bert/model/session.hpp"
@@ -21,7 +22,7 @@
 #include "bert/pipeline/tokenizer_files.hpp"
 #include "bert/text/tokenizer.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 struct embedder_options {
   std::size_t max_tokens = 0;  ///< of a sentence, longer ones are cut; 0 = what the folder says, at most the positions

@@ -14,10 +14,11 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/io/json.hpp"
 #include "bert/model/dims.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 /// The name that config.json has for an activation policy; a policy of your own brings a `static constexpr std::string_view
 /// name`.

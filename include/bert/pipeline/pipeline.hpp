@@ -12,12 +12,13 @@
 #include <utility>
 #include <vector>
 
+#include "bert/core/isa.hpp"
 #include "bert/model/session.hpp"
 #include "bert/pipeline/decoding.hpp"
 #include "bert/pipeline/weights.hpp"
 #include "bert/text/tokenizer.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 struct pipeline_options {
   std::size_t max_tokens = 0;  ///< longer texts are cut; 0 = the architecture's positions

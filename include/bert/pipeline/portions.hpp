@@ -6,11 +6,12 @@
 #include <cstddef>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/model/session.hpp"
 #include "bert/tensor/token_batch.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::pipelines {
+namespace bert::inline BERT_ISA::pipelines {
 
 /// Tokens that a session has room for: enough to keep products large, little enough for activations to stay in the cache.
 inline constexpr std::size_t tokens_at_once = 1024;

@@ -9,10 +9,11 @@
 #include <utility>
 #include <vector>
 
+#include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 /// `rows()` vectors of `Dimension` numbers, owned; row i is a span.
 template <std::size_t Dimension>

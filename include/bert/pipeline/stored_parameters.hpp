@@ -9,13 +9,14 @@
 #include <utility>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
 #include "bert/io/safetensors.hpp"
 #include "bert/model/session.hpp"
 #include "bert/pipeline/weights.hpp"
 #include "bert/tensor/arena.hpp"
 
-namespace bert::pipelines {
+namespace bert::inline BERT_ISA::pipelines {
 
 template <class Model, executor E>
 class stored_parameters;

@@ -7,7 +7,9 @@
 #include <string>
 #include <string_view>
 
-namespace bert::pipelines {
+#include "bert/core/isa.hpp"
+
+namespace bert::inline BERT_ISA::pipelines {
 
 inline constexpr std::string_view word_embeddings = "bert.embeddings.word_embeddings.weight";
 inline constexpr std::string_view decoder_weight = "cls.predictions.decoder.weight";

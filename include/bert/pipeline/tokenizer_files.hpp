@@ -10,12 +10,13 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/io/atomic_file.hpp"
 #include "bert/io/json.hpp"
 #include "bert/text/tokenizer.hpp"
 #include "bert/text/vocabulary.hpp"
 
-namespace bert::pipelines {
+namespace bert::inline BERT_ISA::pipelines {
 
 namespace detail {
 

@@ -13,13 +13,14 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/io/safetensors.hpp"
 #include "bert/io/safetensors_writer.hpp"
 #include "bert/labels/label_set.hpp"
 #include "bert/model/model.hpp"
 #include "bert/pipeline/tensor_names.hpp"
 
-namespace bert::pipelines {
+namespace bert::inline BERT_ISA::pipelines {
 
 template <class Model>
 struct model_traits;

@@ -5,9 +5,10 @@
 #include <cstddef>
 #include <type_traits>
 
+#include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 /// Hands out consecutive 64-byte aligned pieces of a block of floats. Without a block it only counts, so that
 ///

@@ -9,8 +9,9 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 using token_id = std::int32_t;
 using segment_id = std::uint8_t;

@@ -7,9 +7,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "bert/core/isa.hpp"
 #include "bert/tensor/token_batch.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 /// The facts of a vocabulary that masking needs.
 struct mask_vocabulary {

@@ -8,7 +8,9 @@
 #include <span>
 #include <type_traits>
 
-namespace bert {
+#include "bert/core/isa.hpp"
+
+namespace bert::inline BERT_ISA {
 
 /// An extent known only at run time; also the vocabulary size left open in `dims`.
 inline constexpr int dynamic = -1;

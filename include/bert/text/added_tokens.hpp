@@ -12,11 +12,12 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/tensor/token_batch.hpp"
 #include "bert/text/unicode.hpp"
 #include "bert/text/utf8.hpp"
 
-namespace bert::text {
+namespace bert::inline BERT_ISA::text {
 
 /// A token that is looked for in the text itself; the fields are those of tokenizer.json.
 struct added_token {

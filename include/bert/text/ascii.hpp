@@ -12,7 +12,9 @@
 #include <emmintrin.h>  // immintrin.h takes g++ a quarter of a second to read
 #endif
 
-namespace bert::text::ascii {
+#include "bert/core/isa.hpp"
+
+namespace bert::inline BERT_ISA::text::ascii {
 
 /// One bit a byte, the first byte lowest. What is in none of the three is punctuation.
 struct block {

@@ -7,7 +7,9 @@
 #include <string>
 #include <string_view>
 
-namespace bert::text::detail {
+#include "bert/core/isa.hpp"
+
+namespace bert::inline BERT_ISA::text::detail {
 
 struct replacement {
   std::string_view from, to;

@@ -11,12 +11,13 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/tensor/token_batch.hpp"
 #include "bert/text/added_tokens.hpp"
 #include "bert/text/scanner.hpp"
 #include "bert/text/utf8.hpp"
 
-namespace bert::text {
+namespace bert::inline BERT_ISA::text {
 
 /// The unit in which a token's place in the text is told.
 namespace offsets {

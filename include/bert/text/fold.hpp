@@ -6,10 +6,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "bert/core/isa.hpp"
 #include "bert/text/unicode.hpp"
 #include "bert/text/utf8.hpp"
 
-namespace bert::text {
+namespace bert::inline BERT_ISA::text {
 
 /// What normalisation does; the names are those of tokenizer_config.json and tokenizer.json.
 struct normal_form {

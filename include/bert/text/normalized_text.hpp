@@ -7,11 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "bert/core/isa.hpp"
 #include "bert/text/fold.hpp"
 #include "bert/text/scanner.hpp"
 #include "bert/text/utf8.hpp"
 
-namespace bert::text {
+namespace bert::inline BERT_ISA::text {
 
 /// Byte i of `text` came from bytes [first[i], last[i]) of the input.
 struct normalized_text {

@@ -15,10 +15,11 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/text/utf8.hpp"
 #include "bert/text/word_counts.hpp"
 
-namespace bert::text {
+namespace bert::inline BERT_ISA::text {
 
 /// Which pair is merged next.
 namespace scoring {

@@ -12,12 +12,13 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/text/ascii.hpp"
 #include "bert/text/fold.hpp"
 #include "bert/text/utf8.hpp"
 #include "bert/text/wordpiece.hpp"
 
-namespace bert::text {
+namespace bert::inline BERT_ISA::text {
 
 /// Where the bytes of a normalised word came from, in bytes of the input: byte i of the word from [first[i], last[i]).
 struct origins {

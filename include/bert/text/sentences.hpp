@@ -7,10 +7,11 @@
 #include <cstddef>
 #include <string_view>
 
+#include "bert/core/isa.hpp"
 #include "bert/text/unicode.hpp"
 #include "bert/text/utf8.hpp"
 
-namespace bert::text {
+namespace bert::inline BERT_ISA::text {
 
 namespace detail {
 

@@ -5,11 +5,12 @@
 #include <cstddef>
 #include <vector>
 
+#include "bert/core/isa.hpp"
 #include "bert/tensor/token_batch.hpp"
 #include "bert/text/added_tokens.hpp"
 #include "bert/text/scanner.hpp"
 
-namespace bert::text::detail {
+namespace bert::inline BERT_ISA::text::detail {
 
 /// Ids, and on request what each is to its word. They gather in a small array: growing a vector one id at a time costs as
 /// much as finding the id.

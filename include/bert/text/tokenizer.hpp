@@ -16,6 +16,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/tensor/token_batch.hpp"
 #include "bert/text/added_tokens.hpp"
 #include "bert/text/decode.hpp"
@@ -27,7 +28,7 @@
 #include "bert/text/unicode.hpp"
 #include "bert/text/vocabulary.hpp"
 
-namespace bert::text {
+namespace bert::inline BERT_ISA::text {
 
 /// Immutable; share it between threads. `Reference` says whose tokens these are, down to the version of Unicode.
 template <class Reference = reference::transformers>

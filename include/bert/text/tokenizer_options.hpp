@@ -10,9 +10,10 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/text/added_tokens.hpp"
 
-namespace bert::text {
+namespace bert::inline BERT_ISA::text {
 
 /// What to do to text, under the names of tokenizer_config.json.
 struct tokenizer_options {

@@ -15,11 +15,12 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/text/piece_merger.hpp"
 #include "bert/text/tokenizer.hpp"
 #include "bert/text/word_counts.hpp"
 
-namespace bert::text {
+namespace bert::inline BERT_ISA::text {
 
 struct wordpiece_options {
   std::size_t vocab = 30'522;          ///< pieces, special tokens included

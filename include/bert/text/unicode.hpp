@@ -7,9 +7,10 @@
 #include <cstdint>
 #include <iterator>
 
+#include "bert/core/isa.hpp"
 #include "bert/text/unicode_tables.hpp"
 
-namespace bert::text {
+namespace bert::inline BERT_ISA::text {
 
 /// What tokenization does with a character. `mark` (Mn) is dropped when accents are stripped and a letter otherwise.
 enum class kind : std::uint8_t { letter, space, drop, punctuation, cjk, mark };

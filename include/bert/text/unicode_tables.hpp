@@ -4,8 +4,10 @@
 
 #include <cstdint>
 
+#include "bert/core/isa.hpp"
+
 // clang-format off
-namespace bert::text::unicode {
+namespace bert::inline BERT_ISA::text::unicode {
 
 /// The database that the tables were made from, and decides for reference::google.
 inline constexpr const char* database_version = "15.0.0";

@@ -6,7 +6,9 @@
 #include <string>
 #include <string_view>
 
-namespace bert::text::utf8 {
+#include "bert/core/isa.hpp"
+
+namespace bert::inline BERT_ISA::text::utf8 {
 
 inline constexpr char32_t replacement = 0xFFFD;
 

@@ -16,10 +16,11 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/tensor/token_batch.hpp"
 #include "bert/text/utf8.hpp"
 
-namespace bert::text {
+namespace bert::inline BERT_ISA::text {
 
 namespace detail {
 

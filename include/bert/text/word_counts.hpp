@@ -12,9 +12,10 @@
 #include <vector>
 
 #include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/text/tokenizer.hpp"
 
-namespace bert::text {
+namespace bert::inline BERT_ISA::text {
 
 /// A normalised word and how often it occurs.
 struct counted_word {

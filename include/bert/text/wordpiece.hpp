@@ -11,9 +11,10 @@
 #include <string_view>
 #include <vector>
 
+#include "bert/core/isa.hpp"
 #include "bert/text/vocabulary.hpp"
 
-namespace bert::text {
+namespace bert::inline BERT_ISA::text {
 
 /// Words of at most 16 bytes that are pieces themselves, by their bytes as two numbers.
 ///

@@ -7,11 +7,12 @@
 #include <span>
 #include <string>
 
+#include "bert/core/isa.hpp"
 #include "bert/kernels/elementwise.hpp"
 #include "bert/kernels/optimiser.hpp"
 #include "bert/model/model.hpp"
 
-namespace bert::optim {
+namespace bert::inline BERT_ISA::optim {
 
 /// Whether Adam's running means are corrected for starting at zero; google-research/bert does not.
 enum class bias_correction : std::uint8_t { on, off };

@@ -7,11 +7,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "bert/core/isa.hpp"
 #include "bert/model/session.hpp"
 #include "bert/objectives/next_sentence.hpp"
 #include "bert/training/metrics.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 /// Runs the classifier of `m` (the first, if it has several) over the first epoch of `source`, no dropout, and counts.
 ///

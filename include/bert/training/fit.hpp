@@ -4,9 +4,10 @@
 
 #include <cstdint>
 
+#include "bert/core/isa.hpp"
 #include "bert/training/trainer.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 struct fit_options {
   unsigned epochs = 3;

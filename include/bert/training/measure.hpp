@@ -4,9 +4,10 @@
 
 #include <cstdint>
 
+#include "bert/core/isa.hpp"
 #include "bert/objectives/objective.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 struct measure_options {
   std::uint64_t seed = 0;     ///< of the masks

@@ -17,9 +17,10 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/fixed_string.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/labels/label_set.hpp"
 
-namespace bert::metrics {
+namespace bert::inline BERT_ISA::metrics {
 
 /// The weighted mean of what was added, 0 of nothing: a loss over batches of different sizes.
 class mean {

@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <numbers>
 
-namespace bert::schedules {
+#include "bert/core/isa.hpp"
+
+namespace bert::inline BERT_ISA::schedules {
 
 /// `rate(step)` for step 0, 1, …, total() - 1.
 template <class S>

@@ -13,10 +13,11 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
 #include "bert/io/safetensors.hpp"
 #include "bert/io/safetensors_writer.hpp"
 
-namespace bert::training {
+namespace bert::inline BERT_ISA::training {
 
 /// Blocks of floats by name, and the step they belong to. A safetensors file; `run` describes what made it.
 using state_blocks = std::span<const std::pair<const char*, std::span<float>>>;

@@ -13,13 +13,14 @@
 #include <string>
 #include <utility>
 
+#include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
 #include "bert/objectives/objective.hpp"
 #include "bert/training/adamw.hpp"
 #include "bert/training/schedules.hpp"
 #include "bert/training/state.hpp"
 
-namespace bert {
+namespace bert::inline BERT_ISA {
 
 /// What a step of training reports.
 struct step_report {

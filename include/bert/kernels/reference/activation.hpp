@@ -4,10 +4,11 @@
 
 #include <cstddef>
 
+#include "bert/core/isa.hpp"
 #include "bert/kernels/activation.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels::reference {
+namespace bert::inline BERT_ISA::kernels::reference {
 
 /// y = A(x)
 template <class A, class T>

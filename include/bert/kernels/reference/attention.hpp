@@ -8,10 +8,11 @@
 #include <span>
 #include <vector>
 
+#include "bert/core/isa.hpp"
 #include "bert/kernels/reference/dropout.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels::reference {
+namespace bert::inline BERT_ISA::kernels::reference {
 
 /// Writes `context` [N, A D] and, unless nullptr, `log_sum` [A, N].
 template <class T>

@@ -8,9 +8,10 @@
 #include <cstdint>
 #include <span>
 
+#include "bert/core/isa.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels::reference {
+namespace bert::inline BERT_ISA::kernels::reference {
 
 /// Losses, best classes (unless nullptr) and gradients (unless data is nullptr) of rows; a target below 0 ignores its row.
 template <class T>

@@ -5,10 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "bert/core/isa.hpp"
 #include "bert/kernels/dropout.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels::reference {
+namespace bert::inline BERT_ISA::kernels::reference {
 
 /// What the element at (row, col) is multiplied by.
 template <class T>

@@ -7,9 +7,10 @@
 #include <cstdint>
 #include <span>
 
+#include "bert/core/isa.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels::reference {
+namespace bert::inline BERT_ISA::kernels::reference {
 
 /// d_bias[n] += sum_m d_y[m,n]
 template <class T>

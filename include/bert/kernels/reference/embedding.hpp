@@ -5,10 +5,11 @@
 #include <cstddef>
 #include <span>
 
+#include "bert/core/isa.hpp"
 #include "bert/tensor/token_batch.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels::reference {
+namespace bert::inline BERT_ISA::kernels::reference {
 
 /// y[n,:] = word[ids[n],:] + position[n - start,:] + segment[segments[n],:]
 template <class T>

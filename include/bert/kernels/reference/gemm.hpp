@@ -4,9 +4,10 @@
 
 #include <cstddef>
 
+#include "bert/core/isa.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels::reference {
+namespace bert::inline BERT_ISA::kernels::reference {
 
 /// c[m,n] = sum over k of a[m,k] b[k,n]; a [M, K], b [K, N].
 inline void gemm(matrix<const float> a, matrix<const float> b, matrix<double> c) noexcept {

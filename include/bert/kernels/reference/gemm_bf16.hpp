@@ -5,10 +5,11 @@
 #include <cmath>
 #include <cstddef>
 
+#include "bert/core/isa.hpp"
 #include "bert/tensor/storage.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels::reference {
+namespace bert::inline BERT_ISA::kernels::reference {
 
 /// x rounded to the nearest bf16; below 2^-126 to zero, as AVX512_BF16 has it.
 [[nodiscard]] inline bf16 to_bf16_normal(float x) noexcept { return to_bf16(std::abs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x); }

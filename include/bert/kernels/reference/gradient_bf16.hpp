@@ -4,10 +4,11 @@
 
 #include <cstddef>
 
+#include "bert/core/isa.hpp"
 #include "bert/kernels/reference/gemm_bf16.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels::reference {
+namespace bert::inline BERT_ISA::kernels::reference {
 
 /// c[m,n] = sum over k of bf16(a[k,m]) bf16(b[k,n]), k = 1, 0, 3, 2, …, each sum rounded to f32; a [K, M], b [K, N]
 inline void gemm_transposed_bf16(matrix<const float> a, matrix<const float> b, matrix<float> c) noexcept {

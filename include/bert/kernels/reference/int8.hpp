@@ -6,9 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "bert/core/isa.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels::reference {
+namespace bert::inline BERT_ISA::kernels::reference {
 
 /// s = max_k |x[k]| / 127,  q[k] = round(x[k] * (127 / max)), halves to even; returns s.
 inline float quantise_row(const float* x, std::size_t cols, std::int8_t* q) noexcept {

@@ -5,9 +5,10 @@
 #include <cmath>
 #include <cstddef>
 
+#include "bert/core/isa.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels::reference {
+namespace bert::inline BERT_ISA::kernels::reference {
 
 /// y = gain * (x - mean) * rstd + bias; mean and rstd [N] may be nullptr.
 template <class T>

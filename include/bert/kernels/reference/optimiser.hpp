@@ -6,9 +6,10 @@
 #include <cstddef>
 #include <span>
 
+#include "bert/core/isa.hpp"
 #include "bert/kernels/optimiser.hpp"
 
-namespace bert::kernels::reference {
+namespace bert::inline BERT_ISA::kernels::reference {
 
 /// Updates m, v and p in place.
 template <class T>

@@ -6,9 +6,10 @@
 #include <cmath>
 #include <cstddef>
 
+#include "bert/core/isa.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::kernels::reference {
+namespace bert::inline BERT_ISA::kernels::reference {
 
 /// y[m,:] = exp(x[m,:]) / sum exp(x[m,:])
 template <class T>
