@@ -1,7 +1,8 @@
 // Steps of pretraining (masked LM at 15 % of the positions + next sentence, AdamW, clipping, no dropout): tokens/s, and the encoder's
 // arithmetic, three times that of its forward pass, as a share of the peak measured in this process: the f32 peak, or the bf16 one
 // where products are in bf16. The arithmetic is that of all rows in all layers, as peers do it; behind the last layer's attention we
-// compute the rows that the heads read alone, a sixth of them, which saves 6 % of base, 18 % of mini and 35 % of tiny. "GB" is the most memory that the process has held so far: run one row alone to know its own.
+// compute the rows that the heads read alone, a sixth of them, which saves 6 % of base, 18 % of mini and 35 % of tiny. "GB" is the most
+// memory that the process has held so far: run one row alone to know its own.
 //   training_bench --benchmark_filter=mini
 #include <sys/resource.h>
 
@@ -67,10 +68,10 @@ int main(int argc, char** argv) {
   using keep = bert::activations::keep;
   using recompute = bert::activations::recompute;
   using namespace bert::precision;
-  bench::add("tiny", 64, 128, train<bert::arch::tiny, bf16, keep>, "_bf16");
-  bench::add("mini", 32, 128, train<bert::arch::mini, bf16, keep>, "_bf16");
-  bench::add("base", 8, 128, train<bert::arch::base_uncased, bf16, keep>, "_bf16");
-  bench::add("base", 8, 128, train<bert::arch::base_uncased, f32, recompute>, "_recompute");
+  bench::add("tiny", 64, 128, train<bert::arch::tiny, bf16, keep>, "/bf16");
+  bench::add("mini", 32, 128, train<bert::arch::mini, bf16, keep>, "/bf16");
+  bench::add("base", 8, 128, train<bert::arch::base_uncased, bf16, keep>, "/bf16");
+  bench::add("base", 8, 128, train<bert::arch::base_uncased, f32, recompute>, "/f32-recompute");
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }
