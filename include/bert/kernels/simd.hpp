@@ -1,5 +1,5 @@
 // One register of floats: loads and stores with tails, fused multiply-add, sums, powers of two. The only file that includes xsimd.
-// Layer: kernels. Test: tests/unit/kernels/simd_test.cpp
+// Layer: kernels. Test: tests/unit/kernels/functions_test.cpp
 #pragma once
 
 // g++ 12 takes the deliberately undefined operand of AVX-512 intrinsics for a mistake of ours (its bug 105593).
