@@ -7,8 +7,21 @@
 #include <cstdlib>
 #include <new>
 
+// ThreadSanitizer has operators of its own, which a program cannot replace: there nothing is counted.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define BERT_TESTS_COUNT_NOTHING
+#endif
+#endif
+
 namespace support {
 inline std::atomic<std::size_t> allocations{0};
+
+#if defined(BERT_TESTS_COUNT_NOTHING)
+inline constexpr bool counts_allocations = false;
+#else
+inline constexpr bool counts_allocations = true;
+#endif
 
 inline void* counted(std::size_t bytes, std::size_t aligned) {
   ++allocations;
@@ -18,6 +31,7 @@ inline void* counted(std::size_t bytes, std::size_t aligned) {
 }
 }  // namespace support
 
+#if !defined(BERT_TESTS_COUNT_NOTHING)
 [[gnu::noinline]] void* operator new(std::size_t n) { return support::counted(n, alignof(std::max_align_t)); }
 [[gnu::noinline]] void* operator new[](std::size_t n) { return support::counted(n, alignof(std::max_align_t)); }
 [[gnu::noinline]] void* operator new(std::size_t n, std::align_val_t a) { return support::counted(n, static_cast<std::size_t>(a)); }
@@ -32,3 +46,4 @@ inline void* counted(std::size_t bytes, std::size_t aligned) {
 [[gnu::noinline]] void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+#endif
