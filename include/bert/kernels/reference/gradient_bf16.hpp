@@ -10,16 +10,11 @@
 
 namespace bert::inline BERT_ISA::kernels::reference {
 
-/// c[m,n] = sum over k of bf16(a[k,m]) bf16(b[k,n]), k = 1, 0, 3, 2, …, each sum rounded to f32; a [K, M], b [K, N]
+/// c[m,n] = sum over k of bf16(a[k,m]) bf16(b[k,n]), as `sum_of_pairs`; a [K, M], b [K, N]
 inline void gemm_transposed_bf16(matrix<const float> a, matrix<const float> b, matrix<float> c) noexcept {
   for (std::size_t m = 0; m < a.cols; ++m)
-    for (std::size_t n = 0; n < b.cols; ++n) {
-      float sum = 0;
-      for (std::size_t k = 0; k < a.rows; k += 2)
-        for (const std::size_t i : {k + 1, k})
-          if (i < a.rows) sum += to_float(to_bf16_normal(a(i, m))) * to_float(to_bf16_normal(b(i, n)));  // the product is exact
-      c(m, n) = sum;
-    }
+    for (std::size_t n = 0; n < b.cols; ++n)
+      c(m, n) = sum_of_pairs(a.rows, [&](std::size_t k) { return to_bf16_normal(a(k, m)); }, [&](std::size_t k) { return to_bf16_normal(b(k, n)); });
 }
 
 }  // namespace bert::kernels::reference
