@@ -13,11 +13,14 @@
 #include "bert/core/random.hpp"
 #include "bert/kernels/epilogue.hpp"
 #include "bert/kernels/reference/gemm_bf16.hpp"
+#include "support/products.hpp"
 
 namespace {
 
 using namespace bert;
 using namespace bert::kernels;
+using support::same_bits;
+using support::shape;
 
 template <class T>
 struct operand {
@@ -36,19 +39,9 @@ struct operand {
   }
 };
 
-struct shape {
-  std::size_t m, n, k;
-};
-
 const std::vector<shape> odd_shapes{{1, 1, 1},      {1, 72, 72},    {2, 31, 5},      {3, 33, 200},  {5, 1003, 72},  {7, 16, 513},  {13, 200, 72},
                                     {14, 32, 512},  {15, 72, 200},  {57, 64, 1025},  {113, 130, 77}, {29, 401, 4096}, {100, 2, 64},  {200, 48, 3},
                                     {30, 40, 5000}, {75, 100, 2048}};
-
-bool same_bits(matrix<const float> a, matrix<const float> b) {
-  for (std::size_t i = 0; i < a.rows; ++i)
-    if (std::memcmp(a.row(i), b.row(i), a.cols * sizeof(float)) != 0) return false;
-  return true;
-}
 
 }  // namespace
 

@@ -11,26 +11,15 @@
 #include "bert/core/memory.hpp"
 #include "bert/core/random.hpp"
 #include "bert/kernels/reference/gemm.hpp"
+#include "support/products.hpp"
 
 namespace {
 
 using namespace bert;
 using namespace bert::kernels;
-
-struct operand {
-  buffer<float> memory;
-  matrix<float> view;
-
-  operand(std::size_t rows, std::size_t cols, std::uint64_t seed, std::size_t gap = 0)
-      : memory(rows * (cols + gap)), view(memory.data(), rows, cols, cols + gap) {
-    random_stream random(seed, draw::user);
-    for (auto& x : memory) x = random.uniform() * 2 - 1;
-  }
-};
-
-struct shape {
-  std::size_t m, n, k;
-};
+using support::operand;
+using support::same_bits;
+using support::shape;
 
 const std::vector<shape> odd_shapes{
     {1, 1, 1},     {1, 72, 72},   {2, 31, 5},     {3, 33, 200},   {5, 1003, 72},  {7, 16, 513},   {13, 200, 72}, {14, 32, 512},
@@ -42,12 +31,6 @@ double largest_difference(matrix<const float> got, matrix<const double> expected
   for (std::size_t i = 0; i < got.rows; ++i)
     for (std::size_t j = 0; j < got.cols; ++j) worst = std::max(worst, std::abs(static_cast<double>(got(i, j)) - expected(i, j)));
   return worst;
-}
-
-bool same_bits(matrix<const float> a, matrix<const float> b) {
-  for (std::size_t i = 0; i < a.rows; ++i)
-    if (std::memcmp(a.row(i), b.row(i), a.cols * sizeof(float)) != 0) return false;
-  return true;
 }
 
 /// What rounding may do to a sum of k products of numbers below one: half a unit in the last place of at most 2 a step.

@@ -10,36 +10,18 @@
 #include "bert/core/random.hpp"
 #include "bert/kernels/epilogue.hpp"
 #include "bert/kernels/reference/gradient_bf16.hpp"
+#include "support/products.hpp"
 
 namespace {
 
 using namespace bert;
 using namespace bert::kernels;
-
-struct made_up {
-  buffer<float> memory;
-  matrix<float> view;
-
-  made_up(std::size_t rows, std::size_t cols, std::uint64_t seed, std::size_t gap = 0)
-      : memory(rows * (cols + gap)), view(memory.data(), rows, cols, cols + gap) {
-    random_stream random(seed, draw::user);
-    for (auto& x : memory) x = random.uniform() * 2 - 1;
-  }
-  [[nodiscard]] matrix<const float> read() const { return view; }
-};
-
-struct shape {
-  std::size_t m, n, k;
-};
+using support::operand;
+using support::same_bits;
+using support::shape;
 
 const std::vector<shape> odd_shapes{{1, 1, 1},   {1, 72, 72},   {2, 31, 5},    {3, 33, 200}, {5, 103, 72},  {7, 16, 513},
                                     {57, 64, 1025}, {113, 130, 77}, {29, 41, 2051}, {100, 2, 64}, {200, 48, 3}};
-
-bool same_bits(matrix<const float> a, matrix<const float> b) {
-  for (std::size_t i = 0; i < a.rows; ++i)
-    if (std::memcmp(a.row(i), b.row(i), a.cols * sizeof(float)) != 0) return false;
-  return true;
-}
 
 }  // namespace
 
@@ -48,8 +30,8 @@ TEST_CASE("the gradient of a weight in bf16 has the bits of the plain loops for 
     CAPTURE(s.m);
     CAPTURE(s.n);
     CAPTURE(s.k);
-    const made_up a(s.k, s.m, 1, 3), b(s.k, s.n, 2, 1);
-    made_up expected(s.m, s.n, 3), c(s.m, s.n, 4, 9);
+    const operand a(s.k, s.m, 1, 3), b(s.k, s.n, 2, 1);
+    operand expected(s.m, s.n, 3), c(s.m, s.n, 4, 9);
     reference::gemm_transposed_bf16(a.read(), b.read(), expected.view);
     for (const std::size_t threads : {1u, 2u, 3u}) {
       const execution::threads run{threads};
@@ -64,8 +46,8 @@ TEST_CASE("a matrix packed as it lies has the bits of its transpose packed trans
   for (const auto& s : odd_shapes) {
     CAPTURE(s.n);
     CAPTURE(s.k);
-    const made_up b(s.k, s.n, 2, 5);
-    made_up turned(s.n, s.k, 3);
+    const operand b(s.k, s.n, 2, 5);
+    operand turned(s.n, s.k, 3);
     for (std::size_t i = 0; i < s.k; ++i)
       for (std::size_t j = 0; j < s.n; ++j) turned.view(j, i) = b.view(i, j);
     buffer<float> found(packed_bf16_size(s.k, s.n)), expected(packed_bf16_size(s.k, s.n));
