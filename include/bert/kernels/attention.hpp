@@ -11,6 +11,7 @@
 #include <limits>
 #include <numbers>
 #include <span>
+#include <type_traits>
 
 #include "bert/core/execution.hpp"
 #include "bert/core/isa.hpp"
@@ -156,6 +157,23 @@ void attend(const attention_task<float, Out>& task, std::size_t first, std::size
   if (task.log_sum != nullptr) std::copy_n(log_sums, count, task.log_sum + first);
 }
 
+/// body(registers, from, count) for [first, last) cut into groups of block_registers * lanes queries, an integral constant and numbers.
+/// The last ones go in a register or two at a time, so that at most a register and a bit is idle.
+template <class Body>
+inline void for_each_group_of_queries(std::size_t first, std::size_t last, const Body& body) noexcept {
+  const auto group = [&](auto registers) {
+    const std::size_t count = std::min(last - first, registers * lanes);
+    body(registers, first, count);
+    first += count;
+  };
+  while (first < last) {
+    const std::size_t left = last - first;
+    if (left > (block_registers - 1) * lanes) group(std::integral_constant<std::size_t, block_registers>{});
+    else if (left > lanes) group(std::integral_constant<std::size_t, 2>{});
+    else group(std::integral_constant<std::size_t, 1>{});
+  }
+}
+
 /// Runs `attend` for every head of every block of queries.
 template <int HeadDim, executor E, class In, class Out>
 void attend_all(const E& e, matrix<const In> qkv, std::span<const std::size_t> starts, matrix<Out> context, float* log_sum,
@@ -187,16 +205,10 @@ void attend_all(const E& e, matrix<const In> qkv, std::span<const std::size_t> s
                                        head,
                                        heads,
                                        start};
-    std::size_t first = item % in_sequence * step;
-    const std::size_t last = std::min(length, first + step);
-    // The last block of a sequence goes in powers of two, so that at most a register and a bit is idle.
-    while (first < last) {
-      const std::size_t left = last - first;
-      if (left > 3 * lanes) attend<dim, 4>(task, first, left, drop), first = last;
-      else if (left > lanes)
-        attend<dim, 2>(task, first, std::min(left, 2 * lanes), drop), first += std::min(left, 2 * lanes);
-      else attend<dim, 1>(task, first, left, drop), first = last;
-    }
+    const std::size_t first = item % in_sequence * step;
+    for_each_group_of_queries(first, std::min(length, first + step), [&](auto registers, std::size_t from, std::size_t count) {
+      attend<dim, registers>(task, from, count, drop);
+    });
   });
 }
 

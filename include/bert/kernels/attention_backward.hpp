@@ -184,12 +184,9 @@ void attention_backward(const E& e, matrix<const float> qkv, std::span<const std
                                                heads,
                                                start,
                                                ahead_of(item)};
-    for (std::size_t first = 0; first < length;) {
-      const std::size_t left = length - first;
-      if (left > 3 * lanes) detail::attend_backward<dim, 4>(task, first, std::min(left, 4 * lanes), drop), first += 4 * lanes;
-      else if (left > lanes) detail::attend_backward<dim, 2>(task, first, std::min(left, 2 * lanes), drop), first += 2 * lanes;
-      else detail::attend_backward<dim, 1>(task, first, left, drop), first += lanes;
-    }
+    detail::for_each_group_of_queries(0, length, [&](auto registers, std::size_t first, std::size_t count) {
+      detail::attend_backward<dim, registers>(task, first, count, drop);
+    });
   });
 }
 

@@ -26,18 +26,14 @@ struct right_operand {
   Last last{};
 };
 
-/// Registers in which a block may be wide: 4 of them with 4 rows leave half the loads of the widest cores unused.
-inline constexpr std::size_t block_registers = 4;
+/// Registers in which a block may be wide: 4 of them with 4 rows leave half the loads of the widest cores unused. With 16 registers,
+/// 3 with 4 rows make 12 sums of 7 loads.
+inline constexpr std::size_t block_registers = simd_registers == 32 ? 4 : 3;
 
 /// Rows of the register tile: enough sums for two multiply-adds a cycle of latency four, few enough for the registers.
 template <std::size_t Registers>
-inline constexpr std::size_t block_tile_rows = simd_registers == 32 ? (Registers == 4   ? 4
-                                                                       : Registers == 3 ? 6
-                                                                                        : 8)
-                                                                    : (Registers == 4   ? 2
-                                                                       : Registers == 3 ? 3
-                                                                       : Registers == 2 ? 4
-                                                                                        : 8);
+  requires(Registers <= block_registers)
+inline constexpr std::size_t block_tile_rows = Registers == 1 ? 8 : simd_registers == 16 || Registers == 4 ? 4 : Registers == 3 ? 6 : 8;
 
 /// sum_k a[i,k] b[k,j] for Rows x Registers registers, in the order of k; result(i, j, x) takes each register.
 ///

@@ -40,8 +40,9 @@ inline constexpr std::size_t transposed_depth = 1024;
 /// Depth of a part read in place: a panel's 1,024 x 32 floats take 128 KB of the second-level cache.
 inline constexpr std::size_t part_depth = 1024;
 
-/// Floats of A in a block: 384 KB that stay in a second-level cache of 1 MB while the panels of B stream past.
-inline constexpr std::size_t block_floats = std::size_t{96} << 10;
+/// Floats of A in a block, which stay in the second-level cache while the panels of B stream past: 384 KB of the 1 MB or more that
+/// processors with AVX-512 have, 192 KB elsewhere. With 512 KB of cache, 384 were 2 to 3 % slower than 192.
+inline constexpr std::size_t block_floats = std::size_t{simd_registers == 32 ? 96 : 48} << 10;
 
 /// Sums that wait for the next part of the depth: 112 KB of stack.
 inline constexpr std::size_t waiting_floats = std::size_t{28} << 10;
@@ -120,15 +121,23 @@ inline constexpr auto tiles = []<std::size_t... I>(std::index_sequence<I...>) {
   return std::array<tile_function, tile_rows>{&tile<Dot, Walk, std::make_index_sequence<I + 1>>::run...};
 }(std::make_index_sequence<tile_rows>{});
 
-/// Copies a[k0 + k, row0 + r] for tile t's rows r in [rows * t / count, rows * (t + 1) / count) to out[t, k, r]. Reads and writes
-/// whole registers, further than the tile's last row, wherever A goes that far.
-inline void copy_transposed(matrix<const float> a, std::size_t row0, std::size_t rows, std::size_t count, std::size_t k0, std::size_t depth,
+/// A block's rows cut into tiles of equal height, give or take a row: the first ones are the taller.
+struct tile_cut {
+  std::size_t count, least, taller;
+
+  explicit tile_cut(std::size_t rows) noexcept : count((rows + tile_rows - 1) / tile_rows), least(rows / count), taller(rows % count) {}
+  [[nodiscard]] std::size_t height(std::size_t t) const noexcept { return least + (t < taller ? 1 : 0); }
+};
+
+/// Copies a[k0 + k, row0 + r] for the rows r of tile t to out[t, k, r]. Reads and writes whole registers, further than the tile's
+/// last row, wherever A goes that far.
+inline void copy_transposed(matrix<const float> a, std::size_t row0, std::size_t rows, tile_cut tiling, std::size_t k0, std::size_t depth,
                             float* out) noexcept {
   for (std::size_t k = 0; k < depth; ++k, out += by_depth::step) {
     const float* from = a.row(k0 + k) + row0;
     for (std::size_t j = 0; j < rows; j += 16) prefetch(from + 16 * a.stride + j);
-    for (std::size_t t = 0; t < count; ++t) {
-      const std::size_t r0 = rows * t / count, left = a.cols - row0 - r0;
+    for (std::size_t t = 0, r0 = 0; t < tiling.count; r0 += tiling.height(t++)) {
+      const std::size_t left = a.cols - row0 - r0;
       float* to = out + t * depth * by_depth::step;
       for (std::size_t r = 0; r < by_depth::step; r += lanes) {
         if (r + lanes <= left) store(to + r, load(from + r0 + r));
@@ -181,7 +190,8 @@ void block(matrix<const float> a, packed b, const Epilogue& epilogue, std::size_
   using walk = std::conditional_t<Kind == operand::transposed, by_depth, by_rows>;
   alignas(alignment) float copy[copied_floats(Kind)];
   alignas(alignment) float waiting[waiting_floats];
-  const std::size_t parts = (b.k + depth_limit(Kind, b.n) - 1) / depth_limit(Kind, b.n), count = (rows + tile_rows - 1) / tile_rows;
+  const std::size_t parts = (b.k + depth_limit(Kind, b.n) - 1) / depth_limit(Kind, b.n);
+  const tile_cut tiling(rows);
   for (std::size_t part = 0; part < parts; ++part) {
     const std::size_t k0 = b.k * part / parts, depth = b.k * (part + 1) / parts - k0;
     const float* source = copy;
@@ -192,12 +202,12 @@ void block(matrix<const float> a, packed b, const Epilogue& epilogue, std::size_
     } else if constexpr (Kind == operand::copied) {
       for (std::size_t i = 0; i < rows; ++i) copy_ahead(a.row(row0 + i) + k0, depth, 2 * a.stride, copy + i * copied_stride);
     } else {
-      copy_transposed(a, row0, rows, count, k0, depth, copy);
+      copy_transposed(a, row0, rows, tiling, k0, depth, copy);
     }
     for (std::size_t p = panel0; p < panel1; ++p) {
       const float* panel = b.panel(p) + k0 * tile_cols;
-      for (std::size_t t = 0; t < count; ++t) {
-        const std::size_t r0 = rows * t / count, height = rows * (t + 1) / count - r0;
+      for (std::size_t t = 0, r0 = 0; t < tiling.count; r0 += tiling.height(t++)) {
+        const std::size_t height = tiling.height(t);
         float* sums = parts == 1 ? waiting : waiting + ((p - panel0) * rows + r0) * tile_cols;
         // The first two tiles of a panel fetch the next one, half each, into the second-level cache.
         const float* ahead = t < 2 && p + 1 < panel1 ? b.panel(p + 1) + k0 * tile_cols + t * depth * 16 : panel;
