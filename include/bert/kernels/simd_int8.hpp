@@ -58,7 +58,7 @@ struct avx2 : half_width {
   struct left {
     __m256i signs, sizes;
   };
-  static constexpr std::size_t rows = 4;
+  static constexpr std::size_t rows = 5;
   static constexpr std::uint8_t zero_point = 0;
 
   [[nodiscard]] static left broadcast(const std::uint8_t* p) noexcept {
@@ -171,6 +171,17 @@ inline void store_bytes(std::uint8_t* p, simd x, std::uint8_t zero_point, Extent
     _mm_store_si128(reinterpret_cast<__m128i*>(copy.data()), bytes);
     std::memcpy(p, copy.data(), extent.count);
   }
+#elif defined(__SSE2__)
+  const simd_int whole_numbers = (xsimd::nearbyint_as_int(x) + simd_int(zero_point)) & simd_int(0xFF);  // packing saturates
+#if defined(__AVX2__)
+  const __m128i low = _mm256_castsi256_si128(whole_numbers), high = _mm256_extracti128_si256(whole_numbers, 1);
+#else
+  const __m128i low = whole_numbers, high = low;
+#endif
+  const __m128i words = _mm_packs_epi32(low, high), bytes = _mm_packus_epi16(words, words);
+  std::size_t count = lanes;
+  if constexpr (!std::same_as<Extent, whole>) count = extent.count;
+  std::memcpy(p, &bytes, count);
 #else
   std::array<std::int32_t, lanes> copy;
   (xsimd::nearbyint_as_int(x) + simd_int(zero_point)).store_unaligned(copy.data());

@@ -1,12 +1,14 @@
-// int8: weights with a scale a channel, what products read with a scale a token, exact sums; attention as in bf16, the rest in f32.
+// int8: weights with a scale a channel, what products read with a scale a token, exact sums; attention in bf16 or f32, the rest in f32.
 // Layer: layers. Test: tests/unit/layers/precision_test.cpp
 #pragma once
 
 #include <cstddef>
+#include <type_traits>
 
 #include "bert/core/isa.hpp"
 #include "bert/kernels/gemm_int8.hpp"
 #include "bert/kernels/quantise.hpp"
+#include "bert/kernels/simd_bf16.hpp"
 #include "bert/layers/precision.hpp"
 #include "bert/layers/precision_bf16.hpp"
 #include "bert/tensor/storage.hpp"
@@ -16,14 +18,14 @@ namespace bert::inline BERT_ISA::precision {
 /// y = epilogue(s t sum(q(x) q(W)^T)),  q(x) = round(x / s), s = max |x[n,:]| / 127 of a token, t of a channel of W
 ///
 /// A quarter of the memory of f32, embedding tables half. Queries, keys and values, contexts and what GELU gives are bf16 on their
-/// way, which adds little to the rounding of a byte. Fast on processors with AVX512_VNNI or AVX_VNNI; a product has the
-/// same bits on all others.
+/// way where the processor multiplies bf16, which adds little to the rounding of a byte, and f32 elsewhere. Fast on processors with
+/// AVX512_VNNI or AVX_VNNI; a product has the same bits on all others.
 struct int8 {
   using weight = kernels::packed_int8;
-  using element = bert::bf16;
+  using element = std::conditional_t<kernels::bf16_pairs::passes == 1, bert::bf16, float>;
   using table = bert::bf16;
   template <int HeadDim>
-  using attended = bf16::attended<HeadDim>;
+  using attended = std::conditional_t<std::is_same_v<element, float>, float, bf16::attended<HeadDim>>;
   using operand = kernels::quantised;
 
   /// A layer's inputs beyond which the 32-bit sums might overflow.
