@@ -2,6 +2,7 @@
 // Layer: text. Test: tests/unit/text/unit_places_test.cpp
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -33,33 +34,43 @@ class unit_places {
 
   /// Reads `text`, in place of what was read before. Allocates only while the longest text grows.
   void read(std::string_view text) {
-    blocks_.assign(text.size() / 64 + 2, {});  // a unit's bits may run over into a block of which no byte is
-    const char *const begin = text.data(), *const end = begin + text.size();
-    for (const char* p = begin; p < end;) {
-      const auto at = static_cast<std::size_t>(p - begin);
-      if (end - p >= 8 && ascii(p)) {
-        mark(at, 0xFF);
-        p += 8;
-        continue;
-      }
-      const auto [code, bytes] = utf8::decode(p, end);
-      mark(at, std::is_same_v<Offsets, offsets::utf16> && code > 0xFFFF ? 3 : 1);
-      p += bytes;
-    }
+    blocks_.resize(text.size() / block_bytes + 1);
+    const char *p = text.data(), *const end = p + text.size();
+    const char* begin = p;
     std::size_t before = 0;
+    std::uint64_t carried = 0;  // a second half whose byte is the next block's first
     for (block& b : blocks_) {
-      b.before = before;
+      const char* const stop = begin + std::min(block_bytes, static_cast<std::size_t>(end - begin));
+      b = {carried, before};
+      carried = 0;
+      while (p < stop) {
+        const auto at = static_cast<unsigned>(p - begin);
+        if (stop - p >= 8 && ascii(p)) {
+          b.units |= std::uint64_t{0xFF} << at;
+          p += 8;
+          continue;
+        }
+        b.units |= std::uint64_t{1} << at;
+        const unsigned bytes = bytes_of(p, end);
+        if (std::is_same_v<Offsets, offsets::utf16> && bytes == 4) {
+          if (at == block_bytes - 1) carried = 1;
+          else b.units |= std::uint64_t{2} << at;
+        }
+        p += bytes;
+      }
       before += static_cast<std::size_t>(std::popcount(b.units));
+      begin = stop;
     }
   }
 
   /// `byte` is at most the size of the text that was read.
   [[nodiscard]] std::size_t operator()(std::size_t byte) const noexcept {
-    const block& b = blocks_[byte / 64];
-    return b.before + static_cast<std::size_t>(std::popcount(b.units & ((std::uint64_t{1} << byte % 64) - 1)));
+    const block& b = blocks_[byte / block_bytes];
+    return b.before + static_cast<std::size_t>(std::popcount(b.units & ((std::uint64_t{1} << byte % block_bytes) - 1)));
   }
 
  private:
+  static constexpr std::size_t block_bytes = 64;
   struct block {
     std::uint64_t units = 0;
     std::size_t before = 0;
@@ -70,9 +81,12 @@ class unit_places {
     std::memcpy(&word, p, 8);
     return (word & 0x8080808080808080u) == 0;
   }
-  void mark(std::size_t at, std::uint64_t bits) noexcept {
-    blocks_[at / 64].units |= bits << at % 64;
-    if (at % 64 > 56) blocks_[at / 64 + 1].units |= bits >> (64 - at % 64);
+  // As utf8::decode says; at once for ASCII and for most of what has 3 bytes.
+  static unsigned bytes_of(const char* p, const char* end) noexcept {
+    const auto byte = [p](int i) { return static_cast<unsigned char>(p[i]); };
+    if (byte(0) < 0x80) return 1;
+    if (byte(0) > 0xE0 && byte(0) < 0xED && end - p >= 3 && (byte(1) & 0xC0u) == 0x80 && (byte(2) & 0xC0u) == 0x80) return 3;
+    return utf8::decode(p, end).bytes;
   }
 
   std::vector<block> blocks_;
