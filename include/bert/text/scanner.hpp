@@ -229,7 +229,7 @@ class scanner {
             if (entry.bytes() == 0) break;
             if (word.characters == 0) word.begin = p;
             word.characters += entry.characters();
-            if (word.characters > max_characters_) {
+            if (word.characters > max_characters_ && word.bytes != 0) {  // a word has a byte, so that it has a place
               word.end = static_cast<std::uint32_t>(next - word.begin);
               break;
             }

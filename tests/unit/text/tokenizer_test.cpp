@@ -187,6 +187,13 @@ TEST_CASE("An encoding is the first of its windows, places and words included") 
   CHECK(t.encode<offsets::code_points>(text).ranges[1200] == text_range{300 * 15 - 5, 300 * 15 - 1});
 }
 
+TEST_CASE("A word whose first letter alone becomes too many characters has its place") {
+  const tokenizer t(small(), {.strip_accents = false, .max_word_characters = 1});
+  const auto e = t.encode<offsets::bytes>("a \xC4\xB0 a", {.special_tokens = false});  // U+0130 becomes i and a dot
+  CHECK(e.ids == std::vector<token_id>{19, 1, 19});
+  CHECK(e.ranges == std::vector<text_range>{{0, 1}, {2, 4}, {5, 6}});
+}
+
 TEST_CASE("Added tokens beyond the vocabulary have ids, pieces and texts, and are no pieces of words") {
   const tokenizer t(small(), {.added = {{.content = "<x>", .id = 22}, {.content = "zork", .id = 23, .single_word = true, .special = false}}});
   CHECK(t.size() == 24);
