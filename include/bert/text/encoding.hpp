@@ -6,8 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string_view>
-#include <utility>
+#include <type_traits>
 #include <vector>
 
 #include "bert/core/error.hpp"
@@ -56,6 +55,9 @@ struct encoding {
 };
 
 namespace detail {
+
+template <class Offsets>
+inline constexpr bool tells_places = !std::is_same_v<Offsets, offsets::none>;
 
 /// One text's tokens before anything is cut or put around them: the first `size` entries of columns that a thread keeps.
 struct token_list {
@@ -136,6 +138,54 @@ class list_sink {
   std::size_t held_ = 0, room_ = 0;
   std::int32_t word_ = 0;
 };
+
+/// One text's tokens and those of them that an encoding holds. No list: no such text.
+struct token_part {
+  const token_list* list = nullptr;
+  std::size_t first = 0, size = 0;
+};
+
+/// What stands around the texts, if anything does.
+struct special_ids {
+  bool wanted;
+  token_id cls, sep;
+};
+
+/// Writes `out`: [CLS] a [SEP], and b [SEP] where there is a `b`.
+template <class Offsets>
+void assemble(encoding<Offsets>& out, const token_part& a, const token_part& b, const special_ids& around) {
+  const std::size_t n = a.size + b.size + (!around.wanted ? 0 : b.list != nullptr ? 3 : 2);
+  out.ids.resize(n);
+  out.words.resize(n);
+  if constexpr (tells_places<Offsets>) out.ranges.resize(n);
+  out.segments.assign(n, segment_id{0});
+  out.special.assign(n, std::uint8_t{0});
+  std::size_t at = 0;
+  const auto put_special = [&](token_id id) {
+    if (!around.wanted) return;
+    out.ids[at] = id;
+    out.words[at] = no_word;
+    if constexpr (tells_places<Offsets>) out.ranges[at] = {};
+    out.special[at] = 1;
+    ++at;
+  };
+  const auto put = [&](const token_part& part) {
+    const auto copy = [&](const auto& from, auto& to) { std::copy_n(from.data() + part.first, part.size, to.data() + at); };
+    copy(part.list->ids, out.ids);
+    copy(part.list->words, out.words);
+    if constexpr (tells_places<Offsets>) copy(part.list->ranges, out.ranges);
+    at += part.size;
+  };
+  put_special(around.cls);
+  put(a);
+  put_special(around.sep);
+  out.cut = a.list->size - a.size;
+  if (b.list == nullptr) return;
+  std::fill(out.segments.begin() + static_cast<std::ptrdiff_t>(at), out.segments.end(), segment_id{1});
+  put(b);
+  put_special(around.sep);
+  out.cut += b.list->size - b.size;
+}
 
 /// The parts that a text of `size` tokens is cut into: `room` tokens each, `stride` shared with the next; the first is kept.
 inline std::vector<text_range> window_ranges(std::size_t size, std::size_t room, std::size_t stride, bool from_left) {

@@ -326,7 +326,7 @@ class basic_tokenizer {
   }
 
   template <class Offsets>
-  static constexpr bool tracks = !std::is_same_v<Offsets, offsets::none>;
+  static constexpr bool tracks = detail::tells_places<Offsets>;
 
   // The tokens of `text`, their places in bytes.
   template <class Offsets>
@@ -335,24 +335,6 @@ class basic_tokenizer {
     pass(text, sink);
     sink.finish();
   }
-
-  // Places in bytes to places in the unit of `Offsets`.
-  template <class Offsets>
-  static void retell([[maybe_unused]] std::string_view text, [[maybe_unused]] std::span<text_range> ranges) {
-    if constexpr (std::is_same_v<Offsets, offsets::code_points> || std::is_same_v<Offsets, offsets::utf16>) {
-      using places = detail::unit_places<Offsets>;
-      if (ranges.empty() || places::same_as_bytes(text)) return;
-      static thread_local places of;
-      of.read(text);
-      for (auto& range : ranges) range = {of(range.first), of(range.last)};
-    }
-  }
-
-  // One text's tokens and those of them that an encoding holds.
-  struct token_part {
-    const detail::token_list* list;
-    std::size_t first, size;
-  };
 
   // Both texts' tokens and how many of each stay.
   template <class Offsets>
@@ -373,75 +355,41 @@ class basic_tokenizer {
     const auto [keep_a, keep_b] = list_both<Offsets>(first, second, options, work);
     const auto part = [&](detail::token_list& list, std::string_view text, std::size_t keep) {
       const std::size_t begin = options.truncate_side == side::right ? 0 : list.size - keep;
-      if constexpr (tracks<Offsets>) retell<Offsets>(text, std::span(list.ranges).subspan(begin, keep));
-      return token_part{&list, begin, keep};
+      if constexpr (tracks<Offsets>) detail::retell<Offsets>(text, std::span(list.ranges).subspan(begin, keep));
+      return detail::token_part{&list, begin, keep};
     };
-    const token_part a = part(work.first, first, keep_a);
-    if (second == nullptr) assemble(out, a, nullptr, options);
-    else {
-      const token_part b = part(work.second, *second, keep_b);
-      assemble(out, a, &b, options);
-    }
+    const auto a = part(work.first, first, keep_a);
+    const auto b = second != nullptr ? part(work.second, *second, keep_b) : detail::token_part{};
+    detail::assemble(out, a, b, around(options));
   }
 
   template <class Offsets>
-  [[nodiscard]] std::vector<encoding<Offsets>> windows_of(std::string_view first, const std::string_view* second, const encode_options& options) const {
+  [[nodiscard]] std::vector<encoding<Offsets>> windows_of(std::string_view first, const std::string_view* second,
+                                                          const encode_options& options) const {
     scratch& work = own_scratch();
     const auto [keep_a, keep_b] = list_both<Offsets>(first, second, options, work);
     const auto parts = [&](detail::token_list& list, std::string_view text, std::size_t keep) {
-      if constexpr (tracks<Offsets>) retell<Offsets>(text, std::span(list.ranges).first(list.size));
-      if (keep == 0 && list.size != 0) return std::vector<text_range>{{0, 0}, {0, list.size}};  // all is cut: an empty part, then the whole, as the reference has it
+      if constexpr (tracks<Offsets>) detail::retell<Offsets>(text, std::span(list.ranges).first(list.size));
+      if (keep == 0 && list.size != 0)  // all of it is cut: an empty part, then the whole, as the reference has it
+        return std::vector<text_range>{{0, 0}, {0, list.size}};
       return detail::window_ranges(list.size, keep, options.stride, options.truncate_side == side::left);
     };
     const auto parts_a = parts(work.first, first, keep_a);
     const auto parts_b = second != nullptr ? parts(work.second, *second, keep_b) : std::vector<text_range>{{0, 0}};
     std::vector<encoding<Offsets>> out;
-    const auto pair = [&](const text_range& pa, const text_range& pb) {
-      const token_part a{&work.first, pa.first, pa.last - pa.first}, b{&work.second, pb.first, pb.last - pb.first};
-      assemble(out.emplace_back(), a, second != nullptr ? &b : nullptr, options);
+    const auto pair = [&](const text_range& a, const text_range& b) {
+      const detail::token_list* const of_b = second != nullptr ? &work.second : nullptr;
+      detail::assemble(out.emplace_back(), {&work.first, a.first, a.last - a.first}, {of_b, b.first, b.last - b.first}, around(options));
     };
     pair(parts_a[0], parts_b[0]);
     for (std::size_t i = 1; i < parts_a.size(); ++i)
-      for (const auto& pb : parts_b) pair(parts_a[i], pb);
+      for (const auto& b : parts_b) pair(parts_a[i], b);
     for (std::size_t j = 1; j < parts_b.size(); ++j) pair(parts_a[0], parts_b[j]);
     return out;
   }
 
-  // [CLS] a [SEP], and b [SEP] where there is one.
-  template <class Offsets>
-  void assemble(encoding<Offsets>& out, const token_part& a, const token_part* b, const encode_options& options) const {
-    const std::size_t around = options.special_tokens ? 1 : 0;
-    const std::size_t n = a.size + (b != nullptr ? b->size + around : 0) + 2 * around;
-    out.ids.resize(n);
-    out.words.resize(n);
-    if constexpr (tracks<Offsets>) out.ranges.resize(n);
-    out.segments.assign(n, segment_id{0});
-    out.special.assign(n, std::uint8_t{0});
-    std::size_t at = 0;
-    const auto put_special = [&](token_id id) {
-      if (around == 0) return;
-      out.ids[at] = id;
-      out.words[at] = no_word;
-      if constexpr (tracks<Offsets>) out.ranges[at] = {};
-      out.special[at] = 1;
-      ++at;
-    };
-    const auto put = [&](const token_part& part) {
-      const auto copy = [&](const auto& from, auto& to) { std::copy_n(from.data() + part.first, part.size, to.data() + at); };
-      copy(part.list->ids, out.ids);
-      copy(part.list->words, out.words);
-      if constexpr (tracks<Offsets>) copy(part.list->ranges, out.ranges);
-      at += part.size;
-    };
-    put_special(cls_);
-    put(a);
-    put_special(sep_);
-    out.cut = a.list->size - a.size;
-    if (b == nullptr) return;
-    std::fill(out.segments.begin() + static_cast<std::ptrdiff_t>(at), out.segments.end(), segment_id{1});
-    put(*b);
-    put_special(sep_);
-    out.cut += b->list->size - b->size;
+  [[nodiscard]] detail::special_ids around(const encode_options& options) const noexcept {
+    return {options.special_tokens, cls_, sep_};
   }
 
   [[nodiscard]] std::vector<added_token> all_added() const {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string_view>
 #include <type_traits>
 #include <vector>
@@ -91,5 +92,16 @@ class unit_places {
 
   std::vector<block> blocks_;
 };
+
+/// Makes places in bytes of `text` places in the unit of `Offsets`. Allocates only while the thread's memory for the longest text grows.
+template <class Offsets>
+void retell([[maybe_unused]] std::string_view text, [[maybe_unused]] std::span<text_range> ranges) {
+  if constexpr (!std::is_same_v<Offsets, offsets::bytes>) {
+    static thread_local unit_places<Offsets> places;
+    if (ranges.empty() || unit_places<Offsets>::same_as_bytes(text)) return;
+    places.read(text);
+    for (auto& range : ranges) range = {places(range.first), places(range.last)};
+  }
+}
 
 }  // namespace bert::text::detail
