@@ -6,8 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string_view>
-#include <utility>
+#include <type_traits>
 #include <vector>
 
 #include "bert/core/error.hpp"
@@ -15,7 +14,6 @@
 #include "bert/tensor/token_batch.hpp"
 #include "bert/text/added_tokens.hpp"
 #include "bert/text/scanner.hpp"
-#include "bert/text/utf8.hpp"
 
 namespace bert::inline BERT_ISA::text {
 
@@ -58,76 +56,136 @@ struct encoding {
 
 namespace detail {
 
-/// One text's tokens before anything is cut or put around them.
+template <class Offsets>
+inline constexpr bool tells_places = !std::is_same_v<Offsets, offsets::none>;
+
+/// One text's tokens before anything is cut or put around them: the first `size` entries of columns that a thread keeps.
 struct token_list {
   std::vector<token_id> ids;
-  std::vector<text_range> ranges;
   std::vector<std::int32_t> words;
+  std::vector<text_range> ranges;  // left empty where nobody asks for places
+  std::size_t size = 0;
 
-  void clear() noexcept {
-    ids.clear();
-    ranges.clear();
-    words.clear();
-  }
+  [[nodiscard]] std::span<const token_id> all_ids() const noexcept { return std::span(ids).first(size); }
 };
 
-/// Fills a token_list; the places in bytes.
+/// Fills a token_list from its beginning; the places in bytes. Columns grow together and seldom, so that a token costs its stores.
 template <bool Tracks>
 class list_sink {
  public:
   static constexpr bool tracks = Tracks;
-  list_sink(const vocabulary& v, const char* text, token_list& out) : vocabulary_(v), text_(text), out_(out) {}
+  list_sink(const vocabulary& v, const char* text, token_list& out) : vocabulary_(v), text_(text), out_(out) {
+    out.size = 0;
+    hold(std::max(out.ids.size(), std::size_t{256}));
+  }
+  list_sink(const list_sink&) = delete;
+  list_sink& operator=(const list_sink&) = delete;
 
-  void operator()(const scanned_word& w) {
-    out_.ids.insert(out_.ids.end(), w.ids, w.ids + w.count);
-    out_.words.insert(out_.words.end(), w.count, word_++);
-    if constexpr (Tracks) {
-      const auto base = static_cast<std::size_t>(w.begin - text_);
-      std::size_t from = 0;
-      for (std::size_t i = 0; i < w.count; ++i) {
-        std::size_t to = w.bytes;
-        if (w.known && w.count > 1) to = from + vocabulary_.piece(w.ids[i]).size() - (i == 0 ? 0 : 2);
-        if (w.map == nullptr) out_.ranges.push_back({base + from, base + to});
-        else out_.ranges.push_back({base + w.map->first[from], base + w.map->last[to - 1]});
-        from = to;
-      }
+  [[gnu::always_inline]] void operator()(const scanned_word& w) {
+    if (w.count > room_ - held_) grow(w.count);
+    if (w.count != 1) {
+      several(w);
+      return;
     }
+    const auto base = static_cast<std::size_t>(w.begin - text_);
+    if (w.map == nullptr) put(w.ids[0], base, base + w.bytes);
+    else put(w.ids[0], base + w.map->first[0], base + w.map->last[w.bytes - 1]);
+    ++word_;
   }
   void special(const added_token& t, const char* first, const char* last) {
-    out_.ids.push_back(t.id);
-    out_.words.push_back(word_++);
-    if constexpr (Tracks) out_.ranges.push_back({static_cast<std::size_t>(first - text_), static_cast<std::size_t>(last - text_)});
+    if (held_ == room_) grow(1);
+    put(t.id, static_cast<std::size_t>(first - text_), static_cast<std::size_t>(last - text_));
+    ++word_;
   }
+  /// Says how many tokens there are; to be called last.
+  void finish() noexcept { out_.size = held_; }
 
  private:
+  void put(token_id id, [[maybe_unused]] std::size_t first, [[maybe_unused]] std::size_t last) noexcept {
+    ids_[held_] = id;
+    words_[held_] = word_;
+    if constexpr (Tracks) ranges_[held_] = {first, last};
+    ++held_;
+  }
+  [[gnu::noinline]] void several(const scanned_word& w) {
+    const auto base = static_cast<std::size_t>(w.begin - text_);
+    for (std::size_t i = 0, from = 0; i < w.count; ++i) {
+      std::size_t to = 0;
+      if constexpr (Tracks) to = from + vocabulary_.bytes(w.ids[i]) - (i == 0 ? 0 : 2);  // "##" stands in no word
+      if (!Tracks || w.map == nullptr) put(w.ids[i], base + from, base + to);
+      else put(w.ids[i], base + w.map->first[from], base + w.map->last[to - 1]);
+      from = to;
+    }
+    ++word_;
+  }
+  [[gnu::noinline]] void grow(std::size_t more) { hold(std::max(2 * room_, held_ + more)); }
+  void hold(std::size_t room) {
+    out_.ids.resize(room);
+    out_.words.resize(room);
+    if constexpr (Tracks) out_.ranges.resize(room);
+    ids_ = out_.ids.data();
+    words_ = out_.words.data();
+    ranges_ = out_.ranges.data();
+    room_ = room;
+  }
+
   const vocabulary& vocabulary_;
   const char* text_;
   token_list& out_;
+  token_id* ids_ = nullptr;
+  std::int32_t* words_ = nullptr;
+  text_range* ranges_ = nullptr;
+  std::size_t held_ = 0, room_ = 0;
   std::int32_t word_ = 0;
 };
 
-/// Byte offsets of one text to another unit. Offsets come almost in order, so each is counted from the one before.
-template <class Offsets>
-class offset_counter {
- public:
-  explicit offset_counter(std::string_view text) : text_(text) {}
-
-  std::size_t operator()(std::size_t byte) {
-    if constexpr (std::is_same_v<Offsets, offsets::bytes>) return byte;
-    if (byte < at_) at_ = units_ = 0;
-    const char* const end = text_.data() + text_.size();
-    while (at_ < byte) {
-      const auto [code, bytes] = utf8::decode(text_.data() + at_, end);
-      at_ += bytes;
-      units_ += std::is_same_v<Offsets, offsets::utf16> && code > 0xFFFF ? 2 : 1;
-    }
-    return units_;
-  }
-
- private:
-  std::string_view text_;
-  std::size_t at_ = 0, units_ = 0;
+/// One text's tokens and those of them that an encoding holds. No list: no such text.
+struct token_part {
+  const token_list* list = nullptr;
+  std::size_t first = 0, size = 0;
 };
+
+/// What stands around the texts, if anything does.
+struct special_ids {
+  bool wanted;
+  token_id cls, sep;
+};
+
+/// Writes `out`: [CLS] a [SEP], and b [SEP] where there is a `b`.
+template <class Offsets>
+void assemble(encoding<Offsets>& out, const token_part& a, const token_part& b, const special_ids& around) {
+  const std::size_t n = a.size + b.size + (!around.wanted ? 0 : b.list != nullptr ? 3 : 2);
+  out.ids.resize(n);
+  out.words.resize(n);
+  if constexpr (tells_places<Offsets>) out.ranges.resize(n);
+  out.segments.assign(n, segment_id{0});
+  out.special.assign(n, std::uint8_t{0});
+  std::size_t at = 0;
+  const auto put_special = [&](token_id id) {
+    if (!around.wanted) return;
+    out.ids[at] = id;
+    out.words[at] = no_word;
+    if constexpr (tells_places<Offsets>) out.ranges[at] = {};
+    out.special[at] = 1;
+    ++at;
+  };
+  const auto put = [&](const token_part& part) {
+    const auto copy = [&](const auto& from, auto& to) { std::copy_n(from.data() + part.first, part.size, to.data() + at); };
+    copy(part.list->ids, out.ids);
+    copy(part.list->words, out.words);
+    if constexpr (tells_places<Offsets>) copy(part.list->ranges, out.ranges);
+    at += part.size;
+  };
+  put_special(around.cls);
+  put(a);
+  put_special(around.sep);
+  out.cut = a.list->size - a.size;
+  if (b.list == nullptr) return;
+  std::fill(out.segments.begin() + static_cast<std::ptrdiff_t>(at), out.segments.end(), segment_id{1});
+  put(b);
+  put_special(around.sep);
+  out.cut += b.list->size - b.size;
+}
 
 /// The parts that a text of `size` tokens is cut into: `room` tokens each, `stride` shared with the next; the first is kept.
 inline std::vector<text_range> window_ranges(std::size_t size, std::size_t room, std::size_t stride, bool from_left) {

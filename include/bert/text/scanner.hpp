@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -28,9 +29,8 @@ struct origins {
 
 /// One word of the input and its pieces; lives during the call that passes it.
 struct scanned_word {
-  const token_id* ids;     ///< its pieces, or [UNK]
+  const token_id* ids;     ///< its pieces, or [UNK] alone
   std::size_t count;
-  bool known;              ///< false: ids is [UNK], for the word as a whole
   const char* begin;       ///< where the word begins in the input
   const char* text;        ///< the word normalised; cut off after `max_characters`
   std::size_t bytes;       ///< length of `text`
@@ -48,12 +48,14 @@ class scanner {
   static constexpr std::size_t most_characters = 1000;
 
   scanner(const vocabulary& v, const normal_form& form, token_id unknown, std::size_t max_characters)
-      : folding_(form), whole_(v), pieces_(v, max_characters), unknown_(unknown), max_characters_(max_characters) {
+      : folding_(form), whole_(v), pieces_(v, max_characters), unknown_(unknown), max_characters_(max_characters), single_(0x10000, unknown) {
     if (max_characters == 0 || max_characters > most_characters)
       throw error({"bert::text::tokenizer", cat("max_word_characters from 1 to ", most_characters), cat(max_characters), {}});
-    for (unsigned c = 0; c < 128; ++c) {
-      const token_id found = whole_.find(c, 0);
-      single_[c] = c == 0 || found < 0 ? unknown : found;
+    for (std::size_t i = 0; i < v.size(); ++i) {
+      const std::string_view piece = v.piece(static_cast<token_id>(i));
+      if (piece.empty() || piece.size() > 3) continue;
+      const auto [code, bytes] = utf8::decode(piece.data(), piece.data() + piece.size());
+      if (bytes == piece.size() && code != 0) single_[code] = static_cast<token_id>(i);
     }
   }
 
@@ -103,8 +105,8 @@ class scanner {
           resume = any_words(floor, p + at, end, sink);
           break;
         } else {
-          const token_id id = single_[static_cast<unsigned char>(block[at])];
-          sink(scanned_word{&id, 1, true, p + at, block + at, 1, 1, nullptr});
+          const auto sign = static_cast<unsigned char>(block[at]);
+          sink(scanned_word{&single_[sign], 1, p + at, block + at, 1, 1, nullptr});
           todo &= todo - 1;
         }
       }
@@ -134,7 +136,7 @@ class scanner {
       if (lower) low = ascii::lower(low);
       const token_id id = size <= max_characters_ ? whole_.find(low, high) : -1;
       if (id >= 0) {
-        sink(scanned_word{&id, 1, true, source, word, size, size, nullptr});
+        sink(scanned_word{&id, 1, source, word, size, size, nullptr});
         return;
       }
       const std::uint64_t both[2] = {low, high};
@@ -153,8 +155,8 @@ class scanner {
   [[gnu::noinline]] void split(const char* word, std::size_t bytes, std::size_t characters, const char* source, const origins* map, Sink& sink) const {
     token_id ids[most_characters];
     const std::size_t count = characters > max_characters_ ? 0 : pieces_.match(word, bytes, ids);
-    if (count != 0) sink(scanned_word{ids, count, true, source, word, bytes, characters, map});
-    else sink(scanned_word{&unknown_, 1, false, source, word, bytes, characters, map});
+    if (count != 0) sink(scanned_word{ids, count, source, word, bytes, characters, map});
+    else sink(scanned_word{&unknown_, 1, source, word, bytes, characters, map});
   }
 
   // The word that is being put together.
@@ -188,8 +190,11 @@ class scanner {
   };
 
   template <bool Tracks, class Sink>
-  [[gnu::noinline]] void flush(gathered<Tracks>& word, Sink& sink) const {
-    if (word.characters == 0) return;
+  void flush(gathered<Tracks>& word, Sink& sink) const {
+    if (word.characters != 0) pass(word, sink);
+  }
+  template <bool Tracks, class Sink>
+  [[gnu::noinline]] void pass(gathered<Tracks>& word, Sink& sink) const {
     const origins map{word.first, word.last};
     const origins* const where = Tracks ? &map : nullptr;
     if (Tracks && word.characters > max_characters_ && word.bytes != 0) word.last[word.bytes - 1] = word.end;
@@ -199,7 +204,7 @@ class scanner {
       std::memcpy(&low, word.text, 8);
       std::memcpy(&high, word.text + 8, 8);
       if (const token_id id = low == 0 ? -1 : whole_.find(low, high); id >= 0) {
-        sink(scanned_word{&id, 1, true, word.begin, word.text, word.bytes, word.characters, where});
+        sink(scanned_word{&id, 1, word.begin, word.text, word.bytes, word.characters, where});
         word.bytes = word.characters = 0;
         return;
       }
@@ -224,7 +229,7 @@ class scanner {
             if (entry.bytes() == 0) break;
             if (word.characters == 0) word.begin = p;
             word.characters += entry.characters();
-            if (word.characters > max_characters_) {
+            if (word.characters > max_characters_ && word.bytes != 0) {  // a word has a byte, so that it has a place
               word.end = static_cast<std::uint32_t>(next - word.begin);
               break;
             }
@@ -264,12 +269,12 @@ class scanner {
           p = hard(code, floor, p, next, end, run, word, sink);
           flush(word, sink);
         } else {
-          lone(word, code, p, next, sink);
+          alone(code, p, bytes, sink);
           p = run = next;
         }
       } else if (k == kind::punctuation && !unicode::is_mapped(bits)) {
         flush(word, sink);
-        lone(word, code, p, next, sink);
+        alone(code, p, bytes, sink);
         p = run = next;
       } else if (k == kind::space) {
         flush(word, sink);
@@ -285,6 +290,21 @@ class scanner {
     }
     flush(word, sink);
     return p;
+  }
+
+  // A character that is a word as it stands in the input.
+  template <class Sink>
+  void alone(char32_t code, const char* p, unsigned bytes, Sink& sink) const {
+    token_id id;
+    if (code < single_.size()) {
+      id = single_[code];
+    } else {
+      std::uint32_t text;
+      std::memcpy(&text, p, 4);
+      id = whole_.find(text, 0);
+      if (id < 0) id = unknown_;
+    }
+    sink(scanned_word{&id, 1, p, p, bytes, 1, nullptr});
   }
 
   // A character that is a word.
@@ -434,7 +454,7 @@ class scanner {
   wordpiece pieces_;
   token_id unknown_;
   std::size_t max_characters_;
-  std::array<token_id, 128> single_{};
+  std::vector<token_id> single_;  // the word that each character of at most 3 bytes is alone
 };
 
 }  // namespace bert::text

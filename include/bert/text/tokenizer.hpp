@@ -26,6 +26,7 @@
 #include "bert/text/token_sinks.hpp"
 #include "bert/text/tokenizer_options.hpp"
 #include "bert/text/unicode.hpp"
+#include "bert/text/unit_places.hpp"
 #include "bert/text/vocabulary.hpp"
 
 namespace bert::inline BERT_ISA::text {
@@ -162,22 +163,35 @@ class basic_tokenizer {
   /// Everything about every token: its place in the text in the unit `Offsets`, its word, whether it is [CLS] or [SEP].
   template <class Offsets>
   [[nodiscard]] encoding<Offsets> encode(std::string_view a, const encode_options& options = {}) const {
-    return std::move(windows_of<Offsets>(a, nullptr, options, false).front());
+    encoding<Offsets> out;
+    encode_into(out, a, options);
+    return out;
   }
   template <class Offsets>
   [[nodiscard]] encoding<Offsets> encode(std::string_view a, std::string_view b, const encode_options& options = {}) const {
-    return std::move(windows_of<Offsets>(a, &b, options, false).front());
+    encoding<Offsets> out;
+    encode_into(out, a, b, options);
+    return out;
+  }
+  /// The same in place of what `out` holds. Allocates only while `out` and the thread's scratch memory grow.
+  template <class Offsets>
+  void encode_into(encoding<Offsets>& out, std::string_view a, const encode_options& options = {}) const {
+    encode_first(out, a, nullptr, options);
+  }
+  template <class Offsets>
+  void encode_into(encoding<Offsets>& out, std::string_view a, std::string_view b, const encode_options& options = {}) const {
+    encode_first(out, a, &b, options);
   }
 
   /// The same for a text that is longer than `max_tokens`: every window of it, each sharing `stride` tokens with the next.
   /// The first is what encode() gives. Where both texts of a pair are cut, every window of one meets every window of the other.
   template <class Offsets>
   [[nodiscard]] std::vector<encoding<Offsets>> windows(std::string_view a, const encode_options& options) const {
-    return windows_of<Offsets>(a, nullptr, options, true);
+    return windows_of<Offsets>(a, nullptr, options);
   }
   template <class Offsets>
   [[nodiscard]] std::vector<encoding<Offsets>> windows(std::string_view a, std::string_view b, const encode_options& options) const {
-    return windows_of<Offsets>(a, &b, options, true);
+    return windows_of<Offsets>(a, &b, options);
   }
 
   /// The text that `ids` stand for, as the reference joins it. Throws bert::error for an id that no token has.
@@ -250,6 +264,7 @@ class basic_tokenizer {
     std::vector<token_id> a, b, ids, again;
     std::vector<segment_id> segments;
     std::vector<word_part> parts;
+    detail::token_list first, second;
   };
   static scratch& own_scratch() {
     static thread_local scratch mine;
@@ -311,79 +326,70 @@ class basic_tokenizer {
   }
 
   template <class Offsets>
-  static constexpr bool tracks = !std::is_same_v<Offsets, offsets::none>;
+  static constexpr bool tracks = detail::tells_places<Offsets>;
 
+  // The tokens of `text`, their places in bytes.
   template <class Offsets>
-  [[nodiscard]] detail::token_list list(std::string_view text) const {
-    detail::token_list out;
+  void list(std::string_view text, detail::token_list& out) const {
     detail::list_sink<tracks<Offsets>> sink(vocabulary_, text.data(), out);
     pass(text, sink);
-    if constexpr (tracks<Offsets>) {
-      detail::offset_counter<Offsets> first(text), last(text);
-      for (auto& range : out.ranges) range = {first(range.first), last(range.last)};
-    }
-    return out;
+    sink.finish();
+  }
+
+  // Both texts' tokens and how many of each stay.
+  template <class Offsets>
+  std::pair<std::size_t, std::size_t> list_both(std::string_view first, const std::string_view* second, const encode_options& options,
+                                                scratch& work) const {
+    auto &a = work.first, &b = work.second;
+    list<Offsets>(first, a);
+    if (second != nullptr) list<Offsets>(*second, b);
+    else b.size = 0;
+    const std::size_t extra = !options.special_tokens ? 0 : second != nullptr ? 3 : 2;
+    return detail::kept_tokens(a.size, b.size, second != nullptr, extra, options,
+                               [&] { return seen(first, a.all_ids(), options) > seen(*second, b.all_ids(), options); });
   }
 
   template <class Offsets>
-  [[nodiscard]] std::vector<encoding<Offsets>> windows_of(std::string_view first, const std::string_view* second, const encode_options& options,
-                                                          bool all) const {
-    const detail::token_list a = list<Offsets>(first);
-    const detail::token_list b = second != nullptr ? list<Offsets>(*second) : detail::token_list{};
-    const std::size_t extra = !options.special_tokens ? 0 : second != nullptr ? 3 : 2;
-    const auto [keep_a, keep_b] = detail::kept_tokens(a.ids.size(), b.ids.size(), second != nullptr, extra, options,
-                                                      [&] { return seen(first, a.ids, options) > seen(*second, b.ids, options); });
-    const bool left = options.truncate_side == side::left;
-    const auto parts = [&](const detail::token_list& of, std::size_t keep) {
-      if (keep == 0 && !of.ids.empty()) {  // all of it is cut: an empty part, then the whole, as the reference has it
-        const text_range none{0, 0};
-        return all ? std::vector<text_range>{none, {0, of.ids.size()}} : std::vector<text_range>{none};
-      }
-      return detail::window_ranges(of.ids.size(), keep, all ? options.stride : 0, left);
+  void encode_first(encoding<Offsets>& out, std::string_view first, const std::string_view* second, const encode_options& options) const {
+    scratch& work = own_scratch();
+    const auto [keep_a, keep_b] = list_both<Offsets>(first, second, options, work);
+    const auto part = [&](detail::token_list& list, std::string_view text, std::size_t keep) {
+      const std::size_t begin = options.truncate_side == side::right ? 0 : list.size - keep;
+      if constexpr (tracks<Offsets>) detail::retell<Offsets>(text, std::span(list.ranges).subspan(begin, keep));
+      return detail::token_part{&list, begin, keep};
     };
-    const auto parts_a = parts(a, keep_a), parts_b = parts(b, keep_b);
+    const auto a = part(work.first, first, keep_a);
+    const auto b = second != nullptr ? part(work.second, *second, keep_b) : detail::token_part{};
+    detail::assemble(out, a, b, around(options));
+  }
+
+  template <class Offsets>
+  [[nodiscard]] std::vector<encoding<Offsets>> windows_of(std::string_view first, const std::string_view* second,
+                                                          const encode_options& options) const {
+    scratch& work = own_scratch();
+    const auto [keep_a, keep_b] = list_both<Offsets>(first, second, options, work);
+    const auto parts = [&](detail::token_list& list, std::string_view text, std::size_t keep) {
+      if constexpr (tracks<Offsets>) detail::retell<Offsets>(text, std::span(list.ranges).first(list.size));
+      if (keep == 0 && list.size != 0)  // all of it is cut: an empty part, then the whole, as the reference has it
+        return std::vector<text_range>{{0, 0}, {0, list.size}};
+      return detail::window_ranges(list.size, keep, options.stride, options.truncate_side == side::left);
+    };
+    const auto parts_a = parts(work.first, first, keep_a);
+    const auto parts_b = second != nullptr ? parts(work.second, *second, keep_b) : std::vector<text_range>{{0, 0}};
     std::vector<encoding<Offsets>> out;
-    const auto pair = [&](const text_range& pa, const text_range& pb) { out.push_back(assemble<Offsets>(a, pa, b, pb, second != nullptr, options)); };
+    const auto pair = [&](const text_range& a, const text_range& b) {
+      const detail::token_list* const of_b = second != nullptr ? &work.second : nullptr;
+      detail::assemble(out.emplace_back(), {&work.first, a.first, a.last - a.first}, {of_b, b.first, b.last - b.first}, around(options));
+    };
     pair(parts_a[0], parts_b[0]);
-    if (!all) return out;
     for (std::size_t i = 1; i < parts_a.size(); ++i)
-      for (const auto& pb : parts_b) pair(parts_a[i], pb);
+      for (const auto& b : parts_b) pair(parts_a[i], b);
     for (std::size_t j = 1; j < parts_b.size(); ++j) pair(parts_a[0], parts_b[j]);
     return out;
   }
 
-  template <class Offsets>
-  [[nodiscard]] encoding<Offsets> assemble(const detail::token_list& a, const text_range& pa, const detail::token_list& b, const text_range& pb,
-                                           bool pair, const encode_options& options) const {
-    encoding<Offsets> out;
-    const auto mark_with = [&](token_id id, segment_id segment) {
-      if (!options.special_tokens) return;
-      out.ids.push_back(id);
-      out.segments.push_back(segment);
-      out.words.push_back(no_word);
-      out.special.push_back(1);
-      if constexpr (tracks<Offsets>) out.ranges.push_back({});
-    };
-    const auto append = [&](const detail::token_list& from, const text_range& part, segment_id segment) {
-      const std::size_t n = part.last - part.first;
-      const auto slice = [&](auto& to, const auto& all_of) {
-        to.insert(to.end(), all_of.begin() + static_cast<std::ptrdiff_t>(part.first), all_of.begin() + static_cast<std::ptrdiff_t>(part.last));
-      };
-      slice(out.ids, from.ids);
-      slice(out.words, from.words);
-      if constexpr (tracks<Offsets>) slice(out.ranges, from.ranges);
-      out.segments.insert(out.segments.end(), n, segment);
-      out.special.insert(out.special.end(), n, std::uint8_t{0});
-    };
-    mark_with(cls_, 0);
-    append(a, pa, 0);
-    mark_with(sep_, 0);
-    if (pair) {
-      append(b, pb, 1);
-      mark_with(sep_, 1);
-    }
-    out.cut = a.ids.size() + b.ids.size() - (pa.last - pa.first) - (pb.last - pb.first);
-    return out;
+  [[nodiscard]] detail::special_ids around(const encode_options& options) const noexcept {
+    return {options.special_tokens, cls_, sep_};
   }
 
   [[nodiscard]] std::vector<added_token> all_added() const {

@@ -105,6 +105,12 @@ class vocabulary {
     return at(static_cast<std::size_t>(id));
   }
 
+  /// Length of piece(id). `id` is one of the vocabulary's.
+  [[nodiscard]] std::size_t bytes(token_id id) const noexcept {
+    const auto i = static_cast<std::size_t>(id);
+    return starts_[i + 1] - starts_[i];
+  }
+
   /// The id of a token that must be there, such as [MASK]. Throws bert::error naming it.
   [[nodiscard]] token_id require(std::string_view token) const {
     if (const auto found = id(token)) return *found;

@@ -139,6 +139,61 @@ TEST_CASE("Places are told in bytes, code points or UTF-16 units of the text giv
   CHECK(t.encode<offsets::none>(text).ranges.empty());
 }
 
+TEST_CASE("An encoding that is used again holds what a fresh one holds, and costs no memory") {
+  const tokenizer t(small());
+  const std::string text = "The [MASK] unaffable! Caf\xC3\xA9 \xE4\xB8\xAD zork", other = "the cat sat";
+  const auto check = [&](auto unit, const encode_options& options) {
+    using encoded = encoding<decltype(unit)>;
+    encoded again;
+    for (int i = 0; i < 40; ++i) t.encode_into(again, text + text, other, {});
+    const auto same = [&](const encoded& fresh) {
+      CHECK(again.ids == fresh.ids);
+      CHECK(again.segments == fresh.segments);
+      CHECK(again.ranges == fresh.ranges);
+      CHECK(again.words == fresh.words);
+      CHECK(again.special == fresh.special);
+      CHECK(again.cut == fresh.cut);
+    };
+    CHECK(allocations_during([&] { t.encode_into(again, text, other, options); }) == 0);
+    same(t.encode<decltype(unit)>(text, other, options));
+    CHECK(allocations_during([&] { t.encode_into(again, other, options); }) == 0);
+    same(t.encode<decltype(unit)>(other, options));
+  };
+  for (const encode_options& options : {encode_options{}, encode_options{.max_tokens = 6}, encode_options{.max_tokens = 5, .truncate_side = side::left},
+                                        encode_options{.special_tokens = false}}) {
+    check(offsets::none{}, options);
+    check(offsets::bytes{}, options);
+    check(offsets::code_points{}, options);
+    check(offsets::utf16{}, options);
+  }
+}
+
+TEST_CASE("An encoding is the first of its windows, places and words included") {
+  const tokenizer t(small());
+  std::string text;  // more tokens than the lists of tokens begin with
+  for (int i = 0; i < 300; ++i) text += "unaffable caf\xC3\xA9 ";
+  for (const side from : {side::right, side::left}) {
+    const encode_options options{.max_tokens = 100, .truncate_side = from};
+    const auto e = t.encode<offsets::code_points>(text, options);
+    const auto w = t.windows<offsets::code_points>(text, options);
+    CHECK(e.ids == w[0].ids);
+    CHECK(e.ranges == w[0].ranges);
+    CHECK(e.words == w[0].words);
+    CHECK(e.cut == 1102);
+    std::size_t tokens = 0;
+    for (const auto& one : w) tokens += one.size() - 2;
+    CHECK(tokens == 1200);
+  }
+  CHECK(t.encode<offsets::code_points>(text).ranges[1200] == text_range{300 * 15 - 5, 300 * 15 - 1});
+}
+
+TEST_CASE("A word whose first letter alone becomes too many characters has its place") {
+  const tokenizer t(small(), {.strip_accents = false, .max_word_characters = 1});
+  const auto e = t.encode<offsets::bytes>("a \xC4\xB0 a", {.special_tokens = false});  // U+0130 becomes i and a dot
+  CHECK(e.ids == std::vector<token_id>{19, 1, 19});
+  CHECK(e.ranges == std::vector<text_range>{{0, 1}, {2, 4}, {5, 6}});
+}
+
 TEST_CASE("Added tokens beyond the vocabulary have ids, pieces and texts, and are no pieces of words") {
   const tokenizer t(small(), {.added = {{.content = "<x>", .id = 22}, {.content = "zork", .id = 23, .single_word = true, .special = false}}});
   CHECK(t.size() == 24);

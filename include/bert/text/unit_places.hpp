@@ -1,0 +1,107 @@
+// Places in bytes told in code points or UTF-16 units.
+// Layer: text. Test: tests/unit/text/unit_places_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "bert/core/isa.hpp"
+#include "bert/text/encoding.hpp"
+#include "bert/text/utf8.hpp"
+
+namespace bert::inline BERT_ISA::text::detail {
+
+/// units(b) = how many units of `Offsets` the bytes [0, b) of a text are.
+///
+/// A bit for every unit, at the byte where it begins (the second half of a surrogate pair at the byte after that), and for every 64
+/// bytes the number of units before them: places may be asked for in any order, and each costs a count of bits.
+template <class Offsets>
+class unit_places {
+ public:
+  /// Whether `text` is all ASCII: then a place in bytes is one in units.
+  static bool same_as_bytes(std::string_view text) noexcept {
+    const char *p = text.data(), *const end = p + text.size();
+    while (end - p >= 8 && ascii(p)) p += 8;
+    while (p < end && static_cast<unsigned char>(*p) < 0x80) ++p;
+    return p == end;
+  }
+
+  /// Reads `text`, in place of what was read before. Allocates only while the longest text grows.
+  void read(std::string_view text) {
+    blocks_.resize(text.size() / block_bytes + 1);
+    const char *p = text.data(), *const end = p + text.size();
+    const char* begin = p;
+    std::size_t before = 0;
+    std::uint64_t carried = 0;  // a second half whose byte is the next block's first
+    for (block& b : blocks_) {
+      const char* const stop = begin + std::min(block_bytes, static_cast<std::size_t>(end - begin));
+      b = {carried, before};
+      carried = 0;
+      while (p < stop) {
+        const auto at = static_cast<unsigned>(p - begin);
+        if (stop - p >= 8 && ascii(p)) {
+          b.units |= std::uint64_t{0xFF} << at;
+          p += 8;
+          continue;
+        }
+        b.units |= std::uint64_t{1} << at;
+        const unsigned bytes = bytes_of(p, end);
+        if (std::is_same_v<Offsets, offsets::utf16> && bytes == 4) {
+          if (at == block_bytes - 1) carried = 1;
+          else b.units |= std::uint64_t{2} << at;
+        }
+        p += bytes;
+      }
+      before += static_cast<std::size_t>(std::popcount(b.units));
+      begin = stop;
+    }
+  }
+
+  /// `byte` is at most the size of the text that was read.
+  [[nodiscard]] std::size_t operator()(std::size_t byte) const noexcept {
+    const block& b = blocks_[byte / block_bytes];
+    return b.before + static_cast<std::size_t>(std::popcount(b.units & ((std::uint64_t{1} << byte % block_bytes) - 1)));
+  }
+
+ private:
+  static constexpr std::size_t block_bytes = 64;
+  struct block {
+    std::uint64_t units = 0;
+    std::size_t before = 0;
+  };
+
+  static bool ascii(const char* p) noexcept {
+    std::uint64_t word;
+    std::memcpy(&word, p, 8);
+    return (word & 0x8080808080808080u) == 0;
+  }
+  // As utf8::decode says; at once for ASCII and for most of what has 3 bytes.
+  static unsigned bytes_of(const char* p, const char* end) noexcept {
+    const auto byte = [p](int i) { return static_cast<unsigned char>(p[i]); };
+    if (byte(0) < 0x80) return 1;
+    if (byte(0) > 0xE0 && byte(0) < 0xED && end - p >= 3 && (byte(1) & 0xC0u) == 0x80 && (byte(2) & 0xC0u) == 0x80) return 3;
+    return utf8::decode(p, end).bytes;
+  }
+
+  std::vector<block> blocks_;
+};
+
+/// Makes places in bytes of `text` places in the unit of `Offsets`. Allocates only while the thread's memory for the longest text grows.
+template <class Offsets>
+void retell([[maybe_unused]] std::string_view text, [[maybe_unused]] std::span<text_range> ranges) {
+  if constexpr (!std::is_same_v<Offsets, offsets::bytes>) {
+    static thread_local unit_places<Offsets> places;
+    if (ranges.empty() || unit_places<Offsets>::same_as_bytes(text)) return;
+    places.read(text);
+    for (auto& range : ranges) range = {places(range.first), places(range.last)};
+  }
+}
+
+}  // namespace bert::text::detail
