@@ -208,7 +208,7 @@ void work(const settings& s) {
   bert::save(folder, model, tokenizer);
   bert::save(folder2, checker, tokenizer);
   const bert::checkpoint files{folder};
-  const auto again = ask(bert::freeze(files.load<pretrained>()), files.tokenizer(), m.questions);
+  const auto again = ask(files.freeze<pretrained>(), files.tokenizer(), m.questions);
   if (again.size() != scores.size() || std::memcmp(again.data(), scores.data(), scores.size() * sizeof(float)) != 0)
     throw bert::error({folder, "the model that was saved", "one that answers differently", {}});
   heading(6, print("Saved to %s and read back: all %zu scores are the same, bit for bit", folder.c_str(), scores.size()));

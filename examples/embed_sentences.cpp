@@ -38,8 +38,8 @@ void write_row(const settings& s, std::span<const float> row, std::string& out) 
 
 template <class A, class Pooling, class Precision>
 void embed_lines(const settings& s) {
-  const auto embed = bert::embedder<A, Pooling, Precision>::open(s.model, {.max_tokens = s.max_tokens});
   const bert::execution::threads threads{s.threads};
+  const auto embed = bert::embedder<A, Pooling, Precision>::open(s.model, {.max_tokens = s.max_tokens}, threads);
   constexpr std::size_t at_once = 256;  // lines held in memory
   support::progress bar("embed");
   std::vector<std::string> lines;

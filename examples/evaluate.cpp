@@ -53,14 +53,16 @@ std::vector<std::string> read_sentences(const settings& s) {
 
 /// Mean and least cosine between the vectors of each sentence in a precision and in f32; all have unit length.
 template <class A>
-void cosines(const settings& s, const bert::checkpoint& files) {
+void cosines(const settings& s) {
   const auto sentences = read_sentences(s);
   const bert::execution::threads threads{s.threads};
-  const auto model = files.load<bert::model<A>>();
-  const auto full = bert::embedder<A>(model, files.tokenizer())(sentences, threads);
+  const auto embed = [&]<class P>(std::type_identity<P>) {
+    return bert::embedder<A, bert::pooling::mean, P>::open(s.model, {.max_tokens = A::positions}, threads)(sentences, threads);
+  };
+  const auto full = embed(std::type_identity<bert::precision::f32>{});
   for (const auto& name : s.precision)
-    precisions::by_name(name, [&]<class P>(std::type_identity<P>) {
-      const auto other = bert::embedder<A, bert::pooling::mean, P>(model, files.tokenizer())(sentences, threads);
+    precisions::by_name(name, [&]<class P>(std::type_identity<P> numbers) {
+      const auto other = embed(numbers);
       double sum = 0, least = 1;
       for (std::size_t i = 0; i < sentences.size(); ++i) {
         double cosine = 0;
@@ -77,7 +79,7 @@ void work(const settings& s) {
   const bert::checkpoint files{s.model};
   compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
     if (!s.tsv.empty()) answers<A>(s, files);
-    if (!s.sentences.empty()) cosines<A>(s, files);
+    if (!s.sentences.empty()) cosines<A>(s);
   });
 }
 

@@ -37,10 +37,8 @@ void print(const settings& s, const Pipeline& fill) {
 void work(const settings& s) {
   const bert::checkpoint files{s.model};
   compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
-    const auto model = files.load<bert::model<A, bert::heads::masked_lm>>();
     precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) {
-      const bert::pipeline<bert::model<A, bert::heads::masked_lm>, P> fill{model, files.tokenizer(), {.top = s.top}};
-      print(s, fill);
+      print(s, bert::pipeline<bert::model<A, bert::heads::masked_lm>, P>::open(s.model, {.top = s.top}));
     });
   });
 }

@@ -11,19 +11,20 @@
 #include "bert/training/evaluate.hpp"
 #include "bert/training/fit.hpp"
 #include "columns.hpp"
+#include "precisions.hpp"
 #include "support.hpp"
 
 namespace {
 
 struct settings {
-  std::string model, train, dev, out;
+  std::string model, train, dev, out, precision = "f32";
   support::columns columns;
   int batch = 32;
   unsigned epochs = 3;
   std::uint64_t seed = 42, log_every = 100;
   std::size_t threads = std::thread::hardware_concurrency();
   float lr = 5e-5f, head_lr = 0, dropout = 0.1f, weight_decay = 0.01f, warmup = 0.1f;
-  bool from_scratch = false;
+  bool from_scratch = false, recompute = false;
 };
 
 template <class A>
@@ -50,34 +51,36 @@ void finetune(const settings& s, const bert::checkpoint& files) {
   double loss = 0;
   std::uint64_t steps = 0;
   std::string last;
-  bert::fit(model, bert::objectives::cross_entropy{}, batches,
-            {.epochs = s.epochs,
-             .learning_rate = s.lr,
-             .head_learning_rate = s.head_lr,
-             .warmup = s.warmup,
-             .weight_decay = s.weight_decay,
-             .dropout = s.dropout,
-             .attention_dropout = s.dropout,
-             .seed = s.seed},
-            threads, [&](const bert::step_report& step) {
-              loss += step.loss;
-              ++steps;
-              const bool epoch_done = step.index % in_epoch == 0;
-              if (epoch_done || step.index % s.log_every == 0) {
-                bar.clear();
-                std::cout << "step " << step.index << " of " << total << " loss " << loss / static_cast<double>(steps) << " lr " << step.rate << " tokens/s "
-                          << static_cast<std::uint64_t>(step.tokens_per_second) << std::endl;
-                loss = 0;
-                steps = 0;
-              }
-              bar.show(step.index, total, bert::cat("loss ", step.loss));
-              if (!epoch_done) return;
-              const auto report = bert::evaluate(model, dev_batches, threads);
-              last = report.line();
-              bar.clear();
-              std::cout << "epoch " << step.epoch + 1 << ' ' << last << std::endl;
-              if (step.index == total) std::cout << report;
-            });
+  const auto report_step = [&](const bert::step_report& step) {
+    loss += step.loss;
+    ++steps;
+    const bool epoch_done = step.index % in_epoch == 0;
+    if (epoch_done || step.index % s.log_every == 0) {
+      bar.clear();
+      std::cout << "step " << step.index << " of " << total << " loss " << loss / static_cast<double>(steps) << " lr " << step.rate << " tokens/s "
+                << static_cast<std::uint64_t>(step.tokens_per_second) << std::endl;
+      loss = 0;
+      steps = 0;
+    }
+    bar.show(step.index, total, bert::cat("loss ", step.loss));
+    if (!epoch_done) return;
+    const auto report = bert::evaluate(model, dev_batches, threads);
+    last = report.line();
+    bar.clear();
+    std::cout << "epoch " << step.epoch + 1 << ' ' << last << std::endl;
+    if (step.index == total) std::cout << report;
+  };
+  const bert::fit_options recipe{.epochs = s.epochs,
+                                 .learning_rate = s.lr,
+                                 .head_learning_rate = s.head_lr,
+                                 .warmup = s.warmup,
+                                 .weight_decay = s.weight_decay,
+                                 .dropout = s.dropout,
+                                 .attention_dropout = s.dropout,
+                                 .seed = s.seed};
+  precisions::training(s.recompute, s.precision, [&](auto kept, auto p) {
+    bert::fit(model, bert::objectives::cross_entropy{}, batches, recipe, threads, kept, p, report_step);
+  });
   if (!s.out.empty()) {
     bert::save(s.out, model, tokenizer);
     std::cout << "saved " << s.out << '\n';
@@ -113,6 +116,8 @@ int main(int argc, char** argv) {
   app.add_option("--seed", s.seed, "of everything random");
   app.add_option("--threads", s.threads, "threads to use; the result does not depend on it")->check(CLI::Range(1, 4096));
   app.add_option("--log-every", s.log_every, "steps between two lines")->check(support::positive);
+  app.add_option("--precision", s.precision, "of the products; all else is f32")->check(CLI::IsMember(precisions::trained));
+  app.add_flag("--recompute", s.recompute, "computes activations again: less memory, slower, the same result");
   app.add_flag("--from-scratch", s.from_scratch, "random weights in place of the folder's, to compare with");
   return support::run(app, argc, argv, [&] { work(s); });
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bert/model/session.hpp"
+#include "bert/model/tape.hpp"
 
 namespace precisions {
 
@@ -17,6 +18,20 @@ void by_name(const std::string& name, Body&& body) {
   if (name == "bf16") body(std::type_identity<bert::precision::bf16>{});
   else if (name == "int8") body(std::type_identity<bert::precision::int8>{});
   else body(std::type_identity<bert::precision::f32>{});
+}
+
+/// The precisions that products are trained in.
+inline const std::vector<std::string> trained{"f32", "bf16"};
+
+/// Calls `body(kept, p)` with the activation policy and the precision, one of `trained`, that a trainer takes.
+template <class Body>
+void training(bool recompute, const std::string& name, Body&& body) {
+  const auto with = [&](auto kept) {
+    if (name == "bf16") body(kept, bert::precision::bf16{});
+    else body(kept, bert::precision::f32{});
+  };
+  if (recompute) with(bert::activations::recompute{});
+  else with(bert::activations::keep{});
 }
 
 }  // namespace precisions

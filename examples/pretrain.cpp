@@ -17,19 +17,20 @@
 #include "bert/text/train_wordpiece.hpp"
 #include "bert/training/measure.hpp"
 #include "bert/training/trainer.hpp"
+#include "precisions.hpp"
 #include "support.hpp"
 
 namespace {
 
 struct settings {
-  std::string text, valid, arch = "mini", vocab, out, keep, masking = "token", positions = "neighbours";
+  std::string text, valid, arch = "mini", vocab, out, keep, masking = "token", positions = "neighbours", precision = "f32";
   std::size_t vocab_size = 8192;
   int batch = 32, tokens = 128;
   std::uint64_t steps = 1000, warmup = 100, seed = 42, every = 500, log_every = 50;
   std::size_t threads = std::thread::hardware_concurrency();
   float lr = 5e-4f, dropout = 0.1f, weight_decay = 0.01f, beta2 = 0.999f, stddev = 0.02f;
   unsigned accumulate = 1;
-  bool static_masks = false, no_nsp = false, cased = false;
+  bool static_masks = false, no_nsp = false, cased = false, recompute = false;
 };
 
 /// A masking policy of our own: the command line's choice among the library's.
@@ -66,24 +67,28 @@ void pretrain(const settings& s, const bert::text::tokenizer& tokenizer) {
   auto model = bert::model_for<A, Objective>::random({.stddev = s.stddev, .seed = s.seed, .vocab = static_cast<int>(tokenizer.vocabulary().size()),
                                                        .positions = s.positions == "normal" ? bert::position_birth::normal : bert::position_birth::neighbours});
   std::cout << "model " << s.arch << ' ' << model.count() << " parameters\n";
-  bert::trainer trainer{model,
-                        Objective{},
-                        bert::optim::adamw{.beta2 = s.beta2, .weight_decay = s.weight_decay, .clip_norm = 1.0f},
-                        bert::schedules::warmup_linear{.peak = s.lr, .warmup = s.warmup, .total = s.steps},
-                        bert::training_options{.seed = s.seed, .dropout = s.dropout, .attention_dropout = s.dropout, .accumulate = s.accumulate},
-                        threads};
-  if (!s.keep.empty()) trainer.keep(s.keep, {.every = s.every});
-  if (trainer.done() != 0) std::cout << "resumed at step " << trainer.done() << '\n';
+  precisions::training(s.recompute, s.precision, [&](auto kept, auto p) {
+    bert::trainer trainer{model,
+                          Objective{},
+                          bert::optim::adamw{.beta2 = s.beta2, .weight_decay = s.weight_decay, .clip_norm = 1.0f},
+                          bert::schedules::warmup_linear{.peak = s.lr, .warmup = s.warmup, .total = s.steps},
+                          bert::training_options{.seed = s.seed, .dropout = s.dropout, .attention_dropout = s.dropout, .accumulate = s.accumulate},
+                          threads,
+                          kept,
+                          p};
+    if (!s.keep.empty()) trainer.keep(s.keep, {.every = s.every});
+    if (trainer.done() != 0) std::cout << "resumed at step " << trainer.done() << '\n';
 
-  support::progress bar("pretrain");
-  for (const auto& step : trainer.over(batches)) {
-    if (step.index % s.log_every == 0 || step.index == s.steps) {
-      bar.clear();
-      std::cout << step << std::endl;
+    support::progress bar("pretrain");
+    for (const auto& step : trainer.over(batches)) {
+      if (step.index % s.log_every == 0 || step.index == s.steps) {
+        bar.clear();
+        std::cout << step << std::endl;
+      }
+      bar.show(step.index, s.steps, bert::cat("loss ", step.loss));
     }
-    bar.show(step.index, s.steps, bert::cat("loss ", step.loss));
-  }
-  bar.clear();
+    bar.clear();
+  });
   bert::save(s.out, model, tokenizer);
   std::cout << "saved " << s.out << '\n';
   if (valid) {
@@ -141,6 +146,8 @@ int main(int argc, char** argv) {
   app.add_option("--every", s.every, "steps between two writings of the state")->needs(keep)->check(support::positive);
   app.add_option("--log-every", s.log_every, "steps between two lines")->check(support::positive);
   app.add_option("--masking", s.masking, "what is masked as one")->check(CLI::IsMember({"token", "whole_word"}));
+  app.add_option("--precision", s.precision, "of the products; all else is f32")->check(CLI::IsMember(precisions::trained));
+  app.add_flag("--recompute", s.recompute, "computes activations again: less memory, slower, the same result");
   app.add_flag("--static-masks", s.static_masks, "the same masks in every epoch");
   app.add_flag("--no-nsp", s.no_nsp, "masked LM alone, over running text");
   return support::run(app, argc, argv, [&] { work(s); });

@@ -21,7 +21,7 @@ class engine_of final : public engine {
  public:
   engine_of(std::string_view name, const checkpoint& files, const options& o)
       : engine(name, static_cast<std::size_t>(A::hidden)), run_(o.threads),
-        frozen_(freeze<Precision>(files.load<bert::model<A>>(), run_)), max_tokens_(longest_sentence(files, o)) {
+        frozen_(files.freeze<bert::model<A>, Precision>(run_)), max_tokens_(longest_sentence(files, o)) {
     if (has_tokenizer(files.folder())) tokenizer_.emplace(files.tokenizer());
     else where_ = files.folder().string();
   }

@@ -134,6 +134,22 @@ class Examples(unittest.TestCase):
         one, two = ((self.folder / f"threads-{n}" / "model.safetensors").read_bytes() for n in (1, 2))
         self.assertEqual(one, two)
 
+    def test_training_takes_a_precision_and_recomputes_to_the_same_bytes(self):
+        weights = lambda folder: (self.folder / folder / "model.safetensors").read_bytes()
+        self.ok(self.finetune(out="kept"))
+        self.ok(self.finetune("--recompute", out="recomputed"))
+        self.assertEqual(weights("kept"), weights("recomputed"))
+        self.ok(self.finetune("--precision", "bf16", out="rounded"))
+        self.assertNotEqual(weights("kept"), weights("rounded"))
+        self.wrong(self.finetune("--precision", "int8"), 2, "int8")
+        pretrain = lambda out, *more: self.ok(run("pretrain", "--text", self.corpus, "--arch", "tiny", "--vocab-size", 200, "--steps", 3, "--batch", 4,
+                                                  "--tokens", 32, "--out", self.folder / out, *more))
+        pretrain("pre-kept")
+        pretrain("pre-recomputed", "--recompute")
+        pretrain("pre-rounded", "--precision", "bf16")
+        self.assertEqual(weights("pre-kept"), weights("pre-recomputed"))
+        self.assertNotEqual(weights("pre-kept"), weights("pre-rounded"))
+
     def test_fill_mask_gives_probabilities_in_falling_order(self):
         out = self.ok(run("fill_mask", "--model", self.model, "--top", 7, "The [MASK] was happy.", "The book was [MASK]."))
         numbers = [float(line.split()[0]) for line in out.splitlines() if line.startswith("  ")]

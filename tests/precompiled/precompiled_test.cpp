@@ -72,16 +72,37 @@ TEST_CASE("at every level, hidden states are those of the headers in this file, 
   }
 }
 
-TEST_CASE("at every level, bf16 is another precision than f32 and near it") {
+TEST_CASE("at every level, bf16 and int8 are other precisions than f32 and near it") {
   const io::safetensors file(golden::folder("encoder") / "golden.safetensors");
   const auto batch = golden::batch(file, "eval");
+  using enum precompiled::precision;
   for (const level l : here()) {
     CAPTURE(precompiled::name_of(l));
-    const auto encode = encoder::open(golden::folder("encoder"), {.numbers = precompiled::precision::bf16, .on = l});
-    const double off = golden::largest_difference(encode.embed(sequences_of(batch)).values(), golden::floats(file, "eval.mean"));
-    CHECK(off > 1e-4);
-    CHECK(off < 2e-2);
+    const auto off = [&](precompiled::precision numbers) {
+      const auto encode = encoder::open(golden::folder("encoder"), {.numbers = numbers, .on = l});
+      return golden::largest_difference(encode.embed(sequences_of(batch)).values(), golden::floats(file, "eval.mean"));
+    };
+    CHECK(off(bf16) > 1e-4);
+    CHECK(off(bf16) < 2e-2);
+    CHECK(off(int8) > off(bf16));
+    CHECK(off(int8) < 5e-2);
   }
+}
+
+TEST_CASE("at every level, bf16 and int8 of a sequence are the same bits among others and on two threads") {
+  const io::safetensors file(golden::folder("encoder") / "golden.safetensors");
+  const auto batch = golden::batch(file, "eval");
+  const auto sequences = sequences_of(batch);
+  using enum precompiled::precision;
+  for (const level l : here())
+    for (const auto numbers : {bf16, int8}) {
+      CAPTURE(precompiled::name_of(l));
+      const auto encode = encoder::open(golden::folder("encoder"), {.numbers = numbers, .on = l});
+      const auto all = encode.embed(sequences);
+      const auto threaded = encoder::open(golden::folder("encoder"), {.numbers = numbers, .threads = 2, .on = l}).embed(sequences);
+      CHECK(std::ranges::equal(all.values(), threaded.values()));
+      for (std::size_t s = 0; s < sequences.size(); ++s) CHECK(std::ranges::equal(encode.embed(std::array{sequences[s]})[0], all[s]));
+    }
 }
 
 TEST_CASE("text gives the vectors of bert::embedder, alone, among others and on two threads") {
@@ -113,7 +134,7 @@ TEST_CASE("errors of a level arrive as bert::error") {
     const auto encode = encoder::open(golden::folder("encoder"), {.on = l});
     CHECK_THROWS_AS(encoder::open("/no/such/folder", {.on = l}), error);
     CHECK_THROWS_AS(encoder::open(golden::folder("tanh"), {.on = l}), error);  // sizes that were not compiled in
-    CHECK_THROWS_AS(encoder::open(golden::folder("encoder"), {.numbers = precompiled::precision::int8, .on = l}), error);
+    CHECK_THROWS_AS(encoder::open(golden::folder("encoder"), {.numbers = static_cast<precompiled::precision>(3), .on = l}), error);  // none that was compiled in
     CHECK_THROWS_AS(encoder::open(golden::folder("encoder"), {.threads = 0, .on = l}), error);
     const std::array<std::int32_t, 2> beyond{2, 101};
     CHECK_THROWS_AS(encode.hidden(std::array{precompiled::sequence{beyond}}), error);

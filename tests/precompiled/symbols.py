@@ -4,47 +4,37 @@
     symbols.py [--nm nm] [--objdump objdump] libbert_precompiled.a
 """
 
-import argparse
-import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from support import objects  # noqa: E402
 
 TYPE_INFORMATION = {"_ZTIN4bert5errorE", "_ZTSN4bert5errorE"}  # of bert::error, so that one `catch` serves all levels
 # Level -> the widest registers that it may use, of those that it must: without them it would be compiled for another level.
 WIDEST = {"v2": "xmm", "v3": "ymm", "v4": "zmm", "v4_bf16": "zmm"}
 
 
-def output(*command):
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nm", default="nm")
-    parser.add_argument("--objdump", default="objdump")
-    parser.add_argument("archive", type=Path)
-    args = parser.parse_args()
+    args = objects.arguments(__doc__, "archive")
     mistakes = []
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["ar", "x", args.archive.resolve()], cwd=folder, check=True)
+        subprocess.run(["ar", "x", Path(args.archive).resolve()], cwd=folder, check=True)
         levels = {path.stem: path for path in Path(folder).glob("v*.o")}
         if not levels:
             mistakes.append("no level in the archive")
         for level, path in sorted(levels.items()):
-            shown = {line.split()[0] for line in output(args.nm, "--format=posix", "--extern-only", "--defined-only", path).splitlines() if line}
+            shown = {line.split()[0] for line in objects.output(args.nm, "--format=posix", "--extern-only", "--defined-only", path).splitlines() if line}
             allowed = {f"bert_precompiled_open_{level}"} | TYPE_INFORMATION
             if shown - allowed or f"bert_precompiled_open_{level}" not in shown:
                 mistakes.append(f"{level}: expected {', '.join(sorted(allowed))}, found {', '.join(sorted(shown)[:10])}")
-            found = set(re.findall(r"%([xyz]mm)\d", output(args.objdump, "-d", "--no-show-raw-insn", path)))
+            found = objects.registers(args.objdump, path)
             wider = {"xmm": {"ymm", "zmm"}, "ymm": {"zmm"}, "zmm": set()}[WIDEST[level]]
             if WIDEST[level] not in found or found & wider:
                 mistakes.append(f"{level}: expected registers up to {WIDEST[level]}, found {', '.join(sorted(found))}")
-    for text in mistakes:
-        print(text)
-    print(f"{len(levels)} levels, {len(mistakes)} mistakes")
-    return 1 if mistakes else 0
+    return objects.report(mistakes, f"{len(levels)} levels, {len(mistakes)} mistakes")
 
 
 if __name__ == "__main__":

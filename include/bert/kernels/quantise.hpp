@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
@@ -57,20 +58,24 @@ struct quantised {
   return round_up(n, alignment / sizeof(float)) + n * (quantised::row_bytes(k) / sizeof(float));
 }
 
-/// The greatest |x[i]| of `cols` floats or bf16; 0 of none.
+/// The greatest |x[i]| of `cols` floats or bf16; 0 of none, a NaN if one is among them.
+///
+/// Without their signs, floats are ordered as their bits are as integers, and NaNs, which a maximum of floats would lose, are above
+/// infinity.
 template <class T>
 [[nodiscard]] inline float largest_size(const T* x, std::size_t cols) noexcept {
-  simd top[4] = {zero(), zero(), zero(), zero()};
+  simd_int top[4] = {simd_int(0), simd_int(0), simd_int(0), simd_int(0)};
   std::size_t i = 0;
   for (; i + 4 * lanes <= cols; i += 4 * lanes)
-    unrolled<4>([&](auto j) { top[j] = max(top[j], abs(load(x + i + j * lanes, whole{}))); });
-  for_each_register(cols - i, [&](std::size_t j, auto part) { top[0] = max(top[0], abs(load(x + i + j, part))); });
-  return maximum(max(max(top[0], top[1]), max(top[2], top[3])));
+    unrolled<4>([&](auto j) { top[j] = max(top[j], as_int(abs(load(x + i + j * lanes, whole{})))); });
+  for_each_register(cols - i, [&](std::size_t j, auto part) { top[0] = max(top[0], as_int(abs(load(x + i + j, part)))); });
+  return std::bit_cast<float>(maximum(max(max(top[0], top[1]), max(top[2], top[3]))));
 }
 
 /// s = max_k |x[k]| / 127,  q[k] = round(x[k] * (127 / max)) + zero_point, halves to even
 ///
-/// Writes `cols` bytes and then zero points up to a whole word; returns s. A row of zeros, or below `least_size`, has s = 0.
+/// Writes `cols` bytes and then zero points up to a whole word; returns s. A row of zeros, or below `least_size`, has s = 0. One with a
+/// NaN has s = NaN and one with an infinity s = infinity over bytes of 0, so all that a product makes of it are NaNs.
 /// One product and one rounding an element, so the bytes are the same on every processor.
 template <class T>
 inline float quantise_row(const T* x, std::size_t cols, std::uint8_t zero_point, std::uint8_t* q) noexcept {

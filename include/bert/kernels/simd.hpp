@@ -180,6 +180,14 @@ template <std::size_t Half = lanes / 2, class Op>
 [[nodiscard]] inline simd_int as_int(simd x) noexcept { return std::bit_cast<simd_int::register_type>(x.data); }
 [[nodiscard]] inline simd as_float(simd_int x) noexcept { return std::bit_cast<simd::register_type>(x.data); }
 
+/// The greater of each pair of integers.
+[[nodiscard]] inline simd_int max(simd_int a, simd_int b) noexcept { return xsimd::max(a, b); }
+
+/// The greatest lane.
+[[nodiscard]] inline std::int32_t maximum(simd_int x) noexcept {
+  return as_int(detail::fold(as_float(x), [](simd a, simd b) { return as_float(max(as_int(a), as_int(b))); })).get(0);
+}
+
 /// The nearest whole numbers, |x| < 2^22.
 [[nodiscard]] inline simd round(simd x) noexcept {
 #if defined(__AVX512F__)

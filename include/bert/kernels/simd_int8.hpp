@@ -161,33 +161,33 @@ namespace bert::inline BERT_ISA::kernels {
 /// Writes the low bytes of round(x) + zero_point, halves to even, |round(x)| < 2^31, for the lanes within `extent`.
 template <class Extent>
 inline void store_bytes(std::uint8_t* p, simd x, std::uint8_t zero_point, Extent extent) noexcept {
+  const auto write = [&](const auto& bytes) {
+    if constexpr (std::same_as<Extent, whole>) std::memcpy(p, &bytes, lanes);
+    else std::memcpy(p, &bytes, extent.count);
+  };
 #if defined(__AVX512F__)
-  const __m512i whole_numbers = _mm512_add_epi32(_mm512_cvtps_epi32(x), _mm512_set1_epi32(zero_point));
-  const __m128i bytes = _mm512_cvtepi32_epi8(whole_numbers);
-  if constexpr (std::same_as<Extent, whole>) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
-  } else {
-    alignas(16) std::array<std::uint8_t, lanes> copy;
-    _mm_store_si128(reinterpret_cast<__m128i*>(copy.data()), bytes);
-    std::memcpy(p, copy.data(), extent.count);
-  }
+  write(_mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_cvtps_epi32(x), _mm512_set1_epi32(zero_point))));
 #elif defined(__SSE2__)
-  const simd_int whole_numbers = (xsimd::nearbyint_as_int(x) + simd_int(zero_point)) & simd_int(0xFF);  // packing saturates
+  // Packing saturates: only the low bytes are left for it. By intrinsics, as g++ finds the shuffles in some places and not in others.
 #if defined(__AVX2__)
-  const __m128i low = _mm256_castsi256_si128(whole_numbers), high = _mm256_extracti128_si256(whole_numbers, 1);
+  const __m256i low = _mm256_and_si256(_mm256_add_epi32(_mm256_cvtps_epi32(x), _mm256_set1_epi32(zero_point)), _mm256_set1_epi32(0xFF));
+  const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
+#elif defined(__AVX__)
+  const auto low = [&](__m128 half) {
+    return _mm_and_si128(_mm_add_epi32(_mm_cvtps_epi32(half), _mm_set1_epi32(zero_point)), _mm_set1_epi32(0xFF));
+  };
+  const __m128i words = _mm_packs_epi32(low(_mm256_castps256_ps128(x)), low(_mm256_extractf128_ps(x, 1)));
 #else
-  const __m128i low = whole_numbers, high = low;
+  const __m128i low = _mm_and_si128(_mm_add_epi32(_mm_cvtps_epi32(x), _mm_set1_epi32(zero_point)), _mm_set1_epi32(0xFF));
+  const __m128i words = _mm_packs_epi32(low, low);
 #endif
-  const __m128i words = _mm_packs_epi32(low, high), bytes = _mm_packus_epi16(words, words);
-  std::size_t count = lanes;
-  if constexpr (!std::same_as<Extent, whole>) count = extent.count;
-  std::memcpy(p, &bytes, count);
+  write(_mm_packus_epi16(words, words));
 #else
   std::array<std::int32_t, lanes> copy;
   (xsimd::nearbyint_as_int(x) + simd_int(zero_point)).store_unaligned(copy.data());
-  std::size_t count = lanes;
-  if constexpr (!std::same_as<Extent, whole>) count = extent.count;
-  for (std::size_t i = 0; i < count; ++i) p[i] = static_cast<std::uint8_t>(copy[i]);
+  std::array<std::uint8_t, lanes> bytes;
+  for (std::size_t i = 0; i < lanes; ++i) bytes[i] = static_cast<std::uint8_t>(copy[i]);
+  write(bytes);
 #endif
 }
 

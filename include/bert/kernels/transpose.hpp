@@ -24,7 +24,7 @@ inline quads low(quads a, quads b) noexcept { return _mm512_unpacklo_ps(a, b); }
 inline quads high(quads a, quads b) noexcept { return _mm512_unpackhi_ps(a, b); }
 inline quads low_pairs(quads a, quads b) noexcept { return _mm512_shuffle_ps(a, b, 0x44); }
 inline quads high_pairs(quads a, quads b) noexcept { return _mm512_shuffle_ps(a, b, 0xEE); }
-#elif defined(__AVX2__)
+#elif defined(__AVX__)
 using quads = __m256;
 inline quads load_quads(const float* p, std::size_t stride) noexcept {
   return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(p + 4 * stride), 1);
@@ -46,7 +46,7 @@ inline quads high_pairs(quads a, quads b) noexcept { return _mm_shuffle_ps(a, b,
 
 /// to[j, i] = from[i, j] for i, j in [0, lanes); rows of `from` and of `to` lie `from_stride` and `to_stride` floats apart.
 inline void transpose(const float* from, std::size_t from_stride, float* to, std::size_t to_stride) noexcept {
-#if defined(__AVX2__) || defined(__SSE2__)
+#if defined(__SSE2__)
   for (std::size_t j = 0; j < lanes; j += 4) {
     using namespace detail;
     const quads a = load_quads(from + j, from_stride), b = load_quads(from + from_stride + j, from_stride);

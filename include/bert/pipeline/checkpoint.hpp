@@ -37,6 +37,13 @@ class checkpoint {
   /// Throws bert::error if the folder holds no vocabulary, or a damaged one.
   [[nodiscard]] text::tokenizer tokenizer() const { return pipelines::read_tokenizer(folder_); }
 
+  /// The class names of a `Model` of this checkpoint: its type's, or config.json's where that leaves them open. Throws as `load` does.
+  template <class Model>
+  [[nodiscard]] std::vector<std::string> label_names() const {
+    auto open = labels_of<Model>();
+    return pipelines::model_traits<Model>::open_labels ? std::move(open) : pipelines::model_traits<Model>::static_labels();
+  }
+
   /// The weights as a `Model`. Throws bert::error unless config.json agrees with its architecture, the class names with its
   /// labels, and every tensor with its table (see load_weights). `e` runs the copying.
   template <class Model, executor E = execution::serial>

@@ -50,16 +50,20 @@ class embedder {
   using frozen_type = frozen<model_type, Precision>;
   static constexpr std::size_t dimension = A::hidden;
 
-  /// From a checkpoint folder. sentence-transformers' longest sentence is kept to where the folder has it.
-  /// Throws bert::error as bert::checkpoint does.
-  [[nodiscard]] static embedder open(const std::filesystem::path& folder, embedder_options options = {}) {
+  /// From a checkpoint folder, packed straight from its mapped file. sentence-transformers' longest sentence is kept to where the
+  /// folder has it. `e` runs the packing. Throws bert::error as bert::checkpoint does.
+  template <executor E = execution::serial>
+  [[nodiscard]] static embedder open(const std::filesystem::path& folder, embedder_options options = {}, const E& e = {}) {
     const checkpoint files(folder);
     if (options.max_tokens == 0) options.max_tokens = pipelines::read_max_tokens(folder);
-    return embedder(files.load<model_type>(), files.tokenizer(), options);
+    return embedder(files.freeze<model_type, Precision>(e), files.tokenizer(), options);
   }
 
   embedder(const model_type& m, text::tokenizer tokenizer, embedder_options options = {})
-      : shared_(std::make_shared<const parts>(freeze<Precision>(m), std::move(tokenizer))),
+      : embedder(freeze<Precision>(m), std::move(tokenizer), options) {}
+
+  embedder(frozen_type f, text::tokenizer tokenizer, embedder_options options = {})
+      : shared_(std::make_shared<const parts>(std::move(f), std::move(tokenizer))),
         max_tokens_(
             std::min(options.max_tokens == 0 ? std::size_t{A::positions} : options.max_tokens, std::size_t{A::positions})) {
     if (max_tokens_ < 3)

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <filesystem>
 #include <memory>
 #include <ranges>
 #include <string>
@@ -14,6 +15,7 @@
 
 #include "bert/core/isa.hpp"
 #include "bert/model/session.hpp"
+#include "bert/pipeline/checkpoint.hpp"
 #include "bert/pipeline/decoding.hpp"
 #include "bert/pipeline/weights.hpp"
 #include "bert/text/tokenizer.hpp"
@@ -39,6 +41,8 @@ struct first_head_of<model<A, Head, Others...>> {
 ///     const bert::pipeline triage{model, tokenizer};
 ///     std::cout << triage("The server is on fire.").label;
 ///
+/// `pipeline<decltype(model)>::open(folder)` is the same of a checkpoint folder, without a model between.
+///
 /// Packs the model's weights for inference and keeps them; copies share them, and any number of threads may use one.
 template <class Model, class Precision = precision::f32>
 class pipeline {
@@ -50,11 +54,15 @@ class pipeline {
   using head = typename detail::first_head_of<Model>::type;
   using result = typename decoding<head>::result;
 
-  pipeline(const Model& m, text::tokenizer tokenizer, pipeline_options options = {})
-      : shared_(std::make_shared<const parts>(m, std::move(tokenizer))), options_(options) {
-    if (options_.max_tokens == 0 || options_.max_tokens > architecture::positions)
-      options_.max_tokens = architecture::positions;
+  /// From a checkpoint folder, packed straight from its mapped file. `e` runs the packing. Throws bert::error as bert::checkpoint does.
+  template <executor E = execution::serial>
+  [[nodiscard]] static pipeline open(const std::filesystem::path& folder, pipeline_options options = {}, const E& e = {}) {
+    const checkpoint files(folder);
+    return pipeline(std::make_shared<const parts>(files.freeze<Model, Precision>(e), files.tokenizer(), files.label_names<Model>()), options);
   }
+
+  pipeline(const Model& m, text::tokenizer tokenizer, pipeline_options options = {})
+      : pipeline(std::make_shared<const parts>(freeze<Precision>(m), std::move(tokenizer), names(m)), options) {}
 
   [[nodiscard]] result operator()(std::string_view text) const {
     token_batch batch;
@@ -79,14 +87,21 @@ class pipeline {
 
  private:
   struct parts {
-    parts(const Model& m, text::tokenizer t) : frozen(freeze<Precision>(m)), tokenizer(std::move(t)), labels(names(m)) {}
-    static std::vector<std::string> names(const Model& m) {
-      return pipelines::model_traits<Model>::open_labels ? m.label_names() : pipelines::model_traits<Model>::static_labels();
-    }
+    parts(bert::frozen<Model, Precision> f, text::tokenizer t, std::vector<std::string> names)
+        : frozen(std::move(f)), tokenizer(std::move(t)), labels(std::move(names)) {}
     bert::frozen<Model, Precision> frozen;
     text::tokenizer tokenizer;
     std::vector<std::string> labels;
   };
+
+  pipeline(std::shared_ptr<const parts> shared, pipeline_options options) : shared_(std::move(shared)), options_(options) {
+    if (options_.max_tokens == 0 || options_.max_tokens > architecture::positions)
+      options_.max_tokens = architecture::positions;
+  }
+
+  static std::vector<std::string> names(const Model& m) {
+    return pipelines::model_traits<Model>::open_labels ? m.label_names() : pipelines::model_traits<Model>::static_labels();
+  }
 
   static constexpr std::size_t tokens_at_once = 1024;
 

@@ -1,7 +1,9 @@
-// One file of a program, compiled for several instruction sets: the same small encoder in each. BERT_TEST_ENCODE names its function.
+// One file of a program, compiled for several instruction sets: the same small encoder and the same products in each.
+// BERT_TEST_ENCODE and BERT_TEST_MULTIPLY name its functions.
 #include <span>
 #include <vector>
 
+#include "bert/core/random.hpp"
 #include "bert/model/session.hpp"
 
 namespace {
@@ -9,9 +11,31 @@ namespace {
 struct pocket : bert::architecture_of<bert::dims{
                     .vocab = 200, .hidden = 96, .layers = 2, .heads = 3, .intermediate = 200, .positions = 64}> {};
 
+constexpr std::size_t tokens = 37, inputs = 203, outputs = 75;
+
+std::vector<float> numbers(std::size_t count, std::uint64_t seed) {
+  std::vector<float> out(count);
+  bert::random_stream random(seed, bert::draw::user);
+  for (float& x : out) x = random.uniform() * 2 - 1;
+  return out;
+}
+
+template <class Precision>
+void multiply(std::vector<float>& out) {
+  const bert::execution::serial run;
+  const auto x = numbers(tokens * inputs, 1), w = numbers(outputs * inputs, 2), bias = numbers(outputs, 3);
+  std::vector<float> y(tokens * outputs);
+  bert::buffer<float> operand(Precision::template operand_size<float>(tokens, inputs)), weight(Precision::weight_size(inputs, outputs));
+  const auto packed = Precision::pack(run, {w.data(), outputs, inputs}, weight.data());
+  Precision::multiply(run, Precision::convert(run, bert::matrix<const float>(x.data(), tokens, inputs), operand.data()), packed,
+                      bert::kernels::epilogue::bias{{y.data(), tokens, outputs}, bias.data()});
+  out.insert(out.end(), y.begin(), y.end());
+}
+
 }  // namespace
 
 std::vector<float> BERT_TEST_ENCODE(std::span<const int> ids);
+std::vector<float> BERT_TEST_MULTIPLY();
 
 std::vector<float> BERT_TEST_ENCODE(std::span<const int> ids) {
   const auto frozen = bert::freeze(bert::model<pocket>::random({.stddev = 0.2f, .seed = 1}));
@@ -20,4 +44,12 @@ std::vector<float> BERT_TEST_ENCODE(std::span<const int> ids) {
   auto run = frozen.session(batch.shape());
   const bert::matrix<const float> x = run(batch);
   return {x.data, x.data + x.rows * x.cols};
+}
+
+/// x W^T + bias in bf16, then the same in int8.
+std::vector<float> BERT_TEST_MULTIPLY() {
+  std::vector<float> out;
+  multiply<bert::precision::bf16>(out);
+  multiply<bert::precision::int8>(out);
+  return out;
 }

@@ -7,32 +7,25 @@ bert::error is in both: one type, whatever the file that throws it. The standard
 no header can help it; docs/shipping.md has the way out.
 """
 
-import argparse
 import re
-import subprocess
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from support import objects  # noqa: E402
 
 SHARED = re.compile(r"^(?:(?:vtable|typeinfo|typeinfo name) for )?bert::error\b")
 OURS = re.compile(r"\bbert::")
 
 
-def output(*command):
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
 def mergeable(nm, path):
     """The demangled names of the definitions that another file may replace."""
-    lines = (line.split(maxsplit=2) for line in output(nm, "-C", "--defined-only", path).splitlines())
+    lines = (line.split(maxsplit=2) for line in objects.output(nm, "-C", "--defined-only", path).splitlines())
     return {parts[2] for parts in lines if len(parts) == 3 and parts[1] in "WVuvw"}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nm", default="nm")
-    parser.add_argument("--objdump", default="objdump")
-    parser.add_argument("low")
-    parser.add_argument("high")
-    args = parser.parse_args()
+    args = objects.arguments(__doc__, "low", "high")
     low, high = mergeable(args.nm, args.low), mergeable(args.nm, args.high)
     # A function of the standard library over a type of bert's bears the type's name, and so the instruction set's.
     both = sorted(name for name in low & high if OURS.search(name) and not SHARED.match(name) and "bert::error" not in name)
@@ -40,15 +33,12 @@ def main():
     mistakes = [f"in both: {name}" for name in both]
     if own < 20:
         mistakes.append(f"only {own} functions of bert in {args.low}; is it the right file?")
-    registers = [set(re.findall(r"%([xyz]mm)\d", output(args.objdump, "-d", "--no-show-raw-insn", path))) for path in (args.low, args.high)]
-    if registers[0] != {"xmm"}:
-        mistakes.append(f"{args.low}: expected xmm registers alone, found {', '.join(sorted(registers[0]))}")
-    if "zmm" not in registers[1]:
-        mistakes.append(f"{args.high}: expected zmm registers, found {', '.join(sorted(registers[1]))}")
-    for text in mistakes:
-        print(text)
-    print(f"{own} functions of bert that the linker may merge, {len(both)} of them in both files")
-    return 1 if mistakes else 0
+    low_registers, high_registers = (objects.registers(args.objdump, path) for path in (args.low, args.high))
+    if low_registers != {"xmm"}:
+        mistakes.append(f"{args.low}: expected xmm registers alone, found {', '.join(sorted(low_registers))}")
+    if "zmm" not in high_registers:
+        mistakes.append(f"{args.high}: expected zmm registers, found {', '.join(sorted(high_registers))}")
+    return objects.report(mistakes, f"{own} functions of bert that the linker may merge, {len(both)} of them in both files")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -142,6 +144,24 @@ TEST_CASE("rows and channels of zeros give zeros") {
     for (std::size_t i = 0; i < 5; ++i) CHECK(c.view()(i, 33) == 0.0f);
     CHECK(c.view()(2, 32) != 0.0f);
   });
+}
+
+TEST_CASE("a NaN or an infinity makes NaNs of its row or channel in every form, and of nothing else") {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+    floats x(15, 70, 1), w(40, 70, 2), c(15, 40, 3);
+    x.view()(3, 68) = bad;
+    w.view()(33, 5) = bad;
+    for_each_form([&](auto form, const std::string& name) {
+      CAPTURE(name);
+      CAPTURE(bad);
+      const product<decltype(form)> p(execution::serial{}, x, w);
+      gemm<decltype(form)>(execution::serial{}, p.a, p.b, epilogue::store{c.view()});
+      std::size_t wrong = 0;
+      for (std::size_t i = 0; i < 15; ++i)
+        for (std::size_t j = 0; j < 40; ++j) wrong += std::isnan(c.view()(i, j)) != (i == 3 || j == 33);
+      CHECK(wrong == 0);
+    });
+  }
 }
 
 TEST_CASE("bias and residual are added after a rounding of their own, so fused multiply-adds change no bit") {

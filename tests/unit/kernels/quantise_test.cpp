@@ -80,6 +80,30 @@ TEST_CASE("a row of zeros, and one too small to divide by, has scale 0 and zero 
   }
 }
 
+TEST_CASE("a NaN or an infinity at any place of a row is its scale, over zero points as bytes") {
+  constexpr float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  for (const std::size_t cols : {1u, 7u, 64u, 131u, 200u})
+    for (const float bad : {nan, -nan, infinity, -infinity})
+      for (std::size_t at = 0; at < cols; ++at) {
+        CAPTURE(cols);
+        CAPTURE(at);
+        CAPTURE(bad);
+        auto x = test::random_arrays<float>({cols}, 1)[0];
+        x[at] = bad;
+        const std::size_t bytes = round_up(cols, 4);
+        for (const std::uint8_t zero_point : {std::uint8_t{0}, std::uint8_t{128}}) {
+          std::vector<std::uint8_t> q(bytes, 7);
+          const float scale = quantise_row(x.data(), cols, zero_point, q.data());
+          CHECK((std::isnan(bad) ? std::isnan(scale) : scale == infinity));
+          CHECK(q == std::vector<std::uint8_t>(bytes, zero_point));
+        }
+        std::vector<std::int8_t> plain(cols, 7);
+        const float scale = reference::quantise_row(x.data(), cols, plain.data());
+        CHECK((std::isnan(bad) ? std::isnan(scale) : scale == infinity));
+        CHECK(plain == std::vector<std::int8_t>(cols, 0));
+      }
+}
+
 TEST_CASE("a quantised number is off by at most half a step") {
   const auto x = test::random_arrays<float>({4096}, 3)[0];
   std::vector<std::uint8_t> q(x.size());

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <concepts>
 #include <string>
 #include <vector>
 
@@ -62,6 +64,23 @@ TEST_CASE("a sentence has the same vector alone, among others, and on two thread
     CHECK(std::equal(one.begin(), one.end(), all[i].begin()));
     CHECK(similarity(one, one) == doctest::Approx(1.0).epsilon(1e-5));
   }
+}
+
+TEST_CASE("opened from a folder, on any number of threads, an embedder of every precision has the bits of one made from the model") {
+  const checkpoint files(golden::folder("encoder"));
+  const auto model = files.load<bert::model<golden::plain>>();
+  const auto full = bert::embedder<golden::plain>(model, files.tokenizer())(sentences);
+  const auto check = [&]<class P>(P) {
+    using embedder = bert::embedder<golden::plain, pooling::mean, P>;
+    const auto expected = embedder(model, files.tokenizer())(sentences);
+    const auto one = embedder::open(files.folder())(sentences), two = embedder::open(files.folder(), {}, execution::threads{2})(sentences);
+    CHECK(std::ranges::equal(one.flat(), expected.flat()));
+    CHECK(std::ranges::equal(two.flat(), expected.flat()));
+    CHECK(std::ranges::equal(expected.flat(), full.flat()) == std::same_as<P, precision::f32>);
+  };
+  check(precision::f32{});
+  check(precision::bf16{});
+  check(precision::int8{});
 }
 
 TEST_CASE("ranges of strings, views and literals embed alike, and none gives none") {

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "bert/labels/dynamic_set.hpp"
@@ -50,6 +51,23 @@ TEST_CASE("a text gets a class whose probabilities sum to one, whether the label
   CHECK(a.score == *std::max_element(a.probabilities.begin(), a.probabilities.end()));
   CHECK(a.probabilities[0] + a.probabilities[1] + a.probabilities[2] == doctest::Approx(1.0));
   CHECK(typed("the film", "was bad").probabilities != a.probabilities);
+}
+
+TEST_CASE("opened from a folder, a pipeline of every precision answers as one made from the model, whether the labels are typed or open") {
+  const checkpoint files(golden::folder("classifier"));
+  using open_model = model<open_vocabulary<golden::pocket>, heads::classify<labels::dynamic_set>>;
+  const auto check = [&]<class Model, class P>(std::type_identity<Model>, P) {
+    const auto expected = pipeline<Model, P>(files.load<Model>(), files.tokenizer())("the film was bad");
+    const auto found = pipeline<Model, P>::open(files.folder(), {}, execution::threads{2})("the film was bad");
+    CHECK(found.label == expected.label);
+    CHECK(found.label == golden::urgency::name(found.number));
+    CHECK(found.probabilities == expected.probabilities);
+  };
+  check(std::type_identity<golden::classifier_model>{}, precision::f32{});
+  check(std::type_identity<golden::classifier_model>{}, precision::int8{});
+  check(std::type_identity<open_model>{}, precision::f32{});
+  check(std::type_identity<open_model>{}, precision::bf16{});
+  CHECK_THROWS_AS((void)(pipeline<golden::classifier_model>::open("/no/such/folder")), error);
 }
 
 TEST_CASE("many texts get the results that each gets alone, on any number of threads") {

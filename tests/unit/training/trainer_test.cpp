@@ -208,3 +208,38 @@ TEST_CASE("fit learns a classifier and refuses options that cannot work") {
   CHECK_THROWS_AS(bert::fit(m, bert::objectives::cross_entropy{}, source, {.epochs = 0}), bert::error);
   CHECK_THROWS_AS(bert::fit(m, bert::objectives::cross_entropy{}, source, {.learning_rate = 0}), bert::error);
 }
+
+TEST_CASE("fit trains to the trainer's bits in every precision, with activations kept or computed again") {
+  using classifier = bert::model<pocket, bert::heads::classify<support::mood>>;
+  const auto start = classifier::random({.stddev = 0.1f, .seed = 1});
+  const auto bits = [](const classifier& m) { return std::vector<float>(m.block().begin(), m.block().end()); };
+  const bert::fit_options options{.epochs = 2, .learning_rate = 2e-3f, .seed = 5};
+  const auto fitted = [&](auto... last) {
+    auto m = start;
+    bert::fit(m, bert::objectives::cross_entropy{}, source, options, bert::execution::threads{2}, last...);
+    return bits(m);
+  };
+  const auto by_trainer = [&](auto kept, auto p) {
+    auto m = start;
+    bert::trainer t{m, bert::objectives::cross_entropy{}, bert::optim::adamw{.weight_decay = 0.01f, .clip_norm = 1.0f},
+                    bert::schedules::warmup_linear{.peak = 2e-3f, .warmup = 1, .total = 12}, bert::training_options{.seed = 5},
+                    bert::execution::serial{}, kept, p};
+    take(t, 12);
+    return bits(m);
+  };
+  const bert::activations::keep keep;
+  const bert::activations::recompute recompute;
+  const bert::precision::bf16 bf16;
+  const auto plain = fitted(), rounded = fitted(keep, bf16);
+  CHECK(plain != bits(start));
+  CHECK(plain == by_trainer(keep, bert::precision::f32{}));
+  CHECK(fitted(recompute) == plain);
+  CHECK(rounded != plain);
+  CHECK(rounded == by_trainer(keep, bf16));
+  std::uint64_t calls = 0;
+  auto m = start;
+  bert::fit(m, bert::objectives::cross_entropy{}, source, options, bert::execution::serial{}, recompute, bf16,
+            [&](const bert::step_report&) { ++calls; });
+  CHECK(bits(m) == rounded);
+  CHECK(calls == 12);
+}

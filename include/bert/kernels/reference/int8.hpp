@@ -11,13 +11,15 @@
 
 namespace bert::inline BERT_ISA::kernels::reference {
 
-/// s = max_k |x[k]| / 127,  q[k] = round(x[k] * (127 / max)), halves to even; returns s.
+/// s = max_k |x[k]| / 127,  q[k] = round(x[k] * (127 / max)), halves to even; returns s. Zeros where s is 0, infinite or NaN, which it is
+/// if one of x is.
 inline float quantise_row(const float* x, std::size_t cols, std::int8_t* q) noexcept {
   float size = 0;
-  for (std::size_t k = 0; k < cols; ++k) size = std::fmax(size, std::fabs(x[k]));
-  if (size < 0x1p-118f) {
+  for (std::size_t k = 0; k < cols && !std::isnan(size); ++k)
+    if (!(std::fabs(x[k]) <= size)) size = std::fabs(x[k]);
+  if (size < 0x1p-118f || !std::isfinite(size)) {
     for (std::size_t k = 0; k < cols; ++k) q[k] = 0;
-    return 0;
+    return size < 0x1p-118f ? 0 : size;
   }
   const float factor = 127.0f / size;
   for (std::size_t k = 0; k < cols; ++k) q[k] = static_cast<std::int8_t>(std::nearbyint(x[k] * factor));
