@@ -65,6 +65,19 @@ const std::vector<std::string>& lines(const setting& s) {
   return list;
 }
 
+// Every code point, 64 a line: nothing of it is running text, and most of it is in no table of frequent things.
+const std::vector<std::string>& every_code_point() {
+  static const std::vector<std::string> list = [] {
+    std::vector<std::string> made;
+    for (char32_t c = 1; c < 0x110000; ++c) {
+      if (c % 64 == 1) made.emplace_back();
+      if (c < 0xD800 || c > 0xDFFF) utf8::append(c, made.back());
+    }
+    return made;
+  }();
+  return list;
+}
+
 vocabulary pieces(const setting& s) {
   const auto path = shared() / "vocab" / (std::string(s.vocabulary) + "-vocab.txt");
   if (std::filesystem::exists(path)) return vocabulary::open(path);
@@ -115,6 +128,23 @@ void everything(benchmark::State& state, const setting& s) {
   report(state, texts, tokens);
 }
 
+template <class Offsets>
+void into_one(benchmark::State& state, const setting& s) {
+  const auto& t = of(s);
+  const auto& texts = lines(s);
+  encoding<Offsets> out;
+  std::size_t tokens = 0;
+  for (auto _ : state) {
+    tokens = 0;
+    for (const auto& text : texts) {
+      t.encode_into(out, text);
+      tokens += out.size();
+    }
+    benchmark::DoNotOptimize(tokens);
+  }
+  report(state, texts, tokens);
+}
+
 void batch(benchmark::State& state, const setting& s) {
   const auto& t = of(s);
   const auto& texts = lines(s);
@@ -122,6 +152,18 @@ void batch(benchmark::State& state, const setting& s) {
   std::size_t tokens = 0;
   for (auto _ : state) tokens = t.encode(texts, {.max_tokens = 512}, run).tokens();
   report(state, texts, tokens);
+}
+
+template <class Offsets>
+void code_points_alone(benchmark::State& state) {
+  const auto& t = of(uncased);
+  std::size_t tokens = 0;
+  for (auto _ : state) {
+    tokens = 0;
+    for (const auto& text : every_code_point()) tokens += t.encode<Offsets>(text).size();
+    benchmark::DoNotOptimize(tokens);
+  }
+  report(state, every_code_point(), tokens);
 }
 
 void build(benchmark::State& state, const setting& s) {
@@ -161,7 +203,17 @@ constexpr auto* everything_code_points = everything<offsets::code_points>;
 BENCHMARK_CAPTURE(everything_none, uncased_wiki, uncased)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(everything_bytes, uncased_wiki, uncased)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(everything_code_points, uncased_wiki, uncased)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(everything_code_points, cased_wiki, cased)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(everything_code_points, chinese_weibo, chinese)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(everything_code_points, multilingual_weibo, multilingual)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(everything_code_points, multilingual_wiki, multilingual_english)->Unit(benchmark::kMillisecond);
+constexpr auto* into_one_bytes = into_one<offsets::bytes>;
+constexpr auto* into_one_code_points = into_one<offsets::code_points>;
+BENCHMARK_CAPTURE(into_one_bytes, uncased_wiki, uncased)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(into_one_code_points, uncased_wiki, uncased)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(batch, uncased_wiki, uncased)->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(code_points_alone<offsets::none>)->Name("every_code_point/none")->Unit(benchmark::kMillisecond);
+BENCHMARK(code_points_alone<offsets::code_points>)->Name("every_code_point/code_points")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(build, uncased, uncased)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(build, multilingual, multilingual)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(one_word, letters, "a")->Unit(benchmark::kMillisecond);

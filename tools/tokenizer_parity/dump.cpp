@@ -7,7 +7,8 @@
 //   google                                 ids of that policy, nothing else
 //   windows                                a text is MAX STRATEGY SIDE STRIDE, \1, a[, \1, b]: every window, or "error"
 //   decode                                 a text is SKIP CLEAN and ids: the text that they stand for
-//   speed                                  prints the number of tokens and the processor time of one pass, writes nothing
+//   speed                                  prints the number of tokens and the processor times of one pass each: ids, full encodings with
+//                                          places in bytes, in code points, in code points into one that is used again; writes nothing
 // ADDED: lines of ID SINGLE_WORD LSTRIP RSTRIP NORMALIZED SPECIAL, \1, CONTENT: added tokens.
 #include <algorithm>
 #include <cstdint>
@@ -104,26 +105,44 @@ void google(const text::google_tokenizer& tokenizer, const std::string& input, s
   }
 }
 
+// Calls encode(text), which returns the number of tokens, for every text and prints the processor time.
+template <class Encode>
+std::size_t timed(const std::vector<std::string>& inputs, Encode&& encode) {
+  std::size_t count = 0;
+  double seconds = 0;
+  for (int pass = 0; pass < 2; ++pass) {  // the first finds the memory
+    count = 0;
+    const std::clock_t start = std::clock();
+    for (const auto& input : inputs) count += encode(input);
+    seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  }
+  std::cout << ' ' << seconds;
+  return count;
+}
+
 void speed(const text::tokenizer& tokenizer, std::FILE* in) {
   std::vector<std::string> inputs;
   for (std::uint32_t size; std::fread(&size, sizeof size, 1, in) == 1;) {
     inputs.emplace_back(size, ' ');
     if (size != 0 && std::fread(inputs.back().data(), size, 1, in) != 1) throw bert::error("the input ends within a text");
   }
+  using bytes = text::offsets::bytes;
+  using code_points = text::offsets::code_points;
   bert::token_batch batch;
-  std::size_t count = 0;
-  double seconds = 0;
-  for (int pass = 0; pass < 2; ++pass) {  // the first finds the memory
-    count = 0;
-    const std::clock_t start = std::clock();
-    for (const auto& input : inputs) {
-      batch.clear();
-      tokenizer.encode_into(batch, input);
-      count += batch.tokens();
-    }
-    seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-  }
-  std::cout << count << ' ' << seconds << '\n';
+  const std::size_t count = timed(inputs, [&](const std::string& input) {
+    batch.clear();
+    tokenizer.encode_into(batch, input);
+    return batch.tokens();
+  });
+  text::encoding<code_points> again;
+  const bool same = timed(inputs, [&](const std::string& input) { return tokenizer.encode<bytes>(input).size(); }) == count &&
+                    timed(inputs, [&](const std::string& input) { return tokenizer.encode<code_points>(input).size(); }) == count &&
+                    timed(inputs, [&](const std::string& input) {
+                      tokenizer.encode_into(again, input);
+                      return again.size();
+                    }) == count;
+  if (!same) throw bert::error("the ways to encode give different numbers of tokens");
+  std::cout << ' ' << count << '\n';
 }
 
 std::vector<text::added_token> read_added(const char* path) {

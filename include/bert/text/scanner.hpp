@@ -198,12 +198,12 @@ class scanner {
     const origins map{word.first, word.last};
     const origins* const where = Tracks ? &map : nullptr;
     if (Tracks && word.characters > max_characters_ && word.bytes != 0) word.last[word.bytes - 1] = word.end;
-    if (word.bytes <= word_table::longest && word.characters <= max_characters_) {
+    if (word.bytes <= word_table::longest && word.characters <= max_characters_ && std::memchr(word.text, 0, word.bytes) == nullptr) {
       std::memset(word.text + word.bytes, 0, word_table::longest);
       std::uint64_t low, high;
       std::memcpy(&low, word.text, 8);
       std::memcpy(&high, word.text + 8, 8);
-      if (const token_id id = low == 0 ? -1 : whole_.find(low, high); id >= 0) {
+      if (const token_id id = whole_.find(low, high); id >= 0) {
         sink(scanned_word{&id, 1, word.begin, word.text, word.bytes, word.characters, where});
         word.bytes = word.characters = 0;
         return;

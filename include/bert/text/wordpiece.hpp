@@ -16,60 +16,96 @@
 
 namespace bert::inline BERT_ISA::text {
 
+namespace detail {
+
+inline std::uint64_t mixed(std::uint64_t key) noexcept { return key * 0x9E3779B97F4A7C15u; }
+inline std::uint64_t mixed(const std::array<std::uint64_t, 2>& key) noexcept {
+  return (key[0] ^ mixed(key[1])) * 0xD6E8FEB86659FD93u;
+}
+
+/// Keys to ids by open addressing; at most two thirds of the places are taken. The key of zeros is never there.
+template <class Key>
+class key_table {
+ public:
+  explicit key_table(std::size_t keys = 0) {
+    unsigned bits = 6;
+    while ((std::size_t{1} << bits) < keys + keys / 2) ++bits;
+    shift_ = 64 - bits;
+    entries_.resize(std::size_t{1} << bits);
+  }
+
+  /// The last id that a key was given holds. Takes no more keys than it was made for.
+  void put(const Key& key, token_id id) noexcept {
+    std::size_t slot = place(key);
+    while (entries_[slot].key != Key{} && entries_[slot].key != key) slot = next(slot);
+    entries_[slot] = {key, id};
+  }
+
+  /// -1 if the key is not there.
+  [[nodiscard]] token_id find(const Key& key) const noexcept {
+    for (std::size_t slot = place(key);; slot = next(slot)) {
+      const entry& e = entries_[slot];
+      if (e.key == key) return e.id;
+      if (e.key == Key{}) return -1;
+    }
+  }
+
+ private:
+  struct entry {
+    Key key{};
+    token_id id = -1;
+  };
+
+  [[nodiscard]] std::size_t place(const Key& key) const noexcept { return static_cast<std::size_t>(mixed(key) >> shift_); }
+  [[nodiscard]] std::size_t next(std::size_t slot) const noexcept { return (slot + 1) & (entries_.size() - 1); }
+
+  std::vector<entry> entries_;
+  unsigned shift_;
+};
+
+}  // namespace detail
+
 /// Words of at most 16 bytes that are pieces themselves, by their bytes as two numbers.
 ///
-/// Nine words in ten of running text are one piece; this finds them with one multiplication and one comparison.
+/// Nine words in ten of running text are one piece; this finds them with one multiplication and one comparison. Most have at most 8
+/// bytes: these lie in a table of their own, four entries a cache line.
 class word_table {
  public:
   static constexpr std::size_t longest = 16;
 
   word_table() = default;
   explicit word_table(const vocabulary& v) {
-    std::size_t words = 0;
-    for (std::size_t i = 0; i < v.size(); ++i) words += fits(v.piece(static_cast<token_id>(i)));
-    unsigned bits = 6;
-    while ((std::size_t{1} << bits) < 2 * words) ++bits;
-    shift_ = 64 - bits;
-    entries_.assign((std::size_t{1} << bits) + 1, {});
+    std::size_t short_ones = 0, long_ones = 0;
+    for (std::size_t i = 0; i < v.size(); ++i) {
+      const std::string_view p = v.piece(static_cast<token_id>(i));
+      if (fits(p)) ++(p.size() <= 8 ? short_ones : long_ones);
+    }
+    short_ = detail::key_table<std::uint64_t>(short_ones);
+    long_ = detail::key_table<std::array<std::uint64_t, 2>>(long_ones);
     for (std::size_t i = 0; i < v.size(); ++i) {
       const std::string_view p = v.piece(static_cast<token_id>(i));
       if (!fits(p)) continue;
-      std::uint64_t low = 0, high = 0;
-      std::memcpy(&low, p.data(), std::min<std::size_t>(8, p.size()));
-      if (p.size() > 8) std::memcpy(&high, p.data() + 8, p.size() - 8);
-      std::size_t slot = place(low, high);
-      while (entries_[slot].low != 0 && (entries_[slot].low != low || entries_[slot].high != high)) slot = next(slot);
-      entries_[slot] = {low, high, static_cast<token_id>(i)};
+      std::array<std::uint64_t, 2> key{};
+      std::memcpy(key.data(), p.data(), p.size());
+      if (key[1] == 0) short_.put(key[0], static_cast<token_id>(i));
+      else long_.put(key, static_cast<token_id>(i));
     }
   }
 
-  /// The id of the word whose bytes, zeros after them, are `low` and `high`; -1 if it is not a piece.
+  /// The id of the word whose bytes, zeros after them, are `low` and `high`; -1 if it is not a piece. No byte of the word is zero.
   [[nodiscard]] token_id find(std::uint64_t low, std::uint64_t high) const noexcept {
-    for (std::size_t slot = place(low, high);; slot = next(slot)) {
-      const entry& e = entries_[slot];
-      if (e.low == low && e.high == high) return e.id;
-      if (e.low == 0) return -1;
-    }
+    return high == 0 ? short_.find(low) : long_.find({low, high});
   }
 
  private:
-  struct entry {
-    std::uint64_t low = 0, high = 0;
-    token_id id = -1;
-  };
-
-  // A piece that continues ("##x") is never a word: '#' is punctuation and stands alone.
+  // A piece that continues ("##x") is never a word: '#' is punctuation and stands alone. One with a zero byte could not be told from
+  // what is before the zero.
   static bool fits(std::string_view p) noexcept {
-    return !p.empty() && p.size() <= longest && !(p.size() > 2 && p[0] == '#' && p[1] == '#') && p[0] != '\0';
+    return !p.empty() && p.size() <= longest && !(p.size() > 2 && p[0] == '#' && p[1] == '#') && p.find('\0') == std::string_view::npos;
   }
-  [[nodiscard]] std::size_t place(std::uint64_t low, std::uint64_t high) const noexcept {
-    const std::uint64_t mixed = (low ^ (high * 0x9E3779B97F4A7C15u)) * 0xD6E8FEB86659FD93u;
-    return static_cast<std::size_t>((mixed ^ mixed >> 29) * 0x9FB21C651E98DF25u >> shift_);
-  }
-  [[nodiscard]] std::size_t next(std::size_t slot) const noexcept { return slot + 2 < entries_.size() ? slot + 1 : 0; }
 
-  std::vector<entry> entries_;
-  unsigned shift_ = 58;
+  detail::key_table<std::uint64_t> short_;
+  detail::key_table<std::array<std::uint64_t, 2>> long_;
 };
 
 /// match(w) = the pieces of the word w, each the longest that fits, left to right; none if some part fits no piece.

@@ -187,6 +187,15 @@ TEST_CASE("An encoding is the first of its windows, places and words included") 
   CHECK(t.encode<offsets::code_points>(text).ranges[1200] == text_range{300 * 15 - 5, 300 * 15 - 1});
 }
 
+TEST_CASE("A zero byte in a word or in a piece is a character like others") {
+  using namespace std::string_literals;
+  strings pieces{"[UNK]", "[CLS]", "[SEP]", "ab", "ab\0"s, "c\0d"s, "\0"s};
+  const tokenizer t(vocabulary(pieces), {.clean_text = false});
+  std::vector<token_id> ids;
+  t.append_ids("ab ab\0 c\0d \0 c\0 ab\0\0"s, ids);
+  CHECK(ids == std::vector<token_id>{3, 4, 5, 6, 0, 0});
+}
+
 TEST_CASE("A word whose first letter alone becomes too many characters has its place") {
   const tokenizer t(small(), {.strip_accents = false, .max_word_characters = 1});
   const auto e = t.encode<offsets::bytes>("a \xC4\xB0 a", {.special_tokens = false});  // U+0130 becomes i and a dot
