@@ -98,51 +98,39 @@ void report(benchmark::State& state, const std::vector<std::string>& texts, std:
   state.counters["tokens"] = static_cast<double>(tokens);
 }
 
-void ids(benchmark::State& state, const setting& s) {
-  const auto& t = of(s);
-  const auto& texts = lines(s);
-  std::vector<bert::token_id> out;
+// Every text, one after the other; encode(text) says how many tokens it has.
+template <class Encode>
+void each(benchmark::State& state, const std::vector<std::string>& texts, const Encode& encode) {
   std::size_t tokens = 0;
   for (auto _ : state) {
     tokens = 0;
-    for (const auto& text : texts) {
-      out.clear();
-      t.append_ids(text, out);
-      tokens += out.size();
-    }
+    for (const auto& text : texts) tokens += encode(text);
     benchmark::DoNotOptimize(tokens);
   }
   report(state, texts, tokens);
+}
+
+void ids(benchmark::State& state, const setting& s) {
+  std::vector<bert::token_id> out;
+  each(state, lines(s), [&t = of(s), &out](const std::string& text) {
+    out.clear();
+    t.append_ids(text, out);
+    return out.size();
+  });
 }
 
 template <class Offsets>
 void everything(benchmark::State& state, const setting& s) {
-  const auto& t = of(s);
-  const auto& texts = lines(s);
-  std::size_t tokens = 0;
-  for (auto _ : state) {
-    tokens = 0;
-    for (const auto& text : texts) tokens += t.encode<Offsets>(text).size();
-    benchmark::DoNotOptimize(tokens);
-  }
-  report(state, texts, tokens);
+  each(state, lines(s), [&t = of(s)](const std::string& text) { return t.encode<Offsets>(text).size(); });
 }
 
 template <class Offsets>
 void into_one(benchmark::State& state, const setting& s) {
-  const auto& t = of(s);
-  const auto& texts = lines(s);
   encoding<Offsets> out;
-  std::size_t tokens = 0;
-  for (auto _ : state) {
-    tokens = 0;
-    for (const auto& text : texts) {
-      t.encode_into(out, text);
-      tokens += out.size();
-    }
-    benchmark::DoNotOptimize(tokens);
-  }
-  report(state, texts, tokens);
+  each(state, lines(s), [&t = of(s), &out](const std::string& text) {
+    t.encode_into(out, text);
+    return out.size();
+  });
 }
 
 void batch(benchmark::State& state, const setting& s) {
@@ -156,14 +144,7 @@ void batch(benchmark::State& state, const setting& s) {
 
 template <class Offsets>
 void code_points_alone(benchmark::State& state) {
-  const auto& t = of(uncased);
-  std::size_t tokens = 0;
-  for (auto _ : state) {
-    tokens = 0;
-    for (const auto& text : every_code_point()) tokens += t.encode<Offsets>(text).size();
-    benchmark::DoNotOptimize(tokens);
-  }
-  report(state, every_code_point(), tokens);
+  each(state, every_code_point(), [&t = of(uncased)](const std::string& text) { return t.encode<Offsets>(text).size(); });
 }
 
 void build(benchmark::State& state, const setting& s) {

@@ -33,7 +33,11 @@ inline constexpr std::size_t block_registers = simd_registers == 32 ? 4 : 3;
 /// Rows of the register tile: enough sums for two multiply-adds a cycle of latency four, few enough for the registers.
 template <std::size_t Registers>
   requires(Registers <= block_registers)
-inline constexpr std::size_t block_tile_rows = Registers == 1 ? 8 : simd_registers == 16 || Registers == 4 ? 4 : Registers == 3 ? 6 : 8;
+inline constexpr std::size_t block_tile_rows = [] {
+  if (Registers == 1) return 8;
+  if (simd_registers == 16 || Registers == 4) return 4;
+  return Registers == 3 ? 6 : 8;
+}();
 
 /// sum_k a[i,k] b[k,j] for Rows x Registers registers, in the order of k; result(i, j, x) takes each register.
 ///

@@ -125,7 +125,8 @@ inline constexpr auto tiles = []<std::size_t... I>(std::index_sequence<I...>) {
 struct tile_cut {
   std::size_t count, least, taller;
 
-  explicit tile_cut(std::size_t rows) noexcept : count((rows + tile_rows - 1) / tile_rows), least(rows / count), taller(rows % count) {}
+  explicit tile_cut(std::size_t rows, std::size_t tallest = tile_rows) noexcept
+      : count((rows + tallest - 1) / tallest), least(rows / count), taller(rows % count) {}
   [[nodiscard]] std::size_t height(std::size_t t) const noexcept { return least + (t < taller ? 1 : 0); }
 };
 

@@ -121,14 +121,15 @@ template <class Form, class Epilogue>
 void byte_product(const quantised& a, const packed_int8& b, const Epilogue& epilogue, std::size_t row0, std::size_t rows,
                   std::size_t panel0, std::size_t panel1) noexcept {
   alignas(alignment) std::int32_t sums[Form::rows * byte_panel];
-  const std::size_t count = (rows + Form::rows - 1) / Form::rows, bytes = b.panel_bytes();
+  const tile_cut tiling(rows, Form::rows);
+  const std::size_t bytes = b.panel_bytes();
   for (std::size_t p = panel0; p < panel1; ++p) {
     const std::size_t col0 = p * byte_panel;
-    for (std::size_t t = 0; t < count; ++t) {
-      const std::size_t r0 = rows * t / count, height = rows * (t + 1) / count - r0;
+    for (std::size_t t = 0, r0 = 0; t < tiling.count; r0 += tiling.height(t++)) {
+      const std::size_t height = tiling.height(t);
       // The first two tiles of a panel fetch the next one, every other cache line each; a single tile fetches all.
       const bool fetches = t < 2 && p + 1 < panel1;
-      const std::size_t ahead = fetches ? bytes + t * alignment : 0, ahead2 = fetches && count == 1 ? ahead + alignment : ahead;
+      const std::size_t ahead = fetches ? bytes + t * alignment : 0, ahead2 = fetches && tiling.count == 1 ? ahead + alignment : ahead;
       for (std::size_t i = 0; i < height; ++i) epilogue.fetch(row0 + r0 + i, col0);
       byte_tiles<Form>[height - 1]({a.row(row0 + r0), a.stride, b.panel(p), b.words(), b.start + col0, sums, ahead, ahead2});
       finish_bytes(epilogue, sums, a.scale + row0 + r0, b.scale + col0, row0 + r0, height, col0, b.n);

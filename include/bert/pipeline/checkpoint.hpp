@@ -120,7 +120,7 @@ void save_model(const std::filesystem::path& folder, const model<A, Heads...>& m
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   if (failed) throw error({folder.string(), "a folder to write to", failed.message(), "check the path and its permissions"});
-  auto config = model_config::of<A>(m.sizes().vocab, traits::open_labels ? m.label_names() : traits::static_labels());
+  auto config = model_config::of<A>(m.sizes().vocab, traits::labels_of(m));
   config.architectures = {traits::transformers_class()};
   save_weights(folder / "model.safetensors", m);
   auto j = config.to_json();

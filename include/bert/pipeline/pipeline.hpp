@@ -62,7 +62,7 @@ class pipeline {
   }
 
   pipeline(const Model& m, text::tokenizer tokenizer, pipeline_options options = {})
-      : pipeline(std::make_shared<const parts>(freeze<Precision>(m), std::move(tokenizer), names(m)), options) {}
+      : pipeline(std::make_shared<const parts>(freeze<Precision>(m), std::move(tokenizer), pipelines::model_traits<Model>::labels_of(m)), options) {}
 
   [[nodiscard]] result operator()(std::string_view text) const {
     token_batch batch;
@@ -97,10 +97,6 @@ class pipeline {
   pipeline(std::shared_ptr<const parts> shared, pipeline_options options) : shared_(std::move(shared)), options_(options) {
     if (options_.max_tokens == 0 || options_.max_tokens > architecture::positions)
       options_.max_tokens = architecture::positions;
-  }
-
-  static std::vector<std::string> names(const Model& m) {
-    return pipelines::model_traits<Model>::open_labels ? m.label_names() : pipelines::model_traits<Model>::static_labels();
   }
 
   static constexpr std::size_t tokens_at_once = 1024;

@@ -55,6 +55,9 @@ struct model_traits<model<A, Heads...>> {
     return names;
   }
 
+  /// The class names of `m`: its type's, or its own where the type leaves them open.
+  static std::vector<std::string> labels_of(const model<A, Heads...>& m) { return open_labels ? m.label_names() : static_labels(); }
+
   /// The class of transformers that has these heads.
   static const char* transformers_class() {
     if (has(predictions_bias)) return has("cls.seq_relationship.weight") ? "BertForPreTraining" : "BertForMaskedLM";

@@ -325,13 +325,10 @@ class basic_tokenizer {
     return a.size() + b.size() - keep_a - keep_b;
   }
 
-  template <class Offsets>
-  static constexpr bool tracks = detail::tells_places<Offsets>;
-
   // The tokens of `text`, their places in bytes.
   template <class Offsets>
   void list(std::string_view text, detail::token_list& out) const {
-    detail::list_sink<tracks<Offsets>> sink(vocabulary_, text.data(), out);
+    detail::list_sink<detail::tells_places<Offsets>> sink(vocabulary_, text.data(), out);
     pass(text, sink);
     sink.finish();
   }
@@ -355,7 +352,7 @@ class basic_tokenizer {
     const auto [keep_a, keep_b] = list_both<Offsets>(first, second, options, work);
     const auto part = [&](detail::token_list& list, std::string_view text, std::size_t keep) {
       const std::size_t begin = options.truncate_side == side::right ? 0 : list.size - keep;
-      if constexpr (tracks<Offsets>) detail::retell<Offsets>(text, std::span(list.ranges).subspan(begin, keep));
+      if constexpr (detail::tells_places<Offsets>) detail::retell<Offsets>(text, std::span(list.ranges).subspan(begin, keep));
       return detail::token_part{&list, begin, keep};
     };
     const auto a = part(work.first, first, keep_a);
@@ -369,7 +366,7 @@ class basic_tokenizer {
     scratch& work = own_scratch();
     const auto [keep_a, keep_b] = list_both<Offsets>(first, second, options, work);
     const auto parts = [&](detail::token_list& list, std::string_view text, std::size_t keep) {
-      if constexpr (tracks<Offsets>) detail::retell<Offsets>(text, std::span(list.ranges).first(list.size));
+      if constexpr (detail::tells_places<Offsets>) detail::retell<Offsets>(text, std::span(list.ranges).first(list.size));
       if (keep == 0 && list.size != 0)  // all of it is cut: an empty part, then the whole, as the reference has it
         return std::vector<text_range>{{0, 0}, {0, list.size}};
       return detail::window_ranges(list.size, keep, options.stride, options.truncate_side == side::left);
