@@ -27,13 +27,14 @@ inline constexpr std::size_t tile_rows = (simd_registers - 4) / 2;
 /// Rows of A that are copied at a time, where it cannot be read in place.
 inline constexpr std::size_t copied_rows = 56 / tile_rows * tile_rows;
 
-/// Depth of a copied part: 56 x 512 floats, 115 KB of stack and of the second-level cache.
-inline constexpr std::size_t copied_depth = 512;
+/// Floats of a copied row: 56 x 512 take 115 KB of stack and of the second-level cache. With two passes a half is for each, and
+/// a part half as deep: elements are split once a copy, not once a tile.
+inline constexpr std::size_t copied_row = 512;
 
-/// Copied rows lie 33 cache lines apart, so that a tile's 14 rows fall into 14 sets of the first-level cache.
-inline constexpr std::size_t copied_stride = copied_depth + 16;
+/// Copied rows lie 33 cache lines apart, so that a tile's 14 rows, or their 28 halves, fall into as many sets of the first-level cache.
+inline constexpr std::size_t copied_stride = copied_row + 16;
 
-/// Greatest depth of a part copied by depth, 1,024 tokens at once, 256 KB: in halves, a copy would serve 16 panels only, as many as have
+/// Greatest depth of a part copied by depth, over all passes: 1,024 tokens at once, 256 KB. In halves, a copy would serve 16 panels only, as many as have
 /// room for their sums to wait, 4 % slower. For a product no wider than that, halves are 10 % faster.
 inline constexpr std::size_t transposed_depth = 1024;
 
@@ -55,36 +56,67 @@ struct by_rows {
   std::size_t stride;
 
   by_rows(const float* a, std::size_t s) noexcept : p0(a), p1(a + 3 * s), p2(a + 6 * s), p3(a + 9 * s), p4(a + 12 * s), stride(s) {}
-  template <std::size_t I>
+  template <std::size_t Pass, std::size_t I>
   [[nodiscard]] float get() const noexcept {
     const float* p = I < 3 ? p0 : I < 6 ? p1 : I < 9 ? p2 : I < 12 ? p3 : p4;
-    return p[I % 3 * stride];
+    return p[I % 3 * stride + Pass * (copied_row / 2)];
   }
   void next() noexcept { ++p0, ++p1, ++p2, ++p3, ++p4; }
 };
 
-/// The tile reads a copy in which its elements of one depth lie side by side, a cache line of them on AVX-512.
+/// The tile reads a copy in which its elements of one depth and pass lie side by side, a cache line of them on AVX-512.
+template <std::size_t Passes>
 struct by_depth {
-  static constexpr std::size_t step = round_up(tile_rows, lanes);
+  static constexpr std::size_t width = round_up(tile_rows, lanes), step = Passes * width;
   const float* at;
 
   by_depth(const float* a, std::size_t) noexcept : at(a) {}
-  template <std::size_t I>
+  template <std::size_t Pass, std::size_t I>
   [[nodiscard]] float get() const noexcept {
-    return at[I];
+    return at[Pass * width + I];
   }
   void next() noexcept { at += step; }
 };
 
-using tile_function = void (*)(const float* a, std::size_t stride, const float* b, std::size_t depth, float* sums, bool resume,
-                               const float* ahead) noexcept;
+/// What a tile asks for while it runs: one of the two halves of the next panel, a cache line a step of depth.
+struct one_after_another {
+  const float* at;
 
-template <class Dot, class Walk, class Rows>
+  one_after_another(const float* half, std::size_t, bool) noexcept : at(half) {}
+  [[gnu::always_inline]] void next(std::size_t) noexcept {
+    prefetch(at);
+    at += 16;
+  }
+};
+
+/// The same in four strands: each reads a page of its own, where the processor itself reads on. For products of few rows, which wait
+/// for weights: 14 GB/s instead of 12 (16 tokens, a core of Emerald Rapids); others would wait for the address. A tile that is alone
+/// asks for both halves.
+struct four_strands {
+  const float* at;
+  std::size_t other;
+  std::ptrdiff_t across, back;
+
+  four_strands(const float* half, std::size_t depth, bool alone) noexcept
+      : at(half), other(alone ? depth * 16 : 0), across(static_cast<std::ptrdiff_t>(depth * 4)), back(16 - 3 * across) {}
+  [[gnu::always_inline]] void next(std::size_t k) noexcept {
+    prefetch(at);
+    prefetch(at + other);
+    at += k % 4 == 3 ? back : across;
+  }
+};
+
+template <class Ahead>
+using tile_function = void (*)(const float* a, std::size_t stride, const float* b, std::size_t depth, float* sums, bool resume,
+                               Ahead ahead) noexcept;
+
+template <class Dot, class Walk, class Ahead, class Rows>
 struct tile;
 
-/// sums[R, tile_cols] (+)= a[R, depth] b[depth, tile_cols], one Dot::add an element, step and pass, in order of depth.
-template <class Dot, class Walk, std::size_t... I>
-struct tile<Dot, Walk, std::index_sequence<I...>> {
+/// sums[R, tile_cols] (+)= a[R, depth] b[depth, tile_cols], one Dot::add an element, step and pass, in order of depth. Walk gives
+/// the part of an element of `a` that a pass takes.
+template <class Dot, class Walk, class Ahead, std::size_t... I>
+struct tile<Dot, Walk, Ahead, std::index_sequence<I...>> {
   static_assert(Dot::passes <= 2);
   using sums_type = simd[sizeof...(I)][2];
 
@@ -92,21 +124,21 @@ struct tile<Dot, Walk, std::index_sequence<I...>> {
   [[gnu::always_inline]] static void pass(const Walk& walk, const float* b, sums_type& acc) noexcept {
     const simd b0 = Dot::template part<Pass>(load(b)), b1 = Dot::template part<Pass>(load(b + lanes));
     const auto row = [b0, b1](float element, simd(&s)[2]) {
-      const simd x = Dot::template part<Pass>(simd(element));
+      const simd x(element);
       s[0] = Dot::add(x, b0, s[0]);
       s[1] = Dot::add(x, b1, s[1]);
     };
-    (row(walk.template get<I>(), acc[I]), ...);
+    (row(walk.template get<Pass, I>(), acc[I]), ...);
   }
 
   static void run(const float* a, std::size_t stride, const float* b, std::size_t depth, float* sums, bool resume,
-                  const float* ahead) noexcept {
+                  Ahead ahead) noexcept {
     sums_type acc;
     if (resume) ((acc[I][0] = load(sums + I * tile_cols), acc[I][1] = load(sums + I * tile_cols + lanes)), ...);
     else ((acc[I][0] = zero(), acc[I][1] = zero()), ...);
     Walk walk(a, stride);
-    for (std::size_t k = 0; k < depth; ++k, b += tile_cols, ahead += 16) {
-      prefetch(ahead);
+    for (std::size_t k = 0; k < depth; ++k, b += tile_cols) {
+      ahead.next(k);
       pass<0>(walk, b, acc);
       if constexpr (Dot::passes == 2) pass<1>(walk, b, acc);
       walk.next();
@@ -115,11 +147,14 @@ struct tile<Dot, Walk, std::index_sequence<I...>> {
   }
 };
 
-/// The tile of each height from 1 to tile_rows, so that no height computes rows that are not there.
-template <class Dot, class Walk>
+/// The tile of each height from Least to tile_rows, so that no height computes rows that are not there.
+template <class Dot, class Walk, class Ahead, std::size_t Least>
 inline constexpr auto tiles = []<std::size_t... I>(std::index_sequence<I...>) {
-  return std::array<tile_function, tile_rows>{&tile<Dot, Walk, std::make_index_sequence<I + 1>>::run...};
-}(std::make_index_sequence<tile_rows>{});
+  return std::array<tile_function<Ahead>, sizeof...(I)>{&tile<Dot, Walk, Ahead, std::make_index_sequence<Least + I>>::run...};
+}(std::make_index_sequence<tile_rows - Least + 1>{});
+
+/// The least height of a tile where rows take three or more.
+inline constexpr std::size_t least_of_three = (2 * tile_rows + 1) / 3;
 
 /// A block's rows cut into tiles of equal height, give or take a row: the first ones are the taller.
 struct tile_cut {
@@ -130,28 +165,37 @@ struct tile_cut {
   [[nodiscard]] std::size_t height(std::size_t t) const noexcept { return least + (t < taller ? 1 : 0); }
 };
 
-/// Copies a[k0 + k, row0 + r] for the rows r of tile t to out[t, k, r]. Reads and writes whole registers, further than the tile's
-/// last row, wherever A goes that far.
+/// Writes a register of A's elements, or the part of them that each pass takes, `distance` floats apart.
+template <class Dot>
+inline void store_parts(float* to, std::size_t distance, simd x, auto extent) noexcept {
+  unrolled<Dot::passes>([&](auto pass) { store(to + pass * distance, Dot::template part<pass>(x), extent); });
+}
+
+/// Copies a[k0 + k, row0 + r] for the rows r of tile t to out[t, k, pass, r]. Reads and writes whole registers, further than the
+/// tile's last row, wherever A goes that far.
+template <class Dot>
 inline void copy_transposed(matrix<const float> a, std::size_t row0, std::size_t rows, tile_cut tiling, std::size_t k0, std::size_t depth,
                             float* out) noexcept {
-  for (std::size_t k = 0; k < depth; ++k, out += by_depth::step) {
+  using walk = by_depth<Dot::passes>;
+  for (std::size_t k = 0; k < depth; ++k, out += walk::step) {
     const float* from = a.row(k0 + k) + row0;
     for (std::size_t j = 0; j < rows; j += 16) prefetch(from + 16 * a.stride + j);
     for (std::size_t t = 0, r0 = 0; t < tiling.count; r0 += tiling.height(t++)) {
       const std::size_t left = a.cols - row0 - r0;
-      float* to = out + t * depth * by_depth::step;
-      for (std::size_t r = 0; r < by_depth::step; r += lanes) {
-        if (r + lanes <= left) store(to + r, load(from + r0 + r));
-        else if (r < left) store(to + r, load_partial(from + r0 + r, left - r));
+      float* to = out + t * depth * walk::step;
+      for (std::size_t r = 0; r < walk::width; r += lanes) {
+        if (r + lanes <= left) store_parts<Dot>(to + r, walk::width, load(from + r0 + r), whole{});
+        else if (r < left) store_parts<Dot>(to + r, walk::width, load_partial(from + r0 + r, left - r), whole{});
       }
     }
   }
 }
 
-/// Copies `count` floats and asks for those that the copies to come will read, `ahead` floats further on.
+/// Copies `count` elements of a row and asks for those that the copies to come will read, `ahead` floats further on.
+template <class Dot>
 inline void copy_ahead(const float* from, std::size_t count, std::size_t ahead, float* to) noexcept {
   for (std::size_t j = 0; j < count; j += 16) prefetch(from + ahead + j);
-  for_each_register(count, [&](std::size_t j, auto extent) { store(to + j, load(from + j, extent), extent); });
+  for_each_register(count, [&](std::size_t j, auto extent) { store_parts<Dot>(to + j, copied_row / 2, load(from + j, extent), extent); });
 }
 
 /// Hands the sums of one tile to the epilogue.
@@ -173,25 +217,27 @@ void finish(const Epilogue& epilogue, const float* sums, std::size_t row0, std::
 enum class operand { in_place, copied, transposed };
 
 /// Depth of a part of a product [M, n].
-[[nodiscard]] constexpr std::size_t depth_limit(operand kind, std::size_t n) noexcept {
-  return kind == operand::in_place ? part_depth : kind == operand::copied || n <= 16 * tile_cols ? copied_depth : transposed_depth;
+[[nodiscard]] constexpr std::size_t depth_limit(operand kind, std::size_t n, std::size_t passes) noexcept {
+  return kind == operand::in_place ? part_depth : (kind == operand::copied || n <= 16 * tile_cols ? copied_row : transposed_depth) / passes;
 }
 
 /// Room for a copy: none, rows of `copied_stride`, or tiles in whole registers a depth.
 [[nodiscard]] constexpr std::size_t copied_floats(operand kind) noexcept {
   return kind == operand::in_place ? 1
          : kind == operand::copied ? copied_rows * copied_stride
-                                   : copied_rows / tile_rows * by_depth::step * transposed_depth;
+                                   : copied_rows / tile_rows * by_depth<1>::step * transposed_depth;
 }
 
-/// Rows [row0, row0 + rows) and panels [panel0, panel1) of the product.
+/// Rows [row0, row0 + rows) and panels [panel0, panel1) of the product, after which panel `then` is likely to be read.
 template <class Dot, operand Kind, class Epilogue>
 void block(matrix<const float> a, packed b, const Epilogue& epilogue, std::size_t row0, std::size_t rows, std::size_t panel0,
-           std::size_t panel1) noexcept {
-  using walk = std::conditional_t<Kind == operand::transposed, by_depth, by_rows>;
+           std::size_t panel1, std::size_t then) noexcept {
+  static_assert(Dot::passes == 1 || Kind != operand::in_place, "a copy holds the part of each pass");
+  using walk = std::conditional_t<Kind == operand::transposed, by_depth<Dot::passes>, by_rows>;
+  const std::size_t limit = depth_limit(Kind, b.n, Dot::passes);
   alignas(alignment) float copy[copied_floats(Kind)];
   alignas(alignment) float waiting[waiting_floats];
-  const std::size_t parts = (b.k + depth_limit(Kind, b.n) - 1) / depth_limit(Kind, b.n);
+  const std::size_t parts = (b.k + limit - 1) / limit;
   const tile_cut tiling(rows);
   for (std::size_t part = 0; part < parts; ++part) {
     const std::size_t k0 = b.k * part / parts, depth = b.k * (part + 1) / parts - k0;
@@ -201,21 +247,26 @@ void block(matrix<const float> a, packed b, const Epilogue& epilogue, std::size_
       source = a.row(row0) + k0;
       stride = a.stride;
     } else if constexpr (Kind == operand::copied) {
-      for (std::size_t i = 0; i < rows; ++i) copy_ahead(a.row(row0 + i) + k0, depth, 2 * a.stride, copy + i * copied_stride);
+      for (std::size_t i = 0; i < rows; ++i) copy_ahead<Dot>(a.row(row0 + i) + k0, depth, 2 * a.stride, copy + i * copied_stride);
     } else {
-      copy_transposed(a, row0, rows, tiling, k0, depth, copy);
+      copy_transposed<Dot>(a, row0, rows, tiling, k0, depth, copy);
     }
     for (std::size_t p = panel0; p < panel1; ++p) {
       const float* panel = b.panel(p) + k0 * tile_cols;
       for (std::size_t t = 0, r0 = 0; t < tiling.count; r0 += tiling.height(t++)) {
         const std::size_t height = tiling.height(t);
         float* sums = parts == 1 ? waiting : waiting + ((p - panel0) * rows + r0) * tile_cols;
-        // The first two tiles of a panel fetch the next one, half each, into the second-level cache.
-        const float* ahead = t < 2 && p + 1 < panel1 ? b.panel(p + 1) + k0 * tile_cols + t * depth * 16 : panel;
+        // The first two tiles of a panel fetch the next one, half each, into the second-level cache; the others ask for what is there.
+        const float* half = t < 2 ? b.panel(p + 1 < panel1 ? p + 1 : then) + k0 * tile_cols + t * depth * 16 : panel;
         if (part + 1 == parts)
           for (std::size_t i = 0; i < height; ++i) epilogue.fetch(row0 + r0 + i, p * tile_cols);
-        const float* from = Kind == operand::transposed ? source + t * depth * by_depth::step : source + r0 * stride;
-        tiles<Dot, walk>[height - 1](from, stride, panel, depth, sums, part != 0, ahead);
+        const float* from = Kind == operand::transposed ? source + t * depth * by_depth<Dot::passes>::step : source + r0 * stride;
+        const auto run = [&]<class Ahead, std::size_t Least>(std::type_identity<Ahead>, std::integral_constant<std::size_t, Least>) {
+          tiles<Dot, walk, Ahead, Least>[height - Least](from, stride, panel, depth, sums, part != 0, Ahead(half, depth, tiling.count == 1));
+        };
+        if constexpr (Kind == operand::transposed) run(std::type_identity<one_after_another>{}, std::integral_constant<std::size_t, 1>{});
+        else if (tiling.count <= 2) run(std::type_identity<four_strands>{}, std::integral_constant<std::size_t, 1>{});
+        else run(std::type_identity<one_after_another>{}, std::integral_constant<std::size_t, least_of_three>{});
         if (part + 1 == parts) finish(epilogue, sums, row0 + r0, height, p * tile_cols, b.n);
       }
     }
@@ -254,15 +305,16 @@ struct grid {
 template <class Dot, operand Kind, executor E, class Epilogue>
 void product(const E& run, matrix<const float> a, std::size_t m, packed b, const Epilogue& epilogue) noexcept {
   if (m == 0 || b.n == 0) return;
-  const std::size_t limit = depth_limit(Kind, b.n);
+  const std::size_t limit = depth_limit(Kind, b.n, Dot::passes);
   const std::size_t panels = b.panels(), width = std::max<std::size_t>(1, run.width());
   std::size_t most_rows = Kind == operand::in_place ? std::max(tile_rows, block_floats / std::min(b.k, limit)) : copied_rows;
   if (b.k > limit) most_rows = std::min(most_rows, waiting_floats / (4 * tile_cols));
   const auto [down, across] = cut(m, b, width, most_rows, b.k > limit);
-  const auto piece = [&, d = down, c = across](std::size_t i) {
+  const auto piece = [&, width, d = down, c = across](std::size_t i) {
     const std::size_t r = i / c, j = i % c;
     const std::size_t row0 = m * r / d, row1 = m * (r + 1) / d;
-    block<Dot, Kind>(a, b, epilogue, row0, row1 - row0, panels * j / c, panels * (j + 1) / c);
+    // Threads claim blocks in turn: the one after these is likely to be this thread's.
+    block<Dot, Kind>(a, b, epilogue, row0, row1 - row0, panels * j / c, panels * (j + 1) / c, panels * ((i + width) % c) / c);
   };
   run.parallel_for(down * across, piece);
 }
@@ -270,10 +322,11 @@ void product(const E& run, matrix<const float> a, std::size_t m, packed b, const
 /// Whether the rows of a tile would all fall into one set of the first-level cache: measured 0.78 of the peak in place, 0.99 copied.
 [[nodiscard]] constexpr bool rows_collide(std::size_t stride) noexcept { return stride % 1024 == 0; }
 
-/// The product of rows in place, or copied where they collide.
+/// The product of rows in place, or copied where they collide or each pass takes a part of them.
 template <class Dot, executor E, class Epilogue>
 void row_product(const E& run, matrix<const float> a, packed b, const Epilogue& epilogue) noexcept {
-  if (rows_collide(a.stride) && a.rows > 8) product<Dot, operand::copied>(run, a, a.rows, b, epilogue);
+  if constexpr (Dot::passes > 1) product<Dot, operand::copied>(run, a, a.rows, b, epilogue);
+  else if (rows_collide(a.stride) && a.rows > 8) product<Dot, operand::copied>(run, a, a.rows, b, epilogue);
   else product<Dot, operand::in_place>(run, a, a.rows, b, epilogue);
 }
 

@@ -102,10 +102,11 @@ inline void store(bf16* p, simd x, first n) noexcept {
 /// How a register tile multiplies pairs of bf16: s + a1 b1, then + a0 b0, each rounded once to f32 (a product of two bf16 is
 /// exact in f32, so it is all one whether it is fused).
 ///
-/// AVX512_BF16 has it as one instruction, whose sums and products below 2^-126 are zero; elsewhere the odd halves take one pass over
-/// the tile and the even ones another, with fused multiply-adds in f32. All sums from 2^-126 up have the same bits.
+/// AVX512_BF16 has it as one instruction, whose sums and products below 2^-126 are zero; elsewhere, and where that instruction is
+/// slow (BERT_BF16_DOT), the odd halves take one pass over the tile and the even ones another, with fused multiply-adds in f32. All
+/// sums from 2^-126 up have the same bits.
 struct bf16_pairs {
-#if defined(__AVX512BF16__)
+#if BERT_BF16_DOT
   static constexpr std::size_t passes = 1;
   template <std::size_t>
   [[nodiscard]] static simd part(simd x) noexcept {

@@ -17,7 +17,8 @@ namespace bert::inline BERT_ISA::precision {
 
 /// y = epilogue(bf16(x) bf16(W)^T), sums in f32, each input rounded to the nearest bf16 once
 ///
-/// Half the memory of f32. Fast on processors with AVX512_BF16; on others a little slower than f32, with the same bits.
+/// Half the memory of f32. Twice as fast on processors whose AVX512_BF16 is (AMD's); on others, which widen to f32 (BERT_BF16_DOT in
+/// core/isa.hpp), as fast for a sentence or two, where weights come from memory, and a tenth slower for batches. The same bits.
 struct bf16 {
   using weight = kernels::packed_bf16;
   using element = bert::bf16;

@@ -22,13 +22,15 @@ enum class level : std::uint8_t {
   v2,      ///< x86-64-v2: SSE4.2
   v3,      ///< x86-64-v3: AVX2 and FMA
   v4,      ///< x86-64-v4: AVX-512
-  v4_bf16  ///< x86-64-v4 with AVX512_BF16 and AVX512_VNNI
+  v4_vnni, ///< x86-64-v4 with AVX512_VNNI
+  v4_bf16  ///< x86-64-v4 with AVX512_VNNI and AVX512_BF16
 };
 
 /// "x86-64-v3" and the like.
 [[nodiscard]] std::string_view name_of(level l) noexcept;
 
-/// The levels that this library was compiled for and this processor can run, the fastest last. Found out once.
+/// The levels that this library was compiled for and this processor can run, the fastest last: on Intel's processors
+/// v4_vnni, whose products of bf16 widen to f32, twice as fast there as the instruction. Found out once.
 [[nodiscard]] std::span<const level> levels();
 
 /// In what numbers an encoder computes; a library holds those that it was compiled with.
