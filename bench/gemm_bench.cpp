@@ -14,6 +14,7 @@
 #include "bert/kernels/gemm_int8.hpp"
 #include "bert/kernels/gradient_bf16.hpp"
 #include "peak.hpp"
+#include "peak_row.hpp"
 
 namespace {
 
@@ -167,19 +168,6 @@ void packing(benchmark::State& state, const shape& s, std::size_t width) {
   state.counters["GB/s"] = 8e-9 * static_cast<double>(s.n * s.k) / watch.median();
 }
 
-void peaks(benchmark::State& state, std::size_t width) {
-  const execution::threads run{width};
-  double flops = 0, of_bf16 = 0, of_int8 = 0, bytes = 0;
-  for (auto _ : state) {
-    flops = bench::peak_flops(run), of_bf16 = bench::peak_bf16_flops(run), of_int8 = bench::peak_int8_ops(run);
-    bytes = bench::peak_bytes(run);
-  }
-  state.counters["GFLOP/s"] = flops * 1e-9;
-  state.counters["bf16"] = of_bf16 * 1e-9;
-  state.counters["int8"] = of_int8 * 1e-9;
-  state.counters["GB/s"] = bytes * 1e-9;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -189,7 +177,6 @@ int main(int argc, char** argv) {
     const auto add = [&](const std::string& name, auto body, auto... arguments) {
       RegisterBenchmark((name + suffix).c_str(), body, arguments..., width)->UseRealTime()->Unit(benchmark::kMicrosecond)->MinTime(0.2);
     };
-    RegisterBenchmark(("peak" + suffix).c_str(), peaks, width)->Iterations(3)->UseRealTime();
     for (const auto& s : shapes) add(std::string("forward/") + s.name, forward, s);
     for (const auto& s : shapes) add(std::string("forward_bf16/") + s.name, forward_bf16, s);
     for (const auto& s : shapes)

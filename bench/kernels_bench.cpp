@@ -1,4 +1,4 @@
-// The kernels around the products, by the descriptions that also give their tests.
+// The kernels around the products, by the descriptions that also give their tests, and what the machine can do.
 //   kernels_bench --benchmark_filter=attention
 // Arithmetic-bound kernels report GFLOP/s and the share of the multiply-add peak, the others GB/s and, beyond the caches, the
 // share of the read bandwidth, both measured in this process with as many threads. "share" is of the median call, "best" of the
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "peak.hpp"
+#include "peak_row.hpp"
 #include "support/kernels/attention_kernel.hpp"
 #include "support/kernels/parameter_kernels.hpp"
 #include "support/kernels/row_kernels.hpp"
@@ -45,6 +46,13 @@ double bytes_of(const K& k, bool back) {
   return 0;
 }
 
+void register_row(const std::string& name, const char* pass, std::size_t width, const std::function<void(benchmark::State&)>& row) {
+  benchmark::RegisterBenchmark((name + pass + "/threads:" + std::to_string(width)).c_str(), row)
+      ->Unit(benchmark::kMicrosecond)
+      ->UseRealTime()
+      ->MinTime(0.2);
+}
+
 /// Rows for the passes of one kernel whose cost it knows, with one and with two threads.
 template <kernel_description K>
 void add(const std::string& name, const K& kernel) {
@@ -65,11 +73,21 @@ void add(const std::string& name, const K& kernel) {
           measure(state, width, flops, bytes, [&](const auto& run) { k.backward(run, in, d_out, d_in); });
         }
       };
-      benchmark::RegisterBenchmark((name + (back ? "/backward" : "") + "/threads:" + std::to_string(width)).c_str(), row)
-          ->Unit(benchmark::kMicrosecond)
-          ->UseRealTime()
-          ->MinTime(0.2);
+      register_row(name, back ? "/backward" : "", width, row);
     }
+}
+
+/// Steps of AdamW in place: the description's forward pass copies the moments first.
+void add_adamw(const std::string& name, std::size_t count) {
+  for (const std::size_t width : {1u, 2u}) {
+    const auto row = [=](benchmark::State& state) {
+      const std::vector<float> gradient(count, 0.01f);
+      std::vector<float> m(count, 0.0f), v(count, 0.0f), p(count, 1.0f);
+      measure(state, width, 0, 28.0 * static_cast<double>(count),  // reads gradient, m, v, p; writes m, v, p
+              [&](const auto& run) { kernels::adamw(run, {}, gradient, m, v, p); });
+    };
+    register_row(name, "", width, row);
+  }
 }
 
 std::vector<std::size_t> lengths(std::size_t count, std::size_t tokens) { return std::vector<std::size_t>(count, tokens); }
@@ -102,7 +120,7 @@ const bool registered = [] {
   add("cross_entropy/154x30522", cross_entropy_kernel{{154, 30522}});
   add("cross_entropy/614x8192", cross_entropy_kernel{{614, 8192}});
   add("embedding/8x128", embedding_kernel{lengths(8, 128), 768, 30522});
-  add("adamw/23M", adamw_kernel{std::size_t{23} << 20});
+  add_adamw("adamw/23M", std::size_t{23} << 20);
   return true;
 }();
 

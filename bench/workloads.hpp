@@ -11,6 +11,7 @@
 #include "bert/model/presets.hpp"
 #include "bert/tensor/token_batch.hpp"
 #include "peak.hpp"
+#include "peak_row.hpp"
 
 namespace bench {
 

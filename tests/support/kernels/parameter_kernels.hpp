@@ -77,8 +77,6 @@ struct adamw_kernel {
   [[nodiscard]] std::string label() const { return cat(count); }
   [[nodiscard]] sizes inputs() const { return {count, count, count, count}; }
   [[nodiscard]] sizes outputs() const { return {count, count, count}; }
-  /// Reads gradient, m, v, p; writes m, v, p.
-  [[nodiscard]] double bytes() const { return 28.0 * static_cast<double>(count); }
 
   template <class T>
   static void start(const arrays<T>& in, arrays<T>& out) {
