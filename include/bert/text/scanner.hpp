@@ -3,40 +3,22 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/text/ascii.hpp"
 #include "bert/text/fold.hpp"
+#include "bert/text/gathered.hpp"
 #include "bert/text/utf8.hpp"
 #include "bert/text/wordpiece.hpp"
 
 namespace bert::inline BERT_ISA::text {
-
-/// Where the bytes of a normalised word came from, in bytes of the input: byte i of the word from [first[i], last[i]).
-struct origins {
-  const std::uint32_t* first;
-  const std::uint32_t* last;
-};
-
-/// One word of the input and its pieces; lives during the call that passes it.
-struct scanned_word {
-  const token_id* ids;     ///< its pieces, or [UNK] alone
-  std::size_t count;
-  const char* begin;       ///< where the word begins in the input
-  const char* text;        ///< the word normalised; cut off after `max_characters`
-  std::size_t bytes;       ///< length of `text`
-  std::size_t characters;  ///< of the whole word, normalised
-  const origins* map;      ///< relative to `begin`; null if every byte of the word is the byte of the input
-};
 
 /// Splits text into words and words into pieces. Immutable; any number of threads may scan at once.
 ///
@@ -44,8 +26,7 @@ struct scanned_word {
 template <class Reference>
 class scanner {
  public:
-  /// Words of more characters than this become [UNK] whatever the options say: they live in a buffer on the stack.
-  static constexpr std::size_t most_characters = 1000;
+  static constexpr std::size_t most_characters = most_word_characters;
 
   scanner(const vocabulary& v, const normal_form& form, token_id unknown, std::size_t max_characters)
       : folding_(form), whole_(v), pieces_(v, max_characters), unknown_(unknown), max_characters_(max_characters), single_(0x10000, unknown) {
@@ -158,36 +139,6 @@ class scanner {
     if (count != 0) sink(scanned_word{ids, count, source, word, bytes, characters, map});
     else sink(scanned_word{&unknown_, 1, source, word, bytes, characters, map});
   }
-
-  // The word that is being put together.
-  template <bool Tracks>
-  struct gathered {
-    char text[4 * most_characters + 4 * word_table::longest];
-    std::uint32_t first[Tracks ? 4 * most_characters + 64 : 1], last[Tracks ? 4 * most_characters + 64 : 1];
-    std::size_t bytes = 0, characters = 0;
-    const char* begin = nullptr;
-    std::uint32_t end = 0;  // of the last character, when there are too many to keep
-
-    void add(char32_t code, const char* from, const char* to, std::size_t most) noexcept {
-      if (characters == 0) begin = from;
-      if (++characters > most) {
-        if constexpr (Tracks) end = static_cast<std::uint32_t>(to - begin);
-        return;
-      }
-      const unsigned n = utf8::encode(code, text + bytes);
-      note(n, from, to);
-      bytes += n;
-    }
-    void note(unsigned n, const char* from, const char* to) noexcept {
-      if constexpr (Tracks) {
-        for (unsigned i = 0; i < n; ++i) {
-          first[bytes + i] = static_cast<std::uint32_t>(from - begin);
-          last[bytes + i] = static_cast<std::uint32_t>(to - begin);
-        }
-        end = static_cast<std::uint32_t>(to - begin);
-      }
-    }
-  };
 
   template <bool Tracks, class Sink>
   void flush(gathered<Tracks>& word, Sink& sink) const {
@@ -371,40 +322,12 @@ class scanner {
     }
   }
 
-  struct mark {
-    char32_t code;
-    unsigned value;  // its combining class, below 256
-    bool tail, stays;
-  };
-  // A run of marks and where each that is no tail stood; a thread keeps them, so that scanning allocates only while they grow.
-  struct mark_run {
-    std::vector<mark> marks, sorted;
-    std::vector<std::pair<const char*, const char*>> places;
-  };
-  static mark_run& empty_run() {
-    static thread_local mark_run mine;
-    mine.marks.clear();
-    mine.places.clear();
-    return mine;
-  }
-
-  // By class, equals as they were; linear, as a run may be a megabyte.
-  static void sort_by_class(mark_run& run) {
-    auto &marks = run.marks, &sorted = run.sorted;
-    std::array<std::size_t, 257> place{};
-    for (const mark& m : marks) ++place[m.value + 1];
-    for (std::size_t i = 1; i < place.size(); ++i) place[i] += place[i - 1];
-    sorted.resize(marks.size());
-    for (const mark& m : marks) sorted[place[m.value]++] = m;
-    marks.swap(sorted);
-  }
-
   // The marks from `run` to the next starter, some of which stay, in canonical order (by class, then as written). As the
   // reference aligns them: the k-th mark of the sorted run that is no tail of a decomposition takes the k-th character's
   // place in the input, a tail the place before it.
   template <bool Tracks, class Sink>
   [[gnu::noinline]] const char* reordered(const char* end, const char*& run, gathered<Tracks>& word, Sink& sink) const {
-    mark_run& found = empty_run();
+    mark_run& found = mark_run::empty();
     auto &marks = found.marks;
     auto &places = found.places;
     const char* p = run;
@@ -435,7 +358,7 @@ class scanner {
                          unicode::kind_of<Reference>(parts[i]) != kind::mark});
       p = next;
     }
-    sort_by_class(found);
+    found.sort_by_class();
     std::size_t taken = 0;
     for (const mark& m : marks) {
       if (!m.tail) ++taken;
