@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "bert/model/session.hpp"
+#include "peak_row.hpp"
 #include "workloads.hpp"
 
 namespace {
@@ -45,6 +46,7 @@ void encode_ragged(benchmark::State& state, std::size_t width) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  bench::add_peaks();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   using namespace bert::arch;

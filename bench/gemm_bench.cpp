@@ -172,6 +172,7 @@ void packing(benchmark::State& state, const shape& s, std::size_t width) {
 
 int main(int argc, char** argv) {
   using benchmark::RegisterBenchmark;
+  bench::add_peaks();
   for (const std::size_t width : {2u, 1u}) {
     const std::string suffix = "/threads:" + std::to_string(width);
     const auto add = [&](const std::string& name, auto body, auto... arguments) {

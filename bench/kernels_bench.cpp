@@ -100,6 +100,7 @@ std::vector<std::size_t> ragged() {
 }
 
 const bool registered = [] {
+  bench::add_peaks();
   add("attention/base_1x128", attention_kernel<64>{lengths(1, 128), 12});
   add("attention/base_8x128", attention_kernel<64>{lengths(8, 128), 12});
   add("attention/base_4x512", attention_kernel<64>{lengths(4, 512), 12});

@@ -10,8 +10,8 @@
 
 namespace bench {
 
-/// peak/threads:N: multiply-adds a second in f32, bf16 and int8, and bytes read from memory.
-inline const bool peak_rows = [] {
+/// Registers peak/threads:N: multiply-adds a second in f32, bf16 and int8, and bytes read from memory.
+inline void add_peaks() {
   for (const std::size_t width : {1u, 2u}) {
     const auto row = [width](benchmark::State& state) {
       const threads run{width};
@@ -24,7 +24,6 @@ inline const bool peak_rows = [] {
     };
     benchmark::RegisterBenchmark(("peak/threads:" + std::to_string(width)).c_str(), row)->Iterations(3)->UseRealTime();
   }
-  return true;
-}();
+}
 
 }  // namespace bench

@@ -10,6 +10,7 @@
 #include "bert/objectives/masked_lm.hpp"
 #include "bert/objectives/next_sentence.hpp"
 #include "bert/training/trainer.hpp"
+#include "peak_row.hpp"
 #include "workloads.hpp"
 
 namespace {
@@ -60,6 +61,7 @@ void train(benchmark::State& state, std::size_t sequences, std::size_t tokens, s
 }  // namespace
 
 int main(int argc, char** argv) {
+  bench::add_peaks();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   bench::add("tiny", 64, 128, train<bert::arch::tiny>);

@@ -11,7 +11,6 @@
 #include "bert/model/presets.hpp"
 #include "bert/tensor/token_batch.hpp"
 #include "peak.hpp"
-#include "peak_row.hpp"
 
 namespace bench {
 

@@ -1,13 +1,13 @@
-// The name of the instruction set that a translation unit is compiled for: it is part of every symbol of the library.
+// The name of the instruction set that a translation unit is compiled for, part of every symbol of the library, and how it multiplies bf16.
 // Layer: core. Test: tests/link/isa
 #pragma once
 
 // Whether products of bf16 take AVX512_BF16's instruction, 0 or 1. AMD's processors do as many of it a cycle as of f32's, which is
 // twice the work; Intel's do a quarter as many (0.72 and 0.18 ns, Emerald Rapids), half the work, and widen to f32 instead, with the
-// same bits. -march=native and -march=… of an Intel processor are known by what no AMD processor with AVX-512 BF16 lacks or has;
-// other combinations of flags say it by this macro.
+// same bits. Found out from what -march=native and -march=PROCESSOR define: g++ names Cooper Lake, clang calls all of Intel's corei7,
+// and later ones have FP16 without AMD's SSE4A. With -march=x86-64-v4 -mavx512bf16 it is 1: define it as 0 for Intel's.
 #if !defined(BERT_BF16_DOT)
-#if !defined(__AVX512BF16__) || defined(__cooperlake__) || (defined(__AVX512FP16__) && !defined(__SSE4A__))
+#if !defined(__AVX512BF16__) || defined(__cooperlake__) || defined(__corei7__) || (defined(__AVX512FP16__) && !defined(__SSE4A__))
 #define BERT_BF16_DOT 0
 #else
 #define BERT_BF16_DOT 1

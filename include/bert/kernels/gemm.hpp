@@ -34,8 +34,8 @@ inline constexpr std::size_t copied_row = 512;
 /// Copied rows lie 33 cache lines apart, so that a tile's 14 rows, or their 28 halves, fall into as many sets of the first-level cache.
 inline constexpr std::size_t copied_stride = copied_row + 16;
 
-/// Greatest depth of a part copied by depth, over all passes: 1,024 tokens at once, 256 KB. In halves, a copy would serve 16 panels only, as many as have
-/// room for their sums to wait, 4 % slower. For a product no wider than that, halves are 10 % faster.
+/// Greatest depth of a part copied by depth, over all passes: 1,024 tokens at once, 256 KB. In halves, a copy would serve 16 panels
+/// only, as many as have room for their sums to wait, 4 % slower. For a product no wider than that, halves are 10 % faster.
 inline constexpr std::size_t transposed_depth = 1024;
 
 /// Depth of a part read in place: a panel's 1,024 x 32 floats take 128 KB of the second-level cache.
@@ -78,27 +78,30 @@ struct by_depth {
   void next() noexcept { at += step; }
 };
 
-/// What a tile asks for while it runs: one of the two halves of the next panel, a cache line a step of depth.
+/// Tiles that share in fetching the next panel: a step of depth asks for one cache line of it, which on AVX-512 has two.
+inline constexpr std::size_t fetching_tiles = std::max<std::size_t>(1, tile_cols / 16);
+
+/// What a tile asks for while it runs: its share of the next panel, a cache line a step of depth.
 struct one_after_another {
   const float* at;
 
-  one_after_another(const float* half, std::size_t, bool) noexcept : at(half) {}
+  one_after_another(const float* share, std::size_t, bool) noexcept : at(share) {}
   [[gnu::always_inline]] void next(std::size_t) noexcept {
     prefetch(at);
     at += 16;
   }
 };
 
-/// The same in four strands: each reads a page of its own, where the processor itself reads on. For products of few rows, which wait
-/// for weights: 14 GB/s instead of 12 (16 tokens, a core of Emerald Rapids); others would wait for the address. A tile that is alone
-/// asks for both halves.
+/// The same in four strands: each reads a page of its own, where the processor itself reads on. For blocks of one tile or two, which
+/// wait for weights: 14 GB/s instead of 12 (16 tokens, a core of Emerald Rapids); others would wait for the address. A tile that is
+/// alone asks for the share of another, too; for one of two that is the same line again.
 struct four_strands {
   const float* at;
   std::size_t other;
   std::ptrdiff_t across, back;
 
-  four_strands(const float* half, std::size_t depth, bool alone) noexcept
-      : at(half), other(alone ? depth * 16 : 0), across(static_cast<std::ptrdiff_t>(depth * 4)), back(16 - 3 * across) {}
+  four_strands(const float* share, std::size_t depth, bool alone) noexcept
+      : at(share), other(alone && fetching_tiles > 1 ? depth * 16 : 0), across(static_cast<std::ptrdiff_t>(depth * 4)), back(16 - 3 * across) {}
   [[gnu::always_inline]] void next(std::size_t k) noexcept {
     prefetch(at);
     prefetch(at + other);
@@ -153,17 +156,21 @@ inline constexpr auto tiles = []<std::size_t... I>(std::index_sequence<I...>) {
   return std::array<tile_function<Ahead>, sizeof...(I)>{&tile<Dot, Walk, Ahead, std::make_index_sequence<Least + I>>::run...};
 }(std::make_index_sequence<tile_rows - Least + 1>{});
 
-/// The least height of a tile where rows take three or more.
-inline constexpr std::size_t least_of_three = (2 * tile_rows + 1) / 3;
-
 /// A block's rows cut into tiles of equal height, give or take a row: the first ones are the taller.
 struct tile_cut {
   std::size_t count, least, taller;
 
-  explicit tile_cut(std::size_t rows, std::size_t tallest = tile_rows) noexcept
+  constexpr explicit tile_cut(std::size_t rows, std::size_t tallest = tile_rows) noexcept
       : count((rows + tallest - 1) / tallest), least(rows / count), taller(rows % count) {}
-  [[nodiscard]] std::size_t height(std::size_t t) const noexcept { return least + (t < taller ? 1 : 0); }
+  [[nodiscard]] constexpr std::size_t height(std::size_t t) const noexcept { return least + (t < taller ? 1 : 0); }
 };
+
+/// The least height of a tile that has two or more beside it.
+inline constexpr std::size_t height_among_many = [] {
+  std::size_t least = tile_rows;
+  for (std::size_t rows = 2 * tile_rows + 1; rows <= 64 * tile_rows; ++rows) least = std::min(least, tile_cut(rows).least);
+  return least;
+}();
 
 /// Writes a register of A's elements, or the part of them that each pass takes, `distance` floats apart.
 template <class Dot>
@@ -228,7 +235,7 @@ enum class operand { in_place, copied, transposed };
                                    : copied_rows / tile_rows * by_depth<1>::step * transposed_depth;
 }
 
-/// Rows [row0, row0 + rows) and panels [panel0, panel1) of the product, after which panel `then` is likely to be read.
+/// Rows [row0, row0 + rows) and panels [panel0, panel1) of the product, after which panel `then` is likely to be read, if there is one.
 template <class Dot, operand Kind, class Epilogue>
 void block(matrix<const float> a, packed b, const Epilogue& epilogue, std::size_t row0, std::size_t rows, std::size_t panel0,
            std::size_t panel1, std::size_t then) noexcept {
@@ -253,20 +260,25 @@ void block(matrix<const float> a, packed b, const Epilogue& epilogue, std::size_
     }
     for (std::size_t p = panel0; p < panel1; ++p) {
       const float* panel = b.panel(p) + k0 * tile_cols;
+      const float* later = p + 1 < panel1            ? b.panel(p + 1) + k0 * tile_cols
+                           : part + 1 < parts        ? b.panel(panel0) + (k0 + depth) * tile_cols
+                           : then < b.panels()       ? b.panel(then)
+                                                     : nullptr;
       for (std::size_t t = 0, r0 = 0; t < tiling.count; r0 += tiling.height(t++)) {
         const std::size_t height = tiling.height(t);
         float* sums = parts == 1 ? waiting : waiting + ((p - panel0) * rows + r0) * tile_cols;
-        // The first two tiles of a panel fetch the next one, half each, into the second-level cache; the others ask for what is there.
-        const float* half = t < 2 ? b.panel(p + 1 < panel1 ? p + 1 : then) + k0 * tile_cols + t * depth * 16 : panel;
+        // The first tiles fetch what is read next into the second-level cache; the others ask for what is there.
+        const float* share = later != nullptr && t < fetching_tiles ? later + t * depth * 16 : panel;
         if (part + 1 == parts)
           for (std::size_t i = 0; i < height; ++i) epilogue.fetch(row0 + r0 + i, p * tile_cols);
         const float* from = Kind == operand::transposed ? source + t * depth * by_depth<Dot::passes>::step : source + r0 * stride;
-        const auto run = [&]<class Ahead, std::size_t Least>(std::type_identity<Ahead>, std::integral_constant<std::size_t, Least>) {
-          tiles<Dot, walk, Ahead, Least>[height - Least](from, stride, panel, depth, sums, part != 0, Ahead(half, depth, tiling.count == 1));
+        const auto with = [&]<class Ahead, std::size_t Least>(std::type_identity<Ahead>, std::integral_constant<std::size_t, Least>) {
+          const Ahead ahead(share, depth, later != nullptr && tiling.count == 1);
+          tiles<Dot, walk, Ahead, Least>[height - Least](from, stride, panel, depth, sums, part != 0, ahead);
         };
-        if constexpr (Kind == operand::transposed) run(std::type_identity<one_after_another>{}, std::integral_constant<std::size_t, 1>{});
-        else if (tiling.count <= 2) run(std::type_identity<four_strands>{}, std::integral_constant<std::size_t, 1>{});
-        else run(std::type_identity<one_after_another>{}, std::integral_constant<std::size_t, least_of_three>{});
+        if constexpr (Kind == operand::transposed) with(std::type_identity<one_after_another>{}, std::integral_constant<std::size_t, 1>{});
+        else if (tiling.count <= 2) with(std::type_identity<four_strands>{}, std::integral_constant<std::size_t, 1>{});
+        else with(std::type_identity<one_after_another>{}, std::integral_constant<std::size_t, height_among_many>{});
         if (part + 1 == parts) finish(epilogue, sums, row0 + r0, height, p * tile_cols, b.n);
       }
     }
@@ -313,8 +325,9 @@ void product(const E& run, matrix<const float> a, std::size_t m, packed b, const
   const auto piece = [&, width, d = down, c = across](std::size_t i) {
     const std::size_t r = i / c, j = i % c;
     const std::size_t row0 = m * r / d, row1 = m * (r + 1) / d;
-    // Threads claim blocks in turn: the one after these is likely to be this thread's.
-    block<Dot, Kind>(a, b, epilogue, row0, row1 - row0, panels * j / c, panels * (j + 1) / c, panels * ((i + width) % c) / c);
+    // Threads claim blocks in turn: the one after the others' is likely to be this thread's next.
+    const std::size_t then = i + width < d * c ? panels * ((i + width) % c) / c : panels;
+    block<Dot, Kind>(a, b, epilogue, row0, row1 - row0, panels * j / c, panels * (j + 1) / c, then);
   };
   run.parallel_for(down * across, piece);
 }

@@ -17,8 +17,9 @@ namespace bert::inline BERT_ISA::precision {
 
 /// y = epilogue(bf16(x) bf16(W)^T), sums in f32, each input rounded to the nearest bf16 once
 ///
-/// Half the memory of f32. Twice as fast on processors whose AVX512_BF16 is (AMD's); on others, which widen to f32 (BERT_BF16_DOT in
-/// core/isa.hpp), as fast for a sentence or two, where weights come from memory, and a tenth slower for batches. The same bits.
+/// Half the memory of f32. Twice as fast on processors that do as many of AVX512_BF16's instruction a cycle as of f32's (AMD). Others
+/// widen to f32 (BERT_BF16_DOT in core/isa.hpp): faster where weights come from memory, for a sentence, slower for batches, by a
+/// tenth with AVX-512. The same bits.
 struct bf16 {
   using weight = kernels::packed_bf16;
   using element = bert::bf16;

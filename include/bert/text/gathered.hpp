@@ -14,9 +14,6 @@
 
 namespace bert::inline BERT_ISA::text {
 
-/// Words of more characters than this become [UNK] whatever the options say: they live in a buffer on the stack.
-inline constexpr std::size_t most_word_characters = 1000;
-
 /// Where the bytes of a normalised word came from, in bytes of the input: byte i of the word from [first[i], last[i]).
 struct origins {
   const std::uint32_t* first;
@@ -33,6 +30,11 @@ struct scanned_word {
   std::size_t characters;  ///< of the whole word, normalised
   const origins* map;      ///< relative to `begin`; null if every byte of the word is the byte of the input
 };
+
+namespace detail {
+
+/// Words of more characters than this become [UNK] whatever the options say: they live in a buffer on the stack.
+inline constexpr std::size_t most_word_characters = 1000;
 
 /// The word that is being put together.
 template <bool Tracks>
@@ -70,13 +72,14 @@ struct mark {
   unsigned value;  // its combining class, below 256
   bool tail, stays;
 };
+
 /// A run of marks and where each that is no tail stood.
 struct mark_run {
   std::vector<mark> marks, sorted;
   std::vector<std::pair<const char*, const char*>> places;
 
-  /// An empty run, which the thread keeps, so that scanning allocates only while it grows.
-  static mark_run& empty() {
+  /// The thread's own, cleared: scanning allocates only while it grows. One scan a thread at a time.
+  [[nodiscard]] static mark_run& cleared() {
     static thread_local mark_run mine;
     mine.marks.clear();
     mine.places.clear();
@@ -94,4 +97,5 @@ struct mark_run {
   }
 };
 
+}  // namespace detail
 }  // namespace bert::text

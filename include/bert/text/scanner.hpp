@@ -26,7 +26,7 @@ namespace bert::inline BERT_ISA::text {
 template <class Reference>
 class scanner {
  public:
-  static constexpr std::size_t most_characters = most_word_characters;
+  static constexpr std::size_t most_characters = detail::most_word_characters;
 
   scanner(const vocabulary& v, const normal_form& form, token_id unknown, std::size_t max_characters)
       : folding_(form), whole_(v), pieces_(v, max_characters), unknown_(unknown), max_characters_(max_characters), single_(0x10000, unknown) {
@@ -141,11 +141,11 @@ class scanner {
   }
 
   template <bool Tracks, class Sink>
-  void flush(gathered<Tracks>& word, Sink& sink) const {
+  void flush(detail::gathered<Tracks>& word, Sink& sink) const {
     if (word.characters != 0) pass(word, sink);
   }
   template <bool Tracks, class Sink>
-  [[gnu::noinline]] void pass(gathered<Tracks>& word, Sink& sink) const {
+  [[gnu::noinline]] void pass(detail::gathered<Tracks>& word, Sink& sink) const {
     const origins map{word.first, word.last};
     const origins* const where = Tracks ? &map : nullptr;
     if (Tracks && word.characters > max_characters_ && word.bytes != 0) word.last[word.bytes - 1] = word.end;
@@ -167,7 +167,7 @@ class scanner {
   // Words of any characters, from `p` on; returns where plain ASCII goes on after a word. The text begins at `floor`.
   template <class Sink>
   [[gnu::noinline]] const char* any_words(const char* const floor, const char* p, const char* const end, Sink& sink) const {
-    gathered<Sink::tracks> word;
+    detail::gathered<Sink::tracks> word;
     const char* run = p;  // where the combining marks after the last starter begin
     while (p < end) {
       const auto [code, bytes] = utf8::decode(p, end);
@@ -260,7 +260,7 @@ class scanner {
 
   // A character that is a word.
   template <bool Tracks, class Sink>
-  void lone(gathered<Tracks>& word, char32_t code, const char* from, const char* to, Sink& sink) const {
+  void lone(detail::gathered<Tracks>& word, char32_t code, const char* from, const char* to, Sink& sink) const {
     word.add(code, from, to, max_characters_);
     flush(word, sink);
   }
@@ -268,7 +268,7 @@ class scanner {
   // Any letter, mark or punctuation mark, by its folded form; returns where to go on.
   template <bool Tracks, class Sink>
   [[gnu::noinline]] const char* hard(char32_t code, const char* floor, const char* p, const char* next, const char* end, const char*& run,
-                   gathered<Tracks>& word, Sink& sink) const {
+                   detail::gathered<Tracks>& word, Sink& sink) const {
     const unsigned bits = unicode::bits_of(code);
     if (folding_.reorders(code, bits)) {
       char32_t parts[4];
@@ -310,7 +310,7 @@ class scanner {
   }
 
   template <bool Tracks, class Sink>
-  void put(char32_t code, const char* from, const char* to, gathered<Tracks>& word, Sink& sink) const {
+  void put(char32_t code, const char* from, const char* to, detail::gathered<Tracks>& word, Sink& sink) const {
     const kind k = folding_.kind_of(code);
     if (k == kind::punctuation) {
       flush(word, sink);
@@ -326,8 +326,8 @@ class scanner {
   // reference aligns them: the k-th mark of the sorted run that is no tail of a decomposition takes the k-th character's
   // place in the input, a tail the place before it.
   template <bool Tracks, class Sink>
-  [[gnu::noinline]] const char* reordered(const char* end, const char*& run, gathered<Tracks>& word, Sink& sink) const {
-    mark_run& found = mark_run::empty();
+  [[gnu::noinline]] const char* reordered(const char* end, const char*& run, detail::gathered<Tracks>& word, Sink& sink) const {
+    detail::mark_run& found = detail::mark_run::cleared();
     auto &marks = found.marks;
     auto &places = found.places;
     const char* p = run;
@@ -360,7 +360,7 @@ class scanner {
     }
     found.sort_by_class();
     std::size_t taken = 0;
-    for (const mark& m : marks) {
+    for (const detail::mark& m : marks) {
       if (!m.tail) ++taken;
       const char* from = taken == 0 ? before_first : places[taken - 1].first;
       const char* to = taken == 0 ? before_last : places[taken - 1].second;

@@ -29,8 +29,8 @@ enum class level : std::uint8_t {
 /// "x86-64-v3" and the like.
 [[nodiscard]] std::string_view name_of(level l) noexcept;
 
-/// The levels that this library was compiled for and this processor can run, the fastest last: on Intel's processors
-/// v4_vnni, whose products of bf16 widen to f32, twice as fast there as the instruction. Found out once.
+/// The levels that this library was compiled for and this processor can run, the fastest last. On Intel's processors
+/// v4_vnni comes after v4_bf16, if it is compiled in: products of bf16 that widen to f32 are faster there. Found out once.
 [[nodiscard]] std::span<const level> levels();
 
 /// In what numbers an encoder computes; a library holds those that it was compiled with.

@@ -11,7 +11,7 @@ namespace {
 struct pocket : bert::architecture_of<bert::dims{
                     .vocab = 200, .hidden = 96, .layers = 2, .heads = 3, .intermediate = 200, .positions = 64}> {};
 
-constexpr std::size_t tokens = 37, inputs = 203, outputs = 75;
+constexpr std::size_t tokens = 37, inputs = 1203, outputs = 75;
 
 std::vector<float> numbers(std::size_t count, std::uint64_t seed) {
   std::vector<float> out(count);

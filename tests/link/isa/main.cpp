@@ -1,6 +1,7 @@
 // One program of files for several levels of x86-64: each runs its own kernels, f32 agrees, and products in bf16 and int8 have the same
 // bits at every level.
-//   test_isa LEVEL      v2, v3, v4 or v4_bf16; the last three are compared with v2. Exit status 77: this processor does not run it.
+//   test_isa LEVEL      v2, v3, v4, v4_bf16 or v4_bf16_widened; all others are compared with v2. Exit status 77: this processor does
+//                       not run it.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -17,6 +18,7 @@ BERT_TEST_DECLARE(v2)
 BERT_TEST_DECLARE(v3)
 BERT_TEST_DECLARE(v4)
 BERT_TEST_DECLARE(v4_bf16)
+BERT_TEST_DECLARE(v4_bf16_widened)
 
 namespace {
 
@@ -58,7 +60,8 @@ int main(int argc, char** argv) {
   const level levels[]{{"v2", true, encode_v2, multiply_v2},
                        {"v3", v3, encode_v3, multiply_v3},
                        {"v4", v4, encode_v4, multiply_v4},
-                       {"v4_bf16", v4_bf16, encode_v4_bf16, multiply_v4_bf16}};
+                       {"v4_bf16", v4_bf16, encode_v4_bf16, multiply_v4_bf16},
+                       {"v4_bf16_widened", v4_bf16, encode_v4_bf16_widened, multiply_v4_bf16_widened}};
   const auto* wanted = std::ranges::find(levels, std::string_view(argc == 2 ? argv[1] : ""), &level::name);
   if (wanted == std::end(levels)) return 2;
   if (!wanted->here) return 77;

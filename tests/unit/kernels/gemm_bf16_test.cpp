@@ -64,18 +64,24 @@ TEST_CASE("a bf16 product has the bits of the plain loops for odd shapes and row
   }
 }
 
-TEST_CASE("rows of a bf16 product do not depend on the rows beside them") {
-  const std::size_t m = 61, n = 90, k = 300;
-  const operand<bf16> a(m, k, 1);
-  const operand<float> w(n, k, 2);
-  operand<float> all(m, n, 3), one(1, n, 4);
-  buffer<float> memory(packed_bf16_size(k, n));
-  const execution::threads run{2};
-  const auto b = pack_transposed_bf16(run, matrix<const float>(w.view), memory.data());
-  gemm(run, matrix<const bf16>(a.view), b, epilogue::store{all.view});
-  for (std::size_t i = 0; i < m; ++i) {
-    gemm(run, matrix<const bf16>(a.view).block(i, 1), b, epilogue::store{one.view});
-    CHECK(same_bits(one.view, matrix<const float>(all.view).block(i, 1)));
+TEST_CASE("rows of a bf16 product do not depend on the rows beside them, whatever the number of rows, tiles and threads") {
+  const std::size_t most = 60, n = 90;
+  for (const std::size_t k : {300u, 1301u}) {
+    const operand<bf16> a(most, k, 1, 4 + k % 2);
+    const operand<float> w(n, k, 2);
+    buffer<float> memory(packed_bf16_size(k, n));
+    const auto b = pack_transposed_bf16(execution::serial{}, matrix<const float>(w.view), memory.data());
+    operand<float> alone(most, n, 3);
+    for (std::size_t i = 0; i < most; ++i) gemm(execution::serial{}, matrix<const bf16>(a.view).block(i, 1), b, epilogue::store{alone.view.block(i, 1)});
+    for (const std::size_t threads : {1u, 2u})
+      for (std::size_t m = 1; m <= most; ++m) {
+        CAPTURE(k);
+        CAPTURE(m);
+        CAPTURE(threads);
+        operand<float> c(m, n, 4);
+        gemm(execution::threads{threads}, matrix<const bf16>(a.view).block(0, m), b, epilogue::store{c.view});
+        CHECK(same_bits(c.view, matrix<const float>(alone.view).block(0, m)));
+      }
   }
 }
 

@@ -166,7 +166,7 @@ TEST_CASE("a row's bits depend neither on the rows beside it nor on the number o
       const execution::threads run{threads};
       pack(run, b.view, same.data());
       CHECK(std::memcmp(same.data(), memory.data(), memory.size() * sizeof(float)) == 0);
-      for (std::size_t m = 1; m <= 120; m += m < 40 ? 1 : 20) {
+      for (std::size_t m = 1; m <= 120; m += m < 60 ? 1 : 20) {
         CAPTURE(m);
         CAPTURE(threads);
         operand c(m, n, 5);
