@@ -11,7 +11,7 @@ namespace {
 struct pocket : bert::architecture_of<bert::dims{
                     .vocab = 200, .hidden = 96, .layers = 2, .heads = 3, .intermediate = 200, .positions = 64}> {};
 
-constexpr std::size_t tokens = 37, inputs = 1203, outputs = 75;
+constexpr std::size_t tokens = 37, outputs = 75;
 
 std::vector<float> numbers(std::size_t count, std::uint64_t seed) {
   std::vector<float> out(count);
@@ -21,7 +21,7 @@ std::vector<float> numbers(std::size_t count, std::uint64_t seed) {
 }
 
 template <class Precision>
-void multiply(std::vector<float>& out) {
+void multiply(std::size_t inputs, std::vector<float>& out) {
   const bert::execution::serial run;
   const auto x = numbers(tokens * inputs, 1), w = numbers(outputs * inputs, 2), bias = numbers(outputs, 3);
   std::vector<float> y(tokens * outputs);
@@ -49,7 +49,9 @@ std::vector<float> BERT_TEST_ENCODE(std::span<const int> ids) {
 /// x W^T + bias in bf16, then the same in int8.
 std::vector<float> BERT_TEST_MULTIPLY() {
   std::vector<float> out;
-  multiply<bert::precision::bf16>(out);
-  multiply<bert::precision::int8>(out);
+  for (const std::size_t inputs : {203u, 1203u}) {  // in one part of the depth and in several
+    multiply<bert::precision::bf16>(inputs, out);
+    multiply<bert::precision::int8>(inputs, out);
+  }
   return out;
 }
