@@ -109,9 +109,8 @@ struct four_strands {
   }
 };
 
-template <class Ahead>
 using tile_function = void (*)(const float* a, std::size_t stride, const float* b, std::size_t depth, float* sums, bool resume,
-                               Ahead ahead) noexcept;
+                               const float* share, bool alone) noexcept;
 
 template <class Dot, class Walk, class Ahead, class Rows>
 struct tile;
@@ -135,11 +134,12 @@ struct tile<Dot, Walk, Ahead, std::index_sequence<I...>> {
   }
 
   static void run(const float* a, std::size_t stride, const float* b, std::size_t depth, float* sums, bool resume,
-                  Ahead ahead) noexcept {
+                  const float* share, bool alone) noexcept {
     sums_type acc;
     if (resume) ((acc[I][0] = load(sums + I * tile_cols), acc[I][1] = load(sums + I * tile_cols + lanes)), ...);
     else ((acc[I][0] = zero(), acc[I][1] = zero()), ...);
     Walk walk(a, stride);
+    Ahead ahead(share, depth, alone);
     for (std::size_t k = 0; k < depth; ++k, b += tile_cols) {
       ahead.next(k);
       pass<0>(walk, b, acc);
@@ -150,10 +150,12 @@ struct tile<Dot, Walk, Ahead, std::index_sequence<I...>> {
   }
 };
 
-/// The tile of each height from Least to tile_rows, so that no height computes rows that are not there.
+/// The tile of each height, that of `height` at `height - 1`, so that none computes rows that are not there; none below Least.
 template <class Dot, class Walk, class Ahead, std::size_t Least>
 inline constexpr auto tiles = []<std::size_t... I>(std::index_sequence<I...>) {
-  return std::array<tile_function<Ahead>, sizeof...(I)>{&tile<Dot, Walk, Ahead, std::make_index_sequence<Least + I>>::run...};
+  std::array<tile_function, tile_rows> all{};
+  ((all[Least - 1 + I] = &tile<Dot, Walk, Ahead, std::make_index_sequence<Least + I>>::run), ...);
+  return all;
 }(std::make_index_sequence<tile_rows - Least + 1>{});
 
 /// A block's rows cut into tiles of equal height, give or take a row: the first ones are the taller.
@@ -246,6 +248,11 @@ void block(matrix<const float> a, packed b, const Epilogue& epilogue, std::size_
   alignas(alignment) float waiting[waiting_floats];
   const std::size_t parts = (b.k + limit - 1) / limit;
   const tile_cut tiling(rows);
+  const auto& by_height = [&]() -> const std::array<tile_function, tile_rows>& {
+    if constexpr (Kind == operand::transposed) return tiles<Dot, walk, one_after_another, 1>;
+    else if (tiling.count <= 2) return tiles<Dot, walk, four_strands, 1>;
+    else return tiles<Dot, walk, one_after_another, height_among_many>;
+  }();
   for (std::size_t part = 0; part < parts; ++part) {
     const std::size_t k0 = b.k * part / parts, depth = b.k * (part + 1) / parts - k0;
     const float* source = copy;
@@ -272,13 +279,7 @@ void block(matrix<const float> a, packed b, const Epilogue& epilogue, std::size_
         if (part + 1 == parts)
           for (std::size_t i = 0; i < height; ++i) epilogue.fetch(row0 + r0 + i, p * tile_cols);
         const float* from = Kind == operand::transposed ? source + t * depth * by_depth<Dot::passes>::step : source + r0 * stride;
-        const auto with = [&]<class Ahead, std::size_t Least>(std::type_identity<Ahead>, std::integral_constant<std::size_t, Least>) {
-          const Ahead ahead(share, depth, later != nullptr && tiling.count == 1);
-          tiles<Dot, walk, Ahead, Least>[height - Least](from, stride, panel, depth, sums, part != 0, ahead);
-        };
-        if constexpr (Kind == operand::transposed) with(std::type_identity<one_after_another>{}, std::integral_constant<std::size_t, 1>{});
-        else if (tiling.count <= 2) with(std::type_identity<four_strands>{}, std::integral_constant<std::size_t, 1>{});
-        else with(std::type_identity<one_after_another>{}, std::integral_constant<std::size_t, height_among_many>{});
+        by_height[height - 1](from, stride, panel, depth, sums, part != 0, share, later != nullptr && tiling.count == 1);
         if (part + 1 == parts) finish(epilogue, sums, row0 + r0, height, p * tile_cols, b.n);
       }
     }
