@@ -56,15 +56,26 @@ inline double flops_once(const threads& run) {
   return 2.0 * static_cast<double>(lanes * chains * (steps / 4) * shares) / seconds;
 }
 
-/// sums += left * weights, `steps` times on each of 24 independent registers, as `multiply_adds`.
+/// sums += left * weights, `steps` times on each of 24 or 8 independent registers, as `multiply_adds`. A product of several
+/// instructions must differ from register to register and step to step, or a compiler would make it once: as in a tile, two
+/// registers of weights, from memory that it is told may have changed, meet four rows.
 inline std::int32_t byte_dots(std::size_t steps, const std::uint8_t* bytes) noexcept {
   using form = bert::kernels::byte_dot::best;
   constexpr std::size_t chains = bert::kernels::simd_registers >= 32 ? 24 : 8;
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
     typename form::sums x[chains] = {form::load(bytes + I)...};  // all different, or the compiler would keep one
-    const auto left = form::broadcast(bytes);
-    const auto weights = form::load(bytes + chains);
-    for (std::size_t s = 0; s < steps; ++s) ((x[I] = form::dot(x[I], left, weights)), ...);
+    if constexpr (form::zero_point != 0) {
+      const auto left = form::broadcast(bytes);
+      const auto weights = form::load(bytes + chains);
+      for (std::size_t s = 0; s < steps; ++s) ((x[I] = form::dot(x[I], left, weights)), ...);
+    } else {
+      const typename form::left left[chains] = {form::broadcast(bytes + I)...};
+      for (std::size_t s = 0; s < steps; ++s) {
+        asm volatile("" : "+r"(bytes));
+        const typename form::sums weights[2] = {form::load(bytes + chains), form::load(bytes + chains + 4 * form::columns)};
+        ((x[I] = form::dot(x[I], left[I / 2], weights[I % 2])), ...);
+      }
+    }
     std::array<std::int32_t, form::columns> lanes;
     std::int32_t total = 0;
     ((form::store(lanes.data(), x[I]), total ^= lanes[0]), ...);

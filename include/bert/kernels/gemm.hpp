@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <type_traits>
 #include <utility>
@@ -38,8 +39,9 @@ inline constexpr std::size_t copied_stride = copied_row + 16;
 /// only, as many as have room for their sums to wait, 4 % slower. For a product no wider than that, halves are 10 % faster.
 inline constexpr std::size_t transposed_depth = 1024;
 
-/// Depth of a part read in place: a panel's 1,024 x 32 floats take 128 KB of the second-level cache.
-inline constexpr std::size_t part_depth = 1024;
+/// Depth of a part read in place: a panel's 1,024 x 32 floats take 128 KB of the second-level cache. Those of AVX2 are half as wide:
+/// 512 x 16 take 32 KB, and more of them stay in the first-level cache: base 8 x 128 2 % faster, which AVX-512 is not.
+inline constexpr std::size_t part_depth = simd_registers == 32 ? 1024 : 512;
 
 /// Floats of A in a block, which stay in the second-level cache while the panels of B stream past: 384 KB of the 1 MB or more that
 /// processors with AVX-512 have, 192 KB elsewhere. With 512 KB of cache, 384 were 2 to 3 % slower than 192.
@@ -78,30 +80,36 @@ struct by_depth {
   void next() noexcept { at += step; }
 };
 
-/// Tiles that share in fetching the next panel: a step of depth asks for one cache line of it, which on AVX-512 has two.
-inline constexpr std::size_t fetching_tiles = std::max<std::size_t>(1, tile_cols / 16);
+/// How many of the tiles that a panel serves share in fetching the next one, a power of two. Where one or two do it, a cache line a
+/// step, their own loads wait behind the requests: 1 x 128 tokens took 77 ms so, and 72 with eight, a line every fourth step. One
+/// tile or two, without others to share with, wait for memory in any case.
+[[nodiscard]] constexpr std::size_t fetching_tiles(std::size_t tiles) noexcept {
+  return std::bit_floor(std::min<std::size_t>(tiles, tiles <= 2 ? std::max<std::size_t>(1, tile_cols / 16) : 8));
+}
 
-/// What a tile asks for while it runs: its share of the next panel, a cache line a step of depth.
+/// What a tile asks for while it runs: its share of the next panel, `apart` floats further on every step of depth. The same line
+/// again costs nothing.
 struct one_after_another {
   const float* at;
+  std::size_t apart;
 
-  one_after_another(const float* share, std::size_t, bool) noexcept : at(share) {}
+  one_after_another(const float* share, std::size_t, std::size_t distance) noexcept : at(share), apart(distance) {}
   [[gnu::always_inline]] void next(std::size_t) noexcept {
     prefetch(at);
-    at += 16;
+    at += apart;
   }
 };
 
-/// The same in four strands: each reads a page of its own, where the processor itself reads on. For blocks of one tile or two, which
+/// A line a step in four strands: each reads a page of its own, where the processor itself reads on. For blocks of one tile or two, which
 /// wait for weights: 14 GB/s instead of 12 (16 tokens, a core of Emerald Rapids); others would wait for the address. A tile that is
-/// alone asks for the share of another, too; for one of two that is the same line again.
+/// alone, with two lines a step to ask for, asks for the share of another, too; for one of two that is the same line again.
 struct four_strands {
   const float* at;
   std::size_t other;
   std::ptrdiff_t across, back;
 
-  four_strands(const float* share, std::size_t depth, bool alone) noexcept
-      : at(share), other(alone && fetching_tiles > 1 ? depth * 16 : 0), across(static_cast<std::ptrdiff_t>(depth * 4)), back(16 - 3 * across) {}
+  four_strands(const float* share, std::size_t depth, std::size_t distance) noexcept
+      : at(share), other(distance > 16 ? depth * 16 : 0), across(static_cast<std::ptrdiff_t>(depth * 4)), back(16 - 3 * across) {}
   [[gnu::always_inline]] void next(std::size_t k) noexcept {
     prefetch(at);
     prefetch(at + other);
@@ -110,7 +118,7 @@ struct four_strands {
 };
 
 using tile_function = void (*)(const float* a, std::size_t stride, const float* b, std::size_t depth, float* sums, bool resume,
-                               const float* share, bool alone) noexcept;
+                               const float* share, std::size_t apart) noexcept;
 
 template <class Dot, class Walk, class Ahead, class Rows>
 struct tile;
@@ -134,12 +142,12 @@ struct tile<Dot, Walk, Ahead, std::index_sequence<I...>> {
   }
 
   static void run(const float* a, std::size_t stride, const float* b, std::size_t depth, float* sums, bool resume,
-                  const float* share, bool alone) noexcept {
+                  const float* share, std::size_t apart) noexcept {
     sums_type acc;
     if (resume) ((acc[I][0] = load(sums + I * tile_cols), acc[I][1] = load(sums + I * tile_cols + lanes)), ...);
     else ((acc[I][0] = zero(), acc[I][1] = zero()), ...);
     Walk walk(a, stride);
-    Ahead ahead(share, depth, alone);
+    Ahead ahead(share, depth, apart);
     for (std::size_t k = 0; k < depth; ++k, b += tile_cols) {
       ahead.next(k);
       pass<0>(walk, b, acc);
@@ -248,6 +256,7 @@ void block(matrix<const float> a, packed b, const Epilogue& epilogue, std::size_
   alignas(alignment) float waiting[waiting_floats];
   const std::size_t parts = (b.k + limit - 1) / limit;
   const tile_cut tiling(rows);
+  const std::size_t fetching = fetching_tiles(tiling.count), apart = tile_cols / fetching;
   const auto& by_height = [&]() -> const std::array<tile_function, tile_rows>& {
     if constexpr (Kind == operand::transposed) return tiles<Dot, walk, one_after_another, 1>;
     else if (tiling.count <= 2) return tiles<Dot, walk, four_strands, 1>;
@@ -275,11 +284,12 @@ void block(matrix<const float> a, packed b, const Epilogue& epilogue, std::size_
         const std::size_t height = tiling.height(t);
         float* sums = parts == 1 ? waiting : waiting + ((p - panel0) * rows + r0) * tile_cols;
         // The first tiles fetch what is read next into the second-level cache; the others ask for what is there.
-        const float* share = later != nullptr && t < fetching_tiles ? later + t * depth * 16 : panel;
+        const bool fetches = later != nullptr && t < fetching;
+        const float* share = fetches ? later + t * depth * apart : panel;
         if (part + 1 == parts)
           for (std::size_t i = 0; i < height; ++i) epilogue.fetch(row0 + r0 + i, p * tile_cols);
         const float* from = Kind == operand::transposed ? source + t * depth * by_depth<Dot::passes>::step : source + r0 * stride;
-        by_height[height - 1](from, stride, panel, depth, sums, part != 0, share, later != nullptr && tiling.count == 1);
+        by_height[height - 1](from, stride, panel, depth, sums, part != 0, share, apart);
         if (part + 1 == parts) finish(epilogue, sums, row0 + r0, height, p * tile_cols, b.n);
       }
     }
@@ -314,6 +324,12 @@ struct grid {
   return best;
 }
 
+/// The first panel of the block that a thread is likely to claim after block i of `down` x `across`, or `panels`: threads claim them
+/// in turn.
+[[nodiscard]] constexpr std::size_t next_panel(std::size_t i, std::size_t width, std::size_t down, std::size_t across, std::size_t panels) noexcept {
+  return i + width < down * across ? panels * ((i + width) % across) / across : panels;
+}
+
 /// Cuts [M, N] into blocks of equal work and runs them.
 template <class Dot, operand Kind, executor E, class Epilogue>
 void product(const E& run, matrix<const float> a, std::size_t m, packed b, const Epilogue& epilogue) noexcept {
@@ -326,9 +342,7 @@ void product(const E& run, matrix<const float> a, std::size_t m, packed b, const
   const auto piece = [&, width, d = down, c = across](std::size_t i) {
     const std::size_t r = i / c, j = i % c;
     const std::size_t row0 = m * r / d, row1 = m * (r + 1) / d;
-    // Threads claim blocks in turn: the one after the others' is likely to be this thread's next.
-    const std::size_t then = i + width < d * c ? panels * ((i + width) % c) / c : panels;
-    block<Dot, Kind>(a, b, epilogue, row0, row1 - row0, panels * j / c, panels * (j + 1) / c, then);
+    block<Dot, Kind>(a, b, epilogue, row0, row1 - row0, panels * j / c, panels * (j + 1) / c, next_panel(i, width, d, c, panels));
   };
   run.parallel_for(down * across, piece);
 }

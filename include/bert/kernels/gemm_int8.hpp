@@ -36,7 +36,8 @@ struct word_rows {
   void next() noexcept { p0 += 4, p1 += 4, p2 += 4, p3 += 4, p4 += 4; }
 };
 
-/// A tile's left operand, panel and sums; `ahead` and `ahead2` are how many bytes beyond the panel's own to ask for.
+/// A tile's left operand, panel and sums; its share of what is read next, of which each step asks for the line `apart` bytes further
+/// on, and for that `second` bytes from there.
 struct byte_tile_task {
   const std::uint8_t* a;
   std::size_t stride;
@@ -44,7 +45,8 @@ struct byte_tile_task {
   std::size_t words;
   const std::int32_t* start;
   std::int32_t* sums;
-  std::size_t ahead, ahead2;
+  const std::int8_t* share;
+  std::size_t apart, second;
 };
 
 template <class Form, class Rows>
@@ -63,10 +65,11 @@ struct byte_tile<Form, std::index_sequence<I...>> {
       ((acc[I][0] = Form::load(start), acc[I][1] = Form::load(start + Form::columns)), ...);
       word_rows walk(task.a, task.stride);
       const std::int8_t* b = task.panel + 4 * c;
-      const std::size_t ahead = task.ahead, ahead2 = task.ahead2;
-      for (std::size_t k = task.words; k != 0; --k, b += 4 * byte_panel) {
-        prefetch(b + ahead);
-        prefetch(b + ahead2);
+      const std::int8_t* share = task.share;
+      const std::size_t apart = task.apart, second = task.second;
+      for (std::size_t k = task.words; k != 0; --k, b += 4 * byte_panel, share += apart) {
+        prefetch(share);
+        prefetch(share + second);
         const reg b0 = Form::load(b), b1 = Form::load(b + 4 * Form::columns);
         const auto row = [b0, b1](const std::uint8_t* word, reg(&s)[2]) {
           const auto x = Form::broadcast(word);
@@ -116,22 +119,20 @@ inline constexpr std::size_t row_block = std::size_t{640} << 10;
   return width * ((std::max({(m + most - 1) / most, wanted, std::size_t{1}}) + width - 1) / width);
 }
 
-/// Rows [row0, row0 + rows) and panels [panel0, panel1) of the product.
+/// Rows [row0, row0 + rows) and panels [panel0, panel1) of the product, after which panel `then` is likely to be read, if there is one.
 template <class Form, class Epilogue>
 void byte_product(const quantised& a, const packed_int8& b, const Epilogue& epilogue, std::size_t row0, std::size_t rows,
-                  std::size_t panel0, std::size_t panel1) noexcept {
+                  std::size_t panel0, std::size_t panel1, std::size_t then) noexcept {
   alignas(alignment) std::int32_t sums[Form::rows * byte_panel];
   const tile_cut tiling(rows, Form::rows);
-  const std::size_t bytes = b.panel_bytes();
+  const std::size_t fetching = fetching_tiles(tiling.count), apart = 4 * byte_panel / fetching, second = apart > alignment ? alignment : 0;
   for (std::size_t p = panel0; p < panel1; ++p) {
-    const std::size_t col0 = p * byte_panel;
+    const std::size_t col0 = p * byte_panel, later = p + 1 < panel1 ? p + 1 : then;
     for (std::size_t t = 0, r0 = 0; t < tiling.count; r0 += tiling.height(t++)) {
       const std::size_t height = tiling.height(t);
-      // The first two tiles of a panel fetch the next one, every other cache line each; a single tile fetches all.
-      const bool fetches = t < 2 && p + 1 < panel1;
-      const std::size_t ahead = fetches ? bytes + t * alignment : 0, ahead2 = fetches && tiling.count == 1 ? ahead + alignment : ahead;
+      const std::int8_t* share = t < fetching && later < b.panels() ? b.panel(later) + t * b.words() * apart : b.panel(p);
       for (std::size_t i = 0; i < height; ++i) epilogue.fetch(row0 + r0 + i, col0);
-      byte_tiles<Form>[height - 1]({a.row(row0 + r0), a.stride, b.panel(p), b.words(), b.start + col0, sums, ahead, ahead2});
+      byte_tiles<Form>[height - 1]({a.row(row0 + r0), a.stride, b.panel(p), b.words(), b.start + col0, sums, share, apart, second});
       finish_bytes(epilogue, sums, a.scale + row0 + r0, b.scale + col0, row0 + r0, height, col0, b.n);
     }
   }
@@ -152,7 +153,7 @@ void gemm(const E& run, const quantised& a, const packed_int8& b, const Epilogue
   const auto [down, across] = detail::cut(a.rows, packed{nullptr, b.words(), panels * tile_cols}, width, most_rows, false);
   run.parallel_for(down * across, [&, d = down, c = across](std::size_t i) {
     const std::size_t r = i / c, j = i % c, row0 = a.rows * r / d, row1 = a.rows * (r + 1) / d;
-    detail::byte_product<Form>(a, b, epilogue, row0, row1 - row0, panels * j / c, panels * (j + 1) / c);
+    detail::byte_product<Form>(a, b, epilogue, row0, row1 - row0, panels * j / c, panels * (j + 1) / c, detail::next_panel(i, width, d, c, panels));
   });
 }
 
@@ -172,7 +173,7 @@ void gemm(const E& run, const quantised& a, const packed_int8& b, const Epilogue
   assert(a.cols == b.k && b.k <= most_inputs);
   run.parallel_for(blocks, [&](std::size_t i) {
     const std::size_t first = m * i / blocks, last = m * (i + 1) / blocks;
-    detail::byte_product<Form>(a, b, epilogue, first, last - first, 0, b.panels());
+    detail::byte_product<Form>(a, b, epilogue, first, last - first, 0, b.panels(), 0);
     then(execution::serial{}, first, last);
   });
 }
