@@ -88,7 +88,7 @@ struct masked_lm {
     float *hidden_, *dense_, *operand_, *logits_;
   };
 
-  /// Buffers of a training step. `logits()` [scored, V] is overwritten by its own gradient before `backward`.
+  /// Buffers of a training step. `logits()` [scored, V], its rows apart, is overwritten by its own gradient before `backward`.
   template <class A>
   class tape {
    public:
@@ -97,10 +97,10 @@ struct masked_lm {
     constexpr tape(carver& c, const batch_shape& s, const open_sizes& sizes) noexcept
         : vocab_(static_cast<std::size_t>(sizes.vocab)), hidden_(c.take(s.scored * h)), before_(c.take(s.scored * h)),
           dense_(c.take(s.scored * h)), normed_(c.take(s.scored * h)), mean_(c.take(s.scored)), rstd_(c.take(s.scored)),
-          d_(c.take(s.scored * h)), logits_(c.take(s.scored * vocab_)),
+          d_(c.take(s.scored * h)), logits_(c.take(s.scored * layers::row_stride(vocab_))),
           packed_(c.take(std::max(layers::linear_scratch(s.scored, h, std::min(chunk, vocab_)), layers::linear_scratch(s.scored, h, h)))) {}
 
-    [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, vocab_}; }
+    [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, vocab_, layers::row_stride(vocab_)}; }
 
     template <executor E>
     void forward(const E& e, const head_parameters<const float>& p, const encoded& in, const step_noise&) noexcept {

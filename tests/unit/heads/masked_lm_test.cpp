@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "../../support/matrices.hpp"
 #include "../../support/small_models.hpp"
 
 namespace {
@@ -23,7 +24,7 @@ TEST_CASE("a vocabulary of several chunks has the session's logits, and the grad
   auto run = frozen.session(batch.shape());
   const auto expected = run(batch);
   REQUIRE(logits.rows == 3);
-  CHECK(std::equal(expected.begin(), expected.end(), logits.data));
+  CHECK(std::ranges::equal(expected, support::elements(logits)));
 
   // The loss is the sum of all logits times weights that alternate: each piece's bias has its column's sum as gradient.
   for (std::size_t i = 0; i < 3; ++i)

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "../../support/matrices.hpp"
 #include "../../support/small_models.hpp"
 #include "bert/model/presets.hpp"
 
@@ -58,7 +59,7 @@ TEST_CASE("without dropout the tape's logits are the bits of a session's") {
   const auto expected = run(batch);
   const auto found = tape.head<bert::heads::masked_lm>().logits();
   CHECK(found.rows == 3);
-  CHECK(std::equal(expected.begin(), expected.end(), found.data));
+  CHECK(std::ranges::equal(expected, support::elements(found)));
   const auto next = run.output<bert::heads::next_sentence>();
   CHECK(std::equal(next.begin(), next.end(), tape.head<bert::heads::next_sentence>().logits().data));
 }
@@ -104,7 +105,7 @@ TEST_CASE("rows of the last layer that no head reads are left out, and change no
     std::vector<float> out(model.block().size());
     tape.forward(bert::execution::threads{2}, model, batch);
     const auto logits = tape.template head<bert::heads::masked_lm>().logits();
-    const std::vector<float> copy(logits.data, logits.data + logits.rows * logits.cols);
+    const std::vector<float> copy = support::elements(logits);
     tape.backward(bert::execution::threads{2}, model, batch, out.data());  // the logits stand in for their own gradient
     out.insert(out.end(), copy.begin(), copy.end());
     return out;
@@ -138,8 +139,7 @@ TEST_CASE("dropout changes the logits, the same key the same way, and rate 0 not
   bert::tape<model_type> tape(batch.shape(), model.sizes());
   const auto logits = [&](const bert::step_noise& noise) {
     tape.forward(bert::execution::serial{}, model, batch, noise);
-    const auto l = tape.head<bert::heads::masked_lm>().logits();
-    return std::vector<float>(l.data, l.data + l.rows * l.cols);
+    return support::elements(tape.head<bert::heads::masked_lm>().logits());
   };
   const auto plain = logits({});
   CHECK(logits({0, 0, 77}) == plain);

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "../../support/matrices.hpp"
 #include "../../support/small_models.hpp"
 #include "bert/objectives/masked_lm.hpp"
 #include "bert/objectives/next_sentence.hpp"
@@ -24,8 +25,7 @@ loss_parts parts_of(const O& o, const model_type& m, std::vector<float>* logits_
   tape.forward(bert::execution::serial{}, m, o.prepare(batch, 3, work));
   const auto parts = o.score(bert::execution::serial{}, batch, work, tape, 1.0f);
   if (logits_gradient != nullptr) {
-    const auto d = tape.template head<bert::heads::masked_lm>().logits();
-    logits_gradient->assign(d.data, d.data + d.rows * d.cols);
+    *logits_gradient = support::elements(tape.template head<bert::heads::masked_lm>().logits());
   }
   return parts;
 }
