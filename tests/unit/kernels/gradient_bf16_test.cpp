@@ -42,6 +42,22 @@ TEST_CASE("the gradient of a weight in bf16 has the bits of the plain loops for 
   }
 }
 
+TEST_CASE("the gradient of a weight in bf16 has those bits for every number of rows, whatever tiles they are cut into") {
+  const std::size_t n = 37, k = 23;
+  const operand b(k, n, 2, 1);
+  buffer<float> right(packed_bf16_size(k, n));
+  const auto packed = pack_bf16(execution::serial{}, b.read(), right.data());
+  for (std::size_t m = 1; m <= 64; ++m) {
+    CAPTURE(m);
+    const operand a(k, m, 1, 3);
+    operand expected(m, n, 3), c(m, n, 4, 9);
+    reference::gemm_transposed_bf16(a.read(), b.read(), expected.view);
+    buffer<float> left(bf16_pairs_of(k) * m);
+    gemm_transposed(execution::serial{}, pair_rows(execution::serial{}, a.read(), left.data()), packed, epilogue::store{c.view});
+    CHECK(same_bits(c.view, expected.view));
+  }
+}
+
 TEST_CASE("a matrix packed as it lies has the bits of its transpose packed transposed") {
   for (const auto& s : odd_shapes) {
     CAPTURE(s.n);
