@@ -80,11 +80,11 @@ struct by_depth {
   void next() noexcept { at += step; }
 };
 
-/// How many of the tiles that a panel serves share in fetching the next one, a power of two. Where one or two do it, a cache line a
-/// step, their own loads wait behind the requests: 1 x 128 tokens took 77 ms so, and 72 with eight, a line every fourth step. One
-/// tile or two, without others to share with, wait for memory in any case.
-[[nodiscard]] constexpr std::size_t fetching_tiles(std::size_t tiles) noexcept {
-  return std::bit_floor(std::min<std::size_t>(tiles, tiles <= 2 ? std::max<std::size_t>(1, tile_cols / 16) : 8));
+/// How many of the tiles that a panel serves share in fetching the next one, a power of two; `lines` of it are read a step. Where one
+/// or two do it, a cache line a step, their own loads wait behind the requests: 1 x 128 tokens took 77 ms so, and 72 with eight, a
+/// line every fourth step. One tile or two, without others to share with, wait for memory in any case.
+[[nodiscard]] constexpr std::size_t fetching_tiles(std::size_t tiles, std::size_t lines) noexcept {
+  return tiles <= 2 ? std::min(tiles, lines) : std::bit_floor(std::min<std::size_t>(tiles, 8));
 }
 
 /// What a tile asks for while it runs: its share of the next panel, `apart` floats further on every step of depth. The same line
@@ -256,7 +256,7 @@ void block(matrix<const float> a, packed b, const Epilogue& epilogue, std::size_
   alignas(alignment) float waiting[waiting_floats];
   const std::size_t parts = (b.k + limit - 1) / limit;
   const tile_cut tiling(rows);
-  const std::size_t fetching = fetching_tiles(tiling.count), apart = tile_cols / fetching;
+  const std::size_t fetching = fetching_tiles(tiling.count, std::max<std::size_t>(1, tile_cols / 16)), apart = tile_cols / fetching;
   const auto& by_height = [&]() -> const std::array<tile_function, tile_rows>& {
     if constexpr (Kind == operand::transposed) return tiles<Dot, walk, one_after_another, 1>;
     else if (tiling.count <= 2) return tiles<Dot, walk, four_strands, 1>;

@@ -125,7 +125,8 @@ void byte_product(const quantised& a, const packed_int8& b, const Epilogue& epil
                   std::size_t panel0, std::size_t panel1, std::size_t then) noexcept {
   alignas(alignment) std::int32_t sums[Form::rows * byte_panel];
   const tile_cut tiling(rows, Form::rows);
-  const std::size_t fetching = fetching_tiles(tiling.count), apart = 4 * byte_panel / fetching, second = apart > alignment ? alignment : 0;
+  constexpr std::size_t step = 4 * byte_panel;
+  const std::size_t fetching = fetching_tiles(tiling.count, step / alignment), apart = step / fetching, second = apart > alignment ? alignment : 0;
   for (std::size_t p = panel0; p < panel1; ++p) {
     const std::size_t col0 = p * byte_panel, later = p + 1 < panel1 ? p + 1 : then;
     for (std::size_t t = 0, r0 = 0; t < tiling.count; r0 += tiling.height(t++)) {
