@@ -30,7 +30,8 @@ void encode_batch(benchmark::State& state, const bert::token_batch& batch, std::
   peak = peak_of<P>(run);
   bench::report(state, watch, bench::encoder_flops<A>(batch), static_cast<double>(batch.tokens()), peak);
   constexpr double bytes = sizeof(float) * static_cast<double>(P::weight_size(64, 64)) / (64 * 64);  // a weight
-  if (batch.tokens() <= 64) state.counters["read"] = bytes * bench::encoder_weights<A> / watch.median() / bench::peak_bytes(run);
+  if (batch.tokens() <= 64)
+    state.counters["read"] = bytes * bench::encoder_weights<A> / watch.median() / bench::peak_bytes(run);
 }
 
 template <class A, class P = bert::precision::f32>

@@ -1,6 +1,7 @@
 // Matrix products of every BERT shape: GFLOP/s and share of the peak measured in this process.
 //   gemm_bench --benchmark_filter=base
-// "share" is of the median call, "best" of the fastest; both of the multiply-add peak of as many threads, in the row's precision.
+// "share" is of the median call, "best" of the fastest; both of the multiply-add peak of as many threads, in the row's
+// precision.
 #include <benchmark/benchmark.h>
 
 #include <string>
@@ -8,11 +9,11 @@
 #include <vector>
 
 #include "bert/core/random.hpp"
-#include "bert/kernels/activation.hpp"
-#include "bert/kernels/gemm.hpp"
-#include "bert/kernels/gemm_bf16.hpp"
-#include "bert/kernels/gemm_int8.hpp"
-#include "bert/kernels/gradient_bf16.hpp"
+#include "bert/kernels/gemm/gemm.hpp"
+#include "bert/kernels/gemm/gemm_bf16.hpp"
+#include "bert/kernels/gemm/gemm_int8.hpp"
+#include "bert/kernels/gemm/gradient_bf16.hpp"
+#include "bert/kernels/rows/activation.hpp"
 #include "peak.hpp"
 #include "peak_row.hpp"
 
@@ -28,15 +29,14 @@ struct shape {
 
 // m = tokens, n = outputs, k = inputs.
 const std::vector<shape> shapes{
-    {"base_8x128/out", 1024, 768, 768},   {"base_8x128/qkv", 1024, 2304, 768},  {"base_8x128/up", 1024, 3072, 768},
-    {"base_8x128/down", 1024, 768, 3072}, {"base_4x512/out", 2048, 768, 768},
-    {"base_4x512/qkv", 2048, 2304, 768},  {"base_4x512/up", 2048, 3072, 768},    {"base_4x512/down", 2048, 768, 3072},
-    {"base_1x128/out", 128, 768, 768},    {"base_1x128/qkv", 128, 2304, 768},
-    {"base_1x128/up", 128, 3072, 768},    {"base_1x128/down", 128, 768, 3072},  {"base_1x16/up", 16, 3072, 768},
-    {"base_1x16/down", 16, 768, 3072},    {"minilm_32x64/out", 2048, 384, 384}, {"minilm_32x64/up", 2048, 1536, 384},
-    {"minilm_32x64/down", 2048, 384, 1536}, {"mini_32x128/out", 4096, 256, 256}, {"mini_32x128/up", 4096, 1024, 256},
-    {"mini_32x128/down", 4096, 256, 1024}, {"mini_32x128/mlm", 600, 8192, 256}, {"tiny_64x64/out", 4096, 128, 128},
-    {"tiny_64x64/up", 4096, 512, 128},    {"tiny_64x64/down", 4096, 128, 512},
+    {"base_8x128/out", 1024, 768, 768},   {"base_8x128/qkv", 1024, 2304, 768},    {"base_8x128/up", 1024, 3072, 768},
+    {"base_8x128/down", 1024, 768, 3072}, {"base_4x512/out", 2048, 768, 768},     {"base_4x512/qkv", 2048, 2304, 768},
+    {"base_4x512/up", 2048, 3072, 768},   {"base_4x512/down", 2048, 768, 3072},   {"base_1x128/out", 128, 768, 768},
+    {"base_1x128/qkv", 128, 2304, 768},   {"base_1x128/up", 128, 3072, 768},      {"base_1x128/down", 128, 768, 3072},
+    {"base_1x16/up", 16, 3072, 768},      {"base_1x16/down", 16, 768, 3072},      {"minilm_32x64/out", 2048, 384, 384},
+    {"minilm_32x64/up", 2048, 1536, 384}, {"minilm_32x64/down", 2048, 384, 1536}, {"mini_32x128/out", 4096, 256, 256},
+    {"mini_32x128/up", 4096, 1024, 256},  {"mini_32x128/down", 4096, 256, 1024},  {"mini_32x128/mlm", 600, 8192, 256},
+    {"tiny_64x64/out", 4096, 128, 128},   {"tiny_64x64/up", 4096, 512, 128},      {"tiny_64x64/down", 4096, 128, 512},
 };
 
 buffer<float> numbers(std::size_t count, std::uint64_t seed) {
@@ -105,7 +105,9 @@ void weight_gradient(benchmark::State& state, const shape& s, std::size_t width)
   double peak = bench::peak_flops(run);
   bench::stopwatch watch;
   for (auto _ : state)
-    watch.time([&] { gemm_transposed(run, matrix<const float>(d_y.data(), s.m, s.n), b, epilogue::add{{c.data(), s.n, s.k}}); });
+    watch.time([&] {
+      gemm_transposed(run, matrix<const float>(d_y.data(), s.m, s.n), b, epilogue::add{{c.data(), s.n, s.k}});
+    });
   peak = bench::peak_flops(run);
   report(state, watch, s, peak);
 }
@@ -121,10 +123,11 @@ void forward_int8(benchmark::State& state, const shape& s, std::size_t width) {
   const packed_int8 b = pack_int8(run, matrix<const float>(w.data(), s.n, s.k), right.data());
   double peak = bench::peak_int8_ops(run);
   bench::stopwatch watch;
-  for (auto _ : state) watch.time([&] {
-    if constexpr (std::is_void_v<Activation>) gemm(run, x, b, epilogue::bias{{c.data(), s.m, s.n}, bias.data()});
-    else gemm(run, x, b, epilogue::bias_activation<Activation>{{c.data(), s.m, s.n}, bias.data()});
-  });
+  for (auto _ : state)
+    watch.time([&] {
+      if constexpr (std::is_void_v<Activation>) gemm(run, x, b, epilogue::bias{{c.data(), s.m, s.n}, bias.data()});
+      else gemm(run, x, b, epilogue::bias_activation<Activation>{{c.data(), s.m, s.n}, bias.data()});
+    });
   peak = bench::peak_int8_ops(run);
   report(state, watch, s, peak);
 }
@@ -148,7 +151,8 @@ void weight_gradient_bf16(benchmark::State& state, const shape& s, std::size_t w
   for (auto _ : state)
     watch.time([&] {
       const auto b = pack_bf16(run, matrix<const float>(x.data(), s.m, s.k), right.data());
-      gemm_transposed(run, pair_rows(run, matrix<const float>(d_y.data(), s.m, s.n), left.data()), b, epilogue::add{{c.data(), s.n, s.k}});
+      gemm_transposed(run, pair_rows(run, matrix<const float>(d_y.data(), s.m, s.n), left.data()), b,
+                      epilogue::add{{c.data(), s.n, s.k}});
     });
   peak = bench::peak_bf16_flops(run);
   report(state, watch, s, peak);
@@ -161,10 +165,11 @@ void packing(benchmark::State& state, const shape& s, std::size_t width) {
   const auto w = numbers(s.n * s.k, 2);
   buffer<float> memory(packed_size(s.k, s.n));
   bench::stopwatch watch;
-  for (auto _ : state) watch.time([&] {
-    if constexpr (Transposed) pack_transposed(run, matrix<const float>(w.data(), s.n, s.k), memory.data());
-    else pack(run, matrix<const float>(w.data(), s.k, s.n), memory.data());
-  });
+  for (auto _ : state)
+    watch.time([&] {
+      if constexpr (Transposed) pack_transposed(run, matrix<const float>(w.data(), s.n, s.k), memory.data());
+      else pack(run, matrix<const float>(w.data(), s.k, s.n), memory.data());
+    });
   state.counters["GB/s"] = 8e-9 * static_cast<double>(s.n * s.k) / watch.median();
 }
 
@@ -176,7 +181,10 @@ int main(int argc, char** argv) {
   for (const std::size_t width : {2u, 1u}) {
     const std::string suffix = "/threads:" + std::to_string(width);
     const auto add = [&](const std::string& name, auto body, auto... arguments) {
-      RegisterBenchmark((name + suffix).c_str(), body, arguments..., width)->UseRealTime()->Unit(benchmark::kMicrosecond)->MinTime(0.2);
+      RegisterBenchmark((name + suffix).c_str(), body, arguments..., width)
+          ->UseRealTime()
+          ->Unit(benchmark::kMicrosecond)
+          ->MinTime(0.2);
     };
     for (const auto& s : shapes) add(std::string("forward/") + s.name, forward, s);
     for (const auto& s : shapes) add(std::string("forward_bf16/") + s.name, forward_bf16, s);

@@ -46,7 +46,8 @@ double bytes_of(const K& k, bool back) {
   return 0;
 }
 
-void register_row(const std::string& name, const char* pass, std::size_t width, const std::function<void(benchmark::State&)>& row) {
+void register_row(const std::string& name, const char* pass, std::size_t width,
+                  const std::function<void(benchmark::State&)>& row) {
   benchmark::RegisterBenchmark((name + pass + "/threads:" + std::to_string(width)).c_str(), row)
       ->Unit(benchmark::kMicrosecond)
       ->UseRealTime()

@@ -1,5 +1,5 @@
-// From a safetensors folder to the first answer: open, load, freeze, session, a query of 16 tokens. Milliseconds of each step, the
-// file in the system's cache as after a first start.
+// From a safetensors folder to the first answer: open, load, freeze, session, a query of 16 tokens. Milliseconds of each step,
+// the file in the system's cache as after a first start.
 //   opening_bench --benchmark_filter=base/freeze
 // "load" goes by way of a model, as a program does that keeps it; "freeze" packs straight from the file.
 #include <unistd.h>
@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "bert/pipeline/checkpoint.hpp"
+#include "bert/checkpoint/checkpoint.hpp"
 #include "workloads.hpp"
 
 namespace {
@@ -16,7 +16,8 @@ namespace {
 template <class A>
 const std::filesystem::path& folder() {
   struct temporary {
-    std::filesystem::path path = std::filesystem::temp_directory_path() / bert::cat("bert-opening-", ::getpid(), '-', A::hidden);
+    std::filesystem::path path =
+        std::filesystem::temp_directory_path() / bert::cat("bert-opening-", ::getpid(), '-', A::hidden);
     temporary() { bert::save(path, bert::model<A>::random({.seed = 1})); }
     ~temporary() { std::filesystem::remove_all(path); }
   };
@@ -35,17 +36,18 @@ void open(benchmark::State& state, std::size_t width) {
     benchmark::DoNotOptimize(session(query).data());
   };
   bench::stopwatch all, loading, freezing, answering;
-  for (auto _ : state) all.time([&] {
-    const bert::checkpoint files{path};
-    if constexpr (Straight) {
-      auto frozen = freezing.time([&] { return files.freeze<model>(run); });
-      answering.time([&] { answer(frozen); });
-    } else {
-      const auto loaded = loading.time([&] { return files.load<model>(run); });
-      auto frozen = freezing.time([&] { return bert::freeze(loaded, run); });
-      answering.time([&] { answer(frozen); });
-    }
-  });
+  for (auto _ : state)
+    all.time([&] {
+      const bert::checkpoint files{path};
+      if constexpr (Straight) {
+        auto frozen = freezing.time([&] { return files.freeze<model>(run); });
+        answering.time([&] { answer(frozen); });
+      } else {
+        const auto loaded = loading.time([&] { return files.load<model>(run); });
+        auto frozen = freezing.time([&] { return bert::freeze(loaded, run); });
+        answering.time([&] { answer(frozen); });
+      }
+    });
   state.counters["ms"] = all.median() * 1e3;
   if (!Straight) state.counters["load"] = loading.median() * 1e3;
   state.counters["freeze"] = freezing.median() * 1e3;

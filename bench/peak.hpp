@@ -13,10 +13,10 @@
 
 #include "bert/core/execution.hpp"
 #include "bert/core/memory.hpp"
-#include "bert/kernels/rows.hpp"
-#include "bert/kernels/simd.hpp"
-#include "bert/kernels/simd_bf16.hpp"
-#include "bert/kernels/simd_int8.hpp"
+#include "bert/kernels/rows/for_each.hpp"
+#include "bert/kernels/simd/bf16.hpp"
+#include "bert/kernels/simd/f32.hpp"
+#include "bert/kernels/simd/int8.hpp"
 
 namespace bench {
 
@@ -38,7 +38,8 @@ inline float multiply_adds(std::size_t steps, float factor, float offset) noexce
     simd total = zero();
     ((total += x[I]), ...);
     return sum(total);
-  }(std::make_index_sequence<chains>{});
+  }
+  (std::make_index_sequence<chains>{});
 }
 
 /// Floating-point operations a second of `run.width()` threads together, f32: the best of `repeats` runs of some 2 ms.
@@ -80,7 +81,8 @@ inline std::int32_t byte_dots(std::size_t steps, const std::uint8_t* bytes) noex
     std::int32_t total = 0;
     ((form::store(lanes.data(), x[I]), total ^= lanes[0]), ...);
     return total;
-  }(std::make_index_sequence<chains>{});
+  }
+  (std::make_index_sequence<chains>{});
 }
 
 /// Operations a second of products of bytes, a multiply-add counted as two, by the form that products use.
@@ -169,7 +171,8 @@ inline double bf16_flops_once(const threads& run) {
       simd total = zero();
       ((total += x[I]), ...);
       return sum(total);
-    }(std::make_index_sequence<chains>{});
+    }
+    (std::make_index_sequence<chains>{});
   };
   const double start = now();
   run.parallel_for(shares, [&](std::size_t i) { results[i * 16] = pairs(steps / 4); });

@@ -16,7 +16,8 @@ inline void add_peaks() {
     const auto row = [width](benchmark::State& state) {
       const threads run{width};
       double f32 = 0, bf16 = 0, int8 = 0, bytes = 0;
-      for (auto _ : state) f32 = peak_flops(run), bf16 = peak_bf16_flops(run), int8 = peak_int8_ops(run), bytes = peak_bytes(run);
+      for (auto _ : state)
+        f32 = peak_flops(run), bf16 = peak_bf16_flops(run), int8 = peak_int8_ops(run), bytes = peak_bytes(run);
       state.counters["GFLOP/s"] = f32 * 1e-9;
       state.counters["bf16"] = bf16 * 1e-9;
       state.counters["int8"] = int8 * 1e-9;

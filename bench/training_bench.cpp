@@ -1,8 +1,8 @@
-// Steps of pretraining (masked LM at 15 % of the positions + next sentence, AdamW, clipping, no dropout): tokens/s, and the encoder's
-// arithmetic, three times that of its forward pass, as a share of the peak measured in this process: the f32 peak, or the bf16 one
-// where products are in bf16. The arithmetic is that of all rows in all layers, as peers do it; behind the last layer's attention we
-// compute the rows that the heads read alone, a sixth of them, which saves 6 % of base, 18 % of mini and 35 % of tiny. "GB" is the most
-// memory that the process has held so far: run one row alone to know its own.
+// Steps of pretraining (masked LM at 15 % of the positions + next sentence, AdamW, clipping, no dropout): tokens/s, and the
+// encoder's arithmetic, three times that of its forward pass, as a share of the peak measured in this process: the f32 peak, or
+// the bf16 one where products are in bf16. The arithmetic is that of all rows in all layers, as peers do it; behind the last
+// layer's attention we compute the rows that the heads read alone, a sixth of them, which saves 6 % of base, 18 % of mini and
+// 35 % of tiny. "GB" is the most memory that the process has held so far: run one row alone to know its own.
 //   training_bench --benchmark_filter=mini
 #include <sys/resource.h>
 
@@ -40,8 +40,14 @@ void train(benchmark::State& state, std::size_t sequences, std::size_t tokens, s
   const bert::execution::threads run{width};
   auto model = bert::model_for<A, objective>::random({.seed = 1});
   const one_batch<A> batches(sequences, tokens);
-  bert::trainer trainer{model, objective{}, bert::optim::adamw{}, bert::schedules::constant{.peak = 1e-4f, .total = 1'000'000},
-                        bert::training_options{.dropout = 0, .attention_dropout = 0}, run, Activations{}, Precision{}};
+  bert::trainer trainer{model,
+                        objective{},
+                        bert::optim::adamw{},
+                        bert::schedules::constant{.peak = 1e-4f, .total = 1'000'000},
+                        bert::training_options{.dropout = 0, .attention_dropout = 0},
+                        run,
+                        Activations{},
+                        Precision{}};
   const auto peak_of = [&] {
     if constexpr (std::same_as<Precision, bert::precision::f32>) return bench::peak_flops(run);
     else return bench::peak_bf16_flops(run);
@@ -55,7 +61,8 @@ void train(benchmark::State& state, std::size_t sequences, std::size_t tokens, s
   rusage used{};
   getrusage(RUSAGE_SELF, &used);
   state.counters["GB"] = static_cast<double>(used.ru_maxrss) * 1024e-9;
-  bench::report(state, watch, 3 * bench::encoder_flops<A>(batches.batch.tokens), static_cast<double>(batches.batch.tokens.tokens()), peak);
+  bench::report(state, watch, 3 * bench::encoder_flops<A>(batches.batch.tokens),
+                static_cast<double>(batches.batch.tokens.tokens()), peak);
 }
 
 }  // namespace

@@ -49,7 +49,8 @@ template <class A>
 
 /// Weights that the encoder's matrix products read once a pass.
 template <class A>
-inline constexpr double encoder_weights = static_cast<double>(A::layers) * (4.0 * A::hidden * A::hidden + 2.0 * A::hidden * A::intermediate);
+inline constexpr double encoder_weights = static_cast<double>(A::layers) *
+                                          (4.0 * A::hidden * A::hidden + 2.0 * A::hidden * A::intermediate);
 
 /// Operations of the encoder's matrix products and attention, a multiply-add counted as two; nothing else.
 template <class A>
@@ -76,7 +77,8 @@ inline void report(benchmark::State& state, stopwatch& watch, double flops, doub
 template <class Body>
 void add(const std::string& name, Body body) {
   for (const std::size_t width : {std::size_t{1}, std::size_t{2}})
-    benchmark::RegisterBenchmark((name + '/' + std::to_string(width)).c_str(), [=](benchmark::State& state) { body(state, width); })
+    benchmark::RegisterBenchmark((name + '/' + std::to_string(width)).c_str(),
+                                 [=](benchmark::State& state) { body(state, width); })
         ->UseRealTime()
         ->Unit(benchmark::kMillisecond);
 }

@@ -25,12 +25,15 @@ struct columns {
   }
 
   [[nodiscard]] bert::data::tsv_options options() const {
-    bert::data::tsv_options o{.text_column = column(text_column, "--text-column"), .label_column = column(label_column, "--label-column"), .max_tokens = max_tokens};
+    bert::data::tsv_options o{.text_column = column(text_column, "--text-column"),
+                              .label_column = column(label_column, "--label-column"),
+                              .max_tokens = max_tokens};
     if (!second_column.empty()) {
       o.second_column = column(second_column, "--second-column");
     } else if (pair) {
       if (!o.text_column.name().empty())
-        throw bert::error({"--second-column", "the column of the pair's second text", "nothing", "name it, as --text-column names the first"});
+        throw bert::error({"--second-column", "the column of the pair's second text", "nothing",
+                           "name it, as --text-column names the first"});
       o.second_column = column(text_column, "--text-column", 1);
     }
     return o;
@@ -42,7 +45,8 @@ struct columns {
     int number = 0;
     const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (failed != std::errc{} || end != text.data() + text.size()) return text;
-    if (number == 0) throw bert::error({option, "a column from 1 on, from -1 on for those at the end, or a name in the header", "0", {}});
+    if (number == 0)
+      throw bert::error({option, "a column from 1 on, from -1 on for those at the end, or a name in the header", "0", {}});
     return number > 0 ? number - 1 + shift : number + shift;
   }
 };

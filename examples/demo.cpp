@@ -14,17 +14,18 @@
 #include <vector>
 
 #include "architectures.hpp"
+#include "bert/checkpoint/checkpoint.hpp"
 #include "bert/data/corpus.hpp"
 #include "bert/data/labelled_set.hpp"
 #include "bert/data/pack.hpp"
+#include "bert/evaluation/evaluate.hpp"
 #include "bert/model/attention_map.hpp"
+#include "bert/objectives/cross_entropy.hpp"
 #include "bert/objectives/joint.hpp"
 #include "bert/objectives/masked_lm.hpp"
 #include "bert/objectives/next_sentence.hpp"
-#include "bert/pipeline/checkpoint.hpp"
 #include "bert/pipeline/decoding.hpp"
-#include "bert/text/train_wordpiece.hpp"
-#include "bert/training/evaluate.hpp"
+#include "bert/text/wordpiece/train_wordpiece.hpp"
 #include "bert/training/fit.hpp"
 #include "bert/training/trainer.hpp"
 #include "demo_material.hpp"
@@ -35,7 +36,8 @@ namespace {
 
 using demo::print;
 
-using objective = bert::objectives::joint<bert::objectives::masked_lm<bert::masking::whole_word>, bert::objectives::next_sentence>;
+using objective =
+    bert::objectives::joint<bert::objectives::masked_lm<bert::masking::whole_word>, bert::objectives::next_sentence>;
 using pretrained = bert::model_for<pocket, objective>;
 using classifier = bert::model<pocket, bert::heads::classify<demo::verdict>>;
 using examples = bert::data::labelled_set<demo::verdict>;
@@ -49,7 +51,9 @@ struct settings {
 
 class stopwatch {
  public:
-  [[nodiscard]] double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  [[nodiscard]] double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
 
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
@@ -61,13 +65,15 @@ struct curves {
   std::vector<double> masked, next, rate;
 };
 
-pretrained pretrain(const settings& s, const demo::material& m, const bert::text::tokenizer& tokenizer, const bert::execution::threads& threads, curves& c) {
-  const auto batches = bert::data::pack(bert::data::corpus(m.corpus), tokenizer, {.tokens = m.tokens, .batch = m.batch, .seed = s.seed}, threads);
+pretrained pretrain(const settings& s, const demo::material& m, const bert::text::tokenizer& tokenizer,
+                    const bert::execution::threads& threads, curves& c) {
+  const auto batches = bert::data::pack(bert::data::corpus(m.corpus), tokenizer,
+                                        {.tokens = m.tokens, .batch = m.batch, .seed = s.seed}, threads);
   // Wider first weights than the 0.02 of hidden size 768, and a shorter memory of squared gradients: a short run needs both.
   auto model = pretrained::random({.stddev = 0.05f, .seed = s.seed, .vocab = static_cast<int>(tokenizer.size())});
   const std::uint64_t total = s.steps != 0 ? s.steps : m.steps;
-  heading(3, print("Pretraining a BERT of %d layers, %d wide, %zu parameters: %llu steps of %d sequences", pocket::layers, pocket::hidden, model.count(),
-                   static_cast<unsigned long long>(total), m.batch));
+  heading(3, print("Pretraining a BERT of %d layers, %d wide, %zu parameters: %llu steps of %d sequences", pocket::layers,
+                   pocket::hidden, model.count(), static_cast<unsigned long long>(total), m.batch));
   objective goal;
   goal.first.rate = s.mask_rate;
   bert::trainer trainer{model,
@@ -89,7 +95,8 @@ pretrained pretrain(const settings& s, const demo::material& m, const bert::text
     if (++count == std::max<std::uint64_t>(1, total / 12) || step.index == total) {
       const double mean = sum / static_cast<double>(count);
       bar.clear();
-      std::cout << print("   step %5llu   loss %6.3f   %6.0f tokens/s   ", static_cast<unsigned long long>(step.index), mean, speed / static_cast<double>(count))
+      std::cout << print("   step %5llu   loss %6.3f   %6.0f tokens/s   ", static_cast<unsigned long long>(step.index), mean,
+                         speed / static_cast<double>(count))
                 << std::string(static_cast<std::size_t>(std::clamp(40 * mean / first, 0.0, 40.0)), '#') << std::endl;
       sum = speed = 0;
       count = 0;
@@ -127,7 +134,8 @@ std::vector<demo::answer> selection(const std::vector<demo::answer>& questions) 
   std::vector<demo::answer> chosen;
   std::map<std::string, int> of_topic;
   int wrong = 0;
-  const int most = std::all_of(questions.begin(), questions.end(), [&](const auto& q) { return q.topic == questions[0].topic; }) ? 8 : 2;
+  const int most =
+      std::all_of(questions.begin(), questions.end(), [&](const auto& q) { return q.topic == questions[0].topic; }) ? 8 : 2;
   for (const auto& q : questions)
     if (q.correct ? of_topic[q.topic]++ < most : wrong++ < 6) chosen.push_back(q);
   return chosen;
@@ -139,7 +147,8 @@ examples labelled(const bert::text::tokenizer& tokenizer, const std::vector<std:
   return std::move(set).build();
 }
 
-auto tune(classifier& model, const settings& s, const examples& training, const examples& held_out, const bert::execution::threads& threads) {
+auto tune(classifier& model, const settings& s, const examples& training, const examples& held_out,
+          const bert::execution::threads& threads) {
   bert::fit(model, bert::objectives::cross_entropy{}, training.batches(32, {.seed = s.seed}),
             {.epochs = 6, .learning_rate = 5e-4f, .dropout = 0.1f, .attention_dropout = 0.1f, .seed = s.seed}, threads);
   return bert::evaluate(model, held_out.batches(64), threads);
@@ -184,12 +193,15 @@ void work(const settings& s) {
   const auto frozen = bert::freeze(model);
   const auto scores = ask(frozen, tokenizer, m.questions);
   const std::size_t right = count_right(m.questions);
-  const auto asked = m.has_facts ? print("%zu questions in phrasings that it never read of those subjects: %zu right", m.questions.size(), right)
-                                 : print("%zu sentences that it never read, a word hidden in each: %zu guessed right", m.questions.size(), right);
+  const auto asked =
+      m.has_facts
+          ? print("%zu questions in phrasings that it never read of those subjects: %zu right", m.questions.size(), right)
+          : print("%zu sentences that it never read, a word hidden in each: %zu guessed right", m.questions.size(), right);
   heading(4, asked);
   const auto shown = selection(m.questions);
   for (const auto& q : shown) {
-    std::cout << print("   %-6s%-50s", q.correct ? "" : "wrong", q.question.c_str()) << (q.question.size() > 50 ? "\n           " : "");
+    std::cout << print("   %-6s%-50s", q.correct ? "" : "wrong", q.question.c_str())
+              << (q.question.size() > 50 ? "\n           " : "");
     for (const auto& k : q.candidates) std::cout << print("  %s %.0f%%", k.piece.c_str(), 100 * k.probability);
     std::cout << '\n';
   }
@@ -201,8 +213,8 @@ void work(const settings& s) {
   const auto report = tune(checker, s, training, held_out, threads);
   auto ignorant = classifier::random({.stddev = 0.05f, .seed = s.seed, .vocab = static_cast<int>(tokenizer.size())});
   const auto without = tune(ignorant, s, training, held_out, threads);
-  std::cout << print("   held-out accuracy %.1f %% over %zu sentences; the same model without pretraining %.1f %%\n", 100 * report.accuracy(), held_out.size(),
-                     100 * without.accuracy());
+  std::cout << print("   held-out accuracy %.1f %% over %zu sentences; the same model without pretraining %.1f %%\n",
+                     100 * report.accuracy(), held_out.size(), 100 * without.accuracy());
 
   const std::string folder = s.out + "/pocket", folder2 = s.out + "/classifier", page_file = s.out + "/demo.html";
   bert::save(folder, model, tokenizer);
@@ -214,25 +226,37 @@ void work(const settings& s) {
   heading(6, print("Saved to %s and read back: all %zu scores are the same, bit for bit", folder.c_str(), scores.size()));
 
   demo::page page("A BERT from nothing", m.about + ". Trained on this machine in one process, from random weights.");
-  page.tile(print("%.2f million", static_cast<double>(model.count()) / 1e6), print("parameters: %d layers, %d wide, %d heads", pocket::layers, pocket::hidden, pocket::heads));
+  page.tile(print("%.2f million", static_cast<double>(model.count()) / 1e6),
+            print("parameters: %d layers, %d wide, %d heads", pocket::layers, pocket::hidden, pocket::heads));
   page.tile(print("%.0f s", trained), print("of pretraining, %zu steps, %zu threads", c.masked.size(), s.threads));
-  page.tile(print("%zu of %zu", right, m.questions.size()), m.has_facts ? "held-out questions right" : "hidden words guessed right");
-  page.tile(print("%.1f %%", 100 * report.accuracy()), print("classifier, held out; %.1f %% without pretraining", 100 * without.accuracy()));
+  page.tile(print("%zu of %zu", right, m.questions.size()),
+            m.has_facts ? "held-out questions right" : "hidden words guessed right");
+  page.tile(print("%.1f %%", 100 * report.accuracy()),
+            print("classifier, held out; %.1f %% without pretraining", 100 * without.accuracy()));
   page.section("Loss", "In nats: every step faint, a running mean over it.",
-               demo::line_chart({{"masked words", "a", c.masked}, {"next sentence", "b", c.next}}, "%g"), demo::page::size::half);
-  page.section("Learning rate", "Linear warm-up over the first tenth, then linear decay.", demo::line_chart({{"rate", "a", c.rate}}, "%.4f"), demo::page::size::half);
+               demo::line_chart({{"masked words", "a", c.masked}, {"next sentence", "b", c.next}}, "%g"),
+               demo::page::size::half);
+  page.section("Learning rate", "Linear warm-up over the first tenth, then linear decay.",
+               demo::line_chart({{"rate", "a", c.rate}}, "%.4f"), demo::page::size::half);
   std::string cards;
   for (const auto& q : shown) cards += demo::answer_card(q);
-  page.section("Masked questions", asked + ". The bars are the model's probabilities for the blank.", "<div class='cards'>" + cards + "</div>");
+  page.section("Masked questions", asked + ". The bars are the model's probabilities for the blank.",
+               "<div class='cards'>" + cards + "</div>");
   const auto example = std::find_if(m.questions.begin(), m.questions.end(), [](const auto& q) { return q.correct; });
-  const auto batch = tokenizer.encode((example == m.questions.end() ? m.questions.front() : *example).question, {.max_tokens = pocket::positions});
+  const auto batch = tokenizer.encode((example == m.questions.end() ? m.questions.front() : *example).question,
+                                      {.max_tokens = pocket::positions});
   const auto [map, layer] = sharpest(frozen, batch);
-  page.section("Attention", print("Layer %d. Each row is a word, each column what it looks at: the darker, the more. The row of [MASK] shows where the answer comes from.", layer + 1),
+  page.section("Attention",
+               print("Layer %d. Each row is a word, each column what it looks at: the darker, the more. The row of [MASK] "
+                     "shows where the answer comes from.",
+                     layer + 1),
                demo::attention_panels(map, tokenizer.pieces(batch[0])));
-  page.section("Classifier: " + m.claim, m.how,
-               print("<table><tr><th>weights at the start<th>held-out accuracy<th>F1<th>loss</tr><tr><td>pretrained<td>%.1f %%<td>%.3f<td>%.3f</tr>"
-                     "<tr><td>random<td>%.1f %%<td>%.3f<td>%.3f</tr></table>",
-                     100 * report.accuracy(), report.f1(), report.loss(), 100 * without.accuracy(), without.f1(), without.loss()));
+  page.section(
+      "Classifier: " + m.claim, m.how,
+      print("<table><tr><th>weights at the start<th>held-out accuracy<th>F1<th>loss</tr><tr><td>pretrained<td>%.1f "
+            "%%<td>%.3f<td>%.3f</tr>"
+            "<tr><td>random<td>%.1f %%<td>%.3f<td>%.3f</tr></table>",
+            100 * report.accuracy(), report.f1(), report.loss(), 100 * without.accuracy(), without.f1(), without.loss()));
   page.write(page_file);
 
   heading(7, print("Done in %.0f s. Written:", all.seconds()));
@@ -243,7 +267,9 @@ void work(const settings& s) {
             << "      cmake --preset release && cmake --build build/release\n"
             << "      build/release/examples/fill_mask --model " << folder << " \"" << shown.front().question << "\"\n"
             << "      build/release/examples/finetune --help\n";
-  if (s.text.empty()) std::cout << "      tools/demo --text FILE      the same with a text of yours\n      tools/demo --seed 2         another world\n";
+  if (s.text.empty())
+    std::cout
+        << "      tools/demo --text FILE      the same with a text of yours\n      tools/demo --seed 2         another world\n";
 }
 
 }  // namespace
@@ -252,7 +278,8 @@ int main(int argc, char** argv) {
   settings s;
   CLI::App app("Trains a small BERT from nothing, uses it, and writes a page about it.", "demo");
   app.option_defaults()->always_capture_default();
-  app.add_option("--text", s.text, "a text to learn instead of the little world: one paragraph a line")->check(CLI::ExistingFile);
+  app.add_option("--text", s.text, "a text to learn instead of the little world: one paragraph a line")
+      ->check(CLI::ExistingFile);
   app.add_option("--out", s.out, "folder for all that is written");
   app.add_option("--seed", s.seed, "of everything random, the world too");
   app.add_option("--steps", s.steps, "of pretraining; 0: what the text needs");

@@ -14,7 +14,7 @@
 #include "bert/data/corpus.hpp"
 #include "bert/labels/one_of.hpp"
 #include "bert/text/sentences.hpp"
-#include "bert/text/utf8.hpp"
+#include "bert/text/unicode/utf8.hpp"
 #include "demo_page.hpp"
 #include "demo_world.hpp"
 
@@ -96,7 +96,11 @@ inline answer hide_word(std::string_view sentence, bert::random_stream& random) 
     while (end > begin && !is_letter(sentence[end - 1])) --end;
     const auto word = sentence.substr(begin, end - begin);
     if (word.size() < 3 || !std::all_of(word.begin(), word.end(), is_letter)) continue;
-    return {"your text", std::string(sentence.substr(0, begin)) + "[MASK]" + std::string(sentence.substr(end)), std::string(word), {}, false};
+    return {"your text",
+            std::string(sentence.substr(0, begin)) + "[MASK]" + std::string(sentence.substr(end)),
+            std::string(word),
+            {},
+            false};
   }
   return {};
 }
@@ -161,9 +165,12 @@ inline material from_text(const std::string& path, const std::string& folder, st
   out.close();
   if (m.questions.size() < 10 || m.held_out.size() < 20 || m.training.size() < 100)
     throw bert::error({path, "a text of 400 sentences or more", bert::cat(sentences, " sentences"), "take a longer text"});
-  m.about = print("Your text: %zu sentences, %zu of them kept out of %s to ask about", sentences, m.questions.size(), m.corpus.c_str());
+  m.about = print("Your text: %zu sentences, %zu of them kept out of %s to ask about", sentences, m.questions.size(),
+                  m.corpus.c_str());
   m.claim = "Are the words in their own order?";
-  m.how = "Fine-tuned on sentences of the text, half of them with two neighbouring words exchanged; measured on sentences kept out.";
+  m.how =
+      "Fine-tuned on sentences of the text, half of them with two neighbouring words exchanged; measured on sentences kept "
+      "out.";
   m.pieces = 4'096;
   m.steps = 1'000;
   m.tokens = 64;

@@ -66,11 +66,14 @@ struct series {
 
   std::string out = print("<svg viewBox='0 0 %g %g' role='img'>", width, height);
   for (double v = 0; v <= ceiling * 1.0001; v += unit)
-    out += print("<line class='grid' x1='%g' x2='%g' y1='%.1f' y2='%.1f'/><text class='axis' text-anchor='end' x='%g' y='%.1f'>", left,
-                 width - right, y(v), y(v), left - 8, y(v) + 4) + print(number_format, v) + "</text>";
+    out +=
+        print("<line class='grid' x1='%g' x2='%g' y1='%.1f' y2='%.1f'/><text class='axis' text-anchor='end' x='%g' y='%.1f'>",
+              left, width - right, y(v), y(v), left - 8, y(v) + 4) +
+        print(number_format, v) + "</text>";
   for (int i = 0; i <= 4; ++i) {
     const double step = std::round(static_cast<double>(steps) * i / 4);
-    out += print("<text class='axis' text-anchor='middle' x='%.1f' y='%g'>%.0f</text>", x(std::max(0.0, step - 1)), height - 20, step);
+    out += print("<text class='axis' text-anchor='middle' x='%.1f' y='%g'>%.0f</text>", x(std::max(0.0, step - 1)), height - 20,
+                 step);
   }
   out += print("<text class='axis' text-anchor='middle' x='%.1f' y='%g'>step</text>", (left + width - right) / 2, height - 5);
   double last_label = -100;
@@ -79,7 +82,8 @@ struct series {
     const auto curve = [&](const std::vector<double>& values, const char* kind) {
       std::string points;
       const std::size_t stride = std::max<std::size_t>(1, values.size() / 400);
-      for (std::size_t i = 0; i < values.size(); i += stride) points += print("%.1f,%.1f ", x(static_cast<double>(i)), y(values[i]));
+      for (std::size_t i = 0; i < values.size(); i += stride)
+        points += print("%.1f,%.1f ", x(static_cast<double>(i)), y(values[i]));
       out += print("<polyline class='%s %s' points='", kind, s.style.c_str()) + points + "'/>";
     };
     std::vector<double> smooth;
@@ -98,7 +102,8 @@ struct series {
   for (auto [at, s] : ends) {
     at = std::max(at, last_label + 16);
     last_label = at;
-    out += print("<text class='name %s' x='%g' y='%.1f'>", s->style.c_str(), width - right + 8, at + 4) + escaped(s->name) + "</text>";
+    out += print("<text class='name %s' x='%g' y='%.1f'>", s->style.c_str(), width - right + 8, at + 4) + escaped(s->name) +
+           "</text>";
   }
   return out + "</svg>";
 }
@@ -118,22 +123,27 @@ struct answer {
 [[nodiscard]] inline std::string answer_card(const answer& a) {
   std::string question = escaped(a.question);
   if (const auto at = question.find("[MASK]"); at != std::string::npos) question.replace(at, 6, "<b class='blank'>?</b>");
-  std::string out = "<div class='card'><div class='topic'>" + escaped(a.topic) + (a.correct ? "" : " &middot; wrong") + "</div><p>" + question + "</p>";
+  std::string out = "<div class='card'><div class='topic'>" + escaped(a.topic) + (a.correct ? "" : " &middot; wrong") +
+                    "</div><p>" + question + "</p>";
   constexpr double width = 300, row = 22, label = 96, bar = 150;
   out += print("<svg viewBox='0 0 %g %g'>", width, row * static_cast<double>(a.candidates.size()));
   for (std::size_t i = 0; i < a.candidates.size(); ++i) {
     const auto& c = a.candidates[i];
     const double y = row * static_cast<double>(i);
-    out += print("<text class='axis%s' text-anchor='end' x='%g' y='%g'>", c.piece == a.right ? " right" : "", label - 8, y + 15) + escaped(c.piece) +
-           print("</text><rect class='%s' x='%g' y='%g' width='%.1f' height='12' rx='2'/>", c.piece == a.right ? "right" : "other", label, y + 4,
-                 std::max(1.0, bar * c.probability)) +
-           print("<text class='axis' x='%.1f' y='%g'>%.1f %%</text>", label + bar * c.probability + 6, y + 15, 100 * c.probability);
+    out +=
+        print("<text class='axis%s' text-anchor='end' x='%g' y='%g'>", c.piece == a.right ? " right" : "", label - 8, y + 15) +
+        escaped(c.piece) +
+        print("</text><rect class='%s' x='%g' y='%g' width='%.1f' height='12' rx='2'/>", c.piece == a.right ? "right" : "other",
+              label, y + 4, std::max(1.0, bar * c.probability)) +
+        print("<text class='axis' x='%.1f' y='%g'>%.1f %%</text>", label + bar * c.probability + 6, y + 15,
+              100 * c.probability);
   }
   return out + "</svg></div>";
 }
 
 /// One square a head: row i is what token i looks at, darker is more.
-[[nodiscard]] inline std::string attention_panels(const bert::attention_probabilities& map, const std::vector<std::string>& tokens) {
+[[nodiscard]] inline std::string attention_panels(const bert::attention_probabilities& map,
+                                                  const std::vector<std::string>& tokens) {
   std::string out = "<div class='heads'>";
   constexpr double cell = 26, margin = 96;
   const double side = margin + cell * static_cast<double>(tokens.size()) + 4;
@@ -141,12 +151,15 @@ struct answer {
     out += print("<figure><svg viewBox='0 0 %g %g' role='img'>", side, side);
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       const double at = margin + cell * static_cast<double>(i);
-      out += print("<text class='token' text-anchor='end' x='%g' y='%g'>", margin - 6, at + 17) + escaped(tokens[i]) + "</text>";
-      out += print("<text class='token' transform='translate(%g %g) rotate(-60)'>", at + 15, margin - 6) + escaped(tokens[i]) + "</text>";
+      out +=
+          print("<text class='token' text-anchor='end' x='%g' y='%g'>", margin - 6, at + 17) + escaped(tokens[i]) + "</text>";
+      out += print("<text class='token' transform='translate(%g %g) rotate(-60)'>", at + 15, margin - 6) + escaped(tokens[i]) +
+             "</text>";
       for (std::size_t j = 0; j < tokens.size(); ++j) {
         const float p = map[a](i, j);
-        out += print("<rect class='cell' x='%g' y='%g' width='%g' height='%g' fill-opacity='%.3f'><title>", margin + cell * static_cast<double>(j) + 1, at + 1,
-                     cell - 2, cell - 2, 0.03 + 0.97 * static_cast<double>(p)) +
+        out += print("<rect class='cell' x='%g' y='%g' width='%g' height='%g' fill-opacity='%.3f'><title>",
+                     margin + cell * static_cast<double>(j) + 1, at + 1, cell - 2, cell - 2,
+                     0.03 + 0.97 * static_cast<double>(p)) +
                escaped(tokens[i]) + " &#8594; " + escaped(tokens[j]) + print(": %.3f</title></rect>", static_cast<double>(p));
       }
     }
@@ -167,15 +180,17 @@ class page {
   enum class size { whole, half };
   /// `body` is HTML. Two halves stand side by side where there is room.
   void section(const std::string& heading, const std::string& words, const std::string& body, size how_wide = size::whole) {
-    sections_ += std::string("<section") + (how_wide == size::half ? " class='half'" : "") + "><h2>" + escaped(heading) + "</h2><p>" + escaped(words) + "</p>" + body + "</section>\n";
+    sections_ += std::string("<section") + (how_wide == size::half ? " class='half'" : "") + "><h2>" + escaped(heading) +
+                 "</h2><p>" + escaped(words) + "</p>" + body + "</section>\n";
   }
   void write(const std::string& path) const {
     std::ofstream out(path);
     out.exceptions(std::ios::badbit | std::ios::failbit);
-    out << "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>\n<title>"
-        << escaped(title_) << "</title>\n<style>" << style << "</style></head>\n<body><main><h1>" << escaped(title_) << "</h1><p class='lead'>"
-        << escaped(lead_) << "</p>\n<div class='tiles'>" << tiles_ << "</div>\n<div class='sections'>"
-        << sections_ << "</div></main></body></html>\n";
+    out << "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><meta name='viewport' "
+           "content='width=device-width'>\n<title>"
+        << escaped(title_) << "</title>\n<style>" << style << "</style></head>\n<body><main><h1>" << escaped(title_)
+        << "</h1><p class='lead'>" << escaped(lead_) << "</p>\n<div class='tiles'>" << tiles_
+        << "</div>\n<div class='sections'>" << sections_ << "</div></main></body></html>\n";
     out.close();
   }
 

@@ -25,7 +25,8 @@ namespace words {
 
 using list = std::string_view[];
 
-inline constexpr list people{"Ada", "Bruno", "Clara", "David", "Emma", "Felix", "Greta", "Hugo", "Irene", "Jonas", "Karla", "Leo"};
+inline constexpr list people{"Ada",   "Bruno", "Clara", "David", "Emma",  "Felix",
+                             "Greta", "Hugo",  "Irene", "Jonas", "Karla", "Leo"};
 inline constexpr list towns{"Elmford", "Harwick", "Oakley", "Stonebridge", "Millbrook", "Ravenhill"};
 inline constexpr list jobs{"baker", "doctor", "painter", "teacher", "sailor", "farmer"};
 inline constexpr list instruments{"flute", "harp", "drum", "violin", "trumpet", "cello"};
@@ -39,33 +40,55 @@ inline constexpr list lands{"Norland", "Sudria", "Velmar", "Ostany", "Karvia", "
 inline constexpr list capitals{"Arlen", "Bosk", "Corvin", "Dalmar", "Eskel", "Fenwick", "Garon", "Hask"};
 inline constexpr list goods{"salt", "wine", "copper", "timber", "silk", "cotton"};
 
-inline constexpr list lives{"$ lives in %.", "The home of $ is in %.", "You can find the house of $ in %.", "% is the town where $ lives.",
-                            "If you go to %, you can visit $.", "$ moved to % many years ago.", "Write to $, and send the letter to %."};
-inline constexpr list works{"$ works as a %.", "$ is a %.", "People know $ as a good %.", "$ earns a living as a %.",
-                            "A % like $ is hard to find.", "The work of $ is that of a %.", "If you need a %, ask $."};
-inline constexpr list plays{"$ plays the %.", "Every evening $ practises the %.", "$ loves the sound of the %.", "$ has played the % since childhood.",
-                            "The % of $ can be heard at night.", "At the feast we heard $ with the %."};
-inline constexpr list made_of{"The $ is made of %.", "They made the $ from %.", "% is what the $ is made of.", "The maker of the $ used %.",
-                              "You need % to make the $.", "The $ was built out of %."};
-inline constexpr list coloured{"The $ is %.", "The colour of the $ is %.", "Somebody painted the $ %.", "% is the colour of the $.",
-                               "Look for something % and you will see the $.", "The $ looks % in the light."};
-inline constexpr list dwells{"The $ lives in the %.", "You can see the $ in the %.", "The % is the home of the $.", "The $ sleeps in the %.",
-                             "Walk into the % and you may meet the $.", "Hunters look for the $ in the %."};
-inline constexpr list eats{"The $ eats %.", "The food of the $ is %.", "The $ likes % most of all.", "Give the $ some %.",
-                           "% is what the $ eats.", "Without % the $ cannot live."};
-inline constexpr list governed{"The capital of $ is %.", "% is the capital of $.", "The king of $ lives in %.", "All roads of $ lead to %.",
-                               "The parliament of $ meets in %.", "Travellers to $ start in %."};
-inline constexpr list trades{"$ sells % to its neighbours.", "Ships carry % out of $.", "$ is known for its %.", "Merchants buy % in $.",
-                             "The wealth of $ is its %.", "The best % comes from $."};
+inline constexpr list lives{"$ lives in %.",
+                            "The home of $ is in %.",
+                            "You can find the house of $ in %.",
+                            "% is the town where $ lives.",
+                            "If you go to %, you can visit $.",
+                            "$ moved to % many years ago.",
+                            "Write to $, and send the letter to %."};
+inline constexpr list works{"$ works as a %.",
+                            "$ is a %.",
+                            "People know $ as a good %.",
+                            "$ earns a living as a %.",
+                            "A % like $ is hard to find.",
+                            "The work of $ is that of a %.",
+                            "If you need a %, ask $."};
+inline constexpr list plays{"$ plays the %.",
+                            "Every evening $ practises the %.",
+                            "$ loves the sound of the %.",
+                            "$ has played the % since childhood.",
+                            "The % of $ can be heard at night.",
+                            "At the feast we heard $ with the %."};
+inline constexpr list made_of{"The $ is made of %.",        "They made the $ from %.",   "% is what the $ is made of.",
+                              "The maker of the $ used %.", "You need % to make the $.", "The $ was built out of %."};
+inline constexpr list coloured{"The $ is %.",
+                               "The colour of the $ is %.",
+                               "Somebody painted the $ %.",
+                               "% is the colour of the $.",
+                               "Look for something % and you will see the $.",
+                               "The $ looks % in the light."};
+inline constexpr list dwells{"The $ lives in the %.",
+                             "You can see the $ in the %.",
+                             "The % is the home of the $.",
+                             "The $ sleeps in the %.",
+                             "Walk into the % and you may meet the $.",
+                             "Hunters look for the $ in the %."};
+inline constexpr list eats{"The $ eats %.",      "The food of the $ is %.", "The $ likes % most of all.",
+                           "Give the $ some %.", "% is what the $ eats.",   "Without % the $ cannot live."};
+inline constexpr list governed{"The capital of $ is %.",    "% is the capital of $.",          "The king of $ lives in %.",
+                               "All roads of $ lead to %.", "The parliament of $ meets in %.", "Travellers to $ start in %."};
+inline constexpr list trades{"$ sells % to its neighbours.", "Ships carry % out of $.",   "$ is known for its %.",
+                             "Merchants buy % in $.",        "The wealth of $ is its %.", "The best % comes from $."};
 
 }  // namespace words
 
 /// Relations of the same subjects stand side by side: a document tells them of one subject.
 inline constexpr relation relations[]{
-    {"towns", words::people, words::towns, words::lives},          {"work", words::people, words::jobs, words::works},
-    {"music", words::people, words::instruments, words::plays},    {"materials", words::things, words::materials, words::made_of},
-    {"colours", words::things, words::colours, words::coloured},   {"habitats", words::animals, words::habitats, words::dwells},
-    {"food", words::animals, words::foods, words::eats},           {"capitals", words::lands, words::capitals, words::governed},
+    {"towns", words::people, words::towns, words::lives},        {"work", words::people, words::jobs, words::works},
+    {"music", words::people, words::instruments, words::plays},  {"materials", words::things, words::materials, words::made_of},
+    {"colours", words::things, words::colours, words::coloured}, {"habitats", words::animals, words::habitats, words::dwells},
+    {"food", words::animals, words::foods, words::eats},         {"capitals", words::lands, words::capitals, words::governed},
     {"trade", words::lands, words::goods, words::trades},
 };
 
@@ -106,7 +129,9 @@ inline std::vector<fact> make_world(std::uint64_t seed) {
 inline void write_corpus(const std::string& path, const std::vector<fact>& facts, std::size_t rounds, std::uint64_t seed) {
   std::vector<std::vector<const fact*>> subjects;
   for (const fact& f : facts) {
-    const auto same = [&f](const auto& of) { return of.front()->about->subjects.data() == f.about->subjects.data() && of.front()->subject == f.subject; };
+    const auto same = [&f](const auto& of) {
+      return of.front()->about->subjects.data() == f.about->subjects.data() && of.front()->subject == f.subject;
+    };
     const auto found = std::find_if(subjects.begin(), subjects.end(), same);
     if (found == subjects.end()) subjects.push_back({&f});
     else found->push_back(&f);

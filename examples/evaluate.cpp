@@ -1,6 +1,9 @@
-// What a precision costs: a classifier's answers on a tab-separated file, or sentence vectors against those of f32, in each precision.
+// What a precision costs: a classifier's answers on a tab-separated file, or sentence vectors against those of f32, in each
+// precision.
 //   evaluate --model classifier --tsv dev.tsv
 //   evaluate --model all-MiniLM-L6-v2 --sentences sentences.txt --precision int8
+#include "bert/evaluation/evaluate.hpp"
+
 #include <algorithm>
 #include <iostream>
 #include <string>
@@ -8,12 +11,11 @@
 #include <vector>
 
 #include "architectures.hpp"
+#include "bert/checkpoint/checkpoint.hpp"
 #include "bert/data/tsv.hpp"
 #include "bert/heads/classify.hpp"
 #include "bert/io/lines.hpp"
-#include "bert/pipeline/checkpoint.hpp"
 #include "bert/pipeline/embedder.hpp"
-#include "bert/training/evaluate.hpp"
 #include "columns.hpp"
 #include "precisions.hpp"
 #include "support.hpp"
@@ -66,12 +68,13 @@ void cosines(const settings& s) {
       double sum = 0, least = 1;
       for (std::size_t i = 0; i < sentences.size(); ++i) {
         double cosine = 0;
-        for (std::size_t j = 0; j < full[i].size(); ++j) cosine += static_cast<double>(full[i][j]) * static_cast<double>(other[i][j]);
+        for (std::size_t j = 0; j < full[i].size(); ++j)
+          cosine += static_cast<double>(full[i][j]) * static_cast<double>(other[i][j]);
         sum += cosine;
         least = std::min(least, cosine);
       }
-      std::cout << name << " cosine to f32: mean " << sum / static_cast<double>(sentences.size()) << " least " << least << " of "
-                << sentences.size() << " sentences" << std::endl;
+      std::cout << name << " cosine to f32: mean " << sum / static_cast<double>(sentences.size()) << " least " << least
+                << " of " << sentences.size() << " sentences" << std::endl;
     });
 }
 
@@ -87,7 +90,9 @@ void work(const settings& s) {
 
 int main(int argc, char** argv) {
   settings s;
-  CLI::App app("Measures a model in each precision: the accuracy of a classifier, or how near its sentence vectors are to those of f32.", "evaluate");
+  CLI::App app(
+      "Measures a model in each precision: the accuracy of a classifier, or how near its sentence vectors are to those of f32.",
+      "evaluate");
   app.option_defaults()->always_capture_default();
   app.add_option("--model", s.model, "folder whose config.json is one of " + compiled::names())->required();
   auto* tsv = app.add_option("--tsv", s.tsv, "labelled examples, for the folder of a BertForSequenceClassification");

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "architectures.hpp"
+#include "bert/checkpoint/checkpoint.hpp"
 #include "bert/heads/masked_lm.hpp"
-#include "bert/pipeline/checkpoint.hpp"
 #include "bert/pipeline/pipeline.hpp"
 #include "precisions.hpp"
 #include "support.hpp"

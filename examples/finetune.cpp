@@ -5,10 +5,11 @@
 #include <string>
 
 #include "architectures.hpp"
+#include "bert/checkpoint/checkpoint.hpp"
 #include "bert/data/tsv.hpp"
+#include "bert/evaluation/evaluate.hpp"
 #include "bert/heads/classify.hpp"
-#include "bert/pipeline/checkpoint.hpp"
-#include "bert/training/evaluate.hpp"
+#include "bert/objectives/cross_entropy.hpp"
 #include "bert/training/fit.hpp"
 #include "columns.hpp"
 #include "precisions.hpp"
@@ -36,12 +37,15 @@ void finetune(const settings& s, const bert::checkpoint& files) {
   options.max_tokens = std::min(options.max_tokens, A::positions);
   const auto train = bert::data::tsv(s.train, tokenizer, options);
   const auto dev = bert::data::tsv(s.dev, tokenizer, train.names(), options);
-  std::cout << "train " << train.size() << " examples, dev " << dev.size() << ", labels " << bert::labels::listed(train.names()) << '\n';
-  if (train.truncated() != 0) std::cout << "cut to " << options.max_tokens << " tokens: " << train.truncated() << " examples of train\n";
+  std::cout << "train " << train.size() << " examples, dev " << dev.size() << ", labels " << bert::labels::listed(train.names())
+            << '\n';
+  if (train.truncated() != 0)
+    std::cout << "cut to " << options.max_tokens << " tokens: " << train.truncated() << " examples of train\n";
 
   const bert::random_options birth{.seed = s.seed, .vocab = files.config().vocab, .labels = train.names().names()};
-  auto model = s.from_scratch ? classifier::random(birth)
-                              : files.load<bert::model<A>>().template with_head<bert::heads::classify<bert::labels::dynamic_set>>(birth);
+  auto model = s.from_scratch
+                   ? classifier::random(birth)
+                   : files.load<bert::model<A>>().template with_head<bert::heads::classify<bert::labels::dynamic_set>>(birth);
   std::cout << "model " << model.count() << " parameters, " << (s.from_scratch ? "random" : "from " + s.model) << std::endl;
 
   const auto batches = train.batches(s.batch, {.seed = s.seed});
@@ -57,8 +61,8 @@ void finetune(const settings& s, const bert::checkpoint& files) {
     const bool epoch_done = step.index % in_epoch == 0;
     if (epoch_done || step.index % s.log_every == 0) {
       bar.clear();
-      std::cout << "step " << step.index << " of " << total << " loss " << loss / static_cast<double>(steps) << " lr " << step.rate << " tokens/s "
-                << static_cast<std::uint64_t>(step.tokens_per_second) << std::endl;
+      std::cout << "step " << step.index << " of " << total << " loss " << loss / static_cast<double>(steps) << " lr "
+                << step.rate << " tokens/s " << static_cast<std::uint64_t>(step.tokens_per_second) << std::endl;
       loss = 0;
       steps = 0;
     }
@@ -97,9 +101,11 @@ void work(const settings& s) {
 
 int main(int argc, char** argv) {
   settings s;
-  CLI::App app("Fine-tunes a classifier on a tab-separated file. Labels are those of the training file. The model of the last epoch is saved.\n"
-               "Columns are numbers from 1 on (-1 is the last), or names in the header; a header row is found by itself.",
-               "finetune");
+  CLI::App app(
+      "Fine-tunes a classifier on a tab-separated file. Labels are those of the training file. The model of the last epoch is "
+      "saved.\n"
+      "Columns are numbers from 1 on (-1 is the last), or names in the header; a header row is found by itself.",
+      "finetune");
   app.option_defaults()->always_capture_default();
   app.add_option("--model", s.model, "folder whose config.json is one of " + compiled::names())->required();
   app.add_option("--train", s.train, "examples to learn from")->required();

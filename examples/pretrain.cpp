@@ -1,20 +1,21 @@
 // Pretrains a BERT on a text file: masked LM with next-sentence prediction, from a vocabulary learned or given.
-//   pretrain --text corpus.txt --arch mini --vocab-size 8192 --steps 3000 --batch 32 --tokens 128 --lr 1e-3 --warmup 300 --out folder
+//   pretrain --text corpus.txt --arch mini --vocab-size 8192 --steps 3000 --batch 32 --tokens 128 --lr 1e-3 --warmup 300 --out
+//   folder
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
 #include <optional>
-#include <thread>
 #include <string>
+#include <thread>
 
+#include "bert/checkpoint/checkpoint.hpp"
 #include "bert/data/corpus.hpp"
 #include "bert/data/pack.hpp"
 #include "bert/objectives/joint.hpp"
 #include "bert/objectives/masked_lm.hpp"
 #include "bert/objectives/next_sentence.hpp"
-#include "bert/pipeline/checkpoint.hpp"
 #include "bert/pipeline/choose.hpp"
-#include "bert/text/train_wordpiece.hpp"
+#include "bert/text/wordpiece/train_wordpiece.hpp"
 #include "bert/training/measure.hpp"
 #include "bert/training/trainer.hpp"
 #include "precisions.hpp"
@@ -46,7 +47,9 @@ struct chosen_masking {
     if (whole_words) apply(bert::masking::whole_word{rate, mask, random});
     else apply(bert::masking::token{rate, mask, random});
   }
-  [[nodiscard]] std::size_t max_scored(const bert::batch_shape& shape) const { return bert::masking::token{rate, mask, random}.max_scored(shape); }
+  [[nodiscard]] std::size_t max_scored(const bert::batch_shape& shape) const {
+    return bert::masking::token{rate, mask, random}.max_scored(shape);
+  }
 };
 
 using masked = bert::objectives::masked_lm<chosen_masking>;
@@ -54,25 +57,31 @@ using masked = bert::objectives::masked_lm<chosen_masking>;
 template <class A, class Objective>
 void pretrain(const settings& s, const bert::text::tokenizer& tokenizer) {
   const bert::execution::threads threads{s.threads};
-  const bert::data::pack_options packing{.tokens = s.tokens,
-                                         .batch = s.batch,
-                                         .seed = s.seed,
-                                         .pairs = s.no_nsp ? bert::data::pairing::none : bert::data::pairing::next_sentence,
-                                         .pairs_drawn = s.static_masks ? bert::data::redraw::never : bert::data::redraw::each_epoch};
+  const bert::data::pack_options packing{
+      .tokens = s.tokens,
+      .batch = s.batch,
+      .seed = s.seed,
+      .pairs = s.no_nsp ? bert::data::pairing::none : bert::data::pairing::next_sentence,
+      .pairs_drawn = s.static_masks ? bert::data::redraw::never : bert::data::redraw::each_epoch};
   const auto batches = bert::data::pack(bert::data::corpus(s.text), tokenizer, packing, threads);
-  std::cout << "corpus " << batches.documents() << " documents " << batches.tokens() << " tokens " << batches.sequences() << " sequences\n";
+  std::cout << "corpus " << batches.documents() << " documents " << batches.tokens() << " tokens " << batches.sequences()
+            << " sequences\n";
   std::optional<bert::data::packed> valid;
   if (!s.valid.empty()) valid = bert::data::pack(bert::data::corpus(s.valid), tokenizer, packing, threads);
 
-  auto model = bert::model_for<A, Objective>::random({.stddev = s.stddev, .seed = s.seed, .vocab = static_cast<int>(tokenizer.vocabulary().size()),
-                                                       .positions = s.positions == "normal" ? bert::position_birth::normal : bert::position_birth::neighbours});
+  auto model = bert::model_for<A, Objective>::random(
+      {.stddev = s.stddev,
+       .seed = s.seed,
+       .vocab = static_cast<int>(tokenizer.vocabulary().size()),
+       .positions = s.positions == "normal" ? bert::position_birth::normal : bert::position_birth::neighbours});
   std::cout << "model " << s.arch << ' ' << model.count() << " parameters\n";
   precisions::training(s.recompute, s.precision, [&](auto kept, auto p) {
     bert::trainer trainer{model,
                           Objective{},
                           bert::optim::adamw{.beta2 = s.beta2, .weight_decay = s.weight_decay, .clip_norm = 1.0f},
                           bert::schedules::warmup_linear{.peak = s.lr, .warmup = s.warmup, .total = s.steps},
-                          bert::training_options{.seed = s.seed, .dropout = s.dropout, .attention_dropout = s.dropout, .accumulate = s.accumulate},
+                          bert::training_options{
+                              .seed = s.seed, .dropout = s.dropout, .attention_dropout = s.dropout, .accumulate = s.accumulate},
                           threads,
                           kept,
                           p};
@@ -93,8 +102,8 @@ void pretrain(const settings& s, const bert::text::tokenizer& tokenizer) {
   std::cout << "saved " << s.out << '\n';
   if (valid) {
     const auto parts = bert::measure(model, Objective{}, *valid, {.seed = s.seed}, threads);
-    std::cout << std::fixed << std::setprecision(4) << "valid mlm=" << parts["mlm"].mean() << " masked_accuracy=" << parts["mlm"].accuracy()
-              << " nsp_accuracy=" << parts["nsp"].accuracy() << '\n';
+    std::cout << std::fixed << std::setprecision(4) << "valid mlm=" << parts["mlm"].mean()
+              << " masked_accuracy=" << parts["mlm"].accuracy() << " nsp_accuracy=" << parts["nsp"].accuracy() << '\n';
   }
 }
 
@@ -105,12 +114,14 @@ void work(const settings& s) {
   const bert::text::tokenizer_options reading{.lowercase = !s.cased};
   // A vocabulary learned for a run that is resumed must be the same one: training it is deterministic.
   const auto tokenizer = s.vocab.empty()
-                             ? bert::text::train_wordpiece(bert::data::corpus(s.text), {.vocab = s.vocab_size, .lowercase = !s.cased, .threads = s.threads})
+                             ? bert::text::train_wordpiece(bert::data::corpus(s.text),
+                                                           {.vocab = s.vocab_size, .lowercase = !s.cased, .threads = s.threads})
                              : bert::text::tokenizer(bert::text::vocabulary::open(s.vocab), reading);
   std::cout << "vocabulary " << tokenizer.vocabulary().size() << " pieces\n";
   bert::published::by_name(s.arch, [&]<class A>(std::type_identity<A>) {
     if (s.tokens > A::positions)
-      throw bert::error({"--tokens", bert::cat("at most ", A::positions, ", the architecture's positions"), bert::cat(s.tokens), {}});
+      throw bert::error(
+          {"--tokens", bert::cat("at most ", A::positions, ", the architecture's positions"), bert::cat(s.tokens), {}});
     if (s.no_nsp) pretrain<A, masked>(s, tokenizer);
     else pretrain<A, bert::objectives::joint<masked, bert::objectives::next_sentence>>(s, tokenizer);
   });
@@ -124,9 +135,12 @@ int main(int argc, char** argv) {
   app.option_defaults()->always_capture_default();
   app.add_option("--text", s.text, "the corpus")->required();
   app.add_option("--valid", s.valid, "text that is measured at the end");
-  app.add_option("--arch", s.arch, "one of " + bert::published::names())->check(CLI::IsMember({"tiny", "mini", "small", "medium", "base", "minilm_l6", "minilm_l12"}));
+  app.add_option("--arch", s.arch, "one of " + bert::published::names())
+      ->check(CLI::IsMember({"tiny", "mini", "small", "medium", "base", "minilm_l6", "minilm_l12"}));
   auto* vocab = app.add_option("--vocab", s.vocab, "a vocab.txt to use");
-  app.add_option("--vocab-size", s.vocab_size, "pieces of the vocabulary that is learned")->excludes(vocab)->check(CLI::Range(100, 1'000'000));
+  app.add_option("--vocab-size", s.vocab_size, "pieces of the vocabulary that is learned")
+      ->excludes(vocab)
+      ->check(CLI::Range(100, 1'000'000));
   app.add_flag("--cased", s.cased, "keep upper case and accents");
   app.add_option("--steps", s.steps, "steps of the optimiser")->check(support::positive);
   app.add_option("--batch", s.batch, "sequences a batch")->check(support::positive);
@@ -136,9 +150,12 @@ int main(int argc, char** argv) {
   app.add_option("--warmup", s.warmup, "steps until the peak");
   app.add_option("--dropout", s.dropout, "of hidden vectors and attention")->check(CLI::Range(0.0, 0.9));
   app.add_option("--weight-decay", s.weight_decay, "of weights and embeddings")->check(CLI::NonNegativeNumber);
-  app.add_option("--beta2", s.beta2, "AdamW's memory of squared gradients; 0.98 suits short runs")->check(CLI::Range(0.0, 0.99999));
-  app.add_option("--init-std", s.stddev, "standard deviation of the first weights; 0.02 suits hidden sizes from 768")->check(support::positive);
-  app.add_option("--init-positions", s.positions, "how positions start: as all else, or with heads that look at neighbours")->check(CLI::IsMember({"normal", "neighbours"}));
+  app.add_option("--beta2", s.beta2, "AdamW's memory of squared gradients; 0.98 suits short runs")
+      ->check(CLI::Range(0.0, 0.99999));
+  app.add_option("--init-std", s.stddev, "standard deviation of the first weights; 0.02 suits hidden sizes from 768")
+      ->check(support::positive);
+  app.add_option("--init-positions", s.positions, "how positions start: as all else, or with heads that look at neighbours")
+      ->check(CLI::IsMember({"normal", "neighbours"}));
   app.add_option("--seed", s.seed, "of everything random");
   app.add_option("--threads", s.threads, "threads to use; the result does not depend on it")->check(CLI::Range(1, 4096));
   app.add_option("--out", s.out, "folder for the model")->required();

@@ -16,11 +16,12 @@
 namespace support {
 
 /// A number above 0, as one clear line says.
-inline const CLI::Validator positive{[](std::string& text) {
-                                       double value = 0;
-                                       return CLI::detail::lexical_cast(text, value) && value > 0 ? std::string() : "must be a number above 0, found " + text;
-                                     },
-                                     "POSITIVE"};
+inline const CLI::Validator positive{
+    [](std::string& text) {
+      double value = 0;
+      return CLI::detail::lexical_cast(text, value) && value > 0 ? std::string() : "must be a number above 0, found " + text;
+    },
+    "POSITIVE"};
 
 /// Parses the command line, runs `work`. Exit status: 0 done or --help, 2 wrong usage, 1 failed work; one line on stderr.
 template <class Work>
@@ -65,8 +66,8 @@ class progress {
     constexpr std::uint64_t width = 30;
     const auto filled = static_cast<std::size_t>(total == 0 ? width : width * done / total);
     std::fprintf(stderr, "\r\033[K%s [%s%s] %llu/%llu %.0f s left %s", what_.c_str(), std::string(filled, '#').c_str(),
-                 std::string(width - filled, '.').c_str(), static_cast<unsigned long long>(done), static_cast<unsigned long long>(total), left,
-                 note.c_str());
+                 std::string(width - filled, '.').c_str(), static_cast<unsigned long long>(done),
+                 static_cast<unsigned long long>(total), left, note.c_str());
     std::fflush(stderr);
   }
   /// The same where nobody knows how much is to come.

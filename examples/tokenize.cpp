@@ -190,9 +190,12 @@ int main(int argc, char** argv) {
   auto* const ids = app.add_flag("--ids", s.ids, "numbers");
   auto* const tokens = app.add_flag("--tokens", s.tokens, "pieces (the default)")->excludes(ids);
   app.add_flag("--json", s.json, "an object: tokens, ids, offsets, words")->excludes(ids)->excludes(tokens);
-  app.add_option("--offsets", s.unit, "unit of the offsets in --json")->check(CLI::IsMember({"bytes", "code_points", "utf16"}))->capture_default_str();
+  app.add_option("--offsets", s.unit, "unit of the offsets in --json")
+      ->check(CLI::IsMember({"bytes", "code_points", "utf16"}))
+      ->capture_default_str();
   app.add_flag("--special", s.special, "put [CLS] and [SEP] around");
   auto* const most = app.add_option("--max-tokens", s.max_tokens, "cut longer lines")->check(CLI::PositiveNumber);
-  app.add_option("--stride", s.stride, "with --json and --max-tokens: windows that share so many tokens, one a line")->needs(most);
+  app.add_option("--stride", s.stride, "with --json and --max-tokens: windows that share so many tokens, one a line")
+      ->needs(most);
   return support::run(app, argc, argv, [&] { work(s); });
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes include/bert/text/unicode_tables.hpp from the Unicode Character Database (Debian: unicode-data).
+"""Writes include/bert/text/unicode/tables.hpp from the Unicode Character Database (Debian: unicode-data).
 
     tools/unicode_tables.py [--ucd /usr/share/unicode] [--check]
 
@@ -177,7 +177,7 @@ def generate(folder):
     assert size < 64 * 1024, size
     major = ".".join(db.version.split(".")[:2])
     return size, f"""// Unicode tables: what each code point is to the two references. Written by tools/unicode_tables.py; do not edit.
-// Layer: text. Test: tests/unit/text/unicode_test.cpp
+// Layer: text. Test: tests/unit/text/unicode/properties_test.cpp
 #pragma once
 
 #include <cstdint>
@@ -220,7 +220,7 @@ def main():
     options = parser.parse_args()
     if not (options.ucd / "UnicodeData.txt").is_file():
         sys.exit(f"unicode_tables: no UnicodeData.txt in {options.ucd}; install the package unicode-data or give --ucd FOLDER")
-    target = Path(__file__).resolve().parent.parent / "include/bert/text/unicode_tables.hpp"
+    target = Path(__file__).resolve().parent.parent / "include/bert/text/unicode/tables.hpp"
     size, text = generate(options.ucd)
     if options.check:
         if target.read_text() != text:

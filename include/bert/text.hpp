@@ -4,5 +4,5 @@
 
 #include "bert/text/sentences.hpp"
 #include "bert/text/tokenizer.hpp"
-#include "bert/text/train_wordpiece.hpp"
-#include "bert/text/vocabulary.hpp"
+#include "bert/text/wordpiece/train_wordpiece.hpp"
+#include "bert/text/wordpiece/vocabulary.hpp"

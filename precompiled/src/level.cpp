@@ -1,13 +1,14 @@
-// One level of the library: the headers compiled for one instruction set. BERT_PRECOMPILED_OPEN names the function that it offers;
-// cmake/isolate.cmake hides everything else, or the linker would merge std::vector's functions of one level with another's.
+// One level of the library: the headers compiled for one instruction set. BERT_PRECOMPILED_OPEN names the function that it
+// offers; cmake/isolate.cmake hides everything else, or the linker would merge std::vector's functions of one level with
+// another's.
 #include <algorithm>
 #include <memory>
 #include <optional>
 #include <type_traits>
 
+#include "bert/checkpoint/checkpoint.hpp"
 #include "bert/heads/pooling.hpp"
 #include "bert/model/session.hpp"
-#include "bert/pipeline/checkpoint.hpp"
 #include "bert/pipeline/choose.hpp"
 #include "bert/pipeline/portions.hpp"
 #include "engine.hpp"
@@ -20,8 +21,10 @@ template <class A, class Precision>
 class engine_of final : public engine {
  public:
   engine_of(std::string_view name, const checkpoint& files, const options& o)
-      : engine(name, static_cast<std::size_t>(A::hidden)), run_(o.threads),
-        frozen_(files.freeze<bert::model<A>, Precision>(run_)), max_tokens_(longest_sentence(files, o)) {
+      : engine(name, static_cast<std::size_t>(A::hidden)),
+        run_(o.threads),
+        frozen_(files.freeze<bert::model<A>, Precision>(run_)),
+        max_tokens_(longest_sentence(files, o)) {
     if (has_tokenizer(files.folder())) tokenizer_.emplace(files.tokenizer());
     else where_ = files.folder().string();
   }
@@ -34,7 +37,9 @@ class engine_of final : public engine {
     });
     return out;
   }
-  [[nodiscard]] rows embed(std::span<const sequence> sequences, pooling how) const override { return embed(batch_of(sequences), how); }
+  [[nodiscard]] rows embed(std::span<const sequence> sequences, pooling how) const override {
+    return embed(batch_of(sequences), how);
+  }
   [[nodiscard]] rows embed(std::span<const std::string_view> sentences, pooling how) const override {
     if (!tokenizer_)
       throw error({where_, "a vocabulary, vocab.txt or tokenizer.json", "neither", "add it, or encode ids in place of text"});
@@ -86,7 +91,8 @@ class engine_of final : public engine {
 }  // namespace
 }  // namespace bert::precompiled
 
-extern "C" bert::precompiled::engine* BERT_PRECOMPILED_OPEN(const std::filesystem::path& folder, const bert::precompiled::options& o) {
+extern "C" bert::precompiled::engine* BERT_PRECOMPILED_OPEN(const std::filesystem::path& folder,
+                                                            const bert::precompiled::options& o) {
   using namespace bert::precompiled;
   const bert::checkpoint files(folder);
   std::unique_ptr<engine> made;

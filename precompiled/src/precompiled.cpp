@@ -10,8 +10,8 @@
 namespace bert::precompiled {
 namespace {
 
-// x86-64 psABI, "Micro-Architecture Levels". The compiler's __builtin_cpu_supports also asks whether the operating system saves the
-// registers; of the bits that not every compiler has a name for, cpuid's leaves 1 and 0x80000001 tell.
+// x86-64 psABI, "Micro-Architecture Levels". The compiler's __builtin_cpu_supports also asks whether the operating system saves
+// the registers; of the bits that not every compiler has a name for, cpuid's leaves 1 and 0x80000001 tell.
 bool runs(level l) noexcept {
   __builtin_cpu_init();
   unsigned eax = 0, ebx = 0, leaf1 = 0, extended = 0, edx = 0;
@@ -21,10 +21,12 @@ bool runs(level l) noexcept {
   switch (l) {
     case level::v2:
       return __builtin_cpu_supports("sse3") && __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.1") &&
-             __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt") && (leaf1 & cmpxchg16b) != 0 && (extended & lahf) != 0;
+             __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt") && (leaf1 & cmpxchg16b) != 0 &&
+             (extended & lahf) != 0;
     case level::v3:
-      return runs(level::v2) && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-             __builtin_cpu_supports("bmi2") && (leaf1 & movbe) != 0 && (leaf1 & f16c) != 0 && (extended & lzcnt) != 0;
+      return runs(level::v2) && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+             __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && (leaf1 & movbe) != 0 && (leaf1 & f16c) != 0 &&
+             (extended & lzcnt) != 0;
     case level::v4:
       return runs(level::v3) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
@@ -82,7 +84,8 @@ encoder encoder::open(const std::filesystem::path& folder, const options& o) {
   if (here.empty()) {
     std::vector<level> compiled_in;
     for (const compiled& c : all) compiled_in.push_back(c.at);
-    throw error({"bert::precompiled", "a processor for " + listed(compiled_in), "one for none of them", "compile the library for a lower level"});
+    throw error({"bert::precompiled", "a processor for " + listed(compiled_in), "one for none of them",
+                 "compile the library for a lower level"});
   }
   const level wanted = o.on.value_or(here.back());
   for (const compiled& c : all)

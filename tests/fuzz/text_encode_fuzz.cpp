@@ -14,7 +14,8 @@ namespace {
 using namespace bert::text;
 
 vocabulary pieces() {
-  std::vector<std::string> list{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "##ing", "un", "##aff", "##able", "\xE4\xB8\xAD", "\xCC\x81"};
+  std::vector<std::string> list{"[PAD]", "[UNK]", "[CLS]", "[SEP]",  "[MASK]",       "the",
+                                "##ing", "un",    "##aff", "##able", "\xE4\xB8\xAD", "\xCC\x81"};
   for (char c = 'a'; c <= 'z'; ++c) {
     list.emplace_back(1, c);
     list.push_back(std::string("##") + c);
@@ -62,10 +63,13 @@ void agree(const Tokenizer& t, std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const vocabulary v = pieces();
   static const tokenizer lower(v), cased(v, {.lowercase = false}), stripped(v, {.lowercase = false, .strip_accents = true}),
-      kept(v, {.strip_accents = false, .tokenize_chinese_chars = false}), shortest(v, {.strip_accents = false, .max_word_characters = 1}),
-      raw(v, {.clean_text = false, .max_word_characters = 5}),
+      kept(v, {.strip_accents = false, .tokenize_chinese_chars = false}),
+      shortest(v, {.strip_accents = false, .max_word_characters = 1}), raw(v, {.clean_text = false, .max_word_characters = 5}),
       added(v, {.added = {{.content = "x y", .id = static_cast<bert::token_id>(v.size()), .lstrip = true, .rstrip = true},
-                          {.content = "\xC3\x89q", .id = static_cast<bert::token_id>(v.size() + 1), .single_word = true, .normalized = true}}});
+                          {.content = "\xC3\x89q",
+                           .id = static_cast<bert::token_id>(v.size() + 1),
+                           .single_word = true,
+                           .normalized = true}}});
   static const google_tokenizer google(v);
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);

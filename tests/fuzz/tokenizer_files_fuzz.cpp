@@ -6,8 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "bert/checkpoint/tokenizer_files.hpp"
 #include "bert/core/error.hpp"
-#include "bert/pipeline/tokenizer_files.hpp"
 #include "bert/text.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

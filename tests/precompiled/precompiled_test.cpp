@@ -21,7 +21,8 @@ using precompiled::level;
 
 namespace {
 
-const std::vector<std::string> sentences{"the cat sat on the mat.", "a red film is very bad", "", "moon", "it was not a good dog!"};
+const std::vector<std::string> sentences{"the cat sat on the mat.", "a red film is very bad", "", "moon",
+                                         "it was not a good dog!"};
 
 std::vector<level> here() { return {precompiled::levels().begin(), precompiled::levels().end()}; }
 
@@ -34,11 +35,13 @@ std::vector<precompiled::sequence> sequences_of(const token_batch& batch) {
 
 }  // namespace
 
-TEST_CASE("this processor runs at least the lowest level, and levels come in increasing order, but bf16's before VNNI's on Intel") {
+TEST_CASE(
+    "this processor runs at least the lowest level, and levels come in increasing order, but bf16's before VNNI's on Intel") {
   REQUIRE(!here().empty());
   CHECK(here().front() == level::v2);
   const bool intel = __builtin_cpu_is("intel") != 0;
-  CHECK(std::ranges::is_sorted(here(), {}, [=](level l) { return intel && l == level::v4_bf16 ? 7 : 2 * static_cast<int>(l) + 2; }));
+  CHECK(std::ranges::is_sorted(here(), {},
+                               [=](level l) { return intel && l == level::v4_bf16 ? 7 : 2 * static_cast<int>(l) + 2; }));
   CHECK(encoder::open(golden::folder("encoder")).runs_on() == here().back());
 }
 
@@ -100,9 +103,11 @@ TEST_CASE("at every level, bf16 and int8 of a sequence are the same bits among o
       CAPTURE(precompiled::name_of(l));
       const auto encode = encoder::open(golden::folder("encoder"), {.numbers = numbers, .on = l});
       const auto all = encode.embed(sequences);
-      const auto threaded = encoder::open(golden::folder("encoder"), {.numbers = numbers, .threads = 2, .on = l}).embed(sequences);
+      const auto threaded =
+          encoder::open(golden::folder("encoder"), {.numbers = numbers, .threads = 2, .on = l}).embed(sequences);
       CHECK(std::ranges::equal(all.values(), threaded.values()));
-      for (std::size_t s = 0; s < sequences.size(); ++s) CHECK(std::ranges::equal(encode.embed(std::array{sequences[s]})[0], all[s]));
+      for (std::size_t s = 0; s < sequences.size(); ++s)
+        CHECK(std::ranges::equal(encode.embed(std::array{sequences[s]})[0], all[s]));
     }
 }
 
@@ -135,7 +140,8 @@ TEST_CASE("errors of a level arrive as bert::error") {
     const auto encode = encoder::open(golden::folder("encoder"), {.on = l});
     CHECK_THROWS_AS(encoder::open("/no/such/folder", {.on = l}), error);
     CHECK_THROWS_AS(encoder::open(golden::folder("tanh"), {.on = l}), error);  // sizes that were not compiled in
-    CHECK_THROWS_AS(encoder::open(golden::folder("encoder"), {.numbers = static_cast<precompiled::precision>(3), .on = l}), error);  // none that was compiled in
+    CHECK_THROWS_AS(encoder::open(golden::folder("encoder"), {.numbers = static_cast<precompiled::precision>(3), .on = l}),
+                    error);  // none that was compiled in
     CHECK_THROWS_AS(encoder::open(golden::folder("encoder"), {.threads = 0, .on = l}), error);
     const std::array<std::int32_t, 2> beyond{2, 101};
     CHECK_THROWS_AS(encode.hidden(std::array{precompiled::sequence{beyond}}), error);

@@ -34,10 +34,18 @@ inline void* counted(std::size_t bytes, std::size_t aligned) {
 #if !defined(BERT_TESTS_COUNT_NOTHING)
 [[gnu::noinline]] void* operator new(std::size_t n) { return support::counted(n, alignof(std::max_align_t)); }
 [[gnu::noinline]] void* operator new[](std::size_t n) { return support::counted(n, alignof(std::max_align_t)); }
-[[gnu::noinline]] void* operator new(std::size_t n, std::align_val_t a) { return support::counted(n, static_cast<std::size_t>(a)); }
-[[gnu::noinline]] void* operator new[](std::size_t n, std::align_val_t a) { return support::counted(n, static_cast<std::size_t>(a)); }
-[[gnu::noinline]] void* operator new(std::size_t n, const std::nothrow_t&) noexcept { return ++support::allocations, std::malloc(n); }
-[[gnu::noinline]] void* operator new[](std::size_t n, const std::nothrow_t&) noexcept { return ++support::allocations, std::malloc(n); }
+[[gnu::noinline]] void* operator new(std::size_t n, std::align_val_t a) {
+  return support::counted(n, static_cast<std::size_t>(a));
+}
+[[gnu::noinline]] void* operator new[](std::size_t n, std::align_val_t a) {
+  return support::counted(n, static_cast<std::size_t>(a));
+}
+[[gnu::noinline]] void* operator new(std::size_t n, const std::nothrow_t&) noexcept {
+  return ++support::allocations, std::malloc(n);
+}
+[[gnu::noinline]] void* operator new[](std::size_t n, const std::nothrow_t&) noexcept {
+  return ++support::allocations, std::malloc(n);
+}
 [[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete[](void* p) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }

@@ -13,6 +13,7 @@
 
 #include "bert/io/safetensors.hpp"
 #include "bert/model/model.hpp"
+#include "support/largest.hpp"
 
 namespace golden {
 
@@ -74,15 +75,7 @@ template <class Model>
   return model;
 }
 
-[[nodiscard]] inline double largest_difference(std::span<const float> a, std::span<const float> b) {
-  REQUIRE(a.size() == b.size());
-  double worst = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const double d = std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
-    if (!(d <= worst)) worst = d;
-  }
-  return worst;
-}
+using support::largest_difference;
 
 /// |a - b| / |b|
 [[nodiscard]] inline double relative_difference(std::span<const float> a, std::span<const float> b) {

@@ -4,6 +4,7 @@
 #include "bert/heads/classify.hpp"
 #include "bert/heads/masked_lm.hpp"
 #include "bert/heads/next_sentence.hpp"
+#include "bert/heads/pooled.hpp"
 #include "bert/labels/one_of.hpp"
 #include "bert/model/model.hpp"
 

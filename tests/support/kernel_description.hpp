@@ -15,18 +15,21 @@
 
 #include "bert/core/execution.hpp"
 #include "support/kernels/arrays.hpp"
+#include "support/largest.hpp"
 
 namespace bert::test {
 
+using support::largest;
+
 /// The greatest difference over the greatest expected value.
 inline double distance(const array<float>& got, const array<double>& expected) {
-  double worst = 0, size = 1e-30;
+  largest worst, size;
+  size.add(1e-30);
   for (std::size_t i = 0; i < expected.size(); ++i) {
-    const double off = std::abs(static_cast<double>(got[i]) - expected[i]);
-    if (!(off <= worst)) worst = off;  // a NaN is kept
-    size = std::max(size, std::abs(expected[i]));
+    worst.add(std::abs(static_cast<double>(got[i]) - expected[i]));
+    size.add(std::abs(expected[i]));
   }
-  return worst / size;
+  return worst.value() / size.value();
 }
 
 inline bool same_bits(const arrays<float>& a, const arrays<float>& b) {
@@ -90,7 +93,8 @@ void gradient_is_the_slope(K k, double tolerance = 1e-7) {
   for (std::size_t i = 0; i < in.size(); ++i) {
     if (!k.has_gradient(i)) continue;
     const std::size_t every = std::max<std::size_t>(1, in[i].size() / 40);
-    double worst = 0, size = 1e-3;
+    largest worst, size;
+    size.add(1e-3);
     for (std::size_t j = 0; j < in[i].size(); j += every) {
       const double kept = in[i][j];
       in[i][j] = kept + step;
@@ -98,11 +102,11 @@ void gradient_is_the_slope(K k, double tolerance = 1e-7) {
       in[i][j] = kept - step;
       const double below = value();
       in[i][j] = kept;
-      worst = std::max(worst, std::abs((above - below) / (2 * step) - d_in[i][j]));
-      size = std::max(size, std::abs(d_in[i][j]));
+      worst.add(std::abs((above - below) / (2 * step) - d_in[i][j]));
+      size.add(std::abs(d_in[i][j]));
     }
     CAPTURE(i);
-    CHECK(worst / size <= tolerance);
+    CHECK(worst.value() / size.value() <= tolerance);
   }
 }
 

@@ -13,7 +13,8 @@
 
 namespace support {
 
-struct pocket : bert::architecture_of<bert::dims{.vocab = 131, .hidden = 40, .layers = 2, .heads = 5, .intermediate = 56, .positions = 64}> {};
+struct pocket : bert::architecture_of<bert::dims{
+                    .vocab = 131, .hidden = 40, .layers = 2, .heads = 5, .intermediate = 56, .positions = 64}> {};
 struct mood : bert::labels::one_of<"bad", "good"> {};
 
 /// Sequence `number` of a family: `length` ids from 5 up.
@@ -29,7 +30,9 @@ struct made_up_source {
   std::size_t sequences = 4, longest = 24;
   std::uint64_t batches = 6;
 
-  [[nodiscard]] bert::batch_shape capacity() const { return {.sequences = sequences, .tokens = sequences * longest, .longest = longest}; }
+  [[nodiscard]] bert::batch_shape capacity() const {
+    return {.sequences = sequences, .tokens = sequences * longest, .longest = longest};
+  }
   [[nodiscard]] std::uint64_t batches_per_epoch() const { return batches; }
   void load(std::uint64_t step, bert::training_batch& out) const {
     out.clear();
@@ -43,7 +46,8 @@ struct made_up_source {
       out.tokens.add(buffer);
       out.labels.push_back(buffer[0] % 2);
       out.keys.push_back(key);
-      for (std::size_t i = 0; i < buffer.size(); ++i) out.parts.push_back(i == 0 ? bert::word_part::special : bert::word_part::begins);
+      for (std::size_t i = 0; i < buffer.size(); ++i)
+        out.parts.push_back(i == 0 ? bert::word_part::special : bert::word_part::begins);
     }
   }
   mutable std::vector<bert::token_id> buffer = {};

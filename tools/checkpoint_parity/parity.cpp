@@ -12,14 +12,16 @@
 #include <string>
 #include <vector>
 
+#include "bert/checkpoint/checkpoint.hpp"
 #include "bert/heads/classify.hpp"
 #include "bert/heads/masked_lm.hpp"
 #include "bert/heads/next_sentence.hpp"
+#include "bert/heads/pooled.hpp"
 #include "bert/io/json.hpp"
 #include "bert/io/safetensors_writer.hpp"
 #include "bert/labels/one_of.hpp"
 #include "bert/model/session.hpp"
-#include "bert/pipeline/checkpoint.hpp"
+#include "support/largest.hpp"
 
 namespace {
 
@@ -131,11 +133,7 @@ bool check(const fs::path& folder) {
       for (const auto& [key, numbers] : outputs(m, batch)) {
         std::vector<float> wanted(numbers.size());
         bert::io::to_floats(expected.at(key), wanted);
-        double worst = 0;
-        for (std::size_t i = 0; i < wanted.size(); ++i) {
-          const double d = std::abs(static_cast<double>(wanted[i]) - static_cast<double>(numbers[i]));
-          if (!(d <= worst)) worst = d;
-        }
+        const double worst = support::largest_difference(wanted, numbers);
         std::cout << ", " << key << ' ' << worst;
         good = good && worst <= tolerance;
       }

@@ -430,7 +430,7 @@ class Google:
 
 def categories(folder):
     """Code point to general category, of the version of Unicode that the tables of reference::google were made from."""
-    header = (Path(__file__).resolve().parents[2] / "include/bert/text/unicode_tables.hpp").read_text(encoding="utf-8")
+    header = (Path(__file__).resolve().parents[2] / "include/bert/text/unicode/tables.hpp").read_text(encoding="utf-8")
     wanted = re.search(r'database_version = "([\d.]+)"', header).group(1)
     found = re.search(r"DerivedAge-([\d.]+)\.txt", (folder / "DerivedAge.txt").read_text(encoding="utf-8")).group(1)
     version = lambda text: [int(n) for n in text.split(".")]

@@ -7,8 +7,10 @@
 //   google                                 ids of that policy, nothing else
 //   windows                                a text is MAX STRATEGY SIDE STRIDE, \1, a[, \1, b]: every window, or "error"
 //   decode                                 a text is SKIP CLEAN and ids: the text that they stand for
-//   speed                                  prints the number of tokens and the processor times of one pass each: ids, full encodings with
-//                                          places in bytes, in code points, in code points into one that is used again; writes nothing
+//   speed                                  prints the number of tokens and the processor times of one pass each: ids, full
+//   encodings with
+//                                          places in bytes, in code points, in code points into one that is used again; writes
+//                                          nothing
 // ADDED: lines of ID SINGLE_WORD LSTRIP RSTRIP NORMALIZED SPECIAL, \1, CONTENT: added tokens.
 #include <algorithm>
 #include <cstdint>
@@ -71,8 +73,9 @@ void windows(const text::tokenizer& tokenizer, const std::string& input, std::st
   const std::string_view all = input;
   const std::string_view a = all.substr(first + 1, second == std::string::npos ? second : second - first - 1);
   try {
-    const auto found = second == std::string::npos ? tokenizer.windows<text::offsets::code_points>(a, options)
-                                                   : tokenizer.windows<text::offsets::code_points>(a, all.substr(second + 1), options);
+    const auto found = second == std::string::npos
+                           ? tokenizer.windows<text::offsets::code_points>(a, options)
+                           : tokenizer.windows<text::offsets::code_points>(a, all.substr(second + 1), options);
     bert::token_batch batch;
     if (second == std::string::npos) tokenizer.encode_into(batch, a, options);
     else tokenizer.encode_into(batch, a, all.substr(second + 1), options);
@@ -135,12 +138,13 @@ void speed(const text::tokenizer& tokenizer, std::FILE* in) {
     return batch.tokens();
   });
   text::encoding<code_points> again;
-  const bool same = timed(inputs, [&](const std::string& input) { return tokenizer.encode<bytes>(input).size(); }) == count &&
-                    timed(inputs, [&](const std::string& input) { return tokenizer.encode<code_points>(input).size(); }) == count &&
-                    timed(inputs, [&](const std::string& input) {
-                      tokenizer.encode_into(again, input);
-                      return again.size();
-                    }) == count;
+  const bool same =
+      timed(inputs, [&](const std::string& input) { return tokenizer.encode<bytes>(input).size(); }) == count &&
+      timed(inputs, [&](const std::string& input) { return tokenizer.encode<code_points>(input).size(); }) == count &&
+      timed(inputs, [&](const std::string& input) {
+        tokenizer.encode_into(again, input);
+        return again.size();
+      }) == count;
   if (!same) throw bert::error("the ways to encode give different numbers of tokens");
   std::cout << ' ' << count << '\n';
 }

@@ -9,7 +9,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/data/corpus.hpp"
-#include "bert/text/train_wordpiece.hpp"
+#include "bert/text/wordpiece/train_wordpiece.hpp"
 
 int main(int argc, char** argv) try {
   namespace text = bert::text;

@@ -37,18 +37,20 @@ struct serial {
 
 /// The calling thread and n - 1 threads of its own, started here and joined with the last copy.
 ///
-/// Each thread begins with a share of its own, the same of every loop of as many iterations: what it wrote in one kernel it finds in
-/// its cache in the next. Then it takes from the others' shares, one iteration at a time, so a slow core does fewer. A thread that
-/// waits spins for some 50 µs (the gap between two kernels), then sleeps. If two user threads share one `threads`, the second finds
-/// it busy and runs its loop alone: the results are the same, as no kernel's arithmetic depends on who runs an iteration.
+/// Each thread begins with a share of its own, the same of every loop of as many iterations: what it wrote in one kernel it
+/// finds in its cache in the next. Then it takes from the others' shares, one iteration at a time, so a slow core does fewer. A
+/// thread that waits spins for some 50 µs (the gap between two kernels), then sleeps. If two user threads share one `threads`,
+/// the second finds it busy and runs its loop alone: the results are the same, as no kernel's arithmetic depends on who runs an
+/// iteration.
 class threads {
  public:
   explicit threads(std::size_t n) : pool_(std::make_shared<pool>(n)) {}
 
   template <class Body>
   void parallel_for(std::size_t count, Body&& body) const {
-    pool_->run(count, [](void* b, std::size_t i) { (*static_cast<std::remove_reference_t<Body>*>(b))(i); },
-               const_cast<void*>(static_cast<const void*>(std::addressof(body))));
+    pool_->run(
+        count, [](void* b, std::size_t i) { (*static_cast<std::remove_reference_t<Body>*>(b))(i); },
+        const_cast<void*>(static_cast<const void*>(std::addressof(body))));
   }
   [[nodiscard]] std::size_t width() const noexcept { return pool_->width(); }
 
@@ -103,8 +105,8 @@ class threads {
 #endif
     }
 
-    // The upper half of a share's word is the round that it counts in, the lower half how many of its iterations are taken: whoever
-    // comes first in a round starts it anew, so nobody has to before the round.
+    // The upper half of a share's word is the round that it counts in, the lower half how many of its iterations are taken:
+    // whoever comes first in a round starts it anew, so nobody has to before the round.
     struct alignas(64) share {
       std::atomic<std::uint64_t> taken{0};
     };

@@ -1,13 +1,15 @@
-// The name of the instruction set that a translation unit is compiled for, part of every symbol of the library, and how it multiplies bf16.
+// The instruction set that a file is compiled for, as a namespace name, and how it multiplies bf16.
 // Layer: core. Test: tests/link/isa
 #pragma once
 
-// Whether products of bf16 take AVX512_BF16's instruction, 0 or 1. AMD's processors do as many of it a cycle as of f32's, which is
-// twice the work; Intel's do a quarter as many (0.72 and 0.18 ns, Emerald Rapids), half the work, and widen to f32 instead, with the
-// same bits. Found out from what -march=native and -march=PROCESSOR define: g++ names Cooper Lake, clang calls all of Intel's corei7,
-// and later ones have FP16 without AMD's SSE4A. With -march=x86-64-v4 -mavx512bf16 it is 1: define it as 0 for Intel's.
+// Whether products of bf16 take AVX512_BF16's instruction, 0 or 1. AMD's processors do as many of it a cycle as of f32's, which
+// is twice the work; Intel's do a quarter as many (0.72 and 0.18 ns, Emerald Rapids), half the work, and widen to f32 instead,
+// with the same bits. Found out from what -march=native and -march=PROCESSOR define: g++ names Cooper Lake, clang calls all of
+// Intel's corei7, and later ones have FP16 without AMD's SSE4A. With -march=x86-64-v4 -mavx512bf16 it is 1: define it as 0 for
+// Intel's.
 #if !defined(BERT_BF16_DOT)
-#if !defined(__AVX512BF16__) || defined(__cooperlake__) || defined(__corei7__) || (defined(__AVX512FP16__) && !defined(__SSE4A__))
+#if !defined(__AVX512BF16__) || defined(__cooperlake__) || defined(__corei7__) || \
+    (defined(__AVX512FP16__) && !defined(__SSE4A__))
 #define BERT_BF16_DOT 0
 #else
 #define BERT_BF16_DOT 1
@@ -18,8 +20,8 @@
 #endif
 
 // A program may compile some files for AVX2 and others for AVX-512. Functions of a header that both use would have one name and
-// two bodies, and the linker would keep either: the program would crash on a processor without AVX-512, or run at half the speed
-// on one that has it. So `namespace bert::inline BERT_ISA {` gives them two names; programs write bert::… all the same.
+// two bodies, and the linker would keep either: the program would crash on a processor without AVX-512, or run at half the
+// speed on one that has it. So `namespace bert::inline BERT_ISA {` gives them two names; programs write bert::… all the same.
 //
 // Named are the levels and the extensions that kernels ask for. Files that differ in other flags (-mavx512vbmi, -ffast-math)
 // define BERT_ISA, another name for each set of flags, before the first include or on the command line.

@@ -73,7 +73,7 @@ class buffer {
 #if defined(__linux__)
       if (bytes >= mapped_from) return void(::munmap(static_cast<void*>(p), bytes));
 #endif
-      ::operator delete(static_cast<void*>(p), std::align_val_t{alignment});
+      ::operator delete (static_cast<void*>(p), std::align_val_t{alignment});
     }
   };
   using owner = std::unique_ptr<T[], release>;
@@ -91,7 +91,7 @@ class buffer {
       return owner(static_cast<T*>(memory), release{bytes});
     }
 #endif
-    void* memory = ::operator new(bytes, std::align_val_t{alignment});
+    void* memory = ::operator new (bytes, std::align_val_t{alignment});
     ask_for_huge_pages(memory, bytes);
     return owner(static_cast<T*>(memory), release{bytes});
   }

@@ -47,14 +47,18 @@ struct masked_lm {
     packed(const E& e, carver& c, const head_parameters<const float>& p, const open_sizes& sizes) noexcept
         : dense(P::pack(e, p.weight(place::dense_weight), c.take(P::weight_size(h, h)))),
           decoder(P::pack(e, p.word, c.take(P::weight_size(h, p.word.rows)))),
-          dense_bias(copy(c, p[place::dense_bias], h)), norm_gain(copy(c, p[place::norm_gain], h)),
-          norm_bias(copy(c, p[place::norm_bias], h)), bias(copy(c, p[place::bias], static_cast<std::size_t>(sizes.vocab))) {}
+          dense_bias(copy(c, p[place::dense_bias], h)),
+          norm_gain(copy(c, p[place::norm_gain], h)),
+          norm_bias(copy(c, p[place::norm_bias], h)),
+          bias(copy(c, p[place::bias], static_cast<std::size_t>(sizes.vocab))) {}
 
     typename P::weight dense, decoder;
     const float *dense_bias, *norm_gain, *norm_bias, *bias;
 
    private:
-    static const float* copy(carver& c, const float* from, std::size_t n) noexcept { return std::copy_n(from, n, c.take(n)) - n; }
+    static const float* copy(carver& c, const float* from, std::size_t n) noexcept {
+      return std::copy_n(from, n, c.take(n)) - n;
+    }
   };
 
   /// Buffers of a session; `output()` is [scored, V].
@@ -64,8 +68,11 @@ struct masked_lm {
     static constexpr std::size_t h = A::hidden;
 
     constexpr workspace(carver& c, const batch_shape& s, const open_sizes& sizes) noexcept
-        : vocab_(static_cast<std::size_t>(sizes.vocab)), hidden_(c.take(s.scored * h)), dense_(c.take(s.scored * h)),
-          operand_(c.take(P::template operand_size<float>(s.scored, h))), logits_(c.take(s.scored * vocab_)) {}
+        : vocab_(static_cast<std::size_t>(sizes.vocab)),
+          hidden_(c.take(s.scored * h)),
+          dense_(c.take(s.scored * h)),
+          operand_(c.take(P::template operand_size<float>(s.scored, h))),
+          logits_(c.take(s.scored * vocab_)) {}
 
     template <executor E>
     void run(const E& e, const packed<A, P>& p, const encoded& in) noexcept {
@@ -95,36 +102,47 @@ struct masked_lm {
     static constexpr std::size_t h = A::hidden;
 
     constexpr tape(carver& c, const batch_shape& s, const open_sizes& sizes) noexcept
-        : vocab_(static_cast<std::size_t>(sizes.vocab)), hidden_(c.take(s.scored * h)), before_(c.take(s.scored * h)),
-          dense_(c.take(s.scored * h)), normed_(c.take(s.scored * h)), mean_(c.take(s.scored)), rstd_(c.take(s.scored)),
-          d_(c.take(s.scored * h)), logits_(c.take(s.scored * layers::row_stride(vocab_))),
-          packed_(c.take(std::max(layers::linear_scratch(s.scored, h, std::min(chunk, vocab_)), layers::linear_scratch(s.scored, h, h)))) {}
+        : vocab_(static_cast<std::size_t>(sizes.vocab)),
+          hidden_(c.take(s.scored * h)),
+          before_(c.take(s.scored * h)),
+          dense_(c.take(s.scored * h)),
+          normed_(c.take(s.scored * h)),
+          mean_(c.take(s.scored)),
+          rstd_(c.take(s.scored)),
+          d_(c.take(s.scored * h)),
+          logits_(c.take(s.scored * layers::tape_stride(vocab_))),
+          packed_(c.take(std::max(layers::linear_scratch(s.scored, h, std::min(chunk, vocab_)),
+                                  layers::linear_scratch(s.scored, h, h)))) {}
 
-    [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, vocab_, layers::row_stride(vocab_)}; }
+    [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, vocab_, layers::tape_stride(vocab_)}; }
 
     template <executor E>
     void forward(const E& e, const head_parameters<const float>& p, const encoded& in, const step_noise&) noexcept {
       rows_ = in.batch.scored().size();
       if (rows_ == 0) return;
-      const matrix<float> hidden{hidden_, rows_, h}, before{before_, rows_, h}, dense{dense_, rows_, h}, normed{normed_, rows_, h};
+      const matrix<float> hidden{hidden_, rows_, h}, before{before_, rows_, h}, dense{dense_, rows_, h},
+          normed{normed_, rows_, h};
       kernels::gather_rows(e, in.hidden, in.batch.scored(), hidden);
       layers::linear_forward(e, hidden, p.weight(place::dense_weight),
-                             kernels::epilogue::bias_activation<typename A::activation>{dense, p[place::dense_bias], before}, packed_);
+                             kernels::epilogue::bias_activation<typename A::activation>{dense, p[place::dense_bias], before},
+                             packed_);
       kernels::layer_norm(e, dense, p[place::norm_gain], p[place::norm_bias], A::norm_epsilon, normed, mean_, rstd_);
       for_each_chunk([&](std::size_t first, std::size_t count) {
-        layers::linear_forward(e, normed, p.word.block(first, count), kernels::epilogue::bias{logits().columns(first, count), p[place::bias] + first}, packed_);
+        layers::linear_forward(e, normed, p.word.block(first, count),
+                               kernels::epilogue::bias{logits().columns(first, count), p[place::bias] + first}, packed_);
       });
     }
 
     template <executor E>
-    void backward(const E& e, const head_parameters<const float>& p, const head_parameters<float>& g, const encoded& in, matrix<float> d_hidden,
-                  matrix<float>, const step_noise&) noexcept {
+    void backward(const E& e, const head_parameters<const float>& p, const head_parameters<float>& g, const encoded& in,
+                  matrix<float> d_hidden, matrix<float>, const step_noise&) noexcept {
       if (rows_ == 0) return;
-      const matrix<float> hidden{hidden_, rows_, h}, before{before_, rows_, h}, dense{dense_, rows_, h}, normed{normed_, rows_, h}, d{d_, rows_, h};
+      const matrix<float> hidden{hidden_, rows_, h}, before{before_, rows_, h}, dense{dense_, rows_, h},
+          normed{normed_, rows_, h}, d{d_, rows_, h};
       for_each_chunk([&](std::size_t first, std::size_t count) {
         const kernels::epilogue::add sum{d, first == 0 ? kernels::gradients::written : kernels::gradients::added};
-        layers::linear_backward(e, normed, p.word.block(first, count), logits().columns(first, count), g.word.block(first, count),
-                                g[place::bias] + first, sum, packed_);
+        layers::linear_backward(e, normed, p.word.block(first, count), logits().columns(first, count),
+                                g.word.block(first, count), g[place::bias] + first, sum, packed_);
       });
       kernels::layer_norm_backward(e, dense, p[place::norm_gain], mean_, rstd_, d, d, g[place::norm_gain], g[place::norm_bias]);
       kernels::activate_backward<typename A::activation>(e, before, d);
@@ -134,8 +152,8 @@ struct masked_lm {
     }
 
    private:
-    /// Pieces of the vocabulary at a time: their packed embeddings, 2 MB, stay in the second-level caches, and their logits in the
-    /// third between the products that read them. By H alone, as the order of the sums over pieces depends on it.
+    /// Pieces of the vocabulary at a time: their packed embeddings, 2 MB, stay in the second-level caches, and their logits in
+    /// the third between the products that read them. By H alone, as the order of the sums over pieces depends on it.
     static constexpr std::size_t chunk = std::clamp<std::size_t>(524'288 / h / 64 * 64, 64, 2048);
 
     template <class Body>

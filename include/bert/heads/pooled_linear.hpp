@@ -79,7 +79,10 @@ struct pooled_linear {
     static constexpr std::size_t h = A::hidden;
 
     constexpr tape(carver& c, const batch_shape& s, const open_sizes& sizes) noexcept
-        : outputs_(count(sizes)), pooled_(c.take(s.sequences * h)), d_(c.take(s.sequences * h)), logits_(c.take(s.sequences * outputs_)),
+        : outputs_(count(sizes)),
+          pooled_(c.take(s.sequences * h)),
+          d_(c.take(s.sequences * h)),
+          logits_(c.take(s.sequences * outputs_)),
           packed_(c.take(layers::linear_scratch(s.sequences, h, outputs_))) {}
 
     [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, outputs_}; }
@@ -94,8 +97,8 @@ struct pooled_linear {
     }
 
     template <executor E>
-    void backward(const E& e, const head_parameters<const float>& p, const head_parameters<float>& g, const encoded&, matrix<float>,
-                  matrix<float> d_pooled, const step_noise& noise) noexcept {
+    void backward(const E& e, const head_parameters<const float>& p, const head_parameters<float>& g, const encoded&,
+                  matrix<float>, matrix<float> d_pooled, const step_noise& noise) noexcept {
       const matrix<float> pooled{pooled_, rows_, h}, d{d_, rows_, h};
       layers::linear_backward(e, pooled, p.weight(0), logits(), g.weight(0), g[1], kernels::epilogue::store{d}, packed_);
       kernels::apply_dropout(e, drop(noise), d);

@@ -124,7 +124,8 @@ void to_floats(const stored_tensor& tensor, std::span<float> out, const E& e = {
   constexpr std::size_t step = std::size_t{1} << 18;  // 1 MB: some 50 µs
   e.parallel_for((out.size() + step - 1) / step, [&](std::size_t part) {
     const std::size_t first = part * step;
-    detail::convert(tensor.type, tensor.bytes.data() + first * bytes_of(tensor.type), out.subspan(first, std::min(step, out.size() - first)));
+    detail::convert(tensor.type, tensor.bytes.data() + first * bytes_of(tensor.type),
+                    out.subspan(first, std::min(step, out.size() - first)));
   });
 }
 

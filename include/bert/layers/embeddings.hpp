@@ -9,9 +9,9 @@
 #include <span>
 
 #include "bert/core/isa.hpp"
-#include "bert/kernels/elementwise.hpp"
-#include "bert/kernels/embedding.hpp"
-#include "bert/kernels/layer_norm.hpp"
+#include "bert/kernels/rows/elementwise.hpp"
+#include "bert/kernels/rows/embedding.hpp"
+#include "bert/kernels/rows/layer_norm.hpp"
 #include "bert/layers/encoder_layer.hpp"
 #include "bert/layers/precision.hpp"
 #include "bert/tensor/arena.hpp"
@@ -39,8 +39,11 @@ struct packed_embeddings {
   }
   template <executor E>
   packed_embeddings(const E& e, carver& c, const embedding_parameters<A, const float>& p) noexcept
-      : word(copy(e, c, p.word)), position(copy(e, c, p.position)), segment(copy(e, c, p.segment)),
-        norm_gain(std::copy_n(p.norm_gain, h, c.take(h)) - h), norm_bias(std::copy_n(p.norm_bias, h, c.take(h)) - h) {}
+      : word(copy(e, c, p.word)),
+        position(copy(e, c, p.position)),
+        segment(copy(e, c, p.segment)),
+        norm_gain(std::copy_n(p.norm_gain, h, c.take(h)) - h),
+        norm_bias(std::copy_n(p.norm_bias, h, c.take(h)) - h) {}
 
  private:
   template <executor E>
@@ -60,7 +63,8 @@ struct embedding_tape {
 
 /// Writes `y` [N, H] and passes each of its rows to `then`, as `layer_norm` does.
 template <class A, class P, executor E, class Then = kernels::leave_row>
-void embeddings_forward(const E& e, const packed_embeddings<A, P>& p, const token_run& b, matrix<float> y, const Then& then = {}) noexcept {
+void embeddings_forward(const E& e, const packed_embeddings<A, P>& p, const token_run& b, matrix<float> y,
+                        const Then& then = {}) noexcept {
   kernels::embed(e, b.ids, b.segments, b.starts, p.word, p.position, p.segment, y);
   kernels::layer_norm(e, y, p.norm_gain, p.norm_bias, A::norm_epsilon, y, nullptr, nullptr, then);
 }
@@ -70,8 +74,8 @@ inline constexpr std::uint64_t embedding_site = 1u << 20;
 
 /// The same, kept on the tape.
 template <class A, executor E>
-void embeddings_forward(const E& e, const embedding_parameters<A, const float>& p, const token_batch& b, const embedding_tape<A>& t,
-                        const step_noise& noise) noexcept {
+void embeddings_forward(const E& e, const embedding_parameters<A, const float>& p, const token_batch& b,
+                        const embedding_tape<A>& t, const step_noise& noise) noexcept {
   const matrix<float> sum{t.sum, b.tokens(), A::hidden}, y{t.y, b.tokens(), A::hidden};
   kernels::embed(e, b.ids(), b.segments(), b.starts(), p.word, p.position, p.segment, sum);
   kernels::layer_norm(e, sum, p.norm_gain, p.norm_bias, A::norm_epsilon, y, t.mean, t.rstd);

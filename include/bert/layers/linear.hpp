@@ -9,17 +9,17 @@
 
 #include "bert/core/execution.hpp"
 #include "bert/core/isa.hpp"
-#include "bert/kernels/elementwise.hpp"
-#include "bert/kernels/epilogue.hpp"
-#include "bert/kernels/gemm.hpp"
-#include "bert/kernels/gradient_bf16.hpp"
+#include "bert/kernels/gemm/epilogue.hpp"
+#include "bert/kernels/gemm/gemm.hpp"
+#include "bert/kernels/gemm/gradient_bf16.hpp"
+#include "bert/kernels/rows/elementwise.hpp"
 #include "bert/layers/precision_bf16.hpp"
 #include "bert/tensor/view.hpp"
 
 namespace bert::inline BERT_ISA {
 
-/// In what numbers the products of training can be computed, forward and backward. Weights, gradients, moments, sums and all that is no
-/// product of a linear layer are f32 in either.
+/// In what numbers the products of training can be computed, forward and backward. Weights, gradients, moments, sums and all
+/// that is no product of a linear layer are f32 in either.
 template <class P>
 concept training_precision = std::same_as<P, precision::f32> || std::same_as<P, precision::bf16>;
 
@@ -27,7 +27,8 @@ concept training_precision = std::same_as<P, precision::f32> || std::same_as<P, 
 
 namespace bert::inline BERT_ISA::layers {
 
-/// An executor that carries the precision of the linear layers' products: it goes wherever an executor goes, so heads need not know.
+/// An executor that carries the precision of the linear layers' products: it goes wherever an executor goes, so heads need not
+/// know.
 template <training_precision P, executor E>
 struct in_precision {
   using products = P;
@@ -41,10 +42,12 @@ struct in_precision {
 };
 
 template <class E>
-inline constexpr bool products_in_bf16 = requires { requires std::same_as<typename E::products, precision::bf16>; };
+inline constexpr bool products_in_bf16 = requires {
+  requires std::same_as<typename E::products, precision::bf16>;
+};
 
-/// Floats of scratch that `linear_forward` and `linear_backward` need for N rows, `in` inputs and `out` outputs in any precision: a
-/// packed operand in f32; in bf16, both at half the size.
+/// Floats of scratch that `linear_forward` and `linear_backward` need for N rows, `in` inputs and `out` outputs in any
+/// precision: a packed operand in f32; in bf16, both at half the size.
 [[nodiscard]] constexpr std::size_t linear_scratch(std::size_t n, std::size_t in, std::size_t out) noexcept {
   using kernels::bf16_pairs_of, kernels::packed_bf16_size;
   return std::max({kernels::packed_size(in, out), kernels::packed_size(out, in), kernels::packed_size(n, in),
@@ -56,7 +59,8 @@ inline constexpr bool products_in_bf16 = requires { requires std::same_as<typena
 ///
 /// `x` [N, in], `w` [out, in]; packs `w` into `scratch` on the way, as training must: weights change every step.
 template <executor E, class Epilogue>
-void linear_forward(const E& e, matrix<const float> x, matrix<const float> w, const Epilogue& epilogue, float* scratch) noexcept {
+void linear_forward(const E& e, matrix<const float> x, matrix<const float> w, const Epilogue& epilogue,
+                    float* scratch) noexcept {
   if constexpr (products_in_bf16<E>) {
     using bf16 = precision::bf16;
     const auto packed = bf16::pack(e, w, scratch);
@@ -70,8 +74,8 @@ void linear_forward(const E& e, matrix<const float> x, matrix<const float> w, co
 ///
 /// `d_y` [N, out], `x` [N, in]; adds to `d_b` [out], adds to or writes `d_w` [out, in].
 template <executor E>
-void linear_weight_gradient(const E& e, matrix<const float> x, matrix<const float> d_y, matrix<float> d_w, float* d_b, float* scratch,
-                            kernels::gradients how = kernels::gradients::added) noexcept {
+void linear_weight_gradient(const E& e, matrix<const float> x, matrix<const float> d_y, matrix<float> d_w, float* d_b,
+                            float* scratch, kernels::gradients how = kernels::gradients::added) noexcept {
   kernels::column_sums(e, d_y, d_b);
   const kernels::epilogue::add out{d_w, how};
   if constexpr (products_in_bf16<E>) {
@@ -84,10 +88,12 @@ void linear_weight_gradient(const E& e, matrix<const float> x, matrix<const floa
 
 /// epilogue(d_y W), the gradient by x
 template <executor E, class Epilogue>
-void linear_input_gradient(const E& e, matrix<const float> w, matrix<const float> d_y, const Epilogue& epilogue, float* scratch) noexcept {
+void linear_input_gradient(const E& e, matrix<const float> w, matrix<const float> d_y, const Epilogue& epilogue,
+                           float* scratch) noexcept {
   if constexpr (products_in_bf16<E>) {
     const auto packed = kernels::pack_bf16(e, w, scratch);
-    kernels::gemm(e, precision::bf16::convert(e, d_y, scratch + kernels::packed_bf16_size(w.rows, w.cols)).rows, packed, epilogue);
+    kernels::gemm(e, precision::bf16::convert(e, d_y, scratch + kernels::packed_bf16_size(w.rows, w.cols)).rows, packed,
+                  epilogue);
   } else {
     kernels::gemm(e, d_y, kernels::pack(e, w, scratch), epilogue);
   }
@@ -95,8 +101,9 @@ void linear_input_gradient(const E& e, matrix<const float> w, matrix<const float
 
 /// Both, the weight's gradient first: what becomes of d_x is the epilogue's, and it may overwrite `x`.
 template <executor E, class Epilogue>
-void linear_backward(const E& e, matrix<const float> x, matrix<const float> w, matrix<const float> d_y, matrix<float> d_w, float* d_b,
-                     const Epilogue& epilogue, float* scratch, kernels::gradients how = kernels::gradients::added) noexcept {
+void linear_backward(const E& e, matrix<const float> x, matrix<const float> w, matrix<const float> d_y, matrix<float> d_w,
+                     float* d_b, const Epilogue& epilogue, float* scratch,
+                     kernels::gradients how = kernels::gradients::added) noexcept {
   linear_weight_gradient(e, x, d_y, d_w, d_b, scratch, how);
   linear_input_gradient(e, w, d_y, epilogue, scratch);
 }

@@ -31,7 +31,8 @@ struct packed_pooler {
   }
   template <executor E>
   packed_pooler(const E& e, carver& c, const pooler_parameters<A, const float>& p) noexcept
-      : weight(kernels::pack_transposed(e, p.weight, c.take(kernels::packed_size(h, h)))), bias(std::copy_n(p.bias, h, c.take(h)) - h) {}
+      : weight(kernels::pack_transposed(e, p.weight, c.take(kernels::packed_size(h, h)))),
+        bias(std::copy_n(p.bias, h, c.take(h)) - h) {}
 };
 
 /// Buffers for S sequences, in inference and in training.
@@ -59,8 +60,8 @@ void pooler_forward(const E& e, const packed_pooler<A>& p, std::span<const std::
 
 /// The same from weights as they lie in the parameter block; `packed` is scratch of `linear_scratch(S, H, H)`.
 template <class A, executor E>
-void pooler_forward(const E& e, const pooler_parameters<A, const float>& p, std::span<const std::size_t> starts, matrix<const float> hidden,
-                    const pooler_workspace<A>& w, float* packed) noexcept {
+void pooler_forward(const E& e, const pooler_parameters<A, const float>& p, std::span<const std::size_t> starts,
+                    matrix<const float> hidden, const pooler_workspace<A>& w, float* packed) noexcept {
   const std::size_t s = starts.size() - 1;
   const matrix<float> first{w.first, s, A::hidden}, pooled{w.pooled, s, A::hidden};
   gather_first(starts, hidden, first);
@@ -71,8 +72,8 @@ void pooler_forward(const E& e, const pooler_parameters<A, const float>& p, std:
 /// Adds to the gradients in `g` and to the first rows of `d_hidden`; overwrites `d_pooled` [S, H] and `w.first`.
 template <class A, executor E>
 void pooler_backward(const E& e, const pooler_parameters<A, const float>& p, const pooler_parameters<A, float>& g,
-                     std::span<const std::size_t> starts, const pooler_workspace<A>& w, matrix<float> d_pooled, matrix<float> d_hidden,
-                     float* packed) noexcept {
+                     std::span<const std::size_t> starts, const pooler_workspace<A>& w, matrix<float> d_pooled,
+                     matrix<float> d_hidden, float* packed) noexcept {
   const std::size_t s = starts.size() - 1;
   const matrix<float> first{w.first, s, A::hidden};
   kernels::tanh_backward(e, matrix<const float>{w.pooled, s, A::hidden}, d_pooled);

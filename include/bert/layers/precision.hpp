@@ -7,9 +7,9 @@
 
 #include "bert/core/execution.hpp"
 #include "bert/core/isa.hpp"
-#include "bert/kernels/epilogue.hpp"
-#include "bert/kernels/gemm.hpp"
-#include "bert/kernels/pack.hpp"
+#include "bert/kernels/gemm/epilogue.hpp"
+#include "bert/kernels/gemm/gemm.hpp"
+#include "bert/kernels/gemm/pack.hpp"
 #include "bert/tensor/view.hpp"
 
 namespace bert::inline BERT_ISA {
@@ -27,17 +27,18 @@ namespace bert::inline BERT_ISA {
 ///     operand                     an x as products read it: x itself, or a copy that is rounded or quantised
 ///     operand_size<T>(n, k)       floats that such a copy of an x [N, K] of T, float or element, takes; 0 if x itself will do
 ///     place(x, memory)            the operand of an x of floats whose rows are not there yet
-///     take(operand, i, row)       row i is there: called by layer norm on its way out, while the row lies in the first-level cache
-///     convert(e, x, memory)       the operand of an x of floats or elements that is complete
+///     take(operand, i, row)       row i is there: called by layer norm on its way out, while the row lies in the first-level
+///     cache convert(e, x, memory)       the operand of an x of floats or elements that is complete
 ///
 ///     multiply(e, operand, weight, epilogue)     epilogue(x W^T)
-///     multiply(e, operand, weight, epilogue, then)     optional: the same, calling then(executor, first, last) for ranges of rows whose
+///     multiply(e, operand, weight, epilogue, then)     optional: the same, calling then(executor, first, last) for ranges of
+///     rows whose
 ///                                                      every column is done, while they lie in a cache
 ///
 /// The bits of a row of the result depend on that row of x and on W alone, whatever the other rows and the executor.
 template <class P>
-concept precision_policy = requires(const execution::serial& e, matrix<const float> w, matrix<const typename P::element> x, float* memory,
-                                    std::size_t n, typename P::operand operand, const typename P::weight& weight,
+concept precision_policy = requires(const execution::serial& e, matrix<const float> w, matrix<const typename P::element> x,
+                                    float* memory, std::size_t n, typename P::operand operand, const typename P::weight& weight,
                                     kernels::epilogue::store epilogue) {
   typename P::table;
   typename P::template attended<64>;
@@ -64,7 +65,9 @@ struct f32 {
   using attended = float;
   using operand = matrix<const float>;
 
-  [[nodiscard]] static constexpr std::size_t weight_size(std::size_t k, std::size_t out) noexcept { return kernels::packed_size(k, out); }
+  [[nodiscard]] static constexpr std::size_t weight_size(std::size_t k, std::size_t out) noexcept {
+    return kernels::packed_size(k, out);
+  }
   template <executor E>
   [[nodiscard]] static weight pack(const E& e, matrix<const float> w, float* memory) noexcept {
     return kernels::pack_transposed(e, w, memory);

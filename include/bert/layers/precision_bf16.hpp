@@ -7,9 +7,9 @@
 
 #include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
-#include "bert/kernels/attention_bf16.hpp"
-#include "bert/kernels/gemm_bf16.hpp"
-#include "bert/kernels/rows.hpp"
+#include "bert/kernels/attention/attention_bf16.hpp"
+#include "bert/kernels/gemm/gemm_bf16.hpp"
+#include "bert/kernels/rows/for_each.hpp"
 #include "bert/layers/precision.hpp"
 #include "bert/tensor/storage.hpp"
 
@@ -17,9 +17,9 @@ namespace bert::inline BERT_ISA::precision {
 
 /// y = epilogue(bf16(x) bf16(W)^T), sums in f32, each input rounded to the nearest bf16 once
 ///
-/// Half the memory of f32. Twice as fast on processors that do as many of AVX512_BF16's instruction a cycle as of f32's (AMD). Others
-/// widen to f32 (BERT_BF16_DOT in core/isa.hpp): faster where weights come from memory, for a sentence, slower for batches, by a
-/// tenth with AVX-512. The same bits.
+/// Half the memory of f32. Twice as fast on processors that do as many of AVX512_BF16's instruction a cycle as of f32's (AMD).
+/// Others widen to f32 (BERT_BF16_DOT in core/isa.hpp): faster where weights come from memory, for a sentence, slower for
+/// batches, by a tenth with AVX-512. The same bits.
 struct bf16 {
   using weight = kernels::packed_bf16;
   using element = bert::bf16;
@@ -31,7 +31,9 @@ struct bf16 {
     element* memory;
   };
 
-  [[nodiscard]] static constexpr std::size_t weight_size(std::size_t k, std::size_t out) noexcept { return kernels::packed_bf16_size(k, out); }
+  [[nodiscard]] static constexpr std::size_t weight_size(std::size_t k, std::size_t out) noexcept {
+    return kernels::packed_bf16_size(k, out);
+  }
   template <executor E>
   [[nodiscard]] static weight pack(const E& e, matrix<const float> w, float* memory) noexcept {
     return kernels::pack_transposed_bf16(e, w, memory);
@@ -47,7 +49,8 @@ struct bf16 {
   }
   static void take(const operand& x, std::size_t i, const float* row) noexcept {
     element* to = x.memory + i * x.rows.stride;
-    kernels::for_each_register(x.rows.cols, [&](std::size_t j, auto part) { kernels::store(to + j, kernels::load(row + j, part), part); });
+    kernels::for_each_register(x.rows.cols,
+                               [&](std::size_t j, auto part) { kernels::store(to + j, kernels::load(row + j, part), part); });
     if (x.rows.cols % 2 != 0) to[x.rows.cols] = {};
   }
   template <executor E>

@@ -1,4 +1,4 @@
-// int8: weights with a scale a channel, what products read with a scale a token, exact sums; attention in bf16 or f32, the rest in f32.
+// int8: weights with a scale a channel, inputs with a scale a token, exact sums.
 // Layer: layers. Test: tests/unit/layers/precision_test.cpp
 #pragma once
 
@@ -6,9 +6,9 @@
 #include <type_traits>
 
 #include "bert/core/isa.hpp"
-#include "bert/kernels/gemm_int8.hpp"
-#include "bert/kernels/quantise.hpp"
-#include "bert/kernels/simd_bf16.hpp"
+#include "bert/kernels/gemm/gemm_int8.hpp"
+#include "bert/kernels/gemm/quantize.hpp"
+#include "bert/kernels/simd/bf16.hpp"
 #include "bert/layers/precision.hpp"
 #include "bert/layers/precision_bf16.hpp"
 #include "bert/tensor/storage.hpp"
@@ -17,9 +17,9 @@ namespace bert::inline BERT_ISA::precision {
 
 /// y = epilogue(s t sum(q(x) q(W)^T)),  q(x) = round(x / s), s = max |x[n,:]| / 127 of a token, t of a channel of W
 ///
-/// A quarter of the memory of f32, embedding tables half. Queries, keys and values, contexts and what GELU gives are bf16 on their
-/// way where products of bf16 are faster than of f32 (BERT_BF16_DOT), which adds little to the rounding of a byte, and f32 elsewhere. Fast on processors with
-/// AVX512_VNNI or AVX_VNNI; a product has the same bits on all others.
+/// A quarter of the memory of f32, embedding tables half. Queries, keys and values, contexts and what GELU gives are bf16 on
+/// their way where products of bf16 are faster than of f32 (BERT_BF16_DOT), which adds little to the rounding of a byte, and
+/// f32 elsewhere. Fast on processors with AVX512_VNNI or AVX_VNNI; a product has the same bits on all others.
 struct int8 {
   using weight = kernels::packed_int8;
   using element = std::conditional_t<kernels::bf16_pairs::passes == 1, bert::bf16, float>;
@@ -31,7 +31,9 @@ struct int8 {
   /// A layer's inputs beyond which the 32-bit sums might overflow.
   static constexpr std::size_t most_inputs = kernels::most_inputs;
 
-  [[nodiscard]] static constexpr std::size_t weight_size(std::size_t k, std::size_t out) noexcept { return kernels::packed_int8_size(k, out); }
+  [[nodiscard]] static constexpr std::size_t weight_size(std::size_t k, std::size_t out) noexcept {
+    return kernels::packed_int8_size(k, out);
+  }
   template <executor E>
   [[nodiscard]] static weight pack(const E& e, matrix<const float> w, float* memory) noexcept {
     return kernels::pack_int8(e, w, memory);

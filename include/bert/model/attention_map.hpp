@@ -16,13 +16,18 @@ namespace bert::inline BERT_ISA {
 /// Probabilities [A, T, T] of one layer: row i of head a says how much of token i's new value comes from each token.
 class attention_probabilities {
  public:
-  attention_probabilities(std::size_t heads, std::size_t tokens) : heads_(heads), tokens_(tokens), values_(heads * tokens * tokens) {}
+  attention_probabilities(std::size_t heads, std::size_t tokens)
+      : heads_(heads), tokens_(tokens), values_(heads * tokens * tokens) {}
 
   [[nodiscard]] std::size_t heads() const noexcept { return heads_; }
   [[nodiscard]] std::size_t tokens() const noexcept { return tokens_; }
   /// Head `a`: [T, T], each row sums to 1.
-  [[nodiscard]] matrix<const float> operator[](std::size_t a) const noexcept { return {values_.data() + a * tokens_ * tokens_, tokens_, tokens_}; }
-  [[nodiscard]] matrix<float> operator[](std::size_t a) noexcept { return {values_.data() + a * tokens_ * tokens_, tokens_, tokens_}; }
+  [[nodiscard]] matrix<const float> operator[](std::size_t a) const noexcept {
+    return {values_.data() + a * tokens_ * tokens_, tokens_, tokens_};
+  }
+  [[nodiscard]] matrix<float> operator[](std::size_t a) noexcept {
+    return {values_.data() + a * tokens_ * tokens_, tokens_, tokens_};
+  }
 
  private:
   std::size_t heads_, tokens_;
@@ -32,12 +37,13 @@ class attention_probabilities {
 /// The attention of layer `layer` (from 0) over `batch`, which holds one sequence. Plain loops: for pictures, not for speed.
 /// Throws bert::error for more than one sequence, a layer that is not there, and what a session throws for.
 template <class A, class... Heads>
-[[nodiscard]] attention_probabilities attention_map(const frozen<model<A, Heads...>, precision::f32>& f, const token_batch& batch,
-                                                    std::size_t layer) {
+[[nodiscard]] attention_probabilities attention_map(const frozen<model<A, Heads...>, precision::f32>& f,
+                                                    const token_batch& batch, std::size_t layer) {
   constexpr std::size_t h = A::hidden, d = A::head_dim;
   if (batch.sequences() != 1)
     throw error({"bert::attention_map", "one sequence", cat(batch.sequences()), "ask for one sequence after the other"});
-  if (layer >= std::size_t{A::layers}) throw error({"bert::attention_map", cat("a layer from 0 to ", A::layers - 1), cat(layer), {}});
+  if (layer >= std::size_t{A::layers})
+    throw error({"bert::attention_map", cat("a layer from 0 to ", A::layers - 1), cat(layer), {}});
   detail::check_batch<A>(batch, f.sizes().vocab, "bert::attention_map");
 
   const std::size_t n = batch.tokens();

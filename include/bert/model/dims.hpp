@@ -5,7 +5,7 @@
 #include <concepts>
 
 #include "bert/core/ensure.hpp"
-#include "bert/kernels/activation.hpp"
+#include "bert/kernels/rows/activation.hpp"
 #include "bert/tensor/view.hpp"
 
 namespace bert {
@@ -26,12 +26,18 @@ struct dims {
 
 /// Shown in diagnostics only.
 namespace fact {
-template <int> struct hidden {};
-template <int> struct heads {};
-template <int> struct layers {};
-template <int> struct intermediate {};
-template <int> struct positions {};
-template <int> struct vocab {};
+template <int>
+struct hidden {};
+template <int>
+struct heads {};
+template <int>
+struct layers {};
+template <int>
+struct intermediate {};
+template <int>
+struct positions {};
+template <int>
+struct vocab {};
 }  // namespace fact
 
 /// Policies of the feed-forward activation, by the names that config.json has for them.
@@ -44,11 +50,13 @@ using kernels::relu;       // "relu"
 /// Derive from this to name an architecture: `struct pocket : bert::architecture_of<bert::dims{.vocab = 8'192, …}> {};`
 template <dims D, class Activation = activation::gelu_erf>
 struct architecture_of {
-  static_assert(ensure<(D.hidden > 0 && D.layers > 0 && D.heads > 0 && D.intermediate > 0),
-                       facts<fact::hidden<D.hidden>, fact::layers<D.layers>, fact::heads<D.heads>, fact::intermediate<D.intermediate>>>,
-                "bert::dims: hidden, layers, heads and intermediate must be positive; name each of them in dims{…}");
-  static_assert(ensure<(D.heads > 0 && D.hidden % (D.heads > 0 ? D.heads : 1) == 0), facts<fact::hidden<D.hidden>, fact::heads<D.heads>>>,
-                "bert::dims: hidden must be a multiple of heads; change .hidden or .heads");
+  static_assert(
+      ensure<(D.hidden > 0 && D.layers > 0 && D.heads > 0 && D.intermediate > 0),
+             facts<fact::hidden<D.hidden>, fact::layers<D.layers>, fact::heads<D.heads>, fact::intermediate<D.intermediate>>>,
+      "bert::dims: hidden, layers, heads and intermediate must be positive; name each of them in dims{…}");
+  static_assert(
+      ensure<(D.heads > 0 && D.hidden % (D.heads > 0 ? D.heads : 1) == 0), facts<fact::hidden<D.hidden>, fact::heads<D.heads>>>,
+      "bert::dims: hidden must be a multiple of heads; change .hidden or .heads");
   static_assert(ensure<(D.vocab == dynamic || D.vocab > 0), facts<fact::vocab<D.vocab>>>,
                 "bert::dims: vocab must be positive or bert::dynamic; change .vocab");
   static_assert(ensure<(D.positions > 0 && D.segments > 0), facts<fact::positions<D.positions>>>,

@@ -43,9 +43,10 @@ struct encoded {
   matrix<const float> pooled;
 };
 
-/// A head names its tensors, says whether it reads the pooler (and, with `reads_scored`, the scored positions; with `reads_all_rows` =
-/// false, no others in training but each sequence's first), and brings three types for architecture A: `packed` (weights for inference),
-/// `workspace` (buffers of a session) and `tape` (buffers of a training step). docs/architecture.md shows how to write one.
+/// A head names its tensors, says whether it reads the pooler (and, with `reads_scored`, the scored positions; with
+/// `reads_all_rows` = false, no others in training but each sequence's first), and brings three types for architecture A:
+/// `packed` (weights for inference), `workspace` (buffers of a session) and `tape` (buffers of a training step).
+/// docs/architecture.md shows how to write one.
 template <class H, class A>
 concept head_for = requires {
   H::template parameters<A>().size();
@@ -71,10 +72,12 @@ inline constexpr std::size_t index_of = [] {
 /// Weights only. Immutable to everything but a trainer, so one model may serve many threads.
 template <class A, class... Heads>
 class model {
-  static_assert(ensure<bert::architecture<A>, facts<A>>,
-                "bert::model: the first argument must be an architecture; derive a struct from bert::architecture_of<bert::dims{...}>");
-  static_assert((ensure<head_for<Heads, A>, facts<A, Heads>> && ...),
-                "bert::model: every argument after the first must be a head; take one from bert::heads or satisfy bert::head_for");
+  static_assert(
+      ensure<bert::architecture<A>, facts<A>>,
+      "bert::model: the first argument must be an architecture; derive a struct from bert::architecture_of<bert::dims{...}>");
+  static_assert(
+      (ensure<head_for<Heads, A>, facts<A, Heads>> && ...),
+      "bert::model: every argument after the first must be a head; take one from bert::heads or satisfy bert::head_for");
 
  public:
   using architecture = A;
@@ -138,7 +141,9 @@ class model {
   [[nodiscard]] std::span<float> block() noexcept { return block_.span(); }
   [[nodiscard]] std::span<const float> block() const noexcept { return block_.span(); }
   [[nodiscard]] std::span<float> values(const parameter& p) noexcept { return {block_.data() + p.offset, p.count()}; }
-  [[nodiscard]] std::span<const float> values(const parameter& p) const noexcept { return {block_.data() + p.offset, p.count()}; }
+  [[nodiscard]] std::span<const float> values(const parameter& p) const noexcept {
+    return {block_.data() + p.offset, p.count()};
+  }
 
   /// The tensor of that name (BertForPreTraining's), or an error that names it.
   [[nodiscard]] std::span<const float> values(std::string_view name) const {
@@ -181,7 +186,10 @@ class model {
   friend class model;
 
   model(open_sizes sizes, std::vector<std::string> labels)
-      : sizes_(sizes), labels_(std::move(labels)), table_(resolve(parameter_table<A, Heads...>(), sizes)), block_(block_size(table_)) {}
+      : sizes_(sizes),
+        labels_(std::move(labels)),
+        table_(resolve(parameter_table<A, Heads...>(), sizes)),
+        block_(block_size(table_)) {}
 
   static open_sizes sizes_of(int vocab, const std::vector<std::string>& labels) {
     if constexpr (A::vocab != dynamic) {
@@ -190,7 +198,8 @@ class model {
                      "use bert::open_vocabulary<…> for vocabularies of any size"});
       vocab = A::vocab;
     } else if (vocab <= 0) {
-      throw error({"bert::model", "the size of the vocabulary, which the architecture leaves open", cat(vocab), "set random_options::vocab"});
+      throw error({"bert::model", "the size of the vocabulary, which the architecture leaves open", cat(vocab),
+                   "set random_options::vocab"});
     }
     constexpr bool open_labels = [] {
       for (const auto& p : parameter_table<A, Heads...>())
@@ -209,15 +218,18 @@ class model {
       return;
     }
     const bool neighbours = options.positions == position_birth::neighbours;
-    if (neighbours && &p == &table_[place::position]) return detail::bear_positions(at<float>(block_.data(), place::position), A::head_dim, options.stddev);
+    if (neighbours && &p == &table_[place::position])
+      return detail::bear_positions(at<float>(block_.data(), place::position), A::head_dim, options.stddev);
     std::uint64_t name = 0xCBF29CE484222325u;  // FNV-1a of the name
     for (const char c : p.name()) name = (name ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
     random_stream stream(options.seed, draw::initial_weights, name);
     for (float& x : out) x = options.stddev * stream.normal();
     // A layer's first two tensors are the weights of query and key.
     const auto index = static_cast<std::size_t>(&p - table_.data());
-    const std::size_t in_layer = p.layer < 0 ? place::per_layer : index - place::layers - place::per_layer * static_cast<std::size_t>(p.layer);
-    if (neighbours && in_layer < 2) detail::bear_neighbours(at<float>(block_.data(), index), static_cast<std::size_t>(p.layer), A::head_dim, in_layer == 1);
+    const std::size_t in_layer =
+        p.layer < 0 ? place::per_layer : index - place::layers - place::per_layer * static_cast<std::size_t>(p.layer);
+    if (neighbours && in_layer < 2)
+      detail::bear_neighbours(at<float>(block_.data(), index), static_cast<std::size_t>(p.layer), A::head_dim, in_layer == 1);
   }
 
   template <class T>

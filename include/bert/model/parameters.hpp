@@ -53,7 +53,7 @@ struct parameter {
 namespace place {
 inline constexpr std::size_t word = 0, position = 1, segment = 2, norm = 3, layers = 5, per_layer = 16;
 template <class A>
-inline constexpr std::size_t pooler = layers + per_layer * static_cast<std::size_t>(A::layers);
+inline constexpr std::size_t pooler = layers + per_layer* static_cast<std::size_t>(A::layers);
 template <class A>
 inline constexpr std::size_t heads = pooler<A> + 2;
 }  // namespace place

@@ -31,7 +31,9 @@ concept activation_policy = std::same_as<T, activations::keep> || std::same_as<T
 /// Whether a head reads rows of the hidden states beyond the scored ones and each sequence's first: so, unless it says
 /// `static constexpr bool reads_all_rows = false`.
 template <class Head>
-inline constexpr bool reads_all_rows = !requires { requires !Head::reads_all_rows; };
+inline constexpr bool reads_all_rows = !requires {
+  requires !Head::reads_all_rows;
+};
 
 template <class Model>
 struct tape_workspace;
@@ -43,9 +45,14 @@ struct tape_workspace<model<A, Heads...>> {
 
   template <activation_policy Activations>
   constexpr tape_workspace(carver& c, const batch_shape& s, const open_sizes& sizes, Activations) noexcept
-      : embedding(c, s.tokens), layer(layer_tapes<Activations>(c, s.tokens, std::make_index_sequence<layer_count>{})), pooler(c, s.sequences),
-        scratch(c, s.tokens), d_hidden(c.take(s.tokens * h)), d_pooled(c.take(s.sequences * h)),
-        pooler_packed(c.take(layers::linear_scratch(s.sequences, h, h))), heads{typename Heads::template tape<A>(c, s, sizes)...} {
+      : embedding(c, s.tokens),
+        layer(layer_tapes<Activations>(c, s.tokens, std::make_index_sequence<layer_count>{})),
+        pooler(c, s.sequences),
+        scratch(c, s.tokens),
+        d_hidden(c.take(s.tokens * h)),
+        d_pooled(c.take(s.sequences * h)),
+        pooler_packed(c.take(layers::linear_scratch(s.sequences, h, h))),
+        heads{typename Heads::template tape<A>(c, s, sizes)...} {
     for (float*& y : output) y = c.take(s.tokens * h);
   }
 
@@ -72,7 +79,8 @@ struct tape_workspace<model<A, Heads...>> {
 
 /// Bytes that a tape takes for batches of `shape`; a constant expression where the sizes are.
 template <class Model, activation_policy Activations = activations::keep>
-[[nodiscard]] constexpr std::size_t tape_bytes(batch_shape shape, open_sizes sizes = {.vocab = Model::architecture::vocab}) noexcept {
+[[nodiscard]] constexpr std::size_t tape_bytes(batch_shape shape,
+                                               open_sizes sizes = {.vocab = Model::architecture::vocab}) noexcept {
   carver c;
   shape = detail::complete<typename Model::architecture>(shape);
   (void)tape_workspace<Model>(c, shape, sizes, Activations{});
@@ -101,13 +109,14 @@ class tape<model<A, Heads...>> {
     layers::embeddings_forward<A>(e, m.embedding(block), batch, work_.embedding, noise);
     for (std::size_t l = 0; l < A::layers; ++l) layer_forward(e, m, batch, noise, l);
     if constexpr (model_type::reads_pooler)
-      layers::pooler_forward<A>(e, m.pooler(block), batch.starts(), input(A::layers, batch.tokens()), work_.pooler, work_.pooler_packed);
+      layers::pooler_forward<A>(e, m.pooler(block), batch.starts(), input(A::layers, batch.tokens()), work_.pooler,
+                                work_.pooler_packed);
     const auto in = outputs(batch);
     (head<Heads>().forward(e, m.template head<Heads>(block), in, noise), ...);
   }
 
-  /// Adds the gradient of every parameter to `out`, a block laid out as the model's, or writes it there, given the heads' output
-  /// gradients.
+  /// Adds the gradient of every parameter to `out`, a block laid out as the model's, or writes it there, given the heads'
+  /// output gradients.
   template <executor E>
   void backward(const E& e, const model_type& m, const token_batch& batch, float* out, const step_noise& noise = {},
                 gradients how = gradients::added) noexcept {
@@ -124,11 +133,14 @@ class tape<model<A, Heads...>> {
  protected:
   template <activation_policy Activations>
   tape(const batch_shape& capacity, const open_sizes& sizes, Activations kept)
-      : capacity_(detail::complete<A>(capacity)), block_(tape_bytes<model_type, Activations>(capacity_, sizes) / sizeof(float)),
-        rows_(capacity_.tokens), work_(carve(block_.data(), capacity_, sizes, kept)) {}
+      : capacity_(detail::complete<A>(capacity)),
+        block_(tape_bytes<model_type, Activations>(capacity_, sizes) / sizeof(float)),
+        rows_(capacity_.tokens),
+        work_(carve(block_.data(), capacity_, sizes, kept)) {}
 
   template <executor E>
-  void layer_forward(const E& e, const model_type& m, const token_batch& batch, const step_noise& noise, std::size_t l) noexcept {
+  void layer_forward(const E& e, const model_type& m, const token_batch& batch, const step_noise& noise,
+                     std::size_t l) noexcept {
     layers::encoder_layer_forward<A>(e, m.layer(m.block().data(), l), batch.starts(), input(l, batch.tokens()), work_.layer[l],
                                      {work_.output[l], batch.tokens(), A::hidden}, work_.scratch, noise, l, rows(l));
   }
@@ -146,11 +158,12 @@ class tape<model<A, Heads...>> {
     const auto in = outputs(batch);
     (head<Heads>().backward(e, m.template head<Heads>(block), m.template head<Heads>(out), in, d, d_pooled, noise), ...);
     if constexpr (model_type::reads_pooler)
-      layers::pooler_backward<A>(e, m.pooler(block), m.pooler(out), batch.starts(), work_.pooler, d_pooled, d, work_.pooler_packed);
+      layers::pooler_backward<A>(e, m.pooler(block), m.pooler(out), batch.starts(), work_.pooler, d_pooled, d,
+                                 work_.pooler_packed);
     for (std::size_t l = A::layers; l-- > 0;) {
       before(l);
-      layers::encoder_layer_backward<A>(e, m.layer(block, l), m.layer(out, l), batch.starts(), input(l, n), work_.layer[l], work_.scratch, d,
-                                        noise, l, how, rows(l));
+      layers::encoder_layer_backward<A>(e, m.layer(block, l), m.layer(out, l), batch.starts(), input(l, n), work_.layer[l],
+                                        work_.scratch, d, noise, l, how, rows(l));
     }
     layers::embeddings_backward<A>(e, m.embedding(block), m.embedding(out), batch, work_.embedding, d, noise);
   }

@@ -62,7 +62,8 @@ struct joint {
     loss_parts parts = first.score(e, in, w.first, t, scale);
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       ((parts += std::get<I>(rest).score(e, in, std::get<I>(w.rest), t, scale)), ...);
-    }(std::index_sequence_for<Rest...>{});
+    }
+    (std::index_sequence_for<Rest...>{});
     return parts;
   }
 };

@@ -27,7 +27,9 @@ struct masked_lm {
   static constexpr bool rewrites = true;
 
   struct work : prediction_buffers {
-    work(const masked_lm& o, const batch_shape& raw) : prediction_buffers(o.capacity(raw).scored) { masked.reserve(o.capacity(raw)); }
+    work(const masked_lm& o, const batch_shape& raw) : prediction_buffers(o.capacity(raw).scored) {
+      masked.reserve(o.capacity(raw));
+    }
     masked_batch masked;
   };
 

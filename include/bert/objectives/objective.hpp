@@ -11,7 +11,7 @@
 
 #include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
-#include "bert/kernels/cross_entropy.hpp"
+#include "bert/kernels/loss/cross_entropy.hpp"
 #include "bert/model/tape.hpp"
 #include "bert/tensor/training_batch.hpp"
 
@@ -25,7 +25,9 @@ struct loss_part {
   std::uint64_t correct = 0;  ///< of them, where the best class was the target
 
   [[nodiscard]] double mean() const noexcept { return count == 0 ? 0.0 : sum / static_cast<double>(count); }
-  [[nodiscard]] double accuracy() const noexcept { return count == 0 ? 0.0 : static_cast<double>(correct) / static_cast<double>(count); }
+  [[nodiscard]] double accuracy() const noexcept {
+    return count == 0 ? 0.0 : static_cast<double>(correct) / static_cast<double>(count);
+  }
   [[nodiscard]] double perplexity() const noexcept { return std::exp(mean()); }
 };
 
@@ -84,15 +86,17 @@ struct prediction_buffers {
 
 /// Mean cross-entropy of `logits` [N, C] against `targets` [N] (below 0: not counted); `logits` <- gradient * scale / N.
 template <executor E>
-[[nodiscard]] loss_part mean_cross_entropy(const E& e, std::string_view name, matrix<float> logits, std::span<const std::int32_t> targets,
-                                           float scale, prediction_buffers& room) noexcept {
+[[nodiscard]] loss_part mean_cross_entropy(const E& e, std::string_view name, matrix<float> logits,
+                                           std::span<const std::int32_t> targets, float scale,
+                                           prediction_buffers& room) noexcept {
   loss_part part{.name = name};
   for (const auto t : targets) part.count += t >= 0 ? 1 : 0;
   if (part.count == 0) {
     for (std::size_t i = 0; i < targets.size(); ++i) std::fill_n(logits.row(i), logits.cols, 0.0f);
     return part;
   }
-  kernels::cross_entropy(e, logits, targets, room.losses.data(), room.predicted.data(), logits, scale / static_cast<float>(part.count));
+  kernels::cross_entropy(e, logits, targets, room.losses.data(), room.predicted.data(), logits,
+                         scale / static_cast<float>(part.count));
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (targets[i] < 0) continue;
     part.sum += static_cast<double>(room.losses[i]);
@@ -106,7 +110,8 @@ inline void check_labels(const training_batch& in, std::size_t classes, const ch
   if (in.labels.size() != in.tokens.sequences())
     throw error({where, cat(in.tokens.sequences(), " labels, one a sequence"), cat(in.labels.size()), "use a labelled source"});
   for (const auto label : in.labels)
-    if (label >= static_cast<std::int64_t>(classes)) throw error({where, cat("labels below ", classes), cat(label), "check the head's label set"});
+    if (label >= static_cast<std::int64_t>(classes))
+      throw error({where, cat("labels below ", classes), cat(label), "check the head's label set"});
 }
 
 }  // namespace bert::objectives

@@ -7,11 +7,11 @@
 #include <type_traits>
 #include <utility>
 
+#include "bert/checkpoint/model_config.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/fixed_string.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/model/presets.hpp"
-#include "bert/pipeline/model_config.hpp"
 
 namespace bert::inline BERT_ISA {
 
@@ -49,8 +49,8 @@ struct choices {
     const bool found = ((config.is<typename Named::type>() && (body(std::type_identity<typename Named::type>{}), true)) || ...);
     if (!found)
       throw error({config.where, "an architecture that this program was compiled with: " + names(),
-                   cat("hidden ", config.hidden, ", layers ", config.layers, ", heads ", config.heads, ", intermediate ", config.intermediate,
-                       ", positions ", config.positions, ", ", config.activation),
+                   cat("hidden ", config.hidden, ", layers ", config.layers, ", heads ", config.heads, ", intermediate ",
+                       config.intermediate, ", positions ", config.positions, ", ", config.activation),
                    "add it to the program's list of architectures and compile again"});
   }
 };

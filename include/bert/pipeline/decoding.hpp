@@ -15,6 +15,7 @@
 #include "bert/heads/classify.hpp"
 #include "bert/heads/masked_lm.hpp"
 #include "bert/heads/next_sentence.hpp"
+#include "bert/heads/regress.hpp"
 #include "bert/labels/label_set.hpp"
 #include "bert/pipeline/similarity.hpp"
 #include "bert/text/tokenizer.hpp"

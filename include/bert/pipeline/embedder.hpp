@@ -12,14 +12,14 @@
 #include <string_view>
 #include <utility>
 
+#include "bert/checkpoint/checkpoint.hpp"
+#include "bert/checkpoint/tokenizer_files.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/heads/pooling.hpp"
 #include "bert/model/presets.hpp"
 #include "bert/model/session.hpp"
-#include "bert/pipeline/checkpoint.hpp"
 #include "bert/pipeline/portions.hpp"
 #include "bert/pipeline/similarity.hpp"
-#include "bert/pipeline/tokenizer_files.hpp"
 #include "bert/text/tokenizer.hpp"
 
 namespace bert::inline BERT_ISA {
@@ -50,8 +50,8 @@ class embedder {
   using frozen_type = frozen<model_type, Precision>;
   static constexpr std::size_t dimension = A::hidden;
 
-  /// From a checkpoint folder, packed straight from its mapped file. sentence-transformers' longest sentence is kept to where the
-  /// folder has it. `e` runs the packing. Throws bert::error as bert::checkpoint does.
+  /// From a checkpoint folder, packed straight from its mapped file. sentence-transformers' longest sentence is kept to where
+  /// the folder has it. `e` runs the packing. Throws bert::error as bert::checkpoint does.
   template <executor E = execution::serial>
   [[nodiscard]] static embedder open(const std::filesystem::path& folder, embedder_options options = {}, const E& e = {}) {
     const checkpoint files(folder);

@@ -13,11 +13,11 @@
 #include <utility>
 #include <vector>
 
+#include "bert/checkpoint/checkpoint.hpp"
+#include "bert/checkpoint/weights.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/model/session.hpp"
-#include "bert/pipeline/checkpoint.hpp"
 #include "bert/pipeline/decoding.hpp"
-#include "bert/pipeline/weights.hpp"
 #include "bert/text/tokenizer.hpp"
 
 namespace bert::inline BERT_ISA {
@@ -54,15 +54,20 @@ class pipeline {
   using head = typename detail::first_head_of<Model>::type;
   using result = typename decoding<head>::result;
 
-  /// From a checkpoint folder, packed straight from its mapped file. `e` runs the packing. Throws bert::error as bert::checkpoint does.
+  /// From a checkpoint folder, packed straight from its mapped file. `e` runs the packing. Throws bert::error as
+  /// bert::checkpoint does.
   template <executor E = execution::serial>
   [[nodiscard]] static pipeline open(const std::filesystem::path& folder, pipeline_options options = {}, const E& e = {}) {
     const checkpoint files(folder);
-    return pipeline(std::make_shared<const parts>(files.freeze<Model, Precision>(e), files.tokenizer(), files.label_names<Model>()), options);
+    return pipeline(
+        std::make_shared<const parts>(files.freeze<Model, Precision>(e), files.tokenizer(), files.label_names<Model>()),
+        options);
   }
 
   pipeline(const Model& m, text::tokenizer tokenizer, pipeline_options options = {})
-      : pipeline(std::make_shared<const parts>(freeze<Precision>(m), std::move(tokenizer), pipelines::model_traits<Model>::labels_of(m)), options) {}
+      : pipeline(std::make_shared<const parts>(freeze<Precision>(m), std::move(tokenizer),
+                                               pipelines::model_traits<Model>::labels_of(m)),
+                 options) {}
 
   [[nodiscard]] result operator()(std::string_view text) const {
     token_batch batch;

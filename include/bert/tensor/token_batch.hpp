@@ -34,7 +34,8 @@ struct batch_shape {
   }
 };
 
-/// Neighbouring sequences of a batch: their ids and segments, and where each starts in the batch, with a last entry where they end.
+/// Neighbouring sequences of a batch: their ids and segments, and where each starts in the batch, with a last entry where they
+/// end.
 struct token_run {
   std::span<const token_id> ids;
   std::span<const segment_id> segments;
@@ -49,9 +50,11 @@ class token_batch {
 
   /// Appends one sequence; `segments` is empty (all 0) or as long as `ids`.
   void add(std::span<const token_id> ids, std::span<const segment_id> segments) {
-    if (ids.empty()) throw error({"bert::token_batch::add", "at least one token", "an empty sequence", "leave it out or add [CLS] [SEP]"});
+    if (ids.empty())
+      throw error({"bert::token_batch::add", "at least one token", "an empty sequence", "leave it out or add [CLS] [SEP]"});
     if (!segments.empty() && segments.size() != ids.size())
-      throw error({"bert::token_batch::add", cat(ids.size(), " segments, one a token"), cat(segments.size()), "give none for all zero"});
+      throw error({"bert::token_batch::add", cat(ids.size(), " segments, one a token"), cat(segments.size()),
+                   "give none for all zero"});
     ids_.insert(ids_.end(), ids.begin(), ids.end());
     if (segments.empty()) segments_.resize(ids_.size(), segment_id{0});
     else segments_.insert(segments_.end(), segments.begin(), segments.end());
@@ -70,7 +73,8 @@ class token_batch {
   /// Asks for scores at flat position `position`; positions must be asked for in increasing order.
   void score(std::size_t position) {
     if (position >= ids_.size() || (!scored_.empty() && position <= scored_.back()))
-      throw error({"bert::token_batch::score", cat("a position below ", ids_.size(), ", in increasing order"), cat(position), {}});
+      throw error(
+          {"bert::token_batch::score", cat("a position below ", ids_.size(), ", in increasing order"), cat(position), {}});
     scored_.push_back(static_cast<std::uint32_t>(position));
   }
   /// Asks for scores wherever `id` stands, in place of what was asked for before.

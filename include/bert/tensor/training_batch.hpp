@@ -14,17 +14,17 @@ namespace bert::inline BERT_ISA {
 
 /// The facts of a vocabulary that masking needs.
 struct mask_vocabulary {
-  token_id mask = 0;   ///< id of [MASK]
-  token_id size = 0;   ///< pieces; a random replacement is drawn from [0, size)
+  token_id mask = 0;  ///< id of [MASK]
+  token_id size = 0;  ///< pieces; a random replacement is drawn from [0, size)
 };
 
 /// A batch of examples as it comes from a source, before any masking. Fields that an objective does not read stay empty.
 struct training_batch {
   token_batch tokens;
-  std::vector<std::int32_t> labels;     ///< one a sequence (classes, next sentence: 0 follows, 1 random) or one a token (tags)
-  std::vector<float> values;            ///< one a sequence (regression)
-  std::vector<word_part> parts;         ///< one a token
-  std::vector<std::uint64_t> keys;      ///< one a sequence: the number of the example in its epoch; keys the random masks
+  std::vector<std::int32_t> labels;  ///< one a sequence (classes, next sentence: 0 follows, 1 random) or one a token (tags)
+  std::vector<float> values;         ///< one a sequence (regression)
+  std::vector<word_part> parts;      ///< one a token
+  std::vector<std::uint64_t> keys;   ///< one a sequence: the number of the example in its epoch; keys the random masks
   std::uint64_t epoch = 0;
   mask_vocabulary vocabulary;
 

@@ -27,8 +27,8 @@ struct matrix {
   constexpr matrix(T* p, std::size_t r, std::size_t c) noexcept : data(p), rows(r), cols(c), stride(c) {}
   constexpr matrix(T* p, std::size_t r, std::size_t c, std::size_t s) noexcept : data(p), rows(r), cols(c), stride(s) {}
   template <class U>
-    requires(std::is_same_v<const U, T>)
-  constexpr matrix(matrix<U> m) noexcept : data(m.data), rows(m.rows), cols(m.cols), stride(m.stride) {}  // NOLINT: adds const
+  requires(std::is_same_v<const U, T>) constexpr matrix(matrix<U> m) noexcept
+      : data(m.data), rows(m.rows), cols(m.cols), stride(m.stride) {}  // NOLINT: adds const
 
   [[nodiscard]] constexpr T* row(std::size_t i) const noexcept { return data + i * stride; }
   [[nodiscard]] constexpr std::span<T> operator[](std::size_t i) const noexcept { return {row(i), cols}; }
@@ -55,8 +55,9 @@ class view {
 
   /// `open_extents` are the dynamic ones, in order.
   template <class... Sizes>
-    requires(sizeof...(Sizes) == open && (std::is_convertible_v<Sizes, std::size_t> && ...))
-  constexpr explicit view(T* data, Sizes... open_extents) noexcept : data_(data) {
+  requires(sizeof...(Sizes) == open &&
+           (std::is_convertible_v<Sizes, std::size_t> && ...)) constexpr explicit view(T* data, Sizes... open_extents) noexcept
+      : data_(data) {
     const std::array<std::size_t, open + 1> given{static_cast<std::size_t>(open_extents)..., 0};
     std::size_t next = 0;
     for (std::size_t i = 0; i < rank; ++i)
@@ -64,8 +65,9 @@ class view {
   }
 
   template <class U, int... Others>
-    requires(std::is_same_v<const U, T> && sizeof...(Others) == rank && ((Others == Extents || Extents == dynamic) && ...))
-  constexpr view(const view<U, Others...>& other) noexcept : data_(other.data()), shape_(other.shape()) {}  // NOLINT
+  requires(std::is_same_v<const U, T> && sizeof...(Others) == rank &&
+           ((Others == Extents || Extents == dynamic) && ...)) constexpr view(const view<U, Others...>& other) noexcept
+      : data_(other.data()), shape_(other.shape()) {}  // NOLINT
 
   [[nodiscard]] constexpr T* data() const noexcept { return data_; }
   [[nodiscard]] constexpr const std::array<std::size_t, rank>& shape() const noexcept { return shape_; }
@@ -81,23 +83,17 @@ class view {
   /// Row i of a matrix as a span; element i of a vector as a reference.
   [[nodiscard]] constexpr decltype(auto) operator[](std::size_t i) const noexcept {
     if constexpr (rank == 1) return static_cast<T&>(data_[i]);
-    else return std::span<T>{data_ + i * (size() / (shape_[0] == 0 ? 1 : shape_[0])), size() / (shape_[0] == 0 ? 1 : shape_[0])};
+    else
+      return std::span<T>{data_ + i * (size() / (shape_[0] == 0 ? 1 : shape_[0])), size() / (shape_[0] == 0 ? 1 : shape_[0])};
   }
-  [[nodiscard]] constexpr T& operator()(std::size_t i, std::size_t j) const noexcept
-    requires(rank == 2)
-  {
+  [[nodiscard]] constexpr T& operator()(std::size_t i, std::size_t j) const noexcept requires(rank == 2) {
     return data_[i * shape_[1] + j];
   }
   [[nodiscard]] constexpr operator matrix<T>() const noexcept  // NOLINT: a kernel takes either
-    requires(rank == 2)
-  {
+      requires(rank == 2) {
     return {data_, shape_[0], shape_[1]};
   }
-  [[nodiscard]] constexpr matrix<T> as_matrix() const noexcept
-    requires(rank == 2)
-  {
-    return {data_, shape_[0], shape_[1]};
-  }
+  [[nodiscard]] constexpr matrix<T> as_matrix() const noexcept requires(rank == 2) { return {data_, shape_[0], shape_[1]}; }
   [[nodiscard]] constexpr auto begin() const noexcept { return data_; }
   [[nodiscard]] constexpr auto end() const noexcept { return data_ + size(); }
 

@@ -14,8 +14,8 @@
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/tensor/token_batch.hpp"
-#include "bert/text/unicode.hpp"
-#include "bert/text/utf8.hpp"
+#include "bert/text/unicode/properties.hpp"
+#include "bert/text/unicode/utf8.hpp"
 
 namespace bert::inline BERT_ISA::text {
 

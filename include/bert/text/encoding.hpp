@@ -40,10 +40,10 @@ template <class Offsets>
 struct encoding {
   std::vector<token_id> ids;
   std::vector<segment_id> segments;
-  std::vector<text_range> ranges;        ///< in the token's own text; {0, 0} for [CLS] and [SEP]; empty with offsets::none
-  std::vector<std::int32_t> words;       ///< number of the word in its text, no_word for [CLS] and [SEP]
-  std::vector<std::uint8_t> special;     ///< 1 for [CLS] and [SEP]
-  std::size_t cut = 0;                   ///< tokens of the texts that are not in `ids`
+  std::vector<text_range> ranges;     ///< in the token's own text; {0, 0} for [CLS] and [SEP]; empty with offsets::none
+  std::vector<std::int32_t> words;    ///< number of the word in its text, no_word for [CLS] and [SEP]
+  std::vector<std::uint8_t> special;  ///< 1 for [CLS] and [SEP]
+  std::size_t cut = 0;                ///< tokens of the texts that are not in `ids`
 
   [[nodiscard]] std::size_t size() const noexcept { return ids.size(); }
   /// As a batch of one.
@@ -69,7 +69,8 @@ struct token_list {
   [[nodiscard]] std::span<const token_id> all_ids() const noexcept { return std::span(ids).first(size); }
 };
 
-/// Fills a token_list from its beginning; the places in bytes. Columns grow together and seldom, so that a token costs its stores.
+/// Fills a token_list from its beginning; the places in bytes. Columns grow together and seldom, so that a token costs its
+/// stores.
 template <bool Tracks>
 class list_sink {
  public:

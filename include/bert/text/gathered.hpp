@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "bert/core/isa.hpp"
-#include "bert/text/utf8.hpp"
-#include "bert/text/wordpiece.hpp"
+#include "bert/text/unicode/utf8.hpp"
+#include "bert/text/wordpiece/wordpiece.hpp"
 
 namespace bert::inline BERT_ISA::text {
 
@@ -22,7 +22,7 @@ struct origins {
 
 /// One word of the input and its pieces; lives during the call that passes it.
 struct scanned_word {
-  const token_id* ids;     ///< its pieces, or [UNK] alone
+  const token_id* ids;  ///< its pieces, or [UNK] alone
   std::size_t count;
   const char* begin;       ///< where the word begins in the input
   const char* text;        ///< the word normalised; cut off after `max_characters`

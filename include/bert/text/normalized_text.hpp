@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "bert/core/isa.hpp"
-#include "bert/text/fold.hpp"
 #include "bert/text/scanner.hpp"
-#include "bert/text/utf8.hpp"
+#include "bert/text/unicode/fold.hpp"
+#include "bert/text/unicode/utf8.hpp"
 
 namespace bert::inline BERT_ISA::text {
 
@@ -31,8 +31,8 @@ struct normalized_text {
   }
 };
 
-/// Writes `out`: control characters gone, white space made spaces, spaces around CJK characters, accents and case as `folding` has it.
-/// Combining marks stay in the order in which they were written.
+/// Writes `out`: control characters gone, white space made spaces, spaces around CJK characters, accents and case as `folding`
+/// has it. Combining marks stay in the order in which they were written.
 template <class Reference>
 void normalize(const folding<Reference>& folding, const char* const begin, const char* const end, normalized_text& out) {
   out.clear();
@@ -62,7 +62,10 @@ class original_places {
 
   template <class Sink>
   original_places(const normalized_text& from, const char* input, Sink& sink)
-      : from_(from), input_(input), sink_(&sink), pass_([](void* to, const scanned_word& w) { (*static_cast<Sink*>(to))(w); }) {}
+      : from_(from),
+        input_(input),
+        sink_(&sink),
+        pass_([](void* to, const scanned_word& w) { (*static_cast<Sink*>(to))(w); }) {}
 
   void operator()(scanned_word w) {
     const auto at = static_cast<std::size_t>(w.begin - from_.text.data());

@@ -12,11 +12,11 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
-#include "bert/text/ascii.hpp"
-#include "bert/text/fold.hpp"
 #include "bert/text/gathered.hpp"
-#include "bert/text/utf8.hpp"
-#include "bert/text/wordpiece.hpp"
+#include "bert/text/unicode/ascii.hpp"
+#include "bert/text/unicode/fold.hpp"
+#include "bert/text/unicode/utf8.hpp"
+#include "bert/text/wordpiece/wordpiece.hpp"
 
 namespace bert::inline BERT_ISA::text {
 
@@ -29,7 +29,12 @@ class scanner {
   static constexpr std::size_t most_characters = detail::most_word_characters;
 
   scanner(const vocabulary& v, const normal_form& form, token_id unknown, std::size_t max_characters)
-      : folding_(form), whole_(v), pieces_(v, max_characters), unknown_(unknown), max_characters_(max_characters), single_(0x10000, unknown) {
+      : folding_(form),
+        whole_(v),
+        pieces_(v, max_characters),
+        unknown_(unknown),
+        max_characters_(max_characters),
+        single_(0x10000, unknown) {
     if (max_characters == 0 || max_characters > most_characters)
       throw error({"bert::text::tokenizer", cat("max_word_characters from 1 to ", most_characters), cat(max_characters), {}});
     for (std::size_t i = 0; i < v.size(); ++i) {
@@ -133,7 +138,8 @@ class scanner {
   }
 
   template <class Sink>
-  [[gnu::noinline]] void split(const char* word, std::size_t bytes, std::size_t characters, const char* source, const origins* map, Sink& sink) const {
+  [[gnu::noinline]] void split(const char* word, std::size_t bytes, std::size_t characters, const char* source,
+                               const origins* map, Sink& sink) const {
     token_id ids[most_characters];
     const std::size_t count = characters > max_characters_ ? 0 : pieces_.match(word, bytes, ids);
     if (count != 0) sink(scanned_word{ids, count, source, word, bytes, characters, map});
@@ -149,7 +155,8 @@ class scanner {
     const origins map{word.first, word.last};
     const origins* const where = Tracks ? &map : nullptr;
     if (Tracks && word.characters > max_characters_ && word.bytes != 0) word.last[word.bytes - 1] = word.end;
-    if (word.bytes <= word_table::longest && word.characters <= max_characters_ && std::memchr(word.text, 0, word.bytes) == nullptr) {
+    if (word.bytes <= word_table::longest && word.characters <= max_characters_ &&
+        std::memchr(word.text, 0, word.bytes) == nullptr) {
       std::memset(word.text + word.bytes, 0, word_table::longest);
       std::uint64_t low, high;
       std::memcpy(&low, word.text, 8);
@@ -190,9 +197,7 @@ class scanner {
             word.bytes += entry.bytes();
             break;
           }
-          case step::space:
-            flush(word, sink);
-            return next;
+          case step::space: flush(word, sink); return next;
           case step::punctuation: {
             flush(word, sink);
             char32_t sign = code;
@@ -203,11 +208,8 @@ class scanner {
             break;
           }
           case step::drop:
-          case step::mark:
-            break;
-          case step::hard:
-            p = hard(code, floor, p, next, end, run, word, sink);
-            continue;
+          case step::mark: break;
+          case step::hard: p = hard(code, floor, p, next, end, run, word, sink); continue;
         }
         p = next;
         continue;
@@ -267,8 +269,8 @@ class scanner {
 
   // Any letter, mark or punctuation mark, by its folded form; returns where to go on.
   template <bool Tracks, class Sink>
-  [[gnu::noinline]] const char* hard(char32_t code, const char* floor, const char* p, const char* next, const char* end, const char*& run,
-                   detail::gathered<Tracks>& word, Sink& sink) const {
+  [[gnu::noinline]] const char* hard(char32_t code, const char* floor, const char* p, const char* next, const char* end,
+                                     const char*& run, detail::gathered<Tracks>& word, Sink& sink) const {
     const unsigned bits = unicode::bits_of(code);
     if (folding_.reorders(code, bits)) {
       char32_t parts[4];
@@ -328,8 +330,8 @@ class scanner {
   template <bool Tracks, class Sink>
   [[gnu::noinline]] const char* reordered(const char* end, const char*& run, detail::gathered<Tracks>& word, Sink& sink) const {
     detail::mark_run& found = detail::mark_run::cleared();
-    auto &marks = found.marks;
-    auto &places = found.places;
+    auto& marks = found.marks;
+    auto& places = found.places;
     const char* p = run;
     const char* before_first = p;
     const char* before_last = p;

@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "bert/core/isa.hpp"
-#include "bert/text/unicode.hpp"
-#include "bert/text/utf8.hpp"
+#include "bert/text/unicode/properties.hpp"
+#include "bert/text/unicode/utf8.hpp"
 
 namespace bert::inline BERT_ISA::text {
 
@@ -17,10 +17,10 @@ namespace detail {
 
 /// Words that take a full stop without ending a sentence, in lower case, sorted.
 inline constexpr std::array<std::string_view, 62> abbreviations{
-    "adm", "al",  "apr",  "art", "aug",  "av",  "ave",  "bros", "ca",  "capt", "cf",   "ch",   "cmdr", "co",  "col",  "corp",
-    "dec", "dept", "dr",  "ed",  "eds",  "est", "etc",  "feb",  "fig", "figs", "ft",   "gen",  "gov",  "hon", "inc",  "jan",
-    "jr",  "lt",  "ltd",  "maj", "mar",  "mr",  "mrs",  "ms",   "mt",  "no",   "nos",  "nov",  "oct",  "op",  "pp",   "prof",
-    "pt",  "rep", "rev",  "sen", "sept", "sgt", "sr",   "st",   "trans", "univ", "v",  "viz",  "vol",  "vs"};
+    "adm", "al",   "apr", "art", "aug",  "av",  "ave", "bros", "ca",    "capt", "cf",  "ch",  "cmdr", "co",  "col", "corp",
+    "dec", "dept", "dr",  "ed",  "eds",  "est", "etc", "feb",  "fig",   "figs", "ft",  "gen", "gov",  "hon", "inc", "jan",
+    "jr",  "lt",   "ltd", "maj", "mar",  "mr",  "mrs", "ms",   "mt",    "no",   "nos", "nov", "oct",  "op",  "pp",  "prof",
+    "pt",  "rep",  "rev", "sen", "sept", "sgt", "sr",  "st",   "trans", "univ", "v",   "viz", "vol",  "vs"};
 // Of these, a capital after them may well begin a sentence.
 inline constexpr std::array<std::string_view, 8> often_last{"al", "bros", "co", "corp", "etc", "inc", "jr", "ltd"};
 
@@ -31,7 +31,9 @@ constexpr bool is_closing(char32_t c) noexcept {
 constexpr bool is_opening(char32_t c) noexcept {
   return c == '"' || c == '\'' || c == '(' || c == '[' || c == '{' || c == 0x2018 || c == 0x201C || c == 0xAB;
 }
-constexpr bool is_blank(char32_t c) noexcept { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == 0xA0 || c == 0x3000; }
+constexpr bool is_blank(char32_t c) noexcept {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == 0xA0 || c == 0x3000;
+}
 constexpr bool is_wide_end(char32_t c) noexcept { return c == 0x3002 || c == 0xFF01 || c == 0xFF1F || c == 0xFF61; }
 constexpr bool is_ascii_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 constexpr bool is_digit(char32_t c) noexcept { return c >= '0' && c <= '9'; }
@@ -59,8 +61,8 @@ inline bool stop_belongs_to_word(std::string_view text, std::size_t stop, bool c
 
 /// Calls `each(sentence)` for every sentence of `paragraph`, without the white space around it; never an empty one.
 ///
-/// A sentence ends at 。！？, and at . ! ? with white space after it (closing quotes and brackets in between) unless what follows
-/// begins in lower case, or the full stop is one of an abbreviation, an initial or a number.
+/// A sentence ends at 。！？, and at . ! ? with white space after it (closing quotes and brackets in between) unless what
+/// follows begins in lower case, or the full stop is one of an abbreviation, an initial or a number.
 template <class Each>
 void split_sentences(std::string_view paragraph, Each&& each) {
   using namespace detail;
@@ -87,7 +89,8 @@ void split_sentences(std::string_view paragraph, Each&& each) {
     bool only_stop = code == '.';
     while (p < end) {  // "?!", "...", quotes and brackets that close
       const auto next = utf8::decode(p, end);
-      const bool more = next.code == '.' || next.code == '!' || next.code == '?' || next.code == 0x2026 || is_wide_end(next.code);
+      const bool more =
+          next.code == '.' || next.code == '!' || next.code == '?' || next.code == 0x2026 || is_wide_end(next.code);
       if (!more && !is_closing(next.code)) break;
       only_stop &= !more;
       p += next.bytes;
@@ -99,7 +102,8 @@ void split_sentences(std::string_view paragraph, Each&& each) {
     }
     if (p < end && !is_blank(utf8::decode(p, end).code)) continue;
     const char* q = p;
-    while (q < end && (is_blank(utf8::decode(q, end).code) || is_opening(utf8::decode(q, end).code))) q += utf8::decode(q, end).bytes;
+    while (q < end && (is_blank(utf8::decode(q, end).code) || is_opening(utf8::decode(q, end).code)))
+      q += utf8::decode(q, end).bytes;
     if (q < end) {
       const char32_t follows = utf8::decode(q, end).code;
       const bool small = unicode::lower(follows) == follows && unicode::contains(unicode::cased, follows);

@@ -25,9 +25,9 @@
 #include "bert/text/scanner.hpp"
 #include "bert/text/token_sinks.hpp"
 #include "bert/text/tokenizer_options.hpp"
-#include "bert/text/unicode.hpp"
+#include "bert/text/unicode/properties.hpp"
 #include "bert/text/unit_places.hpp"
-#include "bert/text/vocabulary.hpp"
+#include "bert/text/wordpiece/vocabulary.hpp"
 
 namespace bert::inline BERT_ISA::text {
 
@@ -55,7 +55,8 @@ class basic_tokenizer {
     normalized_text normal;
     for (const auto& t : tokens_) {
       if (t.special) special_ids_.push_back(t.id);
-      const bool named = std::any_of(options_.added.begin(), options_.added.end(), [&](const auto& a) { return a.content == t.content; });
+      const bool named =
+          std::any_of(options_.added.begin(), options_.added.end(), [&](const auto& a) { return a.content == t.content; });
       if (!Reference::finds_specials && !named) continue;
       if (!t.normalized) {
         raw.push_back(t);
@@ -126,13 +127,15 @@ class basic_tokenizer {
 
   /// The same on the threads of `run`; the batch does not depend on how many they are.
   template <executor Executor>
-  [[nodiscard]] token_batch encode(std::span<const std::string> texts, const encode_options& options, const Executor& run) const {
+  [[nodiscard]] token_batch encode(std::span<const std::string> texts, const encode_options& options,
+                                   const Executor& run) const {
     const std::size_t parts = std::min(texts.size(), 8 * run.width());
     std::vector<token_batch> done(parts);
     std::vector<std::exception_ptr> failed(parts);
     run.parallel_for(parts, [&](std::size_t i) {
       try {
-        for (std::size_t t = texts.size() * i / parts; t < texts.size() * (i + 1) / parts; ++t) encode_into(done[i], texts[t], options);
+        for (std::size_t t = texts.size() * i / parts; t < texts.size() * (i + 1) / parts; ++t)
+          encode_into(done[i], texts[t], options);
         mark(done[i]);
       } catch (...) {
         failed[i] = std::current_exception();
@@ -156,7 +159,8 @@ class basic_tokenizer {
   std::size_t encode_into(token_batch& batch, std::string_view text, const encode_options& options = {}) const {
     return encode_pieces(batch, text, nullptr, options);
   }
-  std::size_t encode_into(token_batch& batch, std::string_view a, std::string_view b, const encode_options& options = {}) const {
+  std::size_t encode_into(token_batch& batch, std::string_view a, std::string_view b,
+                          const encode_options& options = {}) const {
     return encode_pieces(batch, a, &b, options);
   }
 
@@ -190,7 +194,8 @@ class basic_tokenizer {
     return windows_of<Offsets>(a, nullptr, options);
   }
   template <class Offsets>
-  [[nodiscard]] std::vector<encoding<Offsets>> windows(std::string_view a, std::string_view b, const encode_options& options) const {
+  [[nodiscard]] std::vector<encoding<Offsets>> windows(std::string_view a, std::string_view b,
+                                                       const encode_options& options) const {
     return windows_of<Offsets>(a, &b, options);
   }
 
@@ -245,7 +250,8 @@ class basic_tokenizer {
       normalized_.split(
           text, text + normal.text.size(), [&](const char* first, const char* last) { scanner_.scan(first, last, words); },
           [&](const added_token& t, const char* first, const char* last) {
-            sink.special(t, begin + normal.first[static_cast<std::size_t>(first - text)], begin + normal.last[static_cast<std::size_t>(last - text) - 1]);
+            sink.special(t, begin + normal.first[static_cast<std::size_t>(first - text)],
+                         begin + normal.last[static_cast<std::size_t>(last - text) - 1]);
           });
     };
     if constexpr (Sink::tracks) {
@@ -271,8 +277,8 @@ class basic_tokenizer {
     return mine;
   }
 
-  // How many of a text's tokens the reference has seen when it decides which of two texts is the longer: since 0.23 it stops with
-  // the first word, named tokens not counted as such, that brings max_tokens of them, from the side that is not cut.
+  // How many of a text's tokens the reference has seen when it decides which of two texts is the longer: since 0.23 it stops
+  // with the first word, named tokens not counted as such, that brings max_tokens of them, from the side that is not cut.
   [[nodiscard]] std::size_t seen(std::string_view text, std::span<const token_id> ids, const encode_options& options) const {
     const std::size_t size = ids.size();
     if (size <= options.max_tokens) return size;
@@ -296,7 +302,8 @@ class basic_tokenizer {
     return stop([&](std::size_t i) { return work.parts[i]; });
   }
 
-  std::size_t encode_pieces(token_batch& batch, std::string_view first, const std::string_view* second, const encode_options& options) const {
+  std::size_t encode_pieces(token_batch& batch, std::string_view first, const std::string_view* second,
+                            const encode_options& options) const {
     scratch& work = own_scratch();
     auto &a = work.a, &b = work.b, &ids = work.ids;
     auto& segments = work.segments;
@@ -335,8 +342,8 @@ class basic_tokenizer {
 
   // Both texts' tokens and how many of each stay.
   template <class Offsets>
-  std::pair<std::size_t, std::size_t> list_both(std::string_view first, const std::string_view* second, const encode_options& options,
-                                                scratch& work) const {
+  std::pair<std::size_t, std::size_t> list_both(std::string_view first, const std::string_view* second,
+                                                const encode_options& options, scratch& work) const {
     auto &a = work.first, &b = work.second;
     list<Offsets>(first, a);
     if (second != nullptr) list<Offsets>(*second, b);
@@ -347,7 +354,8 @@ class basic_tokenizer {
   }
 
   template <class Offsets>
-  void encode_first(encoding<Offsets>& out, std::string_view first, const std::string_view* second, const encode_options& options) const {
+  void encode_first(encoding<Offsets>& out, std::string_view first, const std::string_view* second,
+                    const encode_options& options) const {
     scratch& work = own_scratch();
     const auto [keep_a, keep_b] = list_both<Offsets>(first, second, options, work);
     const auto part = [&](detail::token_list& list, std::string_view text, std::size_t keep) {
@@ -376,7 +384,8 @@ class basic_tokenizer {
     std::vector<encoding<Offsets>> out;
     const auto pair = [&](const text_range& a, const text_range& b) {
       const detail::token_list* const of_b = second != nullptr ? &work.second : nullptr;
-      detail::assemble(out.emplace_back(), {&work.first, a.first, a.last - a.first}, {of_b, b.first, b.last - b.first}, around(options));
+      detail::assemble(out.emplace_back(), {&work.first, a.first, a.last - a.first}, {of_b, b.first, b.last - b.first},
+                       around(options));
     };
     pair(parts_a[0], parts_b[0]);
     for (std::size_t i = 1; i < parts_a.size(); ++i)
@@ -393,7 +402,8 @@ class basic_tokenizer {
     std::vector<added_token> all;
     const auto add = [&](const std::string& content) {
       const auto id = vocabulary_.id(content);
-      const bool named = std::any_of(options_.added.begin(), options_.added.end(), [&](const auto& t) { return t.content == content; });
+      const bool named =
+          std::any_of(options_.added.begin(), options_.added.end(), [&](const auto& t) { return t.content == content; });
       if (id && !named) all.push_back({.content = content, .id = *id});
     };
     for (const auto* name : {&options_.unk, &options_.sep, &options_.pad, &options_.cls, &options_.mask}) add(*name);
@@ -412,8 +422,8 @@ class basic_tokenizer {
     for (std::size_t i = 0; i < vocabulary_.size(); ++i) all.emplace_back(vocabulary_.piece(static_cast<token_id>(i)));
     for (const added_token* t : beyond) {
       if (t->id < 0 || static_cast<std::size_t>(t->id) != all.size())
-        throw error({"added token " + t->content, "the id " + std::to_string(all.size()) + ", the next after the vocabulary's", std::to_string(t->id),
-                     "give added tokens ids without gaps"});
+        throw error({"added token " + t->content, "the id " + std::to_string(all.size()) + ", the next after the vocabulary's",
+                     std::to_string(t->id), "give added tokens ids without gaps"});
       all.push_back(t->content);
     }
     vocabulary_ = text::vocabulary(all);

@@ -50,11 +50,11 @@ struct decode_options {
 
 namespace detail {
 
-/// How many tokens of each sequence stay, of `a` and `b`, with `extra` special ones around them; `first_is_longer()` is asked when
-/// an odd place is left between two that are both cut. Throws bert::error if the options do not allow to make them fit.
+/// How many tokens of each sequence stay, of `a` and `b`, with `extra` special ones around them; `first_is_longer()` is asked
+/// when an odd place is left between two that are both cut. Throws bert::error if the options do not allow to make them fit.
 template <class FirstIsLonger>
-std::pair<std::size_t, std::size_t> kept_tokens(std::size_t a, std::size_t b, bool pair, std::size_t extra, const encode_options& options,
-                                                FirstIsLonger&& first_is_longer) {
+std::pair<std::size_t, std::size_t> kept_tokens(std::size_t a, std::size_t b, bool pair, std::size_t extra,
+                                                const encode_options& options, FirstIsLonger&& first_is_longer) {
   if (options.max_tokens == 0 || a + b + extra <= options.max_tokens) return {a, b};
   const auto fail = [&](const std::string& hint) {
     throw error({"bert::text::tokenizer::encode", cat("at most ", options.max_tokens, " tokens"), cat(a + b + extra), hint});
@@ -62,17 +62,14 @@ std::pair<std::size_t, std::size_t> kept_tokens(std::size_t a, std::size_t b, bo
   if (options.max_tokens < extra) fail(cat("max_tokens has to hold the ", extra, " special tokens"));
   const std::size_t room = options.max_tokens - extra, excess = a + b - room;
   switch (options.truncate) {
-    case truncation::none:
-      fail("ask for a truncation, or for windows");
-      break;
+    case truncation::none: fail("ask for a truncation, or for windows"); break;
     case truncation::only_first:
       if (excess >= a) fail("the first sequence is too short to make room; truncate longest_first");
       return {a - excess, b};
     case truncation::only_second:
       if (!pair || excess >= b) fail("the second sequence is too short to make room; truncate longest_first");
       return {a, b - excess};
-    case truncation::longest_first:
-      break;
+    case truncation::longest_first: break;
   }
   if (!pair) return {room, 0};
   // The shorter stays whole if it takes no more than its half; else they share, the longer getting the odd one.

@@ -14,14 +14,14 @@
 
 #include "bert/core/isa.hpp"
 #include "bert/text/encoding.hpp"
-#include "bert/text/utf8.hpp"
+#include "bert/text/unicode/utf8.hpp"
 
 namespace bert::inline BERT_ISA::text::detail {
 
 /// units(b) = how many units of `Offsets` the bytes [0, b) of a text are.
 ///
-/// A bit for every unit, at the byte where it begins (the second half of a surrogate pair at the byte after that), and for every 64
-/// bytes the number of units before them: places may be asked for in any order, and each costs a count of bits.
+/// A bit for every unit, at the byte where it begins (the second half of a surrogate pair at the byte after that), and for
+/// every 64 bytes the number of units before them: places may be asked for in any order, and each costs a count of bits.
 template <class Offsets>
 class unit_places {
  public:
@@ -93,7 +93,8 @@ class unit_places {
   std::vector<block> blocks_;
 };
 
-/// Makes places in bytes of `text` places in the unit of `Offsets`. Allocates only while the thread's memory for the longest text grows.
+/// Makes places in bytes of `text` places in the unit of `Offsets`. Allocates only while the thread's memory for the longest
+/// text grows.
 template <class Offsets>
 void retell([[maybe_unused]] std::string_view text, [[maybe_unused]] std::span<text_range> ranges) {
   if constexpr (!std::is_same_v<Offsets, offsets::bytes>) {

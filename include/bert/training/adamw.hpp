@@ -8,8 +8,8 @@
 #include <string>
 
 #include "bert/core/isa.hpp"
-#include "bert/kernels/elementwise.hpp"
-#include "bert/kernels/optimiser.hpp"
+#include "bert/kernels/optimizer/adamw.hpp"
+#include "bert/kernels/rows/elementwise.hpp"
 #include "bert/model/model.hpp"
 
 namespace bert::inline BERT_ISA::optim {
@@ -42,20 +42,23 @@ struct adamw {
     buffer<float> m, v;
   };
 
-  /// One update of all parameters that take part; `gradients` is left as it is. Step counts from 0. Returns |g| before clipping.
+  /// One update of all parameters that take part, given |g| as `norm`; `gradients` is left as it is. Step counts from 0.
   template <executor E, class Model>
-  double apply(const E& e, Model& model, std::span<const float> gradients, state& s, const rates& rate, std::uint64_t step) const noexcept {
-    const double norm = std::sqrt(kernels::squared_norm(e, gradients));
+  void apply(const E& e, Model& model, std::span<const float> gradients, double norm, state& s, const rates& rate,
+             std::uint64_t step) const noexcept {
     const double t = static_cast<double>(step + 1);
     const bool corrected = correction == bias_correction::on;
-    kernels::adamw_step update{.rate = 0,
-                               .beta1 = beta1,
-                               .beta2 = beta2,
-                               .epsilon = epsilon,
-                               .decay = 0,
-                               .correction1 = corrected ? static_cast<float>(1.0 - std::pow(static_cast<double>(beta1), t)) : 1.0f,
-                               .correction2 = corrected ? static_cast<float>(1.0 - std::pow(static_cast<double>(beta2), t)) : 1.0f,
-                               .gradient_scale = clip_norm > 0 && norm > static_cast<double>(clip_norm) ? static_cast<float>(static_cast<double>(clip_norm) / norm) : 1.0f};
+    kernels::adamw_step update{
+        .rate = 0,
+        .beta1 = beta1,
+        .beta2 = beta2,
+        .epsilon = epsilon,
+        .decay = 0,
+        .correction1 = corrected ? static_cast<float>(1.0 - std::pow(static_cast<double>(beta1), t)) : 1.0f,
+        .correction2 = corrected ? static_cast<float>(1.0 - std::pow(static_cast<double>(beta2), t)) : 1.0f,
+        .gradient_scale = clip_norm > 0 && norm > static_cast<double>(clip_norm)
+                              ? static_cast<float>(static_cast<double>(clip_norm) / norm)
+                              : 1.0f};
     using A = typename Model::architecture;
     for (std::size_t i = 0; i < model.table().size(); ++i) {
       const parameter& p = model.table()[i];
@@ -64,15 +67,15 @@ struct adamw {
       update.rate = i < place::pooler<A> ? rate.encoder : rate.head;
       update.decay = p.role == role::weight || p.role == role::embedding ? weight_decay : 0.0f;
       const auto part = [&](std::span<float> block) { return block.subspan(p.offset, p.count()); };
-      kernels::adamw(e, update, gradients.subspan(p.offset, p.count()), part(s.m.span()), part(s.v.span()), part(model.block()));
+      kernels::adamw(e, update, gradients.subspan(p.offset, p.count()), part(s.m.span()), part(s.v.span()),
+                     part(model.block()));
     }
-    return norm;
   }
 
   /// The numbers that a resumed run must share.
   [[nodiscard]] std::string describe() const {
-    return cat("adamw beta1=", beta1, " beta2=", beta2, " epsilon=", epsilon, " weight_decay=", weight_decay, " clip_norm=", clip_norm,
-               " bias_correction=", correction == bias_correction::on ? "on" : "off");
+    return cat("adamw beta1=", beta1, " beta2=", beta2, " epsilon=", epsilon, " weight_decay=", weight_decay,
+               " clip_norm=", clip_norm, " bias_correction=", correction == bias_correction::on ? "on" : "off");
   }
 };
 

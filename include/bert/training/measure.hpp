@@ -16,8 +16,8 @@ struct measure_options {
 
 /// The parts of `objective` over the first epoch of `source`, dropout off. `measure(...)["mlm"].perplexity()`.
 template <class Model, class Objective, batch_source Source, executor E = execution::serial>
-[[nodiscard]] objectives::loss_parts measure(const Model& model, const Objective& objective, const Source& source, measure_options options = {},
-                                             const E& e = {}) {
+[[nodiscard]] objectives::loss_parts measure(const Model& model, const Objective& objective, const Source& source,
+                                             measure_options options = {}, const E& e = {}) {
   static_assert(ensure<objectives::objective_for<Objective, Model>, facts<Objective, Model>>,
                 "bert::measure: the objective needs a head that the model does not have");
   typename Objective::work work(objective, source.capacity());

@@ -40,7 +40,8 @@ inline std::uint64_t read_state(const std::filesystem::path& path, state_blocks 
   if (fact("kind") != "bert training state")
     throw error({path.string(), "a training state", "another kind of file", "name another file, or move this one away"});
   if (fact("run") != run)
-    throw error({path.string(), run, fact("run"), "resume with the settings that the state was made with, or remove it to start anew"});
+    throw error(
+        {path.string(), run, fact("run"), "resume with the settings that the state was made with, or remove it to start anew"});
   for (const auto& [name, values] : blocks) io::to_floats(file.at(name), values);
   const std::string text = fact("step");
   std::uint64_t step = 0;

@@ -53,26 +53,36 @@ struct keep_options {
   std::uint64_t every = 1'000;  ///< steps between two writings; the end of the run is written too
 };
 
-/// Trains `model` on an objective. The same seed gives the same bytes whatever the number of threads, and a run that was cut and
-/// resumed ends with the same bytes as one that was not.
+/// Trains `model` on an objective. The same seed gives the same bytes whatever the number of threads, and a run that was cut
+/// and resumed ends with the same bytes as one that was not.
 ///
 /// `Activations`: `activations::keep`, or `recompute`, which trades speed for most of the tape's memory and changes no bit.
-/// `Precision`: `precision::f32`, or `bf16` for the linear layers' products; parameters, gradients and moments are f32 either way.
+/// `Precision`: `precision::f32`, or `bf16` for the linear layers' products; parameters, gradients and moments are f32 either
+/// way.
 template <class Model, class Objective, class Optimiser, schedules::schedule Schedule, executor E = execution::serial,
           activation_policy Activations = activations::keep, training_precision Precision = precision::f32>
 class trainer {
   static_assert(ensure<objectives::objective_for<Objective, Model>, facts<Objective, Model>>,
-                "bert::trainer: the objective needs a head that the model does not have; make the model with bert::model_for<Architecture, Objective>");
+                "bert::trainer: the objective needs a head that the model does not have; make the model with "
+                "bert::model_for<Architecture, Objective>");
 
  public:
   trainer(Model& model, Objective objective, Optimiser optimiser, Schedule schedule, training_options options = {}, E e = {},
           Activations = {}, Precision = {})
-      : model_(&model), objective_(std::move(objective)), optimiser_(std::move(optimiser)), schedule_(std::move(schedule)),
-        options_(options), executor_(std::move(e)), gradients_(model.block().size()), moments_(model.block().size()) {
+      : model_(&model),
+        objective_(std::move(objective)),
+        optimiser_(std::move(optimiser)),
+        schedule_(std::move(schedule)),
+        options_(options),
+        executor_(std::move(e)),
+        gradients_(model.block().size()),
+        moments_(model.block().size()) {
     if (options_.accumulate == 0 || !(options_.dropout >= 0 && options_.dropout < 1) ||
         !(options_.attention_dropout >= 0 && options_.attention_dropout < 1))
-      throw error({"bert::training_options", "accumulate of 1 or more, dropout from 0 to below 1",
-                   cat("accumulate ", options_.accumulate, ", dropout ", options_.dropout, " and ", options_.attention_dropout), {}});
+      throw error({"bert::training_options",
+                   "accumulate of 1 or more, dropout from 0 to below 1",
+                   cat("accumulate ", options_.accumulate, ", dropout ", options_.dropout, " and ", options_.attention_dropout),
+                   {}});
   }
 
   /// Keeps the state of the run in `path`. If the file exists, the run goes on from it. Throws bert::error if it belongs to a
@@ -116,7 +126,9 @@ class trainer {
    private:
     friend class trainer;
     steps(trainer& t, const Source& source)
-        : trainer_(&t), source_(&source), work_(t.objective_, source.capacity()),
+        : trainer_(&t),
+          source_(&source),
+          work_(t.objective_, source.capacity()),
           tape_(t.objective_.capacity(source.capacity()), t.model_->sizes()) {
       raw_.tokens.reserve(source.capacity());
     }
@@ -153,21 +165,25 @@ class trainer {
       const step_noise noise{options_.dropout, options_.attention_dropout, high << 32 | low};
       s.tape_.forward(in_precision(), *model_, batch, noise);
       report.parts += objective_.score(executor_, s.raw_, s.work_, s.tape_, 1.0f / static_cast<float>(options_.accumulate));
-      s.tape_.backward(in_precision(), *model_, batch, gradients_.data(), noise, i == 0 ? gradients::written : gradients::added);
+      s.tape_.backward(in_precision(), *model_, batch, gradients_.data(), noise,
+                       i == 0 ? gradients::written : gradients::added);
       tokens += batch.tokens();
       report.epoch = s.raw_.epoch;
     }
     report.loss = report.parts.loss();
     report.rate = schedule_.rate(done_);
-    report.gradient_norm = optimiser_.apply(executor_, *model_, gradients_.span(), moments_,
-                                            optim::rates{report.rate, report.rate * options_.head_rate}, done_);
-    report.index = ++done_;
+    report.gradient_norm = std::sqrt(kernels::squared_norm(executor_, std::span<const float>(gradients_.span())));
     if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm))
-      throw error({cat("bert::trainer, step ", done_), "a finite loss", cat("loss ", report.loss, ", gradient norm ", report.gradient_norm),
+      throw error({cat("bert::trainer, step ", done_ + 1), "a finite loss and gradient",
+                   cat("loss ", report.loss, ", gradient norm ", report.gradient_norm, "; the step was not taken"),
                    "lower the learning rate or lengthen the warm-up"});
+    optimiser_.apply(executor_, *model_, gradients_.span(), report.gradient_norm, moments_,
+                     optim::rates{report.rate, report.rate * options_.head_rate}, done_);
+    report.index = ++done_;
     if (!kept_.empty() && (done_ % std::max<std::uint64_t>(1, keep_.every) == 0 || done_ == schedule_.total))
       training::write_state(kept_, blocks(), done_, describe());
-    report.tokens_per_second = static_cast<double>(tokens) / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    report.tokens_per_second =
+        static_cast<double>(tokens) / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
   [[nodiscard]] auto in_precision() const noexcept {
@@ -181,9 +197,10 @@ class trainer {
   }
 
   [[nodiscard]] std::string describe() const {
-    return cat(optimiser_.describe(), " peak=", schedule_.peak, " warmup=", schedule_.warmup, " total=", schedule_.total, " seed=", options_.seed,
-               " dropout=", options_.dropout, "/", options_.attention_dropout, " accumulate=", options_.accumulate,
-               " head_rate=", options_.head_rate, std::same_as<Precision, precision::f32> ? "" : " products=bf16", " parameters=", model_->count());
+    return cat(optimiser_.describe(), " peak=", schedule_.peak, " warmup=", schedule_.warmup, " total=", schedule_.total,
+               " seed=", options_.seed, " dropout=", options_.dropout, "/", options_.attention_dropout,
+               " accumulate=", options_.accumulate, " head_rate=", options_.head_rate,
+               std::same_as<Precision, precision::f32> ? "" : " products=bf16", " parameters=", model_->count());
   }
 
   Model* model_;

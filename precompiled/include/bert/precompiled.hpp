@@ -19,11 +19,11 @@ namespace bert::precompiled {
 
 /// The instruction sets that code can be compiled for; each holds those before it.
 enum class level : std::uint8_t {
-  v2,      ///< x86-64-v2: SSE4.2
-  v3,      ///< x86-64-v3: AVX2 and FMA
-  v4,      ///< x86-64-v4: AVX-512
-  v4_vnni, ///< x86-64-v4 with AVX512_VNNI
-  v4_bf16  ///< x86-64-v4 with AVX512_VNNI and AVX512_BF16
+  v2,       ///< x86-64-v2: SSE4.2
+  v3,       ///< x86-64-v3: AVX2 and FMA
+  v4,       ///< x86-64-v4: AVX-512
+  v4_vnni,  ///< x86-64-v4 with AVX512_VNNI
+  v4_bf16   ///< x86-64-v4 with AVX512_VNNI and AVX512_BF16
 };
 
 /// "x86-64-v3" and the like.
@@ -41,9 +41,9 @@ enum class pooling : std::uint8_t { mean, max, cls };
 
 struct options {
   precision numbers = precision::f32;
-  std::size_t threads = 1;                    ///< that an encoder computes with
-  std::optional<level> on = std::nullopt;     ///< for comparison; the best if not given
-  std::size_t max_tokens = 0;                 ///< of a sentence, longer ones are cut; 0 = what the folder says
+  std::size_t threads = 1;                 ///< that an encoder computes with
+  std::optional<level> on = std::nullopt;  ///< for comparison; the best if not given
+  std::size_t max_tokens = 0;              ///< of a sentence, longer ones are cut; 0 = what the folder says
 };
 
 /// Ids of the model's vocabulary, [CLS] and [SEP] included; `segments` is empty (all 0) or as long as `ids`.
@@ -79,8 +79,8 @@ class engine;
 /// whatever else is encoded with it, at one level; between levels they differ by rounding.
 class encoder {
  public:
-  /// Throws bert::error if the folder cannot be read, its sizes are of no model that was compiled in, a tensor disagrees, or the
-  /// precision or the level is not there.
+  /// Throws bert::error if the folder cannot be read, its sizes are of no model that was compiled in, a tensor disagrees, or
+  /// the precision or the level is not there.
   [[nodiscard]] static encoder open(const std::filesystem::path& folder, const options& o = {});
 
   /// The last layer's output: a row a token, sequences end to end. Throws bert::error for ids beyond the vocabulary and

@@ -25,7 +25,8 @@ void multiply(std::size_t inputs, std::vector<float>& out) {
   const bert::execution::serial run;
   const auto x = numbers(tokens * inputs, 1), w = numbers(outputs * inputs, 2), bias = numbers(outputs, 3);
   std::vector<float> y(tokens * outputs);
-  bert::buffer<float> operand(Precision::template operand_size<float>(tokens, inputs)), weight(Precision::weight_size(inputs, outputs));
+  bert::buffer<float> operand(Precision::template operand_size<float>(tokens, inputs)),
+      weight(Precision::weight_size(inputs, outputs));
   const auto packed = Precision::pack(run, {w.data(), outputs, inputs}, weight.data());
   Precision::multiply(run, Precision::convert(run, bert::matrix<const float>(x.data(), tokens, inputs), operand.data()), packed,
                       bert::kernels::epilogue::bias{{y.data(), tokens, outputs}, bias.data()});

@@ -1,6 +1,7 @@
-// One program of files for several levels of x86-64: each runs its own kernels, f32 agrees, and products in bf16 and int8 have the same
-// bits at every level.
-//   test_isa LEVEL      v2, v3, v4, v4_bf16 or v4_bf16_widened; all others are compared with v2. Exit status 77: this processor does
+// One program of files for several levels of x86-64: each runs its own kernels, f32 agrees, and products in bf16 and int8 have
+// the same bits at every level.
+//   test_isa LEVEL      v2, v3, v4, v4_bf16 or v4_bf16_widened; all others are compared with v2. Exit status 77: this processor
+//   does
 //                       not run it.
 #include <algorithm>
 #include <cmath>
@@ -11,7 +12,9 @@
 #include <string_view>
 #include <vector>
 
-#define BERT_TEST_DECLARE(level)                              \
+#include "support/largest.hpp"
+
+#define BERT_TEST_DECLARE(level)                               \
   std::vector<float> encode_##level(std::span<const int> ids); \
   std::vector<float> multiply_##level();
 BERT_TEST_DECLARE(v2)
@@ -40,8 +43,7 @@ int check_low(const std::vector<float>& low) {
 
 int compare(const std::vector<float>& low, const level& high, std::span<const int> ids) {
   const auto encoded = high.encode(ids);
-  double worst = 0;
-  for (std::size_t i = 0; i < low.size(); ++i) worst = std::max(worst, std::abs(static_cast<double>(low[i] - encoded.at(i))));
+  const double worst = support::largest_difference(low, encoded);
   const auto expected = multiply_v2(), products = high.multiply();
   const bool same = !expected.empty() && expected.size() == products.size() &&
                     std::memcmp(expected.data(), products.data(), expected.size() * sizeof(float)) == 0;
@@ -54,8 +56,8 @@ int compare(const std::vector<float>& low, const level& high, std::span<const in
 
 int main(int argc, char** argv) {
   const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-                  __builtin_cpu_supports("avx512vl");
+  const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   const bool v4_bf16 = v4 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
   const level levels[]{{"v2", true, encode_v2, multiply_v2},
                        {"v3", v3, encode_v3, multiply_v3},

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
-#include "bert/kernels/attention.hpp"
-#include "bert/kernels/attention_backward.hpp"
+#include "bert/kernels/attention/attention.hpp"
+#include "bert/kernels/attention/attention_backward.hpp"
 #include "bert/kernels/reference/attention.hpp"
 #include "support/kernels/arrays.hpp"
 

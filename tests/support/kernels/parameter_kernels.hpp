@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
-#include "bert/kernels/embedding.hpp"
-#include "bert/kernels/optimiser.hpp"
+#include "bert/kernels/optimizer/adamw.hpp"
+#include "bert/kernels/reference/adamw.hpp"
 #include "bert/kernels/reference/embedding.hpp"
-#include "bert/kernels/reference/optimiser.hpp"
+#include "bert/kernels/rows/embedding.hpp"
 #include "support/kernels/arrays.hpp"
 
 namespace bert::test {

@@ -8,18 +8,18 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
-#include "bert/kernels/activation.hpp"
-#include "bert/kernels/cross_entropy.hpp"
-#include "bert/kernels/dropout.hpp"
-#include "bert/kernels/elementwise.hpp"
-#include "bert/kernels/layer_norm.hpp"
+#include "bert/kernels/loss/cross_entropy.hpp"
 #include "bert/kernels/reference/activation.hpp"
 #include "bert/kernels/reference/cross_entropy.hpp"
 #include "bert/kernels/reference/dropout.hpp"
 #include "bert/kernels/reference/elementwise.hpp"
 #include "bert/kernels/reference/layer_norm.hpp"
 #include "bert/kernels/reference/softmax.hpp"
-#include "bert/kernels/softmax.hpp"
+#include "bert/kernels/rows/activation.hpp"
+#include "bert/kernels/rows/dropout.hpp"
+#include "bert/kernels/rows/elementwise.hpp"
+#include "bert/kernels/rows/layer_norm.hpp"
+#include "bert/kernels/rows/softmax.hpp"
 #include "support/kernels/arrays.hpp"
 
 namespace bert::test {

@@ -18,8 +18,6 @@ TEST_CASE("what an error does not know leaves no trace in its sentence") {
   CHECK(std::string(bert::error("just text").what()) == "just text");
 }
 
-TEST_CASE("an error is caught as std::runtime_error") {
-  CHECK_THROWS_AS(throw bert::error("x"), std::runtime_error);
-}
+TEST_CASE("an error is caught as std::runtime_error") { CHECK_THROWS_AS(throw bert::error("x"), std::runtime_error); }
 
 TEST_CASE("cat writes its arguments as a stream does") { CHECK(bert::cat("n = ", 3, ", x = ", 0.5) == "n = 3, x = 0.5"); }

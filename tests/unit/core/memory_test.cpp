@@ -5,7 +5,8 @@
 #include <cstdint>
 #include <numeric>
 
-static_assert(bert::round_up(0, 16) == 0 && bert::round_up(1, 16) == 16 && bert::round_up(16, 16) == 16 && bert::round_up(17, 16) == 32);
+static_assert(bert::round_up(0, 16) == 0 && bert::round_up(1, 16) == 16 && bert::round_up(16, 16) == 16 &&
+              bert::round_up(17, 16) == 32);
 
 TEST_CASE("a buffer of any size is aligned to a cache line and zero") {
   for (const std::size_t count : {1u, 3u, 16u, 1000u, 1u << 21, 9u << 20}) {

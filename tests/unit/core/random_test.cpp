@@ -13,7 +13,8 @@ using bert::draw;
 using bert::random_stream;
 
 // Known answers of philox4x32-10: kat_vectors of Random123, the authors' own library.
-static_assert(bert::philox({0, 0, 0, 0}, 0) == std::array<std::uint32_t, 4>{0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u});
+static_assert(bert::philox({0, 0, 0, 0}, 0) ==
+              std::array<std::uint32_t, 4>{0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u});
 static_assert(bert::philox({~0u, ~0u, ~0u, ~0u}, ~std::uint64_t{0}) ==
               std::array<std::uint32_t, 4>{0x408f276du, 0x41c83b0eu, 0xa20bc7c6u, 0x6d5451fdu});
 static_assert(bert::philox({0x243f6a88u, 0x85a308d3u, 0x13198a2eu, 0x03707344u}, 0x299f31d0a4093822u) ==
@@ -46,7 +47,7 @@ TEST_CASE("uniform numbers lie in [0, 1) and have the mean and variance of their
     sum += x;
     squares += x * x;
   }
-  CHECK(sum / n == doctest::Approx(0.5).epsilon(0.005));              // standard error 0.00065
+  CHECK(sum / n == doctest::Approx(0.5).epsilon(0.005));  // standard error 0.00065
   CHECK(squares / n - 0.25 == doctest::Approx(1.0 / 12).epsilon(0.03));
 }
 

@@ -29,7 +29,8 @@ struct token_score {
     }
     template <bert::executor E>
     packed(const E& e, bert::carver& c, const bert::head_parameters<const float>& p, const bert::open_sizes&) noexcept
-        : weight(bert::kernels::pack_transposed(e, p.weight(0), c.take(bert::kernels::packed_size(A::hidden, 1)))), bias(c.take(1)) {
+        : weight(bert::kernels::pack_transposed(e, p.weight(0), c.take(bert::kernels::packed_size(A::hidden, 1)))),
+          bias(c.take(1)) {
       *bias = *p[1];
     }
     bert::kernels::packed weight;
@@ -40,14 +41,18 @@ struct token_score {
   template <class A>
   class workspace {
    public:
-    constexpr workspace(bert::carver& c, const bert::batch_shape& s, const bert::open_sizes&) noexcept : scores_(c.take(s.tokens)) {}
+    constexpr workspace(bert::carver& c, const bert::batch_shape& s, const bert::open_sizes&) noexcept
+        : scores_(c.take(s.tokens)) {}
 
     template <bert::executor E>
     void run(const E& e, const packed<A>& p, const bert::encoded& in) noexcept {
       rows_ = in.hidden.rows;
-      bert::kernels::gemm(e, in.hidden, p.weight, bert::kernels::epilogue::bias{bert::matrix<float>{scores_, rows_, 1}, p.bias});
+      bert::kernels::gemm(e, in.hidden, p.weight,
+                          bert::kernels::epilogue::bias{bert::matrix<float>{scores_, rows_, 1}, p.bias});
     }
-    [[nodiscard]] bert::view<const float, bert::dynamic> output() const noexcept { return bert::view<const float, bert::dynamic>(scores_, rows_); }
+    [[nodiscard]] bert::view<const float, bert::dynamic> output() const noexcept {
+      return bert::view<const float, bert::dynamic>(scores_, rows_);
+    }
 
    private:
     float* scores_;
@@ -59,20 +64,25 @@ struct token_score {
   class tape {
    public:
     constexpr tape(bert::carver& c, const bert::batch_shape& s, const bert::open_sizes&) noexcept
-        : scores_(c.take(s.tokens)), d_hidden_(c.take(s.tokens * A::hidden)), scratch_(c.take(bert::layers::linear_scratch(s.tokens, A::hidden, 1))) {}
+        : scores_(c.take(s.tokens)),
+          d_hidden_(c.take(s.tokens * A::hidden)),
+          scratch_(c.take(bert::layers::linear_scratch(s.tokens, A::hidden, 1))) {}
 
     [[nodiscard]] bert::matrix<float> scores() const noexcept { return {scores_, rows_, 1}; }
 
     template <bert::executor E>
-    void forward(const E& e, const bert::head_parameters<const float>& p, const bert::encoded& in, const bert::step_noise&) noexcept {
+    void forward(const E& e, const bert::head_parameters<const float>& p, const bert::encoded& in,
+                 const bert::step_noise&) noexcept {
       rows_ = in.hidden.rows;
       bert::layers::linear_forward(e, in.hidden, p.weight(0), bert::kernels::epilogue::bias{scores(), p[1]}, scratch_);
     }
     template <bert::executor E>
-    void backward(const E& e, const bert::head_parameters<const float>& p, const bert::head_parameters<float>& g, const bert::encoded& in,
-                  bert::matrix<float> d_hidden, bert::matrix<float>, const bert::step_noise&) noexcept {
+    void backward(const E& e, const bert::head_parameters<const float>& p, const bert::head_parameters<float>& g,
+                  const bert::encoded& in, bert::matrix<float> d_hidden, bert::matrix<float>,
+                  const bert::step_noise&) noexcept {
       const bert::matrix<float> own{d_hidden_, rows_, A::hidden};
-      bert::layers::linear_backward(e, in.hidden, p.weight(0), scores(), g.weight(0), g[1], bert::kernels::epilogue::store{own}, scratch_);
+      bert::layers::linear_backward(e, in.hidden, p.weight(0), scores(), g.weight(0), g[1], bert::kernels::epilogue::store{own},
+                                    scratch_);
       bert::kernels::add_in_place(e, own, d_hidden);
     }
 
@@ -93,11 +103,14 @@ struct score_error {
     work(const score_error&, const bert::batch_shape&) {}
   };
   [[nodiscard]] static bert::batch_shape capacity(const bert::batch_shape& raw) noexcept { return raw; }
-  [[nodiscard]] static const bert::token_batch& prepare(const bert::training_batch& in, std::uint64_t, work&) noexcept { return in.tokens; }
+  [[nodiscard]] static const bert::token_batch& prepare(const bert::training_batch& in, std::uint64_t, work&) noexcept {
+    return in.tokens;
+  }
 
   // Turns the head's output into its gradient, times `scale`, and reports the loss.
   template <class Model, bert::executor E>
-  static bert::objectives::loss_parts score(const E&, const bert::training_batch& in, work&, bert::tape<Model>& t, float scale) {
+  static bert::objectives::loss_parts score(const E&, const bert::training_batch& in, work&, bert::tape<Model>& t,
+                                            float scale) {
     const auto y = t.template head<token_score>().scores();
     bert::objectives::loss_part part{.name = "loss", .count = y.rows};
     for (std::size_t n = 0; n < y.rows; ++n) {

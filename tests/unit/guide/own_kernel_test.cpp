@@ -1,11 +1,12 @@
-// docs/architecture.md, "How to add a kernel", as a program: the root mean square norm of Zhang and Sennrich 2019, without gain.
+// docs/architecture.md, "How to add a kernel", as a program: the root mean square norm of Zhang and Sennrich 2019, without
+// gain.
 #include <doctest/doctest.h>
 
 #include <cmath>
 
 #include "bert/core/execution.hpp"
-#include "bert/kernels/rows.hpp"
-#include "bert/kernels/simd.hpp"
+#include "bert/kernels/rows/for_each.hpp"
+#include "bert/kernels/simd/f32.hpp"
 #include "bert/tensor/view.hpp"
 #include "support/kernel_description.hpp"
 #include "support/kernels/row_kernels.hpp"
@@ -45,7 +46,9 @@ void rms_norm(const E& e, matrix<const float> x, matrix<float> y) noexcept {
       squares = fma(v, v, squares);
     });
     const simd r(1.0f / std::sqrt(sum(squares) / static_cast<float>(x.cols)));
-    for_each_register(x.cols, [&, from = x.row(m), to = y.row(m)](std::size_t i, auto part) { store(to + i, load(from + i, part) * r, part); });
+    for_each_register(x.cols, [&, from = x.row(m), to = y.row(m)](std::size_t i, auto part) {
+      store(to + i, load(from + i, part) * r, part);
+    });
   });
 }
 /// d_x[m,:] = r (d_y[m,:] - x[m,:] sum(x d_y) / sum(x^2)), r as above; writes `d_x`, which may be `d_y`.
@@ -80,11 +83,13 @@ struct rms_norm_kernel : bert::test::row_kernel {
     rms_norm_reference(shaped(in[0]), shaped(out[0]));
   }
   template <bert::executor E>
-  void backward(const E& e, const bert::test::arrays<float>& in, const bert::test::arrays<float>& d_out, bert::test::arrays<float>& d_in) const {
+  void backward(const E& e, const bert::test::arrays<float>& in, const bert::test::arrays<float>& d_out,
+                bert::test::arrays<float>& d_in) const {
     rms_norm_backward(e, shaped(in[0]), shaped(d_out[0]), shaped(d_in[0]));
   }
   template <class T>
-  void reference_backward(const bert::test::arrays<T>& in, const bert::test::arrays<T>& d_out, bert::test::arrays<T>& d_in) const {
+  void reference_backward(const bert::test::arrays<T>& in, const bert::test::arrays<T>& d_out,
+                          bert::test::arrays<T>& d_in) const {
     rms_norm_backward_reference(shaped(in[0]), shaped(d_out[0]), shaped(d_in[0]));
   }
 };

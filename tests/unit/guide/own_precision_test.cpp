@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../../support/small_models.hpp"
+#include "support/largest.hpp"
 
 namespace guide {
 
@@ -38,7 +39,9 @@ struct rounded {
     return out;
   }
 
-  static constexpr std::size_t weight_size(std::size_t k, std::size_t out) noexcept { return bert::kernels::packed_size(k, out); }
+  static constexpr std::size_t weight_size(std::size_t k, std::size_t out) noexcept {
+    return bert::kernels::packed_size(k, out);
+  }
   template <bert::executor E>
   static weight pack(const E& e, bert::matrix<const float> w, float* memory) noexcept {
     const auto packed = bert::kernels::pack_transposed(e, w, memory);
@@ -69,19 +72,13 @@ std::vector<float> hidden() {
   return {out.begin(), out.end()};
 }
 
-double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
-  double most = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) most = std::max(most, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
-  return most;
-}
-
 }  // namespace guide
 
 TEST_CASE("a precision written outside the library freezes and runs a model: with all bits as f32, with fewer less exactly") {
   const auto exact = guide::hidden<bert::precision::f32>();
   CHECK(guide::hidden<guide::rounded<24>>() == exact);
-  const double with_16 = guide::largest_difference(guide::hidden<guide::rounded<16>>(), exact);
-  const double with_8 = guide::largest_difference(guide::hidden<guide::rounded<8>>(), exact);
+  const double with_16 = support::largest_difference(guide::hidden<guide::rounded<16>>(), exact);
+  const double with_8 = support::largest_difference(guide::hidden<guide::rounded<8>>(), exact);
   CHECK(with_16 > 0);
   CHECK(with_8 > 50 * with_16);
   CHECK(with_8 < 0.1);

@@ -7,7 +7,8 @@
 
 namespace {
 /// More pieces than the head's tape takes at a time.
-struct wordy : bert::architecture_of<bert::dims{.vocab = 4'500, .hidden = 24, .layers = 1, .heads = 2, .intermediate = 32, .positions = 16}> {};
+struct wordy : bert::architecture_of<bert::dims{
+                   .vocab = 4'500, .hidden = 24, .layers = 1, .heads = 2, .intermediate = 32, .positions = 16}> {};
 }  // namespace
 
 TEST_CASE("a vocabulary of several chunks has the session's logits, and the gradients that the formulas say") {
@@ -46,7 +47,8 @@ TEST_CASE("a vocabulary of several chunks has the session's logits, and the grad
     const auto y = session(batch);
     double total = 0;
     for (std::size_t i = 0; i < 3; ++i)
-      for (std::size_t v = 0; v < y.extent(1); ++v) total += static_cast<double>(y(i, v)) * static_cast<double>(i + 1) * (v % 2 == 0 ? 0.01 : -0.02);
+      for (std::size_t v = 0; v < y.extent(1); ++v)
+        total += static_cast<double>(y(i, v)) * static_cast<double>(i + 1) * (v % 2 == 0 ? 0.01 : -0.02);
     return total;
   };
   for (const std::size_t j : {0u, 13u, 23u}) {
@@ -56,12 +58,14 @@ TEST_CASE("a vocabulary of several chunks has the session's logits, and the grad
         moved.values(p)[j] += 0.01f;
         const double up = loss(moved);
         moved.values(p)[j] -= 0.02f;
-        CHECK((up - loss(moved)) / 0.02 == doctest::Approx(static_cast<double>(of("cls.predictions.transform.dense.bias")[j])).epsilon(0.02));
+        CHECK((up - loss(moved)) / 0.02 ==
+              doctest::Approx(static_cast<double>(of("cls.predictions.transform.dense.bias")[j])).epsilon(0.02));
       }
   }
 }
 
-TEST_CASE("scores are given where they were asked for, each the same bits as if asked for alone, none where none was asked for") {
+TEST_CASE(
+    "scores are given where they were asked for, each the same bits as if asked for alone, none where none was asked for") {
   using model_type = bert::model<support::pocket, bert::heads::masked_lm>;
   const auto frozen = bert::freeze(model_type::random({.stddev = 0.2f, .seed = 8}));
   bert::token_batch batch;

@@ -34,7 +34,8 @@ TEST_CASE("a head's logits are a dense layer on the pooler's output") {
   const auto weight = model.values("cls.seq_relationship.weight");
   for (std::size_t c = 0; c < 2; ++c) {
     double sum = 0;
-    for (std::size_t i = 0; i < 40; ++i) sum += static_cast<double>(run.pooled()(0, i)) * static_cast<double>(weight[c * 40 + i]);
+    for (std::size_t i = 0; i < 40; ++i)
+      sum += static_cast<double>(run.pooled()(0, i)) * static_cast<double>(weight[c * 40 + i]);
     CHECK(static_cast<double>(logits(0, c)) == doctest::Approx(sum).epsilon(1e-4));
   }
 }

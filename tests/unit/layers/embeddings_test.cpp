@@ -22,22 +22,26 @@ TEST_CASE("embeddings are the normalised sum of token, position and segment, pos
   const bert::layers::packed_embeddings<A> tables(run, carve, model.embedding(model.block().data()));
   CHECK(carve.used() == count.used());
   std::vector<std::size_t> rows;
-  bert::layers::embeddings_forward(run, tables, batch, bert::matrix<float>{y.data(), 5, h}, [&](std::size_t n, const float* row) {
-    CHECK(row == y.data() + n * h);
-    rows.push_back(n);
-  });
+  bert::layers::embeddings_forward(run, tables, batch, bert::matrix<float>{y.data(), 5, h},
+                                   [&](std::size_t n, const float* row) {
+                                     CHECK(row == y.data() + n * h);
+                                     rows.push_back(n);
+                                   });
   CHECK(rows == std::vector<std::size_t>{0, 1, 2, 3, 4});
-  const auto word = model.values("bert.embeddings.word_embeddings.weight"), position = model.values("bert.embeddings.position_embeddings.weight"),
+  const auto word = model.values("bert.embeddings.word_embeddings.weight"),
+             position = model.values("bert.embeddings.position_embeddings.weight"),
              segment = model.values("bert.embeddings.token_type_embeddings.weight");
   const std::array<std::size_t, 5> ids{7, 8, 9, 9, 7}, positions{0, 1, 2, 0, 1}, segments{0, 0, 1, 0, 0};
   for (std::size_t n = 0; n < 5; ++n) {
     std::vector<double> sum(h);
     double mean = 0, variance = 0;
     for (std::size_t i = 0; i < h; ++i) {
-      sum[i] = static_cast<double>(word[ids[n] * h + i]) + static_cast<double>(position[positions[n] * h + i]) + static_cast<double>(segment[segments[n] * h + i]);
+      sum[i] = static_cast<double>(word[ids[n] * h + i]) + static_cast<double>(position[positions[n] * h + i]) +
+               static_cast<double>(segment[segments[n] * h + i]);
       mean += sum[i] / h;
     }
     for (const double x : sum) variance += (x - mean) * (x - mean) / h;
-    for (std::size_t i = 0; i < h; ++i) CHECK(std::abs(static_cast<double>(y[n * h + i]) - (sum[i] - mean) / std::sqrt(variance)) < 1e-5);
+    for (std::size_t i = 0; i < h; ++i)
+      CHECK(std::abs(static_cast<double>(y[n * h + i]) - (sum[i] - mean) / std::sqrt(variance)) < 1e-5);
   }
 }

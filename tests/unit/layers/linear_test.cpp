@@ -31,7 +31,8 @@ void check_sums(const E& e) {
     bert::buffer<float> scratch(bert::layers::linear_scratch(n, in, out));
     const bert::matrix<const float> mx{x.data(), n, in}, mw{w.data(), out, in};
     bert::layers::linear_forward(e, mx, mw, bert::kernels::epilogue::bias{{y.data(), n, out}, b.data()}, scratch.data());
-    bert::layers::linear_backward(e, mx, mw, bert::matrix<const float>{d_y.data(), n, out}, bert::matrix<float>{d_w.data(), out, in}, d_b.data(),
+    bert::layers::linear_backward(e, mx, mw, bert::matrix<const float>{d_y.data(), n, out},
+                                  bert::matrix<float>{d_w.data(), out, in}, d_b.data(),
                                   bert::kernels::epilogue::store{{d_x.data(), n, in}}, scratch.data());
     for (std::size_t o = 0; o < out; ++o) {
       double bias = 0.25;

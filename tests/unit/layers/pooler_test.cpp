@@ -22,12 +22,14 @@ TEST_CASE("the pooler is tanh of a dense layer on each sequence's first token, a
   bert::carver carve{block.data()};
   const bert::layers::pooler_workspace<A> w(carve, 2);
   const bert::layers::pooler_parameters<A, const float> p{{weight.data(), h, h}, bias.data()};
-  bert::layers::pooler_forward<A>(bert::execution::serial{}, p, starts, bert::matrix<const float>{hidden.data(), 9, h}, w, packed.data());
+  bert::layers::pooler_forward<A>(bert::execution::serial{}, p, starts, bert::matrix<const float>{hidden.data(), 9, h}, w,
+                                  packed.data());
   std::vector<double> expected(2 * h);
   for (std::size_t s = 0; s < 2; ++s)
     for (std::size_t o = 0; o < h; ++o) {
       double sum = static_cast<double>(bias[o]);
-      for (std::size_t k = 0; k < h; ++k) sum += static_cast<double>(hidden[starts[s] * h + k]) * static_cast<double>(weight[o * h + k]);
+      for (std::size_t k = 0; k < h; ++k)
+        sum += static_cast<double>(hidden[starts[s] * h + k]) * static_cast<double>(weight[o * h + k]);
       expected[s * h + o] = std::tanh(sum);
       CHECK(static_cast<double>(w.pooled[s * h + o]) == doctest::Approx(expected[s * h + o]).epsilon(1e-4));
     }

@@ -1,7 +1,5 @@
-// What every precision promises: a product near the f32 one, operands made row by row or at once the same, the same bits always.
-#include "bert/layers/precision_bf16.hpp"
-#include "bert/layers/precision_int8.hpp"
-
+// What every precision promises: a product near the f32 one, operands made row by row or at once the same, the same bits
+// always.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -10,8 +8,10 @@
 #include <type_traits>
 
 #include "bert/core/random.hpp"
-#include "bert/kernels/elementwise.hpp"
-#include "bert/kernels/layer_norm.hpp"
+#include "bert/kernels/rows/elementwise.hpp"
+#include "bert/kernels/rows/layer_norm.hpp"
+#include "bert/layers/precision_bf16.hpp"
+#include "bert/layers/precision_int8.hpp"
 
 namespace {
 
@@ -27,7 +27,8 @@ buffer<float> numbers(std::size_t count, std::uint64_t seed) {
 /// y [n, out] = x W^T + b in precision P, the operand made at once (`whole`) or row by row.
 template <class P, class E>
 buffer<float> product(const E& e, matrix<const float> x, matrix<const float> w, const float* bias, bool whole) {
-  buffer<float> weight(P::weight_size(w.cols, w.rows)), memory(P::template operand_size<float>(x.rows, x.cols)), y(x.rows * w.rows);
+  buffer<float> weight(P::weight_size(w.cols, w.rows)), memory(P::template operand_size<float>(x.rows, x.cols)),
+      y(x.rows * w.rows);
   const auto packed = P::pack(e, w, weight.data());
   auto operand = P::place(x, memory.data());
   if (whole) operand = P::convert(e, x, memory.data());
@@ -41,8 +42,8 @@ bool same(const buffer<float>& a, const buffer<float>& b) { return std::equal(a.
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("a linear layer in any precision is the product, within what its numbers can hold", P, precision::f32, precision::bf16,
-                   precision::int8) {
+TEST_CASE_TEMPLATE("a linear layer in any precision is the product, within what its numbers can hold", P, precision::f32,
+                   precision::bf16, precision::int8) {
   // |x W^T| < 1 x 1 x k; a bf16 product errs by 2^-8 and an int8 one by 2^-7, at random signs by some sqrt(k) of that.
   const double unit = std::is_same_v<P, precision::f32> ? 1e-6 : std::is_same_v<P, precision::bf16> ? 0x1p-8 : 0x1p-7;
   for (const auto& [n, k, out] : {std::array<std::size_t, 3>{1, 40, 56}, {5, 56, 40}, {37, 96, 131}, {3, 7, 5}}) {

@@ -8,12 +8,14 @@
 
 namespace {
 
-struct dot : bert::architecture_of<bert::dims{.vocab = 29, .hidden = 24, .layers = 3, .heads = 3, .intermediate = 40, .positions = 20}> {};
+struct dot : bert::architecture_of<bert::dims{
+                 .vocab = 29, .hidden = 24, .layers = 3, .heads = 3, .intermediate = 40, .positions = 20}> {};
 using encoder = bert::model<dot>;
 
 bert::token_batch some_ids() {
   bert::token_batch batch;
-  batch.add(std::array{1, 5, 9, 13, 17, 21, 25, 28, 3, 7, 11}, std::array<bert::segment_id, 11>{0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1});
+  batch.add(std::array{1, 5, 9, 13, 17, 21, 25, 28, 3, 7, 11},
+            std::array<bert::segment_id, 11>{0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1});
   return batch;
 }
 

@@ -8,7 +8,8 @@
 
 namespace {
 
-struct neighbourly : bert::architecture_of<bert::dims{.vocab = 300, .hidden = 128, .layers = 4, .heads = 2, .intermediate = 64, .positions = 256}> {};
+struct neighbourly : bert::architecture_of<bert::dims{
+                         .vocab = 300, .hidden = 128, .layers = 4, .heads = 2, .intermediate = 64, .positions = 256}> {};
 using encoder = bert::model<neighbourly>;
 
 /// The mean over inner tokens of what head `h` of layer `l` gives to the token `shift` away.
@@ -18,13 +19,15 @@ double attention_at(const encoder& model, std::size_t l, std::size_t h, int shif
   batch.add(support::ids(1, length, neighbourly::vocab));
   const auto map = bert::attention_map(bert::freeze(model), batch, l);
   double sum = 0;
-  for (int n = margin; n < length - margin; ++n) sum += static_cast<double>(map[h](static_cast<std::size_t>(n), static_cast<std::size_t>(n + shift)));
+  for (int n = margin; n < length - margin; ++n)
+    sum += static_cast<double>(map[h](static_cast<std::size_t>(n), static_cast<std::size_t>(n + shift)));
   return sum / (length - 2 * margin);
 }
 
 }  // namespace
 
-TEST_CASE("born with neighbours, heads of the first layer look at the tokens before and after, of the others one further each") {
+TEST_CASE(
+    "born with neighbours, heads of the first layer look at the tokens before and after, of the others one further each") {
   const auto model = encoder::random({.seed = 3, .positions = bert::position_birth::neighbours});
   for (const std::size_t l : {0u, 1u, 2u})
     for (const std::size_t h : {0u, 1u}) {
@@ -42,7 +45,8 @@ TEST_CASE("born with neighbours, heads of the first layer look at the tokens bef
 }
 
 TEST_CASE("positions born with neighbours are as strong as tokens with four heads and pair up with no other position") {
-  struct four : bert::architecture_of<bert::dims{.vocab = 300, .hidden = 256, .layers = 1, .heads = 4, .intermediate = 64, .positions = 512}> {};
+  struct four : bert::architecture_of<bert::dims{
+                    .vocab = 300, .hidden = 256, .layers = 1, .heads = 4, .intermediate = 64, .positions = 512}> {};
   const auto model = bert::model<four>::random({.stddev = 0.02f, .seed = 3, .positions = bert::position_birth::neighbours});
   const auto p = model.values("bert.embeddings.position_embeddings.weight");
   const auto product = [&](std::size_t a, std::size_t b) {

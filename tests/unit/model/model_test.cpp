@@ -55,7 +55,8 @@ TEST_CASE("a tensor is born the same whatever heads stand beside it, and otherwi
 
 TEST_CASE("with_head keeps the encoder and the pooler and gives the new head fresh weights") {
   auto model = masked::random({.seed = 5});
-  const std::vector<float> pooler(model.values("bert.pooler.dense.weight").begin(), model.values("bert.pooler.dense.weight").end());
+  const std::vector<float> pooler(model.values("bert.pooler.dense.weight").begin(),
+                                  model.values("bert.pooler.dense.weight").end());
   const auto other = std::move(model).with_head<bert::heads::classify<support::mood>>({.seed = 9});
   CHECK(std::equal(pooler.begin(), pooler.end(), other.values("bert.pooler.dense.weight").begin()));
   CHECK(other.values("classifier.weight").size() == 2 * 40);
@@ -66,7 +67,8 @@ TEST_CASE("an open vocabulary takes its size when the model is made, and only th
   CHECK(open::random({.vocab = 77}).values("bert.embeddings.word_embeddings.weight").size() == 77 * 40);
   CHECK_THROWS_WITH_AS((void)open::random(), doctest::Contains("set random_options::vocab"), bert::error);
   CHECK_THROWS_WITH_AS((void)masked::random({.vocab = 77}), doctest::Contains("131"), bert::error);
-  CHECK_THROWS_WITH_AS((void)(bert::model<pocket, bert::heads::classify<bert::labels::dynamic_set>>::random()), doctest::Contains("labels"), bert::error);
+  CHECK_THROWS_WITH_AS((void)(bert::model<pocket, bert::heads::classify<bert::labels::dynamic_set>>::random()),
+                       doctest::Contains("labels"), bert::error);
 }
 
 TEST_CASE("asking for a parameter that is not there names it") {

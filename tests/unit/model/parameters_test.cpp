@@ -18,7 +18,8 @@ TEST_CASE("tensors of known size have the same offsets whatever the vocabulary a
     if (raw[i].rows < 0) {
       // Open ones stand behind all others.
       for (const auto& other : small)
-        if (&other != &small[i] && raw[static_cast<std::size_t>(&other - small.data())].rows >= 0) CHECK(other.offset < small[i].offset);
+        if (&other != &small[i] && raw[static_cast<std::size_t>(&other - small.data())].rows >= 0)
+          CHECK(other.offset < small[i].offset);
       continue;
     }
     CHECK(small[i].offset == large[i].offset);

@@ -35,13 +35,14 @@ struct reader {
     template <bert::executor E>
     void forward(const E&, const bert::head_parameters<const float>&, const bert::encoded&, const bert::step_noise&) noexcept {}
     template <bert::executor E>
-    void backward(const E&, const bert::head_parameters<const float>&, const bert::head_parameters<float>&, const bert::encoded&,
-                  bert::matrix<float>, bert::matrix<float>, const bert::step_noise&) noexcept {}
+    void backward(const E&, const bert::head_parameters<const float>&, const bert::head_parameters<float>&,
+                  const bert::encoded&, bert::matrix<float>, bert::matrix<float>, const bert::step_noise&) noexcept {}
   };
 };
 }  // namespace
 
-static_assert(bert::tape_bytes<model_type>({.sequences = 2, .tokens = 64}) > bert::tape_bytes<model_type>({.sequences = 2, .tokens = 32}));
+static_assert(bert::tape_bytes<model_type>({.sequences = 2, .tokens = 64}) >
+              bert::tape_bytes<model_type>({.sequences = 2, .tokens = 32}));
 
 // A step of bert-base on 8 x 128 tokens, beside 1.76 GB of weights, gradients and moments.
 using base = bert::model<bert::arch::base_uncased, bert::heads::masked_lm, bert::heads::next_sentence>;
@@ -77,7 +78,8 @@ TEST_CASE("backward adds: twice gives twice the gradient") {
   pass(once);
   pass(twice);
   pass(twice);
-  for (std::size_t i = 0; i < once.size(); ++i) CHECK(twice[i] == doctest::Approx(2.0 * static_cast<double>(once[i])).epsilon(1e-3));
+  for (std::size_t i = 0; i < once.size(); ++i)
+    CHECK(twice[i] == doctest::Approx(2.0 * static_cast<double>(once[i])).epsilon(1e-3));
 }
 
 TEST_CASE("a tape that computes activations again gives the bits of one that keeps them, dropout on") {
@@ -98,7 +100,8 @@ TEST_CASE("a tape that computes activations again gives the bits of one that kee
 
 TEST_CASE("rows of the last layer that no head reads are left out, and change no bit of any logit or gradient") {
   using everywhere = bert::model<support::pocket, bert::heads::masked_lm, bert::heads::next_sentence, reader>;
-  static_assert(!bert::reads_all_rows<bert::heads::masked_lm> && !bert::reads_all_rows<bert::heads::next_sentence> && bert::reads_all_rows<reader>);
+  static_assert(!bert::reads_all_rows<bert::heads::masked_lm> && !bert::reads_all_rows<bert::heads::next_sentence> &&
+                bert::reads_all_rows<reader>);
   const auto batch = two_sequences();
   const auto results = [&]<class Model>(const Model& model) {
     bert::tape<Model> tape(batch.shape(), model.sizes());
@@ -110,7 +113,8 @@ TEST_CASE("rows of the last layer that no head reads are left out, and change no
     out.insert(out.end(), copy.begin(), copy.end());
     return out;
   };
-  const auto some = results(model_type::random({.stddev = 0.1f, .seed = 3})), all = results(everywhere::random({.stddev = 0.1f, .seed = 3}));
+  const auto some = results(model_type::random({.stddev = 0.1f, .seed = 3})),
+             all = results(everywhere::random({.stddev = 0.1f, .seed = 3}));
   CHECK(some == all);
   CHECK(std::count(some.begin(), some.end(), 0.0f) < static_cast<std::ptrdiff_t>(some.size() / 2));
 }
@@ -152,5 +156,6 @@ TEST_CASE("dropout changes the logits, the same key the same way, and rate 0 not
 TEST_CASE("a batch beyond the tape's capacity is an error") {
   const auto model = model_type::random({.seed = 3});
   bert::tape<model_type> tape({.sequences = 2, .tokens = 20}, model.sizes());
-  CHECK_THROWS_WITH_AS(tape.forward(bert::execution::serial{}, model, two_sequences()), doctest::Contains("26 tokens"), bert::error);
+  CHECK_THROWS_WITH_AS(tape.forward(bert::execution::serial{}, model, two_sequences()), doctest::Contains("26 tokens"),
+                       bert::error);
 }

@@ -12,8 +12,10 @@ using namespace bert::objectives;
 using joined = joint<masked_lm<>, next_sentence>;
 using model_type = bert::model_for<support::pocket, joined>;
 static_assert(std::same_as<model_type, bert::model<support::pocket, bert::heads::masked_lm, bert::heads::next_sentence>>);
-static_assert(objective_for<joined, model_type> && !objective_for<joined, bert::model<support::pocket, bert::heads::masked_lm>>);
-static_assert(!objective_for<cross_entropy, model_type> && objective_for<cross_entropy, bert::model<support::pocket, bert::heads::classify<support::mood>>>);
+static_assert(objective_for<joined, model_type> &&
+              !objective_for<joined, bert::model<support::pocket, bert::heads::masked_lm>>);
+static_assert(!objective_for<cross_entropy, model_type> &&
+              objective_for<cross_entropy, bert::model<support::pocket, bert::heads::classify<support::mood>>>);
 
 template <class O>
 loss_parts parts_of(const O& o, const model_type& m, std::vector<float>* logits_gradient = nullptr) {

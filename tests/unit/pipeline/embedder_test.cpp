@@ -66,14 +66,16 @@ TEST_CASE("a sentence has the same vector alone, among others, and on two thread
   }
 }
 
-TEST_CASE("opened from a folder, on any number of threads, an embedder of every precision has the bits of one made from the model") {
+TEST_CASE(
+    "opened from a folder, on any number of threads, an embedder of every precision has the bits of one made from the model") {
   const checkpoint files(golden::folder("encoder"));
   const auto model = files.load<bert::model<golden::plain>>();
   const auto full = bert::embedder<golden::plain>(model, files.tokenizer())(sentences);
   const auto check = [&]<class P>(P) {
     using embedder = bert::embedder<golden::plain, pooling::mean, P>;
     const auto expected = embedder(model, files.tokenizer())(sentences);
-    const auto one = embedder::open(files.folder())(sentences), two = embedder::open(files.folder(), {}, execution::threads{2})(sentences);
+    const auto one = embedder::open(files.folder())(sentences),
+               two = embedder::open(files.folder(), {}, execution::threads{2})(sentences);
     CHECK(std::ranges::equal(one.flat(), expected.flat()));
     CHECK(std::ranges::equal(two.flat(), expected.flat()));
     CHECK(std::ranges::equal(expected.flat(), full.flat()) == std::same_as<P, precision::f32>);
@@ -119,7 +121,8 @@ TEST_CASE("an embedder in bf16 points where that of f32 does, and a sentence has
   const auto rows = half(sentences, execution::threads{2}), expected = full(sentences);
   for (std::size_t i = 0; i < sentences.size(); ++i) {
     double cosine = 0;
-    for (std::size_t j = 0; j < rows[i].size(); ++j) cosine += static_cast<double>(rows[i][j]) * static_cast<double>(expected[i][j]);
+    for (std::size_t j = 0; j < rows[i].size(); ++j)
+      cosine += static_cast<double>(rows[i][j]) * static_cast<double>(expected[i][j]);
     CHECK(cosine > 0.9995);
     CHECK(!std::equal(rows[i].begin(), rows[i].end(), expected[i].begin()));
     const auto alone = half(sentences[i]);

@@ -8,8 +8,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "bert/checkpoint/checkpoint.hpp"
 #include "bert/labels/dynamic_set.hpp"
-#include "bert/pipeline/checkpoint.hpp"
 #include "support/golden.hpp"
 #include "support/golden_models.hpp"
 #include "unit/io/scratch.hpp"
@@ -53,7 +53,9 @@ TEST_CASE("a text gets a class whose probabilities sum to one, whether the label
   CHECK(typed("the film", "was bad").probabilities != a.probabilities);
 }
 
-TEST_CASE("opened from a folder, a pipeline of every precision answers as one made from the model, whether the labels are typed or open") {
+TEST_CASE(
+    "opened from a folder, a pipeline of every precision answers as one made from the model, whether the labels are typed or "
+    "open") {
   const checkpoint files(golden::folder("classifier"));
   using open_model = model<open_vocabulary<golden::pocket>, heads::classify<labels::dynamic_set>>;
   const auto check = [&]<class Model, class P>(std::type_identity<Model>, P) {

@@ -54,7 +54,9 @@ int wrongly_rounded(T (*convert)(float), std::uint16_t last_finite) {
   return wrong;
 }
 
-TEST_CASE("conversion to f16 rounds to nearest, ties to even, subnormals included") { CHECK(wrongly_rounded<f16>(to_f16, 0x7BFF) == 0); }
+TEST_CASE("conversion to f16 rounds to nearest, ties to even, subnormals included") {
+  CHECK(wrongly_rounded<f16>(to_f16, 0x7BFF) == 0);
+}
 
 TEST_CASE("conversion to bf16 rounds to nearest, ties to even") {
   // From the smallest normal up: below it the middle of two neighbours is exact all the same.

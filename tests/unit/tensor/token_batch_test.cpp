@@ -100,7 +100,8 @@ TEST_CASE("a reserved batch takes what was reserved without moving") {
 TEST_CASE("a capacity holds a shape if no count is above its own") {
   constexpr batch_shape room{.sequences = 2, .tokens = 10, .scored = 3, .longest = 6};
   static_assert(room.holds({2, 10, 3, 6}));
-  static_assert(!room.holds({3, 10, 3, 6}) && !room.holds({2, 11, 3, 6}) && !room.holds({2, 10, 4, 6}) && !room.holds({2, 10, 3, 7}));
+  static_assert(!room.holds({3, 10, 3, 6}) && !room.holds({2, 11, 3, 6}) && !room.holds({2, 10, 4, 6}) &&
+                !room.holds({2, 10, 3, 7}));
   static_assert(batch_shape{.sequences = 2, .tokens = 10}.holds({2, 10, 10, 9}), "what is not named is unlimited");
 }
 

@@ -15,14 +15,16 @@ namespace {
 
 std::string bytes_of(const std::string& hex) {
   std::string out;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) out += static_cast<char>(std::strtol(hex.substr(i, 2).c_str(), nullptr, 16));
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+    out += static_cast<char>(std::strtol(hex.substr(i, 2).c_str(), nullptr, 16));
   return out;
 }
 
 std::string line_of(const encoding<offsets::code_points>& e) {
   std::ostringstream out;
   for (std::size_t i = 0; i < e.size(); ++i)
-    out << (i == 0 ? "" : " ") << e.ids[i] << ':' << e.ranges[i].first << ':' << e.ranges[i].last << ':' << e.words[i] << (e.special[i] != 0 ? "s" : "");
+    out << (i == 0 ? "" : " ") << e.ids[i] << ':' << e.ranges[i].first << ':' << e.ranges[i].last << ':' << e.words[i]
+        << (e.special[i] != 0 ? "s" : "");
   return out.str();
 }
 

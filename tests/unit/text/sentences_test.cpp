@@ -23,17 +23,20 @@ static_assert(std::ranges::is_sorted(bert::text::detail::often_last));
 
 TEST_CASE("Sentences end at full stops, question and exclamation marks, quotes and brackets closing after them") {
   CHECK(sentences("He came. She left!  Why? Who knows.") == strings{"He came.", "She left!", "Why?", "Who knows."});
-  CHECK(sentences("\"Stop!\" He stopped. (So did I.) Then nothing") == strings{"\"Stop!\"", "He stopped.", "(So did I.)", "Then nothing"});
+  CHECK(sentences("\"Stop!\" He stopped. (So did I.) Then nothing") ==
+        strings{"\"Stop!\"", "He stopped.", "(So did I.)", "Then nothing"});
   CHECK(sentences("Really?! Yes... Well.") == strings{"Really?!", "Yes...", "Well."});
   CHECK(sentences("") == strings{});
   CHECK(sentences(" \t ") == strings{});
 }
 
 TEST_CASE("Abbreviations, initials, numbers and what goes on in lower case end no sentence") {
-  CHECK(sentences("Dr. J. R. Smith met Mrs. Jones at 3.30 p.m. on Oct. 5.") == strings{"Dr. J. R. Smith met Mrs. Jones at 3.30 p.m. on Oct. 5."});
+  CHECK(sentences("Dr. J. R. Smith met Mrs. Jones at 3.30 p.m. on Oct. 5.") ==
+        strings{"Dr. J. R. Smith met Mrs. Jones at 3.30 p.m. on Oct. 5."});
   CHECK(sentences("It is 1.5 m, e.g. a table. Next.") == strings{"It is 1.5 m, e.g. a table.", "Next."});
   CHECK(sentences("He shouted \"stop!\" and ran.") == strings{"He shouted \"stop!\" and ran."});
-  CHECK(sentences("She works for Acme Inc. Her brother does not.") == strings{"She works for Acme Inc.", "Her brother does not."});
+  CHECK(sentences("She works for Acme Inc. Her brother does not.") ==
+        strings{"She works for Acme Inc.", "Her brother does not."});
   CHECK(sentences("See www.example.com for more. Thanks.") == strings{"See www.example.com for more.", "Thanks."});
 }
 

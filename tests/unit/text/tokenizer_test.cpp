@@ -17,8 +17,9 @@ using strings = std::vector<std::string>;
 namespace {
 
 vocabulary small() {
-  return vocabulary(strings{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat", "un", "##aff", "##able", ".", "[", "]", "mask",
-                            "\xE4\xB8\xAD", "cafe", "Caf\xC3\xA9", "Cat", "a", "##a", "!"});
+  return vocabulary(strings{"[PAD]", "[UNK]",       "[CLS]",  "[SEP]", "[MASK]", "the", "cat",  "sat",
+                            "un",    "##aff",       "##able", ".",     "[",      "]",   "mask", "\xE4\xB8\xAD",
+                            "cafe",  "Caf\xC3\xA9", "Cat",    "a",     "##a",    "!"});
 }
 std::string complaint(auto&& f) {
   try {
@@ -63,7 +64,8 @@ TEST_CASE("Many texts become one batch, the same on threads as alone") {
 TEST_CASE("An error on a thread comes out of the call") {
   const tokenizer t(small());
   const strings texts{"the", "the cat sat"};
-  CHECK_THROWS_AS((void)t.encode(texts, {.max_tokens = 3, .truncate = truncation::none}, bert::execution::threads(2)), bert::error);
+  CHECK_THROWS_AS((void)t.encode(texts, {.max_tokens = 3, .truncate = truncation::none}, bert::execution::threads(2)),
+                  bert::error);
 }
 
 TEST_CASE("Parts say which pieces begin a word, and named tokens are special") {
@@ -72,7 +74,8 @@ TEST_CASE("Parts say which pieces begin a word, and named tokens are special") {
   std::vector<word_part> parts;
   t.append_ids("unaffable [MASK] dog", ids, &parts);
   CHECK(ids == std::vector<token_id>{8, 9, 10, 4, 1});
-  CHECK(parts == std::vector<word_part>{word_part::begins, word_part::continues, word_part::continues, word_part::special, word_part::begins});
+  CHECK(parts == std::vector<word_part>{word_part::begins, word_part::continues, word_part::continues, word_part::special,
+                                        word_part::begins});
 }
 
 TEST_CASE("Case and accents go together unless they are told apart") {
@@ -95,7 +98,8 @@ TEST_CASE("Truncation keeps what the reference keeps and says how much went") {
   CHECK(ids_of(b, 3) == std::vector<token_id>{2, 5, 6, 3, 5, 6, 7, 3});
   CHECK(t.encode_into(b, "the cat sat", "the cat sat", {.max_tokens = 8, .truncate = truncation::only_second}) == 1);
   CHECK(ids_of(b, 4) == std::vector<token_id>{2, 5, 6, 7, 3, 5, 6, 3});
-  CHECK(says(complaint([&] { t.encode_into(b, "the cat", {.max_tokens = 3, .truncate = truncation::none}); }), "at most 3 tokens, found 4"));
+  CHECK(says(complaint([&] { t.encode_into(b, "the cat", {.max_tokens = 3, .truncate = truncation::none}); }),
+             "at most 3 tokens, found 4"));
   CHECK(says(complaint([&] { t.encode_into(b, "the cat", {.max_tokens = 1}); }), "special tokens"));
   CHECK(b.sequences() == 5);
 }
@@ -159,8 +163,9 @@ TEST_CASE("An encoding that is used again holds what a fresh one holds, and cost
     CHECK(allocations_during([&] { t.encode_into(again, other, options); }) == 0);
     same(t.encode<decltype(unit)>(other, options));
   };
-  for (const encode_options& options : {encode_options{}, encode_options{.max_tokens = 6}, encode_options{.max_tokens = 5, .truncate_side = side::left},
-                                        encode_options{.special_tokens = false}}) {
+  for (const encode_options& options :
+       {encode_options{}, encode_options{.max_tokens = 6}, encode_options{.max_tokens = 5, .truncate_side = side::left},
+        encode_options{.special_tokens = false}}) {
     check(offsets::none{}, options);
     check(offsets::bytes{}, options);
     check(offsets::code_points{}, options);
@@ -204,7 +209,8 @@ TEST_CASE("A word whose first letter alone becomes too many characters has its p
 }
 
 TEST_CASE("Added tokens beyond the vocabulary have ids, pieces and texts, and are no pieces of words") {
-  const tokenizer t(small(), {.added = {{.content = "<x>", .id = 22}, {.content = "zork", .id = 23, .single_word = true, .special = false}}});
+  const tokenizer t(
+      small(), {.added = {{.content = "<x>", .id = 22}, {.content = "zork", .id = 23, .single_word = true, .special = false}}});
   CHECK(t.size() == 24);
   CHECK(t.tokens("<x>the zork zorks") == strings{"<x>", "the", "zork", "[UNK]"});
   CHECK(t.decode(std::vector<token_id>{22, 5, 23}) == "the zork");
@@ -238,7 +244,9 @@ TEST_CASE("A vocabulary without a token that is needed is an error that names it
 TEST_CASE("Encoding into a batch that has had its room allocates nothing, whatever the text") {
   const tokenizer t(small(), {.added = {{.content = "zork", .id = 22, .normalized = true}}});
   const google_tokenizer g(small());
-  const std::string text = "The [MASK] unaffable! Caf\xC3\xA9 \xE4\xB8\xAD zork \xF0\x9D\x85\xA5\xCC\x81 \xCE\xA3\xCC\x81 \xFF" + std::string(300, 'a');
+  const std::string text =
+      "The [MASK] unaffable! Caf\xC3\xA9 \xE4\xB8\xAD zork \xF0\x9D\x85\xA5\xCC\x81 \xCE\xA3\xCC\x81 \xFF" +
+      std::string(300, 'a');
   std::string other;
   for (int i = 0; i < 20; ++i) other += text;
   bert::token_batch batch;
@@ -264,7 +272,8 @@ TEST_CASE("Time grows with the length of the text, whatever it is made of") {
     return out;
   };
   // A word without end, marks that are dropped, marks that must be sorted, named tokens that are none, sigmas, broken UTF-8.
-  for (const std::string unit : {"a", "\xCC\x81", "\xF0\x9D\x85\xA5\xCC\x81", "[MASK", "[", "\xCE\xA3\xCC\x81", "\xF0\x9F\x98", "a\xCC\x81", "\xE4\xB8\xAD"}) {
+  for (const std::string unit : {"a", "\xCC\x81", "\xF0\x9D\x85\xA5\xCC\x81", "[MASK", "[", "\xCE\xA3\xCC\x81", "\xF0\x9F\x98",
+                                 "a\xCC\x81", "\xE4\xB8\xAD"}) {
     const auto seconds = [&](std::size_t bytes) {
       const std::string text = repeat(unit, bytes);
       const auto start = std::chrono::steady_clock::now();

@@ -29,7 +29,8 @@ void check_every_boundary(const std::string& text) {
 }  // namespace
 
 TEST_CASE("A place in bytes is told in code points and in UTF-16 units wherever blocks of 64 bytes begin") {
-  for (const std::string unit : {"a", "\xC3\xA9", "\xE4\xB8\xAD", "\xF0\x9F\x98\x80", "ab\xE4\xB8\xAD", "\xF0\x9F\x98", "\xFF", "aaaaaaaa\xC3\xA9", "\xEF\xBF\xBD"})
+  for (const std::string unit : {"a", "\xC3\xA9", "\xE4\xB8\xAD", "\xF0\x9F\x98\x80", "ab\xE4\xB8\xAD", "\xF0\x9F\x98", "\xFF",
+                                 "aaaaaaaa\xC3\xA9", "\xEF\xBF\xBD"})
     for (std::size_t lead = 0; lead < 9; ++lead)
       for (std::size_t times = 0; times < 70; times += 1 + times / 5) {
         std::string text(lead, 'x');

@@ -23,8 +23,8 @@ void one_step(bert::optim::adamw adamw, float gradient, const Check& check) {
   bert::buffer<float> gradients(model.block().size());
   for (const auto& p : model.table()) std::fill_n(gradients.begin() + p.offset, p.count(), gradient);
   bert::optim::adamw::state state(model.block().size());
-  const double norm = adamw.apply(bert::execution::serial{}, model, gradients.span(), state, {.encoder = 0.01f, .head = 0.02f}, 0);
-  CHECK(norm == doctest::Approx(static_cast<double>(gradient) * std::sqrt(static_cast<double>(model.count()))).epsilon(1e-5));
+  const double norm = static_cast<double>(gradient) * std::sqrt(static_cast<double>(model.count()));
+  adamw.apply(bert::execution::serial{}, model, gradients.span(), norm, state, {.encoder = 0.01f, .head = 0.02f}, 0);
   for (std::size_t i = 0; i < model.table().size(); ++i) {
     const auto& p = model.table()[i];
     CAPTURE(p.name());
@@ -34,12 +34,13 @@ void one_step(bert::optim::adamw adamw, float gradient, const Check& check) {
 }  // namespace
 
 TEST_CASE("a step is Adam's with decay on weights and embeddings alone, and the heads have a rate of their own") {
-  one_step({.weight_decay = 0.1f, .clip_norm = 0}, 0.5f, [](std::size_t i, const bert::parameter& p, double before, double after) {
-    const bool pooler = p.stem.find("pooler") != std::string_view::npos;
-    const double decay = p.role == bert::role::weight || p.role == bert::role::embedding ? 0.1 : 0.0;
-    const double rate = i < bert::place::pooler<support::pocket> ? 0.01 : 0.02;
-    CHECK(after == doctest::Approx(pooler ? before : expected(before, 0.5, rate, decay, true)).epsilon(1e-5));
-  });
+  one_step({.weight_decay = 0.1f, .clip_norm = 0}, 0.5f,
+           [](std::size_t i, const bert::parameter& p, double before, double after) {
+             const bool pooler = p.stem.find("pooler") != std::string_view::npos;
+             const double decay = p.role == bert::role::weight || p.role == bert::role::embedding ? 0.1 : 0.0;
+             const double rate = i < bert::place::pooler<support::pocket> ? 0.01 : 0.02;
+             CHECK(after == doctest::Approx(pooler ? before : expected(before, 0.5, rate, decay, true)).epsilon(1e-5));
+           });
 }
 
 TEST_CASE("without bias correction the first step is as long as google-research/bert's") {
@@ -57,10 +58,10 @@ TEST_CASE("gradients longer than the clip norm are shortened to it, shorter ones
   bert::buffer<float> gradients(model.block().size());
   gradients[model.table()[0].offset] = 30.0f;
   bert::optim::adamw::state state(model.block().size());
-  CHECK(bert::optim::adamw{.clip_norm = 3.0f}.apply(bert::execution::serial{}, model, gradients.span(), state, {}, 0) == doctest::Approx(30.0));
+  bert::optim::adamw{.clip_norm = 3.0f}.apply(bert::execution::serial{}, model, gradients.span(), 30, state, {}, 0);
   CHECK(state.m[model.table()[0].offset] == doctest::Approx(0.3));
   gradients[model.table()[0].offset] = 2.0f;
   bert::optim::adamw::state fresh(model.block().size());
-  (void)bert::optim::adamw{.clip_norm = 3.0f}.apply(bert::execution::serial{}, model, gradients.span(), fresh, {}, 0);
+  bert::optim::adamw{.clip_norm = 3.0f}.apply(bert::execution::serial{}, model, gradients.span(), 2, fresh, {}, 0);
   CHECK(fresh.m[model.table()[0].offset] == doctest::Approx(0.2));
 }

@@ -1,28 +1,42 @@
+#include "bert/training/trainer.hpp"
+
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <limits>
 
 #include "../../support/allocations.hpp"
 #include "../../support/small_models.hpp"
+#include "bert/objectives/cross_entropy.hpp"
 #include "bert/objectives/joint.hpp"
 #include "bert/objectives/masked_lm.hpp"
 #include "bert/objectives/next_sentence.hpp"
 #include "bert/training/fit.hpp"
 #include "bert/training/measure.hpp"
-#include "bert/training/trainer.hpp"
 
 namespace {
 using support::pocket;
-using objective = bert::objectives::joint<bert::objectives::masked_lm<bert::masking::whole_word>, bert::objectives::next_sentence>;
+using objective =
+    bert::objectives::joint<bert::objectives::masked_lm<bert::masking::whole_word>, bert::objectives::next_sentence>;
 using model_type = bert::model_for<pocket, objective>;
 static_assert(std::same_as<model_type, bert::model<pocket, bert::heads::masked_lm, bert::heads::next_sentence>>);
 
 const support::made_up_source source;
 
 template <class E, class Activations = bert::activations::keep, class Precision = bert::precision::f32>
-auto make_trainer(model_type& m, const E& e, bert::training_options options = {.seed = 11}, Activations kept = {}, Precision p = {}) {
-  return bert::trainer{m, objective{}, bert::optim::adamw{}, bert::schedules::warmup_linear{.peak = 3e-3f, .warmup = 4, .total = 20}, options, e, kept, p};
+auto make_trainer(model_type& m, const E& e, bert::training_options options = {.seed = 11}, Activations kept = {},
+                  Precision p = {}) {
+  return bert::trainer{m,
+                       objective{},
+                       bert::optim::adamw{},
+                       bert::schedules::warmup_linear{.peak = 3e-3f, .warmup = 4, .total = 20},
+                       options,
+                       e,
+                       kept,
+                       p};
 }
 
 template <class Trainer>
@@ -34,7 +48,8 @@ std::uint64_t take(Trainer& t, std::uint64_t steps) {
 }
 
 template <class Activations = bert::activations::keep, class Precision = bert::precision::f32>
-std::vector<float> trained(std::size_t threads, bert::training_options options = {.seed = 11}, Activations kept = {}, Precision p = {}) {
+std::vector<float> trained(std::size_t threads, bert::training_options options = {.seed = 11}, Activations kept = {},
+                           Precision p = {}) {
   auto m = model_type::random({.stddev = 0.1f, .seed = 1});
   auto t = make_trainer(m, bert::execution::threads{threads}, options, kept, p);
   take(t, 20);
@@ -42,7 +57,8 @@ std::vector<float> trained(std::size_t threads, bert::training_options options =
 }
 
 struct scratch_file {
-  std::filesystem::path path = std::filesystem::temp_directory_path() / ("bert_trainer_test_" + std::to_string(::getpid()) + ".state");
+  std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("bert_trainer_test_" + std::to_string(::getpid()) + ".state");
   ~scratch_file() { std::filesystem::remove(path); }
 };
 }  // namespace
@@ -145,7 +161,8 @@ TEST_CASE("two accumulated batches make the step of one batch of both, where eve
   using head = bert::model<pocket, bert::heads::next_sentence>;
   const auto step = [](const auto& batches, unsigned accumulate) {
     auto m = head::random({.stddev = 0.1f, .seed = 1});
-    bert::trainer t{m, bert::objectives::next_sentence{}, bert::optim::adamw{}, bert::schedules::constant{.peak = 1e-3f, .total = 1},
+    bert::trainer t{m, bert::objectives::next_sentence{}, bert::optim::adamw{},
+                    bert::schedules::constant{.peak = 1e-3f, .total = 1},
                     bert::training_options{.dropout = 0, .attention_dropout = 0, .accumulate = accumulate}};
     double norm = 0;
     for (const auto& s : t.over(batches)) norm = s.gradient_norm;
@@ -174,14 +191,16 @@ TEST_CASE("with dropout on, the gradient is the slope of the loss under the same
     if (p.stem == "attention.self.key.bias") continue;  // truly zero
     // Along the gradient of one tensor, the loss changes by |g| per unit of length.
     double norm = 0;
-    for (std::size_t i = 0; i < p.count(); ++i) norm += static_cast<double>(gradient[p.offset + i]) * static_cast<double>(gradient[p.offset + i]);
+    for (std::size_t i = 0; i < p.count(); ++i)
+      norm += static_cast<double>(gradient[p.offset + i]) * static_cast<double>(gradient[p.offset + i]);
     norm = std::sqrt(norm);
     CAPTURE(p.name());
     REQUIRE(norm > 0);
     const std::vector<float> saved(m.values(p).begin(), m.values(p).end());
     const double h = 0.01 / std::max(norm, 1.0) * (norm < 0.1 ? 5 : 1);
     const auto moved = [&](double by) {
-      for (std::size_t i = 0; i < p.count(); ++i) m.values(p)[i] = saved[i] + static_cast<float>(by * static_cast<double>(gradient[p.offset + i]) / norm);
+      for (std::size_t i = 0; i < p.count(); ++i)
+        m.values(p)[i] = saved[i] + static_cast<float>(by * static_cast<double>(gradient[p.offset + i]) / norm);
       return loss();
     };
     const double slope = (moved(h) - moved(-h)) / (2 * h);
@@ -196,11 +215,37 @@ TEST_CASE("a learning rate that blows up is an error that names the step and the
   CHECK_THROWS_WITH_AS(take(t, 50), doctest::Contains("lower the learning rate"), bert::error);
 }
 
+TEST_CASE("a step that is not finite changes neither the model nor the state file") {
+  scratch_file file;
+  auto m = model_type::random({.stddev = 0.1f, .seed = 1});
+  {
+    auto t = make_trainer(m, bert::execution::serial{});
+    t.keep(file.path, {.every = 1});
+    take(t, 3);
+  }
+  const auto bytes = [&] {
+    std::ifstream in(file.path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const std::string kept = bytes();
+  auto t = make_trainer(m, bert::execution::serial{});
+  t.keep(file.path, {.every = 1});
+  REQUIRE(t.done() == 3);
+  m.block()[0] = std::numeric_limits<float>::quiet_NaN();  // the first float of the [PAD] row, which no batch reads
+  for (float& x : m.values(m.table()[4])) x = 3e38f;       // the norm of the embeddings overflows
+  const std::vector<float> before(m.block().begin(), m.block().end());
+  CHECK_THROWS_WITH_AS(take(t, 4), doctest::Contains("step 4"), bert::error);
+  CHECK(t.done() == 3);
+  CHECK(std::memcmp(before.data(), m.block().data(), before.size() * sizeof(float)) == 0);
+  CHECK(bytes() == kept);
+}
+
 TEST_CASE("fit learns a classifier and refuses options that cannot work") {
   using classifier = bert::model<pocket, bert::heads::classify<support::mood>>;
   auto m = classifier::random({.stddev = 0.1f, .seed = 1});
   std::uint64_t calls = 0;
-  const auto last = bert::fit(m, bert::objectives::cross_entropy{}, source, {.epochs = 30, .learning_rate = 2e-3f, .dropout = 0, .attention_dropout = 0},
+  const auto last = bert::fit(m, bert::objectives::cross_entropy{}, source,
+                              {.epochs = 30, .learning_rate = 2e-3f, .dropout = 0, .attention_dropout = 0},
                               bert::execution::serial{}, [&](const bert::step_report&) { ++calls; });
   CHECK(calls == 180);
   CHECK(last.index == 180);
@@ -221,9 +266,14 @@ TEST_CASE("fit trains to the trainer's bits in every precision, with activations
   };
   const auto by_trainer = [&](auto kept, auto p) {
     auto m = start;
-    bert::trainer t{m, bert::objectives::cross_entropy{}, bert::optim::adamw{.weight_decay = 0.01f, .clip_norm = 1.0f},
-                    bert::schedules::warmup_linear{.peak = 2e-3f, .warmup = 1, .total = 12}, bert::training_options{.seed = 5},
-                    bert::execution::serial{}, kept, p};
+    bert::trainer t{m,
+                    bert::objectives::cross_entropy{},
+                    bert::optim::adamw{.weight_decay = 0.01f, .clip_norm = 1.0f},
+                    bert::schedules::warmup_linear{.peak = 2e-3f, .warmup = 1, .total = 12},
+                    bert::training_options{.seed = 5},
+                    bert::execution::serial{},
+                    kept,
+                    p};
     take(t, 12);
     return bits(m);
   };

@@ -1,11 +1,11 @@
 // Activations as plain loops over the policies' scalar forms.
-// Layer: kernels. Test: tests/unit/kernels/activation_test.cpp
+// Layer: kernels. Test: tests/unit/kernels/rows/activation_test.cpp
 #pragma once
 
 #include <cstddef>
 
 #include "bert/core/isa.hpp"
-#include "bert/kernels/activation.hpp"
+#include "bert/kernels/rows/activation.hpp"
 #include "bert/tensor/view.hpp"
 
 namespace bert::inline BERT_ISA::kernels::reference {

@@ -1,5 +1,5 @@
 // Self-attention as plain loops, with the whole row of probabilities in memory.
-// Layer: kernels. Test: tests/unit/kernels/attention_test.cpp
+// Layer: kernels. Test: tests/unit/kernels/attention/attention_test.cpp
 #pragma once
 
 #include <algorithm>

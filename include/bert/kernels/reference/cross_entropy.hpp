@@ -1,5 +1,5 @@
 // Softmax cross-entropy as plain loops.
-// Layer: kernels. Test: tests/unit/kernels/cross_entropy_test.cpp
+// Layer: kernels. Test: tests/unit/kernels/loss/cross_entropy_test.cpp
 #pragma once
 
 #include <algorithm>

@@ -1,12 +1,12 @@
 // Dropout as plain loops.
-// Layer: kernels. Test: tests/unit/kernels/dropout_test.cpp
+// Layer: kernels. Test: tests/unit/kernels/rows/dropout_test.cpp
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
 #include "bert/core/isa.hpp"
-#include "bert/kernels/dropout.hpp"
+#include "bert/kernels/rows/dropout.hpp"
 #include "bert/tensor/view.hpp"
 
 namespace bert::inline BERT_ISA::kernels::reference {

@@ -1,5 +1,5 @@
 // Sums, copies and scalings as plain loops.
-// Layer: kernels. Test: tests/unit/kernels/elementwise_test.cpp
+// Layer: kernels. Test: tests/unit/kernels/rows/elementwise_test.cpp
 #pragma once
 
 #include <cmath>

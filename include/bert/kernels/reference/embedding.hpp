@@ -1,5 +1,5 @@
 // The input embeddings as plain loops.
-// Layer: kernels. Test: tests/unit/kernels/embedding_test.cpp
+// Layer: kernels. Test: tests/unit/kernels/rows/embedding_test.cpp
 #pragma once
 
 #include <cstddef>

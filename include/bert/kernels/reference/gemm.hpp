@@ -1,5 +1,5 @@
 // Matrix products as plain loops in double: what the kernels are tested against.
-// Layer: kernels. Test: tests/unit/kernels/gemm_test.cpp
+// Layer: kernels. Test: tests/unit/kernels/gemm/gemm_test.cpp
 #pragma once
 
 #include <cstddef>

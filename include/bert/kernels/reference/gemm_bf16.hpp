@@ -1,5 +1,5 @@
 // Matrix products of bf16 as plain loops, in the order and with the roundings that the kernels promise.
-// Layer: kernels. Test: tests/unit/kernels/gemm_bf16_test.cpp
+// Layer: kernels. Test: tests/unit/kernels/gemm/gemm_bf16_test.cpp
 #pragma once
 
 #include <cmath>
@@ -12,7 +12,9 @@
 namespace bert::inline BERT_ISA::kernels::reference {
 
 /// x rounded to the nearest bf16; below 2^-126 to zero, as AVX512_BF16 has it.
-[[nodiscard]] inline bf16 to_bf16_normal(float x) noexcept { return to_bf16(std::abs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x); }
+[[nodiscard]] inline bf16 to_bf16_normal(float x) noexcept {
+  return to_bf16(std::abs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x);
+}
 
 /// sum over k of a(k) b(k), k = 1, 0, 3, 2, … below `depth`, each sum rounded to f32; a product of two bf16 is exact.
 template <class Left, class Right>
@@ -28,7 +30,8 @@ template <class Left, class Right>
 inline void gemm_weight(matrix<const bf16> a, matrix<const float> w, matrix<float> c) noexcept {
   for (std::size_t m = 0; m < a.rows; ++m)
     for (std::size_t n = 0; n < w.rows; ++n)
-      c(m, n) = sum_of_pairs(a.cols, [&](std::size_t k) { return a(m, k); }, [&](std::size_t k) { return to_bf16_normal(w(n, k)); });
+      c(m, n) = sum_of_pairs(
+          a.cols, [&](std::size_t k) { return a(m, k); }, [&](std::size_t k) { return to_bf16_normal(w(n, k)); });
 }
 
 }  // namespace bert::kernels::reference

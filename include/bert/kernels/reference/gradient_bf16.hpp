@@ -1,5 +1,5 @@
 // The products of bf16 in training as plain loops, in the order and with the roundings that the kernels promise.
-// Layer: kernels. Test: tests/unit/kernels/gradient_bf16_test.cpp
+// Layer: kernels. Test: tests/unit/kernels/gemm/gradient_bf16_test.cpp
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,9 @@ namespace bert::inline BERT_ISA::kernels::reference {
 inline void gemm_transposed_bf16(matrix<const float> a, matrix<const float> b, matrix<float> c) noexcept {
   for (std::size_t m = 0; m < a.cols; ++m)
     for (std::size_t n = 0; n < b.cols; ++n)
-      c(m, n) = sum_of_pairs(a.rows, [&](std::size_t k) { return to_bf16_normal(a(k, m)); }, [&](std::size_t k) { return to_bf16_normal(b(k, n)); });
+      c(m, n) = sum_of_pairs(
+          a.rows, [&](std::size_t k) { return to_bf16_normal(a(k, m)); },
+          [&](std::size_t k) { return to_bf16_normal(b(k, n)); });
 }
 
 }  // namespace bert::kernels::reference

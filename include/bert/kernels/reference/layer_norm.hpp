@@ -1,5 +1,5 @@
 // Layer normalisation as plain loops.
-// Layer: kernels. Test: tests/unit/kernels/layer_norm_test.cpp
+// Layer: kernels. Test: tests/unit/kernels/rows/layer_norm_test.cpp
 #pragma once
 
 #include <cmath>

@@ -1,5 +1,5 @@
 // Softmax of rows as plain loops.
-// Layer: kernels. Test: tests/unit/kernels/softmax_test.cpp
+// Layer: kernels. Test: tests/unit/kernels/rows/softmax_test.cpp
 #pragma once
 
 #include <algorithm>

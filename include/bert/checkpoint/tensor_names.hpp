@@ -1,0 +1,41 @@
+// The names that BERT's tensors have gone by, brought to those of the parameter table.
+// Layer: checkpoint. Test: tests/unit/checkpoint/weights_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "bert/core/isa.hpp"
+
+namespace bert::inline BERT_ISA::pipelines {
+
+inline constexpr std::string_view word_embeddings = "bert.embeddings.word_embeddings.weight";
+inline constexpr std::string_view decoder_weight = "cls.predictions.decoder.weight";
+inline constexpr std::string_view decoder_bias = "cls.predictions.decoder.bias";
+inline constexpr std::string_view predictions_bias = "cls.predictions.bias";
+
+/// The name in the parameter table of what a file calls `stored`: BertModel's names get their "bert.", and a norm's gamma and
+/// beta (TensorFlow's, and PyTorch's until 2019) become weight and bias.
+[[nodiscard]] inline std::string canonical_name(std::string_view stored) {
+  std::string name;
+  for (const std::string_view part : {"embeddings.", "encoder.", "pooler."})
+    if (stored.starts_with(part)) name = "bert.";
+  name += stored;
+  if (name.ends_with(".LayerNorm.gamma")) name.replace(name.size() - 5, 5, "weight");
+  else if (name.ends_with(".LayerNorm.beta")) name.replace(name.size() - 4, 4, "bias");
+  return name;
+}
+
+/// Tensors that belong to a BERT but not to every model type: other heads, and constant buffers that old files hold. A model
+/// without them passes them over; what is neither in its table nor here is an error.
+[[nodiscard]] inline bool belongs_elsewhere(std::string_view canonical) noexcept {
+  constexpr std::array prefixes{"cls.predictions.", "cls.seq_relationship.", "bert.pooler.dense.",
+                                "classifier.",      "qa_outputs.",           "crf."};
+  constexpr std::array buffers{"bert.embeddings.position_ids", "bert.embeddings.token_type_ids"};
+  return std::any_of(prefixes.begin(), prefixes.end(), [&](const char* p) { return canonical.starts_with(p); }) ||
+         std::any_of(buffers.begin(), buffers.end(), [&](const char* b) { return canonical == b; });
+}
+
+}  // namespace bert::pipelines

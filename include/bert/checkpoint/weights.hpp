@@ -1,0 +1,182 @@
+// A model's weights from and to model.safetensors, under the names of transformers.
+// Layer: checkpoint. Test: tests/unit/checkpoint/weights_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bert/checkpoint/tensor_names.hpp"
+#include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
+#include "bert/io/safetensors.hpp"
+#include "bert/io/safetensors_writer.hpp"
+#include "bert/labels/label_set.hpp"
+#include "bert/model/model.hpp"
+
+namespace bert::inline BERT_ISA::pipelines {
+
+template <class Model>
+struct model_traits;
+
+template <class A, class... Heads>
+struct model_traits<model<A, Heads...>> {
+  /// The table for given sizes, before any memory is taken.
+  static constexpr auto table(const open_sizes& sizes) { return resolve(parameter_table<A, Heads...>(), sizes); }
+
+  static constexpr bool has(std::string_view stem) {
+    for (const auto& p : parameter_table<A, Heads...>())
+      if (p.stem == stem) return true;
+    return false;
+  }
+  static constexpr bool open_labels = [] {
+    for (const auto& p : parameter_table<A, Heads...>())
+      if (p.rows == label_rows) return true;
+    return false;
+  }();
+
+  /// The class names that are part of the type, in order; empty if it has none.
+  static std::vector<std::string> static_labels() {
+    std::vector<std::string> names;
+    (
+        [&] {
+          if constexpr (requires { typename Heads::labels; }) {
+            if constexpr (labels::static_label_set<typename Heads::labels>)
+              for (int i = 0; i < Heads::labels::count; ++i) names.emplace_back(Heads::labels::name(i));
+          }
+        }(),
+        ...);
+    return names;
+  }
+
+  /// The class names of `m`: its type's, or its own where the type leaves them open.
+  static std::vector<std::string> labels_of(const model<A, Heads...>& m) {
+    return open_labels ? m.label_names() : static_labels();
+  }
+
+  /// The class of transformers that has these heads.
+  static const char* transformers_class() {
+    if (has(predictions_bias)) return has("cls.seq_relationship.weight") ? "BertForPreTraining" : "BertForMaskedLM";
+    if (has("cls.seq_relationship.weight")) return "BertForNextSentencePrediction";
+    if (has("classifier.weight")) return Model::reads_pooler ? "BertForSequenceClassification" : "BertForTokenClassification";
+    return "BertModel";
+  }
+
+ private:
+  using Model = model<A, Heads...>;
+};
+
+namespace detail {
+
+/// The tensors of a file by canonical name. Throws bert::error if two bear one name.
+[[nodiscard]] inline std::map<std::string, const io::stored_tensor*> by_canonical_name(const io::safetensors& file) {
+  std::map<std::string, const io::stored_tensor*> named;
+  for (const io::stored_tensor& t : file.tensors())
+    if (const auto [at, added] = named.emplace(canonical_name(t.name), &t); !added)
+      throw error({cat(file.where(), ", tensor \"", t.name, '"'), "one tensor for each parameter",
+                   cat("also \"", at->second->name, "\", another name of the same"), "remove one of them"});
+  return named;
+}
+
+inline void check_tensor(const io::safetensors& file, const parameter& p, const io::stored_tensor& t) {
+  std::vector<std::size_t> shape{static_cast<std::size_t>(p.rows)};
+  if (p.cols != 0) shape.push_back(static_cast<std::size_t>(p.cols));
+  const std::string where = cat(file.where(), ", tensor \"", t.name, '"');
+  if (t.shape != shape)
+    throw error({where, io::shape_text(shape), io::shape_text(t.shape), "load it as the model that it was saved from"});
+  using enum io::dtype;
+  if (t.type != f32 && t.type != f16 && t.type != bf16 && t.type != f64)
+    throw error({where, "F32, F16, BF16 or F64", std::string(io::name_of(t.type)), "convert the weights to one of these"});
+}
+
+/// A decoder written out beside the embeddings that it is tied to must be the same numbers.
+inline void check_tied(const io::safetensors& file, const io::stored_tensor& copy, const io::stored_tensor& of) {
+  if (copy.type != of.type || copy.shape != of.shape ||
+      !std::equal(copy.bytes.begin(), copy.bytes.end(), of.bytes.begin(), of.bytes.end()))
+    throw error({cat(file.where(), ", tensor \"", copy.name, '"'), cat("the numbers of \"", of.name, "\", to which it is tied"),
+                 "others", "a masked-LM head of its own decoder cannot be loaded"});
+}
+
+}  // namespace detail
+
+/// Which tensor of a file goes where in a model's table.
+template <std::size_t N>
+struct matched_weights {
+  std::array<parameter, N> table;
+  std::array<const io::stored_tensor*, N> sources{};  ///< nullptr for a pooler that no head reads and the file does not have
+  bool pooler_missing = false;
+};
+
+/// Finds every tensor of `Model`'s table in a file, under the rules of `load_weights`.
+template <class Model>
+[[nodiscard]] auto match_weights(const io::safetensors& file, const open_sizes& sizes) {
+  using traits = model_traits<Model>;
+  auto named = detail::by_canonical_name(file);
+  const auto find = [&](std::string_view name) -> const io::stored_tensor* {
+    const auto at = named.find(std::string(name));
+    return at == named.end() ? nullptr : at->second;
+  };
+  // A writer that stores shared tensors once may have kept the decoder's name.
+  for (const auto& [tied, own] : {std::pair{decoder_weight, word_embeddings}, std::pair{decoder_bias, predictions_bias}})
+    if (const auto* t = find(tied); t != nullptr && traits::has(predictions_bias)) {
+      if (const auto* original = find(own)) detail::check_tied(file, *t, *original);
+      else named[std::string(own)] = t;
+    }
+
+  const auto table = traits::table(sizes);
+  matched_weights<table.size()> out{table};
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const parameter& p = table[i];
+    const auto* t = out.sources[i] = find(p.name());
+    if (t != nullptr) detail::check_tensor(file, p, *t);
+    else if (!Model::reads_pooler && p.stem.starts_with("bert.pooler.")) out.pooler_missing = true;
+    else
+      throw error({file.where(), cat("a tensor \"", p.name(), '"'), "none of that name",
+                   "load the encoder alone and give it the head with with_head, or name the right folder"});
+  }
+  for (const auto& [name, t] : named)
+    if (std::find(out.sources.begin(), out.sources.end(), t) == out.sources.end() && !belongs_elsewhere(name))
+      throw error({cat(file.where(), ", tensor \"", t->name, '"'), "only tensors of a BERT of this size",
+                   "one that it does not have", "load it as the model that it was saved from"});
+  return out;
+}
+
+/// A model from the tensors of a file.
+///
+/// Every tensor of `Model`'s table must be there, of its shape, in F32, F16, BF16 or F64; a pooler that no head reads may be
+/// missing and is then born anew (standard deviation 0.02, seed 0). Tensors of BERT heads that `Model` does not have are passed
+/// over; unknown names are errors, as are a missing, misshapen or mistyped tensor. Errors are bert::error and name file,
+/// tensor, expected and found. `e` runs the copying.
+template <class Model, executor E = execution::serial>
+[[nodiscard]] Model load_weights(const io::safetensors& file, int vocab, const std::vector<std::string>& labels = {},
+                                 const E& e = {}) {
+  const auto found = match_weights<Model>(file, {.vocab = vocab, .labels = static_cast<int>(labels.size())});
+  Model m = found.pooler_missing ? Model::random({.stddev = 0.02f, .seed = 0, .vocab = vocab, .labels = labels})
+                                 : Model::blank(vocab, labels);
+  for (std::size_t i = 0; i < found.table.size(); ++i)
+    if (found.sources[i] != nullptr) io::to_floats(*found.sources[i], m.values(m.table()[i]), e);
+  return m;
+}
+
+/// Writes the weights in f32, straight from the model's memory, atomically. An encoder alone gets BertModel's names.
+template <class Model>
+void save_weights(const std::filesystem::path& path, const Model& m) {
+  const bool bare = std::string_view(model_traits<Model>::transformers_class()) == "BertModel";
+  std::vector<io::stored_tensor> tensors;
+  for (const parameter& p : m.table()) {
+    std::string name = p.name();
+    if (bare && name.starts_with("bert.")) name.erase(0, 5);
+    std::vector<std::size_t> shape{static_cast<std::size_t>(p.rows)};
+    if (p.cols != 0) shape.push_back(static_cast<std::size_t>(p.cols));
+    tensors.push_back(io::stored(std::move(name), m.values(p), std::move(shape)));
+  }
+  io::write_safetensors(path, tensors);
+}
+
+}  // namespace bert::pipelines

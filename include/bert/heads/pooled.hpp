@@ -1,0 +1,51 @@
+// The pooled first token itself, as BertModel returns it.
+// Layer: heads. Test: tests/unit/heads/pooled_linear_test.cpp. Paper: Devlin et al. 2019, 3.2.
+#pragma once
+
+#include <array>
+
+#include "bert/core/isa.hpp"
+#include "bert/model/tape.hpp"
+
+namespace bert::inline BERT_ISA::heads {
+
+/// No tensors of its own: its output is the pooler's, as BertModel returns it.
+struct pooled {
+  static constexpr bool reads_pooler = true;
+  static constexpr bool reads_all_rows = false;
+
+  template <class>
+  static constexpr auto parameters() {
+    return std::array<parameter, 0>{};
+  }
+  template <class>
+  struct packed {
+    static constexpr void carve(carver&, const open_sizes&) noexcept {}
+    template <executor E>
+    packed(const E&, carver&, const head_parameters<const float>&, const open_sizes&) noexcept {}
+  };
+  template <class A>
+  class workspace {
+   public:
+    constexpr workspace(carver&, const batch_shape&, const open_sizes&) noexcept {}
+    template <executor E>
+    void run(const E&, const packed<A>&, const encoded& in) noexcept {
+      output_ = view<const float, dynamic, A::hidden>(in.pooled.data, in.pooled.rows);
+    }
+    [[nodiscard]] view<const float, dynamic, A::hidden> output() const noexcept { return output_; }
+
+   private:
+    view<const float, dynamic, A::hidden> output_;
+  };
+  template <class A>
+  struct tape {
+    constexpr tape(carver&, const batch_shape&, const open_sizes&) noexcept {}
+    template <executor E>
+    void forward(const E&, const head_parameters<const float>&, const encoded&, const step_noise&) noexcept {}
+    template <executor E>
+    void backward(const E&, const head_parameters<const float>&, const head_parameters<float>&, const encoded&, matrix<float>,
+                  matrix<float>, const step_noise&) noexcept {}
+  };
+};
+
+}  // namespace bert::heads

@@ -1,0 +1,13 @@
+// One number a sequence or a pair, from the pooled first token.
+// Layer: heads. Test: tests/unit/heads/pooled_linear_test.cpp. Paper: Devlin et al. 2019, 3.2.
+#pragma once
+
+#include "bert/core/isa.hpp"
+#include "bert/heads/pooled_linear.hpp"
+
+namespace bert::inline BERT_ISA::heads {
+
+/// y [S, 1] = drop(pooled) W^T + b: BertForSequenceClassification with one label.
+struct regress : pooled_linear<"classifier.weight", "classifier.bias", 1, true> {};
+
+}  // namespace bert::heads

@@ -1,0 +1,88 @@
+// Self-attention for inference from queries, keys and values in bf16: products of pairs, softmax and sums in f32.
+// Layer: kernels. Test: tests/unit/kernels/attention/attention_bf16_test.cpp
+// Papers: as of attention.hpp, whose loop over blocks it shares.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+
+#include "bert/core/isa.hpp"
+#include "bert/kernels/attention/attention.hpp"
+#include "bert/kernels/simd/bf16.hpp"
+
+namespace bert::inline BERT_ISA::kernels::detail {
+
+/// As `attend` of floats, but
+///   scores take pairs along the head's dimension, where keys have them side by side, and are scaled after the product;
+///   probabilities are rounded to bf16, in pairs of keys, and so are values: interleaved once a block of keys, an eighth of the
+///   instructions of the product with them.
+template <std::size_t HeadDim, std::size_t Registers>
+void attend(const attention_task<bf16, bf16>& task, std::size_t first, std::size_t count, const dropout&) noexcept {
+  static_assert(HeadDim % 2 == 0, "heads of an odd size have no pairs; give attention floats");
+  constexpr std::size_t width = Registers * lanes, half = HeadDim / 2, key_pairs = key_block / 2;
+  alignas(alignment) bf16_pair queries[half * width];
+  alignas(alignment) float scores[key_block * width];
+  alignas(alignment) bf16_pair values[key_pairs * HeadDim];
+  alignas(alignment) float sums[HeadDim * width];
+
+  const auto* first_query = reinterpret_cast<const bf16_pair*>(task.queries + first * task.stride);
+  transpose_rows<half>(
+      first_query, task.stride / 2, count, width, [](simd q) { return q; }, queries);
+
+  const simd factor(log2_e / std::sqrt(static_cast<float>(HeadDim)));  // scores in units of log 2
+  simd top[Registers], total[Registers];                               // top of the scores before they are scaled
+  unrolled<Registers>([&](auto j) {
+    top[j] = simd(-std::numeric_limits<float>::max());
+    total[j] = zero();
+  });
+  for (std::size_t key = 0; key < task.length; key += key_block) {
+    const std::size_t keys = std::min(key_block, task.length - key), pairs = (keys + 1) / 2;
+    simd block_top[Registers], shrink[Registers], lowered[Registers];
+    unrolled<Registers>([&](auto j) { block_top[j] = top[j]; });
+    const left_operand left{reinterpret_cast<const bf16_pair*>(task.keys + key * task.stride), task.stride / 2, 1};
+    block_product<Registers, bf16_pairs>(keys, half, left, right_operand<>{queries, width}, [&](std::size_t i, auto j, simd x) {
+      store(scores + i * width + j * lanes, x);
+      block_top[j] = max(block_top[j], x);
+    });
+    unrolled<Registers>([&](auto j) {
+      shrink[j] = exp2((top[j] - block_top[j]) * factor);  // 0 for the first block
+      top[j] = block_top[j];
+      lowered[j] = zero() - top[j] * factor;
+      total[j] *= shrink[j];
+    });
+    for (std::size_t k = 0; k < pairs; ++k) {
+      const bool alone = 2 * k + 1 == keys;
+      unrolled<Registers>([&](auto j) {
+        // Row k of the probabilities takes the place of row k of the scores, which has been read.
+        const float* at = scores + 2 * k * width + j * lanes;
+        const simd even = exp2(fma(load(at), factor, lowered[j]));
+        const simd odd = alone ? zero() : exp2(fma(load(at + width), factor, lowered[j]));
+        total[j] += even;
+        total[j] += odd;
+        store(scores + k * width + j * lanes, pair(even, odd));
+      });
+      const bf16* rows = task.values + (key + 2 * k) * task.stride;
+      for_each_register(HeadDim, [&](std::size_t d, auto extent) {
+        store(values + k * HeadDim + d, pair(load(rows + d, extent), alone ? zero() : load(rows + task.stride + d, extent)),
+              extent);
+      });
+    }
+    const left_operand turned{values, 1, HeadDim};
+    if (key == 0)
+      block_product<Registers, bf16_pairs>(HeadDim, pairs, turned, right_operand<>{scores, width},
+                                           [&](std::size_t d, auto j, simd x) { store(sums + d * width + j * lanes, x); });
+    else
+      block_product<Registers, bf16_pairs>(HeadDim, pairs, turned, right_operand<>{scores, width},
+                                           [&](std::size_t d, auto j, simd x) {
+                                             float* at = sums + d * width + j * lanes;
+                                             store(at, fma(load(at), shrink[j], x));
+                                           });
+  }
+  alignas(alignment) float share[width];
+  unrolled<Registers>([&](auto j) { store(share + j * lanes, simd(1.0f) / total[j]); });
+  transpose_sums<HeadDim>(sums, share, count, width, task.context + first * task.context_stride, task.context_stride);
+}
+
+}  // namespace bert::kernels::detail

@@ -1,0 +1,138 @@
+// What happens to the sums of a matrix product on their way to memory.
+// Layer: kernels. Test: tests/unit/kernels/gemm/gemm_test.cpp
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "bert/core/isa.hpp"
+#include "bert/core/memory.hpp"
+#include "bert/kernels/simd/bf16.hpp"
+#include "bert/kernels/simd/f32.hpp"
+#include "bert/tensor/view.hpp"
+
+namespace bert::inline BERT_ISA::kernels {
+
+/// What becomes of gradients that stand where new ones go: a step's first batch writes, further ones add. Writing saves
+/// clearing them, 0.4 GB for bert-base, and reading the zeros back.
+enum class gradients : std::uint8_t { added, written };
+
+}  // namespace bert::kernels
+
+/// An epilogue is called with a row i, a first column j, one register of sums of that row, and how much of the register
+/// lies within the row (`whole` or `first`). `acc` in the formulas is the product's element [i, j]. `fetch(i, j)` comes a tile
+/// earlier and asks for the memory that the call will touch, tile_cols columns from j on: stores that miss cost up to a tenth.
+namespace bert::inline BERT_ISA::kernels::epilogue {
+
+namespace detail {
+/// Asks for two registers of row i from column j on; they may lie past the row's end.
+template <class T>
+void fetch(const matrix<T>& m, std::size_t i, std::size_t j) noexcept {
+  const auto* p = m.row(i) + j;
+  for (std::size_t byte = 0; byte < 2 * lanes * sizeof(T); byte += alignment) prefetch(reinterpret_cast<const char*>(p) + byte);
+}
+}  // namespace detail
+
+/// c = acc
+struct store {
+  matrix<float> c;  ///< writes [M, N]
+
+  void fetch(std::size_t i, std::size_t j) const noexcept { detail::fetch(c, i, j); }
+  template <class Extent>
+  void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
+    kernels::store(c.row(i) + j, acc, extent);
+  }
+};
+
+/// c += acc, or c = acc where the gradient is the first of its step
+struct add {
+  matrix<float> c;  ///< adds or writes [M, N]
+  gradients how = gradients::added;
+
+  void fetch(std::size_t i, std::size_t j) const noexcept { detail::fetch(c, i, j); }
+  template <class Extent>
+  void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
+    float* to = c.row(i) + j;
+    kernels::store(to, how == gradients::added ? load(to, extent) + acc : acc, extent);
+  }
+};
+
+/// c = acc + bias, in f32 or rounded to bf16
+template <class T = float>
+struct bias {
+  matrix<T> c;                  ///< writes [M, N]
+  const float* bias = nullptr;  ///< [N]
+
+  void fetch(std::size_t i, std::size_t j) const noexcept { detail::fetch(c, i, j); }
+  template <class Extent>
+  void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
+    kernels::store(c.row(i) + j, acc + load(bias + j, extent), extent);
+  }
+};
+bias(matrix<float>, const float*)->bias<float>;
+bias(matrix<bf16>, const float*)->bias<bf16>;
+
+/// pre = acc + bias; c = Activation(pre), in f32 or rounded to bf16
+template <class Activation, class T = float>
+struct bias_activation {
+  matrix<T> c;                  ///< writes [M, N]
+  const float* bias = nullptr;  ///< [N]
+  matrix<float> pre = {};       ///< writes [M, N] for the backward pass; may be empty
+
+  void fetch(std::size_t i, std::size_t j) const noexcept {
+    detail::fetch(c, i, j);
+    if (pre.data != nullptr) detail::fetch(pre, i, j);
+  }
+  template <class Extent>
+  void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
+    const simd x = acc + load(bias + j, extent);
+    if (pre.data != nullptr) kernels::store(pre.row(i) + j, x, extent);
+    kernels::store(c.row(i) + j, Activation::forward(x), extent);
+  }
+};
+
+/// c = acc + bias + residual
+struct bias_residual {
+  matrix<float> c;                    ///< writes [M, N]; may be the memory of `residual`
+  const float* bias = nullptr;        ///< [N]
+  matrix<const float> residual = {};  ///< [M, N]
+
+  void fetch(std::size_t i, std::size_t j) const noexcept { detail::fetch(c, i, j), detail::fetch(residual, i, j); }
+  template <class Extent>
+  void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
+    kernels::store(c.row(i) + j, acc + load(bias + j, extent) + load(residual.row(i) + j, extent), extent);
+  }
+};
+
+/// c = acc + other
+struct residual {
+  matrix<float> c;                 ///< writes [M, N]; may be the memory of `other`
+  matrix<const float> other = {};  ///< [M, N]
+
+  void fetch(std::size_t i, std::size_t j) const noexcept { detail::fetch(c, i, j), detail::fetch(other, i, j); }
+  template <class Extent>
+  void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
+    kernels::store(c.row(i) + j, acc + load(other.row(i) + j, extent), extent);
+  }
+};
+
+/// c = acc * Activation'(pre); pre <- Activation(pre)
+///
+/// The value that the forward pass had, computed again beside its derivative, takes the place of `pre`: a tape that keeps one
+/// of the two is a quarter smaller, and GELU shares the costly half of both.
+template <class Activation>
+struct activation_gradient {
+  matrix<float> c;    ///< writes [M, N]
+  matrix<float> pre;  ///< [M, N], as `bias_activation` wrote it; overwritten
+
+  void fetch(std::size_t i, std::size_t j) const noexcept { detail::fetch(c, i, j), detail::fetch(pre, i, j); }
+  template <class Extent>
+  void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
+    float* at = pre.row(i) + j;
+    const simd x = load(at, extent);
+    kernels::store(c.row(i) + j, acc * Activation::gradient(x), extent);
+    kernels::store(at, Activation::forward(x), extent);
+  }
+};
+
+}  // namespace bert::kernels::epilogue

@@ -1,0 +1,75 @@
+// Softmax cross-entropy of rows of logits with its gradient, and the best class of each row.
+// Layer: kernels. Test: tests/unit/kernels/loss/cross_entropy_test.cpp
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <type_traits>
+
+#include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
+#include "bert/kernels/rows/for_each.hpp"
+#include "bert/kernels/simd/f32.hpp"
+#include "bert/kernels/simd/functions.hpp"
+#include "bert/tensor/view.hpp"
+
+namespace bert::inline BERT_ISA::kernels {
+
+/// losses[m] = log(sum_v exp(logits[m,v])) - logits[m,targets[m]],  predicted[m] = argmax_v logits[m,v] (the first, if
+/// several), d_logits[m,:] = scale * (softmax(logits[m,:]) - onehot(targets[m]))
+///
+/// logits [M, V]; a target below 0 marks an ignored row: loss 0, gradient 0, predicted as ever. Writes `losses` [M];
+/// writes `predicted` [M] unless nullptr; writes `d_logits` [M, V] unless its data is nullptr; it may be `logits`.
+template <executor E>
+void cross_entropy(const E& e, matrix<const float> logits, std::span<const std::int32_t> targets, float* losses,
+                   std::int32_t* predicted, matrix<float> d_logits, float scale) noexcept {
+  const std::size_t cols = logits.cols;
+  for_each_row(e, logits.rows, cols, [&](std::size_t m) {
+    const float* row = logits.row(m);
+    simd greatest(-std::numeric_limits<float>::infinity());
+    std::size_t i = 0;
+    for (; i + lanes <= cols; i += lanes) greatest = max(greatest, load(row + i));
+    float top = maximum(greatest);
+    for (; i < cols; ++i) top = row[i] > top ? row[i] : top;
+    if (predicted != nullptr) {
+      std::size_t best = 0;
+      while (best + lanes <= cols && !any(load(row + best) == simd(top))) best += lanes;
+      while (best + 1 < cols && row[best] != top) ++best;
+      predicted[m] = static_cast<std::int32_t>(best);
+    }
+
+    const std::int32_t target = targets[m];
+    float* d_row = d_logits.data == nullptr ? nullptr : d_logits.row(m);
+    if (target < 0) {
+      losses[m] = 0.0f;
+      if (d_row != nullptr) for_each_register(cols, [&](std::size_t j, auto part) { store(d_row + j, zero(), part); });
+      return;
+    }
+    const float at_target = row[static_cast<std::size_t>(target)];  // read before d_logits may overwrite it
+    const simd tops(top);
+    simd totals = zero();
+    for_each_register(cols, [&](std::size_t j, auto part) {
+      const simd p = exp(load(row + j, part) - tops);
+      if (d_row != nullptr) store(d_row + j, p, part);
+      if constexpr (std::is_same_v<decltype(part), whole>) totals += p;
+      else {
+        std::array<float, lanes> kept{};
+        store(kept.data(), p, part);
+        totals += load(kept.data());
+      }
+    });
+    const float total = sum(totals);
+    losses[m] = std::log(total) + (top - at_target);
+    if (d_row != nullptr) {
+      const simd share(scale / total);
+      for_each_register(cols, [&](std::size_t j, auto part) { store(d_row + j, load(d_row + j, part) * share, part); });
+      d_row[static_cast<std::size_t>(target)] -= scale;
+    }
+  });
+}
+
+}  // namespace bert::kernels

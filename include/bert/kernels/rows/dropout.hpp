@@ -1,0 +1,99 @@
+// Dropout: a mask that is a pure function of a key, a row and a column, drawn again in the backward pass and never stored.
+// Layer: kernels. Test: tests/unit/kernels/rows/dropout_test.cpp. Paper: Srivastava et al. 2014, "Dropout".
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
+#include "bert/kernels/rows/for_each.hpp"
+#include "bert/kernels/simd/f32.hpp"
+#include "bert/tensor/view.hpp"
+
+namespace bert::inline BERT_ISA::kernels {
+
+/// One application of dropout: every element of a matrix is dropped with probability `rate`, by its place alone.
+///
+/// Philox would cost forty multiplications for four numbers; the two rounds of a 32-bit mixer here cost three for one, and
+/// a mask needs no more than that neighbours be independent. Different uses take different keys.
+struct dropout {
+  float rate = 0;  ///< in [0, 1)
+  std::uint64_t key = 0;
+
+  [[nodiscard]] constexpr bool active() const noexcept { return rate > 0.0f; }
+  /// What survivors are multiplied by, so that the mean stays.
+  [[nodiscard]] constexpr float scale() const noexcept { return 1.0f / (1.0f - rate); }
+  /// Numbers of 31 bits below this one drop their element.
+  [[nodiscard]] constexpr std::int32_t threshold() const noexcept {
+    return static_cast<std::int32_t>(static_cast<double>(rate) * 0x1p31);
+  }
+
+  /// Whether the element at (row, col) survives.
+  [[nodiscard]] constexpr bool keep(std::uint64_t row, std::uint32_t col) const noexcept {
+    return number(row_key(row), col) >= threshold();
+  }
+  /// `scale()` where elements survive and 0 elsewhere, for columns [col, col + lanes) of the row with this key.
+  [[nodiscard]] simd factors(std::uint32_t key_of_row, std::uint32_t col) const noexcept {
+    std::array<float, lanes> out;
+    const std::int32_t below = threshold();
+    const float survives = scale();
+    for (std::size_t l = 0; l < lanes; ++l)
+      out[l] = number(key_of_row, col + static_cast<std::uint32_t>(l)) < below ? 0.0f : survives;
+    return load(out.data());
+  }
+  /// The same for one column and the rows whose keys are at `keys_of_rows`, one a lane.
+  [[nodiscard]] simd factors(const std::uint32_t* keys_of_rows, std::uint32_t col) const noexcept {
+    std::array<float, lanes> out;
+    const std::int32_t below = threshold();
+    const float survives = scale();
+    for (std::size_t l = 0; l < lanes; ++l) out[l] = number(keys_of_rows[l], col) < below ? 0.0f : survives;
+    return load(out.data());
+  }
+
+  /// What `row` adds to the numbers of its elements: a full mix of all 128 bits of key and row.
+  [[nodiscard]] constexpr std::uint32_t row_key(std::uint64_t row) const noexcept {
+    std::uint64_t z = (row + 1) * 0x9E3779B97F4A7C15u ^ key;  // the finaliser of SplitMix64
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return static_cast<std::uint32_t>(z >> 32);
+  }
+
+ private:
+  /// 31 bits for one element: the two-multiplication mixer that C. Wellons' search found least biased.
+  static constexpr std::int32_t number(std::uint32_t key_of_row, std::uint32_t col) noexcept {
+    std::uint32_t x = key_of_row + col * 0x9E3779B9u;  // odd: the columns of a row never collide
+    x = (x ^ (x >> 16)) * 0x7FEB352Du;
+    x = (x ^ (x >> 15)) * 0x846CA68Bu;
+    return static_cast<std::int32_t>((x ^ (x >> 16)) >> 1);
+  }
+};
+
+/// x *= factors; in place, forwards on values and backwards on gradients with the same mask. Rate 0 leaves `x` alone.
+template <executor E>
+void apply_dropout(const E& e, dropout d, matrix<float> x) noexcept {
+  if (!d.active()) return;
+  for_each_row(e, x.rows, x.cols, [&](std::size_t m) {
+    for_each_register(x.cols, [row = x.row(m), key = d.row_key(m), d](std::size_t i, auto part) {
+      store(row + i, load(row + i, part) * d.factors(key, static_cast<std::uint32_t>(i)), part);
+    });
+  });
+}
+
+/// out = residual + branch * factors; writes `out` [M, N], which may be either of the two.
+template <executor E>
+void add_residual(const E& e, dropout d, matrix<const float> branch, matrix<const float> residual, matrix<float> out) noexcept {
+  for_each_row(e, out.rows, out.cols, [&](std::size_t m) {
+    const float *from = branch.row(m), *past = residual.row(m);
+    float* to = out.row(m);
+    if (!d.active())
+      return for_each_register(
+          out.cols, [=](std::size_t i, auto part) { store(to + i, load(past + i, part) + load(from + i, part), part); });
+    for_each_register(out.cols, [=, key = d.row_key(m)](std::size_t i, auto part) {
+      store(to + i, fma(load(from + i, part), d.factors(key, static_cast<std::uint32_t>(i)), load(past + i, part)), part);
+    });
+  });
+}
+
+}  // namespace bert::kernels

@@ -1,0 +1,61 @@
+// How kernels split rows and columns among threads, and loops whose index can name a register.
+// Layer: kernels. Test: tests/unit/kernels/rows/elementwise_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+#include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
+#include "bert/kernels/simd/f32.hpp"
+
+namespace bert::inline BERT_ISA::kernels {
+
+/// Calls body(integral_constant 0), …, body(integral_constant Count - 1): a loop whose index can name a register.
+template <std::size_t Count, class Body>
+inline void unrolled(Body&& body) noexcept {
+  [&]<std::size_t... I>(std::index_sequence<I...>) { (body(std::integral_constant<std::size_t, I>{}), ...); }
+  (std::make_index_sequence<Count>{});
+}
+
+/// How a register tile multiplies what its floats stand for. Numbers: one fused multiply-add an element and step.
+struct numbers {
+  static constexpr std::size_t passes = 1;  ///< over the rows of the tile, each with its own part of A and B
+  template <std::size_t>
+  [[nodiscard]] static simd part(simd x) noexcept {
+    return x;
+  }
+  [[nodiscard]] static simd add(simd a, simd b, simd s) noexcept { return fma(a, b, s); }
+};
+
+/// Floats that one iteration of an executor is worth: about a microsecond of work, ten times what handing it out costs.
+inline constexpr std::size_t floats_a_task = 8192;
+
+/// Calls body(first, last) for consecutive ranges that cover [0, count), each of at most `step`, on the executor.
+template <executor E, class Body>
+inline void for_each_range(const E& e, std::size_t count, std::size_t step, Body&& body) noexcept {
+  const std::size_t tasks = (count + step - 1) / step;
+  if (tasks == 1) return body(std::size_t{0}, count);
+  e.parallel_for(tasks, [&](std::size_t task) { body(task * step, std::min(count, (task + 1) * step)); });
+}
+
+/// Calls body(row) for every row; neighbours go to one thread. Rows must not depend on each other.
+template <executor E, class Body>
+inline void for_each_row(const E& e, std::size_t rows, std::size_t cols, Body&& body) noexcept {
+  const std::size_t step = std::max<std::size_t>(1, floats_a_task / std::max<std::size_t>(1, cols));
+  for_each_range(e, rows, step, [&](std::size_t first, std::size_t last) {
+    for (std::size_t row = first; row < last; ++row) body(row);
+  });
+}
+
+/// Calls body(first, last) for ranges of columns, each a whole number of cache lines wide. For sums over rows: the
+/// order within a column is then the order of rows, whatever the number of threads.
+template <executor E, class Body>
+inline void for_each_column_range(const E& e, std::size_t cols, Body&& body) noexcept {
+  constexpr std::size_t step = 64;  // four AVX-512 registers; 12 ranges for 768 columns
+  for_each_range(e, cols, step, body);
+}
+
+}  // namespace bert::kernels

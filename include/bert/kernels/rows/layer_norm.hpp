@@ -1,0 +1,129 @@
+// Layer normalisation, forward and backward.
+// Layer: kernels. Test: tests/unit/kernels/rows/layer_norm_test.cpp. Paper: Ba, Kiros and Hinton 2016, "Layer normalization".
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+
+#include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
+#include "bert/kernels/rows/for_each.hpp"
+#include "bert/kernels/simd/f32.hpp"
+#include "bert/tensor/view.hpp"
+
+namespace bert::inline BERT_ISA::kernels {
+
+/// What `layer_norm` does with a row that it has written: nothing more.
+struct leave_row {
+  void operator()(std::size_t, const float*) const noexcept {}
+};
+
+/// y[n,:] = gain * (x[n,:] - mean) / sqrt(var + epsilon) + bias
+///
+/// Normalises every row of `x` [N, H] into `y` [N, H]; the two may be the same memory. var divides by H.
+/// Writes `mean` [N] and `rstd` [N] = 1 / sqrt(var + epsilon) for the backward pass; either may be nullptr.
+/// Calls `then(n, y[n,:])` for every row that it has written, while it lies in the first-level cache.
+template <executor E, class Then = leave_row>
+void layer_norm(const E& e, matrix<const float> x, const float* gain, const float* bias, float epsilon, matrix<float> y,
+                float* mean, float* rstd, const Then& then = {}) noexcept {
+  const std::size_t cols = x.cols;
+  const float share = 1.0f / static_cast<float>(cols);
+  for_each_row(e, x.rows, cols, [&](std::size_t n) {
+    const float* in = x.row(n);
+    float* out = y.row(n);
+    // Two passes over a row that lies in L1: the variance loses nothing to a large mean.
+    std::size_t i = 0;
+    simd total0 = zero(), total1 = zero();
+    for (; i + 2 * lanes <= cols; i += 2 * lanes) {
+      total0 += load(in + i);
+      total1 += load(in + i + lanes);
+    }
+    for_each_register(cols - i, [&](std::size_t j, auto part) { total0 += load(in + i + j, part); });
+    const float centre = sum(total0 + total1) * share;
+
+    simd square0 = zero(), square1 = zero();
+    const simd centres(centre);
+    for (i = 0; i + 2 * lanes <= cols; i += 2 * lanes) {
+      const simd a = load(in + i) - centres, b = load(in + i + lanes) - centres;
+      square0 = fma(a, a, square0);
+      square1 = fma(b, b, square1);
+    }
+    float rest = 0.0f;
+    for (; i + lanes <= cols; i += lanes) {
+      const simd a = load(in + i) - centres;
+      square0 = fma(a, a, square0);
+    }
+    for (; i < cols; ++i) rest += (in[i] - centre) * (in[i] - centre);
+    const float scale = 1.0f / std::sqrt((sum(square0 + square1) + rest) * share + epsilon);
+
+    const simd scales(scale);
+    for_each_register(cols, [&](std::size_t j, auto part) {
+      store(out + j, fma((load(in + j, part) - centres) * scales, load(gain + j, part), load(bias + j, part)), part);
+    });
+    if (mean != nullptr) mean[n] = centre;
+    if (rstd != nullptr) rstd[n] = scale;
+    then(n, out);
+  });
+}
+
+/// With z = (x - mean) * rstd and g = gain * d_y:  d_x = rstd * (g - mean(g) - z * mean(g * z)),
+/// d_gain += sum_n d_y * z,  d_bias += sum_n d_y
+///
+/// Writes `d_x` [N, H], which may be `d_y`; adds to `d_gain` [H] and `d_bias` [H], in the order of rows.
+template <executor E>
+void layer_norm_backward(const E& e, matrix<const float> x, const float* gain, const float* mean, const float* rstd,
+                         matrix<const float> d_y, matrix<float> d_x, float* d_gain, float* d_bias) noexcept {
+  // First the sums over rows, as d_x may overwrite d_y.
+  for_each_column_range(e, x.cols, [&](std::size_t first, std::size_t last) {
+    std::size_t done = first;
+    for (; done + 4 * lanes <= last; done += 4 * lanes) {  // 256 bytes of a row at a time on AVX-512
+      simd gains[4] = {zero(), zero(), zero(), zero()}, biases[4] = {zero(), zero(), zero(), zero()};
+      for (std::size_t n = 0; n < x.rows; ++n) {
+        const float *in = x.row(n) + done, *d_out = d_y.row(n) + done;
+        const simd centre(mean[n]), scale(rstd[n]);
+        unrolled<4>([&](auto k) {
+          const simd d = load(d_out + k * lanes);
+          gains[k] = fma(d, (load(in + k * lanes) - centre) * scale, gains[k]);
+          biases[k] += d;
+        });
+      }
+      unrolled<4>([&](auto k) {
+        float *to_gain = d_gain + done + k * lanes, *to_bias = d_bias + done + k * lanes;
+        store(to_gain, load(to_gain) + gains[k]);
+        store(to_bias, load(to_bias) + biases[k]);
+      });
+    }
+    for_each_register(last - done, [&](std::size_t i, auto part) {
+      const std::size_t column = done + i;
+      simd gains = zero(), biases = zero();
+      for (std::size_t n = 0; n < x.rows; ++n) {
+        const simd d = load(d_y.row(n) + column, part);
+        const simd z = (load(x.row(n) + column, part) - simd(mean[n])) * simd(rstd[n]);
+        gains = fma(d, z, gains);
+        biases += d;
+      }
+      store(d_gain + column, load(d_gain + column, part) + gains, part);
+      store(d_bias + column, load(d_bias + column, part) + biases, part);
+    });
+  });
+  const std::size_t cols = x.cols;
+  const float share = 1.0f / static_cast<float>(cols);
+  for_each_row(e, x.rows, cols, [&](std::size_t n) {
+    const float *in = x.row(n), *d_out = d_y.row(n);
+    float* d_in = d_x.row(n);
+    const simd centre(mean[n]), scale(rstd[n]);
+    simd along_one = zero(), along_z = zero();
+    for_each_register(cols, [&](std::size_t i, auto part) {
+      const simd g = load(gain + i, part) * load(d_out + i, part);  // 0 in the lanes past the end
+      along_one += g;
+      along_z = fma(g, (load(in + i, part) - centre) * scale, along_z);
+    });
+    const simd mean_g(sum(along_one) * share), mean_gz(sum(along_z) * share);
+    for_each_register(cols, [&](std::size_t i, auto part) {
+      const simd g = load(gain + i, part) * load(d_out + i, part), z = (load(in + i, part) - centre) * scale;
+      store(d_in + i, scale * (g - mean_g - z * mean_gz), part);
+    });
+  });
+}
+
+}  // namespace bert::kernels

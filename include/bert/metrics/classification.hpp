@@ -1,0 +1,246 @@
+// What an evaluation counts: confusion matrix, accuracy, precision, recall, F1, Matthews correlation, mean loss, perplexity.
+// Layer: metrics. Test: tests/unit/metrics/classification_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <iomanip>
+#include <ostream>
+#include <span>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bert/core/error.hpp"
+#include "bert/core/fixed_string.hpp"
+#include "bert/core/isa.hpp"
+#include "bert/labels/label_set.hpp"
+
+namespace bert::inline BERT_ISA::metrics {
+
+/// The weighted mean of what was added, 0 of nothing: a loss over batches of different sizes.
+class mean {
+ public:
+  void add(double value, double weight = 1) noexcept {
+    sum_ += value * weight;
+    weight_ += weight;
+  }
+  [[nodiscard]] double value() const noexcept { return weight_ == 0 ? 0 : sum_ / weight_; }
+  [[nodiscard]] double weight() const noexcept { return weight_; }
+
+ private:
+  double sum_ = 0, weight_ = 0;
+};
+
+/// exp(loss): among how many equally likely pieces a masked LM of that mean loss (nats) hesitates.
+[[nodiscard]] inline double perplexity(double loss) noexcept { return std::exp(loss); }
+
+/// Counts n[e][p] of examples of class e that were taken for class p. A ratio 0/0 is 0, as in scikit-learn.
+class confusion {
+ public:
+  /// Throws bert::error for fewer than two classes.
+  explicit confusion(int classes) : classes_(static_cast<std::size_t>(std::max(classes, 0))), counts_(classes_ * classes_) {
+    if (classes < 2) throw error({"bert::metrics::confusion", "at least 2 classes", cat(classes), {}});
+  }
+
+  /// Throws bert::error for a class out of range.
+  void add(int expected, int predicted) {
+    const auto e = static_cast<std::size_t>(expected), p = static_cast<std::size_t>(predicted);
+    if (expected < 0 || predicted < 0 || e >= classes_ || p >= classes_)
+      throw error(
+          {"bert::metrics::confusion", cat("classes of 0 to ", classes_ - 1), cat(expected, " taken for ", predicted), {}});
+    ++counts_[e * classes_ + p];
+  }
+  /// Throws bert::error if the two differ in length.
+  void add(std::span<const std::int32_t> expected, std::span<const std::int32_t> predicted) {
+    if (expected.size() != predicted.size())
+      throw error(
+          {"bert::metrics::confusion", cat(expected.size(), " predictions, one an example"), cat(predicted.size()), {}});
+    for (std::size_t i = 0; i < expected.size(); ++i) add(expected[i], predicted[i]);
+  }
+  /// Throws bert::error if the two differ in their classes.
+  void add(const confusion& other) {
+    if (other.classes_ != classes_)
+      throw error({"bert::metrics::confusion", cat(classes_, " classes"), cat(other.classes_), {}});
+    for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
+  }
+
+  [[nodiscard]] int classes() const noexcept { return static_cast<int>(classes_); }
+  [[nodiscard]] std::uint64_t count(int expected, int predicted) const noexcept {
+    return counts_[static_cast<std::size_t>(expected) * classes_ + static_cast<std::size_t>(predicted)];
+  }
+  [[nodiscard]] std::uint64_t total() const noexcept {
+    std::uint64_t n = 0;
+    for (const auto c : counts_) n += c;
+    return n;
+  }
+  [[nodiscard]] std::uint64_t right() const noexcept {
+    std::uint64_t n = 0;
+    for (int c = 0; c < classes(); ++c) n += count(c, c);
+    return n;
+  }
+  /// Examples of a class.
+  [[nodiscard]] std::uint64_t expected(int label) const noexcept {
+    std::uint64_t n = 0;
+    for (int p = 0; p < classes(); ++p) n += count(label, p);
+    return n;
+  }
+  /// Examples taken for a class.
+  [[nodiscard]] std::uint64_t predicted(int label) const noexcept {
+    std::uint64_t n = 0;
+    for (int e = 0; e < classes(); ++e) n += count(e, label);
+    return n;
+  }
+
+  [[nodiscard]] double accuracy() const noexcept { return ratio(right(), total()); }
+  /// Of those taken for the class, the share that is of it.
+  [[nodiscard]] double precision(int label) const noexcept { return ratio(count(label, label), predicted(label)); }
+  /// Of those of the class, the share that was taken for it.
+  [[nodiscard]] double recall(int label) const noexcept { return ratio(count(label, label), expected(label)); }
+  /// 2 * right / (expected + predicted), the harmonic mean of precision and recall.
+  [[nodiscard]] double f1(int label) const noexcept {
+    return ratio(2 * count(label, label), expected(label) + predicted(label));
+  }
+  /// The mean of f1 over all classes, each counting the same.
+  [[nodiscard]] double macro_f1() const noexcept {
+    double sum = 0;
+    for (int c = 0; c < classes(); ++c) sum += f1(c);
+    return sum / static_cast<double>(classes_);
+  }
+  /// With two classes the F1 of class 1, the positive one, as GLUE reports it; with more, macro_f1().
+  [[nodiscard]] double f1() const noexcept { return classes_ == 2 ? f1(1) : macro_f1(); }
+  /// Correlation of truth and prediction, -1 to 1, 0 for guessing (Gorodkin 2004 for more than two classes):
+  /// (right * n - sum_c e_c p_c) / sqrt((n^2 - sum e_c^2) (n^2 - sum p_c^2)).
+  [[nodiscard]] double matthews() const noexcept {
+    const auto n = static_cast<double>(total());
+    double ep = 0, ee = 0, pp = 0;
+    for (int c = 0; c < classes(); ++c) {
+      const auto e = static_cast<double>(expected(c)), p = static_cast<double>(predicted(c));
+      ep += e * p;
+      ee += e * e;
+      pp += p * p;
+    }
+    const double spread = std::sqrt((n * n - ee) * (n * n - pp));
+    return spread == 0 ? 0 : (static_cast<double>(right()) * n - ep) / spread;
+  }
+
+ private:
+  [[nodiscard]] static double ratio(std::uint64_t part, std::uint64_t whole) noexcept {
+    return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+  }
+
+  std::size_t classes_;
+  std::vector<std::uint64_t> counts_;
+};
+
+/// Pearson's correlation of two series, 0 if one of them is constant: what STS-B reports.
+[[nodiscard]] inline double pearson(std::span<const float> a, std::span<const float> b) {
+  if (a.size() != b.size())
+    throw error({"bert::metrics::pearson", cat(a.size(), " numbers in the second series"), cat(b.size()), {}});
+  mean of_a, of_b;
+  for (std::size_t i = 0; i < a.size(); ++i) of_a.add(a[i]), of_b.add(b[i]);
+  double ab = 0, aa = 0, bb = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double x = a[i] - of_a.value(), y = b[i] - of_b.value();
+    ab += x * y;
+    aa += x * x;
+    bb += y * y;
+  }
+  return aa == 0 || bb == 0 ? 0 : ab / std::sqrt(aa * bb);
+}
+
+/// Pearson's correlation of the ranks; equal values share the mean of their ranks.
+[[nodiscard]] inline double spearman(std::span<const float> a, std::span<const float> b) {
+  const auto ranks = [](std::span<const float> v) {
+    std::vector<std::size_t> order(v.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) { return v[i] < v[j]; });
+    std::vector<float> rank(v.size());
+    for (std::size_t i = 0, end = 0; i < order.size(); i = end) {
+      for (end = i; end < order.size() && v[order[end]] == v[order[i]];) ++end;
+      for (std::size_t k = i; k < end; ++k) rank[order[k]] = static_cast<float>(i + end - 1) / 2;
+    }
+    return rank;
+  };
+  return pearson(ranks(a), ranks(b));
+}
+
+/// What evaluating a classifier gives: confusion, mean loss, and the names of the classes.
+///
+///     std::cout << report << report.recall<"urgent">();   // recall<"urgnet">() does not compile
+template <labels::label_set Labels>
+class report : public confusion {
+ public:
+  explicit report(Labels names = {}) requires labels::static_label_set<Labels> : confusion(names.size()),
+                                                                                 names_(std::move(names)) {}
+  explicit report(Labels names) requires(!labels::static_label_set<Labels>)
+      : confusion(names.size()), names_(std::move(names)) {}
+
+  /// Adds a batch of `examples` whose mean loss is `loss`.
+  void add_loss(double loss, double examples) noexcept { loss_.add(loss, examples); }
+  [[nodiscard]] double loss() const noexcept { return loss_.value(); }
+  [[nodiscard]] const Labels& names() const noexcept { return names_; }
+
+  using confusion::f1;
+  using confusion::precision;
+  using confusion::recall;
+
+  template <fixed_string Name>
+  requires labels::static_label_set<Labels>
+  [[nodiscard]] double precision() const noexcept { return precision(Labels::template index<Name>); }
+  template <fixed_string Name>
+  requires labels::static_label_set<Labels>
+  [[nodiscard]] double recall() const noexcept { return recall(Labels::template index<Name>); }
+  template <fixed_string Name>
+  requires labels::static_label_set<Labels>
+  [[nodiscard]] double f1() const noexcept { return f1(Labels::template index<Name>); }
+
+  /// The same for a name known only at run time. Throws bert::error if it is none of the set.
+  [[nodiscard]] double precision(std::string_view name) const { return precision(number(name)); }
+  [[nodiscard]] double recall(std::string_view name) const { return recall(number(name)); }
+  [[nodiscard]] double f1(std::string_view name) const { return f1(number(name)); }
+
+  /// "accuracy=0.8123 f1=0.8101 loss=0.4312": one line that scripts read.
+  [[nodiscard]] std::string line() const {
+    std::ostringstream out;
+    out << std::fixed << std::setprecision(4) << "accuracy=" << this->accuracy() << " f1=" << f1() << " loss=" << loss();
+    return std::move(out).str();
+  }
+
+  /// A row a class, then the row of totals.
+  friend std::ostream& operator<<(std::ostream& stream, const report& r) {
+    std::size_t width = 8;
+    for (int c = 0; c < r.classes(); ++c) width = std::max(width, letters(r.names_.name(c)) + 1);
+    std::ostringstream out;
+    out << std::fixed << std::setprecision(4);
+    const auto head = [&](std::string_view text) { out << text << std::string(width - letters(text), ' '); };
+    head("class");
+    out << " precision  recall      f1  examples\n";
+    for (int c = 0; c < r.classes(); ++c) {
+      head(r.names_.name(c));
+      out << "    " << r.precision(c) << "  " << r.recall(c) << "  " << r.f1(c) << std::setw(10) << r.expected(c) << '\n';
+    }
+    out << "accuracy " << r.accuracy() << ", F1 " << r.f1() << (r.classes() == 2 ? "" : " (macro)") << ", Matthews "
+        << r.matthews() << ", loss " << r.loss() << ", " << r.total() << " examples\n";
+    return stream << out.str();
+  }
+
+ private:
+  [[nodiscard]] int number(std::string_view name) const {
+    if (const auto found = names_.parse(name)) return *found;
+    throw error({"bert::metrics::report", cat("one of ", labels::listed(names_)), cat('"', name, '"'), {}});
+  }
+  // Code points, not bytes, so that columns of Chinese or accented names stand straight enough.
+  [[nodiscard]] static std::size_t letters(std::string_view text) noexcept {
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  }
+
+  Labels names_;
+  mean loss_;
+};
+
+}  // namespace bert::metrics

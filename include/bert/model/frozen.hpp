@@ -1,0 +1,165 @@
+// Weights packed once for inference by `freeze`. Include session.hpp to run them.
+// Layer: model. Test: tests/unit/model/session_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "bert/core/isa.hpp"
+#include "bert/layers/precision.hpp"
+#include "bert/layers/precision_bf16.hpp"
+#include "bert/layers/precision_int8.hpp"
+#include "bert/model/model.hpp"
+
+namespace bert::inline BERT_ISA {
+namespace detail {
+
+/// A head's packed weights and its session's buffers in precision P: `packed<A, P>` and `workspace<A, P>` where the head has
+/// them, else `packed<A>` and `workspace<A>`, which stay in f32.
+template <class Head, class A, class P>
+struct head_in {
+  using packed = typename Head::template packed<A>;
+  using workspace = typename Head::template workspace<A>;
+};
+template <class Head, class A, class P>
+requires requires {
+  typename Head::template packed<A, P>;
+  typename Head::template workspace<A, P>;
+}
+struct head_in<Head, A, P> {
+  using packed = typename Head::template packed<A, P>;
+  using workspace = typename Head::template workspace<A, P>;
+};
+template <class Head, class A, class P>
+using packed_head = typename head_in<Head, A, P>::packed;
+template <class Head, class A, class P>
+using head_workspace = typename head_in<Head, A, P>::workspace;
+
+/// Whether every layer of A has few enough inputs for the sums of precision P, where P has a limit (`most_inputs`).
+template <class A, class P>
+inline constexpr bool inputs_fit = true;
+template <class A, class P>
+requires requires { P::most_inputs; }
+inline constexpr bool inputs_fit<A, P> =
+    std::size_t{A::hidden} <= P::most_inputs && std::size_t{A::intermediate} <= P::most_inputs;
+
+/// Throws unless every id, segment and length of `b` fits architecture A and a vocabulary of `vocab` pieces.
+template <class A>
+void check_batch(const token_batch& b, int vocab, const char* where) {
+  for (std::size_t s = 0; s < b.sequences(); ++s)
+    if (b.length(s) > static_cast<std::size_t>(A::positions))
+      throw error({cat(where, ", sequence ", s), cat("at most ", A::positions, " tokens, the architecture's positions"),
+                   cat(b.length(s)), "truncate when encoding"});
+  for (std::size_t i = 0; i < b.tokens(); ++i) {
+    if (b.ids()[i] < 0 || b.ids()[i] >= vocab)
+      throw error(
+          {cat(where, ", token ", i), cat("an id from 0 to ", vocab - 1), cat(b.ids()[i]), "use the model's own vocabulary"});
+    if (b.segments()[i] >= A::segments)
+      throw error({cat(where, ", token ", i), cat("a segment from 0 to ", A::segments - 1), cat(int{b.segments()[i]}), {}});
+  }
+}
+
+template <class A>
+constexpr batch_shape complete(batch_shape s) noexcept {
+  if (s.scored == batch_shape::unlimited) s.scored = s.tokens;
+  s.longest = std::min(s.longest, static_cast<std::size_t>(A::positions));
+  return s;
+}
+
+/// Scored positions count only where a head reads them (`static constexpr bool reads_scored = true`).
+template <class Head>
+inline constexpr bool reads_scored = requires {
+  requires Head::reads_scored;
+};
+
+template <class... Heads>
+void check_capacity(const token_batch& b, const batch_shape& room, const char* where) {
+  auto shape = b.shape();
+  if (!(reads_scored<Heads> || ... || false)) shape.scored = 0;
+  const auto text = [](const batch_shape& s) {
+    return cat(s.sequences, " sequences, ", s.tokens, " tokens, ", s.scored, " scored positions");
+  };
+  if (b.empty()) throw error({where, "at least one sequence", "an empty batch", {}});
+  if (!room.holds({shape.sequences, shape.tokens, shape.scored, 0}))
+    throw error({where, "at most " + text(room), text(shape), "make the session with a larger shape, or split the batch"});
+}
+
+}  // namespace detail
+
+template <class Frozen, executor E>
+class session;
+
+template <class Model, class Precision>
+class frozen;
+
+/// A model packed for inference in precision P: independent of the model it came from, immutable, shared by any number of
+/// sessions.
+template <class A, class... Heads, class P>
+class frozen<model<A, Heads...>, P> {
+  static_assert(
+      ensure<precision_policy<P>, facts<P>>,
+      "bert::frozen: the precision must be one of bert::precision, f32 for example, or satisfy bert::precision_policy");
+  static_assert(ensure<detail::inputs_fit<A, P>, facts<fact::hidden<A::hidden>, fact::intermediate<A::intermediate>>>,
+                "bert::frozen: sums over hidden or intermediate would overflow in this precision; take precision::f32 or bf16");
+
+ public:
+  using model_type = model<A, Heads...>;
+  using architecture = A;
+  static constexpr bool reads_pooler = model_type::reads_pooler;
+
+  /// From a model, or from whatever hands out the same parameters part by part: sizes(), embedding(), layer(l), pooler() and
+  /// head<Head>(), called once each and in this order, each good until the next call.
+  template <executor E, class Parameters>
+  frozen(const E& e, Parameters& m) : sizes_(m.sizes()), block_(size(m.sizes())) {
+    carver c{block_.data()};
+    embedding_.emplace_back(e, c, m.embedding());
+    layers_.reserve(A::layers);
+    for (std::size_t l = 0; l < A::layers; ++l) layers_.emplace_back(e, c, m.layer(l));
+    if constexpr (reads_pooler) pooler_.emplace_back(e, c, m.pooler());
+    (std::get<std::vector<detail::packed_head<Heads, A, P>>>(heads_).emplace_back(e, c, m.template head<Heads>(), sizes_), ...);
+  }
+
+  /// A session with room for batches of `shape`. The frozen model must outlive it. One session serves one thread at a time.
+  template <executor E = execution::serial>
+  [[nodiscard]] bert::session<frozen, E> session(const batch_shape& shape, const E& e = {}) const {
+    return bert::session<frozen, E>(*this, detail::complete<A>(shape), e);
+  }
+
+  [[nodiscard]] const open_sizes& sizes() const noexcept { return sizes_; }
+  [[nodiscard]] const auto& embedding() const noexcept { return embedding_.front(); }
+  [[nodiscard]] const auto& layer(std::size_t l) const noexcept { return layers_[l]; }
+  [[nodiscard]] const auto& pooler() const noexcept { return pooler_.front(); }
+  template <class Head>
+  [[nodiscard]] const auto& head() const noexcept {
+    return std::get<std::vector<detail::packed_head<Head, A, P>>>(heads_).front();
+  }
+
+ private:
+  static constexpr std::size_t size(const open_sizes& sizes) noexcept {
+    carver c;
+    layers::packed_embeddings<A, P>::carve(c, static_cast<std::size_t>(sizes.vocab));
+    for (int l = 0; l < A::layers; ++l) layers::packed_encoder_layer<A, P>::carve(c);
+    if constexpr (reads_pooler) layers::packed_pooler<A>::carve(c);
+    (detail::packed_head<Heads, A, P>::carve(c, sizes), ...);
+    return c.used();
+  }
+
+  open_sizes sizes_;
+  buffer<float> block_;
+  std::vector<layers::packed_embeddings<A, P>> embedding_;
+  std::vector<layers::packed_encoder_layer<A, P>> layers_;
+  std::vector<layers::packed_pooler<A>> pooler_;
+  std::tuple<std::vector<detail::packed_head<Heads, A, P>>...> heads_;
+};
+
+/// Packs `m` for inference in `Precision`.
+template <class Precision = precision::f32, class A, class... Heads, executor E = execution::serial>
+[[nodiscard]] frozen<model<A, Heads...>, Precision> freeze(const model<A, Heads...>& m, const E& e = {}) {
+  return frozen<model<A, Heads...>, Precision>(e, m);
+}
+
+}  // namespace bert

@@ -1,0 +1,35 @@
+// The squared error of a model's regression head.
+// Layer: objectives. Test: tests/unit/objectives/joint_test.cpp. Paper: Devlin et al. 2019.
+#pragma once
+
+#include "bert/core/isa.hpp"
+#include "bert/heads/regress.hpp"
+#include "bert/objectives/per_sequence.hpp"
+
+namespace bert::inline BERT_ISA::objectives {
+
+namespace detail {
+template <class Head>
+struct is_regression : std::is_base_of<heads::regress, Head> {};
+}  // namespace detail
+
+/// loss = mean_s (y[s] - value_s)^2 of the model's regression head
+struct mean_squared_error : detail::per_sequence<detail::is_regression> {
+  template <class Model, executor E>
+  loss_parts score(const E&, const training_batch& in, work&, tape<Model>& t, float scale) const {
+    const auto y = t.template head<head<Model>>().logits();
+    if (in.values.size() != y.rows)
+      throw error({"bert::objectives::mean_squared_error", cat(y.rows, " values, one a sequence"), cat(in.values.size()), {}});
+    loss_part part{.name = "loss", .count = y.rows};
+    for (std::size_t s = 0; s < y.rows; ++s) {
+      const float difference = y(s, 0) - in.values[s];
+      part.sum += static_cast<double>(difference) * static_cast<double>(difference);
+      y(s, 0) = scale * 2.0f * difference / static_cast<float>(y.rows);
+    }
+    loss_parts parts;
+    parts.add(part);
+    return parts;
+  }
+};
+
+}  // namespace bert::objectives

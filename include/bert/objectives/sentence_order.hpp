@@ -1,0 +1,21 @@
+// Sentence-order prediction: do A and B stand in the order of the document?
+// Layer: objectives. Test: tests/unit/objectives/joint_test.cpp. Paper: Lan et al. 2020, "ALBERT".
+#pragma once
+
+#include "bert/core/isa.hpp"
+#include "bert/heads/next_sentence.hpp"
+#include "bert/objectives/next_sentence.hpp"
+
+namespace bert::inline BERT_ISA::objectives {
+
+/// The same head and loss where label 1 means that A and B were swapped. Paper: Lan et al. 2020, "ALBERT".
+struct sentence_order : detail::per_sequence<detail::is_next_sentence> {
+  using heads = bert::type_list<heads::next_sentence>;
+
+  template <class Model, executor E>
+  loss_parts score(const E& e, const training_batch& in, work& w, tape<Model>& t, float scale) const {
+    return cross_entropy(e, "sop", in, w, t, scale);
+  }
+};
+
+}  // namespace bert::objectives

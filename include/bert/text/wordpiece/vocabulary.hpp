@@ -1,0 +1,176 @@
+// The pieces of a WordPiece vocabulary and their ids: vocab.txt in and out.
+// Layer: text. Test: tests/unit/text/wordpiece/vocabulary_test.cpp
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
+#include "bert/tensor/token_batch.hpp"
+#include "bert/text/unicode/utf8.hpp"
+
+namespace bert::inline BERT_ISA::text {
+
+namespace detail {
+
+/// 64 well-mixed bits of a string: the folded 128-bit product of its words.
+inline std::uint64_t hash_of(std::string_view s) noexcept {
+  std::uint64_t h = 0x9E3779B97F4A7C15u ^ s.size();
+  for (std::size_t i = 0; i < s.size(); i += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, s.data() + i, std::min<std::size_t>(8, s.size() - i));
+    h = (h ^ word) * 0xD6E8FEB86659FD93u;
+    h ^= h >> 32;
+  }
+  h *= 0xD6E8FEB86659FD93u;
+  return h ^ h >> 32;
+}
+
+struct file_closer {
+  void operator()(std::FILE* f) const noexcept { std::fclose(f); }
+};
+using file_handle = std::unique_ptr<std::FILE, file_closer>;
+
+}  // namespace detail
+
+/// Pieces numbered from 0; a piece that begins with "##" continues a word. Immutable once built.
+///
+/// A piece that occurs twice has its last number as id, as in Python's dictionaries; both numbers give the piece back.
+class vocabulary {
+ public:
+  vocabulary() = default;
+
+  /// Throws bert::error naming the piece if one is not valid UTF-8.
+  explicit vocabulary(std::span<const std::string> pieces) {
+    std::size_t bytes = 0;
+    for (const auto& piece : pieces) bytes += piece.size();
+    characters_.reserve(bytes);
+    starts_.reserve(pieces.size() + 1);
+    for (const auto& piece : pieces) add(piece, "bert::text::vocabulary");
+    index();
+  }
+  explicit vocabulary(const std::vector<std::string>& pieces) : vocabulary(std::span<const std::string>(pieces)) {}
+
+  /// Reads a vocab.txt: one piece a line, the line's number (from 0) its id.
+  static vocabulary open(const std::filesystem::path& path) {
+    const detail::file_handle file(std::fopen(path.string().c_str(), "rb"));
+    if (!file)
+      throw error({path.string(), "a vocabulary that can be read", "no such file, or no right to read it",
+                   "give the path of a vocab.txt"});
+    std::string text;
+    char block[1 << 16];
+    for (std::size_t n; (n = std::fread(block, 1, sizeof block, file.get())) != 0;) text.append(block, n);
+    if (std::ferror(file.get())) throw error({path.string(), "a vocabulary that can be read", "a read error", {}});
+    return parse(text, path.string());
+  }
+
+  /// The same from memory; `where` names it in errors. Lines end with \n, \r\n or \r, as Python reads them.
+  static vocabulary parse(std::string_view text, const std::string& where = "vocabulary") {
+    vocabulary v;
+    v.characters_.reserve(text.size());
+    while (!text.empty()) {
+      const std::size_t end = std::min(text.find_first_of("\r\n"), text.size());
+      v.add(text.substr(0, end), where);
+      const bool both = end + 1 < text.size() && text[end] == '\r' && text[end + 1] == '\n';
+      text.remove_prefix(std::min(text.size(), end + (both ? 2 : 1)));
+    }
+    if (v.size() == 0) throw error({where, "one piece a line", "an empty vocabulary", "give a vocab.txt"});
+    v.index();
+    return v;
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return starts_.size() - 1; }
+
+  [[nodiscard]] std::optional<token_id> id(std::string_view piece) const noexcept {
+    if (slots_.empty()) return std::nullopt;
+    for (std::size_t i = detail::hash_of(piece) & mask_;; i = (i + 1) & mask_) {
+      if (slots_[i] < 0) return std::nullopt;
+      if (at(static_cast<std::size_t>(slots_[i])) == piece) return slots_[i];
+    }
+  }
+
+  /// Throws bert::error if `id` is not in [0, size()). The view lives as long as the vocabulary.
+  [[nodiscard]] std::string_view piece(token_id id) const {
+    if (id < 0 || static_cast<std::size_t>(id) >= size())
+      throw error({"bert::text::vocabulary::piece", cat("an id in [0, ", size(), ")"), cat(id),
+                   "use the vocabulary that the ids came from"});
+    return at(static_cast<std::size_t>(id));
+  }
+
+  /// Length of piece(id). `id` is one of the vocabulary's.
+  [[nodiscard]] std::size_t bytes(token_id id) const noexcept {
+    const auto i = static_cast<std::size_t>(id);
+    return starts_[i + 1] - starts_[i];
+  }
+
+  /// The id of a token that must be there, such as [MASK]. Throws bert::error naming it.
+  [[nodiscard]] token_id require(std::string_view token) const {
+    if (const auto found = id(token)) return *found;
+    throw error({"vocabulary", cat("the token ", token), cat(size(), " pieces without it"),
+                 "name the token that stands for it in the options"});
+  }
+
+  /// Writes a vocab.txt. Throws bert::error if the file cannot be written or a piece holds a line break.
+  void save(const std::filesystem::path& path) const {
+    const detail::file_handle file(std::fopen(path.string().c_str(), "wb"));
+    if (!file) throw error({path.string(), "a file that can be written", "no such folder, or no right to write", {}});
+    for (std::size_t i = 0; i < size(); ++i) {
+      const std::string_view p = at(i);
+      if (p.find_first_of("\r\n") != std::string_view::npos)
+        throw error({path.string(), "pieces without line breaks", cat("one in piece ", i), "vocab.txt cannot hold it"});
+      if (std::fwrite(p.data(), 1, p.size(), file.get()) != p.size() || std::fputc('\n', file.get()) == EOF)
+        throw error({path.string(), "room for the vocabulary", "a write error", {}});
+    }
+    if (std::fflush(file.get()) != 0) throw error({path.string(), "room for the vocabulary", "a write error", {}});
+  }
+
+  friend bool operator==(const vocabulary& a, const vocabulary& b) noexcept {
+    return a.starts_ == b.starts_ && a.characters_ == b.characters_;
+  }
+
+ private:
+  [[nodiscard]] std::string_view at(std::size_t i) const noexcept {
+    return std::string_view(characters_).substr(starts_[i], starts_[i + 1] - starts_[i]);
+  }
+
+  void add(std::string_view piece, const std::string& where) {
+    if (const auto bad = utf8::first_invalid(piece); bad != std::string_view::npos)
+      throw error({cat(where, ":", size() + 1), "valid UTF-8", cat("an invalid byte at column ", bad + 1),
+                   "save the vocabulary as UTF-8"});
+    if (characters_.size() + piece.size() > 0x7FFFFFFF)
+      throw error({cat(where, ":", size() + 1), "at most 2 GB of pieces", "more", "is this a vocabulary?"});
+    characters_ += piece;
+    starts_.push_back(static_cast<std::uint32_t>(characters_.size()));
+  }
+
+  void index() {
+    std::size_t capacity = 16;
+    while (capacity < 2 * size()) capacity *= 2;
+    mask_ = capacity - 1;
+    slots_.assign(capacity, -1);
+    for (std::size_t i = 0; i < size(); ++i) {
+      const std::string_view p = at(i);
+      std::size_t slot = detail::hash_of(p) & mask_;
+      while (slots_[slot] >= 0 && at(static_cast<std::size_t>(slots_[slot])) != p) slot = (slot + 1) & mask_;
+      slots_[slot] = static_cast<token_id>(i);
+    }
+  }
+
+  std::string characters_;
+  std::vector<std::uint32_t> starts_{0};
+  std::vector<token_id> slots_;
+  std::size_t mask_ = 0;
+};
+
+}  // namespace bert::text

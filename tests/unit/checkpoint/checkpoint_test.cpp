@@ -1,0 +1,126 @@
+// Checkpoint folders: opened, written, opened again; what does not agree with the type is refused.
+// Layer: tests.
+#include "bert/checkpoint/checkpoint.hpp"
+
+#include <doctest/doctest.h>
+
+#include "bert/labels/dynamic_set.hpp"
+#include "support/golden.hpp"
+#include "support/golden_models.hpp"
+#include "unit/io/scratch.hpp"
+
+using namespace bert;
+using namespace bert::testing;
+
+namespace {
+
+struct reordered : labels::one_of<"soon", "routine", "urgent"> {};
+struct two : labels::one_of<"no", "yes"> {};
+using open_classifier = model<open_vocabulary<golden::pocket>, heads::classify<labels::dynamic_set>>;
+
+template <class A, class B>
+bool same_numbers(const A& a, const B& b) {
+  return std::equal(a.block().begin(), a.block().end(), b.block().begin(), b.block().end());
+}
+
+}  // namespace
+
+TEST_CASE("every golden checkpoint opens as its model and survives saving, byte for byte") {
+  const scratch dir;
+  const auto round = [&]<class Model>(const char* name, Model*) {
+    const checkpoint files(golden::folder(name));
+    const auto m = files.load<Model>();
+    save(dir / name, m);
+    const checkpoint again(dir / name);
+    CHECK(again.config().architectures == files.config().architectures);
+    CHECK(same_numbers(again.load<Model>(), m));
+    save(dir / "again", again.load<Model>());
+    CHECK(slurp(dir / "again" / "model.safetensors") == slurp(dir / name / "model.safetensors"));
+    CHECK(slurp(dir / "again" / "config.json") == slurp(dir / name / "config.json"));
+  };
+  round("pretraining", static_cast<golden::odd_model*>(nullptr));
+  round("tanh", static_cast<golden::tanh_model*>(nullptr));
+  round("relu", static_cast<golden::relu_model*>(nullptr));
+  round("classifier", static_cast<golden::classifier_model*>(nullptr));
+  round("encoder", static_cast<golden::plain_model*>(nullptr));
+}
+
+TEST_CASE("a folder is made where there is none, with all four files, and gives model and tokenizer back") {
+  const scratch dir;
+  const checkpoint files(golden::folder("classifier"));
+  save(dir.folder() / "new" / "folder", files.load<golden::classifier_model>(), files.tokenizer());
+  for (const char* name : {"config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json"})
+    CHECK(std::filesystem::exists(dir.folder() / "new" / "folder" / name));
+  const checkpoint again(dir.folder() / "new" / "folder");
+  CHECK(again.config().labels == std::vector<std::string>{"routine", "soon", "urgent"});
+  CHECK(again.tokenizer().vocabulary() == files.tokenizer().vocabulary());
+  CHECK(std::distance(std::filesystem::directory_iterator(again.folder()), {}) == 4);
+}
+
+TEST_CASE("a vocabulary and labels that the type leaves open are the checkpoint's") {
+  const scratch dir;
+  const checkpoint files(golden::folder("classifier"));
+  const auto m = files.load<open_classifier>();
+  CHECK(m.sizes().vocab == 101);
+  CHECK(m.label_names() == std::vector<std::string>{"routine", "soon", "urgent"});
+  save(dir / "open", m);
+  CHECK(checkpoint(dir / "open").config().labels == m.label_names());
+  CHECK(same_numbers(checkpoint(dir / "open").load<open_classifier>(), m));
+}
+
+TEST_CASE("class names in another order than the type's are refused, and so is another number of them") {
+  const checkpoint files(golden::folder("classifier"));
+  CHECK(has(message_of([&] { (void)files.load<model<golden::pocket, heads::classify<reordered>>>(); }),
+            "\"id2label\": expected soon, routine, urgent, found routine, soon, urgent"));
+  CHECK(has(message_of([&] { (void)files.load<model<golden::pocket, heads::classify<two>>>(); }),
+            "\"id2label\": expected no, yes"));
+  const scratch dir;
+  std::filesystem::copy(files.folder(), dir.folder(), std::filesystem::copy_options::recursive);
+  auto j = io::read_json(files.folder() / "config.json");
+  j["id2label"] = {{"0", "LABEL_0"}, {"1", "LABEL_1"}};
+  dir.file("config.json", j.dump());
+  CHECK(has(message_of([&] { (void)checkpoint(dir.folder()).load<model<golden::pocket, heads::classify<two>>>(); }),
+            "tensor \"classifier.weight\": expected [2, 32], found [3, 32]"));
+  CHECK_NOTHROW((void)checkpoint(dir.folder()).load<golden::classifier_model>());
+}
+
+TEST_CASE("an architecture that config.json contradicts is refused before any tensor is looked at") {
+  const checkpoint files(golden::folder("classifier"));
+  CHECK(has(message_of([&] { (void)files.load<golden::plain_model>(); }),
+            "\"hidden_size\": expected 24, as the architecture's type says, found 32"));
+}
+
+TEST_CASE("a folder without config, weights or existence is an error that says which") {
+  const scratch dir;
+  CHECK(has(message_of([&] { checkpoint{dir / "none"}; }), "none: expected the folder of a checkpoint, found nothing"));
+  CHECK(has(message_of([&] { checkpoint{dir.folder()}; }), "config.json: expected a file to read, found No such file"));
+  std::filesystem::copy_file(golden::folder("tanh") / "config.json", dir / "config.json");
+  const checkpoint files(dir.folder());
+  CHECK(has(message_of([&] { (void)files.load<golden::tanh_model>(); }), "expected model.safetensors, found no weights"));
+  dir.file("pytorch_model.bin", "x");
+  CHECK(has(message_of([&] { (void)files.load<golden::tanh_model>(); }), "found pytorch_model.bin alone"));
+  dir.file("model.safetensors", slurp(golden::folder("tanh") / "model.safetensors").substr(0, 5000));
+  CHECK(has(message_of([&] { (void)files.load<golden::tanh_model>(); }), "model.safetensors"));
+}
+
+TEST_CASE("an encoder adapted under a new head keeps its numbers through the folder") {
+  const scratch dir;
+  const auto m = checkpoint(golden::folder("tanh")).load<model<golden::tanh>>().with_head<heads::classify<two>>({.seed = 7});
+  save(dir / "x", m);
+  CHECK(checkpoint(dir / "x").config().architectures == std::vector<std::string>{"BertForSequenceClassification"});
+  CHECK(same_numbers(checkpoint(dir / "x").load<model<golden::tanh, heads::classify<two>>>(), m));
+}
+
+TEST_CASE("a tokenizer with more pieces than the model is refused") {
+  const scratch dir;
+  const auto tokenizer = checkpoint(golden::folder("classifier")).tokenizer();
+  const auto small = golden::relu_model::random({.seed = 1});
+  CHECK(has(message_of([&] { save(dir / "x", small, tokenizer); }), "at most 97 pieces, as the model has, found 101"));
+}
+
+TEST_CASE("a folder that cannot be made is an error that names it") {
+  const scratch dir;
+  dir.file("file", "");
+  const auto m = golden::relu_model::random({.seed = 1});
+  CHECK(has(message_of([&] { save(dir / "file/x", m); }), "file/x: expected a folder to write to"));
+}

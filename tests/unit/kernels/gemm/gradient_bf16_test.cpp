@@ -1,0 +1,90 @@
+// Layer: tests. Of: include/bert/kernels/gemm/gradient_bf16.hpp
+#include "bert/kernels/gemm/gradient_bf16.hpp"
+
+#include <doctest/doctest.h>
+
+#include <bit>
+#include <cstring>
+#include <vector>
+
+#include "bert/core/random.hpp"
+#include "bert/kernels/gemm/epilogue.hpp"
+#include "bert/kernels/reference/gradient_bf16.hpp"
+#include "support/products.hpp"
+
+namespace {
+
+using namespace bert;
+using namespace bert::kernels;
+using support::operand;
+using support::same_bits;
+using support::shape;
+
+const std::vector<shape> odd_shapes{{1, 1, 1},      {1, 72, 72},    {2, 31, 5},     {3, 33, 200}, {5, 103, 72}, {7, 16, 513},
+                                    {57, 64, 1025}, {113, 130, 77}, {29, 41, 2051}, {100, 2, 64}, {200, 48, 3}};
+
+}  // namespace
+
+TEST_CASE(
+    "the gradient of a weight in bf16 has the bits of the plain loops for odd shapes and row gaps, with any number of "
+    "threads") {
+  for (const auto& s : odd_shapes) {
+    CAPTURE(s.m);
+    CAPTURE(s.n);
+    CAPTURE(s.k);
+    const operand a(s.k, s.m, 1, 3), b(s.k, s.n, 2, 1);
+    operand expected(s.m, s.n, 3), c(s.m, s.n, 4, 9);
+    reference::gemm_transposed_bf16(a.read(), b.read(), expected.view);
+    for (const std::size_t threads : {1u, 2u, 3u}) {
+      const execution::threads run{threads};
+      buffer<float> left(bf16_pairs_of(s.k) * s.m), right(packed_bf16_size(s.k, s.n));
+      gemm_transposed(run, pair_rows(run, a.read(), left.data()), pack_bf16(run, b.read(), right.data()),
+                      epilogue::store{c.view});
+      CHECK(same_bits(c.view, expected.view));
+    }
+  }
+}
+
+TEST_CASE("the gradient of a weight in bf16 has those bits for every number of rows, whatever tiles they are cut into") {
+  const std::size_t n = 37, k = 23;
+  const operand b(k, n, 2, 1);
+  buffer<float> right(packed_bf16_size(k, n));
+  const auto packed = pack_bf16(execution::serial{}, b.read(), right.data());
+  for (std::size_t m = 1; m <= 64; ++m) {
+    CAPTURE(m);
+    const operand a(k, m, 1, 3);
+    operand expected(m, n, 3), c(m, n, 4, 9);
+    reference::gemm_transposed_bf16(a.read(), b.read(), expected.view);
+    buffer<float> left(bf16_pairs_of(k) * m);
+    gemm_transposed(execution::serial{}, pair_rows(execution::serial{}, a.read(), left.data()), packed,
+                    epilogue::store{c.view});
+    CHECK(same_bits(c.view, expected.view));
+  }
+}
+
+TEST_CASE("a matrix packed as it lies has the bits of its transpose packed transposed") {
+  for (const auto& s : odd_shapes) {
+    CAPTURE(s.n);
+    CAPTURE(s.k);
+    const operand b(s.k, s.n, 2, 5);
+    operand turned(s.n, s.k, 3);
+    for (std::size_t i = 0; i < s.k; ++i)
+      for (std::size_t j = 0; j < s.n; ++j) turned.view(j, i) = b.view(i, j);
+    buffer<float> found(packed_bf16_size(s.k, s.n)), expected(packed_bf16_size(s.k, s.n));
+    std::memset(found.data(), 0x7F, found.size() * sizeof(float));
+    pack_bf16(execution::threads{2}, b.read(), found.data());
+    pack_transposed_bf16(execution::serial{}, turned.read(), expected.data());
+    CHECK(std::memcmp(found.data(), expected.data(), found.size() * sizeof(float)) == 0);
+  }
+}
+
+TEST_CASE("pairs hold the first number in the lower half and the second in the upper, each rounded to bf16") {
+  for (const float x : {0.0f, -0.0f, 1.0f, 1.00390625f, -1.01171875f, 0x1.fep-127f, 3.4e38f})
+    for (const float y : {2.5f, 1.01171875f, -0x1p-130f}) {
+      std::array<float, lanes> out;
+      store(out.data(), pair(simd(x), simd(y)));
+      for (const float pair : out)
+        CHECK(std::bit_cast<std::uint32_t>(pair) ==
+              (std::uint32_t{reference::to_bf16_normal(y).bits} << 16 | std::uint32_t{reference::to_bf16_normal(x).bits}));
+    }
+}
