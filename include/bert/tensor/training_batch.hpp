@@ -18,13 +18,39 @@ struct mask_vocabulary {
   token_id size = 0;  ///< pieces; a random replacement is drawn from [0, size)
 };
 
+/// What a batch can carry beside its tokens. A source says what it carries, `using targets =
+/// bert::target_list<bert::target::tag>`, and an objective what it reads, `using needs = …`: a trainer of the two compiles only
+/// if the source carries all of that. A source that says nothing is checked when it loads.
+namespace target {
+struct label {};  ///< a class a sequence: `labels`
+struct value {};  ///< `width` numbers a sequence: `values`
+struct tag {};    ///< a class a token: `tags`
+struct span {};   ///< a first and a last token a sequence: `spans`
+struct group {};  ///< several sequences an example: `groups`
+}  // namespace target
+
+template <class... Targets>
+struct target_list {};
+
+/// Tokens `first` to `last` of a sequence, counted from its start; both -1: not counted.
+struct token_span {
+  std::int32_t first = -1;
+  std::int32_t last = -1;
+  constexpr bool operator==(const token_span&) const = default;
+};
+
 /// A batch of examples as it comes from a source, before any masking. Fields that an objective does not read stay empty.
 struct training_batch {
   token_batch tokens;
-  std::vector<std::int32_t> labels;  ///< one a sequence (classes, next sentence: 0 follows, 1 random) or one a token (tags)
-  std::vector<float> values;         ///< one a sequence (regression)
-  std::vector<word_part> parts;      ///< one a token
-  std::vector<std::uint64_t> keys;   ///< one a sequence: the number of the example in its epoch; keys the random masks
+  std::vector<std::int32_t> labels;  ///< one a sequence; below 0: not counted (next sentence: 0 follows, 1 random)
+  std::vector<float> values;         ///< `width` a sequence, one sequence after the other
+  std::vector<std::int32_t> tags;    ///< one a token; below 0: not counted
+  std::vector<token_span> spans;     ///< one a sequence
+  std::vector<std::size_t>
+      groups;                    ///< the first sequence of each example, and one past the last; empty: one sequence an example
+  std::vector<word_part> parts;  ///< one a token
+  std::vector<std::uint64_t> keys;  ///< one a sequence: the number of the example in its epoch; keys the random masks
+  std::size_t width = 1;
   std::uint64_t epoch = 0;
   mask_vocabulary vocabulary;
 
@@ -32,9 +58,14 @@ struct training_batch {
     tokens.clear();
     labels.clear();
     values.clear();
+    tags.clear();
+    spans.clear();
+    groups.clear();
     parts.clear();
     keys.clear();
   }
+  /// Examples: groups where there are any, else sequences.
+  [[nodiscard]] std::size_t examples() const noexcept { return groups.empty() ? tokens.sequences() : groups.size() - 1; }
 };
 
 /// Where batches come from: random access by step number, so that resuming needs no state but that number.
@@ -47,5 +78,28 @@ concept batch_source = requires(const S& source, std::uint64_t step, training_ba
   { source.batches_per_epoch() } -> std::convertible_to<std::uint64_t>;
   source.load(step, out);
 };
+
+namespace detail {
+template <class Target, class List>
+inline constexpr bool lists = false;
+template <class Target, class... Targets>
+inline constexpr bool lists<Target, target_list<Targets...>> = (std::same_as<Target, Targets> || ...);
+
+template <class Source, class Needs>
+inline constexpr bool source_lists = false;
+template <class Source, class... Needs>
+inline constexpr bool source_lists<Source, target_list<Needs...>> = (lists<Needs, typename Source::targets> && ...);
+}  // namespace detail
+
+/// Whether `Source` carries every target that `Objective` needs, as far as both say.
+template <class Source, class Objective>
+inline constexpr bool carries_targets = [] {
+  if constexpr (requires {
+                  typename Source::targets;
+                  typename Objective::needs;
+                })
+    return detail::source_lists<Source, typename Objective::needs>;
+  else return true;
+}();
 
 }  // namespace bert
