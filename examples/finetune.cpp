@@ -74,14 +74,14 @@ void finetune(const settings& s, const bert::checkpoint& files) {
     std::cout << "epoch " << step.epoch + 1 << ' ' << last << std::endl;
     if (step.index == total) std::cout << report;
   };
-  const bert::fit_options recipe{.epochs = s.epochs,
-                                 .learning_rate = s.lr,
-                                 .head_learning_rate = s.head_lr,
-                                 .warmup = s.warmup,
-                                 .weight_decay = s.weight_decay,
-                                 .dropout = s.dropout,
-                                 .attention_dropout = s.dropout,
-                                 .seed = s.seed};
+  const bert::fit_options<std::remove_cvref_t<decltype(model)>> recipe{.epochs = s.epochs,
+                                                                       .learning_rate = s.lr,
+                                                                       .head_learning_rate = s.head_lr,
+                                                                       .warmup = s.warmup,
+                                                                       .weight_decay = s.weight_decay,
+                                                                       .dropout = s.dropout,
+                                                                       .attention_dropout = s.dropout,
+                                                                       .seed = s.seed};
   precisions::training(s.recompute, s.precision, [&](auto kept, auto p) {
     bert::fit(model, bert::objectives::cross_entropy{}, batches, recipe, threads, kept, p, report_step);
   });

@@ -9,7 +9,6 @@ inline constexpr int size = 770;
 inline constexpr int size = 768;
 #endif
 
-struct pocket
-    : bert::architecture_of<bert::dims{.vocab = 30'522, .hidden = size, .layers = 2, .heads = 12, .intermediate = 3'072}> {};
+struct pocket : bert::architecture_of<bert::dims{.vocab = 30'522, .hidden = size, .layers = 2, .heads = 12, .intermediate = 3'072}> {};
 
 int main() { return pocket::layers - 2; }

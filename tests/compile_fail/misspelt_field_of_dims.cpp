@@ -9,7 +9,6 @@
 #define LAYERS layers
 #endif
 
-struct pocket
-    : bert::architecture_of<bert::dims{.vocab = 8'192, .hidden = 256, .LAYERS = 4, .heads = 4, .intermediate = 1'024}> {};
+struct pocket : bert::architecture_of<bert::dims{.vocab = 8'192, .hidden = 256, .LAYERS = 4, .heads = 4, .intermediate = 1'024}> {};
 
 int main() { return pocket::heads - 4; }

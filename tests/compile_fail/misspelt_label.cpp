@@ -1,8 +1,7 @@
 // A name that a label set does not have is shown beside the names that it has.
 // Message: no such label in this set; write one of the names listed in the facts
 // Message(g++): label<.*urgnet.*names<.*routine.*soon.*urgent
-// Message(clang++): facts<.*spelled<'u', 'r', 'g', 'n', 'e', 't'>, .*<'r', 'o', 'u', 't', 'i', 'n', 'e'>, .*<'s', 'o', 'o',
-// 'n'>
+// Message(clang++): facts<.*spelled<'u', 'r', 'g', 'n', 'e', 't'>, .*<'r', 'o', 'u', 't', 'i', 'n', 'e'>, .*<'s', 'o', 'o', 'n'>
 #include "bert/labels/one_of.hpp"
 
 struct urgency : bert::labels::one_of<"routine", "soon", "urgent"> {};

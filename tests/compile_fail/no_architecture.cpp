@@ -1,13 +1,12 @@
 // The first argument of a model must be an architecture; numbers in a struct are none.
-// Message: bert::model: the first argument must be an architecture; derive a struct from
-// bert::architecture_of<bert::dims\{\.\.\.\}> Message: facts<sizes>
+// Message: bert::model: the first argument must be an architecture; derive a struct from bert::architecture_of<bert::dims\{\.\.\.\}>
+// Message: facts<sizes>
 #include "bert/model/model.hpp"
 
 struct sizes {
   int hidden = 256, layers = 4;
 };
-struct pocket
-    : bert::architecture_of<bert::dims{.vocab = 8'192, .hidden = 256, .layers = 4, .heads = 4, .intermediate = 1'024}> {};
+struct pocket : bert::architecture_of<bert::dims{.vocab = 8'192, .hidden = 256, .layers = 4, .heads = 4, .intermediate = 1'024}> {};
 
 int main() {
 #ifdef BERT_MISTAKE

@@ -21,7 +21,7 @@ struct tanh : bert::architecture_of<bert::dims{.vocab = 101,
                                                .intermediate = 40,
                                                .positions = 48,
                                                .norm_epsilon_exponent = -6},
-                                    bert::activation::gelu_tanh> {};
+                                    bert::layers::post_norm<bert::activation::gelu_tanh>> {};
 struct relu : bert::architecture_of<bert::dims{.vocab = 97,
                                                .hidden = 40,
                                                .layers = 1,
@@ -29,7 +29,7 @@ struct relu : bert::architecture_of<bert::dims{.vocab = 97,
                                                .intermediate = 56,
                                                .positions = 32,
                                                .norm_epsilon_exponent = -5},
-                                    bert::activation::relu> {};
+                                    bert::layers::post_norm<bert::activation::relu>> {};
 struct plain : bert::architecture_of<bert::dims{
                    .vocab = 101, .hidden = 24, .layers = 2, .heads = 3, .intermediate = 30, .positions = 32}> {};
 

@@ -38,7 +38,7 @@ struct flat : bert::architecture_of<bert::dims{.vocab = bert::dynamic,
                                                .intermediate = 56,
                                                .positions = 128,
                                                .norm_epsilon_exponent = -6},
-                                    bert::activation::gelu_tanh> {};
+                                    bert::layers::post_norm<bert::activation::gelu_tanh>> {};
 struct urgency : bert::labels::one_of<"routine", "soon", "urgent"> {};
 
 using pretraining = bert::model<odd, bert::heads::masked_lm, bert::heads::next_sentence>;

@@ -16,6 +16,7 @@
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/io/json.hpp"
+#include "bert/layers/post_norm.hpp"
 #include "bert/model/dims.hpp"
 
 namespace bert::inline BERT_ISA {
@@ -92,7 +93,7 @@ struct model_config {
     c.positions = A::positions;
     c.segments = A::segments;
     c.norm_epsilon = epsilon<A>();
-    c.activation = activation_name<typename A::activation>();
+    c.activation = activation_name<layers::activation_of<A>>();
     c.labels = std::move(labels);
     return c;
   }
@@ -160,7 +161,7 @@ struct model_config {
             {"max_position_embeddings", number(A::positions), number(positions)},
             {"type_vocab_size", number(A::segments), number(segments)},
             {"layer_norm_eps", cat(epsilon<A>()), cat(norm_epsilon)},
-            {"hidden_act", std::string(activation_name<typename A::activation>()), activation}};
+            {"hidden_act", std::string(activation_name<layers::activation_of<A>>()), activation}};
   }
 
   static int positive(const io::json& j, const char* key, const std::string& where) {

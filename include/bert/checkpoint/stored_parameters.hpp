@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #include "bert/checkpoint/weights.hpp"
@@ -21,7 +22,7 @@ namespace bert::inline BERT_ISA::pipelines {
 template <class Model, executor E>
 class stored_parameters;
 
-/// Hands out embedding(), layer(l), pooler() and head<Head>() of a `Model`; each is good until the next call.
+/// Hands out embeddings(), layer(l), pooler() and head<I>() of a `Model`; each is good until the next call.
 ///
 /// A tensor in f32 is read where it lies in the mapped file. The others are converted into a scratch block that all parts
 /// share, and so are copied query, key and value, which a file keeps apart and a product reads as one matrix. So what is frozen
@@ -38,46 +39,52 @@ class stored_parameters<model<A, Heads...>, E> {
         found_(match_weights<Model>(file, sizes)),
         placed_(found_.table),
         executor_(e),
-        word_(in_place(place::word) ? 0 : found_.table[place::word].count()) {
-    std::size_t most = scratch_of(place::word + 1, place::layers);
-    for (std::size_t l = 0; l < A::layers; ++l) most = std::max(most, scratch_of(first_of_layer(l), first_of_layer(l + 1)));
-    most = std::max({most, scratch_of(place::pooler<A>, place::heads<A>), scratch_of(place::heads<A>, count)});
+        word_(in_place(index::embeddings) ? 0 : found_.table[index::embeddings].count()) {
+    std::size_t most = scratch_of(1, index::layers);
+    for (std::size_t l = 0; l < A::layers; ++l) most = std::max(most, scratch_of(index::layer(l), index::layer(l + 1)));
+    most = std::max({most, scratch_of(index::pooler, index::heads), scratch_of(index::heads, count)});
     scratch_ = buffer<float>(most);
   }
 
   [[nodiscard]] const open_sizes& sizes() const noexcept { return sizes_; }
 
-  [[nodiscard]] layers::embedding_parameters<A, const float> embedding() {
-    if (!word_.empty()) io::to_floats(*found_.sources[place::word], word_.span(), executor_);
-    read(place::word + 1, place::layers);
-    return {word(), table(place::position), table(place::segment), values(place::norm), values(place::norm + 1)};
+  [[nodiscard]] module_parameters<const float> embeddings() {
+    if (!word_.empty()) io::to_floats(*found_.sources[index::embeddings], word_.span(), executor_);
+    read(1, index::layers);
+    auto p = module(index::embeddings, index::layers);
+    p.set(0, word().data);
+    return p;
   }
-  [[nodiscard]] layers::encoder_layer_parameters<A, const float> layer(std::size_t l) {
-    const std::size_t first = first_of_layer(l);
-    read(first, first_of_layer(l + 1));
-    const auto p = [&](std::size_t i) { return values(first + i); };
-    return {p(0), p(3), p(6), p(7), p(8), p(9), p(10), p(11), p(12), p(13), p(14), p(15)};
+  [[nodiscard]] module_parameters<const float> layer(std::size_t l) {
+    read(index::layer(l), index::layer(l + 1));
+    return module(index::layer(l), index::per_layer);
   }
-  [[nodiscard]] layers::pooler_parameters<A, const float> pooler() {
-    read(place::pooler<A>, place::heads<A>);
-    return {table(place::pooler<A>), values(place::pooler<A> + 1)};
+  [[nodiscard]] module_parameters<const float> pooler() {
+    read(index::pooler, index::heads);
+    return module(index::pooler, index::heads - index::pooler);
   }
-  /// A head takes all its tensors from one block, so all are copied.
-  template <class Head>
-  [[nodiscard]] head_parameters<const float> head() {
-    constexpr std::size_t first = Model::template first_of<Head>();
-    read(first, first + Head::template parameters<A>().size());
-    return {scratch_.data(), placed_.data() + first, word()};
+  template <std::size_t I>
+  [[nodiscard]] module_parameters<const float> head() {
+    constexpr std::size_t first = Model::template first_of_head<I>;
+    constexpr std::size_t tensors = Model::template head_at<I>::template parameters<A>().size();
+    read(first, first + tensors);
+    return module(first, tensors);
   }
 
  private:
-  static constexpr std::size_t first_of_layer(std::size_t l) noexcept { return place::layers + place::per_layer * l; }
+  using index = table_index<A>;
+
+  [[nodiscard]] module_parameters<const float> module(std::size_t first, std::size_t tensors) const noexcept {
+    module_parameters<const float> p(std::span<const parameter>(found_.table).subspan(first, tensors), word());
+    for (std::size_t i = 0; i < tensors; ++i) p.set(i, values(first + i));
+    return p;
+  }
 
   /// Whether tensor i can be read from the file as it is.
   [[nodiscard]] bool in_place(std::size_t i) const noexcept {
     const bool joined = found_.table[i].joined || (i + 1 < count && found_.table[i + 1].joined);
     const auto* t = found_.sources[i];
-    return !joined && i < place::heads<A> && t != nullptr && t->type == io::dtype::f32 &&
+    return !joined && t != nullptr && t->type == io::dtype::f32 &&
            reinterpret_cast<std::uintptr_t>(t->bytes.data()) % alignof(float) == 0;
   }
 
@@ -105,7 +112,7 @@ class stored_parameters<model<A, Heads...>, E> {
     return {values(i), static_cast<std::size_t>(found_.table[i].rows), static_cast<std::size_t>(found_.table[i].cols)};
   }
   [[nodiscard]] matrix<const float> word() const noexcept {
-    matrix<const float> t = table(place::word);
+    matrix<const float> t = table(index::embeddings);
     if (!word_.empty()) t.data = word_.data();
     return t;
   }

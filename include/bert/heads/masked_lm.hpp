@@ -18,7 +18,7 @@ struct masked_lm {
   static constexpr bool reads_scored = true;
   static constexpr bool reads_all_rows = false;
 
-  enum place : std::size_t { bias, dense_weight, dense_bias, norm_gain, norm_bias };
+  enum tensor : std::size_t { bias, dense_weight, dense_bias, norm_gain, norm_bias };
 
   template <class A>
   static constexpr auto parameters() {
@@ -44,21 +44,16 @@ struct masked_lm {
     }
 
     template <executor E>
-    packed(const E& e, carver& c, const head_parameters<const float>& p, const open_sizes& sizes) noexcept
-        : dense(P::pack(e, p.weight(place::dense_weight), c.take(P::weight_size(h, h)))),
+    packed(const E& e, carver& c, const module_parameters<const float>& p, const open_sizes& sizes) noexcept
+        : dense(P::pack(e, p.weight(tensor::dense_weight), c.take(P::weight_size(h, h)))),
           decoder(P::pack(e, p.word, c.take(P::weight_size(h, p.word.rows)))),
-          dense_bias(copy(c, p[place::dense_bias], h)),
-          norm_gain(copy(c, p[place::norm_gain], h)),
-          norm_bias(copy(c, p[place::norm_bias], h)),
-          bias(copy(c, p[place::bias], static_cast<std::size_t>(sizes.vocab))) {}
+          dense_bias(layers::packed_copy(c, p[tensor::dense_bias], h)),
+          norm_gain(layers::packed_copy(c, p[tensor::norm_gain], h)),
+          norm_bias(layers::packed_copy(c, p[tensor::norm_bias], h)),
+          bias(layers::packed_copy(c, p[tensor::bias], static_cast<std::size_t>(sizes.vocab))) {}
 
     typename P::weight dense, decoder;
     const float *dense_bias, *norm_gain, *norm_bias, *bias;
-
-   private:
-    static const float* copy(carver& c, const float* from, std::size_t n) noexcept {
-      return std::copy_n(from, n, c.take(n)) - n;
-    }
   };
 
   /// Buffers of a session; `output()` is [scored, V].
@@ -80,7 +75,7 @@ struct masked_lm {
       const matrix<float> hidden{hidden_, rows_, h}, dense{dense_, rows_, h};
       kernels::gather_rows(e, in.hidden, in.batch.scored(), hidden);
       P::multiply(e, P::convert(e, matrix<const float>{hidden}, operand_), p.dense,
-                  kernels::epilogue::bias_activation<typename A::activation>{dense, p.dense_bias, {}});
+                  kernels::epilogue::bias_activation<layers::activation_of<A>>{dense, p.dense_bias, {}});
       const layers::taken_by<P> normed{P::place(dense, operand_)};
       kernels::layer_norm(e, dense, p.norm_gain, p.norm_bias, A::norm_epsilon, dense, nullptr, nullptr, normed);
       P::multiply(e, normed.operand, p.decoder, kernels::epilogue::bias{matrix<float>{logits_, rows_, vocab_}, p.bias});
@@ -117,37 +112,40 @@ struct masked_lm {
     [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, vocab_, layers::tape_stride(vocab_)}; }
 
     template <executor E>
-    void forward(const E& e, const head_parameters<const float>& p, const encoded& in, const step_noise&) noexcept {
+    void forward(const E& e, const module_parameters<const float>& p, const encoded& in, const step_noise&) noexcept {
       rows_ = in.batch.scored().size();
       if (rows_ == 0) return;
       const matrix<float> hidden{hidden_, rows_, h}, before{before_, rows_, h}, dense{dense_, rows_, h},
           normed{normed_, rows_, h};
       kernels::gather_rows(e, in.hidden, in.batch.scored(), hidden);
-      layers::linear_forward(e, hidden, p.weight(place::dense_weight),
-                             kernels::epilogue::bias_activation<typename A::activation>{dense, p[place::dense_bias], before},
+      layers::linear_forward(e, hidden, p.weight(tensor::dense_weight),
+                             kernels::epilogue::bias_activation<layers::activation_of<A>>{dense, p[tensor::dense_bias], before},
                              packed_);
-      kernels::layer_norm(e, dense, p[place::norm_gain], p[place::norm_bias], A::norm_epsilon, normed, mean_, rstd_);
+      kernels::layer_norm(e, dense, p[tensor::norm_gain], p[tensor::norm_bias], A::norm_epsilon, normed, mean_, rstd_);
       for_each_chunk([&](std::size_t first, std::size_t count) {
         layers::linear_forward(e, normed, p.word.block(first, count),
-                               kernels::epilogue::bias{logits().columns(first, count), p[place::bias] + first}, packed_);
+                               kernels::epilogue::bias{logits().columns(first, count), p[tensor::bias] + first}, packed_);
       });
     }
 
     template <executor E>
-    void backward(const E& e, const head_parameters<const float>& p, const head_parameters<float>& g, const encoded& in,
+    void backward(const E& e, const module_parameters<const float>& p, const module_parameters<float>& g, const encoded& in,
                   matrix<float> d_hidden, matrix<float>, const step_noise&) noexcept {
       if (rows_ == 0) return;
       const matrix<float> hidden{hidden_, rows_, h}, before{before_, rows_, h}, dense{dense_, rows_, h},
           normed{normed_, rows_, h}, d{d_, rows_, h};
       for_each_chunk([&](std::size_t first, std::size_t count) {
         const kernels::epilogue::add sum{d, first == 0 ? kernels::gradients::written : kernels::gradients::added};
-        layers::linear_backward(e, normed, p.word.block(first, count), logits().columns(first, count),
-                                g.word.block(first, count), g[place::bias] + first, sum, packed_);
+        const matrix<float> d_word = g.word.data == nullptr ? g.word : g.word.block(first, count);
+        float* const d_bias = g[tensor::bias] == nullptr ? nullptr : g[tensor::bias] + first;
+        layers::linear_backward(e, normed, p.word.block(first, count), logits().columns(first, count), d_word, d_bias, sum,
+                                packed_);
       });
-      kernels::layer_norm_backward(e, dense, p[place::norm_gain], mean_, rstd_, d, d, g[place::norm_gain], g[place::norm_bias]);
-      kernels::activate_backward<typename A::activation>(e, before, d);
-      layers::linear_backward(e, hidden, p.weight(place::dense_weight), d, g.weight(place::dense_weight), g[place::dense_bias],
-                              kernels::epilogue::store{normed}, packed_);
+      kernels::layer_norm_backward(e, dense, p[tensor::norm_gain], mean_, rstd_, d, d, g[tensor::norm_gain],
+                                   g[tensor::norm_bias]);
+      kernels::activate_backward<layers::activation_of<A>>(e, before, d);
+      layers::linear_backward(e, hidden, p.weight(tensor::dense_weight), d, g.weight(tensor::dense_weight),
+                              g[tensor::dense_bias], kernels::epilogue::store{normed}, packed_);
       kernels::scatter_add_rows(e, normed, in.batch.scored(), d_hidden);
     }
 

@@ -22,7 +22,7 @@ struct pooled {
   struct packed {
     static constexpr void carve(carver&, const open_sizes&) noexcept {}
     template <executor E>
-    packed(const E&, carver&, const head_parameters<const float>&, const open_sizes&) noexcept {}
+    packed(const E&, carver&, const module_parameters<const float>&, const open_sizes&) noexcept {}
   };
   template <class A>
   class workspace {
@@ -41,10 +41,10 @@ struct pooled {
   struct tape {
     constexpr tape(carver&, const batch_shape&, const open_sizes&) noexcept {}
     template <executor E>
-    void forward(const E&, const head_parameters<const float>&, const encoded&, const step_noise&) noexcept {}
+    void forward(const E&, const module_parameters<const float>&, const encoded&, const step_noise&) noexcept {}
     template <executor E>
-    void backward(const E&, const head_parameters<const float>&, const head_parameters<float>&, const encoded&, matrix<float>,
-                  matrix<float>, const step_noise&) noexcept {}
+    void backward(const E&, const module_parameters<const float>&, const module_parameters<float>&, const encoded&,
+                  matrix<float>, matrix<float>, const step_noise&) noexcept {}
   };
 };
 

@@ -42,7 +42,7 @@ struct pooled_linear {
       c.take(count(sizes));
     }
     template <executor E>
-    packed(const E& e, carver& c, const head_parameters<const float>& p, const open_sizes& sizes) noexcept
+    packed(const E& e, carver& c, const module_parameters<const float>& p, const open_sizes& sizes) noexcept
         : weight(kernels::pack_transposed(e, p.weight(0), c.take(kernels::packed_size(A::hidden, count(sizes))))),
           bias(std::copy_n(p[1], count(sizes), c.take(count(sizes))) - count(sizes)) {}
 
@@ -88,7 +88,7 @@ struct pooled_linear {
     [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, outputs_}; }
 
     template <executor E>
-    void forward(const E& e, const head_parameters<const float>& p, const encoded& in, const step_noise& noise) noexcept {
+    void forward(const E& e, const module_parameters<const float>& p, const encoded& in, const step_noise& noise) noexcept {
       rows_ = in.pooled.rows;
       const matrix<float> pooled{pooled_, rows_, h};
       std::copy_n(in.pooled.data, rows_ * h, pooled_);
@@ -97,7 +97,7 @@ struct pooled_linear {
     }
 
     template <executor E>
-    void backward(const E& e, const head_parameters<const float>& p, const head_parameters<float>& g, const encoded&,
+    void backward(const E& e, const module_parameters<const float>& p, const module_parameters<float>& g, const encoded&,
                   matrix<float>, matrix<float> d_pooled, const step_noise& noise) noexcept {
       const matrix<float> pooled{pooled_, rows_, h}, d{d_, rows_, h};
       layers::linear_backward(e, pooled, p.weight(0), logits(), g.weight(0), g[1], kernels::epilogue::store{d}, packed_);

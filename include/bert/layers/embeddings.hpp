@@ -1,95 +1,124 @@
-// Token + position + segment embeddings, normalised.
+// Token + position + segment embeddings, normalized.
 // Layer: layers. Test: tests/unit/layers/embeddings_test.cpp. Paper: Devlin et al. 2019.
 //
 //   y[n,:] = drop(norm(word[id_n,:] + position[p_n,:] + segment[s_n,:])),  p counted from each sequence's start
 #pragma once
 
-#include <algorithm>
+#include <array>
 #include <cstddef>
-#include <span>
+#include <cstdint>
 
 #include "bert/core/isa.hpp"
+#include "bert/kernels/rows/dropout.hpp"
 #include "bert/kernels/rows/elementwise.hpp"
 #include "bert/kernels/rows/embedding.hpp"
 #include "bert/kernels/rows/layer_norm.hpp"
-#include "bert/layers/encoder_layer.hpp"
+#include "bert/layers/forward.hpp"
+#include "bert/layers/module.hpp"
 #include "bert/layers/precision.hpp"
+#include "bert/layers/step_noise.hpp"
 #include "bert/tensor/arena.hpp"
 #include "bert/tensor/token_batch.hpp"
 
 namespace bert::inline BERT_ISA::layers {
 
-template <class A, class T>
-struct embedding_parameters {
-  matrix<T> word, position, segment;
-  T *norm_gain, *norm_bias;
-};
+/// The embeddings of BERT: a module (layers/module.hpp).
+struct embeddings {
+  enum tensor : std::size_t { word, position, segment, norm_gain, norm_bias };
 
-/// The tables kept for inference as precision P keeps them, and the norm's vectors.
-template <class A, class P = precision::f32>
-struct packed_embeddings {
-  static constexpr std::size_t h = A::hidden;
-  using table = typename P::table;
-  matrix<const table> word, position, segment;
-  const float *norm_gain, *norm_bias;
+  /// Dropout's site number for the embeddings; layers use 3 l + {0, 1, 2}.
+  static constexpr std::uint64_t site = 1u << 20;
 
-  static constexpr void carve(carver& c, std::size_t vocab) noexcept {
-    for (const std::size_t rows : {vocab, std::size_t{A::positions}, std::size_t{A::segments}}) c.take<table>(rows * h);
-    c.take(h), c.take(h);
+  template <class A>
+  static constexpr auto parameters() {
+    constexpr int h = A::hidden;
+    return std::array<parameter, 5>{{
+        {.stem = "bert.embeddings.word_embeddings.weight", .rows = vocabulary_rows, .cols = h, .role = role::embedding},
+        {.stem = "bert.embeddings.position_embeddings.weight", .rows = A::positions, .cols = h, .role = role::embedding},
+        {.stem = "bert.embeddings.token_type_embeddings.weight", .rows = A::segments, .cols = h, .role = role::embedding},
+        {.stem = "bert.embeddings.LayerNorm.weight", .rows = h, .role = role::norm, .born = birth::ones},
+        {.stem = "bert.embeddings.LayerNorm.bias", .rows = h, .role = role::norm, .born = birth::zeros},
+    }};
   }
-  template <executor E>
-  packed_embeddings(const E& e, carver& c, const embedding_parameters<A, const float>& p) noexcept
-      : word(copy(e, c, p.word)),
-        position(copy(e, c, p.position)),
-        segment(copy(e, c, p.segment)),
-        norm_gain(std::copy_n(p.norm_gain, h, c.take(h)) - h),
-        norm_bias(std::copy_n(p.norm_bias, h, c.take(h)) - h) {}
 
- private:
-  template <executor E>
-  static matrix<const table> copy(const E& e, carver& c, matrix<const float> from) noexcept {
-    const matrix<table> to{c.take<table>(from.rows * h), from.rows, h};
-    kernels::convert(e, from, to);
-    return to;
-  }
+  /// The tables as precision P keeps them, and the norm's vectors.
+  template <class A, class P = precision::f32>
+  struct packed {
+    static constexpr std::size_t h = A::hidden;
+    using table = typename P::table;
+    matrix<const table> word, position, segment;
+    const float *norm_gain, *norm_bias;
+
+    static constexpr void carve(carver& c, const open_sizes& sizes) noexcept {
+      for (const std::size_t rows :
+           {static_cast<std::size_t>(sizes.vocab), std::size_t{A::positions}, std::size_t{A::segments}})
+        c.take<table>(rows * h);
+      c.take(h), c.take(h);
+    }
+    template <executor E>
+    packed(const E& e, carver& c, const module_parameters<const float>& p, const open_sizes&) noexcept
+        : word(copy(e, c, p.weight(embeddings::word))),
+          position(copy(e, c, p.weight(embeddings::position))),
+          segment(copy(e, c, p.weight(embeddings::segment))),
+          norm_gain(packed_copy(c, p[embeddings::norm_gain], h)),
+          norm_bias(packed_copy(c, p[embeddings::norm_bias], h)) {}
+
+   private:
+    template <executor E>
+    static matrix<const table> copy(const E& e, carver& c, matrix<const float> from) noexcept {
+      const matrix<table> to{c.take<table>(from.rows * h), from.rows, h};
+      kernels::convert(e, from, to);
+      return to;
+    }
+  };
+
+  template <class A, class P = precision::f32>
+  struct workspace {
+    constexpr workspace(carver&, const batch_shape&, const open_sizes&) noexcept {}
+
+    /// Writes `y` [N, H] and passes each of its rows to `then`, as `layer_norm` does.
+    template <executor E, class Then = kernels::leave_row>
+    void run(const E& e, const packed<A, P>& p, const token_run& b, matrix<float> y, const Then& then = {}) const noexcept {
+      kernels::embed(e, b.ids, b.segments, b.starts, p.word, p.position, p.segment, y);
+      kernels::layer_norm(e, y, p.norm_gain, p.norm_bias, A::norm_epsilon, y, nullptr, nullptr, then);
+    }
+  };
+
+  template <class A>
+  class tape {
+   public:
+    constexpr tape(carver& c, const batch_shape& s, const open_sizes&) noexcept
+        : sum_(c.take(s.tokens * A::hidden)),
+          mean_(c.take(s.tokens)),
+          rstd_(c.take(s.tokens)),
+          y_(c.take(s.tokens * A::hidden)) {}
+
+    /// The output [N, H] for `n` tokens.
+    [[nodiscard]] matrix<float> output(std::size_t n) const noexcept { return {y_, n, A::hidden}; }
+
+    template <executor E>
+    void forward(const E& e, const module_parameters<const float>& p, const token_run& b,
+                 const step_noise& noise) const noexcept {
+      const std::size_t n = b.ids.size();
+      const matrix<float> sum{sum_, n, A::hidden};
+      kernels::embed(e, b.ids, b.segments, b.starts, p.weight(word), p.weight(position), p.weight(segment), sum);
+      kernels::layer_norm(e, sum, p[norm_gain], p[norm_bias], A::norm_epsilon, output(n), mean_, rstd_);
+      kernels::apply_dropout(e, noise.hidden_at(site), output(n));
+    }
+
+    /// Adds to the gradients in `g`; overwrites `d` = d_y [N, H].
+    template <executor E>
+    void backward(const E& e, const module_parameters<const float>& p, const module_parameters<float>& g, const token_run& b,
+                  matrix<float> d, const step_noise& noise) const noexcept {
+      const matrix<const float> sum{sum_, b.ids.size(), A::hidden};
+      kernels::apply_dropout(e, noise.hidden_at(site), d);
+      kernels::layer_norm_backward(e, sum, p[norm_gain], mean_, rstd_, d, d, g[norm_gain], g[norm_bias]);
+      kernels::embed_backward(e, b.ids, b.segments, b.starts, d, g.weight(word), g.weight(position), g.weight(segment));
+    }
+
+   private:
+    float *sum_, *mean_, *rstd_, *y_;
+  };
 };
-
-template <class A>
-struct embedding_tape {
-  float *sum, *mean, *rstd, *y;
-  constexpr embedding_tape(carver& c, std::size_t n) noexcept
-      : sum(c.take(n * A::hidden)), mean(c.take(n)), rstd(c.take(n)), y(c.take(n * A::hidden)) {}
-};
-
-/// Writes `y` [N, H] and passes each of its rows to `then`, as `layer_norm` does.
-template <class A, class P, executor E, class Then = kernels::leave_row>
-void embeddings_forward(const E& e, const packed_embeddings<A, P>& p, const token_run& b, matrix<float> y,
-                        const Then& then = {}) noexcept {
-  kernels::embed(e, b.ids, b.segments, b.starts, p.word, p.position, p.segment, y);
-  kernels::layer_norm(e, y, p.norm_gain, p.norm_bias, A::norm_epsilon, y, nullptr, nullptr, then);
-}
-
-/// Dropout's site number for the embeddings; layers use 3 l + {0, 1, 2}.
-inline constexpr std::uint64_t embedding_site = 1u << 20;
-
-/// The same, kept on the tape.
-template <class A, executor E>
-void embeddings_forward(const E& e, const embedding_parameters<A, const float>& p, const token_batch& b,
-                        const embedding_tape<A>& t, const step_noise& noise) noexcept {
-  const matrix<float> sum{t.sum, b.tokens(), A::hidden}, y{t.y, b.tokens(), A::hidden};
-  kernels::embed(e, b.ids(), b.segments(), b.starts(), p.word, p.position, p.segment, sum);
-  kernels::layer_norm(e, sum, p.norm_gain, p.norm_bias, A::norm_epsilon, y, t.mean, t.rstd);
-  kernels::apply_dropout(e, noise.hidden_at(embedding_site), y);
-}
-
-/// Adds to the tables' gradients in `g`; overwrites `d` = d_y [N, H].
-template <class A, executor E>
-void embeddings_backward(const E& e, const embedding_parameters<A, const float>& p, const embedding_parameters<A, float>& g,
-                         const token_batch& b, const embedding_tape<A>& t, matrix<float> d, const step_noise& noise) noexcept {
-  const matrix<const float> sum{t.sum, b.tokens(), A::hidden};
-  kernels::apply_dropout(e, noise.hidden_at(embedding_site), d);
-  kernels::layer_norm_backward(e, sum, p.norm_gain, t.mean, t.rstd, d, d, g.norm_gain, g.norm_bias);
-  kernels::embed_backward(e, b.ids(), b.segments(), b.starts(), d, g.word, g.position, g.segment);
-}
 
 }  // namespace bert::layers

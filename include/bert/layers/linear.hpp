@@ -72,11 +72,13 @@ void linear_forward(const E& e, matrix<const float> x, matrix<const float> w, co
 
 /// d_b += sum_n d_y[n,:],  d_W += d_y^T x
 ///
-/// `d_y` [N, out], `x` [N, in]; adds to `d_b` [out], adds to or writes `d_w` [out, in].
+/// `d_y` [N, out], `x` [N, in]; adds to `d_b` [out], adds to or writes `d_w` [out, in]. Either may be nullptr: it is not
+/// trained.
 template <executor E>
 void linear_weight_gradient(const E& e, matrix<const float> x, matrix<const float> d_y, matrix<float> d_w, float* d_b,
                             float* scratch, kernels::gradients how = kernels::gradients::added) noexcept {
-  kernels::column_sums(e, d_y, d_b);
+  if (d_b != nullptr) kernels::column_sums(e, d_y, d_b);
+  if (d_w.data == nullptr) return;
   const kernels::epilogue::add out{d_w, how};
   if constexpr (products_in_bf16<E>) {
     const auto packed = kernels::pack_bf16(e, x, scratch);

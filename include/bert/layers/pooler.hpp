@@ -5,81 +5,107 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <span>
 
 #include "bert/core/isa.hpp"
+#include "bert/kernels/rows/activation.hpp"
+#include "bert/layers/forward.hpp"
 #include "bert/layers/linear.hpp"
+#include "bert/layers/module.hpp"
 #include "bert/tensor/arena.hpp"
 
 namespace bert::inline BERT_ISA::layers {
 
-template <class A, class T>
-struct pooler_parameters {
-  matrix<T> weight;
-  T* bias;
-};
+/// The pooler of BertModel: a module (layers/module.hpp). It stays in f32.
+struct pooler {
+  enum tensor : std::size_t { weight, bias };
 
-template <class A>
-struct packed_pooler {
-  static constexpr std::size_t h = A::hidden;
-  kernels::packed weight;
-  const float* bias;
-
-  static constexpr void carve(carver& c) noexcept {
-    c.take(kernels::packed_size(h, h));
-    c.take(h);
+  template <class A>
+  static constexpr auto parameters() {
+    constexpr int h = A::hidden;
+    return std::array<parameter, 2>{{
+        {.stem = "bert.pooler.dense.weight", .rows = h, .cols = h},
+        {.stem = "bert.pooler.dense.bias", .rows = h, .role = role::bias, .born = birth::zeros},
+    }};
   }
-  template <executor E>
-  packed_pooler(const E& e, carver& c, const pooler_parameters<A, const float>& p) noexcept
-      : weight(kernels::pack_transposed(e, p.weight, c.take(kernels::packed_size(h, h)))),
-        bias(std::copy_n(p.bias, h, c.take(h)) - h) {}
+
+  template <class A, class = precision::f32>
+  struct packed {
+    static constexpr std::size_t h = A::hidden;
+    kernels::packed weight;
+    const float* bias;
+
+    static constexpr void carve(carver& c, const open_sizes&) noexcept {
+      c.take(kernels::packed_size(h, h));
+      c.take(h);
+    }
+    template <executor E>
+    packed(const E& e, carver& c, const module_parameters<const float>& p, const open_sizes&) noexcept
+        : weight(kernels::pack_transposed(e, p.weight(pooler::weight), c.take(kernels::packed_size(h, h)))),
+          bias(packed_copy(c, p[pooler::bias], h)) {}
+  };
+
+  template <class A, class = precision::f32>
+  class workspace {
+   public:
+    constexpr workspace(carver& c, const batch_shape& s, const open_sizes&) noexcept
+        : first_(c.take(s.sequences * A::hidden)), pooled_(c.take(s.sequences * A::hidden)) {}
+
+    /// The output [S, H] for `s` sequences.
+    [[nodiscard]] matrix<float> output(std::size_t s) const noexcept { return {pooled_, s, A::hidden}; }
+
+    /// Computes the output from `hidden` [N, H].
+    template <executor E, class Packed>
+    void run(const E& e, const Packed& p, std::span<const std::size_t> starts, matrix<const float> hidden) const noexcept {
+      const std::size_t s = starts.size() - 1;
+      const matrix<float> first = gather_first(starts, hidden);
+      kernels::gemm(e, first, p.weight, kernels::epilogue::bias{output(s), p.bias});
+      kernels::tanh_forward(e, output(s));
+    }
+
+   protected:
+    /// The first row of each sequence, copied [S, H].
+    matrix<float> gather_first(std::span<const std::size_t> starts, matrix<const float> hidden) const noexcept {
+      const matrix<float> first{first_, starts.size() - 1, A::hidden};
+      for (std::size_t s = 0; s < first.rows; ++s) std::copy_n(hidden.row(starts[s]), hidden.cols, first.row(s));
+      return first;
+    }
+
+    float *first_, *pooled_;
+  };
+
+  template <class A>
+  class tape : public workspace<A> {
+   public:
+    constexpr tape(carver& c, const batch_shape& s, const open_sizes& sizes) noexcept
+        : workspace<A>(c, s, sizes), packed_(c.take(linear_scratch(s.sequences, A::hidden, A::hidden))) {}
+
+    template <executor E>
+    void forward(const E& e, const module_parameters<const float>& p, std::span<const std::size_t> starts,
+                 matrix<const float> hidden) const noexcept {
+      const matrix<float> first = this->gather_first(starts, hidden), pooled = this->output(first.rows);
+      linear_forward(e, first, p.weight(weight), kernels::epilogue::bias{pooled, p[bias]}, packed_);
+      kernels::tanh_forward(e, pooled);
+    }
+
+    /// Adds to the gradients in `g` and to the first rows of `d_hidden`; overwrites `d_pooled` [S, H] and the copied rows.
+    template <executor E>
+    void backward(const E& e, const module_parameters<const float>& p, const module_parameters<float>& g,
+                  std::span<const std::size_t> starts, matrix<float> d_pooled, matrix<float> d_hidden) const noexcept {
+      const std::size_t s = starts.size() - 1;
+      const matrix<float> first{this->first_, s, A::hidden};
+      kernels::tanh_backward(e, matrix<const float>{this->pooled_, s, A::hidden}, d_pooled);
+      linear_backward(e, first, p.weight(weight), d_pooled, g.weight(weight), g[bias], kernels::epilogue::store{first},
+                      packed_);
+      for (std::size_t i = 0; i < s; ++i)
+        for (std::size_t j = 0; j < d_hidden.cols; ++j) d_hidden(starts[i], j) += first(i, j);
+    }
+
+   private:
+    float* packed_;
+  };
 };
-
-/// Buffers for S sequences, in inference and in training.
-template <class A>
-struct pooler_workspace {
-  float *first, *pooled;
-  constexpr pooler_workspace(carver& c, std::size_t s) noexcept : first(c.take(s * A::hidden)), pooled(c.take(s * A::hidden)) {}
-};
-
-/// Copies the first row of each sequence into `first` [S, H].
-inline void gather_first(std::span<const std::size_t> starts, matrix<const float> hidden, matrix<float> first) noexcept {
-  for (std::size_t s = 0; s + 1 < starts.size(); ++s) std::copy_n(hidden.row(starts[s]), hidden.cols, first.row(s));
-}
-
-/// Writes `w.pooled` [S, H].
-template <class A, executor E>
-void pooler_forward(const E& e, const packed_pooler<A>& p, std::span<const std::size_t> starts, matrix<const float> hidden,
-                    const pooler_workspace<A>& w) noexcept {
-  const std::size_t s = starts.size() - 1;
-  const matrix<float> first{w.first, s, A::hidden}, pooled{w.pooled, s, A::hidden};
-  gather_first(starts, hidden, first);
-  kernels::gemm(e, first, p.weight, kernels::epilogue::bias{pooled, p.bias});
-  kernels::tanh_forward(e, pooled);
-}
-
-/// The same from weights as they lie in the parameter block; `packed` is scratch of `linear_scratch(S, H, H)`.
-template <class A, executor E>
-void pooler_forward(const E& e, const pooler_parameters<A, const float>& p, std::span<const std::size_t> starts,
-                    matrix<const float> hidden, const pooler_workspace<A>& w, float* packed) noexcept {
-  const std::size_t s = starts.size() - 1;
-  const matrix<float> first{w.first, s, A::hidden}, pooled{w.pooled, s, A::hidden};
-  gather_first(starts, hidden, first);
-  linear_forward(e, first, p.weight, kernels::epilogue::bias{pooled, p.bias}, packed);
-  kernels::tanh_forward(e, pooled);
-}
-
-/// Adds to the gradients in `g` and to the first rows of `d_hidden`; overwrites `d_pooled` [S, H] and `w.first`.
-template <class A, executor E>
-void pooler_backward(const E& e, const pooler_parameters<A, const float>& p, const pooler_parameters<A, float>& g,
-                     std::span<const std::size_t> starts, const pooler_workspace<A>& w, matrix<float> d_pooled,
-                     matrix<float> d_hidden, float* packed) noexcept {
-  const std::size_t s = starts.size() - 1;
-  const matrix<float> first{w.first, s, A::hidden};
-  kernels::tanh_backward(e, matrix<const float>{w.pooled, s, A::hidden}, d_pooled);
-  linear_backward(e, first, p.weight, d_pooled, g.weight, g.bias, kernels::epilogue::store{first}, packed);
-  for (std::size_t i = 0; i < s; ++i)
-    for (std::size_t j = 0; j < d_hidden.cols; ++j) d_hidden(starts[i], j) += first(i, j);
-}
 
 }  // namespace bert::layers

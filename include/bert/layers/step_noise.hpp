@@ -1,5 +1,5 @@
 // The dropout of one training step.
-// Layer: layers. Test: tests/unit/layers/encoder_layer_test.cpp. Paper: Srivastava et al. 2014.
+// Layer: layers. Test: tests/unit/layers/post_norm_test.cpp. Paper: Srivastava et al. 2014.
 #pragma once
 
 #include <cstdint>

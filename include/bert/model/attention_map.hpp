@@ -48,15 +48,20 @@ template <class A, class... Heads>
 
   const std::size_t n = batch.tokens();
   const execution::serial e;
+  using workspace = typename A::layer_module::template workspace<A>;
+  using embedding_workspace = typename A::embedding_module::template workspace<A>;
+  const batch_shape shape = detail::complete<A>(batch.shape());
   carver count;
-  (void)layers::encoder_layer_workspace<A>(count, n);
+  (void)workspace(count, shape, f.sizes());
+  (void)embedding_workspace(count, shape, f.sizes());
   buffer<float> shared(count.used()), hidden(n * h), projected(n * 3 * h);
   carver carve{shared.data()};
-  const layers::encoder_layer_workspace<A> work(carve, n);
+  const workspace work(carve, shape, f.sizes());
+  const embedding_workspace embeddings(carve, shape, f.sizes());
   const matrix<float> x{hidden.data(), n, h}, qkv{projected.data(), n, 3 * h};
 
-  layers::embeddings_forward(e, f.embedding(), batch, x);
-  for (std::size_t l = 0; l < layer; ++l) layers::encoder_layer_forward(e, f.layer(l), batch.starts(), x, work);
+  embeddings.run(e, f.embeddings(), batch, x, work.receive(x));
+  for (std::size_t l = 0; l < layer; ++l) work.run(e, f.layer(l), batch, x);
   kernels::gemm(e, x, f.layer(layer).qkv, kernels::epilogue::bias{qkv, f.layer(layer).qkv_bias});
 
   attention_probabilities p(A::heads, n);

@@ -10,6 +10,7 @@
 #include <numbers>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bert/core/isa.hpp"
@@ -34,6 +35,10 @@ struct random_options {
 };
 
 namespace detail {
+
+/// The tensors that `position_birth::neighbours` concerns, in a module of any kind that has them.
+inline constexpr std::string_view position_table = "bert.embeddings.position_embeddings.weight",
+                                  query_weights = "attention.self.query.weight", key_weights = "attention.self.key.weight";
 
 /// The frequency of pair k of D/2: w_k = pi x + 0.6 x (1 - x), x = (k + 1/2) / (D/2). Evenly spaced frequencies would make
 /// sum_k cos(w_k d) zero at every distance d but 0, and as high as there at each multiple of 2 D; bent like this, it is less

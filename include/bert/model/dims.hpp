@@ -5,7 +5,7 @@
 #include <concepts>
 
 #include "bert/core/ensure.hpp"
-#include "bert/kernels/rows/activation.hpp"
+#include "bert/layers/forward.hpp"
 #include "bert/tensor/view.hpp"
 
 namespace bert {
@@ -38,6 +38,13 @@ template <int>
 struct positions {};
 template <int>
 struct vocab {};
+/// A tensor's name as a template argument.
+struct tensor_name {
+  char text[64]{};
+  constexpr bool operator==(const tensor_name&) const = default;
+};
+template <tensor_name>
+struct repeated_tensor {};
 }  // namespace fact
 
 /// Policies of the feed-forward activation, by the names that config.json has for them.
@@ -48,7 +55,10 @@ using kernels::relu;       // "relu"
 }  // namespace activation
 
 /// Derive from this to name an architecture: `struct pocket : bert::architecture_of<bert::dims{.vocab = 8'192, …}> {};`
-template <dims D, class Activation = activation::gelu_erf>
+///
+/// Its modules (layers/module.hpp) are BERT's unless you name others: `Layer` is what all encoder layers are, for example
+/// `bert::layers::post_norm<bert::activation::gelu_tanh>`, or one of your own (tests/unit/guide/own_layer_test.cpp).
+template <dims D, class Layer = layers::post_norm<>, class Embeddings = layers::embeddings, class Pooler = layers::pooler>
 struct architecture_of {
   static_assert(
       ensure<(D.hidden > 0 && D.layers > 0 && D.heads > 0 && D.intermediate > 0),
@@ -63,7 +73,9 @@ struct architecture_of {
                 "bert::dims: positions and segments must be positive; change .positions or .segments");
 
   static constexpr dims dimensions = D;
-  using activation = Activation;
+  using embedding_module = Embeddings;
+  using layer_module = Layer;
+  using pooler_module = Pooler;
 
   static constexpr int vocab = D.vocab, hidden = D.hidden, layers = D.layers, heads = D.heads, intermediate = D.intermediate,
                        positions = D.positions, segments = D.segments, head_dim = D.hidden / (D.heads > 0 ? D.heads : 1);
@@ -78,7 +90,9 @@ struct architecture_of {
 template <class A>
 concept architecture = requires {
   { A::dimensions } -> std::convertible_to<dims>;
-  typename A::activation;
+  typename A::embedding_module;
+  typename A::layer_module;
+  typename A::pooler_module;
   { A::head_dim } -> std::convertible_to<int>;
 };
 
@@ -95,10 +109,12 @@ constexpr dims replace_positions(dims d, int positions) {
 
 /// `A` with any vocabulary, its size known when a model is made or loaded.
 template <architecture A>
-struct open_vocabulary : architecture_of<detail::replace_vocab(A::dimensions, dynamic), typename A::activation> {};
+struct open_vocabulary : architecture_of<detail::replace_vocab(A::dimensions, dynamic), typename A::layer_module,
+                                         typename A::embedding_module, typename A::pooler_module> {};
 
 /// `A` for sequences of up to `Positions` tokens.
 template <architecture A, int Positions>
-struct with_positions : architecture_of<detail::replace_positions(A::dimensions, Positions), typename A::activation> {};
+struct with_positions : architecture_of<detail::replace_positions(A::dimensions, Positions), typename A::layer_module,
+                                        typename A::embedding_module, typename A::pooler_module> {};
 
 }  // namespace bert

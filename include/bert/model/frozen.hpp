@@ -111,16 +111,19 @@ class frozen<model<A, Heads...>, P> {
   using architecture = A;
   static constexpr bool reads_pooler = model_type::reads_pooler;
 
-  /// From a model, or from whatever hands out the same parameters part by part: sizes(), embedding(), layer(l), pooler() and
-  /// head<Head>(), called once each and in this order, each good until the next call.
+  /// From a model, or from whatever hands out the same parameters module by module: sizes(), embeddings(), layer(l), pooler()
+  /// and head<I>(), called once each and in this order, each good until the next call.
   template <executor E, class Parameters>
   frozen(const E& e, Parameters& m) : sizes_(m.sizes()), block_(size(m.sizes())) {
     carver c{block_.data()};
-    embedding_.emplace_back(e, c, m.embedding());
+    embeddings_.emplace_back(e, c, m.embeddings(), sizes_);
     layers_.reserve(A::layers);
-    for (std::size_t l = 0; l < A::layers; ++l) layers_.emplace_back(e, c, m.layer(l));
-    if constexpr (reads_pooler) pooler_.emplace_back(e, c, m.pooler());
-    (std::get<std::vector<detail::packed_head<Heads, A, P>>>(heads_).emplace_back(e, c, m.template head<Heads>(), sizes_), ...);
+    for (std::size_t l = 0; l < A::layers; ++l) layers_.emplace_back(e, c, m.layer(l), sizes_);
+    if constexpr (reads_pooler) pooler_.emplace_back(e, c, m.pooler(), sizes_);
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (std::get<I>(heads_).emplace_back(e, c, m.template head<I>(), sizes_), ...);
+    }
+    (std::index_sequence_for<Heads...>{});
   }
 
   /// A session with room for batches of `shape`. The frozen model must outlive it. One session serves one thread at a time.
@@ -130,29 +133,38 @@ class frozen<model<A, Heads...>, P> {
   }
 
   [[nodiscard]] const open_sizes& sizes() const noexcept { return sizes_; }
-  [[nodiscard]] const auto& embedding() const noexcept { return embedding_.front(); }
+  [[nodiscard]] const auto& embeddings() const noexcept { return embeddings_.front(); }
   [[nodiscard]] const auto& layer(std::size_t l) const noexcept { return layers_[l]; }
   [[nodiscard]] const auto& pooler() const noexcept { return pooler_.front(); }
+  template <std::size_t I>
+  [[nodiscard]] const auto& head() const noexcept {
+    return std::get<I>(heads_).front();
+  }
   template <class Head>
   [[nodiscard]] const auto& head() const noexcept {
-    return std::get<std::vector<detail::packed_head<Head, A, P>>>(heads_).front();
+    return head<model_type::template index_of_head<Head>>();
   }
 
  private:
+  using packed_embeddings = typename A::embedding_module::template packed<A, P>;
+  using packed_layer = typename A::layer_module::template packed<A, P>;
+  using packed_pooler = typename A::pooler_module::template packed<A, P>;
+
   static constexpr std::size_t size(const open_sizes& sizes) noexcept {
     carver c;
-    layers::packed_embeddings<A, P>::carve(c, static_cast<std::size_t>(sizes.vocab));
-    for (int l = 0; l < A::layers; ++l) layers::packed_encoder_layer<A, P>::carve(c);
-    if constexpr (reads_pooler) layers::packed_pooler<A>::carve(c);
+    packed_embeddings::carve(c, sizes);
+    for (int l = 0; l < A::layers; ++l) packed_layer::carve(c, sizes);
+    if constexpr (reads_pooler) packed_pooler::carve(c, sizes);
     (detail::packed_head<Heads, A, P>::carve(c, sizes), ...);
     return c.used();
   }
 
+  // Vectors of one, made when the block is there to be carved.
   open_sizes sizes_;
   buffer<float> block_;
-  std::vector<layers::packed_embeddings<A, P>> embedding_;
-  std::vector<layers::packed_encoder_layer<A, P>> layers_;
-  std::vector<layers::packed_pooler<A>> pooler_;
+  std::vector<packed_embeddings> embeddings_;
+  std::vector<packed_layer> layers_;
+  std::vector<packed_pooler> pooler_;
   std::tuple<std::vector<detail::packed_head<Heads, A, P>>...> heads_;
 };
 

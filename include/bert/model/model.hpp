@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -16,32 +17,13 @@
 #include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
 #include "bert/layers/embeddings.hpp"
-#include "bert/layers/encoder_layer.hpp"
+#include "bert/layers/module.hpp"
 #include "bert/layers/pooler.hpp"
+#include "bert/layers/post_norm.hpp"
 #include "bert/model/birth.hpp"
 #include "bert/model/parameters.hpp"
 
 namespace bert::inline BERT_ISA {
-
-/// The tensors of one head in a block: `p[i]` points at the i-th entry of its `parameters()`.
-template <class T>
-struct head_parameters {
-  T* block;
-  const parameter* table;
-  matrix<T> word;  ///< the token embeddings, to which a head may be tied
-
-  [[nodiscard]] T* operator[](std::size_t i) const noexcept { return block + table[i].offset; }
-  [[nodiscard]] matrix<T> weight(std::size_t i) const noexcept {
-    return {(*this)[i], static_cast<std::size_t>(table[i].rows), static_cast<std::size_t>(table[i].cols)};
-  }
-};
-
-/// What a head reads: the batch, the last layer's output [N, H] and, if it asks for it, the pooler's [S, H].
-struct encoded {
-  const token_batch& batch;
-  matrix<const float> hidden;
-  matrix<const float> pooled;
-};
 
 /// A head names its tensors, says whether it reads the pooler (and, with `reads_scored`, the scored positions; with
 /// `reads_all_rows` = false, no others in training but each sequence's first), and brings three types for architecture A:
@@ -69,6 +51,48 @@ inline constexpr std::size_t index_of = [] {
 }();
 }  // namespace detail
 
+/// The offset of what a block does not hold.
+inline constexpr std::size_t not_trained = static_cast<std::size_t>(-1);
+
+/// The modules of a model in a block laid out as the model's own, or one of gradients, in which a parameter that is not trained
+/// takes no memory: `offsets[i]` is where tensor i of the table begins, or `not_trained`.
+template <class A, class T>
+class block_view {
+ public:
+  block_view(std::span<const parameter> table, T* block) noexcept : table_(table), block_(block) {}
+  block_view(std::span<const parameter> table, T* block, std::span<const std::size_t> offsets) noexcept
+      : table_(table), block_(block), offsets_(offsets) {}
+
+  [[nodiscard]] module_parameters<T> embeddings() const noexcept { return module(index::embeddings, index::layers); }
+  [[nodiscard]] module_parameters<T> layer(std::size_t l) const noexcept { return module(index::layer(l), index::per_layer); }
+  [[nodiscard]] module_parameters<T> pooler() const noexcept { return module(index::pooler, index::heads - index::pooler); }
+  /// `count` tensors from `first` on: a head's.
+  [[nodiscard]] module_parameters<T> module(std::size_t first, std::size_t count) const noexcept {
+    module_parameters<T> p(table_.subspan(first, count), word());
+    for (std::size_t i = 0; i < count; ++i) p.set(i, at(first + i));
+    return p;
+  }
+  /// Tensor i of the table, or nullptr.
+  [[nodiscard]] T* at(std::size_t i) const noexcept {
+    if (offsets_.empty()) return block_ + table_[i].offset;
+    return offsets_[i] == not_trained ? nullptr : block_ + offsets_[i];
+  }
+  /// Tensor i of the table, or nothing.
+  [[nodiscard]] std::span<T> values(std::size_t i) const noexcept { return {at(i), at(i) == nullptr ? 0 : table_[i].count()}; }
+  [[nodiscard]] std::span<const parameter> table() const noexcept { return table_; }
+
+ private:
+  using index = table_index<A>;
+
+  [[nodiscard]] matrix<T> word() const noexcept {
+    return {at(0), static_cast<std::size_t>(table_[0].rows), static_cast<std::size_t>(table_[0].cols)};
+  }
+
+  std::span<const parameter> table_;
+  T* block_;
+  std::span<const std::size_t> offsets_;
+};
+
 /// Weights only. Immutable to everything but a trainer, so one model may serve many threads.
 template <class A, class... Heads>
 class model {
@@ -78,6 +102,14 @@ class model {
   static_assert(
       (ensure<head_for<Heads, A>, facts<A, Heads>> && ...),
       "bert::model: every argument after the first must be a head; take one from bert::heads or satisfy bert::head_for");
+  static constexpr auto repeated = detail::repeated_name(parameter_table<A, Heads...>());
+  static_assert(
+      ensure<(repeated == fact::tensor_name{}), facts<fact::repeated_tensor<repeated>>>,
+      "bert::model: two tensors have one name, which the file of weights could not tell apart; give one of the two heads "
+      "tensors of another name");
+  static_assert(((Heads::template parameters<A>().size() <= module_parameters<float>::most) && ... &&
+                 (table_index<A>::per_layer <= module_parameters<float>::most)),
+                "bert::model: a module may have at most bert::module_parameters::most tensors");
 
  public:
   using architecture = A;
@@ -94,6 +126,11 @@ class model {
     static_assert(A::vocab != dynamic, "bert::model::parameters: the vocabulary is open; ask a model for count()");
     return count_parameters(resolve(parameter_table<A, Heads...>(), {.vocab = A::vocab, .labels = 0}));
   }();
+
+  /// The table for given sizes, before any memory is taken.
+  [[nodiscard]] static constexpr table_type table_of(const open_sizes& sizes) noexcept {
+    return resolve(parameter_table<A, Heads...>(), sizes);
+  }
 
   [[nodiscard]] static model random(const random_options& options = {}) {
     model m{sizes_of(options.vocab, options.labels), options.labels};
@@ -128,14 +165,23 @@ class model {
   [[nodiscard]] const std::vector<std::string>& label_names() const noexcept { return labels_; }
   [[nodiscard]] std::size_t count() const noexcept { return count_parameters(table_); }
 
-  /// Where a head's tensors begin in the table.
+  template <std::size_t I>
+  using head_at = std::tuple_element_t<I, std::tuple<Heads...>>;
+  /// The number of a head among the model's.
   template <class Head>
-  [[nodiscard]] static constexpr std::size_t first_of() noexcept {
-    constexpr std::array<std::size_t, sizeof...(Heads)> counts{Heads::template parameters<A>().size()...};
-    std::size_t first = place::heads<A>;
-    for (std::size_t i = 0; i < detail::index_of<Head, Heads...>; ++i) first += counts[i];
+  static constexpr std::size_t index_of_head = [] {
+    static_assert(ensure<has_head<Head>, facts<Head, model>>,
+                  "bert::model: the model has no such head; name it among the arguments of bert::model");
+    return detail::index_of<Head, Heads...>;
+  }();
+
+  /// Where the tensors of head I begin in the table.
+  template <std::size_t I>
+  static constexpr std::size_t first_of_head = [] {
+    std::size_t first = table_index<A>::heads, i = 0;
+    ((first += i++ < I ? Heads::template parameters<A>().size() : 0), ...);
     return first;
-  }
+  }();
 
   /// The whole block, gaps included.
   [[nodiscard]] std::span<float> block() noexcept { return block_.span(); }
@@ -152,33 +198,23 @@ class model {
     throw error({"bert::model::values", "the name of a parameter", std::string(name), "see table() for the names"});
   }
 
-  // Typed pointers into a block laid out as this model's: the model's own, or one of gradients.
+  /// The modules in a block laid out as this model's: the model's own, or one of gradients.
   template <class T>
-  [[nodiscard]] layers::embedding_parameters<A, T> embedding(T* b) const noexcept {
-    return {at<T>(b, place::word), at<T>(b, place::position), at<T>(b, place::segment), b + table_[place::norm].offset,
-            b + table_[place::norm + 1].offset};
-  }
-  template <class T>
-  [[nodiscard]] layers::encoder_layer_parameters<A, T> layer(T* b, std::size_t l) const noexcept {
-    const auto p = [&](std::size_t i) { return b + table_[place::layers + place::per_layer * l + i].offset; };
-    return {p(0), p(3), p(6), p(7), p(8), p(9), p(10), p(11), p(12), p(13), p(14), p(15)};
-  }
-  template <class T>
-  [[nodiscard]] layers::pooler_parameters<A, T> pooler(T* b) const noexcept {
-    return {at<T>(b, place::pooler<A>), b + table_[place::pooler<A> + 1].offset};
+  [[nodiscard]] block_view<A, T> view(T* block) const noexcept {
+    return {table_, block};
   }
   // The model's own, as `freeze` takes them.
-  [[nodiscard]] auto embedding() const noexcept { return embedding(block_.data()); }
-  [[nodiscard]] auto layer(std::size_t l) const noexcept { return layer(block_.data(), l); }
-  [[nodiscard]] auto pooler() const noexcept { return pooler(block_.data()); }
-  template <class Head>
+  [[nodiscard]] auto embeddings() const noexcept { return view(block_.data()).embeddings(); }
+  [[nodiscard]] auto layer(std::size_t l) const noexcept { return view(block_.data()).layer(l); }
+  [[nodiscard]] auto pooler() const noexcept { return view(block_.data()).pooler(); }
+  template <std::size_t I>
   [[nodiscard]] auto head() const noexcept {
-    return head<Head>(block_.data());
+    return head<I>(view(block_.data()));
   }
-
-  template <class Head, class T>
-  [[nodiscard]] head_parameters<T> head(T* b) const noexcept {
-    return {b, table_.data() + first_of<Head>(), at<T>(b, place::word)};
+  /// Head I in a view of a block.
+  template <std::size_t I, class T>
+  [[nodiscard]] static module_parameters<T> head(const block_view<A, T>& in) noexcept {
+    return in.module(first_of_head<I>, head_at<I>::template parameters<A>().size());
   }
 
  private:
@@ -203,7 +239,7 @@ class model {
     }
     constexpr bool open_labels = [] {
       for (const auto& p : parameter_table<A, Heads...>())
-        if (p.rows == label_rows) return true;
+        if (p.rows == label_rows || p.cols == label_rows) return true;
       return false;
     }();
     if (open_labels && labels.empty())
@@ -217,24 +253,15 @@ class model {
       std::fill(out.begin(), out.end(), p.born == birth::ones ? 1.0f : 0.0f);
       return;
     }
+    const matrix<float> tensor{out.data(), static_cast<std::size_t>(p.rows), static_cast<std::size_t>(p.cols)};
     const bool neighbours = options.positions == position_birth::neighbours;
-    if (neighbours && &p == &table_[place::position])
-      return detail::bear_positions(at<float>(block_.data(), place::position), A::head_dim, options.stddev);
+    if (neighbours && p.stem == detail::position_table) return detail::bear_positions(tensor, A::head_dim, options.stddev);
     std::uint64_t name = 0xCBF29CE484222325u;  // FNV-1a of the name
     for (const char c : p.name()) name = (name ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
     random_stream stream(options.seed, draw::initial_weights, name);
     for (float& x : out) x = options.stddev * stream.normal();
-    // A layer's first two tensors are the weights of query and key.
-    const auto index = static_cast<std::size_t>(&p - table_.data());
-    const std::size_t in_layer =
-        p.layer < 0 ? place::per_layer : index - place::layers - place::per_layer * static_cast<std::size_t>(p.layer);
-    if (neighbours && in_layer < 2)
-      detail::bear_neighbours(at<float>(block_.data(), index), static_cast<std::size_t>(p.layer), A::head_dim, in_layer == 1);
-  }
-
-  template <class T>
-  [[nodiscard]] matrix<T> at(T* b, std::size_t i) const noexcept {
-    return {b + table_[i].offset, static_cast<std::size_t>(table_[i].rows), static_cast<std::size_t>(table_[i].cols)};
+    if (neighbours && p.layer >= 0 && (p.stem == detail::query_weights || p.stem == detail::key_weights))
+      detail::bear_neighbours(tensor, static_cast<std::size_t>(p.layer), A::head_dim, p.stem == detail::key_weights);
   }
 
   open_sizes sizes_;

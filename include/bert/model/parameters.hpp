@@ -1,127 +1,63 @@
-// The parameter table: every tensor of a model with its name, shape, role and place in the one flat block.
+// The parameter table: every tensor of a model with its name, shape, role and offset in the one flat block.
 // Layer: model. Test: tests/unit/model/parameters_test.cpp
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
-#include <string>
 #include <string_view>
 
 #include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
+#include "bert/layers/parameter.hpp"
 #include "bert/model/dims.hpp"
 
 namespace bert::inline BERT_ISA {
 
-/// What a parameter is to an optimiser: weight decay spares `bias` and `norm`.
-enum class role { weight, bias, norm, embedding };
+/// Where the modules of architecture A stand in the table of every model: the embeddings first, each of the layers, the pooler,
+/// then the heads in their order.
+template <class A>
+struct table_index {
+  static constexpr std::size_t embeddings = 0;
+  static constexpr std::size_t layers = A::embedding_module::template parameters<A>().size();
+  static constexpr std::size_t per_layer = A::layer_module::template parameters<A>().size();
+  static constexpr std::size_t pooler = layers + per_layer * static_cast<std::size_t>(A::layers);
+  static constexpr std::size_t heads = pooler + A::pooler_module::template parameters<A>().size();
 
-/// How a parameter is born.
-enum class birth { normal, zeros, ones };
-
-/// Rows that are known only when a model is made.
-inline constexpr int vocabulary_rows = -1;
-inline constexpr int label_rows = -2;
-
-/// What stands for the open rows.
-struct open_sizes {
-  int vocab = 0;
-  int labels = 0;
+  [[nodiscard]] static constexpr std::size_t layer(std::size_t l) noexcept { return layers + per_layer * l; }
 };
 
-/// One tensor. `rows` x `cols`, or a vector of `rows` where `cols` is 0.
-struct parameter {
-  std::string_view stem;  ///< Hugging Face name; inside a layer, what follows "bert.encoder.layer.<n>."
-  int rows = 0;
-  int cols = 0;
-  bert::role role = bert::role::weight;
-  birth born = birth::normal;
-  bool joined = false;  ///< follows the one before without a gap: query, key and value make one matrix
-  int layer = -1;
-  std::size_t offset = 0;  ///< in floats from the start of the block; a multiple of 16 unless joined
-
-  [[nodiscard]] constexpr std::size_t count() const noexcept {
-    return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols == 0 ? 1 : cols);
-  }
-  /// The name in BertForPreTraining; BertModel's is the same without the leading "bert.".
-  [[nodiscard]] std::string name() const {
-    return layer < 0 ? std::string(stem) : "bert.encoder.layer." + std::to_string(layer) + "." + std::string(stem);
-  }
-};
-
-/// Where the encoder's parameters stand in the table of every model.
-namespace place {
-inline constexpr std::size_t word = 0, position = 1, segment = 2, norm = 3, layers = 5, per_layer = 16;
-template <class A>
-inline constexpr std::size_t pooler = layers + per_layer* static_cast<std::size_t>(A::layers);
-template <class A>
-inline constexpr std::size_t heads = pooler<A> + 2;
-}  // namespace place
-
-namespace detail {
-
-template <class A>
-constexpr auto encoder_parameters() {
-  constexpr int h = A::hidden, f = A::intermediate;
-  using enum role;
-  using enum birth;
-  std::array<parameter, place::heads<A>> t{};
-  std::size_t i = 0;
-  t[i++] = {.stem = "bert.embeddings.word_embeddings.weight", .rows = vocabulary_rows, .cols = h, .role = embedding};
-  t[i++] = {.stem = "bert.embeddings.position_embeddings.weight", .rows = A::positions, .cols = h, .role = embedding};
-  t[i++] = {.stem = "bert.embeddings.token_type_embeddings.weight", .rows = A::segments, .cols = h, .role = embedding};
-  t[i++] = {.stem = "bert.embeddings.LayerNorm.weight", .rows = h, .role = norm, .born = ones};
-  t[i++] = {.stem = "bert.embeddings.LayerNorm.bias", .rows = h, .role = norm, .born = zeros};
-  for (int l = 0; l < A::layers; ++l) {
-    t[i++] = {.stem = "attention.self.query.weight", .rows = h, .cols = h, .layer = l};
-    t[i++] = {.stem = "attention.self.key.weight", .rows = h, .cols = h, .joined = true, .layer = l};
-    t[i++] = {.stem = "attention.self.value.weight", .rows = h, .cols = h, .joined = true, .layer = l};
-    t[i++] = {.stem = "attention.self.query.bias", .rows = h, .role = bias, .born = zeros, .layer = l};
-    t[i++] = {.stem = "attention.self.key.bias", .rows = h, .role = bias, .born = zeros, .joined = true, .layer = l};
-    t[i++] = {.stem = "attention.self.value.bias", .rows = h, .role = bias, .born = zeros, .joined = true, .layer = l};
-    t[i++] = {.stem = "attention.output.dense.weight", .rows = h, .cols = h, .layer = l};
-    t[i++] = {.stem = "attention.output.dense.bias", .rows = h, .role = bias, .born = zeros, .layer = l};
-    t[i++] = {.stem = "attention.output.LayerNorm.weight", .rows = h, .role = norm, .born = ones, .layer = l};
-    t[i++] = {.stem = "attention.output.LayerNorm.bias", .rows = h, .role = norm, .born = zeros, .layer = l};
-    t[i++] = {.stem = "intermediate.dense.weight", .rows = f, .cols = h, .layer = l};
-    t[i++] = {.stem = "intermediate.dense.bias", .rows = f, .role = bias, .born = zeros, .layer = l};
-    t[i++] = {.stem = "output.dense.weight", .rows = h, .cols = f, .layer = l};
-    t[i++] = {.stem = "output.dense.bias", .rows = h, .role = bias, .born = zeros, .layer = l};
-    t[i++] = {.stem = "output.LayerNorm.weight", .rows = h, .role = norm, .born = ones, .layer = l};
-    t[i++] = {.stem = "output.LayerNorm.bias", .rows = h, .role = norm, .born = zeros, .layer = l};
-  }
-  t[i++] = {.stem = "bert.pooler.dense.weight", .rows = h, .cols = h};
-  t[i++] = {.stem = "bert.pooler.dense.bias", .rows = h, .role = bias, .born = zeros};
-  return t;
-}
-
-}  // namespace detail
-
-/// The table of a model: the encoder's tensors, the pooler's, then each head's. Open rows still stand as they are.
+/// The table of a model: its architecture's tensors, then each head's. Open sizes still stand as they are.
 template <class A, class... Heads>
 constexpr auto parameter_table() {
-  constexpr std::size_t count = place::heads<A> + (Heads::template parameters<A>().size() + ... + 0);
+  constexpr std::size_t count = table_index<A>::heads + (Heads::template parameters<A>().size() + ... + 0);
   std::array<parameter, count> table{};
   std::size_t i = 0;
-  const auto append = [&](const auto& part) {
-    for (const auto& p : part) table[i++] = p;
+  const auto append = [&](const auto& tensors, module_kind kind, int layer = -1) {
+    for (const auto& p : tensors) {
+      table[i] = p;
+      table[i].module = kind;
+      table[i++].layer = layer;
+    }
   };
-  append(detail::encoder_parameters<A>());
-  (append(Heads::template parameters<A>()), ...);
+  append(A::embedding_module::template parameters<A>(), module_kind::embeddings);
+  for (int l = 0; l < A::layers; ++l) append(A::layer_module::template parameters<A>(), module_kind::layer, l);
+  append(A::pooler_module::template parameters<A>(), module_kind::pooler);
+  (append(Heads::template parameters<A>(), module_kind::head), ...);
   return table;
 }
 
-/// Gives every tensor its rows and its offset: those of known size first, so that their offsets depend on the type alone.
+/// Gives every tensor its sizes and its offset: those of known size first, so that their offsets depend on the type alone.
 template <std::size_t N>
 constexpr std::array<parameter, N> resolve(std::array<parameter, N> table, open_sizes sizes) noexcept {
   std::size_t next = 0;
   for (const bool open : {false, true})
     for (auto& p : table) {
-      if ((p.rows < 0) != open) continue;
-      if (open) p.rows = p.rows == vocabulary_rows ? sizes.vocab : sizes.labels;
+      if (p.open() != open) continue;
       p.offset = p.joined ? next : round_up(next, alignment / sizeof(float));
-      next = p.offset + p.count();
+      next = p.offset + parameter{.stem = {}, .rows = sizes.of(p.rows), .cols = sizes.of(p.cols)}.count();
     }
+  for (auto& p : table) p.rows = sizes.of(p.rows), p.cols = sizes.of(p.cols);
   return table;
 }
 
@@ -129,8 +65,7 @@ constexpr std::array<parameter, N> resolve(std::array<parameter, N> table, open_
 template <std::size_t N>
 [[nodiscard]] constexpr std::size_t block_size(const std::array<parameter, N>& table) noexcept {
   std::size_t end = 0;
-  for (const auto& p : table)
-    if (p.offset + p.count() > end) end = p.offset + p.count();
+  for (const auto& p : table) end = std::max(end, p.offset + p.count());
   return round_up(end, alignment / sizeof(float));
 }
 
@@ -141,5 +76,24 @@ template <std::size_t N>
   for (const auto& p : table) n += p.count();
   return n;
 }
+
+namespace detail {
+
+/// The first name that two tensors of a table share; empty if there is none. All layers have the names of the first.
+template <std::size_t N>
+[[nodiscard]] constexpr fact::tensor_name repeated_name(const std::array<parameter, N>& table) noexcept {
+  for (std::size_t i = 0; i < N; ++i) {
+    if (table[i].layer > 0) continue;
+    for (std::size_t j = 0; j < i; ++j)
+      if (table[i].layer == table[j].layer && table[i].stem == table[j].stem) {
+        fact::tensor_name name;
+        std::copy_n(table[i].stem.begin(), std::min(table[i].stem.size(), sizeof(name.text) - 1), name.text);
+        return name;
+      }
+  }
+  return {};
+}
+
+}  // namespace detail
 
 }  // namespace bert

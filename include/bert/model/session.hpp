@@ -29,14 +29,22 @@ template <class A, class... Heads, class P>
 struct session_workspace<model<A, Heads...>, P> {
   constexpr session_workspace(carver& c, const batch_shape& s, const open_sizes& sizes) noexcept
       : x(c.take(s.tokens * A::hidden)),
-        layer(c, slice_tokens<A>(s)),
-        pooler(c, model<A, Heads...>::reads_pooler ? s.sequences : 0),
+        embeddings(c, slice(s), sizes),
+        layer(c, slice(s), sizes),
+        pooler(c, model<A, Heads...>::reads_pooler ? s : batch_shape{}, sizes),
         heads{detail::head_workspace<Heads, A, P>(c, s, sizes)...} {}
 
   float* x;
-  layers::encoder_layer_workspace<A, P> layer;
-  layers::pooler_workspace<A> pooler;
+  typename A::embedding_module::template workspace<A, P> embeddings;
+  typename A::layer_module::template workspace<A, P> layer;
+  typename A::pooler_module::template workspace<A, P> pooler;
   std::tuple<detail::head_workspace<Heads, A, P>...> heads;
+
+ private:
+  static constexpr batch_shape slice(batch_shape s) noexcept {
+    s.tokens = slice_tokens<A>(s);
+    return s;
+  }
 };
 
 /// Bytes that a session takes for batches of `shape`; a constant expression where the sizes are.
@@ -71,15 +79,16 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
       last = slice_end(batch, first);
       encode(batch.run(first, last), x.data + batch.starts()[first] * A::hidden);
     }
-    if constexpr (frozen_type::reads_pooler)
-      layers::pooler_forward<A>(executor_, frozen_->pooler(), batch.starts(), x, work_.pooler);
     tokens_ = n;
     sequences_ = batch.sequences();
-    [[maybe_unused]] const encoded in{batch, x, {work_.pooler.pooled, sequences_, A::hidden}};
-    (std::get<detail::head_workspace<Heads, A, Precision>>(work_.heads).run(executor_, frozen_->template head<Heads>(), in),
-     ...);
+    if constexpr (frozen_type::reads_pooler) work_.pooler.run(executor_, frozen_->pooler(), batch.starts(), x);
+    [[maybe_unused]] const encoded in{batch, x, work_.pooler.output(sequences_)};
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (std::get<I>(work_.heads).run(executor_, frozen_->template head<I>(), in), ...);
+    }
+    (std::index_sequence_for<Heads...>{});
     if constexpr (sizeof...(Heads) == 0) return hidden();
-    else return std::get<0>(work_.heads).output();
+    else return output<0>();
   }
 
   /// The last layer's output for the last batch: [tokens, H].
@@ -88,12 +97,16 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
   }
   /// The pooler's output for the last batch: [sequences, H].
   [[nodiscard]] view<const float, dynamic, A::hidden> pooled() const noexcept requires(frozen_type::reads_pooler) {
-    return view<const float, dynamic, A::hidden>(work_.pooler.pooled, sequences_);
+    return view<const float, dynamic, A::hidden>(work_.pooler.output(sequences_).data, sequences_);
   }
-  /// A head's output for the last batch.
+  /// A head's output for the last batch, by its number or its type.
+  template <std::size_t I>
+  [[nodiscard]] auto output() const noexcept {
+    return std::get<I>(work_.heads).output();
+  }
   template <class Head>
   [[nodiscard]] auto output() const noexcept {
-    return std::get<detail::head_workspace<Head, A, Precision>>(work_.heads).output();
+    return output<frozen_type::model_type::template index_of_head<Head>>();
   }
   [[nodiscard]] const batch_shape& capacity() const noexcept { return capacity_; }
 
@@ -101,9 +114,8 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
   /// The layers' output for `run`, written to `x`.
   void encode(const token_run& run, float* to) noexcept {
     const matrix<float> x{to, run.ids.size(), A::hidden};
-    layers::embeddings_forward(executor_, frozen_->embedding(), run, x, layers::taken_by<Precision>{work_.layer.place(x)});
-    for (std::size_t l = 0; l < A::layers; ++l)
-      layers::encoder_layer_forward(executor_, frozen_->layer(l), run.starts, x, work_.layer);
+    work_.embeddings.run(executor_, frozen_->embeddings(), run, x, work_.layer.receive(x));
+    for (std::size_t l = 0; l < A::layers; ++l) work_.layer.run(executor_, frozen_->layer(l), run, x);
   }
 
   /// The sequence after the slice that starts with `first`. What is left is cut evenly: no slice is a small rest.

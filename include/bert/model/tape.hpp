@@ -13,6 +13,7 @@
 
 #include "bert/core/isa.hpp"
 #include "bert/model/session.hpp"
+#include "bert/model/taps.hpp"
 
 namespace bert::inline BERT_ISA {
 
@@ -35,6 +36,16 @@ inline constexpr bool reads_all_rows = !requires {
   requires !Head::reads_all_rows;
 };
 
+/// The lowest module of an encoder that has a trained parameter; the backward pass goes no further down.
+inline constexpr int lowest_is_embeddings = -1;
+
+/// What a tape is made for beside a model and a batch.
+struct tape_options {
+  bert::taps taps = {};
+  int lowest = lowest_is_embeddings;  ///< or the number of a layer, or that of all layers: only pooler and heads are trained
+  bool perturbs = false;              ///< whether the gradient by the embeddings' output is kept (`embedding_gradient`)
+};
+
 template <class Model>
 struct tape_workspace;
 
@@ -42,48 +53,69 @@ struct tape_workspace;
 template <class A, class... Heads>
 struct tape_workspace<model<A, Heads...>> {
   static constexpr std::size_t h = A::hidden, layer_count = A::layers;
+  using layer_tape = typename A::layer_module::template tape<A>;
 
   template <activation_policy Activations>
-  constexpr tape_workspace(carver& c, const batch_shape& s, const open_sizes& sizes, Activations) noexcept
-      : embedding(c, s.tokens),
-        layer(layer_tapes<Activations>(c, s.tokens, std::make_index_sequence<layer_count>{})),
-        pooler(c, s.sequences),
-        scratch(c, s.tokens),
+  constexpr tape_workspace(carver& c, const batch_shape& s, const open_sizes& sizes, Activations kept,
+                           const tape_options& options) noexcept
+      : embeddings(c, s, sizes),
+        layer(layer_tapes(c, s, sizes, kept, options, std::make_index_sequence<layer_count>{})),
+        pooler(c, s, sizes),
+        scratch(c, s, sizes),
         d_hidden(c.take(s.tokens * h)),
         d_pooled(c.take(s.sequences * h)),
-        pooler_packed(c.take(layers::linear_scratch(s.sequences, h, h))),
         heads{typename Heads::template tape<A>(c, s, sizes)...} {
     for (float*& y : output) y = c.take(s.tokens * h);
+    for (std::size_t l = 0; l <= layer_count; ++l)
+      if (options.taps.reads_hidden(l)) d_tapped[l] = c.take(s.tokens * h);
+    if constexpr (taps_projections)
+      for (std::size_t l = 0; l < layer_count; ++l)
+        if (options.taps.reads_projections(l)) {
+          d_projections[l] = c.take(s.tokens * layer_tape::projection_cols);
+          if (std::same_as<Activations, activations::recompute>)
+            projections[l] = c.take(s.tokens * layer_tape::projection_cols);
+        }
+    if (options.perturbs) d_embeddings = c.take(s.tokens * h);
   }
 
-  layers::embedding_tape<A> embedding;
-  std::array<layers::encoder_layer_tape<A>, layer_count> layer;  ///< one and the same where they are computed again
+  static constexpr bool taps_projections = requires { layer_tape::projection_cols; };
+
+  typename A::embedding_module::template tape<A> embeddings;
+  std::array<layer_tape, layer_count> layer;  ///< one and the same where they are computed again, or never go back
   std::array<float*, layer_count> output{};
-  layers::pooler_workspace<A> pooler;
-  layers::encoder_layer_scratch<A> scratch;
-  float *d_hidden, *d_pooled, *pooler_packed;
+  typename A::pooler_module::template tape<A> pooler;
+  typename A::layer_module::template scratch<A> scratch;
+  float *d_hidden, *d_pooled;
+  std::array<float*, layer_count + 1> d_tapped{};
+  std::array<float*, layer_count> d_projections{}, projections{};
+  float* d_embeddings = nullptr;
   std::tuple<typename Heads::template tape<A>...> heads;
 
  private:
   template <class Activations, std::size_t... L>
-  static constexpr auto layer_tapes(carver& c, std::size_t n, std::index_sequence<L...>) noexcept {
-    using one_layer = layers::encoder_layer_tape<A>;
+  static constexpr auto layer_tapes(carver& c, const batch_shape& s, const open_sizes& sizes, Activations,
+                                    const tape_options& options, std::index_sequence<L...>) noexcept {
     if constexpr (std::same_as<Activations, activations::recompute>) {
-      const one_layer shared(c, n);
-      return std::array<one_layer, layer_count>{((void)L, shared)...};
+      const layer_tape shared(c, s, sizes);
+      return std::array<layer_tape, layer_count>{((void)L, shared)...};
     } else {
-      return std::array<one_layer, layer_count>{((void)L, one_layer(c, n))...};
+      if (options.lowest <= 0) return std::array<layer_tape, layer_count>{((void)L, layer_tape(c, s, sizes))...};
+      const layer_tape shared(c, s, sizes);
+      const auto own = [&](std::size_t l) {
+        return static_cast<int>(l) < options.lowest && !options.taps.reads_projections(l) ? shared : layer_tape(c, s, sizes);
+      };
+      return std::array<layer_tape, layer_count>{own(L)...};
     }
   }
 };
 
 /// Bytes that a tape takes for batches of `shape`; a constant expression where the sizes are.
 template <class Model, activation_policy Activations = activations::keep>
-[[nodiscard]] constexpr std::size_t tape_bytes(batch_shape shape,
-                                               open_sizes sizes = {.vocab = Model::architecture::vocab}) noexcept {
+[[nodiscard]] constexpr std::size_t tape_bytes(batch_shape shape, open_sizes sizes = {.vocab = Model::architecture::vocab},
+                                               const tape_options& options = {}) noexcept {
   carver c;
   shape = detail::complete<typename Model::architecture>(shape);
-  (void)tape_workspace<Model>(c, shape, sizes, Activations{});
+  (void)tape_workspace<Model>(c, shape, sizes, Activations{}, options);
   return c.used() * sizeof(float) + shape.tokens * sizeof(std::uint32_t);
 }
 
@@ -95,84 +127,139 @@ template <class A, class... Heads>
 class tape<model<A, Heads...>> {
  public:
   using model_type = model<A, Heads...>;
+  using gradient_view = block_view<A, float>;
 
-  tape(const batch_shape& capacity, const open_sizes& sizes) : tape(capacity, sizes, activations::keep{}) {}
+  explicit tape(const batch_shape& capacity, const open_sizes& sizes, const tape_options& options = {})
+      : tape(capacity, sizes, options, activations::keep{}) {}
 
   /// Runs the encoder and every head over `batch`, keeping what the backward pass needs. `batch` must stay as it is until
-  /// then. Throws bert::error if the batch does not fit; never allocates.
+  /// then. Adds `perturbation` [N, H], unless it is empty, to the embeddings' output. Throws bert::error if the batch does not
+  /// fit; never allocates.
   template <executor E>
-  void forward(const E& e, const model_type& m, const token_batch& batch, const step_noise& noise = {}) {
+  void forward(const E& e, const model_type& m, const token_batch& batch, const step_noise& noise = {},
+               matrix<const float> perturbation = {}) {
     detail::check_capacity<Heads...>(batch, capacity_, "bert::tape");
     detail::check_batch<A>(batch, m.sizes().vocab, "bert::tape");
-    const float* block = m.block().data();
+    const auto p = m.view(m.block().data());
+    tokens_ = batch.tokens();
     choose_rows(batch);
-    layers::embeddings_forward<A>(e, m.embedding(block), batch, work_.embedding, noise);
-    for (std::size_t l = 0; l < A::layers; ++l) layer_forward(e, m, batch, noise, l);
-    if constexpr (model_type::reads_pooler)
-      layers::pooler_forward<A>(e, m.pooler(block), batch.starts(), input(A::layers, batch.tokens()), work_.pooler,
-                                work_.pooler_packed);
+    clear_taps(e);
+    work_.embeddings.forward(e, p.embeddings(), batch, noise);
+    if (perturbation.data != nullptr) kernels::add_in_place(e, perturbation, work_.embeddings.output(tokens_));
+    for (std::size_t l = 0; l < A::layers; ++l) {
+      layer_forward(e, m, batch, noise, l);
+      if (float* copy = work_.projections[l]; copy != nullptr)
+        if constexpr (workspace::taps_projections)
+          std::copy_n(work_.layer[l].projections(tokens_).data, tokens_ * workspace::layer_tape::projection_cols, copy);
+    }
+    if constexpr (model_type::reads_pooler) work_.pooler.forward(e, p.pooler(), batch.starts(), hidden(A::layers));
     const auto in = outputs(batch);
-    (head<Heads>().forward(e, m.template head<Heads>(block), in, noise), ...);
+    for_each_head([&](auto i) { head<i>().forward(e, m.template head<i>(p), in, noise); });
   }
 
-  /// Adds the gradient of every parameter to `out`, a block laid out as the model's, or writes it there, given the heads'
-  /// output gradients.
+  /// Adds the gradient of every parameter to `out`, or writes it there, given the heads' output gradients. `out` is laid out as
+  /// the model, or views a block without what is not trained.
+  template <executor E>
+  void backward(const E& e, const model_type& m, const token_batch& batch, const gradient_view& out,
+                const step_noise& noise = {}, gradients how = gradients::added) noexcept {
+    backward(e, m, batch, out, noise, how, [](std::size_t) {});
+  }
   template <executor E>
   void backward(const E& e, const model_type& m, const token_batch& batch, float* out, const step_noise& noise = {},
                 gradients how = gradients::added) noexcept {
-    backward(e, m, batch, out, noise, how, [](std::size_t) {});
+    backward(e, m, batch, m.view(out), noise, how);
   }
 
-  /// A head's buffers: its output, and where the gradient of its output goes.
+  /// A head's buffers, by its number or its type: its output, and where the gradient of its output goes.
+  template <std::size_t I>
+  [[nodiscard]] auto& head() noexcept {
+    return std::get<I>(work_.heads);
+  }
   template <class Head>
   [[nodiscard]] auto& head() noexcept {
-    return std::get<typename Head::template tape<A>>(work_.heads);
+    return head<model_type::template index_of_head<Head>>();
   }
   [[nodiscard]] const batch_shape& capacity() const noexcept { return capacity_; }
 
+  /// The output of the embeddings (l = 0) or of layer l, counted from 1, for the last batch: [N, H]. Where heads read some rows
+  /// alone and the last layer is not tapped, its others are not computed.
+  [[nodiscard]] matrix<const float> hidden(std::size_t l) const noexcept {
+    return {l == 0 ? work_.embeddings.output(tokens_).data : work_.output[l - 1], tokens_, A::hidden};
+  }
+  /// Where an objective adds its gradient by `hidden(l)` after each forward pass: zeros. Only of layers in
+  /// `tape_options::taps`.
+  [[nodiscard]] matrix<float> d_hidden(std::size_t l) const noexcept { return {work_.d_tapped[l], tokens_, A::hidden}; }
+  /// The projections of layer l, counted from 0, and the gradient by them: q | k | v. Only of tapped layers.
+  [[nodiscard]] matrix<const float> projections(std::size_t l) const noexcept {
+    if (work_.projections[l] != nullptr) return {work_.projections[l], tokens_, workspace::layer_tape::projection_cols};
+    return work_.layer[l].projections(tokens_);
+  }
+  [[nodiscard]] matrix<float> d_projections(std::size_t l) const noexcept {
+    return {work_.d_projections[l], tokens_, workspace::layer_tape::projection_cols};
+  }
+  /// The gradient by the embeddings' output, after a backward pass: [N, H]. Only with `tape_options::perturbs`.
+  [[nodiscard]] matrix<const float> embedding_gradient() const noexcept { return {work_.d_embeddings, tokens_, A::hidden}; }
+
  protected:
+  using workspace = tape_workspace<model_type>;
+
   template <activation_policy Activations>
-  tape(const batch_shape& capacity, const open_sizes& sizes, Activations kept)
-      : capacity_(detail::complete<A>(capacity)),
-        block_(tape_bytes<model_type, Activations>(capacity_, sizes) / sizeof(float)),
+  tape(const batch_shape& capacity, const open_sizes& sizes, const tape_options& options, Activations kept)
+      : options_(options),
+        capacity_(detail::complete<A>(capacity)),
+        block_(tape_bytes<model_type, Activations>(capacity_, sizes, options) / sizeof(float)),
         rows_(capacity_.tokens),
-        work_(carve(block_.data(), capacity_, sizes, kept)) {}
+        work_(carve(block_.data(), capacity_, sizes, kept, options)) {}
 
   template <executor E>
   void layer_forward(const E& e, const model_type& m, const token_batch& batch, const step_noise& noise,
                      std::size_t l) noexcept {
-    layers::encoder_layer_forward<A>(e, m.layer(m.block().data(), l), batch.starts(), input(l, batch.tokens()), work_.layer[l],
-                                     {work_.output[l], batch.tokens(), A::hidden}, work_.scratch, noise, l, rows(l));
+    work_.layer[l].forward(e, m.layer(l), batch, hidden(l), {work_.output[l], tokens_, A::hidden}, work_.scratch, noise, l,
+                           rows(l));
   }
 
   /// `before(l)` sees to it that layer l's tape is there.
   template <executor E, class Before>
-  void backward(const E& e, const model_type& m, const token_batch& batch, float* out, const step_noise& noise, gradients how,
-                Before&& before) noexcept {
-    if (how == gradients::written) clear_added(e, m, out);
-    const float* block = m.block().data();
-    const std::size_t n = batch.tokens();
+  void backward(const E& e, const model_type& m, const token_batch& batch, const gradient_view& out, const step_noise& noise,
+                gradients how, Before&& before) noexcept {
+    if (how == gradients::written) clear_added(e, out);
+    const auto p = m.view(m.block().data());
+    const std::size_t n = tokens_;
     const matrix<float> d{work_.d_hidden, n, A::hidden}, d_pooled{work_.d_pooled, batch.sequences(), A::hidden};
     std::fill_n(d.data, n * A::hidden, 0.0f);
     std::fill_n(d_pooled.data, batch.sequences() * A::hidden, 0.0f);
     const auto in = outputs(batch);
-    (head<Heads>().backward(e, m.template head<Heads>(block), m.template head<Heads>(out), in, d, d_pooled, noise), ...);
-    if constexpr (model_type::reads_pooler)
-      layers::pooler_backward<A>(e, m.pooler(block), m.pooler(out), batch.starts(), work_.pooler, d_pooled, d,
-                                 work_.pooler_packed);
-    for (std::size_t l = A::layers; l-- > 0;) {
+    for_each_head(
+        [&](auto i) { head<i>().backward(e, m.template head<i>(p), m.template head<i>(out), in, d, d_pooled, noise); });
+    if constexpr (model_type::reads_pooler) work_.pooler.backward(e, p.pooler(), out.pooler(), batch.starts(), d_pooled, d);
+    const bool to_embeddings = options_.lowest <= lowest_is_embeddings || options_.perturbs;
+    const std::size_t lowest = to_embeddings ? 0 : static_cast<std::size_t>(options_.lowest);
+    for (std::size_t l = A::layers; l-- > lowest;) {
+      add_tapped(e, l + 1, d);
       before(l);
-      layers::encoder_layer_backward<A>(e, m.layer(block, l), m.layer(out, l), batch.starts(), input(l, n), work_.layer[l],
-                                        work_.scratch, d, noise, l, how, rows(l));
+      work_.layer[l].backward(e, p.layer(l), out.layer(l), batch, hidden(l), work_.scratch, d, noise, l,
+                              {.how = how, .input = to_embeddings || l > lowest, .d_projections = tapped_projections(l)},
+                              rows(l));
     }
-    layers::embeddings_backward<A>(e, m.embedding(block), m.embedding(out), batch, work_.embedding, d, noise);
+    if (!to_embeddings) return;
+    add_tapped(e, 0, d);
+    if (options_.perturbs) std::copy_n(d.data, n * A::hidden, work_.d_embeddings);
+    if (options_.lowest <= lowest_is_embeddings)
+      work_.embeddings.backward(e, p.embeddings(), out.embeddings(), batch, d, noise);
   }
 
  private:
+  template <class Body>
+  static void for_each_head(Body&& body) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) { (body(std::integral_constant<std::size_t, I>{}), ...); }
+    (std::index_sequence_for<Heads...>{});
+  }
+
   /// The rows of the last layer's output that any head reads: first ones and scored ones, in ascending order.
   void choose_rows(const token_batch& batch) noexcept {
     row_count_ = 0;
     if constexpr (!(reads_all_rows<Heads> || ... || (sizeof...(Heads) == 0))) {
+      if (options_.taps.reads_hidden(A::layers)) return;
       const auto scored = batch.scored();
       std::size_t next = 0;
       for (std::size_t s = 0; s < batch.sequences(); ++s) {
@@ -188,32 +275,51 @@ class tape<model<A, Heads...>> {
     return {rows_.data(), l + 1 == A::layers ? row_count_ : 0};
   }
 
+  template <executor E>
+  void clear_taps(const E& e) noexcept {
+    for (float* d : work_.d_tapped)
+      if (d != nullptr) kernels::clear(e, {d, tokens_ * A::hidden});
+    if constexpr (workspace::taps_projections)
+      for (float* d : work_.d_projections)
+        if (d != nullptr) kernels::clear(e, {d, tokens_ * workspace::layer_tape::projection_cols});
+  }
+  template <executor E>
+  void add_tapped(const E& e, std::size_t l, matrix<float> d) noexcept {
+    if (work_.d_tapped[l] != nullptr) kernels::add_in_place(e, d_hidden(l), d);
+  }
+  [[nodiscard]] matrix<const float> tapped_projections(std::size_t l) const noexcept {
+    if constexpr (workspace::taps_projections) {
+      if (work_.d_projections[l] != nullptr) return d_projections(l);
+    }
+    return {};
+  }
+
   template <class Activations>
-  static tape_workspace<model_type> carve(float* block, const batch_shape& shape, const open_sizes& sizes, Activations kept) {
+  static workspace carve(float* block, const batch_shape& shape, const open_sizes& sizes, Activations kept,
+                         const tape_options& options) {
     carver c{block};
-    return tape_workspace<model_type>(c, shape, sizes, kept);
+    return workspace(c, shape, sizes, kept, options);
   }
 
   /// Zeros for all that the backward pass adds to in any case: everything but the layers' weights.
   template <executor E>
-  static void clear_added(const E& e, const model_type& m, float* out) noexcept {
-    for (const parameter& p : m.table())
-      if (p.layer < 0 || p.role != role::weight) kernels::clear(e, {out + p.offset, p.count()});
+  static void clear_added(const E& e, const gradient_view& out) noexcept {
+    for (std::size_t i = 0; i < out.table().size(); ++i) {
+      const parameter& p = out.table()[i];
+      if (p.layer < 0 || p.role != role::weight) kernels::clear(e, out.values(i));
+    }
   }
 
-  /// What layer l reads; for l = layers, what the heads read.
-  [[nodiscard]] matrix<const float> input(std::size_t l, std::size_t n) const noexcept {
-    return {l == 0 ? work_.embedding.y : work_.output[l - 1], n, A::hidden};
-  }
   [[nodiscard]] encoded outputs(const token_batch& batch) const noexcept {
-    return {batch, input(A::layers, batch.tokens()), {work_.pooler.pooled, batch.sequences(), A::hidden}};
+    return {batch, hidden(A::layers), work_.pooler.output(batch.sequences())};
   }
 
+  tape_options options_;
   batch_shape capacity_;
   buffer<float> block_;
   buffer<std::uint32_t> rows_;
-  std::size_t row_count_ = 0;
-  tape_workspace<model_type> work_;
+  std::size_t row_count_ = 0, tokens_ = 0;
+  workspace work_;
 };
 
 template <class Model>
@@ -226,14 +332,20 @@ class tape<Model, activations::keep> : public tape<Model> {
 template <class Model>
 class tape<Model, activations::recompute> : public tape<Model> {
  public:
-  tape(const batch_shape& capacity, const open_sizes& sizes) : tape<Model>(capacity, sizes, activations::recompute{}) {}
+  explicit tape(const batch_shape& capacity, const open_sizes& sizes, const tape_options& options = {})
+      : tape<Model>(capacity, sizes, options, activations::recompute{}) {}
 
   template <executor E>
-  void backward(const E& e, const Model& m, const token_batch& batch, float* out, const step_noise& noise = {},
-                gradients how = gradients::added) noexcept {
+  void backward(const E& e, const Model& m, const token_batch& batch, const typename tape<Model>::gradient_view& out,
+                const step_noise& noise = {}, gradients how = gradients::added) noexcept {
     tape<Model>::backward(e, m, batch, out, noise, how, [&](std::size_t l) {
       if (l + 1 < Model::architecture::layers) this->layer_forward(e, m, batch, noise, l);  // the last one's is there still
     });
+  }
+  template <executor E>
+  void backward(const E& e, const Model& m, const token_batch& batch, float* out, const step_noise& noise = {},
+                gradients how = gradients::added) noexcept {
+    backward(e, m, batch, m.view(out), noise, how);
   }
 };
 

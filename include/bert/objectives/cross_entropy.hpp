@@ -2,6 +2,8 @@
 // Layer: objectives. Test: tests/unit/objectives/joint_test.cpp. Paper: Devlin et al. 2019.
 #pragma once
 
+#include <type_traits>
+
 #include "bert/core/isa.hpp"
 #include "bert/heads/classify.hpp"
 #include "bert/objectives/per_sequence.hpp"
@@ -11,14 +13,18 @@ namespace bert::inline BERT_ISA::objectives {
 namespace detail {
 template <class Head>
 struct is_classifier : std::false_type {};
-template <class L>
-struct is_classifier<heads::classify<L>> : std::true_type {};
+template <class Head>
+requires requires { typename Head::labels; }
+struct is_classifier<Head> : std::is_base_of<heads::classify<typename Head::labels>, Head> {};
 }  // namespace detail
 
 /// loss = -mean_s log softmax(logits[s,:])[label_s] of the model's classifier
 struct cross_entropy : detail::per_sequence<detail::is_classifier> {
+  using needs = target_list<target::label>;
+
+  [[nodiscard]] static loss_parts counts(const training_batch& in, const work&) noexcept { return count_labels("loss", in); }
   template <class Model, executor E>
-  loss_parts score(const E& e, const training_batch& in, work& w, tape<Model>& t, float scale) const {
+  loss_parts score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
     return per_sequence::cross_entropy(e, "loss", in, w, t, scale);
   }
 };

@@ -52,8 +52,13 @@ struct masked_lm {
     policy()(in, seed, w.masked);
     return w.masked.tokens;
   }
+  [[nodiscard]] static loss_parts counts(const training_batch&, const work& w) noexcept {
+    loss_parts parts;
+    parts.add({.name = "mlm", .count = counted(w.masked.targets)});
+    return parts;
+  }
   template <class Model, executor E>
-  loss_parts score(const E& e, const training_batch&, work& w, tape<Model>& t, float scale) const {
+  loss_parts score(const E& e, const training_batch&, work& w, tape<Model>& t, const loss_scale& scale) const {
     loss_parts parts;
     parts.add(mean_cross_entropy(e, "mlm", t.template head<bert::heads::masked_lm>().logits(), w.masked.targets, scale, w));
     return parts;

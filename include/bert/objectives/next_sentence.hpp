@@ -17,8 +17,11 @@ struct is_next_sentence : std::is_base_of<heads::next_sentence, Head> {};
 struct next_sentence : detail::per_sequence<detail::is_next_sentence> {
   using heads = bert::type_list<heads::next_sentence>;
 
+  using needs = target_list<target::label>;
+
+  [[nodiscard]] static loss_parts counts(const training_batch& in, const work&) noexcept { return count_labels("nsp", in); }
   template <class Model, executor E>
-  loss_parts score(const E& e, const training_batch& in, work& w, tape<Model>& t, float scale) const {
+  loss_parts score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
     return cross_entropy(e, "nsp", in, w, t, scale);
   }
 };

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -68,39 +69,113 @@ class loss_parts {
   std::size_t count_ = 0;
 };
 
+/// By what the gradient of a prediction is multiplied, so that a term's gradient is that of its mean over a whole step: over
+/// all batches that are accumulated and all replicas, not over one batch alone.
+class loss_scale {
+ public:
+  /// The mean over a batch of its own, times `factor`.
+  constexpr loss_scale(float factor = 1.0f) noexcept : factor_(factor) {}  // NOLINT: a factor is a scale
+  /// The mean over the counts of a whole step.
+  explicit loss_scale(const loss_parts& step) noexcept : step_(step), known_(true) {}
+
+  /// For the term `name`, of which this batch has `count` predictions.
+  [[nodiscard]] float of(std::string_view name, std::uint64_t count) const noexcept {
+    const std::uint64_t all = known_ ? step_[name].count : count;
+    return all == 0 ? 0.0f : factor_ / static_cast<float>(all);
+  }
+  /// The share of the term's mean that `x`, the gradient of one prediction's loss, is.
+  [[nodiscard]] float share(std::string_view name, std::uint64_t count, float x) const noexcept {
+    const std::uint64_t all = known_ ? step_[name].count : count;
+    return all == 0 ? 0.0f : factor_ * x / static_cast<float>(all);
+  }
+  /// This scale times `factor`.
+  [[nodiscard]] loss_scale times(float factor) const noexcept {
+    loss_scale scaled = *this;
+    scaled.factor_ *= factor;
+    return scaled;
+  }
+
+ private:
+  float factor_ = 1;
+  loss_parts step_;
+  bool known_ = false;
+};
+
 /// An objective O
 ///  - says with `fits<Model>` whether the model has the head it trains, and with `heads` which heads a model made for it has;
-///  - has a `work` type, its buffers, made from the objective and the capacity of the source;
+///  - may say with `needs` what its batches carry (`target_list`);
+///  - has a `work` type, its buffers, made from the objective, the capacity of the source and, if it takes one, the executor;
 ///  - bounds with `capacity(raw)` the batches that it feeds to the model;
 ///  - turns a batch as it comes from the source into what the model is fed (`prepare`: masking happens here);
-///  - after the forward pass turns the head's logits into their gradient, times `scale`, and reports its parts (`score`).
+///  - may count its predictions of a prepared batch (`counts`): where it does, a mean over several batches or replicas is over
+///    all of them, where it does not, it is the mean of their means;
+///  - after the forward pass turns the head's logits into their gradient by `scale` and reports its terms (`score`);
+///  - or runs the passes itself (`run(passes, batch, work, scale)`: training/passes.hpp), as often as it wants;
+///  - may read hidden states and projections (`taps()`), and ask for the gradient by the embeddings' output (`perturbs`).
 template <class O, class Model>
-concept objective_for = O::template fits<Model>;
+concept objective_for = O::template fits<Model>&& requires(const O& o, const batch_shape& raw, const training_batch& in,
+                                                           typename O::work& w) {
+  { o.capacity(raw) } -> std::convertible_to<batch_shape>;
+  { o.prepare(in, std::uint64_t{}, w) } -> std::convertible_to<const token_batch&>;
+};
 
-/// Room for the loss and the best class of `n` predictions.
+/// What an objective asks of the tape.
+template <class O>
+[[nodiscard]] tape_options tape_options_of(const O& o, int lowest = lowest_is_embeddings) noexcept {
+  tape_options options{.lowest = lowest};
+  if constexpr (requires { o.taps(); }) options.taps = o.taps();
+  if constexpr (requires { O::perturbs; }) options.perturbs = O::perturbs;
+  return options;
+}
+
+/// An objective's buffers.
+template <class O, executor E>
+[[nodiscard]] typename O::work make_work(const O& o, const batch_shape& raw, const E& e) {
+  if constexpr (std::constructible_from<typename O::work, const O&, const batch_shape&, const E&>)
+    return typename O::work(o, raw, e);
+  else return typename O::work(o, raw);
+}
+
+/// The number of predictions of each term of a prepared batch, where the objective tells.
+template <class O>
+[[nodiscard]] loss_parts counts_of(const O& o, const training_batch& in, const typename O::work& w) noexcept {
+  if constexpr (requires { o.counts(in, w); }) return o.counts(in, w);
+  else return {};
+}
+template <class O>
+inline constexpr bool tells_counts = requires(const O& o, const training_batch& in, const typename O::work& w) {
+  { o.counts(in, w) } -> std::same_as<loss_parts>;
+};
+
+/// Targets that are counted: not below 0.
+[[nodiscard]] inline std::uint64_t counted(std::span<const std::int32_t> targets) noexcept {
+  std::uint64_t n = 0;
+  for (const auto t : targets) n += t >= 0 ? 1 : 0;
+  return n;
+}
+
+/// The losses and the best classes of `n` predictions.
 struct prediction_buffers {
   explicit prediction_buffers(std::size_t n) : losses(n), predicted(n) {}
   buffer<float> losses;
   buffer<std::int32_t> predicted;
 };
 
-/// Mean cross-entropy of `logits` [N, C] against `targets` [N] (below 0: not counted); `logits` <- gradient * scale / N.
+/// Mean cross-entropy of `logits` [N, C] against `targets` [N] (below 0: not counted); `logits` <- gradient by `scale`.
 template <executor E>
 [[nodiscard]] loss_part mean_cross_entropy(const E& e, std::string_view name, matrix<float> logits,
-                                           std::span<const std::int32_t> targets, float scale,
-                                           prediction_buffers& room) noexcept {
-  loss_part part{.name = name};
-  for (const auto t : targets) part.count += t >= 0 ? 1 : 0;
+                                           std::span<const std::int32_t> targets, const loss_scale& scale,
+                                           prediction_buffers& work) noexcept {
+  loss_part part{.name = name, .count = counted(targets)};
   if (part.count == 0) {
     for (std::size_t i = 0; i < targets.size(); ++i) std::fill_n(logits.row(i), logits.cols, 0.0f);
     return part;
   }
-  kernels::cross_entropy(e, logits, targets, room.losses.data(), room.predicted.data(), logits,
-                         scale / static_cast<float>(part.count));
+  kernels::cross_entropy(e, logits, targets, work.losses.data(), work.predicted.data(), logits, scale.of(name, part.count));
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (targets[i] < 0) continue;
-    part.sum += static_cast<double>(room.losses[i]);
-    part.correct += room.predicted[i] == targets[i] ? 1 : 0;
+    part.sum += static_cast<double>(work.losses[i]);
+    part.correct += work.predicted[i] == targets[i] ? 1 : 0;
   }
   return part;
 }

@@ -46,13 +46,25 @@ struct per_sequence {
   }
   [[nodiscard]] static const token_batch& prepare(const training_batch& in, std::uint64_t, work&) noexcept { return in.tokens; }
 
+  /// The terms' counts of one cross-entropy over `in.labels`.
+  [[nodiscard]] static loss_parts count_labels(std::string_view name, const training_batch& in) noexcept {
+    loss_parts parts;
+    parts.add({.name = name, .count = counted(in.labels)});
+    return parts;
+  }
+  /// The logits of the objective's head, which `score` turns into their gradient.
+  template <class Model>
+  [[nodiscard]] static matrix<float> logits(tape<Model>& t) noexcept {
+    return t.template head<head<Model>>().logits();
+  }
+
   template <class Model, executor E>
   static loss_parts cross_entropy(const E& e, std::string_view name, const training_batch& in, work& w, tape<Model>& t,
-                                  float scale) {
-    const auto logits = t.template head<head<Model>>().logits();
-    check_labels(in, logits.cols, "bert::objectives");
+                                  const loss_scale& scale) {
+    const matrix<float> z = logits(t);
+    check_labels(in, z.cols, "bert::objectives");
     loss_parts parts;
-    parts.add(mean_cross_entropy(e, name, logits, in.labels, scale, w));
+    parts.add(mean_cross_entropy(e, name, z, in.labels, scale, w));
     return parts;
   }
 };

@@ -12,8 +12,11 @@ namespace bert::inline BERT_ISA::objectives {
 struct sentence_order : detail::per_sequence<detail::is_next_sentence> {
   using heads = bert::type_list<heads::next_sentence>;
 
+  using needs = target_list<target::label>;
+
+  [[nodiscard]] static loss_parts counts(const training_batch& in, const work&) noexcept { return count_labels("sop", in); }
   template <class Model, executor E>
-  loss_parts score(const E& e, const training_batch& in, work& w, tape<Model>& t, float scale) const {
+  loss_parts score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
     return cross_entropy(e, "sop", in, w, t, scale);
   }
 };

@@ -40,6 +40,7 @@ struct token_run {
   std::span<const token_id> ids;
   std::span<const segment_id> segments;
   std::span<const std::size_t> starts;
+  std::span<const std::int32_t> marks = {};  ///< empty where no sequence of the batch has any
 };
 
 /// Sequences of token ids with their segments, and the flat positions at which a masked-LM head gives scores.
@@ -48,13 +49,22 @@ class token_batch {
   /// Appends one sequence, all of segment 0. Throws bert::error if it is empty.
   void add(std::span<const token_id> ids) { add(ids, {}); }
 
-  /// Appends one sequence; `segments` is empty (all 0) or as long as `ids`.
-  void add(std::span<const token_id> ids, std::span<const segment_id> segments) {
+  /// Appends one sequence; `segments` is empty (all 0) or as long as `ids`. `marks`, one a token or none (all 0), are for an
+  /// attention policy of your own: which branch of a tree a token stands on, for example.
+  void add(std::span<const token_id> ids, std::span<const segment_id> segments, std::span<const std::int32_t> marks = {}) {
     if (ids.empty())
       throw error({"bert::token_batch::add", "at least one token", "an empty sequence", "leave it out or add [CLS] [SEP]"});
     if (!segments.empty() && segments.size() != ids.size())
       throw error({"bert::token_batch::add", cat(ids.size(), " segments, one a token"), cat(segments.size()),
                    "give none for all zero"});
+    if (!marks.empty() && marks.size() != ids.size())
+      throw error(
+          {"bert::token_batch::add", cat(ids.size(), " marks, one a token"), cat(marks.size()), "give none for all zero"});
+    if (!marks.empty() || !marks_.empty()) {
+      marks_.resize(ids_.size(), 0);
+      marks_.insert(marks_.end(), marks.begin(), marks.end());
+      marks_.resize(ids_.size() + ids.size(), 0);
+    }
     ids_.insert(ids_.end(), ids.begin(), ids.end());
     if (segments.empty()) segments_.resize(ids_.size(), segment_id{0});
     else segments_.insert(segments_.end(), segments.begin(), segments.end());
@@ -64,6 +74,11 @@ class token_batch {
   /// Appends all sequences of another batch and asks for its scores.
   void append(const token_batch& other) {
     const std::size_t base = ids_.size();
+    if (!marks_.empty() || !other.marks_.empty()) {
+      marks_.resize(base, 0);
+      marks_.insert(marks_.end(), other.marks_.begin(), other.marks_.end());
+      marks_.resize(base + other.ids_.size(), 0);
+    }
     ids_.insert(ids_.end(), other.ids_.begin(), other.ids_.end());
     segments_.insert(segments_.end(), other.segments_.begin(), other.segments_.end());
     for (std::size_t s = 1; s < other.starts_.size(); ++s) starts_.push_back(base + other.starts_[s]);
@@ -88,6 +103,7 @@ class token_batch {
   void clear() noexcept {
     ids_.clear();
     segments_.clear();
+    marks_.clear();
     scored_.clear();
     starts_.resize(1);
   }
@@ -112,6 +128,8 @@ class token_batch {
   [[nodiscard]] std::span<const token_id> ids() const noexcept { return ids_; }
   [[nodiscard]] std::span<token_id> ids() noexcept { return ids_; }
   [[nodiscard]] std::span<const segment_id> segments() const noexcept { return segments_; }
+  /// One a token, or none.
+  [[nodiscard]] std::span<const std::int32_t> marks() const noexcept { return marks_; }
   /// Where each sequence starts; one more entry than sequences, the last is `tokens()`.
   [[nodiscard]] std::span<const std::size_t> starts() const noexcept { return starts_; }
   [[nodiscard]] std::span<const std::uint32_t> scored() const noexcept { return scored_; }
@@ -119,7 +137,8 @@ class token_batch {
   /// Sequences [first, last).
   [[nodiscard]] token_run run(std::size_t first, std::size_t last) const noexcept {
     const std::size_t from = starts_[first], count = starts_[last] - from;
-    return {ids().subspan(from, count), segments().subspan(from, count), starts().subspan(first, last - first + 1)};
+    return {ids().subspan(from, count), segments().subspan(from, count), starts().subspan(first, last - first + 1),
+            marks_.empty() ? marks() : marks().subspan(from, count)};
   }
   /// All of them.
   operator token_run() const noexcept { return run(0, sequences()); }
@@ -134,6 +153,7 @@ class token_batch {
  private:
   std::vector<token_id> ids_;
   std::vector<segment_id> segments_;
+  std::vector<std::int32_t> marks_;
   std::vector<std::size_t> starts_{0};
   std::vector<std::uint32_t> scored_;
 };

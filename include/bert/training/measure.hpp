@@ -20,8 +20,8 @@ template <class Model, class Objective, batch_source Source, executor E = execut
                                              measure_options options = {}, const E& e = {}) {
   static_assert(ensure<objectives::objective_for<Objective, Model>, facts<Objective, Model>>,
                 "bert::measure: the objective needs a head that the model does not have");
-  typename Objective::work work(objective, source.capacity());
-  tape<Model> t(objective.capacity(source.capacity()), model.sizes());
+  auto work = objectives::make_work(objective, source.capacity(), e);
+  tape<Model> t(objective.capacity(source.capacity()), model.sizes(), objectives::tape_options_of(objective));
   training_batch raw;
   objectives::loss_parts total;
   std::uint64_t count = source.batches_per_epoch();

@@ -7,22 +7,28 @@
 #include <concepts>
 #include <cstdint>
 #include <numbers>
+#include <string>
 
+#include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
 
 namespace bert::inline BERT_ISA::schedules {
 
-/// `rate(step)` for step 0, 1, …, total() - 1.
+/// A learning rate for each step: `rate(step)` for step 0, 1, …, total - 1. `describe()` names what a resumed run must share.
 template <class S>
-concept schedule = requires(const S& s, std::uint64_t step) {
+concept schedule = std::copy_constructible<S> && requires(const S& s, std::uint64_t step) {
   { s.rate(step) } -> std::convertible_to<float>;
   { s.total } -> std::convertible_to<std::uint64_t>;
+  { s.describe() } -> std::convertible_to<std::string>;
 };
 
 namespace detail {
 /// Share of the peak during warm-up, (step + 1) / warmup; 1 after it.
 [[nodiscard]] constexpr double rise(std::uint64_t step, std::uint64_t warmup) noexcept {
   return step < warmup ? static_cast<double>(step + 1) / static_cast<double>(warmup) : 1.0;
+}
+[[nodiscard]] inline std::string describe(const char* name, float peak, std::uint64_t warmup, std::uint64_t total) {
+  return cat(name, " peak=", peak, " warmup=", warmup, " total=", total);
 }
 /// How much of what follows the warm-up is left, from 1 down to 0.
 [[nodiscard]] constexpr double left(std::uint64_t step, std::uint64_t warmup, std::uint64_t total) noexcept {
@@ -39,6 +45,7 @@ struct warmup_linear {
   [[nodiscard]] constexpr float rate(std::uint64_t step) const noexcept {
     return static_cast<float>(static_cast<double>(peak) * detail::rise(step, warmup) * detail::left(step, warmup, total));
   }
+  [[nodiscard]] std::string describe() const { return detail::describe("warmup_linear", peak, warmup, total); }
 };
 
 /// The same rise, then peak * (1 + cos(pi * (step - warmup) / (total - warmup))) / 2
@@ -50,6 +57,7 @@ struct warmup_cosine {
     const double fall = (1.0 + std::cos(std::numbers::pi * (1.0 - detail::left(step, warmup, total)))) / 2.0;
     return static_cast<float>(static_cast<double>(peak) * detail::rise(step, warmup) * fall);
   }
+  [[nodiscard]] std::string describe() const { return detail::describe("warmup_cosine", peak, warmup, total); }
 };
 
 /// The same rise, then peak
@@ -60,6 +68,7 @@ struct constant {
   [[nodiscard]] constexpr float rate(std::uint64_t step) const noexcept {
     return static_cast<float>(static_cast<double>(peak) * detail::rise(step, warmup));
   }
+  [[nodiscard]] std::string describe() const { return detail::describe("constant", peak, warmup, total); }
 };
 
 }  // namespace bert::schedules

@@ -28,7 +28,7 @@ struct token_score {
       c.take(1);
     }
     template <bert::executor E>
-    packed(const E& e, bert::carver& c, const bert::head_parameters<const float>& p, const bert::open_sizes&) noexcept
+    packed(const E& e, bert::carver& c, const bert::module_parameters<const float>& p, const bert::open_sizes&) noexcept
         : weight(bert::kernels::pack_transposed(e, p.weight(0), c.take(bert::kernels::packed_size(A::hidden, 1)))),
           bias(c.take(1)) {
       *bias = *p[1];
@@ -71,13 +71,13 @@ struct token_score {
     [[nodiscard]] bert::matrix<float> scores() const noexcept { return {scores_, rows_, 1}; }
 
     template <bert::executor E>
-    void forward(const E& e, const bert::head_parameters<const float>& p, const bert::encoded& in,
+    void forward(const E& e, const bert::module_parameters<const float>& p, const bert::encoded& in,
                  const bert::step_noise&) noexcept {
       rows_ = in.hidden.rows;
       bert::layers::linear_forward(e, in.hidden, p.weight(0), bert::kernels::epilogue::bias{scores(), p[1]}, scratch_);
     }
     template <bert::executor E>
-    void backward(const E& e, const bert::head_parameters<const float>& p, const bert::head_parameters<float>& g,
+    void backward(const E& e, const bert::module_parameters<const float>& p, const bert::module_parameters<float>& g,
                   const bert::encoded& in, bert::matrix<float> d_hidden, bert::matrix<float>,
                   const bert::step_noise&) noexcept {
       const bert::matrix<float> own{d_hidden_, rows_, A::hidden};
@@ -110,13 +110,13 @@ struct score_error {
   // Turns the head's output into its gradient, times `scale`, and reports the loss.
   template <class Model, bert::executor E>
   static bert::objectives::loss_parts score(const E&, const bert::training_batch& in, work&, bert::tape<Model>& t,
-                                            float scale) {
+                                            const bert::objectives::loss_scale& scale) {
     const auto y = t.template head<token_score>().scores();
     bert::objectives::loss_part part{.name = "loss", .count = y.rows};
     for (std::size_t n = 0; n < y.rows; ++n) {
       const float difference = y(n, 0) - in.values[n];
       part.sum += static_cast<double>(difference * difference);
-      y(n, 0) = scale * 2.0f * difference / static_cast<float>(y.rows);
+      y(n, 0) = scale.share("loss", y.rows, 2.0f * difference);
     }
     bert::objectives::loss_parts parts;
     parts.add(part);

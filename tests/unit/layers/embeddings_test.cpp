@@ -16,17 +16,17 @@ TEST_CASE("embeddings are the normalised sum of token, position and segment, pos
   std::vector<float> y(5 * h);
   const bert::execution::serial run;
   bert::carver count;
-  bert::layers::packed_embeddings<A>::carve(count, A::vocab);
+  bert::layers::embeddings::packed<A>::carve(count, model.sizes());
   bert::buffer<float> block(count.used());
   bert::carver carve{block.data()};
-  const bert::layers::packed_embeddings<A> tables(run, carve, model.embedding(model.block().data()));
+  const bert::layers::embeddings::packed<A> tables(run, carve, model.embeddings(), model.sizes());
+  const bert::layers::embeddings::workspace<A> work(carve, batch.shape(), model.sizes());
   CHECK(carve.used() == count.used());
   std::vector<std::size_t> rows;
-  bert::layers::embeddings_forward(run, tables, batch, bert::matrix<float>{y.data(), 5, h},
-                                   [&](std::size_t n, const float* row) {
-                                     CHECK(row == y.data() + n * h);
-                                     rows.push_back(n);
-                                   });
+  work.run(run, tables, batch, bert::matrix<float>{y.data(), 5, h}, [&](std::size_t n, const float* row) {
+    CHECK(row == y.data() + n * h);
+    rows.push_back(n);
+  });
   CHECK(rows == std::vector<std::size_t>{0, 1, 2, 3, 4});
   const auto word = model.values("bert.embeddings.word_embeddings.weight"),
              position = model.values("bert.embeddings.position_embeddings.weight"),

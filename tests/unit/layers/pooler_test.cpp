@@ -16,14 +16,18 @@ TEST_CASE("the pooler is tanh of a dense layer on each sequence's first token, a
   for (auto* v : {&hidden, &weight, &bias})
     for (float& x : *v) x = 0.3f * random.normal();
   const std::array<std::size_t, 3> starts{0, 4, 9};
+  const bert::batch_shape shape{.sequences = 2, .tokens = 9};
   bert::carver count;
-  (void)bert::layers::pooler_workspace<A>(count, 2);
-  bert::buffer<float> block(count.used()), packed(bert::layers::linear_scratch(2, h, h));
+  (void)bert::layers::pooler::tape<A>(count, shape, {});
+  bert::buffer<float> block(count.used());
   bert::carver carve{block.data()};
-  const bert::layers::pooler_workspace<A> w(carve, 2);
-  const bert::layers::pooler_parameters<A, const float> p{{weight.data(), h, h}, bias.data()};
-  bert::layers::pooler_forward<A>(bert::execution::serial{}, p, starts, bert::matrix<const float>{hidden.data(), 9, h}, w,
-                                  packed.data());
+  const bert::layers::pooler::tape<A> tape(carve, shape, {});
+  const auto tensors = bert::layers::pooler::parameters<A>();
+  bert::module_parameters<const float> p(tensors, {});
+  p.set(bert::layers::pooler::weight, weight.data());
+  p.set(bert::layers::pooler::bias, bias.data());
+  tape.forward(bert::execution::serial{}, p, starts, bert::matrix<const float>{hidden.data(), 9, h});
+  const auto pooled = tape.output(2);
   std::vector<double> expected(2 * h);
   for (std::size_t s = 0; s < 2; ++s)
     for (std::size_t o = 0; o < h; ++o) {
@@ -31,13 +35,15 @@ TEST_CASE("the pooler is tanh of a dense layer on each sequence's first token, a
       for (std::size_t k = 0; k < h; ++k)
         sum += static_cast<double>(hidden[starts[s] * h + k]) * static_cast<double>(weight[o * h + k]);
       expected[s * h + o] = std::tanh(sum);
-      CHECK(static_cast<double>(w.pooled[s * h + o]) == doctest::Approx(expected[s * h + o]).epsilon(1e-4));
+      CHECK(static_cast<double>(pooled(s, o)) == doctest::Approx(expected[s * h + o]).epsilon(1e-4));
     }
 
   std::vector<float> d_pooled(2 * h, 1.0f);
-  const bert::layers::pooler_parameters<A, float> g{{d_weight.data(), h, h}, d_bias.data()};
-  bert::layers::pooler_backward<A>(bert::execution::serial{}, p, g, starts, w, bert::matrix<float>{d_pooled.data(), 2, h},
-                                   bert::matrix<float>{d_hidden.data(), 9, h}, packed.data());
+  bert::module_parameters<float> g(tensors, {});
+  g.set(bert::layers::pooler::weight, d_weight.data());
+  g.set(bert::layers::pooler::bias, d_bias.data());
+  tape.backward(bert::execution::serial{}, p, g, starts, bert::matrix<float>{d_pooled.data(), 2, h},
+                bert::matrix<float>{d_hidden.data(), 9, h});
   for (std::size_t n = 0; n < 9; ++n)
     for (std::size_t k = 0; k < h; ++k) {
       double sum = 0;

@@ -44,7 +44,8 @@ TEST_CASE("the map's probabilities times the values are what the attention kerne
   bert::buffer<float> hidden(n * h), projected(n * 3 * h), mixed(n * h);
   const bert::matrix<float> x{hidden.data(), n, h}, qkv{projected.data(), n, 3 * h}, context{mixed.data(), n, h};
   const bert::execution::serial e;
-  bert::layers::embeddings_forward<dot>(e, frozen.embedding(), batch, x);
+  bert::carver none;
+  bert::layers::embeddings::workspace<dot>(none, batch.shape(), frozen.sizes()).run(e, frozen.embeddings(), batch, x);
   bert::kernels::gemm(e, x, frozen.layer(0).qkv, bert::kernels::epilogue::bias{qkv, frozen.layer(0).qkv_bias});
   bert::kernels::attention<d>(e, qkv, batch.starts(), context, nullptr, bert::kernels::dropout{});
 

@@ -23,10 +23,11 @@ TEST_CASE("the table gives every parameter its own place, matrices of query, key
     }
   }
   CHECK(covered == masked::parameters);
-  const auto layer = model.layer(model.block().data(), 1);
-  CHECK(layer.qkv_weight == model.values("bert.encoder.layer.1.attention.self.query.weight").data());
-  CHECK(layer.qkv_weight + 40 * 40 == model.values("bert.encoder.layer.1.attention.self.key.weight").data());
-  CHECK(layer.qkv_bias + 80 == model.values("bert.encoder.layer.1.attention.self.value.bias").data());
+  const auto layer = model.layer(1);
+  using bert_layer = bert::layers::post_norm<>;
+  CHECK(layer[bert_layer::query_weight] == model.values("bert.encoder.layer.1.attention.self.query.weight").data());
+  CHECK(layer[bert_layer::query_weight] + 40 * 40 == model.values("bert.encoder.layer.1.attention.self.key.weight").data());
+  CHECK(layer[bert_layer::query_bias] + 80 == model.values("bert.encoder.layer.1.attention.self.value.bias").data());
 }
 
 TEST_CASE("random weights have the standard deviation asked for, gains are one, biases zero") {

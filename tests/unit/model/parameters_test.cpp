@@ -11,7 +11,7 @@ constexpr auto small = bert::resolve(raw, {.vocab = 50, .labels = 3});
 constexpr auto large = bert::resolve(raw, {.vocab = 5000, .labels = 9});
 }  // namespace
 
-static_assert(small[bert::place::word].rows == 50 && large[bert::place::word].rows == 5000);
+static_assert(small[bert::table_index<open>::embeddings].rows == 50 && large[bert::table_index<open>::embeddings].rows == 5000);
 
 TEST_CASE("tensors of known size have the same offsets whatever the vocabulary and the labels") {
   for (std::size_t i = 0; i < raw.size(); ++i) {
@@ -29,8 +29,8 @@ TEST_CASE("tensors of known size have the same offsets whatever the vocabulary a
 }
 
 TEST_CASE("names are those of BertForPreTraining") {
-  CHECK(small[bert::place::layers].name() == "bert.encoder.layer.0.attention.self.query.weight");
-  CHECK(small[bert::place::layers + 16 + 15].name() == "bert.encoder.layer.1.output.LayerNorm.bias");
-  CHECK(small[bert::place::pooler<open>].name() == "bert.pooler.dense.weight");
-  CHECK(small[bert::place::heads<open>].name() == "cls.predictions.bias");
+  CHECK(small[bert::table_index<open>::layers].name() == "bert.encoder.layer.0.attention.self.query.weight");
+  CHECK(small[bert::table_index<open>::layer(1) + 15].name() == "bert.encoder.layer.1.output.LayerNorm.bias");
+  CHECK(small[bert::table_index<open>::pooler].name() == "bert.pooler.dense.weight");
+  CHECK(small[bert::table_index<open>::heads].name() == "cls.predictions.bias");
 }

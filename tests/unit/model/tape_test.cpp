@@ -33,9 +33,10 @@ struct reader {
   struct tape {
     constexpr tape(bert::carver&, const bert::batch_shape&, const bert::open_sizes&) noexcept {}
     template <bert::executor E>
-    void forward(const E&, const bert::head_parameters<const float>&, const bert::encoded&, const bert::step_noise&) noexcept {}
+    void forward(const E&, const bert::module_parameters<const float>&, const bert::encoded&,
+                 const bert::step_noise&) noexcept {}
     template <bert::executor E>
-    void backward(const E&, const bert::head_parameters<const float>&, const bert::head_parameters<float>&,
+    void backward(const E&, const bert::module_parameters<const float>&, const bert::module_parameters<float>&,
                   const bert::encoded&, bert::matrix<float>, bert::matrix<float>, const bert::step_noise&) noexcept {}
   };
 };

@@ -4,6 +4,7 @@
 
 #include "../../support/matrices.hpp"
 #include "../../support/small_models.hpp"
+#include "bert/objectives/cross_entropy.hpp"
 #include "bert/objectives/masked_lm.hpp"
 #include "bert/objectives/next_sentence.hpp"
 

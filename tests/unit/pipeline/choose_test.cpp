@@ -9,7 +9,7 @@ namespace {
 
 struct dot : bert::architecture_of<bert::dims{
                  .vocab = bert::dynamic, .hidden = 16, .layers = 1, .heads = 2, .intermediate = 32, .positions = 8}> {};
-struct tanh_dot : bert::architecture_of<dot::dimensions, bert::activation::gelu_tanh> {};
+struct tanh_dot : bert::architecture_of<dot::dimensions, bert::layers::post_norm<bert::activation::gelu_tanh>> {};
 using some = bert::choices<bert::named<"dot", dot>>;
 
 template <class Choices>

@@ -31,7 +31,7 @@ struct given_masks {
   }
   template <class Model, bert::executor E>
   bert::objectives::loss_parts score(const E& e, const bert::training_batch& in, work& w, bert::tape<Model>& t,
-                                     float scale) const {
+                                     const bert::objectives::loss_scale& scale) const {
     bert::objectives::loss_parts parts;
     // `values` carries the targets: the golden source has no other use for it.
     std::vector<std::int32_t> targets(in.values.begin(), in.values.end());

@@ -258,7 +258,7 @@ TEST_CASE("fit trains to the trainer's bits in every precision, with activations
   using classifier = bert::model<pocket, bert::heads::classify<support::mood>>;
   const auto start = classifier::random({.stddev = 0.1f, .seed = 1});
   const auto bits = [](const classifier& m) { return std::vector<float>(m.block().begin(), m.block().end()); };
-  const bert::fit_options options{.epochs = 2, .learning_rate = 2e-3f, .seed = 5};
+  const bert::fit_options<classifier> options{.epochs = 2, .learning_rate = 2e-3f, .seed = 5};
   const auto fitted = [&](auto... last) {
     auto m = start;
     bert::fit(m, bert::objectives::cross_entropy{}, source, options, bert::execution::threads{2}, last...);

@@ -1,5 +1,5 @@
 // The layer's arithmetic is held to transformers' in tests/unit/training/golden_test.cpp; here, dropout's sites.
-#include "bert/layers/encoder_layer.hpp"
+#include "bert/layers/post_norm.hpp"
 
 #include <doctest/doctest.h>
 

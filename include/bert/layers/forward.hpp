@@ -1,0 +1,26 @@
+// The names of the modules that an architecture is made of, without their definitions.
+// Layer: layers. Test: tests/unit/model/dims_test.cpp
+#pragma once
+
+#include "bert/core/isa.hpp"
+
+namespace bert::inline BERT_ISA {
+
+namespace kernels {
+struct gelu_erf;
+struct gelu_tanh;
+struct relu;
+}  // namespace kernels
+
+namespace attention {
+struct full;
+}  // namespace attention
+
+namespace layers {
+struct embeddings;
+template <class Activation = kernels::gelu_erf, class Attention = attention::full>
+struct post_norm;
+struct pooler;
+}  // namespace layers
+
+}  // namespace bert

@@ -1,0 +1,104 @@
+// What a module is (embeddings, encoder layer, pooler, head) and what the modules of a model hand to each other.
+// Layer: layers. Test: tests/unit/model/tape_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <span>
+
+#include "bert/core/isa.hpp"
+#include "bert/kernels/gemm/epilogue.hpp"
+#include "bert/layers/forward.hpp"
+#include "bert/layers/parameter.hpp"
+#include "bert/tensor/arena.hpp"
+#include "bert/tensor/token_batch.hpp"
+#include "bert/tensor/view.hpp"
+
+// A module M of a model of architecture A is a type with
+//
+//     M::parameters<A>()       its tensors, a std::array<parameter, n>; an enum of M's own names their indices
+//     M::packed<A, P>          its weights for inference in precision P. Static carve(carver&, open_sizes) takes what the
+//                              constructor (executor, carver&, module_parameters<const float>, open_sizes) takes
+//     M::workspace<A, P>       buffers of a session, (carver&, batch_shape, open_sizes); run(…) computes
+//     M::tape<A>               buffers of a training step, (carver&, batch_shape, open_sizes); forward(…) keeps what
+//                              backward(…) needs. backward *adds* to the gradients that are not nullptr
+//
+// Heads may leave out P: what they have is then f32 in every precision. How run, forward and backward are called is the one
+// thing in which the four kinds differ; layers::embeddings, layers::post_norm, layers::pooler and heads::pooled_linear say it.
+
+namespace bert::inline BERT_ISA {
+
+/// The tensors of one module: its parameters (T = const float), or their gradients (T = float).
+///
+/// `p[i]` points at tensor i of the module's `parameters()`. The gradient of a parameter that is not trained is nullptr.
+template <class T>
+class module_parameters {
+ public:
+  /// Tensors that a module may have.
+  static constexpr std::size_t most = 32;
+
+  module_parameters(std::span<const parameter> tensors, matrix<T> word_embeddings) noexcept
+      : word(word_embeddings), tensors_(tensors) {}
+
+  /// The token embeddings [V, H], to which a head may be tied.
+  matrix<T> word;
+
+  [[nodiscard]] T* operator[](std::size_t i) const noexcept { return data_[i]; }
+  [[nodiscard]] matrix<T> weight(std::size_t i) const noexcept { return joined(i, 1); }
+  /// Tensors i to i + count - 1, of equal columns and joined in memory, as one matrix.
+  [[nodiscard]] matrix<T> joined(std::size_t i, std::size_t count) const noexcept {
+    std::size_t rows = 0;
+    for (std::size_t j = i; j < i + count; ++j) rows += static_cast<std::size_t>(tensors_[j].rows);
+    return {data_[i], rows, static_cast<std::size_t>(tensors_[i].cols)};
+  }
+  void set(std::size_t i, T* to) noexcept { data_[i] = to; }
+  [[nodiscard]] std::span<const parameter> tensors() const noexcept { return tensors_; }
+
+ private:
+  std::span<const parameter> tensors_;
+  std::array<T*, most> data_{};
+};
+
+/// What a head reads: the batch, the last layer's output [N, H] and, if it asks for it, the pooler's [S, H].
+struct encoded {
+  const token_batch& batch;
+  matrix<const float> hidden;
+  matrix<const float> pooled;
+};
+
+namespace layers {
+
+/// How a layer's backward pass is asked for.
+struct backward_pass {
+  /// Whether the gradients of weights (role::weight) are written or added. All others are added to in any case.
+  kernels::gradients how = kernels::gradients::added;
+  /// Whether the gradient by the layer's input is wanted. It is not below the lowest trained module.
+  bool input = true;
+  /// A gradient by the layer's projections (`tape::projections`) that an objective adds, of their shape, or empty.
+  matrix<const float> d_projections = {};
+};
+
+namespace detail {
+template <class Layer>
+struct activation_of_layer {
+  using type = kernels::gelu_erf;
+};
+template <class Layer>
+requires requires { typename Layer::activation; }
+struct activation_of_layer<Layer> {
+  using type = typename Layer::activation;
+};
+}  // namespace detail
+
+/// The feed-forward activation of architecture A, which the masked-LM head shares; GELU where its layers name none.
+template <class A>
+using activation_of = typename detail::activation_of_layer<typename A::layer_module>::type;
+
+/// Copies `n` floats of a vector into what `c` hands out.
+[[nodiscard]] inline const float* packed_copy(carver& c, const float* from, std::size_t n) noexcept {
+  return std::copy_n(from, n, c.take(n)) - n;
+}
+
+}  // namespace layers
+}  // namespace bert

@@ -1,0 +1,41 @@
+// What an objective reads of the encoder beside the heads' outputs, and where it pushes gradients in.
+// Layer: model. Test: tests/unit/model/taps_test.cpp
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "bert/core/isa.hpp"
+
+namespace bert::inline BERT_ISA {
+
+/// Layers whose hidden states or projections an objective reads and may push gradients into:
+///
+///     bert::taps t = bert::taps::hidden(1) | bert::taps::hidden(3) | bert::taps::projections(3);
+///
+/// A tap costs one gradient of the tapped values, and a copy of projections where activations are recomputed.
+class taps {
+ public:
+  constexpr taps() = default;
+
+  /// The output of the embeddings (0) or of layer `l`, counted from 1, up to 63.
+  [[nodiscard]] static constexpr taps hidden(std::size_t l) noexcept { return {std::uint64_t{1} << l, 0}; }
+  /// The projections of layer `l`, counted from 0: q | k | v of layers::post_norm.
+  [[nodiscard]] static constexpr taps projections(std::size_t l) noexcept { return {0, std::uint64_t{1} << l}; }
+
+  [[nodiscard]] constexpr bool reads_hidden(std::size_t l) const noexcept { return (hidden_ >> l & 1) != 0; }
+  [[nodiscard]] constexpr bool reads_projections(std::size_t l) const noexcept { return (projections_ >> l & 1) != 0; }
+  [[nodiscard]] constexpr bool any() const noexcept { return (hidden_ | projections_) != 0; }
+
+  [[nodiscard]] friend constexpr taps operator|(taps a, taps b) noexcept {
+    return {a.hidden_ | b.hidden_, a.projections_ | b.projections_};
+  }
+  constexpr bool operator==(const taps&) const = default;
+
+ private:
+  constexpr taps(std::uint64_t hidden, std::uint64_t projections) noexcept : hidden_(hidden), projections_(projections) {}
+
+  std::uint64_t hidden_ = 0, projections_ = 0;
+};
+
+}  // namespace bert

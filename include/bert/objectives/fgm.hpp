@@ -1,0 +1,80 @@
+// The fast gradient method: a second pass over embeddings moved in the direction that hurts most.
+// Layer: objectives. Test: tests/unit/objectives/regularizers_test.cpp
+// Paper: Miyato et al. 2017, "Adversarial training methods for semi-supervised text classification".
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "bert/core/isa.hpp"
+#include "bert/objectives/objective.hpp"
+
+namespace bert::inline BERT_ISA::objectives {
+
+struct fgm_options {
+  float epsilon = 1.0f;  ///< length of the perturbation of a sequence
+};
+
+/// loss = L(y) + L(y + r),  r_s = epsilon g_s / |g_s| for sequence s, g = the gradient of L by the embeddings' output y [N, H]
+///
+/// The output is perturbed, not the table, and each sequence by its own gradient: so it is right when batches are accumulated
+/// and where a decoder is tied to the table. Two forward and two backward passes. The second loss is reported as "adversarial".
+template <class Inner>
+struct fgm {
+  Inner inner{};
+  fgm_options options{};
+
+  template <class Model>
+  static constexpr bool fits = Inner::template fits<Model>;
+  static constexpr bool rewrites = Inner::rewrites;
+  static constexpr bool perturbs = true;
+  using needs = typename Inner::needs;
+
+  struct work {
+    work(const fgm& o, const batch_shape& raw) : inner(o.inner, raw) {}
+    typename Inner::work inner;
+    std::vector<float> perturbation;
+  };
+  [[nodiscard]] batch_shape capacity(const batch_shape& raw) const noexcept { return inner.capacity(raw); }
+  [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
+    return inner.prepare(in, seed, w.inner);
+  }
+  [[nodiscard]] loss_parts counts(const training_batch& in, const work& w) const noexcept requires(tells_counts<Inner>) {
+    return inner.counts(in, w.inner);
+  }
+  /// The loss without an attack.
+  template <class Model, executor E>
+  loss_parts score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
+    return inner.score(e, in, w.inner, t, scale);
+  }
+  template <class Passes>
+  loss_parts run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {
+    auto& tape = p.forward(0);
+    loss_parts parts = inner.score(p.executor(), in, w.inner, tape, scale);
+    p.backward();
+    const matrix<const float> g = tape.embedding_gradient();
+    w.perturbation.resize(g.rows * g.cols);
+    const auto starts = p.batch().starts();
+    for (std::size_t s = 0; s + 1 < starts.size(); ++s) {
+      const std::size_t first = starts[s] * g.cols, last = starts[s + 1] * g.cols;
+      double squares = 0;
+      for (std::size_t i = first; i < last; ++i) squares += static_cast<double>(g.data[i]) * static_cast<double>(g.data[i]);
+      const float length = squares > 0 ? options.epsilon / static_cast<float>(std::sqrt(squares)) : 0.0f;
+      for (std::size_t i = first; i < last; ++i) w.perturbation[i] = length * g.data[i];
+    }
+    auto& attacked = p.forward(1, {w.perturbation.data(), g.rows, g.cols});
+    for (const loss_part& part : inner.score(p.executor(), in, w.inner, attacked, scale))
+      parts.add({.name = "adversarial", .sum = part.sum, .count = part.count, .correct = part.correct});
+    p.backward();
+    return parts;
+  }
+};
+
+template <class Inner>
+fgm(Inner, fgm_options) -> fgm<Inner>;
+template <class Inner>
+fgm(Inner) -> fgm<Inner>;
+
+}  // namespace bert::objectives

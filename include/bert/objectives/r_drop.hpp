@@ -1,0 +1,116 @@
+// R-Drop: two passes that differ in dropout alone should answer alike.
+// Layer: objectives. Test: tests/unit/objectives/regularizers_test.cpp. Paper: Liang et al. 2021, "R-Drop".
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "bert/core/isa.hpp"
+#include "bert/objectives/objective.hpp"
+
+namespace bert::inline BERT_ISA::objectives {
+
+struct r_drop_options {
+  float alpha = 1.0f;  ///< weight of the divergence
+};
+
+namespace detail {
+
+/// log_p[i] = z[i] - log sum_j exp(z[j])
+inline void log_softmax(std::span<const float> z, std::span<double> log_p) noexcept {
+  const double most = static_cast<double>(*std::max_element(z.begin(), z.end()));
+  double sum = 0;
+  for (const float x : z) sum += std::exp(static_cast<double>(x) - most);
+  for (std::size_t i = 0; i < z.size(); ++i) log_p[i] = static_cast<double>(z[i]) - most - std::log(sum);
+}
+
+/// KL(p || q) + KL(q || p) of p = softmax(z), q = softmax(other); adds `factor` times its gradient by `other` to `d` [C].
+[[nodiscard]] inline double symmetric_divergence(std::span<const float> z, std::span<const float> other, std::span<double> work,
+                                                 float factor, std::span<float> d) noexcept {
+  const std::span<double> p = work.first(z.size()), q = work.subspan(z.size(), z.size());
+  log_softmax(z, p);
+  log_softmax(other, q);
+  double forward = 0, backward = 0;
+  for (std::size_t i = 0; i < z.size(); ++i) {
+    forward += std::exp(p[i]) * (p[i] - q[i]);
+    backward += std::exp(q[i]) * (q[i] - p[i]);
+  }
+  for (std::size_t i = 0; i < z.size(); ++i)
+    d[i] += factor * static_cast<float>(std::exp(q[i]) - std::exp(p[i]) + std::exp(q[i]) * (q[i] - p[i] - backward));
+  return forward + backward;
+}
+
+}  // namespace detail
+
+/// loss = (L_1 + L_2) / 2 + alpha mean_n (KL(p1_n || p2_n) + KL(p2_n || p1_n)) / 2,  L_i and p_i of two passes under other
+/// dropout
+///
+/// `Inner` is an objective with one row of logits a prediction: cross_entropy, next_sentence, and any that has
+/// `logits(tape)`. Three forward passes and two backward passes.
+template <class Inner>
+struct r_drop {
+  Inner inner{};
+  r_drop_options options{};
+
+  template <class Model>
+  static constexpr bool fits = Inner::template fits<Model>;
+  static constexpr bool rewrites = Inner::rewrites;
+  using needs = typename Inner::needs;
+
+  struct work {
+    work(const r_drop& o, const batch_shape& raw) : inner(o.inner, raw) {}
+    typename Inner::work inner;
+    std::vector<float> logits[2];
+    std::vector<double> row;
+  };
+  [[nodiscard]] batch_shape capacity(const batch_shape& raw) const noexcept { return inner.capacity(raw); }
+  [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
+    return inner.prepare(in, seed, w.inner);
+  }
+  [[nodiscard]] loss_parts counts(const training_batch& in, const work& w) const noexcept requires(tells_counts<Inner>) {
+    loss_parts parts = inner.counts(in, w.inner);
+    parts.add({.name = "r_drop", .count = in.tokens.sequences()});
+    return parts;
+  }
+  /// Without dropout, both passes are one: the loss of `Inner`.
+  template <class Model, executor E>
+  loss_parts score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
+    return inner.score(e, in, w.inner, t, scale);
+  }
+  template <class Passes>
+  loss_parts run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {
+    for (const std::size_t pass : {std::size_t{0}, std::size_t{1}}) {
+      const matrix<float> z = inner.logits(p.forward(pass));
+      w.row.resize(2 * z.cols);
+      w.logits[pass].resize(z.rows * z.cols);
+      for (std::size_t n = 0; n < z.rows; ++n) std::copy_n(z.row(n), z.cols, w.logits[pass].data() + n * z.cols);
+    }
+    loss_parts parts;
+    for (const std::size_t pass : {std::size_t{1}, std::size_t{0}}) {
+      auto& tape = pass == 1 ? p.tape() : p.forward(0);
+      parts += inner.score(p.executor(), in, w.inner, tape, scale.times(0.5f));
+      const matrix<float> d = inner.logits(tape);
+      loss_part divergence{.name = "r_drop", .count = d.rows};
+      const float factor = scale.times(options.alpha / 2).of("r_drop", d.rows);
+      for (std::size_t n = 0; n < d.rows; ++n) {
+        const auto row = [&](std::size_t i) { return std::span<const float>(w.logits[i].data() + n * d.cols, d.cols); };
+        divergence.sum += static_cast<double>(options.alpha) / 2 *
+                          detail::symmetric_divergence(row(1 - pass), row(pass), w.row, factor, {d.row(n), d.cols});
+      }
+      if (pass == 0) parts.add(divergence);
+      p.backward();
+    }
+    return parts;
+  }
+};
+
+template <class Inner>
+r_drop(Inner, r_drop_options) -> r_drop<Inner>;
+template <class Inner>
+r_drop(Inner) -> r_drop<Inner>;
+
+}  // namespace bert::objectives

@@ -1,0 +1,117 @@
+// Parameter groups: how fast each parameter learns, whether it decays, and which do not learn at all.
+// Layer: training. Test: tests/unit/training/groups_test.cpp. Paper: Clark et al. 2020, "ELECTRA" (layer-wise rates).
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <string>
+
+#include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
+#include "bert/core/memory.hpp"
+#include "bert/model/model.hpp"
+#include "bert/model/tape.hpp"
+#include "bert/training/optimizer.hpp"
+
+namespace bert::inline BERT_ISA::optim {
+
+/// How a parameter is trained.
+struct group {
+  float rate = 1;       ///< its learning rate, as a multiple of the schedule's
+  float decay = 1;      ///< its weight decay, as a multiple of the optimizer's
+  bool frozen = false;  ///< whether it stays as it is: no gradient, no moments, no backward pass below the lowest that is not
+};
+
+/// A function from a parameter, and the number of the encoder's layers, to its group. A constant expression, so that memory is.
+template <class G>
+concept parameter_groups = std::copy_constructible<G> && requires(const G& g, const parameter& p, int layers) {
+  { g(p, layers) } -> std::convertible_to<group>;
+  { g.describe() } -> std::convertible_to<std::string>;
+};
+
+/// Every parameter learns at one rate.
+struct one_group {
+  [[nodiscard]] constexpr group operator()(const parameter& p, int) const noexcept { return {.decay = decay_of(p.role)}; }
+  [[nodiscard]] std::string describe() const { return {}; }
+};
+
+/// rate = factor^(n - d),  d = 0 for the embeddings, l + 1 for layer l of n, and n for pooler and heads
+///
+/// The top layer and the heads learn at the full rate, what lies lower more slowly. The `frozen` lowest layers, and with
+/// the first of them the embeddings, do not learn.
+struct layer_decay {
+  float factor = 1;
+  int frozen = 0;
+
+  [[nodiscard]] constexpr group operator()(const parameter& p, int layers) const noexcept {
+    const int depth = p.module == module_kind::embeddings ? 0 : p.module == module_kind::layer ? p.layer + 1 : layers;
+    group g{.decay = decay_of(p.role),
+            .frozen = frozen > 0 && p.module != module_kind::pooler && p.module != module_kind::head && depth <= frozen};
+    for (int i = depth; i < layers; ++i) g.rate *= factor;
+    return g;
+  }
+  [[nodiscard]] std::string describe() const { return cat("layer_decay factor=", factor, " frozen=", frozen); }
+};
+
+}  // namespace bert::optim
+
+namespace bert::inline BERT_ISA::training {
+
+/// Where each parameter's gradient lies in a block that holds those of trained parameters alone.
+template <std::size_t N>
+struct gradient_layout {
+  std::array<std::size_t, N> offsets{};  ///< of each tensor of the table, or `not_trained`
+  std::array<optim::group, N> groups{};
+  std::size_t size = 0;  ///< floats
+  int lowest = 0;        ///< the lowest layer with a trained parameter, -1 for the embeddings, the number of layers for none
+  std::size_t parameters = 0;  ///< trained ones
+};
+
+/// Lays out the gradients of a model's resolved table under `groups`. Where all are trained, it is the layout of the model.
+template <class A, std::size_t N, optim::parameter_groups Groups>
+[[nodiscard]] constexpr gradient_layout<N> layout_of(const std::array<parameter, N>& table, const Groups& groups) noexcept {
+  gradient_layout<N> out;
+  bool all = true;
+  out.lowest = A::layers;
+  for (std::size_t i = 0; i < N; ++i) {
+    out.groups[i] = groups(table[i], A::layers);
+    if (out.groups[i].frozen) {
+      all = false;
+      continue;
+    }
+    out.parameters += table[i].count();
+    if (table[i].module == module_kind::embeddings) out.lowest = lowest_is_embeddings;
+    else if (table[i].module == module_kind::layer && table[i].layer < out.lowest) out.lowest = table[i].layer;
+  }
+  if (all) {
+    for (std::size_t i = 0; i < N; ++i) out.offsets[i] = table[i].offset;
+    out.size = block_size(table);
+    return out;
+  }
+  // Joined tensors keep each other's company: a product writes their gradients as one matrix.
+  for (std::size_t i = 0, end = 0; i < N; i = end) {
+    bool trained = !out.groups[i].frozen;
+    for (end = i + 1; end < N && table[end].joined; ++end) trained = trained || !out.groups[end].frozen;
+    if (trained) out.size = round_up(out.size, alignment / sizeof(float));
+    for (std::size_t j = i; j < end; ++j) {
+      out.offsets[j] = trained ? out.size : not_trained;
+      if (trained) out.size += table[j].count();
+    }
+  }
+  out.size = round_up(out.size, alignment / sizeof(float));
+  return out;
+}
+
+}  // namespace bert::training
+
+namespace bert::inline BERT_ISA {
+
+/// Bytes of gradients and of an optimizer's moments, `moments` floats a trained parameter, that training `Model` takes.
+template <class Model, optim::parameter_groups Groups = optim::one_group>
+[[nodiscard]] constexpr std::size_t gradient_bytes(const Groups& groups = {}, std::size_t moments = 2,
+                                                   open_sizes sizes = {.vocab = Model::architecture::vocab}) noexcept {
+  return training::layout_of<typename Model::architecture>(Model::table_of(sizes), groups).size * (1 + moments) * sizeof(float);
+}
+
+}  // namespace bert

@@ -1,0 +1,56 @@
+// What an optimizer is: everything that the trainer uses of one.
+// Layer: training. Test: tests/unit/training/adamw_test.cpp, tests/unit/guide/own_optimizer_test.cpp
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
+#include "bert/layers/parameter.hpp"
+
+namespace bert::inline BERT_ISA::optim {
+
+/// Weights and embeddings decay, biases and norms do not.
+[[nodiscard]] constexpr float decay_of(role r) noexcept { return r == role::weight || r == role::embedding ? 1.0f : 0.0f; }
+
+/// A tensor that an optimizer updates.
+struct trained_tensor {
+  const bert::parameter* parameter = nullptr;
+  std::span<float> values;
+  std::span<const float> gradient;
+  std::size_t offset = 0;  ///< of its values in a block of the optimizer's state
+  float rate = 0;          ///< its learning rate in this step
+  float decay = 1;         ///< its weight decay, as a multiple of the optimizer's own
+};
+
+/// One update of all tensors that are trained.
+struct update {
+  std::span<const trained_tensor> tensors;
+  double gradient_norm = 0;  ///< of all gradients together, before any clipping; finite
+  std::uint64_t step = 0;    ///< from 0
+};
+
+/// A block of an optimizer's state by name, as the state file keeps it.
+using state_block = std::pair<const char*, std::span<float>>;
+
+/// An optimizer is a value of hyper-parameters
+///  - with a `state` type, made from the floats of a block that holds every trained parameter, whose `blocks()` names what a
+///    resumed run needs: an array of `state_block`;
+///  - whose `apply(executor, update, state)` changes `values` and the state, and leaves gradients as they are;
+///  - whose `describe()` names what a resumed run must share.
+template <class O>
+concept optimizer = std::copy_constructible<O> && std::constructible_from<typename O::state, std::size_t> &&
+    requires(const O& o, typename O::state& s, const update& u, const execution::serial& e) {
+  o.apply(e, u, s);
+  { o.describe() } -> std::convertible_to<std::string>;
+  { s.blocks().size() } -> std::convertible_to<std::size_t>;
+  { s.blocks()[0] } -> std::convertible_to<state_block>;
+};
+
+}  // namespace bert::optim

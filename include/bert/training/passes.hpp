@@ -1,0 +1,79 @@
+// The passes of a training step over one batch: one for most objectives, several where the objective runs them itself.
+// Layer: training. Test: tests/unit/training/trainer_test.cpp, tests/unit/guide/own_passes_test.cpp
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+#include "bert/core/isa.hpp"
+#include "bert/model/tape.hpp"
+#include "bert/objectives/objective.hpp"
+
+namespace bert::inline BERT_ISA::training {
+
+/// What an objective with a `run(passes, batch, work, scale)` of its own is given:
+///
+///     auto& tape = p.forward(0);                              // with the step's dropout
+///     … turn the head's logits on the tape into their gradient …
+///     p.backward();                                           // adds to the step's gradients
+///     auto& again = p.forward(1, {r, tape.embedding_gradient().rows, H});   // other dropout, perturbed embeddings
+///
+/// The gradient of a step is the sum of all backward passes.
+template <class Model, class Tape, class E>
+class passes {
+ public:
+  using view = typename Tape::gradient_view;
+
+  passes(const E& e, const Model& model, Tape& tape, const token_batch& batch, const step_noise& noise, const view& gradients,
+         bert::gradients how) noexcept
+      : executor_(&e), model_(&model), tape_(&tape), batch_(&batch), noise_(noise), gradients_(gradients), how_(how) {}
+
+  [[nodiscard]] const E& executor() const noexcept { return *executor_; }
+  [[nodiscard]] const Model& model() const noexcept { return *model_; }
+  /// The batch as the objective prepared it.
+  [[nodiscard]] const token_batch& batch() const noexcept { return *batch_; }
+
+  /// Runs the model. Passes of one number drop the same elements, passes of another number others. `perturbation` [N, H] is
+  /// added to the embeddings' output and must stay as it is until the backward pass is over.
+  Tape& forward(std::uint64_t number = 0, matrix<const float> perturbation = {}) {
+    current_ = noise_;
+    if (number != 0) current_.key = noise_.hidden_at((std::uint64_t{1} << 32) + number).key;
+    tape_->forward(*executor_, *model_, *batch_, current_, perturbation);
+    return *tape_;
+  }
+  /// The buffers of the last forward pass.
+  [[nodiscard]] Tape& tape() const noexcept { return *tape_; }
+  /// Goes back over the last forward pass, given the gradients on the tape.
+  void backward() noexcept {
+    tape_->backward(*executor_, *model_, *batch_, gradients_, current_, how_);
+    how_ = bert::gradients::added;
+  }
+  /// Whether no backward pass has been yet: gradients of the step stand as they were.
+  [[nodiscard]] bert::gradients how() const noexcept { return how_; }
+
+ private:
+  const E* executor_;
+  const Model* model_;
+  Tape* tape_;
+  const token_batch* batch_;
+  step_noise noise_, current_;
+  view gradients_;
+  bert::gradients how_;
+};
+
+/// Runs an objective over one prepared batch: its own passes, or the one that all others have.
+template <class Objective, class Passes, class E>
+objectives::loss_parts run_passes(const Objective& o, Passes& p, const E& e, const training_batch& in,
+                                  typename Objective::work& work, const objectives::loss_scale& scale) {
+  if constexpr (requires { o.run(p, in, work, scale); }) {
+    return o.run(p, in, work, scale);
+  } else {
+    auto& tape = p.forward();
+    const auto parts = o.score(e, in, work, tape, scale);
+    p.backward();
+    return parts;
+  }
+}
+
+}  // namespace bert::training

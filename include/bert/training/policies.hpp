@@ -1,0 +1,59 @@
+// Policies of a trainer found among its arguments by what they are, in any order.
+// Layer: training. Test: tests/unit/training/trainer_test.cpp
+#pragma once
+
+#include <cstddef>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "bert/core/execution.hpp"
+#include "bert/core/isa.hpp"
+#include "bert/layers/linear.hpp"
+#include "bert/model/tape.hpp"
+#include "bert/training/groups.hpp"
+
+namespace bert::inline BERT_ISA::training {
+
+template <class T>
+struct is_executor : std::bool_constant<executor<T>> {};
+template <class T>
+struct is_activation_policy : std::bool_constant<activation_policy<T>> {};
+template <class T>
+struct is_precision : std::bool_constant<training_precision<T>> {};
+template <class T>
+struct is_groups : std::bool_constant<optim::parameter_groups<T>> {};
+
+/// The first of `Policies` that `Is`, or Default.
+template <template <class> class Is, class Default, class... Policies>
+struct first_policy {
+  using type = Default;
+};
+template <template <class> class Is, class Default, class Policy, class... Policies>
+struct first_policy<Is, Default, Policy, Policies...>
+    : std::conditional_t<Is<Policy>::value, std::type_identity<Policy>, first_policy<Is, Default, Policies...>> {};
+template <template <class> class Is, class Default, class... Policies>
+using policy_of = typename first_policy<Is, Default, Policies...>::type;
+
+/// Its value among the arguments, or a default one.
+template <template <class> class Is, class Default, class... Policies>
+[[nodiscard]] policy_of<Is, Default, Policies...> pick_policy(const Policies&... policies) {
+  using wanted = policy_of<Is, Default, Policies...>;
+  if constexpr ((std::is_same_v<wanted, Policies> || ...)) return std::get<const wanted&>(std::tie(policies...));
+  else return wanted{};
+}
+
+/// How many of `Policies` are of a kind.
+template <template <class> class Is, class... Policies>
+inline constexpr std::size_t policies_of = (std::size_t{Is<Policies>::value} + ... + 0);
+
+/// Whether each of `Policies` is of one of the kinds, and no two are of one.
+template <class... Policies>
+inline constexpr bool policies_fit =
+    ((is_executor<Policies>::value || is_activation_policy<Policies>::value || is_precision<Policies>::value ||
+      is_groups<Policies>::value) &&
+     ...) &&
+    policies_of<is_executor, Policies...> <= 1 && policies_of<is_activation_policy, Policies...> <= 1 &&
+    policies_of<is_precision, Policies...> <= 1 && policies_of<is_groups, Policies...> <= 1;
+
+}  // namespace bert::training
