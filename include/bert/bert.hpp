@@ -72,6 +72,7 @@
 #include "bert/kernels/rows/embedding.hpp"
 #include "bert/kernels/rows/for_each.hpp"
 #include "bert/kernels/rows/layer_norm.hpp"
+#include "bert/kernels/rows/row_groups.hpp"
 #include "bert/kernels/rows/softmax.hpp"
 #include "bert/kernels/simd/bf16.hpp"
 #include "bert/kernels/simd/f32.hpp"
