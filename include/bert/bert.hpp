@@ -73,6 +73,7 @@
 #include "bert/kernels/reference/gradient_bf16.hpp"
 #include "bert/kernels/reference/int8.hpp"
 #include "bert/kernels/reference/layer_norm.hpp"
+#include "bert/kernels/reference/row_groups.hpp"
 #include "bert/kernels/reference/softmax.hpp"
 #include "bert/kernels/rows/activation.hpp"
 #include "bert/kernels/rows/dropout.hpp"

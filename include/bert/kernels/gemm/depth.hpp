@@ -1,5 +1,5 @@
 // The order of a product's sums over its depth: parts that fit into the cache, and groups whose sums are added as a tree.
-// Layer: kernels. Test: tests/unit/kernels/gemm/depth_test.cpp
+// Layer: kernels. Test: tests/unit/kernels/gemm/product_test.cpp
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // The driver of all matrix products: blocks of C for the threads, parts of the depth, tiles, and their sums to an epilogue.
-// Layer: kernels. Test: tests/unit/kernels/gemm/gemm_test.cpp
+// Layer: kernels. Test: tests/unit/kernels/gemm/product_test.cpp
 // Paper: Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication".
 #pragma once
 
