@@ -13,6 +13,9 @@
 #include "bert/kernels/rows/elementwise.hpp"
 #include "bert/kernels/rows/embedding.hpp"
 #include "bert/kernels/rows/layer_norm.hpp"
+#include "support/kernel_description.hpp"
+#include "support/kernels/parameter_kernels.hpp"
+#include "support/kernels/row_kernels.hpp"
 #include "support/products.hpp"
 #include "support/row_groups.hpp"
 
@@ -143,6 +146,16 @@ TEST_CASE("the gradients of the embedding tables are the tree of those of groups
                    embedding_sums(run, batch, index(first), index(first + count) - index(first), d.read(), groups, out);
                  });
     }
+  }
+}
+
+TEST_CASE("by groups, too, gradients are the slopes of the plain loops, with any number of threads") {
+  for (const auto& offsets : support::ways_to_group(33)) {
+    test::check_kernel(test::bias_kernel{{33, 130}, offsets});
+    test::check_kernel(test::layer_norm_kernel{{33, 72}, {}, {}, offsets});
+    test::embedding_kernel embedding{{20, 1, 12}, 72, 9};
+    embedding.groups = offsets;
+    test::check_kernel(embedding);
   }
 }
 
