@@ -22,6 +22,7 @@ struct embedding_kernel {
   std::vector<token_id> ids;
   std::vector<segment_id> segments;
   std::size_t longest = 0;
+  std::vector<std::size_t> groups{};  ///< of the sums over rows
 
   embedding_kernel(std::vector<std::size_t> lengths, std::size_t hidden_, std::size_t vocabulary_)
       : hidden(hidden_), vocabulary(vocabulary_) {
@@ -60,7 +61,8 @@ struct embedding_kernel {
   }
   template <executor E>
   void backward(const E& e, const arrays<float>&, const arrays<float>& d_out, arrays<float>& d_in) const {
-    kernels::embed_backward(e, ids, segments, starts, shaped(d_out[0]), shaped(d_in[0]), shaped(d_in[1]), shaped(d_in[2]));
+    kernels::embed_backward(e, ids, segments, starts, shaped(d_out[0]), shaped(d_in[0]), shaped(d_in[1]), shaped(d_in[2]),
+                            kernels::row_groups{groups});
   }
   template <class T>
   void reference_backward(const arrays<T>&, const arrays<T>& d_out, arrays<T>& d_in) const {

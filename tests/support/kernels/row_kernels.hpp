@@ -72,6 +72,7 @@ struct activation_kernel : row_kernel {
 struct layer_norm_kernel : row_kernel {
   static constexpr float epsilon = 1e-12f;
   array<float> mean{}, rstd{};
+  std::vector<std::size_t> groups{};  ///< of the sums over rows
 
   [[nodiscard]] sizes inputs() const { return {count(), cols, cols}; }
   [[nodiscard]] sizes outputs() const { return {count()}; }
@@ -99,7 +100,7 @@ struct layer_norm_kernel : row_kernel {
   template <executor E>
   void backward(const E& e, const arrays<float>& in, const arrays<float>& d_out, arrays<float>& d_in) const {
     kernels::layer_norm_backward(e, shaped(in[0]), in[1].data(), mean.data(), rstd.data(), shaped(d_out[0]), shaped(d_in[0]),
-                                 d_in[1].data(), d_in[2].data());
+                                 d_in[1].data(), d_in[2].data(), kernels::row_groups{groups});
   }
   template <class T>
   void reference_backward(const arrays<T>& in, const arrays<T>& d_out, arrays<T>& d_in) const {
@@ -222,6 +223,8 @@ struct tanh_kernel : row_kernel {
 
 /// y = x + bias on every row: its backward pass is the column sum.
 struct bias_kernel : row_kernel {
+  std::vector<std::size_t> groups{};  ///< of the sums over rows
+
   [[nodiscard]] sizes inputs() const { return {cols}; }
   [[nodiscard]] sizes outputs() const { return {count()}; }
   [[nodiscard]] double backward_bytes() const { return 4.0 * static_cast<double>(count()); }
@@ -237,7 +240,7 @@ struct bias_kernel : row_kernel {
   }
   template <executor E>
   void backward(const E& e, const arrays<float>&, const arrays<float>& d_out, arrays<float>& d_in) const {
-    kernels::column_sums(e, shaped(d_out[0]), d_in[0].data());
+    kernels::column_sums(e, shaped(d_out[0]), d_in[0].data(), kernels::row_groups{groups});
   }
   template <class T>
   void reference_backward(const arrays<T>&, const arrays<T>& d_out, arrays<T>& d_in) const {

@@ -12,6 +12,7 @@
 #include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
 #include "bert/kernels/rows/for_each.hpp"
+#include "bert/kernels/rows/row_groups.hpp"
 #include "bert/kernels/simd/bf16.hpp"
 #include "bert/kernels/simd/f32.hpp"
 #include "bert/kernels/simd/functions.hpp"
@@ -29,24 +30,32 @@ void convert(const E& e, matrix<const float> x, matrix<T> y) noexcept {
 
 /// d_bias[n] += sum_m d_y[m,n]
 ///
-/// Adds to `d_bias` [N] the columns of `d_y` [M, N], each summed in the order of rows.
+/// Adds to `d_bias` [N] the columns of `d_y` [M, N], each summed in the order of rows, or by the tree of `groups`. Does nothing
+/// if `d_bias` is nullptr: a frozen bias.
 template <executor E>
-void column_sums(const E& e, matrix<const float> d_y, float* d_bias) noexcept {
+void column_sums(const E& e, matrix<const float> d_y, float* d_bias, const row_groups& groups = {}) noexcept {
+  if (d_bias == nullptr) return;
   for_each_column_range(e, d_y.cols, [&](std::size_t first, std::size_t last) {
     std::size_t done = first;
     for (; done + 4 * lanes <= last; done += 4 * lanes) {  // 256 bytes of a row at a time on AVX-512
-      simd total[4] = {zero(), zero(), zero(), zero()};
-      for (std::size_t m = 0; m < d_y.rows; ++m) {
-        const float* row = d_y.row(m) + done;
-        unrolled<4>([&](auto k) { total[k] += load(row + k * lanes); });
-      }
+      const auto total = sum_rows(groups, d_y.rows, [&](std::size_t row0, std::size_t row1) {
+        register_sums<4> sums;
+        for (std::size_t m = row0; m < row1; ++m) {
+          const float* row = d_y.row(m) + done;
+          unrolled<4>([&](auto k) { sums[k] += load(row + k * lanes); });
+        }
+        return sums;
+      });
       unrolled<4>([&](auto k) { store(d_bias + done + k * lanes, load(d_bias + done + k * lanes) + total[k]); });
     }
     for_each_register(last - done, [&](std::size_t i, auto part) {
       const std::size_t column = done + i;
-      simd total = zero();
-      for (std::size_t m = 0; m < d_y.rows; ++m) total += load(d_y.row(m) + column, part);
-      store(d_bias + column, load(d_bias + column, part) + total, part);
+      const auto total = sum_rows(groups, d_y.rows, [&](std::size_t row0, std::size_t row1) {
+        register_sums<1> sums;
+        for (std::size_t m = row0; m < row1; ++m) sums[0] += load(d_y.row(m) + column, part);
+        return sums;
+      });
+      store(d_bias + column, load(d_bias + column, part) + total[0], part);
     });
   });
 }

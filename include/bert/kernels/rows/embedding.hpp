@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <span>
+#include <type_traits>
 
 #include "bert/core/execution.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/kernels/rows/for_each.hpp"
+#include "bert/kernels/rows/row_groups.hpp"
 #include "bert/kernels/simd/bf16.hpp"
 #include "bert/kernels/simd/f32.hpp"
 #include "bert/tensor/token_batch.hpp"
@@ -40,25 +42,112 @@ void embed(const E& e, std::span<const token_id> ids, std::span<const segment_id
   });
 }
 
+namespace detail {
+
+/// The first n of [first, last) with ids[n] == id, or `last`.
+[[nodiscard]] inline std::size_t find_token(std::span<const token_id> ids, std::size_t first, std::size_t last,
+                                            token_id id) noexcept {
+  const simd_int wanted(id);
+  while (first + lanes <= last && !xsimd::any(simd_int::load_unaligned(ids.data() + first) == wanted)) first += lanes;
+  while (first < last && ids[first] != id) ++first;
+  return first;
+}
+
+/// to[:] += the sum over those rows n of `d_y` that next(first, last) finds, the first of [first, last) or `last`, by the tree
+/// of `groups`; columns [column0, column1).
+template <class Next>
+void add_chosen_rows(matrix<const float> d_y, std::size_t column0, std::size_t column1, float* to, const row_groups& groups,
+                     const Next& next) noexcept {
+  const auto chunk = [&](auto count, std::size_t j, auto part) {
+    const auto total = sum_rows(groups, d_y.rows, [&](std::size_t first, std::size_t last) {
+      register_sums<count> sums;
+      for (std::size_t n = next(first, last); n < last; n = next(n + 1, last))
+        unrolled<count>([&](auto k) { sums[k] += load(d_y.row(n) + j + k * lanes, part); });
+      return sums;
+    });
+    unrolled<count>([&](auto k) { store(to + j + k * lanes, load(to + j + k * lanes, part) + total[k], part); });
+  };
+  std::size_t done = column0;
+  for (; done + 4 * lanes <= column1; done += 4 * lanes) chunk(std::integral_constant<std::size_t, 4>{}, done, whole{});
+  for_each_register(column1 - done,
+                    [&](std::size_t j, auto part) { chunk(std::integral_constant<std::size_t, 1>{}, done + j, part); });
+}
+
+/// `embed_backward` by the tree of groups: one row of a table after another, each the sum of its tokens. The word table's rows
+/// are found by comparing ids, 16 at a time on AVX-512: 4,096 tokens take some 0.1 ms a thread, and no memory.
+template <executor E>
+void embed_backward_by_groups(const E& e, std::span<const token_id> ids, std::span<const segment_id> segments,
+                              std::span<const std::size_t> starts, matrix<const float> d_y, matrix<float> d_word,
+                              matrix<float> d_position, matrix<float> d_segment, const row_groups& groups) noexcept {
+  if (d_word.data != nullptr)
+    for_each_range(e, ids.size(), 16, [&](std::size_t first, std::size_t last) {
+      for (std::size_t n = first; n < last; ++n) {
+        const token_id id = ids[n];
+        if (find_token(ids, 0, n, id) < n) continue;  // the first token of an id does its row
+        float* to = d_word.row(static_cast<std::size_t>(id));
+        if (find_token(ids, n + 1, ids.size(), id) == ids.size())
+          for_each_register(d_y.cols, [&](std::size_t j, auto part) {  // the tree of one row: 0 + x
+            store(to + j, load(to + j, part) + (load(d_y.row(n) + j, part) + zero()), part);
+          });
+        else
+          add_chosen_rows(d_y, 0, d_y.cols, to, groups,
+                          [&](std::size_t from, std::size_t end) { return find_token(ids, from, end, id); });
+      }
+    });
+  std::size_t longest = 0;
+  for (std::size_t s = 0; s + 1 < starts.size(); ++s) longest = std::max(longest, starts[s + 1] - starts[s]);
+  if (d_position.data != nullptr)
+    for_each_row(e, longest, d_y.cols, [&](std::size_t p) {
+      add_chosen_rows(d_y, 0, d_y.cols, d_position.row(p), groups, [&](std::size_t from, std::size_t end) {
+        // The sequence of `from`, and those after it that have a token p.
+        auto s = static_cast<std::size_t>(std::upper_bound(starts.begin(), starts.end(), from) - starts.begin());
+        for (s -= s == 0 ? 0 : 1; s + 1 < starts.size() && starts[s] < end; ++s) {
+          const std::size_t n = starts[s] + p;
+          if (n >= from && n < starts[s + 1]) return std::min(n, end);
+        }
+        return end;
+      });
+    });
+  if (d_segment.data != nullptr)
+    for_each_column_range(e, d_y.cols, [&](std::size_t first, std::size_t last) {
+      for (std::size_t row = 0; row < d_segment.rows; ++row)
+        add_chosen_rows(d_y, first, last, d_segment.row(row), groups, [&](std::size_t from, std::size_t end) {
+          while (from < end && segments[from] != row) ++from;
+          return from;
+        });
+    });
+}
+
+}  // namespace detail
+
 /// d_word[ids[n],:] += d_y[n,:], and so for position and segment
 ///
-/// Adds to the three gradients in the order of tokens: the work is split by columns, never by tokens.
+/// Adds to the three gradients in the order of tokens: the work is split by columns, never by tokens. With `groups` of rows of
+/// `d_y`, each row of a table gets the sum of its tokens by their tree, added once. A table without data is frozen and left
+/// out.
 template <executor E>
 void embed_backward(const E& e, std::span<const token_id> ids, std::span<const segment_id> segments,
                     std::span<const std::size_t> starts, matrix<const float> d_y, matrix<float> d_word,
-                    matrix<float> d_position, matrix<float> d_segment) noexcept {
+                    matrix<float> d_position, matrix<float> d_segment, const row_groups& groups = {}) noexcept {
+  if (groups.count() > 1) {
+    detail::embed_backward_by_groups(e, ids, segments, starts, d_y, d_word, d_position, d_segment, groups);
+    return;
+  }
+  if (d_word.data == nullptr && d_position.data == nullptr && d_segment.data == nullptr) return;
   for_each_column_range(e, d_y.cols, [&](std::size_t first, std::size_t last) {
     for (std::size_t s = 0; s + 1 < starts.size(); ++s)
       for (std::size_t n = starts[s]; n < starts[s + 1]; ++n) {
         const float* d = d_y.row(n) + first;
-        float* to_word = d_word.row(static_cast<std::size_t>(ids[n])) + first;
-        float* to_position = d_position.row(n - starts[s]) + first;
-        float* to_segment = d_segment.row(segments[n]) + first;
+        const auto row_of = [&](const matrix<float>& table, std::size_t i) {
+          return table.data == nullptr ? nullptr : table.row(i) + first;
+        };
+        float* const to[] = {row_of(d_word, static_cast<std::size_t>(ids[n])), row_of(d_position, n - starts[s]),
+                             row_of(d_segment, segments[n])};
         for_each_register(last - first, [&](std::size_t i, auto part) {
           const simd x = load(d + i, part);
-          store(to_word + i, load(to_word + i, part) + x, part);
-          store(to_position + i, load(to_position + i, part) + x, part);
-          store(to_segment + i, load(to_segment + i, part) + x, part);
+          unrolled<3>([&](auto t) {
+            if (to[t] != nullptr) store(to[t] + i, load(to[t] + i, part) + x, part);
+          });
         });
       }
   });

@@ -7,7 +7,9 @@
 
 #include "bert/core/execution.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/kernels/rows/elementwise.hpp"
 #include "bert/kernels/rows/for_each.hpp"
+#include "bert/kernels/rows/row_groups.hpp"
 #include "bert/kernels/simd/f32.hpp"
 #include "bert/tensor/view.hpp"
 
@@ -66,46 +68,69 @@ void layer_norm(const E& e, matrix<const float> x, const float* gain, const floa
   });
 }
 
-/// With z = (x - mean) * rstd and g = gain * d_y:  d_x = rstd * (g - mean(g) - z * mean(g * z)),
-/// d_gain += sum_n d_y * z,  d_bias += sum_n d_y
-///
-/// Writes `d_x` [N, H], which may be `d_y`; adds to `d_gain` [H] and `d_bias` [H], in the order of rows.
+namespace detail {
+
+/// d_gain += sum_n d_y * (x - mean) * rstd,  d_bias += sum_n d_y, unless `d_bias` is nullptr
 template <executor E>
-void layer_norm_backward(const E& e, matrix<const float> x, const float* gain, const float* mean, const float* rstd,
-                         matrix<const float> d_y, matrix<float> d_x, float* d_gain, float* d_bias) noexcept {
-  // First the sums over rows, as d_x may overwrite d_y.
+void norm_parameter_gradients(const E& e, matrix<const float> x, const float* mean, const float* rstd, matrix<const float> d_y,
+                              float* d_gain, float* d_bias, const row_groups& groups) noexcept {
   for_each_column_range(e, x.cols, [&](std::size_t first, std::size_t last) {
     std::size_t done = first;
     for (; done + 4 * lanes <= last; done += 4 * lanes) {  // 256 bytes of a row at a time on AVX-512
-      simd gains[4] = {zero(), zero(), zero(), zero()}, biases[4] = {zero(), zero(), zero(), zero()};
-      for (std::size_t n = 0; n < x.rows; ++n) {
-        const float *in = x.row(n) + done, *d_out = d_y.row(n) + done;
-        const simd centre(mean[n]), scale(rstd[n]);
-        unrolled<4>([&](auto k) {
-          const simd d = load(d_out + k * lanes);
-          gains[k] = fma(d, (load(in + k * lanes) - centre) * scale, gains[k]);
-          biases[k] += d;
-        });
-      }
+      const auto total = sum_rows(groups, x.rows, [&](std::size_t row0, std::size_t row1) {
+        register_sums<8> sums;  // four of the gain, four of the bias
+        for (std::size_t n = row0; n < row1; ++n) {
+          const float *in = x.row(n) + done, *d_out = d_y.row(n) + done;
+          const simd centre(mean[n]), scale(rstd[n]);
+          unrolled<4>([&](auto k) {
+            const simd d = load(d_out + k * lanes);
+            sums[k] = fma(d, (load(in + k * lanes) - centre) * scale, sums[k]);
+            sums[4 + k] += d;
+          });
+        }
+        return sums;
+      });
       unrolled<4>([&](auto k) {
-        float *to_gain = d_gain + done + k * lanes, *to_bias = d_bias + done + k * lanes;
-        store(to_gain, load(to_gain) + gains[k]);
-        store(to_bias, load(to_bias) + biases[k]);
+        float* to_gain = d_gain + done + k * lanes;
+        store(to_gain, load(to_gain) + total[k]);
+        if (d_bias == nullptr) return;
+        float* to_bias = d_bias + done + k * lanes;
+        store(to_bias, load(to_bias) + total[4 + k]);
       });
     }
     for_each_register(last - done, [&](std::size_t i, auto part) {
       const std::size_t column = done + i;
-      simd gains = zero(), biases = zero();
-      for (std::size_t n = 0; n < x.rows; ++n) {
-        const simd d = load(d_y.row(n) + column, part);
-        const simd z = (load(x.row(n) + column, part) - simd(mean[n])) * simd(rstd[n]);
-        gains = fma(d, z, gains);
-        biases += d;
-      }
-      store(d_gain + column, load(d_gain + column, part) + gains, part);
-      store(d_bias + column, load(d_bias + column, part) + biases, part);
+      const auto total = sum_rows(groups, x.rows, [&](std::size_t row0, std::size_t row1) {
+        register_sums<2> sums;
+        for (std::size_t n = row0; n < row1; ++n) {
+          const simd d = load(d_y.row(n) + column, part);
+          const simd z = (load(x.row(n) + column, part) - simd(mean[n])) * simd(rstd[n]);
+          sums[0] = fma(d, z, sums[0]);
+          sums[1] += d;
+        }
+        return sums;
+      });
+      store(d_gain + column, load(d_gain + column, part) + total[0], part);
+      if (d_bias != nullptr) store(d_bias + column, load(d_bias + column, part) + total[1], part);
     });
   });
+}
+
+}  // namespace detail
+
+/// With z = (x - mean) * rstd and g = gain * d_y:  d_x = rstd * (g - mean(g) - z * mean(g * z)),
+/// d_gain += sum_n d_y * z,  d_bias += sum_n d_y
+///
+/// Writes `d_x` [N, H], which may be `d_y`; adds to `d_gain` [H] and `d_bias` [H], in the order of rows or by the tree of
+/// `groups`. What is a null pointer is not wanted and not computed: a frozen gain or bias, a `d_x` that nothing below reads.
+template <executor E>
+void layer_norm_backward(const E& e, matrix<const float> x, const float* gain, const float* mean, const float* rstd,
+                         matrix<const float> d_y, matrix<float> d_x, float* d_gain, float* d_bias,
+                         const row_groups& groups = {}) noexcept {
+  // First the sums over rows, as d_x may overwrite d_y.
+  if (d_gain != nullptr) detail::norm_parameter_gradients(e, x, mean, rstd, d_y, d_gain, d_bias, groups);
+  else column_sums(e, d_y, d_bias, groups);
+  if (d_x.data == nullptr) return;
   const std::size_t cols = x.cols;
   const float share = 1.0f / static_cast<float>(cols);
   for_each_row(e, x.rows, cols, [&](std::size_t n) {

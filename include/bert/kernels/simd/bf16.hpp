@@ -7,6 +7,8 @@
 #include <cstdint>
 
 #include "bert/core/isa.hpp"
+#include "bert/kernels/simd/bf16_avx512.hpp"
+#include "bert/kernels/simd/bf16_portable.hpp"
 #include "bert/kernels/simd/f32.hpp"
 #include "bert/tensor/storage.hpp"
 
@@ -102,32 +104,12 @@ inline void store(bf16* p, simd x, first n) noexcept {
 }
 
 /// How a register tile multiplies pairs of bf16: s + a1 b1, then + a0 b0, each rounded once to f32 (a product of two bf16 is
-/// exact in f32, so it is all one whether it is fused).
-///
-/// AVX512_BF16 has it as one instruction, whose sums and products below 2^-126 are zero; elsewhere, and where that instruction
-/// is slow (BERT_BF16_DOT), the odd halves take one pass over the tile and the even ones another, with fused multiply-adds in
-/// f32. All sums from 2^-126 up have the same bits.
-struct bf16_pairs {
+/// exact in f32, so it is all one whether it is fused). All sums from 2^-126 up have the same bits in either form.
 #if BERT_BF16_DOT
-  static constexpr std::size_t passes = 1;
-  template <std::size_t>
-  [[nodiscard]] static simd part(simd x) noexcept {
-    return x;
-  }
-  [[nodiscard]] static simd add(simd a, simd b, simd s) noexcept {
-    return _mm512_dpbf16_ps(s, (__m512bh) static_cast<__m512>(a), (__m512bh) static_cast<__m512>(b));
-  }
+struct bf16_pairs : bf16_instruction {};
 #else
-  static constexpr std::size_t passes = 2;
-  template <std::size_t Pass>
-  [[nodiscard]] static simd part(simd x) noexcept {
-    const auto bits = as_int(x);
-    if constexpr (Pass == 0) return as_float(bits & simd_int(static_cast<std::int32_t>(0xFFFF0000)));
-    else return as_float(bits << 16);
-  }
-  [[nodiscard]] static simd add(simd a, simd b, simd s) noexcept { return fma(a, b, s); }
+struct bf16_pairs : bf16_widened {};
 #endif
-};
 
 #undef BERT_BF16_REGISTERS
 }  // namespace bert::kernels

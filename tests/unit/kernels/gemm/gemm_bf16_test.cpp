@@ -1,4 +1,4 @@
-// Layer: tests. Of: include/bert/kernels/{gemm_bf16,simd_bf16}.hpp
+// Layer: tests. Of: include/bert/kernels/gemm/{gemm_bf16,pack_bf16,tile_bf16}.hpp, include/bert/kernels/simd/bf16.hpp
 #include "bert/kernels/gemm/gemm_bf16.hpp"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,4 @@
-// Layer: tests. Of: include/bert/kernels/{gemm_int8,simd_int8}.hpp
+// Layer: tests. Of: include/bert/kernels/gemm/{gemm_int8,tile_int8}.hpp, include/bert/kernels/simd/int8.hpp
 #include "bert/kernels/gemm/gemm_int8.hpp"
 
 #include <doctest/doctest.h>
@@ -202,21 +202,6 @@ TEST_CASE("a row's bits do not depend on the rows beside it") {
       gemm(execution::threads{threads}, q.a, q.b, epilogue::store{part.view()});
       CHECK(std::memcmp(part.memory.data(), together.view().row(90 - m), m * 333 * sizeof(float)) == 0);
     }
-}
-
-TEST_CASE("nothing outside C's columns is written") {
-  for (const shape& s : odd_shapes) {
-    CAPTURE(s.n);
-    const floats x(s.m, s.k, 1), w(s.n, s.k, 2);
-    const product<byte_dot::best> p(execution::serial{}, x, w);
-    floats c(s.m, s.n + 9, 3);
-    const floats before = c;
-    gemm(execution::serial{}, p.a, p.b, epilogue::store{c.view().columns(0, s.n)});
-    bool kept = true;
-    for (std::size_t i = 0; i < s.m; ++i)
-      kept = kept && std::memcmp(c.view().row(i) + s.n, before.view().row(i) + s.n, 9 * sizeof(float)) == 0;
-    CHECK(kept);
-  }
 }
 
 TEST_CASE("a product that tells when rows are done covers each row once, after its last column, with the same bits") {

@@ -1,4 +1,4 @@
-// Layer: tests. Of: include/bert/kernels/{gemm,pack,epilogue}.hpp
+// Layer: tests. Of: include/bert/kernels/gemm/{gemm,pack,register_tile,tile_f32}.hpp
 #include "bert/kernels/gemm/gemm.hpp"
 
 #include <doctest/doctest.h>
@@ -30,12 +30,6 @@ const std::vector<shape> odd_shapes{
 
 /// What rounding may do to a sum of k products of numbers below one: half a unit in the last place of at most 2 a step.
 double allowed(std::size_t k) { return 1.2e-7 * static_cast<double>(k); }
-
-// x^2, so that the epilogues need no real activation here.
-struct square {
-  static simd forward(simd x) noexcept { return x * x; }
-  static simd gradient(simd x) noexcept { return x + x; }
-};
 
 struct expected_product {
   std::vector<double> memory;
@@ -124,26 +118,6 @@ TEST_CASE("packing writes every element of the buffer, zeros past the last colum
   }
 }
 
-TEST_CASE("nothing outside C's columns is written") {
-  const execution::serial run;
-  for (const shape& s : odd_shapes) {
-    const std::size_t m = s.m, n = s.n, k = s.k;
-    CAPTURE(m);
-    CAPTURE(n);
-    CAPTURE(k);
-    const operand a(m, k, 1), b(k, n, 2);
-    operand c(m, n, 3, 9);
-    const operand before(m, n, 3, 9);
-    buffer<float> memory(packed_size(k, n));
-    gemm(run, a.view, pack(run, b.view, memory.data()), epilogue::store{c.view});
-    bool kept = true;
-    for (std::size_t i = 0; i < m; ++i)
-      for (std::size_t j = n; j < c.view.stride && i * c.view.stride + j < c.memory.size(); ++j)
-        kept = kept && c.view.data[i * c.view.stride + j] == before.view.data[i * c.view.stride + j];
-    CHECK(kept);
-  }
-}
-
 TEST_CASE("a row's bits depend neither on the rows beside it nor on the number of threads") {
   for (const shape& s : {shape{0, 72, 200}, {0, 333, 1300}, {0, 768, 96}, {0, 100, 1024}}) {
     const std::size_t n = s.n, k = s.k;
@@ -175,53 +149,6 @@ TEST_CASE("a row's bits depend neither on the rows beside it nor on the number o
       gemm_transposed(run, w.view, right, epilogue::store{many.view});
       CHECK(same_bits(one.view, many.view));
     }
-  }
-}
-
-TEST_CASE("every epilogue is its formula") {
-  const execution::threads run{2};
-  for (const shape& s : odd_shapes) {
-    const std::size_t m = s.m, n = s.n, k = s.k;
-    CAPTURE(m);
-    CAPTURE(n);
-    CAPTURE(k);
-    const operand a(m, k, 1), b(k, n, 2), offset(1, n, 3), residual(m, n, 4, 2), start(m, n, 5);
-    buffer<float> memory(packed_size(k, n));
-    const packed right = pack(run, b.view, memory.data());
-    operand acc(m, n, 6), c(m, n, 5), pre(m, n, 7);
-    gemm(run, a.view, right, epilogue::store{acc.view});
-    const auto matches = [&](auto formula) {
-      bool right_everywhere = true;
-      for (std::size_t i = 0; i < m; ++i)
-        for (std::size_t j = 0; j < n; ++j)
-          right_everywhere =
-              right_everywhere && std::abs(c.view(i, j) - formula(i, j)) <= 1e-6f * (1 + std::abs(formula(i, j)));
-      return right_everywhere;
-    };
-    const auto z = [&](std::size_t i, std::size_t j) { return acc.view(i, j) + offset.view(0, j); };
-
-    gemm(run, a.view, right, epilogue::add{c.view});
-    CHECK(matches([&](auto i, auto j) { return start.view(i, j) + acc.view(i, j); }));
-    gemm(run, a.view, right, epilogue::bias{c.view, offset.view.data});
-    CHECK(matches(z));
-    gemm(run, a.view, right, epilogue::bias_activation<square>{c.view, offset.view.data, pre.view});
-    CHECK(matches([&](auto i, auto j) { return z(i, j) * z(i, j); }));
-    gemm(run, a.view, right, epilogue::bias_activation<square>{c.view, offset.view.data});
-    CHECK(matches([&](auto i, auto j) { return z(i, j) * z(i, j); }));
-    gemm(run, a.view, right, epilogue::bias_residual{c.view, offset.view.data, residual.view});
-    CHECK(matches([&](auto i, auto j) { return z(i, j) + residual.view(i, j); }));
-    gemm(run, a.view, right, epilogue::add{c.view, gradients::written});
-    CHECK(same_bits(c.view, acc.view));
-    gemm(run, a.view, right, epilogue::activation_gradient<square>{c.view, pre.view});
-    CHECK(matches([&](auto i, auto j) { return acc.view(i, j) * 2 * z(i, j); }));
-    bool value_took_its_place = true;
-    for (std::size_t i = 0; i < m; ++i)
-      for (std::size_t j = 0; j < n; ++j)
-        value_took_its_place =
-            value_took_its_place && std::abs(pre.view(i, j) - z(i, j) * z(i, j)) <= 1e-6f * (1 + z(i, j) * z(i, j));
-    CHECK(value_took_its_place);
-    gemm(run, a.view, right, epilogue::store{pre.view});
-    CHECK(same_bits(pre.view, acc.view));
   }
 }
 

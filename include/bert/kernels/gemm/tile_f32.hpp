@@ -1,0 +1,15 @@
+// The tile of f32 on every instruction set: registers of floats, one fused multiply-add an element and step.
+// Layer: kernels. Test: tests/unit/kernels/gemm/gemm_test.cpp
+#pragma once
+
+#include "bert/core/isa.hpp"
+#include "bert/kernels/gemm/pack.hpp"
+#include "bert/kernels/gemm/register_tile.hpp"
+#include "bert/kernels/rows/for_each.hpp"
+
+namespace bert::inline BERT_ISA::kernels {
+
+/// A word is a float. B is packed by `pack` or `pack_transposed` (pack.hpp), rows of A are read in place, and columns copied.
+struct f32_tile : register_tile<numbers> {};
+
+}  // namespace bert::kernels

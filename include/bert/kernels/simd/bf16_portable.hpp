@@ -1,0 +1,25 @@
+// Products of pairs of bf16 by fused multiply-adds of f32, on every processor.
+// Layer: kernels. Test: tests/unit/kernels/gemm/product_test.cpp
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "bert/core/isa.hpp"
+#include "bert/kernels/simd/f32.hpp"
+
+namespace bert::inline BERT_ISA::kernels {
+
+/// The odd halves take one pass over the tile and the even ones another: where AVX512_BF16 lacks or is slow (BERT_BF16_DOT).
+struct bf16_widened {
+  static constexpr std::size_t passes = 2;
+  template <std::size_t Pass>
+  [[nodiscard]] static simd part(simd x) noexcept {
+    const auto bits = as_int(x);
+    if constexpr (Pass == 0) return as_float(bits & simd_int(static_cast<std::int32_t>(0xFFFF0000)));
+    else return as_float(bits << 16);
+  }
+  [[nodiscard]] static simd add(simd a, simd b, simd s) noexcept { return fma(a, b, s); }
+};
+
+}  // namespace bert::kernels

@@ -1,0 +1,19 @@
+// Four bytes of a row as one number, which the forms of products of bytes broadcast.
+// Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "bert/core/isa.hpp"
+
+namespace bert::inline BERT_ISA::kernels::byte_dot {
+
+[[nodiscard]] inline std::int32_t word(const std::uint8_t* p) noexcept {
+  std::int32_t x;
+  std::memcpy(&x, p, sizeof x);
+  return x;
+}
+
+}  // namespace bert::kernels::byte_dot
