@@ -96,8 +96,17 @@ void forward_gelu(benchmark::State& state, const shape& s, std::size_t width) {
   report(state, watch, s, peak);
 }
 
-// The gradient of the same weights: [n, m] x [m, k], depth = tokens.
+// Offsets of groups of equal size.
+std::vector<std::size_t> equal_groups(std::size_t rows, std::size_t count) {
+  std::vector<std::size_t> offsets;
+  for (std::size_t g = 0; g <= count; ++g) offsets.push_back(rows * g / count);
+  return offsets;
+}
+
+// The gradient of the same weights: [n, m] x [m, k], depth = tokens, in one group or as the tree of several.
+template <std::size_t Groups>
 void weight_gradient(benchmark::State& state, const shape& s, std::size_t width) {
+  const auto offsets = equal_groups(s.m, Groups);
   const execution::threads run{width};
   const auto d_y = numbers(s.m * s.n, 1), x = numbers(s.m * s.k, 2);
   buffer<float> c(s.n * s.k), memory(packed_size(s.m, s.k));
@@ -106,7 +115,8 @@ void weight_gradient(benchmark::State& state, const shape& s, std::size_t width)
   bench::stopwatch watch;
   for (auto _ : state)
     watch.time([&] {
-      gemm_transposed(run, matrix<const float>(d_y.data(), s.m, s.n), b, epilogue::add{{c.data(), s.n, s.k}});
+      gemm_transposed(run, matrix<const float>(d_y.data(), s.m, s.n), b, epilogue::add{{c.data(), s.n, s.k}},
+                      row_groups{offsets});
     });
   peak = bench::peak_flops(run);
   report(state, watch, s, peak);
@@ -142,17 +152,20 @@ void quantise_rows(benchmark::State& state, const shape& s, std::size_t width) {
 }
 
 // The same in bf16, with what training does before each: both operands rounded and turned into pairs.
+template <std::size_t Groups>
 void weight_gradient_bf16(benchmark::State& state, const shape& s, std::size_t width) {
+  const auto offsets = equal_groups(s.m, Groups);
+  const row_groups groups{offsets};
   const execution::threads run{width};
   const auto d_y = numbers(s.m * s.n, 1), x = numbers(s.m * s.k, 2);
-  buffer<float> c(s.n * s.k), left(bf16_pairs_of(s.m) * s.n), right(packed_bf16_size(s.m, s.k));
+  buffer<float> c(s.n * s.k), left(bf16_pairs_of(s.m, Groups) * s.n), right(packed_bf16_size(s.m, s.k, Groups));
   double peak = bench::peak_bf16_flops(run);
   bench::stopwatch watch;
   for (auto _ : state)
     watch.time([&] {
-      const auto b = pack_bf16(run, matrix<const float>(x.data(), s.m, s.k), right.data());
-      gemm_transposed(run, pair_rows(run, matrix<const float>(d_y.data(), s.m, s.n), left.data()), b,
-                      epilogue::add{{c.data(), s.n, s.k}});
+      const auto b = pack_bf16(run, matrix<const float>(x.data(), s.m, s.k), right.data(), groups);
+      gemm_transposed(run, pair_rows(run, matrix<const float>(d_y.data(), s.m, s.n), left.data(), groups), b,
+                      epilogue::add{{c.data(), s.n, s.k}}, groups);
     });
   peak = bench::peak_bf16_flops(run);
   report(state, watch, s, peak);
@@ -195,9 +208,13 @@ int main(int argc, char** argv) {
       if (s.n > s.k && s.n < 4000) add(std::string("forward_int8_gelu/") + s.name, forward_int8<gelu_erf>, s);
     for (const auto& s : shapes) add(std::string("quantise/") + s.name, quantise_rows, s);
     for (const auto& s : shapes)
-      if (s.m >= 512) add(std::string("weight_gradient/") + s.name, weight_gradient, s);
+      if (s.m >= 512) add(std::string("weight_gradient/") + s.name, weight_gradient<1>, s);
     for (const auto& s : shapes)
-      if (s.m >= 512) add(std::string("weight_gradient_bf16/") + s.name, weight_gradient_bf16, s);
+      if (s.m >= 512) add(std::string("weight_gradient_16_groups/") + s.name, weight_gradient<16>, s);
+    for (const auto& s : shapes)
+      if (s.m >= 512) add(std::string("weight_gradient_bf16/") + s.name, weight_gradient_bf16<1>, s);
+    for (const auto& s : shapes)
+      if (s.m >= 512) add(std::string("weight_gradient_bf16_16_groups/") + s.name, weight_gradient_bf16<16>, s);
     for (const auto& s : shapes)
       if (s.m >= 512) {
         add(std::string("pack/") + s.name, packing<false>, s);

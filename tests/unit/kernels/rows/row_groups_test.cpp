@@ -101,7 +101,8 @@ void embedding_sums(const E& run, const tokens& batch, std::size_t s, std::size_
 }  // namespace
 
 TEST_CASE("column sums are the tree of those of groups of rows") {
-  for (const auto& [rows, cols] : {std::array<std::size_t, 2>{1, 1}, {3, 7}, {100, 72}, {65, 130}, {200, 768}}) {
+  for (const auto& size : {std::array<std::size_t, 2>{1, 1}, {3, 7}, {100, 72}, {65, 130}, {200, 768}}) {
+    const std::size_t rows = size[0], cols = size[1];
     CAPTURE(rows);
     CAPTURE(cols);
     const operand d(rows, cols, 1, 3);
@@ -114,7 +115,8 @@ TEST_CASE("column sums are the tree of those of groups of rows") {
 }
 
 TEST_CASE("the gradients of a norm's gain and bias are the tree of those of groups of rows") {
-  for (const auto& [rows, cols] : {std::array<std::size_t, 2>{1, 3}, {3, 7}, {100, 72}, {65, 130}, {200, 768}}) {
+  for (const auto& size : {std::array<std::size_t, 2>{1, 3}, {3, 7}, {100, 72}, {65, 130}, {200, 768}}) {
+    const std::size_t rows = size[0], cols = size[1];
     CAPTURE(rows);
     CAPTURE(cols);
     const operand x(rows, cols, 1), gain(1, cols, 2), d(rows, cols, 3);
