@@ -173,6 +173,7 @@
 #include "bert/training/optimizer.hpp"
 #include "bert/training/passes.hpp"
 #include "bert/training/policies.hpp"
+#include "bert/training/reduction.hpp"
 #include "bert/training/schedules.hpp"
 #include "bert/training/state.hpp"
 #include "bert/training/trainer.hpp"

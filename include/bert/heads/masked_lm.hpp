@@ -106,8 +106,8 @@ struct masked_lm {
           rstd_(c.take(s.scored)),
           d_(c.take(s.scored * h)),
           logits_(c.take(s.scored * layers::tape_stride(vocab_))),
-          packed_(c.take(std::max(layers::linear_scratch(s.scored, h, std::min(chunk, vocab_)),
-                                  layers::linear_scratch(s.scored, h, h)))) {}
+          packed_(c.take(std::max(layers::linear_scratch(s.scored, h, std::min(chunk, vocab_), s.leaves),
+                                  layers::linear_scratch(s.scored, h, h, s.leaves)))) {}
 
     [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, vocab_, layers::tape_stride(vocab_)}; }
 
@@ -139,13 +139,14 @@ struct masked_lm {
         const matrix<float> d_word = g.word.data == nullptr ? g.word : g.word.block(first, count);
         float* const d_bias = g[tensor::bias] == nullptr ? nullptr : g[tensor::bias] + first;
         layers::linear_backward(e, normed, p.word.block(first, count), logits().columns(first, count), d_word, d_bias, sum,
-                                packed_);
+                                packed_, kernels::gradients::added, in.groups.scored);
       });
       kernels::layer_norm_backward(e, dense, p[tensor::norm_gain], mean_, rstd_, d, d, g[tensor::norm_gain],
-                                   g[tensor::norm_bias]);
+                                   g[tensor::norm_bias], in.groups.scored);
       kernels::activate_backward<layers::activation_of<A>>(e, before, d);
       layers::linear_backward(e, hidden, p.weight(tensor::dense_weight), d, g.weight(tensor::dense_weight),
-                              g[tensor::dense_bias], kernels::epilogue::store{normed}, packed_);
+                              g[tensor::dense_bias], kernels::epilogue::store{normed}, packed_, kernels::gradients::added,
+                              in.groups.scored);
       kernels::scatter_add_rows(e, normed, in.batch.scored(), d_hidden);
     }
 

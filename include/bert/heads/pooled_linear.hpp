@@ -21,6 +21,8 @@ struct pooled_linear {
   static constexpr bool reads_pooler = true;
   static constexpr bool reads_all_rows = false;
   static constexpr int outputs = Outputs;
+  /// Dropout's site number.
+  static constexpr std::uint64_t site = layers::dropout_site(Weight.view());
 
   template <class A>
   static constexpr auto parameters() {
@@ -83,7 +85,7 @@ struct pooled_linear {
           pooled_(c.take(s.sequences * h)),
           d_(c.take(s.sequences * h)),
           logits_(c.take(s.sequences * outputs_)),
-          packed_(c.take(layers::linear_scratch(s.sequences, h, outputs_))) {}
+          packed_(c.take(layers::linear_scratch(s.sequences, h, outputs_, s.leaves))) {}
 
     [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, outputs_}; }
 
@@ -97,17 +99,18 @@ struct pooled_linear {
     }
 
     template <executor E>
-    void backward(const E& e, const module_parameters<const float>& p, const module_parameters<float>& g, const encoded&,
+    void backward(const E& e, const module_parameters<const float>& p, const module_parameters<float>& g, const encoded& in,
                   matrix<float>, matrix<float> d_pooled, const step_noise& noise) noexcept {
       const matrix<float> pooled{pooled_, rows_, h}, d{d_, rows_, h};
-      layers::linear_backward(e, pooled, p.weight(0), logits(), g.weight(0), g[1], kernels::epilogue::store{d}, packed_);
+      layers::linear_backward(e, pooled, p.weight(0), logits(), g.weight(0), g[1], kernels::epilogue::store{d}, packed_,
+                              kernels::gradients::added, in.groups.sequences);
       kernels::apply_dropout(e, drop(noise), d);
       kernels::add_in_place(e, d, d_pooled);
     }
 
    private:
     static constexpr kernels::dropout drop(const step_noise& noise) noexcept {
-      return Dropout ? noise.hidden_at((std::uint64_t{1} << 21) + Weight.view().size()) : kernels::dropout{};
+      return Dropout ? noise.hidden_at(site, noise.before.sequences) : kernels::dropout{};
     }
 
     std::size_t outputs_, rows_ = 0;

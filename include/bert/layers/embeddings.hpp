@@ -109,11 +109,11 @@ struct embeddings {
     /// Adds to the gradients in `g`; overwrites `d` = d_y [N, H].
     template <executor E>
     void backward(const E& e, const module_parameters<const float>& p, const module_parameters<float>& g, const token_run& b,
-                  matrix<float> d, const step_noise& noise) const noexcept {
+                  matrix<float> d, const step_noise& noise, const kernels::row_groups& groups = {}) const noexcept {
       const matrix<const float> sum{sum_, b.ids.size(), A::hidden};
       kernels::apply_dropout(e, noise.hidden_at(site), d);
-      kernels::layer_norm_backward(e, sum, p[norm_gain], mean_, rstd_, d, d, g[norm_gain], g[norm_bias]);
-      kernels::embed_backward(e, b.ids, b.segments, b.starts, d, g.weight(word), g.weight(position), g.weight(segment));
+      kernels::layer_norm_backward(e, sum, p[norm_gain], mean_, rstd_, d, d, g[norm_gain], g[norm_bias], groups);
+      kernels::embed_backward(e, b.ids, b.segments, b.starts, d, g.weight(word), g.weight(position), g.weight(segment), groups);
     }
 
    private:

@@ -47,12 +47,13 @@ inline constexpr bool products_in_bf16 = requires {
 };
 
 /// Floats of scratch that `linear_forward` and `linear_backward` need for N rows, `in` inputs and `out` outputs in any
-/// precision: a packed operand in f32; in bf16, both at half the size.
-[[nodiscard]] constexpr std::size_t linear_scratch(std::size_t n, std::size_t in, std::size_t out) noexcept {
+/// precision: a packed operand in f32; in bf16, both at half the size. Gradients may be summed over `groups` groups of rows.
+[[nodiscard]] constexpr std::size_t linear_scratch(std::size_t n, std::size_t in, std::size_t out,
+                                                   std::size_t groups = 1) noexcept {
   using kernels::bf16_pairs_of, kernels::packed_bf16_size;
   return std::max({kernels::packed_size(in, out), kernels::packed_size(out, in), kernels::packed_size(n, in),
                    packed_bf16_size(in, out) + n * bf16_pairs_of(in), packed_bf16_size(out, in) + n * bf16_pairs_of(out),
-                   packed_bf16_size(n, in) + bf16_pairs_of(n) * out});
+                   packed_bf16_size(n, in, groups) + bf16_pairs_of(n, groups) * out});
 }
 
 /// epilogue(x W^T)
@@ -76,15 +77,17 @@ void linear_forward(const E& e, matrix<const float> x, matrix<const float> w, co
 /// trained.
 template <executor E>
 void linear_weight_gradient(const E& e, matrix<const float> x, matrix<const float> d_y, matrix<float> d_w, float* d_b,
-                            float* scratch, kernels::gradients how = kernels::gradients::added) noexcept {
-  if (d_b != nullptr) kernels::column_sums(e, d_y, d_b);
+                            float* scratch, kernels::gradients how = kernels::gradients::added,
+                            const kernels::row_groups& groups = {}) noexcept {
+  kernels::column_sums(e, d_y, d_b, groups);
   if (d_w.data == nullptr) return;
   const kernels::epilogue::add out{d_w, how};
   if constexpr (products_in_bf16<E>) {
-    const auto packed = kernels::pack_bf16(e, x, scratch);
-    kernels::gemm_transposed(e, kernels::pair_rows(e, d_y, scratch + kernels::packed_bf16_size(x.rows, x.cols)), packed, out);
+    const auto packed = kernels::pack_bf16(e, x, scratch, groups);
+    float* const pairs = scratch + kernels::packed_bf16_size(x.rows, x.cols, groups.count());
+    kernels::gemm_transposed(e, kernels::pair_rows(e, d_y, pairs, groups), packed, out, groups);
   } else {
-    kernels::gemm_transposed(e, d_y, kernels::pack(e, x, scratch), out);
+    kernels::gemm_transposed(e, d_y, kernels::pack(e, x, scratch), out, groups);
   }
 }
 
@@ -104,9 +107,9 @@ void linear_input_gradient(const E& e, matrix<const float> w, matrix<const float
 /// Both, the weight's gradient first: what becomes of d_x is the epilogue's, and it may overwrite `x`.
 template <executor E, class Epilogue>
 void linear_backward(const E& e, matrix<const float> x, matrix<const float> w, matrix<const float> d_y, matrix<float> d_w,
-                     float* d_b, const Epilogue& epilogue, float* scratch,
-                     kernels::gradients how = kernels::gradients::added) noexcept {
-  linear_weight_gradient(e, x, d_y, d_w, d_b, scratch, how);
+                     float* d_b, const Epilogue& epilogue, float* scratch, kernels::gradients how = kernels::gradients::added,
+                     const kernels::row_groups& groups = {}) noexcept {
+  linear_weight_gradient(e, x, d_y, d_w, d_b, scratch, how, groups);
   linear_input_gradient(e, w, d_y, epilogue, scratch);
 }
 

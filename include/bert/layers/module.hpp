@@ -9,6 +9,7 @@
 
 #include "bert/core/isa.hpp"
 #include "bert/kernels/gemm/epilogue.hpp"
+#include "bert/kernels/rows/row_groups.hpp"
 #include "bert/layers/forward.hpp"
 #include "bert/layers/parameter.hpp"
 #include "bert/tensor/arena.hpp"
@@ -60,11 +61,18 @@ class module_parameters {
   std::array<T*, most> data_{};
 };
 
+/// The groups of a batch's rows over which a step's gradients are summed in a fixed tree; none by default.
+struct batch_groups {
+  kernels::row_groups sequences = {}, tokens = {}, scored = {};
+  kernels::row_groups chosen = {};  ///< of the rows that the last layer computes where it does not compute all
+};
+
 /// What a head reads: the batch, the last layer's output [N, H] and, if it asks for it, the pooler's [S, H].
 struct encoded {
   const token_batch& batch;
   matrix<const float> hidden;
   matrix<const float> pooled;
+  batch_groups groups = {};  ///< for its backward pass: how sums over tokens, sequences or scored positions are taken
 };
 
 namespace layers {
@@ -77,6 +85,7 @@ struct backward_pass {
   bool input = true;
   /// A gradient by the layer's projections (`tape::projections`) that an objective adds, of their shape, or empty.
   matrix<const float> d_projections = {};
+  batch_groups groups = {};
 };
 
 namespace detail {

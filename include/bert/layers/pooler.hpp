@@ -80,7 +80,7 @@ struct pooler {
   class tape : public workspace<A> {
    public:
     constexpr tape(carver& c, const batch_shape& s, const open_sizes& sizes) noexcept
-        : workspace<A>(c, s, sizes), packed_(c.take(linear_scratch(s.sequences, A::hidden, A::hidden))) {}
+        : workspace<A>(c, s, sizes), packed_(c.take(linear_scratch(s.sequences, A::hidden, A::hidden, s.leaves))) {}
 
     template <executor E>
     void forward(const E& e, const module_parameters<const float>& p, std::span<const std::size_t> starts,
@@ -93,12 +93,13 @@ struct pooler {
     /// Adds to the gradients in `g` and to the first rows of `d_hidden`; overwrites `d_pooled` [S, H] and the copied rows.
     template <executor E>
     void backward(const E& e, const module_parameters<const float>& p, const module_parameters<float>& g,
-                  std::span<const std::size_t> starts, matrix<float> d_pooled, matrix<float> d_hidden) const noexcept {
+                  std::span<const std::size_t> starts, matrix<float> d_pooled, matrix<float> d_hidden,
+                  const kernels::row_groups& groups = {}) const noexcept {
       const std::size_t s = starts.size() - 1;
       const matrix<float> first{this->first_, s, A::hidden};
       kernels::tanh_backward(e, matrix<const float>{this->pooled_, s, A::hidden}, d_pooled);
-      linear_backward(e, first, p.weight(weight), d_pooled, g.weight(weight), g[bias], kernels::epilogue::store{first},
-                      packed_);
+      linear_backward(e, first, p.weight(weight), d_pooled, g.weight(weight), g[bias], kernels::epilogue::store{first}, packed_,
+                      kernels::gradients::added, groups);
       for (std::size_t i = 0; i < s; ++i)
         for (std::size_t j = 0; j < d_hidden.cols; ++j) d_hidden(starts[i], j) += first(i, j);
     }

@@ -237,8 +237,9 @@ struct post_norm {
           d_sum(c.take(shape.tokens * h)),
           d_qkv(c.take(shape.tokens * 3 * h)),
           wide(c.take(shape.tokens * tape_stride(f))),
-          packed(c.take(std::max({linear_scratch(shape.tokens, h, 3 * h), linear_scratch(shape.tokens, h, f),
-                                  linear_scratch(shape.tokens, f, h)}))) {}
+          packed(c.take(
+              std::max({linear_scratch(shape.tokens, h, 3 * h, shape.leaves), linear_scratch(shape.tokens, h, f, shape.leaves),
+                        linear_scratch(shape.tokens, f, h, shape.leaves)}))) {}
   };
 
   /// What the forward pass of one layer leaves for its backward pass: 12 H floats a token where F = 4 H. `y`, its output, is
@@ -268,15 +269,16 @@ struct post_norm {
       const matrix<float> qkv{qkv_, n, 3 * h}, context{context_, n, h}, sum1{sum1_, some, h}, middle{middle_, some, h},
           before{before_, some, f, tape_stride(f)}, wide{s.wide, some, f, tape_stride(f)}, sum2{sum2_, some, h};
 
+      const std::uint64_t row0 = rows.empty() ? noise.before.tokens : noise.before.chosen;
       const auto with_residual = [&](matrix<const float> in, matrix<const float> w, const float* bias,
                                      matrix<const float> residual, matrix<float> sum, std::uint64_t site) {
         if (noise.hidden == 0) return linear_forward(e, in, w, epi::bias_residual{sum, bias, residual}, s.packed);
         linear_forward(e, in, w, epi::bias{sum, bias}, s.packed);
-        kernels::add_residual(e, noise.hidden_at(site), sum, residual, sum);
+        kernels::add_residual(e, noise.hidden_at(site, row0), sum, residual, sum);
       };
 
       linear_forward(e, x, p.joined(query_weight, 3), epi::bias{qkv, p[query_bias]}, s.packed);
-      Attention::template forward<A::head_dim>(e, qkv, b, context, log_sum_, noise.attention_at(3 * layer));
+      Attention::template forward<A::head_dim>(e, qkv, b, context, log_sum_, noise.attention_at(3 * layer, A::heads));
       if (rows.empty()) {
         with_residual(context, p.weight(out_weight), p[out_bias], x, sum1, 3 * layer + 1);
       } else {
@@ -314,33 +316,37 @@ struct post_norm {
         kernels::gather_rows(e, context, rows, some_context);
       }
 
+      const std::uint64_t row0 = rows.empty() ? noise.before.tokens : noise.before.chosen;
+      const kernels::row_groups &all = pass.groups.tokens, &groups = rows.empty() ? all : pass.groups.chosen;
       // The branch's share of a sum's gradient: the gradient itself, or a dropped copy of it.
       const auto branch_of = [&](matrix<float> d_total, std::uint64_t site) -> matrix<const float> {
         if (noise.hidden == 0) return d_total;
         const matrix<float> branch{s.branch, some, h};
         std::copy_n(d_total.data, some * h, branch.data);
-        kernels::apply_dropout(e, noise.hidden_at(site), branch);
+        kernels::apply_dropout(e, noise.hidden_at(site, row0), branch);
         return branch;
       };
 
-      kernels::layer_norm_backward(e, sum2, p[norm2_gain], mean2_, rstd2_, some_d, d_sum, g[norm2_gain], g[norm2_bias]);
+      kernels::layer_norm_backward(e, sum2, p[norm2_gain], mean2_, rstd2_, some_d, d_sum, g[norm2_gain], g[norm2_bias], groups);
       const auto d_down = branch_of(d_sum, 3 * layer + 2);
       linear_input_gradient(e, p.weight(down_weight), d_down, epi::activation_gradient<Activation>{d_wide, before}, s.packed);
       // `before` is the activation's value now.
-      linear_weight_gradient(e, before, d_down, g.weight(down_weight), g[down_bias], s.packed, how);
+      linear_weight_gradient(e, before, d_down, g.weight(down_weight), g[down_bias], s.packed, how, groups);
       linear_backward(e, middle, p.weight(up_weight), d_wide, g.weight(up_weight), g[up_bias], epi::residual{some_d, d_sum},
-                      s.packed, how);
+                      s.packed, how, groups);
 
-      kernels::layer_norm_backward(e, sum1, p[norm1_gain], mean1_, rstd1_, some_d, d_sum, g[norm1_gain], g[norm1_bias]);
+      kernels::layer_norm_backward(e, sum1, p[norm1_gain], mean1_, rstd1_, some_d, d_sum, g[norm1_gain], g[norm1_bias], groups);
       linear_backward(e, rows.empty() ? context : matrix<const float>(some_context), p.weight(out_weight),
-                      branch_of(d_sum, 3 * layer + 1), g.weight(out_weight), g[out_bias], epi::store{some_d}, s.packed, how);
+                      branch_of(d_sum, 3 * layer + 1), g.weight(out_weight), g[out_bias], epi::store{some_d}, s.packed, how,
+                      groups);
       if (!rows.empty()) {
         kernels::clear(e, {d.data, n * h});
         kernels::scatter_rows(e, some_d, rows, d);
       }
-      Attention::template backward<A::head_dim>(e, qkv, b, context, log_sum_, d, d_qkv, noise.attention_at(3 * layer));
+      Attention::template backward<A::head_dim>(e, qkv, b, context, log_sum_, d, d_qkv,
+                                                noise.attention_at(3 * layer, A::heads));
       if (pass.d_projections.data != nullptr) kernels::add_in_place(e, pass.d_projections, d_qkv);
-      linear_weight_gradient(e, x, d_qkv, g.joined(query_weight, 3), g[query_bias], s.packed, how);
+      linear_weight_gradient(e, x, d_qkv, g.joined(query_weight, 3), g[query_bias], s.packed, how, all);
       if (!pass.input) return;
       if (rows.empty()) {
         linear_input_gradient(e, p.joined(query_weight, 3), d_qkv, epi::residual{d, d_sum}, s.packed);

@@ -2,21 +2,49 @@
 // Layer: layers. Test: tests/unit/layers/post_norm_test.cpp. Paper: Srivastava et al. 2014.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "bert/core/isa.hpp"
 #include "bert/kernels/rows/dropout.hpp"
 
 namespace bert::inline BERT_ISA::layers {
 
+/// Dropout's site number for a head: a hash (FNV-1a) of the name of one of its tensors.
+[[nodiscard]] constexpr std::uint64_t dropout_site(std::string_view tensor) noexcept {
+  std::uint64_t hash = 0xCBF29CE484222325u;
+  for (const char c : tensor) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
+  return hash;
+}
+
+/// Rows before a part of a batch, of each kind, where the whole is trained in parts: what is dropped depends on the whole
+/// alone.
+struct rows_before {
+  std::uint64_t sequences = 0;
+  std::uint64_t tokens = 0;
+  std::uint64_t chosen = 0;  ///< of the rows that the last layer computes where it does not compute all
+};
+
 /// Dropout of one training step; every site in the network derives its own key.
 struct step_noise {
   float hidden = 0;
   float attention = 0;
   std::uint64_t key = 0;
+  rows_before before = {};
 
-  [[nodiscard]] constexpr kernels::dropout hidden_at(std::uint64_t site) const noexcept { return {hidden, mix(site)}; }
-  [[nodiscard]] constexpr kernels::dropout attention_at(std::uint64_t site) const noexcept { return {attention, mix(site)}; }
+  /// Of hidden vectors, whose row 0 is number `first_row` of the whole batch.
+  [[nodiscard]] constexpr kernels::dropout hidden_at(std::uint64_t site, std::uint64_t first_row) const noexcept {
+    return {hidden, mix(site), first_row};
+  }
+  /// Of hidden vectors of tokens.
+  [[nodiscard]] constexpr kernels::dropout hidden_at(std::uint64_t site) const noexcept {
+    return hidden_at(site, before.tokens);
+  }
+  /// Of the attention probabilities of `heads` heads.
+  [[nodiscard]] constexpr kernels::dropout attention_at(std::uint64_t site, std::size_t heads) const noexcept {
+    return {attention, mix(site), before.tokens * heads};
+  }
 
  private:
   // splitmix64's finaliser

@@ -60,8 +60,9 @@ template <class A, class T>
 class block_view {
  public:
   block_view(std::span<const parameter> table, T* block) noexcept : table_(table), block_(block) {}
-  block_view(std::span<const parameter> table, T* block, std::span<const std::size_t> offsets) noexcept
-      : table_(table), block_(block), offsets_(offsets) {}
+  /// `tied`, unless it is nullptr, is where heads that are tied to the token embeddings find them or put their gradient.
+  block_view(std::span<const parameter> table, T* block, std::span<const std::size_t> offsets, T* tied = nullptr) noexcept
+      : table_(table), block_(block), offsets_(offsets), tied_(tied) {}
 
   [[nodiscard]] module_parameters<T> embeddings() const noexcept { return module(index::embeddings, index::layers); }
   [[nodiscard]] module_parameters<T> layer(std::size_t l) const noexcept { return module(index::layer(l), index::per_layer); }
@@ -85,12 +86,14 @@ class block_view {
   using index = table_index<A>;
 
   [[nodiscard]] matrix<T> word() const noexcept {
-    return {at(0), static_cast<std::size_t>(table_[0].rows), static_cast<std::size_t>(table_[0].cols)};
+    return {tied_ == nullptr ? at(0) : tied_, static_cast<std::size_t>(table_[0].rows),
+            static_cast<std::size_t>(table_[0].cols)};
   }
 
   std::span<const parameter> table_;
   T* block_;
   std::span<const std::size_t> offsets_;
+  T* tied_ = nullptr;
 };
 
 /// Weights only. Immutable to everything but a trainer, so one model may serve many threads.

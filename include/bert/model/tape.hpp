@@ -143,6 +143,7 @@ class tape<model<A, Heads...>> {
     const auto p = m.view(m.block().data());
     tokens_ = batch.tokens();
     choose_rows(batch);
+    split_rows(batch);
     clear_taps(e);
     work_.embeddings.forward(e, p.embeddings(), batch, noise);
     if (perturbation.data != nullptr) kernels::add_in_place(e, perturbation, work_.embeddings.output(tokens_));
@@ -181,6 +182,18 @@ class tape<model<A, Heads...>> {
   }
   [[nodiscard]] const batch_shape& capacity() const noexcept { return capacity_; }
 
+  /// Sums the gradients of the batches to come over groups of their sequences, in a fixed binary tree: group g is sequences
+  /// [offsets[g], offsets[g + 1]), their number a power of two, at most the `leaves` of the tape's capacity. None: one group.
+  void split(std::span<const std::size_t> offsets) noexcept {
+    groups_ = offsets.empty() ? 0 : offsets.size() - 1;
+    std::copy(offsets.begin(), offsets.end(), offsets_[0].begin());
+  }
+  /// The rows of the last layer's output that the heads read alone, of `batch`; 0 where they read all.
+  [[nodiscard]] std::size_t chosen_rows(const token_batch& batch) noexcept {
+    choose_rows(batch);
+    return row_count_;
+  }
+
   /// The output of the embeddings (l = 0) or of layer l, counted from 1, for the last batch: [N, H]. Where heads read some rows
   /// alone and the last layer is not tapped, its others are not computed.
   [[nodiscard]] matrix<const float> hidden(std::size_t l) const noexcept {
@@ -209,6 +222,8 @@ class tape<model<A, Heads...>> {
         capacity_(detail::complete<A>(capacity)),
         block_(tape_bytes<model_type, Activations>(capacity_, sizes, options) / sizeof(float)),
         rows_(capacity_.tokens),
+        offsets_{buffer<std::size_t>(capacity_.leaves + 1), buffer<std::size_t>(capacity_.leaves + 1),
+                 buffer<std::size_t>(capacity_.leaves + 1), buffer<std::size_t>(capacity_.leaves + 1)},
         work_(carve(block_.data(), capacity_, sizes, kept, options)) {}
 
   template <executor E>
@@ -231,21 +246,23 @@ class tape<model<A, Heads...>> {
     const auto in = outputs(batch);
     for_each_head(
         [&](auto i) { head<i>().backward(e, m.template head<i>(p), m.template head<i>(out), in, d, d_pooled, noise); });
-    if constexpr (model_type::reads_pooler) work_.pooler.backward(e, p.pooler(), out.pooler(), batch.starts(), d_pooled, d);
+    if constexpr (model_type::reads_pooler)
+      work_.pooler.backward(e, p.pooler(), out.pooler(), batch.starts(), d_pooled, d, groups().sequences);
     const bool to_embeddings = options_.lowest <= lowest_is_embeddings || options_.perturbs;
     const std::size_t lowest = to_embeddings ? 0 : static_cast<std::size_t>(options_.lowest);
     for (std::size_t l = A::layers; l-- > lowest;) {
       add_tapped(e, l + 1, d);
       before(l);
-      work_.layer[l].backward(e, p.layer(l), out.layer(l), batch, hidden(l), work_.scratch, d, noise, l,
-                              {.how = how, .input = to_embeddings || l > lowest, .d_projections = tapped_projections(l)},
-                              rows(l));
+      work_.layer[l].backward(
+          e, p.layer(l), out.layer(l), batch, hidden(l), work_.scratch, d, noise, l,
+          {.how = how, .input = to_embeddings || l > lowest, .d_projections = tapped_projections(l), .groups = groups()},
+          rows(l));
     }
     if (!to_embeddings) return;
     add_tapped(e, 0, d);
     if (options_.perturbs) std::copy_n(d.data, n * A::hidden, work_.d_embeddings);
     if (options_.lowest <= lowest_is_embeddings)
-      work_.embeddings.backward(e, p.embeddings(), out.embeddings(), batch, d, noise);
+      work_.embeddings.backward(e, p.embeddings(), out.embeddings(), batch, d, noise, groups().tokens);
   }
 
  private:
@@ -270,6 +287,25 @@ class tape<model<A, Heads...>> {
       }
     }
   }
+  /// Where the groups of sequences begin among the tokens, the scored positions and the chosen rows.
+  void split_rows(const token_batch& batch) noexcept {
+    for (std::size_t g = 0; groups_ != 0 && g <= groups_; ++g) {
+      const std::size_t token = batch.starts()[offsets_[0][g]];
+      const auto before = [&](std::span<const std::uint32_t> rows) {
+        return static_cast<std::size_t>(std::lower_bound(rows.begin(), rows.end(), token) - rows.begin());
+      };
+      offsets_[1][g] = token;
+      offsets_[2][g] = before(batch.scored());
+      offsets_[3][g] = before({rows_.data(), row_count_});
+    }
+  }
+  [[nodiscard]] batch_groups groups() const noexcept {
+    const auto of = [&](std::size_t kind) {
+      return kernels::row_groups{{offsets_[kind].data(), groups_ == 0 ? 0 : groups_ + 1}};
+    };
+    return {of(0), of(1), of(2), of(3)};
+  }
+
   /// What layer l must compute; empty for all.
   [[nodiscard]] std::span<const std::uint32_t> rows(std::size_t l) const noexcept {
     return {rows_.data(), l + 1 == A::layers ? row_count_ : 0};
@@ -311,14 +347,15 @@ class tape<model<A, Heads...>> {
   }
 
   [[nodiscard]] encoded outputs(const token_batch& batch) const noexcept {
-    return {batch, hidden(A::layers), work_.pooler.output(batch.sequences())};
+    return {batch, hidden(A::layers), work_.pooler.output(batch.sequences()), groups()};
   }
 
   tape_options options_;
   batch_shape capacity_;
   buffer<float> block_;
   buffer<std::uint32_t> rows_;
-  std::size_t row_count_ = 0, tokens_ = 0;
+  std::size_t row_count_ = 0, tokens_ = 0, groups_ = 0;
+  std::array<buffer<std::size_t>, 4> offsets_;  ///< of groups among sequences, tokens, scored positions, chosen rows
   workspace work_;
 };
 

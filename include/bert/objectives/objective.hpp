@@ -35,6 +35,8 @@ struct loss_part {
 /// The terms of an objective, at most four; sums over batches by `+=`.
 class loss_parts {
  public:
+  static constexpr std::size_t most = 4;
+
   void add(const loss_part& part) noexcept {
     for (std::size_t i = 0; i < count_; ++i)
       if (parts_[i].name == part.name) {
@@ -65,7 +67,7 @@ class loss_parts {
   }
 
  private:
-  std::array<loss_part, 4> parts_{};
+  std::array<loss_part, most> parts_{};
   std::size_t count_ = 0;
 };
 

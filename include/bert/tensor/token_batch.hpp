@@ -25,6 +25,7 @@ struct batch_shape {
   std::size_t tokens = 0;           ///< of all sequences together
   std::size_t scored = unlimited;   ///< positions that a head scores one by one; as a capacity, `unlimited` means `tokens`
   std::size_t longest = unlimited;  ///< tokens of the longest sequence; as a capacity, `unlimited` means what the model allows
+  std::size_t leaves = 1;           ///< of a training step's capacity: groups of sequences over which gradients are summed
 
   static constexpr std::size_t unlimited = static_cast<std::size_t>(-1);
 

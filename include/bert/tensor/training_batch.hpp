@@ -79,6 +79,34 @@ concept batch_source = requires(const S& source, std::uint64_t step, training_ba
   source.load(step, out);
 };
 
+/// Sequences [first, last) of `whole`, with all that they carry; cuts no example in two. `out` keeps its memory.
+inline void take_part(const training_batch& whole, std::size_t first, std::size_t last, training_batch& out) {
+  out.clear();
+  const auto starts = whole.tokens.starts();
+  const std::size_t begin = starts[first], end = starts[last];
+  const auto copy = [](const auto& from, auto& to, std::size_t a, std::size_t b) {
+    if (!from.empty())
+      to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(a), from.begin() + static_cast<std::ptrdiff_t>(b));
+  };
+  const token_run run = whole.tokens.run(first, last);
+  for (std::size_t s = first; s < last; ++s)
+    out.tokens.add(whole.tokens[s], whole.tokens.segments(s),
+                   run.marks.empty() ? run.marks : run.marks.subspan(starts[s] - begin, whole.tokens.length(s)));
+  for (const std::uint32_t position : whole.tokens.scored())
+    if (position >= begin && position < end) out.tokens.score(position - begin);
+  copy(whole.labels, out.labels, first, last);
+  copy(whole.values, out.values, first * whole.width, last * whole.width);
+  copy(whole.tags, out.tags, begin, end);
+  copy(whole.spans, out.spans, first, last);
+  for (const std::size_t g : whole.groups)
+    if (g >= first && g <= last) out.groups.push_back(g - first);
+  copy(whole.parts, out.parts, begin, end);
+  copy(whole.keys, out.keys, first, last);
+  out.width = whole.width;
+  out.epoch = whole.epoch;
+  out.vocabulary = whole.vocabulary;
+}
+
 namespace detail {
 template <class Target, class List>
 inline constexpr bool lists = false;

@@ -12,6 +12,7 @@
 #include "bert/layers/linear.hpp"
 #include "bert/model/tape.hpp"
 #include "bert/training/groups.hpp"
+#include "bert/training/reduction.hpp"
 
 namespace bert::inline BERT_ISA::training {
 
@@ -23,6 +24,8 @@ template <class T>
 struct is_precision : std::bool_constant<training_precision<T>> {};
 template <class T>
 struct is_groups : std::bool_constant<optim::parameter_groups<T>> {};
+template <class T>
+struct is_reduction : std::bool_constant<reduction<T>> {};
 
 /// The first of `Policies` that `Is`, or Default.
 template <template <class> class Is, class Default, class... Policies>
@@ -51,9 +54,10 @@ inline constexpr std::size_t policies_of = (std::size_t{Is<Policies>::value} + .
 template <class... Policies>
 inline constexpr bool policies_fit =
     ((is_executor<Policies>::value || is_activation_policy<Policies>::value || is_precision<Policies>::value ||
-      is_groups<Policies>::value) &&
+      is_groups<Policies>::value || is_reduction<Policies>::value) &&
      ...) &&
     policies_of<is_executor, Policies...> <= 1 && policies_of<is_activation_policy, Policies...> <= 1 &&
-    policies_of<is_precision, Policies...> <= 1 && policies_of<is_groups, Policies...> <= 1;
+    policies_of<is_precision, Policies...> <= 1 && policies_of<is_groups, Policies...> <= 1 &&
+    policies_of<is_reduction, Policies...> <= 1;
 
 }  // namespace bert::training

@@ -2,6 +2,8 @@
 // Layer: training. Test: tests/unit/training/trainer_test.cpp
 #pragma once
 
+#include <array>
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <concepts>
@@ -24,6 +26,7 @@
 #include "bert/training/optimizer.hpp"
 #include "bert/training/passes.hpp"
 #include "bert/training/policies.hpp"
+#include "bert/training/reduction.hpp"
 #include "bert/training/schedules.hpp"
 #include "bert/training/state.hpp"
 
@@ -54,6 +57,9 @@ struct training_options {
   float attention_dropout = 0.1f;  ///< of attention probabilities
   unsigned accumulate = 1;         ///< batches whose gradients make one step
   float head_rate = 1;             ///< learning rate of pooler and heads, as a multiple of the encoder's
+  /// Groups of a batch's examples, a power of two up to 256: gradients are summed within each, then over groups in a fixed
+  /// binary tree, so that up to so many replicas have the bits of one. With 1, rows are summed in order.
+  unsigned leaves = 1;
 };
 
 struct keep_options {
@@ -68,7 +74,9 @@ struct keep_options {
 ///  - an executor (`execution::serial`);
 ///  - `activations::keep`, or `recompute`, which trades speed for most of the tape's memory and changes no bit;
 ///  - `precision::f32`, or `bf16` for the linear layers' products; parameters, gradients and moments are f32 either way;
-///  - parameter groups (`optim::one_group`), `optim::layer_decay` for example.
+///  - parameter groups (`optim::one_group`), `optim::layer_decay` for example;
+///  - a reduction (`training::alone`) over replicas that train the same model, each on a part of every batch. With equal
+///    `leaves`, an objective of one pass gives the same bits with 1, 2, 4, … replicas.
 template <class Model, class Objective, optim::optimizer Optimizer, schedules::schedule Schedule, class... Policies>
 class trainer {
   static_assert(ensure<objectives::objective_for<Objective, Model>, facts<Objective, Model>>,
@@ -83,6 +91,8 @@ class trainer {
   using Activations = training::policy_of<training::is_activation_policy, activations::keep, Policies...>;
   using Precision = training::policy_of<training::is_precision, precision::f32, Policies...>;
   using Groups = training::policy_of<training::is_groups, optim::one_group, Policies...>;
+  using Reduction = training::policy_of<training::is_reduction, training::alone, Policies...>;
+  static constexpr bool replicated = !std::same_as<Reduction, training::alone>;
   using layout_type = training::gradient_layout<std::tuple_size_v<typename Model::table_type>>;
 
  public:
@@ -95,8 +105,9 @@ class trainer {
         options_(options),
         executor_(training::pick_policy<training::is_executor, execution::serial>(policies...)),
         groups_(training::pick_policy<training::is_groups, optim::one_group>(policies...)),
+        reduction_(training::pick_policy<training::is_reduction, training::alone>(policies...)),
         layout_(training::layout_of<typename Model::architecture>(model.table(), groups_)),
-        gradients_(layout_.size),
+        gradients_(layout_.size + tied_size()),
         moments_(layout_.size) {
     if (options_.accumulate == 0 || !(options_.dropout >= 0 && options_.dropout < 1) ||
         !(options_.attention_dropout >= 0 && options_.attention_dropout < 1))
@@ -104,6 +115,13 @@ class trainer {
                    "accumulate of 1 or more, dropout from 0 to below 1",
                    cat("accumulate ", options_.accumulate, ", dropout ", options_.dropout, " and ", options_.attention_dropout),
                    {}});
+    if (!std::has_single_bit(options_.leaves) || options_.leaves > kernels::row_groups::most ||
+        !std::has_single_bit(reduction_.size()) || options_.leaves < reduction_.size())
+      throw error(
+          {"bert::training_options",
+           cat("leaves of a power of two, from the number of replicas, a power of two too, to ", kernels::row_groups::most),
+           cat("leaves ", options_.leaves, ", replicas ", reduction_.size()),
+           {}});
     if (layout_.parameters == 0)
       throw error({"bert::trainer", "a parameter to train", "parameter groups that freeze all of them", "freeze fewer"});
     for (std::size_t i = 0; i < model.table().size(); ++i) {
@@ -168,8 +186,9 @@ class trainer {
         : trainer_(&t),
           source_(&source),
           work_(objectives::make_work(t.objective_, source.capacity(), t.executor_)),
-          tape_(t.objective_.capacity(source.capacity()), t.model_->sizes(),
-                objectives::tape_options_of(t.objective_, t.layout_.lowest)) {
+          tape_(t.tape_capacity(source.capacity()), t.model_->sizes(),
+                objectives::tape_options_of(t.objective_, t.layout_.lowest)),
+          offsets_(t.options_.leaves / t.reduction_.size() + 1) {
       raw_.tokens.reserve(source.capacity());
     }
 
@@ -177,7 +196,8 @@ class trainer {
     const Source* source_;
     typename Objective::work work_;
     tape<Model, Activations> tape_;
-    training_batch raw_;
+    training_batch raw_, part_;
+    std::vector<std::size_t> offsets_;  ///< of this replica's groups among its sequences
     step_report report_;
   };
 
@@ -198,29 +218,36 @@ class trainer {
     // Prepare: what of a batch is predicted is known before the first gradient, so that a mean is over the whole step.
     objectives::loss_scale scale(1.0f / static_cast<float>(options_.accumulate));
     if constexpr (objectives::tells_counts<Objective>) {
-      if (options_.accumulate > 1) {
+      if (replicated || options_.accumulate > 1) {
         objectives::loss_parts counts;
-        for (unsigned i = 0; i < options_.accumulate; ++i) {
-          (void)prepare(s, i);
-          counts += objective_.counts(s.raw_, s.work_);
-        }
-        scale = objectives::loss_scale(counts);
+        for (unsigned i = 0; i < options_.accumulate; ++i) counts += objective_.counts(*prepare(s, i).in, s.work_);
+        scale = objectives::loss_scale(over_replicas(counts));
       }
+    } else {
+      static_assert(ensure<!replicated, facts<Objective>>,
+                    "bert::trainer: with a reduction, the objective must count its predictions; give it counts(batch, work)");
     }
-    // Forward, score and backward, in one pass over a batch or several.
-    std::size_t tokens = 0;
+    // Forward, score and backward, in one pass over a batch or several; then the sum over replicas.
+    std::uint64_t tokens = 0;
     for (unsigned i = 0; i < options_.accumulate; ++i) {
-      const token_batch& batch = prepare(s, i);
+      const prepared p = prepare(s, i);
       random_stream keys(options_.seed, draw::dropout, number(i));
       const std::uint64_t low = keys(), high = keys();
-      const step_noise noise{options_.dropout, options_.attention_dropout, high << 32 | low};
-      const auto run = in_precision();
-      training::passes passes(run, *model_, s.tape_, batch, noise, gradient_view(),
-                              i == 0 ? gradients::written : gradients::added);
-      report.parts += training::run_passes(objective_, passes, executor_, s.raw_, s.work_, scale);
-      tokens += batch.tokens();
+      const step_noise noise{options_.dropout, options_.attention_dropout, high << 32 | low, p.before};
+      const auto how = i == 0 || apart() ? gradients::written : gradients::added;
+      if constexpr (replicated) kernels::clear(executor_, gradients_.span().subspan(layout_.size));
+      if (p.batch->empty()) {
+        kernels::clear(executor_, gradients_.span());
+      } else {
+        const auto run = in_precision();
+        training::passes passes(run, *model_, s.tape_, *p.batch, noise, gradient_view(), how);
+        report.parts += training::run_passes(objective_, passes, executor_, *p.in, s.work_, scale);
+      }
+      if (apart()) reduce(i);
+      tokens += p.tokens;
       report.epoch = s.raw_.epoch;
     }
+    if constexpr (replicated) report.parts = over_replicas(report.parts);
     check(report);
     update(report);
     if (!kept_.empty() && (done_ % std::max<std::uint64_t>(1, keep_.every) == 0 || done_ == schedule_.total))
@@ -232,18 +259,119 @@ class trainer {
   /// The number of batch i of the step among all.
   [[nodiscard]] std::uint64_t number(unsigned i) const noexcept { return done_ * options_.accumulate + i; }
 
-  /// Loads batch i of the step and makes of it what the model is fed.
+  /// A batch of the step, or this replica's part of it, and what the model is fed.
+  struct prepared {
+    const training_batch* in;
+    const token_batch* batch;
+    layers::rows_before before;
+    std::uint64_t tokens;  ///< of the whole batch
+  };
+
+  /// Loads batch i of the step, takes this replica's part, and makes of it what the model is fed.
   template <batch_source Source>
-  const token_batch& prepare(steps<Source>& s, unsigned i) {
+  prepared prepare(steps<Source>& s, unsigned i) {
     s.source_->load(number(i), s.raw_);
-    return objective_.prepare(s.raw_, options_.seed, s.work_);
+    prepared p{&s.raw_, nullptr, {}, s.raw_.tokens.tokens()};
+    const std::size_t rank = reduction_.rank(), own = options_.leaves / reduction_.size();
+    const std::size_t examples = s.raw_.examples();
+    const auto first_sequence = [&](std::size_t g) {
+      const std::size_t example = training::group_start(examples, g, options_.leaves);
+      return s.raw_.groups.empty() ? example : s.raw_.groups[example];
+    };
+    const std::size_t first = first_sequence(rank * own);
+    if constexpr (replicated) {
+      take_part(s.raw_, first, first_sequence((rank + 1) * own), s.part_);
+      p.in = &s.part_;
+    }
+    p.batch = &objective_.prepare(*p.in, options_.seed, s.work_);
+    if (options_.leaves > 1) {
+      for (std::size_t g = 0; g <= own; ++g) s.offsets_[g] = first_sequence(rank * own + g) - first;
+      s.tape_.split(own > 1 ? std::span<const std::size_t>(s.offsets_) : std::span<const std::size_t>{});
+    }
+    if constexpr (replicated) {
+      const std::array<std::uint64_t, 3> mine{p.batch->sequences(), p.batch->tokens(), s.tape_.chosen_rows(*p.batch)};
+      std::vector<std::uint64_t> all(mine.size() * reduction_.size());
+      reduction_.gather(mine, all);
+      for (std::size_t r = 0; r < rank; ++r) {
+        p.before.sequences += all[3 * r];
+        p.before.tokens += all[3 * r + 1];
+        p.before.chosen += all[3 * r + 2];
+      }
+    }
+    return p;
   }
+
+  [[nodiscard]] batch_shape tape_capacity(const batch_shape& raw) const noexcept {
+    batch_shape shape = objective_.capacity(raw);
+    shape.leaves = options_.leaves / reduction_.size();
+    return shape;
+  }
+
+  /// The terms of all replicas; the sums of their losses by the tree of replicas.
+  [[nodiscard]] objectives::loss_parts over_replicas(const objectives::loss_parts& parts) const {
+    if constexpr (!replicated) {
+      return parts;
+    } else {
+      constexpr std::size_t each = 3;
+      std::array<std::uint64_t, each * objectives::loss_parts::most> mine{};
+      std::size_t n = 0;
+      for (const auto& part : parts) {
+        mine[each * n] = std::bit_cast<std::uint64_t>(part.sum);
+        mine[each * n + 1] = part.count;
+        mine[each * n++ + 2] = part.correct;
+      }
+      std::vector<std::uint64_t> all(mine.size() * reduction_.size());
+      reduction_.gather(mine, all);
+      objectives::loss_parts sum;
+      n = 0;
+      for (const auto& part : parts) {
+        std::vector<double> sums;
+        objectives::loss_part total{.name = part.name};
+        for (std::size_t r = 0; r < reduction_.size(); ++r) {
+          const std::uint64_t* at = all.data() + mine.size() * r + each * n;
+          sums.push_back(std::bit_cast<double>(at[0]));
+          total.count += at[1];
+          total.correct += at[2];
+        }
+        for (; sums.size() > 1; sums.resize(sums.size() / 2))
+          for (std::size_t r = 0; r < sums.size() / 2; ++r) sums[r] = sums[2 * r] + sums[2 * r + 1];
+        total.sum = sums.front();
+        sum.add(total);
+        ++n;
+      }
+      return sum;
+    }
+  }
+
+  /// Whether each batch's gradients are summed apart before they are added to those of the batches before: so that the order of
+  /// all sums is one, whatever the number of replicas.
+  [[nodiscard]] bool apart() const noexcept { return options_.leaves > 1; }
+
+  /// The gradients of batch i over all replicas, added to those of the batches before.
+  void reduce(unsigned i) {
+    if constexpr (replicated) reduction_.add(gradients_.span());
+    if (const std::size_t tied = tied_size(); tied != 0 && layout_.offsets[0] != not_trained) {
+      const matrix<const float> from{gradients_.data() + layout_.size, 1, tied};
+      kernels::add_in_place(executor_, from, matrix<float>{gradients_.data() + layout_.offsets[0], 1, tied});
+    }
+    if (options_.accumulate == 1) return;
+    if (accumulated_.empty()) accumulated_ = buffer<float>(layout_.size);
+    const matrix<float> sum{accumulated_.data(), 1, layout_.size};
+    if (i == 0) std::copy_n(gradients_.data(), layout_.size, sum.data);
+    else kernels::add_in_place(executor_, matrix<const float>{gradients_.data(), 1, layout_.size}, sum);
+    if (i + 1 == options_.accumulate) std::copy_n(sum.data, layout_.size, gradients_.data());
+  }
+
+  /// With replicas, heads that are tied to the token embeddings have a gradient of their own: a sum over replicas of two sums
+  /// has other bits than two sums over replicas.
+  [[nodiscard]] std::size_t tied_size() const noexcept { return replicated ? model_->table()[0].count() : 0; }
 
   /// Throws unless loss and gradient are finite: nothing has changed yet.
   void check(step_report& report) const {
     report.loss = report.parts.loss();
     report.rate = schedule_.rate(done_);
-    report.gradient_norm = std::sqrt(kernels::squared_norm(executor_, std::span<const float>(gradients_.span())));
+    report.gradient_norm =
+        std::sqrt(kernels::squared_norm(executor_, std::span<const float>(gradients_.span().first(layout_.size))));
     if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm))
       throw error({cat("bert::trainer, step ", done_ + 1), "a finite loss and gradient",
                    cat("loss ", report.loss, ", gradient norm ", report.gradient_norm, "; the step was not taken"),
@@ -262,7 +390,7 @@ class trainer {
   }
 
   [[nodiscard]] block_view<typename Model::architecture, float> gradient_view() noexcept {
-    return {model_->table(), gradients_.data(), layout_.offsets};
+    return {model_->table(), gradients_.data(), layout_.offsets, replicated ? gradients_.data() + layout_.size : nullptr};
   }
 
   [[nodiscard]] auto in_precision() const noexcept {
@@ -279,6 +407,7 @@ class trainer {
   [[nodiscard]] std::string describe() const {
     return cat(optimizer_.describe(), ' ', schedule_.describe(), " seed=", options_.seed, " dropout=", options_.dropout, "/",
                options_.attention_dropout, " accumulate=", options_.accumulate, " head_rate=", options_.head_rate,
+               options_.leaves == 1 ? "" : cat(" leaves=", options_.leaves),
                std::same_as<Precision, precision::f32> ? "" : " products=bf16",
                groups_.describe().empty() ? "" : " groups=", groups_.describe(), " parameters=", model_->count());
   }
@@ -290,8 +419,9 @@ class trainer {
   training_options options_;
   E executor_;
   Groups groups_;
+  Reduction reduction_;
   layout_type layout_;
-  buffer<float> gradients_;
+  buffer<float> gradients_, accumulated_;
   typename Optimizer::state moments_;
   std::vector<optim::trained_tensor> tensors_;
   std::vector<float> rates_;

@@ -21,6 +21,7 @@ namespace bert::inline BERT_ISA::kernels {
 struct dropout {
   float rate = 0;  ///< in [0, 1)
   std::uint64_t key = 0;
+  std::uint64_t first_row = 0;  ///< the number of row 0: a part of a batch drops what the whole would
 
   [[nodiscard]] constexpr bool active() const noexcept { return rate > 0.0f; }
   /// What survivors are multiplied by, so that the mean stays.
@@ -54,7 +55,7 @@ struct dropout {
 
   /// What `row` adds to the numbers of its elements: a full mix of all 128 bits of key and row.
   [[nodiscard]] constexpr std::uint32_t row_key(std::uint64_t row) const noexcept {
-    std::uint64_t z = (row + 1) * 0x9E3779B97F4A7C15u ^ key;  // the finaliser of SplitMix64
+    std::uint64_t z = (first_row + row + 1) * 0x9E3779B97F4A7C15u ^ key;  // the finaliser of SplitMix64
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
     return static_cast<std::uint32_t>(z >> 32);

@@ -1,0 +1,41 @@
+// Replicas: who else trains the same model on other parts of each batch, and how gradients come together.
+// Layer: training. Test: tests/unit/guide/own_reduction_test.cpp
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "bert/core/isa.hpp"
+
+namespace bert::inline BERT_ISA::training {
+
+/// A reduction R joins `size()` replicas, a power of two, of which this is number `rank()`. All replicas call the same
+/// functions in the same order with spans of the same length:
+///  - `gather(mine, all)` writes the `mine` of replica r to all[r mine.size(), …);
+///  - `add(values)` replaces `values`, in every replica, by their sum over replicas, element by element in the order
+///    ((r0 + r1) + (r2 + r3)) + …, so that the bits are those of one replica that has summed all groups.
+template <class R>
+concept reduction = std::copy_constructible<R> &&
+    requires(const R& r, std::span<const std::uint64_t> mine, std::span<std::uint64_t> all, std::span<float> values) {
+  { r.rank() } -> std::convertible_to<std::size_t>;
+  { r.size() } -> std::convertible_to<std::size_t>;
+  r.gather(mine, all);
+  r.add(values);
+};
+
+/// One replica has all of each batch.
+struct alone {
+  [[nodiscard]] static constexpr std::size_t rank() noexcept { return 0; }
+  [[nodiscard]] static constexpr std::size_t size() noexcept { return 1; }
+  static void gather(std::span<const std::uint64_t>, std::span<std::uint64_t>) noexcept {}
+  static void add(std::span<float>) noexcept {}
+};
+
+/// Where group g of L begins among n examples: groups differ by one example at most, and the first is never empty.
+[[nodiscard]] constexpr std::size_t group_start(std::size_t n, std::size_t g, std::size_t groups) noexcept {
+  return (n * g + groups - 1) / groups;
+}
+
+}  // namespace bert::training

@@ -1,0 +1,122 @@
+// docs/architecture.md, "Guides": a reduction of one's own. Replicas are threads of one process here; in bert::distributed they
+// are the ranks of a cluster. Each trains its own copy of the model on a part of every batch, and all end with the same bytes.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <barrier>
+#include <cstring>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "../../support/small_models.hpp"
+#include "bert/objectives/joint.hpp"
+#include "bert/objectives/masked_lm.hpp"
+#include "bert/objectives/next_sentence.hpp"
+#include "bert/training/trainer.hpp"
+
+namespace guide {
+
+// What the replicas share: where each shows the others its numbers, and where all wait for the last.
+struct meeting {
+  explicit meeting(std::size_t n) : numbers(n), values(n), all_here(static_cast<std::ptrdiff_t>(n)) {}
+  std::vector<std::span<const std::uint64_t>> numbers;
+  std::vector<std::span<float>> values;
+  std::barrier<> all_here;
+};
+
+// The policy: a small value that is copied into the trainer.
+class in_process {
+ public:
+  in_process(std::shared_ptr<meeting> m, std::size_t rank) : meeting_(std::move(m)), rank_(rank) {}
+
+  [[nodiscard]] std::size_t rank() const noexcept { return rank_; }
+  [[nodiscard]] std::size_t size() const noexcept { return meeting_->values.size(); }
+
+  // all[r] <- the numbers of replica r.
+  void gather(std::span<const std::uint64_t> mine, std::span<std::uint64_t> all) const {
+    meeting_->numbers[rank_] = mine;
+    meeting_->all_here.arrive_and_wait();
+    for (std::size_t r = 0; r < size(); ++r)
+      std::copy(meeting_->numbers[r].begin(), meeting_->numbers[r].end(),
+                all.begin() + static_cast<std::ptrdiff_t>(r * mine.size()));
+    meeting_->all_here.arrive_and_wait();  // nobody's numbers go away while another still reads them
+  }
+
+  // values <- ((r0 + r1) + (r2 + r3)) + …: the order is what makes the bits those of one replica.
+  void add(std::span<float> values) const {
+    meeting_->values[rank_] = values;
+    for (std::size_t apart = 1; apart < size(); apart *= 2) {
+      meeting_->all_here.arrive_and_wait();
+      if (rank_ % (2 * apart) != 0) continue;
+      const std::span<const float> other = meeting_->values[rank_ + apart];
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] += other[i];
+    }
+    meeting_->all_here.arrive_and_wait();
+    if (rank_ != 0) std::copy(meeting_->values[0].begin(), meeting_->values[0].end(), values.begin());
+    meeting_->all_here.arrive_and_wait();
+  }
+
+ private:
+  std::shared_ptr<meeting> meeting_;
+  std::size_t rank_;
+};
+static_assert(bert::training::reduction<in_process>);
+
+using objective = bert::objectives::joint<bert::objectives::masked_lm<>, bert::objectives::next_sentence>;
+using model_type = bert::model_for<support::pocket, objective>;
+
+template <class... Policies>
+std::vector<float> train(bert::training_options options, const Policies&... policies) {
+  // Batches of seven: four leaves of 2, 2, 2 and 1 sequences. Each replica has a source of its own, as ranks have.
+  const support::made_up_source source{.sequences = 7};
+  auto model = model_type::random({.stddev = 0.1f, .seed = 1});
+  bert::trainer t{
+      model,   objective{}, bert::optim::adamw{}, bert::schedules::warmup_linear{.peak = 3e-3f, .warmup = 2, .total = 6},
+      options, policies...};
+  double loss = 0;
+  for (const auto& step : t.over(source)) loss = step.loss;
+  CHECK(loss > 0);
+  return {model.block().begin(), model.block().end()};
+}
+
+template <class... Policies>
+std::vector<float> train_in_parts(std::size_t replicas, const bert::training_options& options, const Policies&... policies) {
+  const auto shared = std::make_shared<meeting>(replicas);
+  std::vector<std::vector<float>> weights(replicas);
+  std::vector<std::thread> threads;
+  for (std::size_t r = 0; r < replicas; ++r)
+    threads.emplace_back([&, r] { weights[r] = train(options, in_process(shared, r), policies...); });
+  for (auto& thread : threads) thread.join();
+  for (const auto& other : weights) CHECK(other == weights[0]);
+  return weights[0];
+}
+
+}  // namespace guide
+
+TEST_CASE("two and four replicas with parts of each batch train to the bits of one with all of it and as many leaves") {
+  for (const unsigned accumulate : {1u, 2u}) {
+    CAPTURE(accumulate);
+    const bert::training_options options{.seed = 11, .accumulate = accumulate, .leaves = 4};
+    const auto one = guide::train(options);
+    CHECK(guide::train(options, bert::execution::threads{3}) == one);
+    CHECK(guide::train_in_parts(2, options) == one);
+    CHECK(guide::train_in_parts(4, options) == one);
+    CHECK(guide::train_in_parts(2, options, bert::execution::threads{2}, bert::activations::recompute{}) == one);
+  }
+}
+
+TEST_CASE("the same holds for products in bf16, and leaves change bits, not what is learned") {
+  const bert::training_options options{.seed = 11, .leaves = 4};
+  const auto one = guide::train(options, bert::precision::bf16{});
+  CHECK(guide::train_in_parts(2, options, bert::precision::bf16{}) == one);
+  const auto exact = guide::train(options), in_order = guide::train({.seed = 11});
+  CHECK(exact != in_order);
+  for (std::size_t i = 0; i < exact.size(); ++i) REQUIRE(exact[i] == doctest::Approx(in_order[i]).epsilon(0.02).scale(0.05));
+}
+
+TEST_CASE("more replicas than leaves, or leaves that are no power of two, are refused") {
+  CHECK_THROWS_WITH_AS(guide::train({.leaves = 3}), doctest::Contains("power of two"), bert::error);
+  const auto shared = std::make_shared<guide::meeting>(4);
+  CHECK_THROWS_WITH_AS(guide::train({.leaves = 2}, guide::in_process(shared, 0)), doctest::Contains("replicas 4"), bert::error);
+}
