@@ -1,5 +1,5 @@
 // A Hugging Face folder, opened and written: config.json, model.safetensors, vocab.txt, tokenizer_config.json.
-// Layer: checkpoint. Test: tests/unit/checkpoint/checkpoint_test.cpp; against transformers: tools/parity.py
+// Layer: checkpoint. Test: tests/unit/checkpoint/checkpoint_test.cpp; against transformers: tools/checkpoint_parity/run
 #pragma once
 
 #include <algorithm>

@@ -37,14 +37,29 @@ struct pooled {
    private:
     view<const float, dynamic, A::hidden> output_;
   };
+  /// Buffers of a training step. An objective adds its gradient by `output()` [S, H] to `d_output()`, zeros after `forward`.
   template <class A>
-  struct tape {
-    constexpr tape(carver&, const batch_shape&, const open_sizes&) noexcept {}
+  class tape {
+   public:
+    constexpr tape(carver& c, const batch_shape& s, const open_sizes&) noexcept : d_output_(c.take(s.sequences * A::hidden)) {}
+
+    [[nodiscard]] matrix<const float> output() const noexcept { return output_; }
+    [[nodiscard]] matrix<float> d_output() const noexcept { return {d_output_, output_.rows, A::hidden}; }
+
     template <executor E>
-    void forward(const E&, const module_parameters<const float>&, const encoded&, const step_noise&) noexcept {}
+    void forward(const E& e, const module_parameters<const float>&, const encoded& in, const step_noise&) noexcept {
+      output_ = in.pooled;
+      kernels::clear(e, {d_output_, output_.rows * A::hidden});
+    }
     template <executor E>
-    void backward(const E&, const module_parameters<const float>&, const module_parameters<float>&, const encoded&,
-                  matrix<float>, matrix<float>, const step_noise&) noexcept {}
+    void backward(const E& e, const module_parameters<const float>&, const module_parameters<float>&, const encoded&,
+                  matrix<float>, matrix<float> d_pooled, const step_noise&) noexcept {
+      kernels::add_in_place(e, d_output(), d_pooled);
+    }
+
+   private:
+    matrix<const float> output_;
+    float* d_output_;
   };
 };
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "bert/core/isa.hpp"
+#include "bert/kernels/rows/softmax.hpp"
 #include "bert/model/session.hpp"
 
 namespace bert::inline BERT_ISA {
@@ -68,17 +69,13 @@ template <class A, class... Heads>
   for (std::size_t a = 0; a < p.heads(); ++a) {
     const matrix<const float> q = qkv.columns(a * d, d), k = qkv.columns(h + a * d, d);
     const matrix<float> out = p[a];
-    for (std::size_t i = 0; i < n; ++i) {
-      float most = -INFINITY, sum = 0;
+    for (std::size_t i = 0; i < n; ++i)
       for (std::size_t j = 0; j < n; ++j) {
         float dot = 0;
         for (std::size_t c = 0; c < d; ++c) dot += q(i, c) * k(j, c);
         out(i, j) = dot / std::sqrt(static_cast<float>(d));
-        most = std::max(most, out(i, j));
       }
-      for (std::size_t j = 0; j < n; ++j) sum += out(i, j) = std::exp(out(i, j) - most);
-      for (std::size_t j = 0; j < n; ++j) out(i, j) /= sum;
-    }
+    kernels::softmax_rows(e, matrix<const float>(out), out);
   }
   return p;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bert/core/isa.hpp"
+#include "bert/kernels/rows/softmax.hpp"
 #include "bert/objectives/objective.hpp"
 
 namespace bert::inline BERT_ISA::objectives {
@@ -20,20 +21,15 @@ struct r_drop_options {
 
 namespace detail {
 
-/// log_p[i] = z[i] - log sum_j exp(z[j])
-inline void log_softmax(std::span<const float> z, std::span<double> log_p) noexcept {
-  const double most = static_cast<double>(*std::max_element(z.begin(), z.end()));
-  double sum = 0;
-  for (const float x : z) sum += std::exp(static_cast<double>(x) - most);
-  for (std::size_t i = 0; i < z.size(); ++i) log_p[i] = static_cast<double>(z[i]) - most - std::log(sum);
-}
-
 /// KL(p || q) + KL(q || p) of p = softmax(z), q = softmax(other); adds `factor` times its gradient by `other` to `d` [C].
-[[nodiscard]] inline double symmetric_divergence(std::span<const float> z, std::span<const float> other, std::span<double> work,
+[[nodiscard]] inline double symmetric_divergence(std::span<const float> z, std::span<const float> other, std::span<double> logs,
                                                  float factor, std::span<float> d) noexcept {
-  const std::span<double> p = work.first(z.size()), q = work.subspan(z.size(), z.size());
-  log_softmax(z, p);
-  log_softmax(other, q);
+  const std::span<double> p = logs.first(z.size()), q = logs.subspan(z.size(), z.size());
+  const double log_z = kernels::log_sum_exp(z), log_other = kernels::log_sum_exp(other);
+  for (std::size_t i = 0; i < z.size(); ++i) {
+    p[i] = static_cast<double>(z[i]) - log_z;
+    q[i] = static_cast<double>(other[i]) - log_other;
+  }
   double forward = 0, backward = 0;
   for (std::size_t i = 0; i < z.size(); ++i) {
     forward += std::exp(p[i]) * (p[i] - q[i]);

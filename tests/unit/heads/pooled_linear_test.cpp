@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
+
 #include "../../support/small_models.hpp"
+#include "bert/heads/pooled.hpp"
 #include "bert/heads/pooling.hpp"
 
 TEST_CASE("a classifier of labels known at run time gives a score for each of them") {
@@ -37,5 +40,47 @@ TEST_CASE("a head's logits are a dense layer on the pooler's output") {
     for (std::size_t i = 0; i < 40; ++i)
       sum += static_cast<double>(run.pooled()(0, i)) * static_cast<double>(weight[c * 40 + i]);
     CHECK(static_cast<double>(logits(0, c)) == doctest::Approx(sum).epsilon(1e-4));
+  }
+}
+
+TEST_CASE("the pooled head hands its gradient to the pooler: the gradient is the slope of a sum of its outputs") {
+  using model_type = bert::model<support::pocket, bert::heads::pooled>;
+  auto model = model_type::random({.stddev = 0.2f, .seed = 8});
+  bert::token_batch batch;
+  batch.add(support::ids(1, 9));
+  batch.add(support::ids(2, 5));
+  const bert::execution::serial e;
+  bert::tape<model_type> tape(batch.shape(), model.sizes());
+  const auto weight = [](std::size_t s, std::size_t i) {
+    return 0.1 * static_cast<double>(i + 1) - 0.3 * static_cast<double>(s);
+  };
+  const auto value = [&] {
+    tape.forward(e, model, batch);
+    double sum = 0;
+    const auto y = tape.head<bert::heads::pooled>().output();
+    for (std::size_t s = 0; s < y.rows; ++s)
+      for (std::size_t i = 0; i < y.cols; ++i) sum += weight(s, i) * static_cast<double>(y(s, i));
+    return sum;
+  };
+  value();
+  const auto d = tape.head<bert::heads::pooled>().d_output();
+  for (std::size_t s = 0; s < d.rows; ++s)
+    for (std::size_t i = 0; i < d.cols; ++i) d(s, i) += static_cast<float>(weight(s, i));
+  bert::buffer<float> gradient(model.block().size());
+  tape.backward(e, model, batch, gradient.data());
+  for (const char* name : {"bert.pooler.dense.weight", "bert.encoder.layer.0.intermediate.dense.weight"}) {
+    CAPTURE(name);
+    const float* at = model.values(name).data();
+    const std::size_t offset = static_cast<std::size_t>(at - model.block().data());
+    for (const std::size_t i : {std::size_t{3}, std::size_t{41}, std::size_t{700}}) {
+      float& x = model.block()[offset + i];
+      const float kept = x;
+      x = kept + 0.01f;
+      const double above = value();
+      x = kept - 0.01f;
+      const double below = value();
+      x = kept;
+      CHECK((above - below) / 0.02 == doctest::Approx(static_cast<double>(gradient[offset + i])).epsilon(0.02).scale(0.05));
+    }
   }
 }

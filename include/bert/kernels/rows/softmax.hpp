@@ -2,9 +2,12 @@
 // Layer: kernels. Test: tests/unit/kernels/rows/softmax_test.cpp
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <limits>
+#include <span>
 #include <type_traits>
 
 #include "bert/core/execution.hpp"
@@ -39,6 +42,14 @@ void softmax_rows(const E& e, matrix<const float> x, matrix<float> y) noexcept {
     const simd share(1.0f / sum(totals));
     for_each_register(x.cols, [&](std::size_t j, auto part) { store(out + j, load(out + j, part) * share, part); });
   });
+}
+
+/// log sum_v exp(x[v]), in f64: for losses of a few rows, where speed does not count.
+[[nodiscard]] inline double log_sum_exp(std::span<const float> x) noexcept {
+  const double most = static_cast<double>(*std::max_element(x.begin(), x.end()));
+  double sum = 0;
+  for (const float value : x) sum += std::exp(static_cast<double>(value) - most);
+  return std::log(sum) + most;
 }
 
 }  // namespace bert::kernels
