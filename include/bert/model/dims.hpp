@@ -43,7 +43,8 @@ struct tensor_name {
   char text[64]{};
   constexpr bool operator==(const tensor_name&) const = default;
 };
-template <tensor_name>
+/// The name as a compiler's text shows it (g++), and letter by letter, for compilers that show texts as numbers (clang).
+template <tensor_name Name, char... Letters>
 struct repeated_tensor {};
 }  // namespace fact
 

@@ -107,7 +107,7 @@ class model {
       "bert::model: every argument after the first must be a head; take one from bert::heads or satisfy bert::head_for");
   static constexpr auto repeated = detail::repeated_name(parameter_table<A, Heads...>());
   static_assert(
-      ensure<(repeated == fact::tensor_name{}), facts<fact::repeated_tensor<repeated>>>,
+      ensure<(repeated == fact::tensor_name{}), facts<typename detail::repeated_fact<repeated>::type>>,
       "bert::model: two tensors have one name, which the file of weights could not tell apart; give one of the two heads "
       "tensors of another name");
   static_assert(((Heads::template parameters<A>().size() <= module_parameters<float>::most) && ... &&

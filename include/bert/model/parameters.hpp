@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <string_view>
+#include <utility>
 
 #include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
@@ -93,6 +94,14 @@ template <std::size_t N>
   }
   return {};
 }
+
+/// `Name` as a fact of a diagnostic.
+template <fact::tensor_name Name, class = std::make_index_sequence<std::string_view(Name.text).size()>>
+struct repeated_fact;
+template <fact::tensor_name Name, std::size_t... I>
+struct repeated_fact<Name, std::index_sequence<I...>> {
+  using type = fact::repeated_tensor<Name, Name.text[I]...>;
+};
 
 }  // namespace detail
 
