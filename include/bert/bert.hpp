@@ -175,5 +175,6 @@
 #include "bert/training/policies.hpp"
 #include "bert/training/reduction.hpp"
 #include "bert/training/schedules.hpp"
+#include "bert/training/second_network.hpp"
 #include "bert/training/state.hpp"
 #include "bert/training/trainer.hpp"

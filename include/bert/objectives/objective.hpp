@@ -113,6 +113,7 @@ class loss_scale {
 ///    all of them, where it does not, it is the mean of their means;
 ///  - after the forward pass turns the head's logits into their gradient by `scale` and reports its terms (`score`);
 ///  - or runs the passes itself (`run(passes, batch, work, scale)`: training/passes.hpp), as often as it wants;
+///  - may train a second model (`second_model()`, with `run`);
 ///  - may read hidden states and projections (`taps()`), and ask for the gradient by the embeddings' output (`perturbs`).
 template <class O, class Model>
 concept objective_for = O::template fits<Model>&& requires(const O& o, const batch_shape& raw, const training_batch& in,

@@ -5,7 +5,9 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
@@ -102,6 +104,40 @@ template <class A, std::size_t N, optim::parameter_groups Groups>
   out.size = round_up(out.size, alignment / sizeof(float));
   return out;
 }
+
+/// The tensors of a model that a step updates, and at which multiple of the schedule's rate each learns.
+class update_list {
+ public:
+  /// `gradients` are laid out by `layout`.
+  template <class Model, std::size_t N>
+  update_list(Model& model, const gradient_layout<N>& layout, std::span<float> gradients) {
+    for (std::size_t i = 0; i < N; ++i) {
+      const parameter& p = model.table()[i];
+      // A pooler that no head reads has no gradient, so it must not decay either.
+      if (layout.groups[i].frozen || (!Model::reads_pooler && p.module == module_kind::pooler)) continue;
+      tensors_.push_back({.parameter = &p,
+                          .values = model.values(p),
+                          .gradient = gradients.subspan(layout.offsets[i], p.count()),
+                          .offset = layout.offsets[i],
+                          .decay = layout.groups[i].decay});
+      rates_.push_back(layout.groups[i].rate);
+    }
+  }
+
+  /// All of them, each at its share of `rate`, or of `head_rate` in the pooler and the heads.
+  [[nodiscard]] std::span<const optim::trained_tensor> at_rates(float rate, float head_rate) noexcept {
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      const module_kind kind = tensors_[i].parameter->module;
+      const bool above = kind == module_kind::pooler || kind == module_kind::head;
+      tensors_[i].rate = (above ? head_rate : rate) * rates_[i];
+    }
+    return tensors_;
+  }
+
+ private:
+  std::vector<optim::trained_tensor> tensors_;
+  std::vector<float> rates_;
+};
 
 }  // namespace bert::training
 

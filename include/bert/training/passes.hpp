@@ -20,14 +20,27 @@ namespace bert::inline BERT_ISA::training {
 ///     auto& again = p.forward(1, {r, tape.embedding_gradient().rows, H});   // other dropout, perturbed embeddings
 ///
 /// The gradient of a step is the sum of all backward passes.
-template <class Model, class Tape, class E>
+///
+/// An objective that trains a second model returns it by `second_model()`. It has a tape for it in its `work`, and runs it:
+///
+///     tape2.forward(p.executor(), second, batch, p.noise(2));
+///     … turn the logits on the tape into their gradient …
+///     tape2.backward(p.executor(), second, batch, p.second_gradients(), p.noise(2));    // adds
+template <class Model, class Tape, class E, class Second>
 class passes {
  public:
   using view = typename Tape::gradient_view;
 
   passes(const E& e, const Model& model, Tape& tape, const token_batch& batch, const step_noise& noise, const view& gradients,
-         bert::gradients how) noexcept
-      : executor_(&e), model_(&model), tape_(&tape), batch_(&batch), noise_(noise), gradients_(gradients), how_(how) {}
+         bert::gradients how, Second& second) noexcept
+      : executor_(&e),
+        model_(&model),
+        tape_(&tape),
+        batch_(&batch),
+        noise_(noise),
+        gradients_(gradients),
+        how_(how),
+        second_(&second) {}
 
   [[nodiscard]] const E& executor() const noexcept { return *executor_; }
   [[nodiscard]] const Model& model() const noexcept { return *model_; }
@@ -37,10 +50,15 @@ class passes {
   /// Runs the model. Passes of one number drop the same elements, passes of another number others. `perturbation` [N, H] is
   /// added to the embeddings' output and must stay as it is until the backward pass is over.
   Tape& forward(std::uint64_t number = 0, matrix<const float> perturbation = {}) {
-    current_ = noise_;
-    if (number != 0) current_.key = noise_.hidden_at((std::uint64_t{1} << 32) + number).key;
+    current_ = noise(number);
     tape_->forward(*executor_, *model_, *batch_, current_, perturbation);
     return *tape_;
+  }
+  /// The dropout of passes of that number.
+  [[nodiscard]] step_noise noise(std::uint64_t number) const noexcept {
+    step_noise other = noise_;
+    if (number != 0) other.key = noise_.hidden_at((std::uint64_t{1} << 32) + number).key;
+    return other;
   }
   /// The buffers of the last forward pass.
   [[nodiscard]] Tape& tape() const noexcept { return *tape_; }
@@ -49,6 +67,8 @@ class passes {
     tape_->backward(*executor_, *model_, *batch_, gradients_, current_, how_);
     how_ = bert::gradients::added;
   }
+  /// Where backward passes over the objective's second model add: zeros at the start of a step.
+  [[nodiscard]] auto second_gradients() const noexcept requires(Second::trained) { return second_->gradient_view(); }
   /// Whether no backward pass has been yet: gradients of the step stand as they were.
   [[nodiscard]] bert::gradients how() const noexcept { return how_; }
 
@@ -60,6 +80,7 @@ class passes {
   step_noise noise_, current_;
   view gradients_;
   bert::gradients how_;
+  Second* second_;
 };
 
 /// Runs an objective over one prepared batch: its own passes, or the one that all others have.

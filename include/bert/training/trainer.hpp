@@ -28,6 +28,7 @@
 #include "bert/training/policies.hpp"
 #include "bert/training/reduction.hpp"
 #include "bert/training/schedules.hpp"
+#include "bert/training/second_network.hpp"
 #include "bert/training/state.hpp"
 
 namespace bert::inline BERT_ISA {
@@ -77,6 +78,9 @@ struct keep_options {
 ///  - parameter groups (`optim::one_group`), `optim::layer_decay` for example;
 ///  - a reduction (`training::alone`) over replicas that train the same model, each on a part of every batch. With equal
 ///    `leaves`, an objective of one pass gives the same bits with 1, 2, 4, … replicas.
+///
+/// An objective may train a second model (`second_model()`, training/passes.hpp): the step, its check, the gradient norm and
+/// the state file then are of both.
 template <class Model, class Objective, optim::optimizer Optimizer, schedules::schedule Schedule, class... Policies>
 class trainer {
   static_assert(ensure<objectives::objective_for<Objective, Model>, facts<Objective, Model>>,
@@ -93,6 +97,7 @@ class trainer {
   using Groups = training::policy_of<training::is_groups, optim::one_group, Policies...>;
   using Reduction = training::policy_of<training::is_reduction, training::alone, Policies...>;
   static constexpr bool replicated = !std::same_as<Reduction, training::alone>;
+  using Second = training::second_network_of<Objective, Optimizer>;
   using layout_type = training::gradient_layout<std::tuple_size_v<typename Model::table_type>>;
 
  public:
@@ -108,7 +113,9 @@ class trainer {
         reduction_(training::pick_policy<training::is_reduction, training::alone>(policies...)),
         layout_(training::layout_of<typename Model::architecture>(model.table(), groups_)),
         gradients_(layout_.size + tied_size()),
-        moments_(layout_.size) {
+        moments_(layout_.size),
+        updates_(model, layout_, gradients_.span()),
+        second_(objective_) {
     if (options_.accumulate == 0 || !(options_.dropout >= 0 && options_.dropout < 1) ||
         !(options_.attention_dropout >= 0 && options_.attention_dropout < 1))
       throw error({"bert::training_options",
@@ -124,17 +131,6 @@ class trainer {
            {}});
     if (layout_.parameters == 0)
       throw error({"bert::trainer", "a parameter to train", "parameter groups that freeze all of them", "freeze fewer"});
-    for (std::size_t i = 0; i < model.table().size(); ++i) {
-      const parameter& p = model.table()[i];
-      // A pooler that no head reads has no gradient, so it must not decay either.
-      if (layout_.groups[i].frozen || (!Model::reads_pooler && p.module == module_kind::pooler)) continue;
-      tensors_.push_back({.parameter = &p,
-                          .values = model.values(p),
-                          .gradient = gradients_.span().subspan(layout_.offsets[i], p.count()),
-                          .offset = layout_.offsets[i],
-                          .decay = layout_.groups[i].decay});
-      rates_.push_back(layout_.groups[i].rate);
-    }
   }
   trainer(Model& model, Objective objective, Optimizer optimizer, Schedule schedule, Policies... policies)
       : trainer(model, std::move(objective), std::move(optimizer), std::move(schedule), training_options{},
@@ -229,6 +225,7 @@ class trainer {
     }
     // Forward, score and backward, in one pass over a batch or several; then the sum over replicas.
     std::uint64_t tokens = 0;
+    if constexpr (Second::trained) second_.clear(executor_);
     for (unsigned i = 0; i < options_.accumulate; ++i) {
       const prepared p = prepare(s, i);
       random_stream keys(options_.seed, draw::dropout, number(i));
@@ -240,7 +237,7 @@ class trainer {
         kernels::clear(executor_, gradients_.span());
       } else {
         const auto run = in_precision();
-        training::passes passes(run, *model_, s.tape_, *p.batch, noise, gradient_view(), how);
+        training::passes passes(run, *model_, s.tape_, *p.batch, noise, gradient_view(), how, second_);
         report.parts += training::run_passes(objective_, passes, executor_, *p.in, s.work_, scale);
       }
       if (apart()) reduce(i);
@@ -248,6 +245,7 @@ class trainer {
       report.epoch = s.raw_.epoch;
     }
     if constexpr (replicated) report.parts = over_replicas(report.parts);
+    if constexpr (replicated && Second::trained) reduction_.add(second_.gradients());
     check(report);
     update(report);
     if (!kept_.empty() && (done_ % std::max<std::uint64_t>(1, keep_.every) == 0 || done_ == schedule_.total))
@@ -370,8 +368,9 @@ class trainer {
   void check(step_report& report) const {
     report.loss = report.parts.loss();
     report.rate = schedule_.rate(done_);
-    report.gradient_norm =
-        std::sqrt(kernels::squared_norm(executor_, std::span<const float>(gradients_.span().first(layout_.size))));
+    double squares = kernels::squared_norm(executor_, std::span<const float>(gradients_.span().first(layout_.size)));
+    if constexpr (Second::trained) squares += second_.squared_norm(executor_);
+    report.gradient_norm = std::sqrt(squares);
     if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm))
       throw error({cat("bert::trainer, step ", done_ + 1), "a finite loss and gradient",
                    cat("loss ", report.loss, ", gradient norm ", report.gradient_norm, "; the step was not taken"),
@@ -380,12 +379,9 @@ class trainer {
 
   void update(step_report& report) {
     const float head_rate = report.rate * options_.head_rate;
-    for (std::size_t i = 0; i < tensors_.size(); ++i) {
-      const module_kind kind = tensors_[i].parameter->module;
-      const bool above = kind == module_kind::pooler || kind == module_kind::head;
-      tensors_[i].rate = (above ? head_rate : report.rate) * rates_[i];
-    }
-    optimizer_.apply(executor_, optim::update{tensors_, report.gradient_norm, done_}, moments_);
+    const auto tensors = updates_.at_rates(report.rate, head_rate);
+    optimizer_.apply(executor_, optim::update{tensors, report.gradient_norm, done_}, moments_);
+    if constexpr (Second::trained) second_.update(executor_, optimizer_, report.rate, head_rate, report.gradient_norm, done_);
     report.index = ++done_;
   }
 
@@ -401,6 +397,7 @@ class trainer {
   [[nodiscard]] training::state_blocks blocks() noexcept {
     blocks_.assign(1, {"parameters", model_->block()});
     for (const auto& block : moments_.blocks()) blocks_.push_back(block);
+    if constexpr (Second::trained) second_.add_blocks(blocks_);
     return blocks_;
   }
 
@@ -409,7 +406,13 @@ class trainer {
                options_.attention_dropout, " accumulate=", options_.accumulate, " head_rate=", options_.head_rate,
                options_.leaves == 1 ? "" : cat(" leaves=", options_.leaves),
                std::same_as<Precision, precision::f32> ? "" : " products=bf16",
-               groups_.describe().empty() ? "" : " groups=", groups_.describe(), " parameters=", model_->count());
+               groups_.describe().empty() ? "" : " groups=", groups_.describe(), " parameters=", model_->count(),
+               second_parameters());
+  }
+
+  [[nodiscard]] std::string second_parameters() const {
+    if constexpr (Second::trained) return cat(" second_parameters=", second_.model().count());
+    else return {};
   }
 
   Model* model_;
@@ -423,8 +426,8 @@ class trainer {
   layout_type layout_;
   buffer<float> gradients_, accumulated_;
   typename Optimizer::state moments_;
-  std::vector<optim::trained_tensor> tensors_;
-  std::vector<float> rates_;
+  training::update_list updates_;
+  Second second_;
   std::uint64_t done_ = 0;
   std::filesystem::path kept_;
   keep_options keep_;
