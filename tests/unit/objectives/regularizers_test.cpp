@@ -1,0 +1,210 @@
+// Objectives that wrap another one and run several passes: R-Drop and the fast gradient method.
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "../../support/small_models.hpp"
+#include "bert/objectives/cross_entropy.hpp"
+#include "bert/objectives/fgm.hpp"
+#include "bert/objectives/r_drop.hpp"
+#include "bert/training/trainer.hpp"
+#include "support/matrices.hpp"
+#include "support/slopes.hpp"
+
+namespace {
+using bert::objectives::cross_entropy, bert::objectives::fgm, bert::objectives::loss_parts, bert::objectives::loss_scale,
+    bert::objectives::r_drop;
+struct weather : bert::labels::one_of<"rain", "sun", "snow"> {};
+using model_type = bert::model<support::pocket, bert::heads::classify<weather>>;
+using tape_type = bert::tape<model_type>;
+
+/// The labels of every third batch's first two sequences are not counted, so a mean of means is not the mean.
+struct uneven_source : support::made_up_source {
+  void load(std::uint64_t step, bert::training_batch& out) const {
+    made_up_source::load(step, out);
+    for (std::size_t s = 0; s < out.labels.size(); ++s) {
+      out.labels[s] = out.tokens[s][0] % 3;
+      if (out.keys[s] % 12 < 2) out.labels[s] = -1;
+    }
+  }
+};
+const uneven_source source;
+const bert::execution::serial serial;
+const bert::step_noise dropout{0.2f, 0.2f, 77};
+
+bert::training_batch batch_of(std::uint64_t step) {
+  bert::training_batch batch;
+  source.load(step, batch);
+  return batch;
+}
+
+/// One step's passes as the trainer runs them, and what they leave behind.
+template <class Objective>
+struct step {
+  step(const Objective& o, const model_type& m, const bert::step_noise& noise, const loss_scale& scale = 1.0f)
+      : batch(batch_of(0)),
+        work(o, source.capacity()),
+        tape(source.capacity(), m.sizes(), bert::objectives::tape_options_of(o)),
+        gradients(m.block().size()) {
+    bert::training::no_second_network none(o);
+    bert::training::passes passes(serial, m, tape, o.prepare(batch, 0, work), noise, m.view(gradients.data()),
+                                  bert::gradients::written, none);
+    parts = bert::training::run_passes(o, passes, serial, batch, work, scale);
+    other_noise = passes.noise(1);
+  }
+  bert::training_batch batch;
+  typename Objective::work work;
+  tape_type tape;
+  bert::buffer<float> gradients;
+  bert::step_noise other_noise;
+  loss_parts parts;
+};
+
+/// Logits of one forward pass.
+std::vector<std::vector<double>> logits_of(const model_type& m, const bert::step_noise& noise) {
+  const auto batch = batch_of(0);
+  tape_type t(source.capacity(), m.sizes());
+  t.forward(serial, m, batch.tokens, noise);
+  const auto z = t.head<0>().logits();
+  std::vector<std::vector<double>> out;
+  for (std::size_t s = 0; s < z.rows; ++s) out.emplace_back(z.row(s), z.row(s) + z.cols);
+  return out;
+}
+std::vector<double> softmax(std::vector<double> z) {
+  double total = 0;
+  for (double& x : z) total += x = std::exp(x);
+  for (double& x : z) x /= total;
+  return z;
+}
+double divergence(const std::vector<double>& p, const std::vector<double>& q) {
+  double sum = 0;
+  for (std::size_t i = 0; i < p.size(); ++i) sum += p[i] * std::log(p[i] / q[i]);
+  return sum;
+}
+/// Cross-entropy of one pass.
+double loss_of(const model_type& m, const bert::step_noise& noise, bert::matrix<const float> perturbation = {}) {
+  const auto batch = batch_of(0);
+  tape_type t(source.capacity(), m.sizes());
+  t.forward(serial, m, batch.tokens, noise, perturbation);
+  cross_entropy::work work({}, source.capacity());
+  return cross_entropy{}.score(serial, batch, work, t, 1.0f).loss();
+}
+
+/// The gradient norm of a first step.
+template <class Objective>
+double norm_of_step(const Objective& o, const auto& batches, unsigned accumulate) {
+  auto m = model_type::random({.stddev = 0.1f, .seed = 1});
+  bert::trainer t{m, o, bert::optim::adamw{}, bert::schedules::constant{.peak = 1e-3f, .total = 1},
+                  bert::training_options{.dropout = 0, .attention_dropout = 0, .accumulate = accumulate}};
+  double norm = 0;
+  for (const auto& s : t.over(batches)) norm = s.gradient_norm;
+  return norm;
+}
+/// The same sequences, eight a batch.
+struct twice_source : uneven_source {
+  twice_source() {
+    sequences = 8;
+    batches = 3;
+  }
+};
+}  // namespace
+
+TEST_CASE("R-Drop's terms are the mean loss of two passes and the symmetric divergence of their answers") {
+  const auto m = model_type::random({.stddev = 0.2f, .seed = 1});
+  const step run(r_drop{cross_entropy{}, {.alpha = 0.7f}}, m, dropout);
+  const auto first = logits_of(m, dropout), second = logits_of(m, run.other_noise);
+  double expected = 0;
+  for (std::size_t s = 0; s < first.size(); ++s) {
+    const auto p = softmax(first[s]), q = softmax(second[s]);
+    expected += 0.7 / 2 * (divergence(p, q) + divergence(q, p)) / static_cast<double>(first.size());
+  }
+  CHECK(expected > 1e-3);
+  CHECK(run.parts["r_drop"].mean() / expected == doctest::Approx(1).epsilon(1e-4));
+  CHECK(run.parts["loss"].mean() == doctest::Approx((loss_of(m, dropout) + loss_of(m, run.other_noise)) / 2).epsilon(1e-5));
+}
+
+TEST_CASE("R-Drop's gradients are the slopes of its loss under the same two dropouts") {
+  auto m = model_type::random({.stddev = 0.2f, .seed = 1});
+  const r_drop o{cross_entropy{}, {.alpha = 2}};
+  step run(o, m, dropout);
+  CHECK(run.parts["r_drop"].mean() > 0.01);
+  CHECK(support::slope_error(m, run.gradients.data(), [&] { return step(o, m, dropout).parts.loss(); }) < 0.03);
+}
+
+TEST_CASE("without dropout R-Drop's divergence is 0 and its step that of the loss alone") {
+  const auto m = model_type::random({.stddev = 0.2f, .seed = 1});
+  const step run(r_drop{cross_entropy{}}, m, {});
+  CHECK(run.parts["r_drop"].sum == 0);
+  CHECK(run.parts["loss"].mean() == doctest::Approx(loss_of(m, {})));
+  const step plain(cross_entropy{}, m, {});
+  CHECK(support::largest_difference(run.gradients.span(), plain.gradients.span()) < 1e-6);
+}
+
+TEST_CASE("FGM moves each sequence by epsilon along its own gradient, which raises the loss by as much as the gradient says") {
+  const auto m = model_type::random({.stddev = 0.2f, .seed = 1});
+  // The gradient by the embeddings' output, of the plain loss.
+  const auto batch = batch_of(0);
+  tape_type t(source.capacity(), m.sizes(), {.perturbs = true});
+  cross_entropy::work work({}, source.capacity());
+  t.forward(serial, m, batch.tokens);
+  const double plain = cross_entropy{}.score(serial, batch, work, t, 1.0f).loss();
+  bert::buffer<float> unused(m.block().size());
+  t.backward(serial, m, batch.tokens, unused.data());
+  const auto g = t.embedding_gradient();
+
+  const float epsilon = 0.01f;
+  const step run(fgm{cross_entropy{}, {.epsilon = epsilon}}, m, {});
+  CHECK(run.parts["loss"].mean() == doctest::Approx(plain).epsilon(1e-6));
+  double rise = 0;
+  for (std::size_t s = 0; s < batch.tokens.sequences(); ++s) {
+    double squares = 0, moved = 0, along = 0;
+    for (std::size_t i = batch.tokens.starts()[s] * g.cols; i < batch.tokens.starts()[s + 1] * g.cols; ++i) {
+      const double r = static_cast<double>(run.work.perturbation[i]), d = static_cast<double>(g.data[i]);
+      squares += d * d;
+      moved += r * r;
+      along += r * d;
+    }
+    if (batch.labels[s] < 0) {
+      CHECK(moved == 0);
+    } else {
+      CHECK(std::sqrt(moved) / static_cast<double>(epsilon) == doctest::Approx(1).epsilon(1e-4));
+      CHECK(along / std::sqrt(moved * squares) == doctest::Approx(1).epsilon(1e-4));
+    }
+    rise += along;
+  }
+  CHECK(rise > 1e-4);
+  CHECK((run.parts["adversarial"].mean() - plain) / rise == doctest::Approx(1).epsilon(0.05));
+}
+
+TEST_CASE("FGM's gradients are the slopes of both losses, the perturbation held") {
+  auto m = model_type::random({.stddev = 0.2f, .seed = 1});
+  step run(fgm{cross_entropy{}, {.epsilon = 2}}, m, dropout);
+  const bert::matrix<const float> held{run.work.perturbation.data(), run.batch.tokens.tokens(), support::pocket::hidden};
+  const auto loss = [&] { return loss_of(m, dropout) + loss_of(m, run.other_noise, held); };
+  CHECK(run.parts.loss() == doctest::Approx(loss()).epsilon(1e-5));
+  CHECK(support::slope_error(m, run.gradients.data(), loss) < 0.03);
+}
+
+TEST_CASE("accumulated batches make the step of one batch of both, though they count unequal numbers of labels") {
+  const auto check = [](const auto& o) {
+    CHECK(norm_of_step(o, source, 2) == doctest::Approx(norm_of_step(o, twice_source{}, 1)).epsilon(1e-4));
+  };
+  check(cross_entropy{});
+  check(r_drop{cross_entropy{}});
+  check(fgm{cross_entropy{}});
+}
+
+TEST_CASE("the terms of a step of twice as many predictions have half the gradient, R-Drop's divergence too") {
+  const auto m = model_type::random({.stddev = 0.2f, .seed = 1});
+  const auto halves = [&](const auto& o) {
+    const step whole(o, m, dropout);
+    loss_parts counts = o.counts(whole.batch, whole.work);
+    counts += loss_parts(counts);
+    const step half(o, m, dropout, loss_scale(counts));
+    std::vector<float> doubled(half.gradients.begin(), half.gradients.end());
+    for (float& x : doubled) x *= 2;
+    return support::largest_difference(doubled, whole.gradients.span());
+  };
+  CHECK(halves(r_drop{cross_entropy{}, {.alpha = 2}}) < 1e-6);
+  CHECK(halves(fgm{cross_entropy{}}) < 1e-6);
+}
