@@ -44,6 +44,12 @@ template <class Labels>
 using targets_of =
     target_list<std::conditional_t<std::is_same_v<Labels, labels::number>, bert::target::value, bert::target::label>>;
 
+/// Whether a target_list has target::tag.
+template <class Targets>
+inline constexpr bool lists_tags = false;
+template <class... Targets>
+inline constexpr bool lists_tags<target_list<Targets...>> = (std::is_same_v<Targets, bert::target::tag> || ...);
+
 /// Sequences end to end, [CLS] A [SEP] or [CLS] A [SEP] B [SEP], with what each token is to its word, and their targets: the
 /// fields of training_batch, empty where the set has no such target. An example is one sequence, or, with `groups`, several.
 struct example_store {
@@ -171,7 +177,7 @@ class labelled_batches {
 ///     bert::fit(model, objective, train.batches(32), …);
 template <class Labels, class Targets = targets_of<Labels>>
 class labelled_set {
-  static constexpr bool tagged = bert::detail::lists<bert::target::tag, Targets>;
+  static constexpr bool tagged = lists_tags<Targets>;
 
  public:
   using labels_type = Labels;

@@ -11,7 +11,10 @@
 #include <vector>
 
 #include "bert/core/isa.hpp"
+#include "bert/heads/classify.hpp"
 #include "bert/heads/predicts.hpp"
+#include "bert/heads/regress.hpp"
+#include "bert/heads/tag.hpp"
 #include "bert/labels/label_set.hpp"
 #include "bert/metrics/classification.hpp"
 #include "bert/metrics/entities.hpp"

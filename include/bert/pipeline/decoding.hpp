@@ -13,9 +13,11 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/heads/classify.hpp"
 #include "bert/heads/masked_lm.hpp"
 #include "bert/heads/next_sentence.hpp"
 #include "bert/heads/predicts.hpp"
+#include "bert/heads/regress.hpp"
 #include "bert/pipeline/example.hpp"
 #include "bert/pipeline/similarity.hpp"
 #include "bert/text/tokenizer.hpp"

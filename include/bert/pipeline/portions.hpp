@@ -13,7 +13,7 @@
 
 namespace bert::inline BERT_ISA::pipelines {
 
-/// Tokens that a session has room for: enough to keep products large, little enough for activations to stay in the cache.
+/// Tokens that a session takes at once: enough to keep products large, little enough for activations to stay in the cache.
 inline constexpr std::size_t tokens_at_once = 1024;
 
 /// Runs `all.sequences` sequences. `length(i)` says how many tokens sequence i has, add(i, batch) appends it to a batch, and
@@ -23,13 +23,13 @@ template <class Frozen, executor E, class Length, class Add, class Visit>
 void run_portions(const Frozen& frozen, const batch_shape& all, const E& e, const Length& length, const Add& add,
                   const Visit& visit) {
   if (all.sequences == 0) return;
-  const std::size_t room = std::min(all.tokens, std::max(tokens_at_once, all.longest));
-  auto session =
-      frozen.session({.sequences = std::min(all.sequences, room), .tokens = room, .scored = std::min(all.scored, room)}, e);
+  const std::size_t capacity = std::min(all.tokens, std::max(tokens_at_once, all.longest));
+  auto session = frozen.session(
+      {.sequences = std::min(all.sequences, capacity), .tokens = capacity, .scored = std::min(all.scored, capacity)}, e);
   token_batch part;
   for (std::size_t first = 0, next = 0; next < all.sequences; first = next) {
     part.clear();
-    for (; next < all.sequences && part.tokens() + length(next) <= room; ++next) add(next, part);
+    for (; next < all.sequences && part.tokens() + length(next) <= capacity; ++next) add(next, part);
     const auto output = session(part);
     for (std::size_t s = 0; s < part.sequences(); ++s) visit(first + s, part, s, output);
   }

@@ -13,6 +13,7 @@
 
 #include "bert/core/isa.hpp"
 #include "bert/heads/predicts.hpp"
+#include "bert/heads/tag.hpp"
 #include "bert/labels/entities.hpp"
 #include "bert/pipeline/decoding.hpp"
 #include "bert/pipeline/example.hpp"
