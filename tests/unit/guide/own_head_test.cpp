@@ -16,7 +16,8 @@ struct token_score : bert::heads::token_linear<"token_score.weight", "token_scor
 
 // An objective of one's own: loss = mean_n (y[n] - values[n])^2.
 struct score_error {
-  using heads = bert::type_list<token_score>;  // what bert::model_for gives a model
+  using needs = bert::target_list<bert::target::value>;  // of the source, beside the tokens
+  using heads = bert::type_list<token_score>;            // what bert::model_for gives a model
   template <class Model>
   static constexpr bool fits = Model::template has_head<token_score>;
   static constexpr bool rewrites = false;  // the tokens are fed as they come
@@ -32,7 +33,7 @@ struct score_error {
   // Turns the head's output into its gradient, times `scale`, and reports the loss.
   template <class Model, bert::executor E>
   static bert::objectives::loss_parts score(const E&, const bert::training_batch& in, work&, bert::tape<Model>& t,
-                                            float scale) {
+                                            const bert::objectives::loss_scale& scale) {
     const auto y = t.template head<token_score>().logits();
     bert::objectives::loss_part part{.name = "loss", .count = y.rows};
     for (std::size_t n = 0; n < y.rows; ++n) {
