@@ -24,6 +24,8 @@ template <fixed_string Weight, fixed_string Bias, int Outputs, bool Dropout = tr
 struct token_linear {
   static constexpr bool reads_pooler = false;
   static constexpr int outputs = Outputs;
+  /// Dropout's site number.
+  static constexpr std::uint64_t site = layers::dropout_site(Weight.view());
 
   template <class A>
   static constexpr auto parameters() {
@@ -86,7 +88,7 @@ struct token_linear {
           hidden_(c.take(Dropout ? s.tokens * h : 0)),
           d_(c.take(Dropout ? s.tokens * h : 0)),
           logits_(c.take(s.tokens * outputs_)),
-          packed_(c.take(layers::linear_scratch(s.tokens, h, outputs_))) {}
+          packed_(c.take(layers::linear_scratch(s.tokens, h, outputs_, s.leaves))) {}
 
     [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, outputs_}; }
 
@@ -105,12 +107,14 @@ struct token_linear {
                   matrix<float> d_hidden, matrix<float>, const step_noise& noise) noexcept {
       if constexpr (Dropout) {
         const matrix<float> d{d_, rows_, h};
-        layers::linear_backward(e, input(in), p.weight(0), logits(), g.weight(0), g[1], kernels::epilogue::store{d}, packed_);
+        layers::linear_backward(e, input(in), p.weight(0), logits(), g.weight(0), g[1], kernels::epilogue::store{d}, packed_,
+                                kernels::gradients::added, in.groups.tokens);
         kernels::apply_dropout(e, drop(noise), d);
         kernels::add_in_place(e, d, d_hidden);
       } else {
         layers::linear_backward(e, input(in), p.weight(0), logits(), g.weight(0), g[1],
-                                kernels::epilogue::add{d_hidden, kernels::gradients::added}, packed_);
+                                kernels::epilogue::add{d_hidden, kernels::gradients::added}, packed_, kernels::gradients::added,
+                                in.groups.tokens);
       }
     }
 
@@ -119,12 +123,7 @@ struct token_linear {
       if constexpr (Dropout) return {hidden_, rows_, h};
       else return in.hidden;
     }
-    /// Keyed by the tensor's name, so that two heads of one model drop different numbers (FNV-1a, 32 bits).
-    static constexpr kernels::dropout drop(const step_noise& noise) noexcept {
-      std::uint32_t hash = 2'166'136'261u;
-      for (const char c : Weight.view()) hash = (hash ^ static_cast<unsigned char>(c)) * 16'777'619u;
-      return noise.hidden_at((std::uint64_t{1} << 32) + hash);
-    }
+    static constexpr kernels::dropout drop(const step_noise& noise) noexcept { return noise.hidden_at(site); }
 
     std::size_t outputs_, rows_ = 0;
     float *hidden_, *d_, *logits_, *packed_;
