@@ -39,27 +39,85 @@ struct split_options {
 template <class Labels>
 using target_of = std::conditional_t<std::is_same_v<Labels, labels::number>, float, std::int32_t>;
 
-/// Examples end to end: [CLS] A [SEP] or [CLS] A [SEP] B [SEP], with what each token is to its word, and one target each.
+/// What a set of such labels carries unless it says otherwise: a number or a class a sequence.
+template <class Labels>
+using targets_of =
+    target_list<std::conditional_t<std::is_same_v<Labels, labels::number>, bert::target::value, bert::target::label>>;
+
+/// Whether a target_list has target::tag.
+template <class Targets>
+inline constexpr bool lists_tags = false;
+template <class... Targets>
+inline constexpr bool lists_tags<target_list<Targets...>> = (std::is_same_v<Targets, bert::target::tag> || ...);
+
+/// Sequences end to end, [CLS] A [SEP] or [CLS] A [SEP] B [SEP], with what each token is to its word, and their targets: the
+/// fields of training_batch, empty where the set has no such target. An example is one sequence, or, with `groups`, several.
 struct example_store {
   std::vector<token_id> ids;
   std::vector<segment_id> segments;
   std::vector<word_part> parts;
-  std::vector<std::size_t> starts{0};
-  std::vector<std::int32_t> labels;  // of classes
-  std::vector<float> values;         // of numbers
+  std::vector<std::size_t> starts{0};  // of each sequence, and where the last ends
+  std::vector<std::int32_t> labels;    // one a sequence
+  std::vector<float> values;           // `width` a sequence
+  std::vector<std::int32_t> tags;      // one a token
+  std::vector<token_span> spans;       // one a sequence
+  std::vector<std::size_t> groups;     // the first sequence of each example, and one past the last
+  std::size_t width = 1;
   std::uint64_t truncated = 0;
   mask_vocabulary vocabulary;
 
-  [[nodiscard]] std::size_t size() const noexcept { return starts.size() - 1; }
-  [[nodiscard]] std::size_t length(std::size_t i) const noexcept { return starts[i + 1] - starts[i]; }
+  /// Examples.
+  [[nodiscard]] std::size_t size() const noexcept { return groups.empty() ? starts.size() - 1 : groups.size() - 1; }
+  /// The first sequence of example `i`; of `size()`, one past the last.
+  [[nodiscard]] std::size_t first(std::size_t i) const noexcept { return groups.empty() ? i : groups[i]; }
+  /// Where the tokens of example `i` begin.
+  [[nodiscard]] std::size_t begin(std::size_t i) const noexcept { return starts[first(i)]; }
+  /// Tokens of example `i`, all its sequences together.
+  [[nodiscard]] std::size_t length(std::size_t i) const noexcept { return begin(i + 1) - begin(i); }
   [[nodiscard]] std::span<const token_id> operator[](std::size_t i) const noexcept {
-    return {ids.data() + starts[i], length(i)};
+    return {ids.data() + begin(i), length(i)};
+  }
+
+  /// Appends sequence `s` with all its targets to a batch.
+  void append(std::size_t s, training_batch& out) const {
+    const std::size_t from = starts[s], count = starts[s + 1] - from;
+    out.tokens.add({ids.data() + from, count}, {segments.data() + from, count});
+    copy(parts, from, count, out.parts);
+    copy(labels, s, 1, out.labels);
+    copy(values, s * width, width, out.values);
+    copy(tags, from, count, out.tags);
+    copy(spans, s, 1, out.spans);
+    out.keys.push_back(s);
+  }
+
+  /// Reserves memory in `out` for batches of `shape`.
+  void reserve(const batch_shape& shape, training_batch& out) const {
+    out.tokens.reserve({.sequences = shape.sequences, .tokens = shape.tokens, .scored = 0});
+    out.parts.reserve(shape.tokens);
+    out.keys.reserve(shape.sequences);
+    if (!labels.empty()) out.labels.reserve(shape.sequences);
+    if (!values.empty()) out.values.reserve(shape.sequences * width);
+    if (!tags.empty()) out.tags.reserve(shape.tokens);
+    if (!spans.empty()) out.spans.reserve(shape.sequences);
+    if (!groups.empty()) out.groups.reserve(shape.sequences + 1);
+  }
+
+ private:
+  template <class T>
+  static void copy(const std::vector<T>& from, std::size_t first, std::size_t count, std::vector<T>& to) {
+    if (from.empty()) return;
+    const auto begin = from.begin() + static_cast<std::ptrdiff_t>(first);
+    to.insert(to.end(), begin, begin + static_cast<std::ptrdiff_t>(count));
   }
 };
 
-/// A batch_source of a labelled set. The last batch of an epoch may be smaller. Any thread may load.
+/// A batch_source of a labelled set that carries `Targets`, a target_list. The last batch of an epoch may be smaller. Any
+/// thread may load.
+template <class Targets>
 class labelled_batches {
  public:
+  using targets = Targets;
+
   labelled_batches(std::shared_ptr<const example_store> store, std::shared_ptr<const std::vector<std::uint32_t>> chosen,
                    int batch, const batch_options& options)
       : store_(std::move(store)),
@@ -67,37 +125,40 @@ class labelled_batches {
         batch_(static_cast<std::size_t>(std::max(batch, 1))),
         options_(options) {
     if (batch < 1) throw error({"bert::data::labelled_set::batches", "at least 1 example a batch", cat(batch), {}});
-    std::vector<std::size_t> lengths;
-    for (const auto i : *chosen_) lengths.push_back(store_->length(i));
+    std::vector<std::size_t> lengths, sequences;
+    capacity_ = {.sequences = 0, .tokens = 0, .longest = 0};
+    for (const auto i : *chosen_) {
+      lengths.push_back(store_->length(i));
+      sequences.push_back(store_->first(i + 1) - store_->first(i));
+      for (std::size_t s = store_->first(i); s < store_->first(i + 1); ++s)
+        capacity_.longest = std::max(capacity_.longest, store_->starts[s + 1] - store_->starts[s]);
+    }
     std::sort(lengths.rbegin(), lengths.rend());
-    capacity_ = {.sequences = std::min(batch_, lengths.size()), .tokens = 0, .longest = lengths.front()};
-    for (std::size_t i = 0; i < capacity_.sequences; ++i) capacity_.tokens += lengths[i];
+    std::sort(sequences.rbegin(), sequences.rend());
+    for (std::size_t i = 0; i < std::min(batch_, lengths.size()); ++i) {
+      capacity_.tokens += lengths[i];
+      capacity_.sequences += sequences[i];
+    }
   }
 
-  /// The tokens are those of the longest examples together.
+  /// The tokens are those of the longest examples together, the sequences those of the examples that have most.
   [[nodiscard]] batch_shape capacity() const noexcept { return capacity_; }
   [[nodiscard]] std::uint64_t batches_per_epoch() const noexcept { return (chosen_->size() + batch_ - 1) / batch_; }
 
-  /// Writes tokens, segments, labels or values, parts, keys (the number of the example in its file), epoch, vocabulary.
+  /// Writes tokens, segments, the targets, parts, keys (the number of the sequence in its file), epoch, vocabulary.
   void load(std::uint64_t step, training_batch& out) const {
     out.clear();
-    out.tokens.reserve({.sequences = capacity_.sequences, .tokens = capacity_.tokens, .scored = 0});
-    out.parts.reserve(capacity_.tokens);
-    out.keys.reserve(capacity_.sequences);
-    (store_->labels.empty() ? out.values.reserve(capacity_.sequences) : out.labels.reserve(capacity_.sequences));
+    store_->reserve(capacity_, out);
+    if (!store_->groups.empty()) out.groups.push_back(0);
+    out.width = store_->width;
     out.epoch = step / batches_per_epoch();
     out.vocabulary = store_->vocabulary;
     const permutation shuffled(chosen_->size(), random_stream(options_.seed, draw::shuffling, out.epoch));
     const auto begin = static_cast<std::size_t>(step % batches_per_epoch()) * batch_;
     for (std::size_t i = begin; i < std::min(begin + batch_, chosen_->size()); ++i) {
       const std::size_t e = (*chosen_)[options_.order == order::sequential ? i : static_cast<std::size_t>(shuffled(i))];
-      const auto from = static_cast<std::ptrdiff_t>(store_->starts[e]),
-                 end = static_cast<std::ptrdiff_t>(store_->starts[e + 1]);
-      out.tokens.add((*store_)[e], {store_->segments.data() + from, store_->length(e)});
-      out.parts.insert(out.parts.end(), store_->parts.begin() + from, store_->parts.begin() + end);
-      if (store_->labels.empty()) out.values.push_back(store_->values[e]);
-      else out.labels.push_back(store_->labels[e]);
-      out.keys.push_back(e);
+      for (std::size_t s = store_->first(e); s < store_->first(e + 1); ++s) store_->append(s, out);
+      if (!store_->groups.empty()) out.groups.push_back(out.tokens.sequences());
     }
   }
 
@@ -109,14 +170,18 @@ class labelled_batches {
   batch_shape capacity_;
 };
 
-/// Examples with labels of one set: `Labels` is a label set, or labels::number for numbers. Copies share the examples.
+/// Examples with labels of one set: `Labels` is a label set, or labels::number for numbers; `Targets` says what they label, a
+/// sequence each unless it says otherwise. Copies share the examples.
 ///
 ///     const auto [train, test] = bert::data::tsv<urgency>("triage.tsv", tokenizer).split(0.9f, {.seed = 7});
 ///     bert::fit(model, objective, train.batches(32), …);
-template <class Labels>
+template <class Labels, class Targets = targets_of<Labels>>
 class labelled_set {
+  static constexpr bool tagged = lists_tags<Targets>;
+
  public:
   using labels_type = Labels;
+  using targets = Targets;
   using target = target_of<Labels>;
 
   /// Throws bert::error if there is no example.
@@ -130,15 +195,26 @@ class labelled_set {
 
   [[nodiscard]] std::size_t size() const noexcept { return chosen_->size(); }
   [[nodiscard]] const Labels& names() const noexcept { return names_; }
-  /// Ids of example `i`, with [CLS] and [SEP].
+  /// Ids of example `i`, with [CLS] and [SEP]; of several sequences, one after the other.
   [[nodiscard]] std::span<const token_id> operator[](std::size_t i) const noexcept { return (*store_)[(*chosen_)[i]]; }
-  /// Class or number of example `i`.
-  [[nodiscard]] target label(std::size_t i) const noexcept {
-    if constexpr (std::is_same_v<Labels, labels::number>) return store_->values[(*chosen_)[i]];
-    else return store_->labels[(*chosen_)[i]];
+  /// Class or number of example `i`; of several sequences, that of the first.
+  [[nodiscard]] target label(std::size_t i) const noexcept requires(!tagged) {
+    const std::size_t s = store_->first((*chosen_)[i]);
+    if constexpr (std::is_same_v<Labels, labels::number>) return store_->values[s];
+    else return store_->labels[s];
   }
-  /// Examples of the whole file that were cut to .max_tokens.
+  /// Tags of example `i`, one a token; below 0: not counted.
+  [[nodiscard]] std::span<const std::int32_t> tags(std::size_t i) const noexcept requires tagged {
+    return {store_->tags.data() + store_->begin((*chosen_)[i]), store_->length((*chosen_)[i])};
+  }
+  /// What the whole file lost to .max_tokens: texts, or words of a tagged set, of which the end is missing.
   [[nodiscard]] std::uint64_t truncated() const noexcept { return store_->truncated; }
+  /// Examples of the whole file that take several sequences.
+  [[nodiscard]] std::uint64_t grouped() const noexcept {
+    std::uint64_t n = 0;
+    for (std::size_t i = 1; i < store_->groups.size(); ++i) n += store_->groups[i] - store_->groups[i - 1] > 1 ? 1 : 0;
+    return n;
+  }
 
   /// A random `share` of the examples, rounded, and the rest, both in the order of the file.
   /// Throws bert::error unless both have at least one.
@@ -162,8 +238,8 @@ class labelled_set {
   }
 
   /// Batches of `batch` examples: shuffled anew in each epoch, or in the order of the file.
-  [[nodiscard]] labelled_batches batches(int batch, const batch_options& options = {}) const {
-    return labelled_batches(store_, chosen_, batch, options);
+  [[nodiscard]] labelled_batches<Targets> batches(int batch, const batch_options& options = {}) const {
+    return labelled_batches<Targets>(store_, chosen_, batch, options);
   }
 
  private:

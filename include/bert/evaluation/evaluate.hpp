@@ -1,40 +1,59 @@
-// A classifier's answers over a labelled set: confusion, accuracy, F1, Matthews, mean loss.
+// A model's answers over a labelled set, scored: the figures of its head.
 // Layer: evaluation. Test: tests/unit/evaluation/evaluate_test.cpp
 #pragma once
 
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
+#include "bert/checkpoint/weights.hpp"
 #include "bert/core/isa.hpp"
-#include "bert/metrics/classification.hpp"
+#include "bert/evaluation/evaluation_of.hpp"
 #include "bert/model/session.hpp"
-#include "bert/objectives/cross_entropy.hpp"
+#include "bert/pipeline/example.hpp"
 
 namespace bert::inline BERT_ISA {
 
-/// Runs the classifier of `m` (the first, if it has several) over the first epoch of `source`, no dropout, and counts.
+namespace detail {
+
+template <class... Heads>
+struct first_evaluated {
+  using type = void;
+};
+template <class Head, class... Heads>
+struct first_evaluated<Head, Heads...> : first_evaluated<Heads...> {
+  using type = std::conditional_t<evaluated<Head>, Head, typename first_evaluated<Heads...>::type>;
+};
+
+}  // namespace detail
+
+/// Runs `m` over the first epoch of `source`, no dropout, and scores its first head that has a bert::evaluation_of.
 ///
 ///     const auto report = bert::evaluate(triage, test.batches(64));
 ///     std::cout << report << report.recall<"urgent">();
 ///
-/// The loss is the mean of -log softmax(logits[s,:])[label_s]. Examples whose label is below 0 are not counted; ties go to
-/// the first class. `bert::evaluate<bert::precision::bf16>(triage, …)` counts the answers in that precision. Neither the
-/// executor nor the size of the batches changes an answer. Throws bert::error for labels that the head does not have.
+/// | head | report |
+/// |---|---|
+/// | classify | metrics::report: confusion, accuracy, F1, Matthews, loss |
+/// | regress | metrics::regression_report: mean squared error, Pearson, Spearman |
+/// | tag | metrics::entity_report: precision, recall and F1 of entities, accuracy of tags, loss |
+///
+/// Losses are means of -log softmax(logits)[label] over what is counted: labels and tags of 0 and more; ties go to the first
+/// class. `bert::evaluate<bert::precision::bf16>(triage, …)` counts the answers in that precision. Neither the executor nor the
+/// size of the batches changes an answer. Throws bert::error for labels that the head does not have.
 template <precision_policy Precision = precision::f32, class A, class... Heads, batch_source Source,
           executor E = execution::serial>
 [[nodiscard]] auto evaluate(const model<A, Heads...>& m, const Source& source, const E& e = {}) {
   using model_type = bert::model<A, Heads...>;
-  static_assert(ensure<objectives::objective_for<objectives::cross_entropy, model_type>, facts<model_type>>,
-                "bert::evaluate: the model has no classifier; give it one by with_head<bert::heads::classify<labels>>()");
-  using head = objectives::cross_entropy::head<model_type>;
-  using label_set = typename head::labels;
+  using head = typename detail::first_evaluated<Heads...>::type;
+  static_assert(
+      ensure<!std::is_void_v<head>, facts<model_type>>,
+      "bert::evaluate: no head of the model can be evaluated; give it one by with_head<bert::heads::classify<labels>>(), "
+      "or specialize bert::evaluation_of<Head>");
+  using evaluation = evaluation_of<head>;
+  static_assert(ensure<carries_targets<Source, evaluation>, facts<Source, head>>,
+                "bert::evaluate: the source does not carry the targets that the head is scored by; take a set of that kind");
 
-  auto report = [&] {
-    if constexpr (labels::static_label_set<label_set>) return metrics::report<label_set>();
-    else return metrics::report<label_set>(label_set(m.label_names()));
-  }();
+  auto report = evaluation::report(pipelines::model_traits<model_type>::labels_of(m));
   const auto packed = freeze<Precision>(m, e);
   auto capacity = source.capacity();
   capacity.scored = 0;
@@ -43,18 +62,7 @@ template <precision_policy Precision = precision::f32, class A, class... Heads, 
   for (std::uint64_t i = 0; i < source.batches_per_epoch(); ++i) {
     source.load(i, batch);
     run(batch.tokens);
-    const auto logits = run.template output<head>().as_matrix();
-    objectives::check_labels(batch, logits.cols, "bert::evaluate");
-    for (std::size_t s = 0; s < logits.rows; ++s) {
-      if (batch.labels[s] < 0) continue;
-      const auto row = logits[s];
-      const auto best = std::max_element(row.begin(), row.end());
-      double sum = 0;
-      for (const float x : row) sum += std::exp(static_cast<double>(x) - static_cast<double>(*best));
-      const auto label = static_cast<std::size_t>(batch.labels[s]);
-      report.add(batch.labels[s], static_cast<int>(best - row.begin()));
-      report.add_loss(std::log(sum) + static_cast<double>(*best) - static_cast<double>(row[label]), 1);
-    }
+    evaluation::add(report, pipelines::all_rows<head>(run.template output<head>()), batch);
   }
   return report;
 }

@@ -4,6 +4,7 @@
 
 #include "bert/core/isa.hpp"
 #include "bert/heads/pooled_linear.hpp"
+#include "bert/heads/predicts.hpp"
 #include "bert/labels/dynamic_set.hpp"
 #include "bert/labels/label_set.hpp"
 
@@ -13,7 +14,8 @@ namespace detail {
 template <class Labels>
 constexpr int label_outputs() {
   static_assert(ensure<labels::label_set<Labels>, facts<Labels>>,
-                "bert::heads::classify: the argument must be a label set; derive a struct from bert::labels::one_of<...>");
+                "bert::heads: the argument of classify and tag must be a label set; derive a struct from "
+                "bert::labels::one_of<...> or bio<...>");
   if constexpr (labels::static_label_set<Labels>) return Labels::count;
   else return label_rows;
 }
@@ -23,6 +25,7 @@ constexpr int label_outputs() {
 template <class Labels>
 struct classify : pooled_linear<"classifier.weight", "classifier.bias", detail::label_outputs<Labels>(), true> {
   using labels = Labels;
+  using predicts = target::label;
 };
 
 }  // namespace bert::heads

@@ -4,10 +4,13 @@
 
 #include "bert/core/isa.hpp"
 #include "bert/heads/pooled_linear.hpp"
+#include "bert/heads/predicts.hpp"
 
 namespace bert::inline BERT_ISA::heads {
 
 /// y [S, 1] = drop(pooled) W^T + b: BertForSequenceClassification with one label.
-struct regress : pooled_linear<"classifier.weight", "classifier.bias", 1, true> {};
+struct regress : pooled_linear<"classifier.weight", "classifier.bias", 1, true> {
+  using predicts = target::value;
+};
 
 }  // namespace bert::heads

@@ -6,16 +6,14 @@
 
 #include "bert/core/isa.hpp"
 #include "bert/heads/classify.hpp"
+#include "bert/heads/predicts.hpp"
 #include "bert/objectives/per_sequence.hpp"
 
 namespace bert::inline BERT_ISA::objectives {
 
 namespace detail {
 template <class Head>
-struct is_classifier : std::false_type {};
-template <class Head>
-requires requires { typename Head::labels; }
-struct is_classifier<Head> : std::is_base_of<heads::classify<typename Head::labels>, Head> {};
+struct is_classifier : std::bool_constant<heads::classifier<Head>> {};
 }  // namespace detail
 
 /// loss = -mean_s log softmax(logits[s,:])[label_s] of the model's classifier

@@ -192,6 +192,15 @@ inline void check_labels(const training_batch& in, std::size_t classes, const ch
       throw error({where, cat("labels below ", classes), cat(label), "check the head's label set"});
 }
 
+/// Throws unless the batch has one tag a token, each below `classes` (negative ones are not counted).
+inline void check_tags(const training_batch& in, std::size_t classes, const char* where) {
+  if (in.tags.size() != in.tokens.tokens())
+    throw error({where, cat(in.tokens.tokens(), " tags, one a token"), cat(in.tags.size()), "use a source of tagged words"});
+  for (const auto tag : in.tags)
+    if (tag >= static_cast<std::int64_t>(classes))
+      throw error({where, cat("tags below ", classes), cat(tag), "check the head's label set"});
+}
+
 }  // namespace bert::objectives
 
 namespace bert::inline BERT_ISA {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -15,8 +16,9 @@
 #include "bert/heads/classify.hpp"
 #include "bert/heads/masked_lm.hpp"
 #include "bert/heads/next_sentence.hpp"
+#include "bert/heads/predicts.hpp"
 #include "bert/heads/regress.hpp"
-#include "bert/labels/label_set.hpp"
+#include "bert/pipeline/example.hpp"
 #include "bert/pipeline/similarity.hpp"
 #include "bert/text/tokenizer.hpp"
 
@@ -62,69 +64,64 @@ struct classified {
   return best;
 }
 
-/// What a pipeline knows when it decodes: whose output it is.
-struct decoding_facts {
-  const text::tokenizer& tokenizer;
-  const std::vector<std::string>& labels;  ///< names of the classes, where the head has any
-  std::size_t top;                         ///< candidates wanted for a blank
-};
-
-/// How bert::pipeline decodes a head. Specialise it for a head of your own: `result decode(output, sequence, batch, facts)`.
+/// How bert::pipeline decodes a head: `result` and `static result decode(const pipeline_example&)`. Specialize it for a head of
+/// your own:
+///
+///     template <>
+///     struct bert::decoding<my_head> {
+///       using result = float;
+///       static result decode(const bert::pipeline_example& in) { return in.rows[0](0, 0); }
+///     };
+///
+/// With `static std::vector<text_encoding> windows(tokenizer, text, second, options)` beside it, as pipelines::word_windows has
+/// it, it says as which sequences a text is read; without, it is one sequence, cut to the positions.
 template <class Head>
 struct decoding;
 
 /// For every [MASK] of the text, in order, the likeliest pieces.
-template <>
-struct decoding<heads::masked_lm> {
+template <std::derived_from<heads::masked_lm> Head>
+struct decoding<Head> {
   using result = std::vector<std::vector<candidate>>;
 
-  template <class Output>
-  static result decode(const Output& logits, std::size_t sequence, const token_batch& batch, const decoding_facts& f) {
+  static result decode(const pipeline_example& in) {
+    const matrix<const float> logits = in.rows.front();
     result blanks;
-    for (std::size_t i = 0; i < batch.scored().size(); ++i)
-      if (batch.scored()[i] >= batch.starts()[sequence] && batch.scored()[i] < batch.starts()[sequence + 1])
-        blanks.push_back(candidates(logits[i], f.tokenizer.vocabulary(), f.top));
+    for (std::size_t i = 0; i < logits.rows; ++i)
+      blanks.push_back(candidates(logits[i], in.tokenizer.vocabulary(), in.options.top));
     if (blanks.empty())
-      throw error(
-          {"bert::pipeline", "a text with a " + f.tokenizer.options().mask, "none in it", "write one where a word is missing"});
+      throw error({"bert::pipeline", "a text with a " + in.tokenizer.options().mask, "none in it",
+                   "write one where a word is missing"});
     return blanks;
   }
 };
 
-template <class Labels>
-struct decoding<heads::classify<Labels>> {
+template <heads::classifier Head>
+struct decoding<Head> {
   using result = classified;
 
-  template <class Output>
-  static result decode(const Output& logits, std::size_t sequence, const token_batch&, const decoding_facts& f) {
+  static result decode(const pipeline_example& in) {
     result r;
-    r.probabilities = probabilities(logits[sequence]);
+    r.probabilities = probabilities(in.rows.front()[0]);
     r.number = static_cast<int>(std::max_element(r.probabilities.begin(), r.probabilities.end()) - r.probabilities.begin());
     r.score = r.probabilities[static_cast<std::size_t>(r.number)];
-    r.label = f.labels[static_cast<std::size_t>(r.number)];
+    r.label = in.labels[static_cast<std::size_t>(r.number)];
     return r;
   }
 };
 
-template <>
-struct decoding<heads::regress> {
+template <heads::regressor Head>
+struct decoding<Head> {
   using result = float;
 
-  template <class Output>
-  static result decode(const Output& y, std::size_t sequence, const token_batch&, const decoding_facts&) {
-    return y(sequence, 0);
-  }
+  static result decode(const pipeline_example& in) { return in.rows.front()(0, 0); }
 };
 
 /// The probability that B follows A.
-template <>
-struct decoding<heads::next_sentence> {
+template <std::derived_from<heads::next_sentence> Head>
+struct decoding<Head> {
   using result = float;
 
-  template <class Output>
-  static result decode(const Output& logits, std::size_t sequence, const token_batch&, const decoding_facts&) {
-    return probabilities(logits[sequence])[0];
-  }
+  static result decode(const pipeline_example& in) { return probabilities(in.rows.front()[0])[0]; }
 };
 
 }  // namespace bert

@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <deque>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <ranges>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -18,14 +21,12 @@
 #include "bert/core/isa.hpp"
 #include "bert/model/session.hpp"
 #include "bert/pipeline/decoding.hpp"
+#include "bert/pipeline/example.hpp"
+#include "bert/pipeline/portions.hpp"
+#include "bert/pipeline/tagging.hpp"
 #include "bert/text/tokenizer.hpp"
 
 namespace bert::inline BERT_ISA {
-
-struct pipeline_options {
-  std::size_t max_tokens = 0;  ///< longer texts are cut; 0 = the architecture's positions
-  std::size_t top = 5;         ///< candidates for a blank
-};
 
 namespace detail {
 template <class Model>
@@ -36,10 +37,14 @@ struct first_head_of<model<A, Head, Others...>> {
 };
 }  // namespace detail
 
-/// Text in, the first head's decoding out: `candidate`s for every [MASK], a `classified`, a number.
+/// Text in, the first head's decoding out: `candidate`s for every [MASK], a `classified`, a number, the entities of a text.
 ///
 ///     const bert::pipeline triage{model, tokenizer};
 ///     std::cout << triage("The server is on fire.").label;
+///     for (const auto& [text, type, score] : tag("Ada Lovelace met Charles Babbage in London.")) …
+///
+/// Texts are encoded with the bytes of every token, run as one sequence each or, for taggers, in windows, and decoded by
+/// bert::decoding<Head>. Texts longer than a sequence may be are cut where the head does not read windows.
 ///
 /// `pipeline<decltype(model)>::open(folder)` is the same of a checkpoint folder, without a model between.
 ///
@@ -70,24 +75,28 @@ class pipeline {
                  options) {}
 
   [[nodiscard]] result operator()(std::string_view text) const {
-    token_batch batch;
-    shared_->tokenizer.encode_into(batch, text, encoding());
-    return std::move(run(batch, execution::serial{}).front());
+    return std::move(run({input(text, std::nullopt)}, execution::serial{}).front());
   }
   /// A pair of texts, as segments 0 and 1.
   [[nodiscard]] result operator()(std::string_view a, std::string_view b) const {
-    token_batch batch;
-    shared_->tokenizer.encode_into(batch, a, b, encoding());
-    return std::move(run(batch, execution::serial{}).front());
+    return std::move(run({input(a, b)}, execution::serial{}).front());
   }
   /// One result a text; `e` runs the kernels.
   template <std::ranges::forward_range Texts, executor E = execution::serial>
   requires(std::convertible_to<std::ranges::range_reference_t<const Texts>, std::string_view> &&
            !std::convertible_to<const Texts&, std::string_view>) [[nodiscard]] std::vector<result>
   operator()(const Texts& texts, const E& e = {}) const {
-    token_batch batch;
-    for (const std::string_view text : texts) shared_->tokenizer.encode_into(batch, text, encoding());
-    return run(batch, e);
+    using reference = std::ranges::range_reference_t<const Texts>;
+    // Decoding reads the texts once more, so those that the range makes on the fly are kept.
+    constexpr bool lasting =
+        std::is_lvalue_reference_v<reference> || std::same_as<std::remove_cv_t<reference>, std::string_view>;
+    std::deque<std::string> kept;
+    std::vector<inputs> all;
+    for (auto&& text : texts) {
+      if constexpr (lasting) all.push_back(input(text, std::nullopt));
+      else all.push_back(input(kept.emplace_back(std::string_view(text)), std::nullopt));
+    }
+    return run(all, e);
   }
 
  private:
@@ -104,31 +113,67 @@ class pipeline {
       options_.max_tokens = architecture::positions;
   }
 
-  static constexpr std::size_t tokens_at_once = 1024;
+  /// A text or pair, and the sequences as which it is read.
+  struct inputs {
+    std::string_view text;
+    std::optional<std::string_view> second;
+    std::vector<text_encoding> windows;
+  };
 
-  [[nodiscard]] text::encode_options encoding() const noexcept { return {.max_tokens = options_.max_tokens}; }
+  [[nodiscard]] inputs input(std::string_view text, std::optional<std::string_view> second) const {
+    const text::tokenizer& t = shared_->tokenizer;
+    inputs in{text, second, {}};
+    if constexpr (requires { decoding<head>::windows(t, text, second, options_); }) {
+      in.windows = decoding<head>::windows(t, text, second, options_);
+    } else {
+      const text::encode_options cut{.max_tokens = options_.max_tokens};
+      in.windows.push_back(second ? t.template encode<text::offsets::bytes>(text, *second, cut)
+                                  : t.template encode<text::offsets::bytes>(text, cut));
+    }
+    return in;
+  }
 
   template <executor E>
-  std::vector<result> run(const token_batch& all, const E& e) const {
+  std::vector<result> run(const std::vector<inputs>& all, const E& e) const {
     std::vector<result> results;
-    if (all.empty()) return results;
-    results.reserve(all.sequences());
-    token_batch part = all;
+    results.reserve(all.size());
     const auto mask = shared_->tokenizer.vocabulary().id(shared_->tokenizer.options().mask);
-    if (mask) part.score_each(*mask);
-    const std::size_t room = std::min(all.tokens(), std::max(tokens_at_once, all.longest()));
-    auto session = shared_->frozen.session(
-        {.sequences = std::min(all.sequences(), room), .tokens = room, .scored = std::min(part.scored().size(), room)}, e);
-    for (std::size_t next = 0; next < all.sequences();) {
-      part.clear();
-      for (; next < all.sequences() && part.tokens() + all.length(next) <= room; ++next)
-        part.add(all[next], all.segments(next));
-      if (mask) part.score_each(*mask);
-      const auto output = session(part);
-      for (std::size_t s = 0; s < part.sequences(); ++s)
-        results.push_back(decoding<head>::decode(output, s, part, {shared_->tokenizer, shared_->labels, options_.top}));
-    }
+    std::vector<const text_encoding*> sequences;
+    batch_shape shape{.sequences = 0, .tokens = 0, .scored = 0, .longest = 0};
+    for (const auto& in : all)
+      for (const auto& w : in.windows) {
+        sequences.push_back(&w);
+        ++shape.sequences;
+        shape.tokens += w.size();
+        shape.longest = std::max(shape.longest, w.size());
+        if (mask) shape.scored += static_cast<std::size_t>(std::count(w.ids.begin(), w.ids.end(), *mask));
+      }
+    std::vector<matrix<const float>> rows;  // of the windows of the text that is being read
+    std::vector<std::vector<float>> kept;   // where they are several, which may be of different batches
+    pipelines::run_portions(
+        shared_->frozen, shape, e, [&](std::size_t i) { return sequences[i]->size(); },
+        [&](std::size_t i, token_batch& part) {
+          const std::size_t from = part.tokens();
+          part.add(sequences[i]->ids, sequences[i]->segments);
+          for (std::size_t t = from; mask && t < part.tokens(); ++t)
+            if (part.ids()[t] == *mask) part.score(t);
+        },
+        [&](std::size_t, const token_batch& part, std::size_t s, const auto& output) {
+          const inputs& in = all[results.size()];
+          rows.push_back(pipelines::rows_of_sequence<head>(output, part, s));
+          if (in.windows.size() > 1) rows.back() = copy(rows.back(), kept.emplace_back());
+          if (rows.size() < in.windows.size()) return;
+          results.push_back(
+              decoding<head>::decode({in.text, in.second, in.windows, rows, shared_->tokenizer, shared_->labels, options_}));
+          rows.clear();
+          kept.clear();
+        });
     return results;
+  }
+
+  static matrix<const float> copy(matrix<const float> from, std::vector<float>& to) {
+    for (std::size_t i = 0; i < from.rows; ++i) to.insert(to.end(), from[i].begin(), from[i].end());
+    return {to.data(), from.rows, from.cols};
   }
 
   std::shared_ptr<const parts> shared_;

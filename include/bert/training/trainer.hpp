@@ -200,6 +200,9 @@ class trainer {
   /// Trains on `source`, which must outlive the range.
   template <batch_source Source>
   [[nodiscard]] steps<Source> over(const Source& source) {
+    static_assert(ensure<carries_targets<Source, Objective>, facts<Source, Objective>>,
+                  "bert::trainer: the source does not carry what the objective needs (`targets`, `needs`); take a set of that "
+                  "kind, or another objective");
     return steps<Source>(*this, source);
   }
   template <batch_source Source>

@@ -16,7 +16,7 @@ using bert::training_batch;
 
 struct parity : bert::labels::one_of<"even", "odd"> {};
 
-static_assert(bert::batch_source<labelled_batches>);
+static_assert(bert::batch_source<labelled_batches<targets_of<parity>>>);
 
 labelled_set<parity> numbers(int count) {
   static const toy::tokenizer tokenizer;

@@ -7,7 +7,14 @@
 #include <vector>
 
 #include "bert/heads/classify.hpp"
+#include "bert/heads/masked_lm.hpp"
+#include "bert/heads/regress.hpp"
+#include "bert/heads/tag.hpp"
+#include "bert/labels/bio.hpp"
 #include "bert/labels/one_of.hpp"
+#include "bert/objectives/mean_squared_error.hpp"
+#include "bert/objectives/tag_cross_entropy.hpp"
+#include "bert/training/measure.hpp"
 
 namespace {
 
@@ -120,4 +127,59 @@ TEST_CASE("an evaluation in bf16 answers as a bf16 session does, with a loss nea
     right += std::max_element(row.begin(), row.end()) - row.begin() == all.labels[s] ? 1 : 0;
   }
   CHECK(half.accuracy() == doctest::Approx(static_cast<double>(right) / 40));
+}
+
+namespace {
+
+/// The same sequences with a number each and a tag a token; every fourth token has none.
+struct with_targets : made_up {
+  void load(std::uint64_t step, bert::training_batch& out) const {
+    made_up::load(step, out);
+    for (const auto label : out.labels) out.values.push_back(0.25f * static_cast<float>(label));
+    for (std::size_t n = 0; n < out.tokens.tokens(); ++n) {
+      const auto id = out.tokens.ids()[n];
+      out.tags.push_back(id % 4 == 0 ? -1 : id % 5);
+    }
+  }
+};
+
+struct places : bert::labels::bio<"LOC", "ORG"> {};
+struct mine : bert::heads::classify<sizes> {};
+
+}  // namespace
+
+TEST_CASE("a regression is scored by its error, the objective's loss, and by correlations") {
+  using model_type = bert::model<dot, bert::heads::regress>;
+  const auto model = model_type::random({.stddev = 0.5f, .seed = 3});
+  const with_targets source;
+  const auto report = bert::evaluate(model, source);
+  CHECK(report.total() == 17);
+  const auto measured = bert::measure(model, bert::objectives::mean_squared_error{}, source);
+  CHECK(report.loss() == doctest::Approx(measured.loss()).epsilon(1e-5));
+  CHECK(report.pearson() == bert::metrics::pearson(report.expected(), report.predicted()));
+  CHECK(report.spearman() == bert::metrics::spearman(report.expected(), report.predicted()));
+  CHECK(report.expected()[4] == 0.25f);
+}
+
+TEST_CASE("a tagger is scored by the tokens that have a tag, with the objective's loss, whatever the batches") {
+  using model_type = bert::model<dot, bert::heads::tag<places>>;
+  const auto model = model_type::random({.stddev = 0.5f, .seed = 3});
+  const auto report = bert::evaluate(model, with_targets{});
+  const auto measured = bert::measure(model, bert::objectives::tag_cross_entropy{}, with_targets{})["loss"];
+  CHECK(report.tags() == measured.count);
+  CHECK(report.loss() == doctest::Approx(measured.mean()).epsilon(1e-5));
+  CHECK(report.accuracy() == doctest::Approx(measured.accuracy()));
+  CHECK(report.total().expected > 10);
+  const auto whole = bert::evaluate(model, with_targets{{.batch = 17}}, bert::execution::threads{2});
+  CHECK(whole.line() == report.line());
+  CHECK_THROWS_AS((void)bert::evaluate(model, made_up{}), bert::error);
+}
+
+TEST_CASE("a head derived from a classifier is evaluated as one, and the first head that can be is, behind one that cannot") {
+  const auto model = fixed_model::random({.stddev = 0.5f, .seed = 3});
+  const auto report = bert::evaluate(model, made_up{});
+  const auto same = bert::evaluate(model.with_head<mine>(), made_up{});
+  const auto second = bert::evaluate(model.with_head<bert::heads::masked_lm, bert::heads::classify<sizes>>(), made_up{});
+  CHECK(same.loss() == report.loss());
+  CHECK(second.loss() == report.loss());
 }

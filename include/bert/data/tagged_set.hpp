@@ -1,0 +1,145 @@
+// Tokenized sentences whose words have tags.
+// Layer: data. Test: tests/unit/data/conll_test.cpp. Paper: Devlin et al. 2019, 5.3 (tags at first pieces).
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
+#include "bert/data/labelled_set.hpp"
+#include "bert/data/tokenizing.hpp"
+#include "bert/text/windows.hpp"
+
+namespace bert::inline BERT_ISA::data {
+
+/// Which pieces of a word bear its tag. `first`: the others are not counted. `all`: the others bear it too, B-X as I-X where
+/// the set has that.
+enum class tagged_pieces : std::uint8_t { first, all };
+
+struct tagging_options {
+  int max_tokens = 128;  ///< of a sequence, [CLS] and [SEP] among them; longer sentences become several windows
+  int stride = 32;       ///< pieces that a window shares with the next, at most
+  tagged_pieces pieces = tagged_pieces::first;
+};
+
+/// A set whose examples are sentences with a tag a word.
+template <class Labels>
+using tagged_set = labelled_set<Labels, target_list<bert::target::tag>>;
+
+/// Builds a tagged set from sentences, one by one. Words are tokenized each by itself.
+///
+///     bert::data::tagged_set_builder<entities, decltype(tokenizer)> notes(tokenizer, {}, {.max_tokens = 128});
+///     notes.add(std::array{"Ada"sv, "smiled"sv}, std::array{entities::index<"B-PER">, entities::index<"O">});
+///     const auto set = std::move(notes).build();
+///
+/// A sequence is [CLS] words [SEP]. `parts` say which piece begins a word, in the sense of the caller's words.
+/// - A word of which the tokenizer leaves nothing becomes one [UNK], so that every word has a piece and its tag.
+/// - A sentence of more pieces than fit becomes several sequences, one example together (`groups`), cut between words. What
+///   they share has its tag in the window where it has the most context, -1 in the other: each word counts once.
+/// - A word of more pieces than a window loses those at its end; `truncated()` of the set counts such words.
+template <labels::label_set Labels, tokenizing Tokenizer>
+requires requires(const Tokenizer& t) {
+  { t.unk_id() } -> std::convertible_to<token_id>;
+}
+class tagged_set_builder {
+ public:
+  /// Keeps a reference to `tokenizer`. Throws bert::error for fewer than 8 tokens or a negative stride.
+  tagged_set_builder(const Tokenizer& tokenizer, Labels names, const tagging_options& options = {})
+      : tokenizer_(&tokenizer), names_(std::move(names)), pieces_(options.pieces) {
+    if (options.max_tokens < 8 || options.stride < 0)
+      throw error({"bert::data::tagging_options",
+                   ".max_tokens of at least 8, .stride of at least 0",
+                   cat(options.max_tokens, " and ", options.stride),
+                   {}});
+    capacity_ = static_cast<std::size_t>(options.max_tokens) - 2;
+    stride_ = static_cast<std::size_t>(options.stride);
+    store_.vocabulary = {.mask = tokenizer.mask_id(), .size = static_cast<token_id>(tokenizer.vocabulary().size())};
+    store_.groups.push_back(0);
+    for (int tag = 0; tag < names_.size(); ++tag) {
+      std::string inside(names_.name(tag));
+      if (inside.starts_with("B-")) inside[0] = 'I';
+      continuation_.push_back(names_.parse(inside).value_or(tag));
+    }
+  }
+
+  /// A sentence: its words and a tag of each, below 0 for one that is not counted. Throws bert::error for an empty sentence,
+  /// another number of tags than of words, or a tag that the set does not have.
+  void add(std::span<const std::string_view> words, std::span<const std::int32_t> tags) {
+    if (words.empty() || words.size() != tags.size())
+      throw error({"bert::data::tagged_set_builder::add",
+                   "one word or more and a tag of each",
+                   cat(words.size(), " words, ", tags.size(), " tags"),
+                   {}});
+    for (const auto tag : tags)
+      if (tag >= names_.size())
+        throw error({"bert::data::tagged_set_builder::add", cat("tags below ", names_.size()), cat(tag), {}});
+    ids_.clear();
+    sizes_.clear();
+    for (const auto word : words) {
+      const std::size_t before = ids_.size();
+      tokenizer_->append_ids(word, ids_);
+      if (ids_.size() == before) ids_.push_back(tokenizer_->unk_id());
+      if (ids_.size() - before > capacity_) {
+        ids_.resize(before + capacity_);
+        ++store_.truncated;
+      }
+      sizes_.push_back(ids_.size() - before);
+    }
+    const auto windows = text::word_windows(sizes_, capacity_, stride_);
+    std::size_t first_piece = 0;
+    for (std::size_t w = 0; w < windows.size(); ++w) {
+      for (std::size_t i = w == 0 ? 0 : windows[w - 1].first; i < windows[w].first; ++i) first_piece += sizes_[i];
+      put_window(windows, w, first_piece, tags);
+    }
+    store_.groups.push_back(store_.starts.size() - 1);
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return store_.size(); }
+  [[nodiscard]] const Labels& names() const noexcept { return names_; }
+  /// Throws bert::error if there is no sentence.
+  [[nodiscard]] tagged_set<Labels> build() && {
+    if (store_.groups.size() == store_.starts.size()) store_.groups.clear();  // one sequence an example
+    return {std::move(names_), std::move(store_)};
+  }
+
+ private:
+  void put_window(std::span<const text::text_range> windows, std::size_t w, std::size_t piece,
+                  std::span<const std::int32_t> tags) {
+    put(tokenizer_->cls_id(), word_part::special, -1);
+    for (std::size_t word = windows[w].first; word < windows[w].last; ++word) {
+      const std::int32_t tag = text::most_context(windows, word) == w ? tags[word] : -1;
+      for (std::size_t i = 0; i < sizes_[word]; ++i) {
+        const std::int32_t others =
+            pieces_ == tagged_pieces::first || tag < 0 ? -1 : continuation_[static_cast<std::size_t>(tag)];
+        put(ids_[piece++], i == 0 ? word_part::begins : word_part::continues, i == 0 ? tag : others);
+      }
+    }
+    put(tokenizer_->sep_id(), word_part::special, -1);
+    store_.starts.push_back(store_.ids.size());
+  }
+  void put(token_id id, word_part part, std::int32_t tag) {
+    store_.ids.push_back(id);
+    store_.segments.push_back(0);
+    store_.parts.push_back(part);
+    store_.tags.push_back(tag);
+  }
+
+  const Tokenizer* tokenizer_;
+  Labels names_;
+  tagged_pieces pieces_;
+  std::size_t capacity_ = 0, stride_ = 0;
+  example_store store_;
+  std::vector<std::int32_t> continuation_;  // the tag of a word's further pieces, by that of its first
+  std::vector<token_id> ids_;               // of the sentence, all words end to end
+  std::vector<std::size_t> sizes_;          // pieces of each word
+};
+
+}  // namespace bert::data

@@ -1,0 +1,131 @@
+// How each kind of head is scored against a labelled set: what bert::evaluate looks up.
+// Layer: evaluation. Test: tests/unit/evaluation/evaluate_test.cpp, tests/unit/guide/own_token_head_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bert/core/isa.hpp"
+#include "bert/heads/classify.hpp"
+#include "bert/heads/predicts.hpp"
+#include "bert/heads/regress.hpp"
+#include "bert/heads/tag.hpp"
+#include "bert/labels/label_set.hpp"
+#include "bert/metrics/classification.hpp"
+#include "bert/metrics/entities.hpp"
+#include "bert/metrics/regression.hpp"
+#include "bert/objectives/objective.hpp"
+#include "bert/tensor/training_batch.hpp"
+
+namespace bert::inline BERT_ISA {
+
+/// How bert::evaluate scores a head. Classifiers, regressions and taggers have one (heads/predicts.hpp). Specialize it for a
+/// head of your own that is none of these:
+///
+///     template <>
+///     struct bert::evaluation_of<my_head> {
+///       using needs = bert::target_list<bert::target::value>;                       // of the source
+///       static my_report report(const std::vector<std::string>& labels);            // of nothing yet; the model's label names
+///       static void add(my_report&, bert::matrix<const float> output, const bert::training_batch&);
+///     };
+///
+/// `output` are all rows of the head's output for the batch. Batches come one after the other, in the order of the source.
+template <class Head>
+struct evaluation_of;
+
+namespace detail {
+
+template <class Head>
+concept evaluated = requires {
+  sizeof(evaluation_of<Head>);
+};
+
+/// -log softmax(row)[label], in f64.
+[[nodiscard]] inline double row_loss(std::span<const float> row, std::size_t label) noexcept {
+  const float best = *std::max_element(row.begin(), row.end());
+  double sum = 0;
+  for (const float x : row) sum += std::exp(static_cast<double>(x) - static_cast<double>(best));
+  return std::log(sum) + static_cast<double>(best) - static_cast<double>(row[label]);
+}
+/// The first of the largest.
+[[nodiscard]] inline std::int32_t best_of(std::span<const float> row) noexcept {
+  return static_cast<std::int32_t>(std::max_element(row.begin(), row.end()) - row.begin());
+}
+
+/// An empty `Report<Labels>` of the names of the type, or of those given where it has none.
+template <template <class> class Report, class Labels>
+[[nodiscard]] auto report_of(const std::vector<std::string>& names) {
+  if constexpr (labels::static_label_set<Labels>) return Report<Labels>(Labels{});
+  else return Report<Labels>(Labels(names));
+}
+
+}  // namespace detail
+
+/// Confusion, accuracy, F1 and loss. Sequences whose label is below 0 are not counted.
+template <heads::classifier Head>
+struct evaluation_of<Head> {
+  using needs = target_list<target::label>;
+
+  static auto report(const std::vector<std::string>& labels) {
+    return detail::report_of<metrics::report, typename Head::labels>(labels);
+  }
+  template <class Report>
+  static void add(Report& report, matrix<const float> logits, const training_batch& batch) {
+    objectives::check_labels(batch, logits.cols, "bert::evaluate");
+    for (std::size_t s = 0; s < logits.rows; ++s) {
+      if (batch.labels[s] < 0) continue;
+      report.add(batch.labels[s], detail::best_of(logits[s]));
+      report.add_loss(detail::row_loss(logits[s], static_cast<std::size_t>(batch.labels[s])), 1);
+    }
+  }
+};
+
+/// Mean squared error and correlations.
+template <heads::regressor Head>
+struct evaluation_of<Head> {
+  using needs = target_list<target::value>;
+
+  static metrics::regression_report report(const std::vector<std::string>&) { return {}; }
+  static void add(metrics::regression_report& report, matrix<const float> y, const training_batch& batch) {
+    if (batch.values.size() != y.rows)
+      throw error(
+          {"bert::evaluate", cat(y.rows, " values, one a sequence"), cat(batch.values.size()), "use a source of numbers"});
+    for (std::size_t s = 0; s < y.rows; ++s) report.add(batch.values[s], y(s, 0));
+  }
+};
+
+/// Entities, share of right tags, loss, all over words: the tokens with a tag that begin one. A word's tag is the likeliest at
+/// that token. The sequences of one example are one sentence: windows of it, each word with a tag in one of them.
+template <heads::tagger Head>
+struct evaluation_of<Head> {
+  using needs = target_list<target::tag>;
+
+  static auto report(const std::vector<std::string>& labels) {
+    return detail::report_of<metrics::entity_report, typename Head::labels>(labels);
+  }
+  template <class Report>
+  static void add(Report& report, matrix<const float> logits, const training_batch& batch) {
+    objectives::check_tags(batch, logits.cols, "bert::evaluate");
+    std::vector<std::int32_t> expected, predicted;
+    for (std::size_t i = 0; i < batch.examples(); ++i) {
+      expected.clear();
+      predicted.clear();
+      const std::size_t first = batch.groups.empty() ? i : batch.groups[i],
+                        last = batch.groups.empty() ? i + 1 : batch.groups[i + 1];
+      for (std::size_t n = batch.tokens.starts()[first]; n < batch.tokens.starts()[last]; ++n) {
+        if (batch.tags[n] < 0 || (!batch.parts.empty() && batch.parts[n] != word_part::begins)) continue;
+        expected.push_back(batch.tags[n]);
+        predicted.push_back(detail::best_of(logits[n]));
+        report.add_loss(detail::row_loss(logits[n], static_cast<std::size_t>(batch.tags[n])), 1);
+      }
+      report.add(expected, predicted);
+    }
+  }
+};
+
+}  // namespace bert

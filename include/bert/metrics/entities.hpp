@@ -1,0 +1,249 @@
+// Entities found in tags: precision, recall and F1 as conlleval and seqeval count them, and the share of right tags.
+// Layer: metrics. Test: tests/unit/metrics/entities_test.cpp. Paper: Tjong Kim Sang and Buchholz 2000 (conlleval).
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <iomanip>
+#include <map>
+#include <optional>
+#include <ostream>
+#include <span>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bert/core/error.hpp"
+#include "bert/core/fixed_string.hpp"
+#include "bert/core/isa.hpp"
+#include "bert/labels/entities.hpp"
+#include "bert/labels/label_set.hpp"
+#include "bert/labels/one_of.hpp"
+#include "bert/metrics/classification.hpp"
+
+namespace bert::inline BERT_ISA::metrics {
+
+/// Entities of one type, or of all. A ratio 0/0 is 0.
+struct entity_counts {
+  std::uint64_t expected = 0, predicted = 0;
+  std::uint64_t right = 0;  ///< predicted where they are expected: same type, same first and last word
+
+  [[nodiscard]] double precision() const noexcept { return ratio(right, predicted); }
+  [[nodiscard]] double recall() const noexcept { return ratio(right, expected); }
+  /// 2 p r / (p + r)
+  [[nodiscard]] double f1() const noexcept { return ratio(2 * right, expected + predicted); }
+
+ private:
+  [[nodiscard]] static double ratio(std::uint64_t part, std::uint64_t whole) noexcept {
+    return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+  }
+};
+
+/// Precision, recall and F1 as a mean over types.
+struct entity_means {
+  double precision = 0, recall = 0, f1 = 0;
+};
+
+/// Counts entities, sentence by sentence.
+///
+///     bert::metrics::entity_counter count;                                      // as conlleval; or
+///     {bert::labels::scheme::bio}, strict count.add(std::array{"B-PER"sv, "O"sv}, std::array{"I-PER"sv, "O"sv});    //
+///     expected, predicted count.total().f1();
+///
+/// Of an entity that occurs once too often, as seqeval has it, one counts. The letter M goes on with whatever is open, as in
+/// seqeval; bert::evaluate replaces it by I.
+class entity_counter {
+ public:
+  /// The lenient rules of labels::entity_reader.
+  entity_counter() = default;
+  /// The strict rules of labels::strict_entity_reader.
+  explicit entity_counter(labels::scheme s)
+      : strict_(std::pair{labels::strict_entity_reader(s), labels::strict_entity_reader(s)}) {}
+
+  /// A sentence's tags. Throws bert::error if there are not as many of both, in strict mode for letters of another scheme.
+  void add(std::span<const std::string_view> expected, std::span<const std::string_view> predicted) {
+    std::vector<labels::tag_parts> e, p;
+    for (const auto tag : expected) e.push_back(labels::split_tag(tag));
+    for (const auto tag : predicted) p.push_back(labels::split_tag(tag));
+    add(e, p);
+    for (std::size_t i = 0; i < expected.size(); ++i) right_tags_ += expected[i] == predicted[i] ? 1 : 0;
+  }
+  /// The same of tags in parts; does not count which tags are equal.
+  void add(std::span<const labels::tag_parts> expected, std::span<const labels::tag_parts> predicted) {
+    if (expected.size() != predicted.size())
+      throw error(
+          {"bert::metrics::entity_counter", cat(expected.size(), " predicted tags, one a word"), cat(predicted.size()), {}});
+    std::vector<labels::entity_span> in_expected, in_predicted;
+    const auto into = [](auto& list) { return [&](const labels::entity_span& found) { list.push_back(found); }; };
+    if (strict_) {
+      strict_->first.read(expected, into(in_expected));
+      strict_->second.read(predicted, into(in_predicted));
+    } else {
+      expected_.read(expected, into(in_expected));
+      predicted_.read(predicted, into(in_predicted));
+    }
+    for (auto* list : {&in_expected, &in_predicted}) {
+      std::sort(list->begin(), list->end());
+      list->erase(std::unique(list->begin(), list->end()), list->end());
+    }
+    for (const auto& found : in_expected) ++of(found.type).expected;
+    for (const auto& found : in_predicted) {
+      auto& counts = of(found.type);
+      ++counts.predicted;
+      counts.right += std::binary_search(in_expected.begin(), in_expected.end(), found) ? 1 : 0;
+    }
+    tags_ += expected.size();
+  }
+  /// Adds to the tags that are as expected.
+  void add_right_tags(std::uint64_t n) noexcept { right_tags_ += n; }
+
+  /// By type, in the order of their bytes; a type that is only predicted has `expected` of 0.
+  [[nodiscard]] const std::map<std::string, entity_counts, std::less<>>& types() const noexcept { return types_; }
+  /// Of a type; zeros for one that occurs nowhere.
+  [[nodiscard]] entity_counts of(std::string_view type) const {
+    const auto found = types_.find(type);
+    return found == types_.end() ? entity_counts{} : found->second;
+  }
+  /// All types together: what conlleval calls overall and seqeval micro.
+  [[nodiscard]] entity_counts total() const noexcept {
+    entity_counts all;
+    for (const auto& [type, counts] : types_) {
+      all.expected += counts.expected;
+      all.predicted += counts.predicted;
+      all.right += counts.right;
+    }
+    return all;
+  }
+  /// The mean over types, each counting the same.
+  [[nodiscard]] entity_means macro() const noexcept {
+    return mean_by([](const entity_counts&) { return 1.0; });
+  }
+  /// The mean over types by their expected entities.
+  [[nodiscard]] entity_means weighted() const noexcept {
+    return mean_by([](const entity_counts& c) { return static_cast<double>(c.expected); });
+  }
+
+  [[nodiscard]] double precision() const noexcept { return total().precision(); }
+  [[nodiscard]] double recall() const noexcept { return total().recall(); }
+  [[nodiscard]] double f1() const noexcept { return total().f1(); }
+  [[nodiscard]] double precision(std::string_view type) const { return of(type).precision(); }
+  [[nodiscard]] double recall(std::string_view type) const { return of(type).recall(); }
+  [[nodiscard]] double f1(std::string_view type) const { return of(type).f1(); }
+  /// The share of words whose tag is as expected, O counting as any other.
+  [[nodiscard]] double accuracy() const noexcept {
+    return tags_ == 0 ? 0 : static_cast<double>(right_tags_) / static_cast<double>(tags_);
+  }
+  /// Words.
+  [[nodiscard]] std::uint64_t tags() const noexcept { return tags_; }
+
+ private:
+  [[nodiscard]] entity_counts& of(std::string_view type) {
+    const auto found = types_.find(type);
+    return found != types_.end() ? found->second : types_.emplace(type, entity_counts{}).first->second;
+  }
+  template <class Weight>
+  [[nodiscard]] entity_means mean_by(Weight weight) const noexcept {
+    mean p, r, f;
+    for (const auto& [type, counts] : types_) {
+      p.add(counts.precision(), weight(counts));
+      r.add(counts.recall(), weight(counts));
+      f.add(counts.f1(), weight(counts));
+    }
+    return {p.value(), r.value(), f.value()};
+  }
+
+  labels::entity_reader expected_, predicted_;
+  std::optional<std::pair<labels::strict_entity_reader, labels::strict_entity_reader>> strict_;
+  std::map<std::string, entity_counts, std::less<>> types_;
+  std::uint64_t tags_ = 0, right_tags_ = 0;
+};
+
+/// What evaluating a tagger gives: entities, the share of right tags, mean loss.
+///
+///     std::cout << report << report.f1<"PER">();   // f1<"PRE">() does not compile where the set is bio<…>
+///
+/// Letters of BMES and BILOU are read as BIOES. Tags that mark no entities, parts of speech say, have an accuracy and a loss;
+/// what is counted as entities then has no meaning.
+template <labels::label_set Labels>
+class entity_report : public entity_counter {
+ public:
+  explicit entity_report(Labels names) : names_(std::move(names)) {}
+
+  /// A sentence's tags, by their numbers. Throws bert::error if there are not as many of both.
+  void add(std::span<const std::int32_t> expected, std::span<const std::int32_t> predicted) {
+    std::vector<labels::tag_parts> e, p;
+    for (const auto tag : expected) e.push_back(part(tag));
+    for (const auto tag : predicted) p.push_back(part(tag));
+    entity_counter::add(e, p);
+    std::uint64_t right = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) right += expected[i] == predicted[i] ? 1 : 0;
+    add_right_tags(right);
+  }
+  /// Adds `count` words whose mean loss is `loss`.
+  void add_loss(double loss, double count) noexcept { loss_.add(loss, count); }
+  [[nodiscard]] double loss() const noexcept { return loss_.value(); }
+  [[nodiscard]] const Labels& names() const noexcept { return names_; }
+
+  using entity_counter::f1;
+  using entity_counter::precision;
+  using entity_counter::recall;
+  template <fixed_string Type>
+  [[nodiscard]] double precision() const {
+    return precision(checked<Type>());
+  }
+  template <fixed_string Type>
+  [[nodiscard]] double recall() const {
+    return recall(checked<Type>());
+  }
+  template <fixed_string Type>
+  [[nodiscard]] double f1() const {
+    return f1(checked<Type>());
+  }
+
+  /// "precision=0.5000 recall=0.4000 f1=0.4444 accuracy=0.9500 loss=0.2100": one line that scripts read.
+  [[nodiscard]] std::string line() const {
+    const auto all = total();
+    std::ostringstream out;
+    out << std::fixed << std::setprecision(4) << "precision=" << all.precision() << " recall=" << all.recall()
+        << " f1=" << all.f1() << " accuracy=" << accuracy() << " loss=" << loss();
+    return std::move(out).str();
+  }
+
+  /// A row a type, then the row of totals.
+  friend std::ostream& operator<<(std::ostream& stream, const entity_report& r) {
+    std::size_t width = 8;
+    for (const auto& [type, counts] : r.types()) width = std::max(width, type.size() + 1);
+    std::ostringstream out;
+    out << std::fixed << std::setprecision(4) << "type" << std::string(width - 4, ' ')
+        << " precision  recall      f1  entities\n";
+    for (const auto& [type, counts] : r.types())
+      out << type << std::string(width - type.size(), ' ') << "    " << counts.precision() << "  " << counts.recall() << "  "
+          << counts.f1() << std::setw(10) << counts.expected << '\n';
+    const auto all = r.total();
+    out << "precision " << all.precision() << ", recall " << all.recall() << ", F1 " << all.f1() << ", accuracy "
+        << r.accuracy() << ", loss " << r.loss() << ", " << r.tags() << " words\n";
+    return stream << out.str();
+  }
+
+ private:
+  [[nodiscard]] labels::tag_parts part(std::int32_t tag) const noexcept {
+    auto out = labels::split_tag(names_.name(tag));
+    out.letter = labels::bioes_letter(out.letter);
+    return out;
+  }
+  template <fixed_string Type>
+  static constexpr std::string_view checked() {
+    static_assert(labels::find(Labels::type_names, Type.view()) >= 0,
+                  "the label set has no entities of this type; see its definition");
+    return Type.view();
+  }
+
+  Labels names_;
+  mean loss_;
+};
+
+}  // namespace bert::metrics

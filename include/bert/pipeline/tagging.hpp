@@ -1,0 +1,122 @@
+// Words with their tags, and the entities that they make: what a tagger says of a text.
+// Layer: pipeline. Test: tests/unit/pipeline/tagging_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "bert/core/isa.hpp"
+#include "bert/heads/predicts.hpp"
+#include "bert/heads/tag.hpp"
+#include "bert/labels/entities.hpp"
+#include "bert/pipeline/decoding.hpp"
+#include "bert/pipeline/example.hpp"
+#include "bert/pipeline/word_windows.hpp"
+
+namespace bert::inline BERT_ISA {
+
+/// A word of a text with its likeliest tag.
+struct tagged_word {
+  std::string text;
+  std::string tag;
+  int number = 0;          ///< of the tag in its set
+  float score = 0;         ///< its probability
+  text::text_range bytes;  ///< [first, last) in the text
+};
+
+/// Words that make one entity. `const auto& [text, type, score] = entity;`
+struct entity {
+  std::string text;        ///< as it stands in the text
+  std::string type;        ///< "PER"
+  float score = 0;         ///< the mean of its words' probabilities
+  text::text_range bytes;  ///< [first, last) in the text
+  std::vector<tagged_word> words;
+
+  template <std::size_t I>
+  [[nodiscard]] const auto& get() const noexcept {
+    static_assert(I < 3, "an entity unpacks to text, type, score");
+    if constexpr (I == 0) return text;
+    else if constexpr (I == 1) return type;
+    else return score;
+  }
+};
+
+/// What a tagger says of a text: a range of its entities, and every word.
+struct tagged_text {
+  std::vector<entity> entities;
+  std::vector<tagged_word> words;  ///< all of them, O among them
+
+  [[nodiscard]] auto begin() const noexcept { return entities.begin(); }
+  [[nodiscard]] auto end() const noexcept { return entities.end(); }
+  [[nodiscard]] std::size_t size() const noexcept { return entities.size(); }
+  [[nodiscard]] bool empty() const noexcept { return entities.empty(); }
+  [[nodiscard]] const entity& operator[](std::size_t i) const noexcept { return entities[i]; }
+};
+
+/// The entities of tagged words by the lenient rules of labels::entity_reader, M, L and U read as I, E and S. Where `labels`
+/// mark no entities (parts of speech), every word is one, its tag the type.
+[[nodiscard]] inline std::vector<entity> entities_of(std::string_view text, const std::vector<tagged_word>& words,
+                                                     std::span<const std::string> labels) {
+  std::vector<entity> out;
+  const auto add = [&](std::string_view type, std::size_t first, std::size_t last) {
+    entity e;
+    e.type = type;
+    e.bytes = {words[first].bytes.first, words[last].bytes.last};
+    e.text = text.substr(e.bytes.first, e.bytes.last - e.bytes.first);
+    for (std::size_t w = first; w <= last; ++w) {
+      e.score += words[w].score / static_cast<float>(last - first + 1);
+      e.words.push_back(words[w]);
+    }
+    out.push_back(std::move(e));
+  };
+  if (!labels::marks_entities(labels)) {
+    for (std::size_t w = 0; w < words.size(); ++w) add(words[w].tag, w, w);
+    return out;
+  }
+  std::vector<labels::tag_parts> tags;
+  for (const auto& word : words) {
+    tags.push_back(labels::split_tag(word.tag));
+    tags.back().letter = labels::bioes_letter(tags.back().letter);
+  }
+  labels::entity_reader().read(tags, [&](const labels::entity_span& found) {
+    add(found.type, static_cast<std::size_t>(found.first), static_cast<std::size_t>(found.last));
+  });
+  return out;
+}
+
+/// Every word has the likeliest tag of its first piece, in the window where it has the most context.
+template <heads::tagger Head>
+struct decoding<Head> : pipelines::word_windows {
+  using result = tagged_text;
+
+  static result decode(const pipeline_example& in) {
+    result out;
+    for (const auto& word : in.words()) {
+      const auto p = probabilities(in.rows[word.window][word.row]);
+      const auto best = std::max_element(p.begin(), p.end());
+      const auto number = static_cast<int>(best - p.begin());
+      out.words.push_back({.text = std::string(word.text),
+                           .tag = in.labels[static_cast<std::size_t>(number)],
+                           .number = number,
+                           .score = *best,
+                           .bytes = word.bytes});
+    }
+    out.entities = entities_of(in.text, out.words, in.labels);
+    return out;
+  }
+};
+
+}  // namespace bert
+
+template <>
+struct std::tuple_size<bert::entity> : std::integral_constant<std::size_t, 3> {};
+template <std::size_t I>
+struct std::tuple_element<I, bert::entity> {
+  using type = std::remove_cvref_t<decltype(std::declval<const bert::entity&>().template get<I>())>;
+};

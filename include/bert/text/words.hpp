@@ -1,0 +1,61 @@
+// The words of a text as a reader sees them, where a tokenizer cuts at every punctuation mark.
+// Layer: text. Test: tests/unit/text/windows_test.cpp
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "bert/core/isa.hpp"
+#include "bert/text/encoding.hpp"
+#include "bert/text/unicode/properties.hpp"
+#include "bert/text/unicode/utf8.hpp"
+
+namespace bert::inline BERT_ISA::text {
+
+/// Renumbers `e.words`, so that what no space separates is one word as in tagged corpora: "U.S", "Jean-Paul", "@ada", "5,000",
+/// "example.com" are a word each. `e` is an encoding of `text`, all of it.
+///
+/// The tokenizer's words are joined where one of - . _ & / @ + stands between letters or digits, or , : between digits, and
+/// where a word follows @ or #, nothing between them. All other punctuation and every Chinese character stays a word of its
+/// own.
+inline void join_words(encoding<offsets::bytes>& e, std::string_view text) {
+  struct word {
+    text_range range;
+    bool letters;  // or digits
+  };
+  std::vector<word> words;
+  std::int32_t before = no_word;
+  for (std::size_t t = 0; t < e.size(); ++t) {
+    if (e.special[t] != 0) continue;
+    if (e.words[t] != before) words.push_back({e.ranges[t], false});
+    else words.back().range.last = e.ranges[t].last;
+    before = e.words[t];
+    e.words[t] = static_cast<std::int32_t>(words.size() - 1);
+  }
+  for (word& w : words) {
+    const auto first = utf8::decode(text.data() + w.range.first, text.data() + text.size());
+    const kind k = unicode::kind_of<reference::transformers>(first.code);
+    w.letters = k == kind::letter || k == kind::mark;
+  }
+  const auto touch = [&](std::size_t w) { return w + 1 < words.size() && words[w].range.last == words[w + 1].range.first; };
+  const auto mark = [&](std::size_t w, std::string_view marks) {
+    return words[w].range.last - words[w].range.first == 1 && marks.find(text[words[w].range.first]) != std::string_view::npos;
+  };
+  const auto digit = [&](std::size_t byte) { return text[byte] >= '0' && text[byte] <= '9'; };
+  std::vector<std::int32_t> number(words.size());
+  for (std::size_t w = 0; w < words.size(); ++w) {
+    if (w > 0) number[w] = number[w - 1] + 1;
+    if (w == 0 || !touch(w - 1)) continue;
+    const bool between =
+        words[w - 1].letters && touch(w) && words[w + 1].letters &&
+        (mark(w, "-._&/@+") || (mark(w, ",:") && digit(words[w].range.first - 1) && digit(words[w].range.last)));
+    const bool behind = words[w].letters && (mark(w - 1, "@#") || (w > 1 && number[w - 1] == number[w - 2]));
+    if (between || behind) number[w] = number[w - 1];
+  }
+  for (std::size_t t = 0; t < e.size(); ++t)
+    if (e.special[t] == 0) e.words[t] = number[static_cast<std::size_t>(e.words[t])];
+}
+
+}  // namespace bert::text

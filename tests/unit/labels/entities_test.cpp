@@ -1,0 +1,57 @@
+#include "bert/labels/entities.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace bert::labels;
+
+namespace {
+
+/// "PER 0-1, LOC 3-3" of tags that spaces separate.
+template <class Reader>
+std::string found(Reader reader, std::string_view tags) {
+  std::vector<tag_parts> parts;
+  while (!tags.empty()) {
+    const auto end = std::min(tags.find(' '), tags.size());
+    parts.push_back(split_tag(tags.substr(0, end)));
+    tags.remove_prefix(std::min(end + 1, tags.size()));
+  }
+  std::string out;
+  reader.read(parts,
+              [&](const entity_span& e) { out += bert::cat(out.empty() ? "" : ", ", e.type, ' ', e.first, '-', e.last); });
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a tag is its first letter and what follows the first dash") {
+  static_assert(split_tag("B-PER").letter == 'B' && split_tag("B-PER").type == "PER");
+  static_assert(split_tag("I-A-B").type == "A-B" && split_tag("O").type == "_" && split_tag("B").type == "_");
+  static_assert(split_tag("").letter == 'O' && split_tag("BPER").type == "PER" && split_tag("B-").type == "_");
+  CHECK(split_tag("é-X").letter == '?');
+  CHECK(split_tag("é-X").type == "X");
+}
+
+TEST_CASE("lenient reading begins an entity at an I after an O and at a change of type, and needs no E") {
+  const entity_reader lenient;
+  CHECK(found(lenient, "B-PER I-PER O B-LOC") == "PER 0-1, LOC 3-3");
+  CHECK(found(lenient, "O I-PER I-PER B-PER") == "PER 1-2, PER 3-3");
+  CHECK(found(lenient, "B-PER I-LOC") == "PER 0-0, LOC 1-1");
+  CHECK(found(lenient, "B-X I-X E-X S-Y B-X O") == "X 0-2, Y 3-3, X 4-4");
+  CHECK(found(lenient, "O O") == "");
+}
+
+TEST_CASE("strict reading knows only entities that begin with B or S, and end with E or S where the scheme has these") {
+  CHECK(found(strict_entity_reader(scheme::bio), "O I-PER B-PER I-PER I-LOC") == "PER 2-3");
+  CHECK(found(strict_entity_reader(scheme::bioes), "B-X I-X E-X S-Y B-X O B-X E-Y I-X E-X") == "X 0-2, Y 3-3");
+  CHECK_THROWS_AS((void)found(strict_entity_reader(scheme::bio), "E-X"), bert::error);
+}
+
+TEST_CASE("parts of speech mark no entities, and the schemes do") {
+  CHECK(marks_entities(std::vector<std::string>{"O", "B-PER", "I-PER", "S-X", "M-X", "L-X", "U-X"}));
+  CHECK(!marks_entities(std::vector<std::string>{"NOUN", "VERB"}));
+  CHECK(!marks_entities(std::vector<std::string>{"O", "B"}));
+}
