@@ -10,6 +10,7 @@
 #include "bert/checkpoint/tokenizer_files.hpp"
 #include "bert/checkpoint/weights.hpp"
 #include "bert/core/checksum.hpp"
+#include "bert/core/cores.hpp"
 #include "bert/core/ensure.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/execution.hpp"
