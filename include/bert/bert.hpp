@@ -48,6 +48,7 @@
 #include "bert/io/safetensors.hpp"
 #include "bert/io/safetensors_header.hpp"
 #include "bert/io/safetensors_writer.hpp"
+#include "bert/io/spooled_file.hpp"
 #include "bert/io/stored_tensor.hpp"
 #include "bert/kernels/attention/attention.hpp"
 #include "bert/kernels/attention/attention_backward.hpp"

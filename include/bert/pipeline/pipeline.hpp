@@ -15,6 +15,8 @@
 
 #include "bert/checkpoint/checkpoint.hpp"
 #include "bert/checkpoint/weights.hpp"
+#include "bert/core/error.hpp"
+#include "bert/core/finite.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/model/session.hpp"
 #include "bert/pipeline/decoding.hpp"
@@ -125,6 +127,12 @@ class pipeline {
         part.add(all[next], all.segments(next));
       if (mask) part.score_each(*mask);
       const auto output = session(part);
+      if constexpr (requires { output[output.rows - 1]; }) {
+        for (std::size_t row = 0; row < output.rows; ++row)
+          if (first_not_finite(output[row]) != all_finite)
+            throw error({"bert::pipeline", "an answer of finite numbers", "a NaN or an infinity",
+                         "the weights overflow; use f32, or take other weights"});
+      }
       for (std::size_t s = 0; s < part.sequences(); ++s)
         results.push_back(decoding<head>::decode(output, s, part, {shared_->tokenizer, shared_->labels, options_.top}));
     }
