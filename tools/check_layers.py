@@ -38,7 +38,7 @@ ALSO = {"text": ["bert/tensor/token_batch.hpp", "bert/io/atomic_file.hpp"]}
 ONLY_IN = {"xsimd/": "kernels/simd/f32.hpp", "nlohmann/": "io/json_events.hpp"}
 # System headers beyond the C++ standard -> the layers that may know the platform.
 SYSTEM = {
-    r"(sys/\w+|fcntl|unistd)\.h": ["core", "io", "data"],
+    r"(sys/\w+|fcntl|sched|unistd)\.h": ["core", "io", "data"],
     r"\w*intrin\.h|cpuid\.h|arm_neon\.h": ["kernels", "text"],
     r"omp\.h": ["core"],
     r"mpi\.h": ["training"],

@@ -158,7 +158,7 @@ TEST_CASE("a hundred thousand classes cost what occurs, and figures are those of
 TEST_CASE("a report of more than 50 classes shows the 50 of the most examples, its table all") {
   std::vector<std::string> names;
   for (int i = 0; i < 60; ++i) names.push_back(bert::cat("class", i));
-  bert::metrics::report report{bert::labels::dynamic_set(names)};
+  bert::metrics::report<bert::labels::dynamic_set> report{bert::labels::dynamic_set(names)};
   for (int i = 0; i < 60; ++i)
     for (int k = 0; k <= i; ++k) report.add(i, i);
   const std::string shown = bert::cat(report), all = report.table();
