@@ -8,6 +8,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/data/tsv.hpp"
+#include "support.hpp"
 
 namespace support {
 
@@ -21,7 +22,7 @@ struct columns {
     app.add_option("--text-column", text_column, "of the text, or of the first of a pair");
     app.add_option("--second-column", second_column, "of the second text of a pair; default: the one after --text-column");
     app.add_option("--label-column", label_column, "of the label");
-    app.add_option("--max-tokens", max_tokens, "longer examples are cut")->check(CLI::Range(8, 32'767));
+    number(app, "--max-tokens", max_tokens, "longer examples are cut", {.least = 8, .most = 32'767});
   }
 
   [[nodiscard]] bert::data::tsv_options options() const {

@@ -45,7 +45,7 @@ using examples = bert::data::labelled_set<demo::verdict>;
 struct settings {
   std::string text, out = "demo-out";
   std::uint64_t seed = 1, steps = 0;
-  std::size_t threads = std::thread::hardware_concurrency();
+  std::size_t threads = bert::execution::available_cores();
   float lr = 3e-3f, dropout = 0.0f, mask_rate = 0.25f;
 };
 
@@ -174,7 +174,8 @@ std::pair<bert::attention_probabilities, int> sharpest(const Frozen& frozen, con
 
 void work(const settings& s) {
   const stopwatch all;
-  const bert::execution::threads threads{s.threads};
+  const auto threads = support::start_threads(s.threads);
+  bert::io::check_output_folder(s.out);
   std::filesystem::create_directories(s.out);
   std::cout << "bert demo: " << s.threads << (s.threads == 1 ? " thread" : " threads") << ", seed " << s.seed << '\n';
 
@@ -281,11 +282,11 @@ int main(int argc, char** argv) {
   app.add_option("--text", s.text, "a text to learn instead of the little world: one paragraph a line")
       ->check(CLI::ExistingFile);
   app.add_option("--out", s.out, "folder for all that is written");
-  app.add_option("--seed", s.seed, "of everything random, the world too");
-  app.add_option("--steps", s.steps, "of pretraining; 0: what the text needs");
-  app.add_option("--lr", s.lr, "peak learning rate of pretraining")->check(support::positive);
-  app.add_option("--mask-rate", s.mask_rate, "share of the words hidden in pretraining")->check(CLI::Range(0.05, 0.6));
-  app.add_option("--dropout", s.dropout, "of pretraining")->check(CLI::Range(0.0, 0.9));
-  app.add_option("--threads", s.threads, "threads to use; the result does not depend on it")->check(CLI::Range(1, 4096));
+  support::number(app, "--seed", s.seed, "of everything random, the world too");
+  support::number(app, "--steps", s.steps, "of pretraining; 0: what the text needs");
+  support::number(app, "--lr", s.lr, "peak learning rate of pretraining", {.least = 0, .above = true});
+  support::number(app, "--mask-rate", s.mask_rate, "share of the words hidden in pretraining", {.least = 0.05f, .most = 0.6f});
+  support::number(app, "--dropout", s.dropout, "of pretraining", {.least = 0, .most = 0.9f});
+  support::threads_option(app, s.threads);
   return support::run(app, argc, argv, [&] { work(s); });
 }

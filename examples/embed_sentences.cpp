@@ -16,7 +16,7 @@ namespace {
 
 struct settings {
   std::string model, pooling = "mean", precision = "f32";
-  std::size_t max_tokens = 0, threads = std::thread::hardware_concurrency();
+  std::size_t max_tokens = 0, threads = bert::execution::available_cores();
   bool json = false, binary = false;
 };
 
@@ -38,7 +38,7 @@ void write_row(const settings& s, std::span<const float> row, std::string& out) 
 
 template <class A, class Pooling, class Precision>
 void embed_lines(const settings& s) {
-  const bert::execution::threads threads{s.threads};
+  const auto threads = support::start_threads(s.threads);
   const auto embed = bert::embedder<A, Pooling, Precision>::open(s.model, {.max_tokens = s.max_tokens}, threads);
   constexpr std::size_t at_once = 256;  // lines held in memory
   support::progress bar("embed");
@@ -52,6 +52,7 @@ void embed_lines(const settings& s) {
     }
     const auto vectors = embed(lines, threads);
     for (std::size_t i = 0; i < vectors.rows(); ++i) write_row(s, vectors[i], row);
+    support::flush_output();  // nobody reads on: nothing more is computed
     bar.count(done += lines.size(), "lines");
   }
 }
@@ -77,8 +78,9 @@ int main(int argc, char** argv) {
   app.add_option("--pooling", s.pooling, "of a line's tokens: their mean, the first one, the largest of each dimension")
       ->check(CLI::IsMember({"mean", "cls", "max"}));
   app.add_option("--precision", s.precision, "of the computation")->check(CLI::IsMember(precisions::names));
-  app.add_option("--max-tokens", s.max_tokens, "longer lines are cut; 0: what the folder says, at most the model's positions");
-  app.add_option("--threads", s.threads, "threads to use; the result does not depend on it")->check(CLI::Range(1, 4096));
+  support::number(app, "--max-tokens", s.max_tokens,
+                  "longer lines are cut; 0: what the folder says, at most the model's positions", {.most = 32'767});
+  support::threads_option(app, s.threads);
   auto* json = app.add_flag("--json", s.json, "each row as a JSON array");
   app.add_flag("--binary", s.binary, "each row as little-endian f32, nothing between rows")->excludes(json);
   return support::run(app, argc, argv, [&] { work(s); });

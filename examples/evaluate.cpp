@@ -27,7 +27,7 @@ struct settings {
   std::vector<std::string> precision = precisions::names;
   support::columns columns;
   int batch = 32;
-  std::size_t most_sentences = 1000, threads = std::thread::hardware_concurrency();
+  std::size_t most_sentences = 1000, threads = bert::execution::available_cores();
 };
 
 template <class A>
@@ -37,7 +37,7 @@ void answers(const settings& s, const bert::checkpoint& files) {
   options.max_tokens = std::min(options.max_tokens, A::positions);
   const auto set = bert::data::tsv(s.tsv, files.tokenizer(), bert::labels::dynamic_set(model.label_names()), options);
   const auto batches = set.batches(s.batch, {.order = bert::data::order::sequential});
-  const bert::execution::threads threads{s.threads};
+  const auto threads = support::start_threads(s.threads);
   for (const auto& name : s.precision)
     precisions::by_name(name, [&]<class P>(std::type_identity<P>) {
       std::cout << name << ' ' << bert::evaluate<P>(model, batches, threads).line() << std::endl;
@@ -57,7 +57,7 @@ std::vector<std::string> read_sentences(const settings& s) {
 template <class A>
 void cosines(const settings& s) {
   const auto sentences = read_sentences(s);
-  const bert::execution::threads threads{s.threads};
+  const auto threads = support::start_threads(s.threads);
   const auto embed = [&]<class P>(std::type_identity<P>) {
     return bert::embedder<A, bert::pooling::mean, P>::open(s.model, {.max_tokens = A::positions}, threads)(sentences, threads);
   };
@@ -99,9 +99,9 @@ int main(int argc, char** argv) {
   auto* sentences = app.add_option("--sentences", s.sentences, "a sentence a line, for any folder");
   app.add_option("--precision", s.precision, "one or more")->check(CLI::IsMember(precisions::names));
   s.columns.add_to(app);
-  app.add_option("--batch", s.batch, "examples a batch")->check(support::positive);
-  app.add_option("--most-sentences", s.most_sentences, "lines to read")->check(support::positive);
-  app.add_option("--threads", s.threads, "threads to use; the result does not depend on it")->check(CLI::Range(1, 4096));
+  support::number(app, "--batch", s.batch, "examples a batch", {.least = 1});
+  support::number(app, "--most-sentences", s.most_sentences, "lines to read", {.least = 1});
+  support::threads_option(app, s.threads);
   app.callback([&] {
     if (tsv->empty() && sentences->empty()) throw CLI::RequiredError("--tsv or --sentences");
   });

@@ -50,7 +50,7 @@ int main(int argc, char** argv) {
   CLI::App app("The likeliest pieces for every [MASK] of a text, with their probabilities.", "fill_mask");
   app.option_defaults()->always_capture_default();
   app.add_option("--model", s.model, "folder of a BertForMaskedLM or BertForPreTraining")->required();
-  app.add_option("--top", s.top, "candidates for a blank")->check(CLI::Range(1, 1'000'000));
+  support::number(app, "--top", s.top, "candidates for a blank", {.least = 1, .most = 1'000'000});
   app.add_option("--precision", s.precision, "of the computation")->check(CLI::IsMember(precisions::names));
   app.add_option("TEXT", s.texts, "texts with one [MASK] or more each")->required();
   return support::run(app, argc, argv, [&] { work(s); });

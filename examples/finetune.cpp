@@ -18,12 +18,12 @@
 namespace {
 
 struct settings {
-  std::string model, train, dev, out, precision = "f32";
+  std::string model, train, dev, out, report, precision = "f32";
   support::columns columns;
   int batch = 32;
   unsigned epochs = 3;
   std::uint64_t seed = 42, log_every = 100;
-  std::size_t threads = std::thread::hardware_concurrency();
+  std::size_t threads = bert::execution::available_cores();
   float lr = 5e-5f, head_lr = 0, dropout = 0.1f, weight_decay = 0.01f, warmup = 0.1f;
   bool from_scratch = false, recompute = false;
 };
@@ -31,7 +31,7 @@ struct settings {
 template <class A>
 void finetune(const settings& s, const bert::checkpoint& files) {
   using classifier = bert::model<A, bert::heads::classify<bert::labels::dynamic_set>>;
-  const bert::execution::threads threads{s.threads};
+  const auto threads = support::start_threads(s.threads);
   const auto tokenizer = files.tokenizer();
   auto options = s.columns.options();
   options.max_tokens = std::min(options.max_tokens, A::positions);
@@ -55,6 +55,7 @@ void finetune(const settings& s, const bert::checkpoint& files) {
   double loss = 0;
   std::uint64_t steps = 0;
   std::string last;
+  const support::signals signals;
   const auto report_step = [&](const bert::step_report& step) {
     loss += step.loss;
     ++steps;
@@ -67,12 +68,19 @@ void finetune(const settings& s, const bert::checkpoint& files) {
       steps = 0;
     }
     bar.show(step.index, total, bert::cat("loss ", step.loss));
+    if (signals.received() != 0 && step.index < total) {
+      bar.clear();
+      throw support::stopped(signals.received(),
+                             bert::cat("stopped by ", signals.name(), " after step ", step.index, "; nothing was saved"));
+    }
     if (!epoch_done) return;
     const auto report = bert::evaluate(model, dev_batches, threads);
     last = report.line();
     bar.clear();
     std::cout << "epoch " << step.epoch + 1 << ' ' << last << std::endl;
-    if (step.index == total) std::cout << report;
+    if (step.index != total) return;
+    std::cout << report;
+    if (!s.report.empty()) bert::io::write_file(s.report, report.table());
   };
   const bert::fit_options<std::remove_cvref_t<decltype(model)>> recipe{.epochs = s.epochs,
                                                                        .learning_rate = s.lr,
@@ -93,6 +101,9 @@ void finetune(const settings& s, const bert::checkpoint& files) {
 }
 
 void work(const settings& s) {
+  // What cannot be written is found out now, not after the training.
+  if (!s.out.empty()) bert::check_save(s.out);
+  if (!s.report.empty()) bert::io::check_output_file(s.report);
   const bert::checkpoint files{s.model};
   compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) { finetune<A>(s, files); });
 }
@@ -112,16 +123,17 @@ int main(int argc, char** argv) {
   app.add_option("--dev", s.dev, "examples to measure on")->required();
   app.add_option("--out", s.out, "folder for the classifier; BertForSequenceClassification opens it");
   s.columns.add_to(app);
-  app.add_option("--epochs", s.epochs, "times through the training file")->check(support::positive);
-  app.add_option("--batch", s.batch, "examples a batch")->check(support::positive);
-  app.add_option("--lr", s.lr, "peak learning rate")->check(support::positive);
-  app.add_option("--head-lr", s.head_lr, "of pooler and classifier; 0: the same")->check(CLI::NonNegativeNumber);
-  app.add_option("--warmup", s.warmup, "share of the steps until the peak")->check(CLI::Range(0.0, 1.0));
-  app.add_option("--dropout", s.dropout, "of hidden vectors and attention")->check(CLI::Range(0.0, 0.9));
-  app.add_option("--weight-decay", s.weight_decay, "of weights and embeddings")->check(CLI::NonNegativeNumber);
-  app.add_option("--seed", s.seed, "of everything random");
-  app.add_option("--threads", s.threads, "threads to use; the result does not depend on it")->check(CLI::Range(1, 4096));
-  app.add_option("--log-every", s.log_every, "steps between two lines")->check(support::positive);
+  app.add_option("--report", s.report, "file for the figures of every class; the output has the 50 most frequent");
+  support::number(app, "--epochs", s.epochs, "times through the training file", {.least = 1});
+  support::number(app, "--batch", s.batch, "examples a batch", {.least = 1});
+  support::number(app, "--lr", s.lr, "peak learning rate", {.least = 0, .above = true});
+  support::number(app, "--head-lr", s.head_lr, "of pooler and classifier; 0: the same", {.least = 0});
+  support::number(app, "--warmup", s.warmup, "share of the steps until the peak", {.least = 0, .most = 1});
+  support::number(app, "--dropout", s.dropout, "of hidden vectors and attention", {.least = 0, .most = 0.9f});
+  support::number(app, "--weight-decay", s.weight_decay, "of weights and embeddings", {.least = 0});
+  support::number(app, "--seed", s.seed, "of everything random");
+  support::threads_option(app, s.threads);
+  support::number(app, "--log-every", s.log_every, "steps between two lines", {.least = 1});
   app.add_option("--precision", s.precision, "of the products; all else is f32")->check(CLI::IsMember(precisions::trained));
   app.add_flag("--recompute", s.recompute, "computes activations again: less memory, slower, the same result");
   app.add_flag("--from-scratch", s.from_scratch, "random weights in place of the folder's, to compare with");

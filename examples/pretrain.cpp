@@ -6,7 +6,6 @@
 #include <iostream>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include "bert/checkpoint/checkpoint.hpp"
 #include "bert/data/corpus.hpp"
@@ -28,7 +27,7 @@ struct settings {
   std::size_t vocab_size = 8192;
   int batch = 32, tokens = 128;
   std::uint64_t steps = 1000, warmup = 100, seed = 42, every = 500, log_every = 50;
-  std::size_t threads = std::thread::hardware_concurrency();
+  std::size_t threads = bert::execution::available_cores();
   float lr = 5e-4f, dropout = 0.1f, weight_decay = 0.01f, beta2 = 0.999f, stddev = 0.02f;
   unsigned accumulate = 1;
   bool static_masks = false, no_nsp = false, cased = false, recompute = false;
@@ -55,15 +54,15 @@ struct chosen_masking {
 using masked = bert::objectives::masked_lm<chosen_masking>;
 
 template <class A, class Objective>
-void pretrain(const settings& s, const bert::text::tokenizer& tokenizer) {
-  const bert::execution::threads threads{s.threads};
+void pretrain(const settings& s, const bert::data::corpus& text, const bert::text::tokenizer& tokenizer) {
+  const auto threads = support::start_threads(s.threads);
   const bert::data::pack_options packing{
       .tokens = s.tokens,
       .batch = s.batch,
       .seed = s.seed,
       .pairs = s.no_nsp ? bert::data::pairing::none : bert::data::pairing::next_sentence,
       .pairs_drawn = s.static_masks ? bert::data::redraw::never : bert::data::redraw::each_epoch};
-  const auto batches = bert::data::pack(bert::data::corpus(s.text), tokenizer, packing, threads);
+  const auto batches = bert::data::pack(text, tokenizer, packing, threads);
   std::cout << "corpus " << batches.documents() << " documents " << batches.tokens() << " tokens " << batches.sequences()
             << " sequences\n";
   std::optional<bert::data::packed> valid;
@@ -89,14 +88,21 @@ void pretrain(const settings& s, const bert::text::tokenizer& tokenizer) {
     if (trainer.done() != 0) std::cout << "resumed at step " << trainer.done() << '\n';
 
     support::progress bar("pretrain");
+    const support::signals signals;
     for (const auto& step : trainer.over(batches)) {
       if (step.index % s.log_every == 0 || step.index == s.steps) {
         bar.clear();
         std::cout << step << std::endl;
       }
       bar.show(step.index, s.steps, bert::cat("loss ", step.loss));
+      if (signals.received() != 0) trainer.request_stop();
     }
     bar.clear();
+    if (signals.received() != 0 && trainer.done() < s.steps)
+      throw support::stopped(signals.received(),
+                             bert::cat("stopped by ", signals.name(), " after step ", trainer.done(),
+                                       s.keep.empty() ? "; nothing was kept, as --keep was not given"
+                                                      : "; the state is in " + s.keep + ", the same command goes on from it"));
   });
   bert::save(s.out, model, tokenizer);
   std::cout << "saved " << s.out << '\n';
@@ -110,20 +116,22 @@ void pretrain(const settings& s, const bert::text::tokenizer& tokenizer) {
 void work(const settings& s) {
   chosen_masking::whole_words = s.masking == "whole_word";
   chosen_masking::fixed = s.static_masks;
-  std::filesystem::create_directories(s.out);
+  // What cannot be written is found out now, not after the training.
+  bert::check_save(s.out);
+  if (!s.keep.empty()) bert::io::check_output_file(s.keep);
+  const bert::data::corpus text(s.text);  // once: it may be a pipe
   const bert::text::tokenizer_options reading{.lowercase = !s.cased};
   // A vocabulary learned for a run that is resumed must be the same one: training it is deterministic.
-  const auto tokenizer = s.vocab.empty()
-                             ? bert::text::train_wordpiece(bert::data::corpus(s.text),
-                                                           {.vocab = s.vocab_size, .lowercase = !s.cased, .threads = s.threads})
-                             : bert::text::tokenizer(bert::text::vocabulary::open(s.vocab), reading);
+  const auto tokenizer =
+      s.vocab.empty() ? bert::text::train_wordpiece(text, {.vocab = s.vocab_size, .lowercase = !s.cased, .threads = s.threads})
+                      : bert::text::tokenizer(bert::text::vocabulary::open(s.vocab), reading);
   std::cout << "vocabulary " << tokenizer.vocabulary().size() << " pieces\n";
   bert::published::by_name(s.arch, [&]<class A>(std::type_identity<A>) {
     if (s.tokens > A::positions)
       throw bert::error(
           {"--tokens", bert::cat("at most ", A::positions, ", the architecture's positions"), bert::cat(s.tokens), {}});
-    if (s.no_nsp) pretrain<A, masked>(s, tokenizer);
-    else pretrain<A, bert::objectives::joint<masked, bert::objectives::next_sentence>>(s, tokenizer);
+    if (s.no_nsp) pretrain<A, masked>(s, text, tokenizer);
+    else pretrain<A, bert::objectives::joint<masked, bert::objectives::next_sentence>>(s, text, tokenizer);
   });
 }
 
@@ -138,30 +146,30 @@ int main(int argc, char** argv) {
   app.add_option("--arch", s.arch, "one of " + bert::published::names())
       ->check(CLI::IsMember({"tiny", "mini", "small", "medium", "base", "minilm_l6", "minilm_l12"}));
   auto* vocab = app.add_option("--vocab", s.vocab, "a vocab.txt to use");
-  app.add_option("--vocab-size", s.vocab_size, "pieces of the vocabulary that is learned")
-      ->excludes(vocab)
-      ->check(CLI::Range(100, 1'000'000));
+  support::number(app, "--vocab-size", s.vocab_size, "pieces of the vocabulary that is learned",
+                  {.least = 100, .most = 1'000'000})
+      ->excludes(vocab);
   app.add_flag("--cased", s.cased, "keep upper case and accents");
-  app.add_option("--steps", s.steps, "steps of the optimiser")->check(support::positive);
-  app.add_option("--batch", s.batch, "sequences a batch")->check(support::positive);
-  app.add_option("--tokens", s.tokens, "tokens a sequence at most")->check(CLI::Range(8, 32'767));
-  app.add_option("--accumulate", s.accumulate, "batches a step")->check(support::positive);
-  app.add_option("--lr", s.lr, "peak learning rate")->check(support::positive);
-  app.add_option("--warmup", s.warmup, "steps until the peak");
-  app.add_option("--dropout", s.dropout, "of hidden vectors and attention")->check(CLI::Range(0.0, 0.9));
-  app.add_option("--weight-decay", s.weight_decay, "of weights and embeddings")->check(CLI::NonNegativeNumber);
-  app.add_option("--beta2", s.beta2, "AdamW's memory of squared gradients; 0.98 suits short runs")
-      ->check(CLI::Range(0.0, 0.99999));
-  app.add_option("--init-std", s.stddev, "standard deviation of the first weights; 0.02 suits hidden sizes from 768")
-      ->check(support::positive);
+  support::number(app, "--steps", s.steps, "steps of the optimizer", {.least = 1});
+  support::number(app, "--batch", s.batch, "sequences a batch", {.least = 1});
+  support::number(app, "--tokens", s.tokens, "tokens a sequence at most", {.least = 8, .most = 32'767});
+  support::number(app, "--accumulate", s.accumulate, "batches a step", {.least = 1});
+  support::number(app, "--lr", s.lr, "peak learning rate", {.least = 0, .above = true});
+  support::number(app, "--warmup", s.warmup, "steps until the peak");
+  support::number(app, "--dropout", s.dropout, "of hidden vectors and attention", {.least = 0, .most = 0.9f});
+  support::number(app, "--weight-decay", s.weight_decay, "of weights and embeddings", {.least = 0});
+  support::number(app, "--beta2", s.beta2, "AdamW's memory of squared gradients; 0.98 suits short runs",
+                  {.least = 0, .most = 0.99999f});
+  support::number(app, "--init-std", s.stddev, "standard deviation of the first weights; 0.02 suits hidden sizes from 768",
+                  {.least = 0, .above = true});
   app.add_option("--init-positions", s.positions, "how positions start: as all else, or with heads that look at neighbours")
       ->check(CLI::IsMember({"normal", "neighbours"}));
-  app.add_option("--seed", s.seed, "of everything random");
-  app.add_option("--threads", s.threads, "threads to use; the result does not depend on it")->check(CLI::Range(1, 4096));
+  support::number(app, "--seed", s.seed, "of everything random");
+  support::threads_option(app, s.threads);
   app.add_option("--out", s.out, "folder for the model")->required();
   auto* keep = app.add_option("--keep", s.keep, "state file: written on the way, resumed from if it is there");
-  app.add_option("--every", s.every, "steps between two writings of the state")->needs(keep)->check(support::positive);
-  app.add_option("--log-every", s.log_every, "steps between two lines")->check(support::positive);
+  support::number(app, "--every", s.every, "steps between two writings of the state", {.least = 1})->needs(keep);
+  support::number(app, "--log-every", s.log_every, "steps between two lines", {.least = 1});
   app.add_option("--masking", s.masking, "what is masked as one")->check(CLI::IsMember({"token", "whole_word"}));
   app.add_option("--precision", s.precision, "of the products; all else is f32")->check(CLI::IsMember(precisions::trained));
   app.add_flag("--recompute", s.recompute, "computes activations again: less memory, slower, the same result");

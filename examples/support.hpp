@@ -1,48 +1,178 @@
-// What the example programs share: command lines, errors, progress.
+// What the example programs share: command lines, numeric options, errors, signals, progress.
 #pragma once
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <cmath>
+#include <concepts>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <iostream>
+#include <limits>
 #include <string>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <utility>
 
+#include "bert/core/cores.hpp"
 #include "bert/core/error.hpp"
+#include "bert/core/execution.hpp"
 
 namespace support {
 
-/// A number above 0, as one clear line says.
-inline const CLI::Validator positive{
-    [](std::string& text) {
-      double value = 0;
-      return CLI::detail::lexical_cast(text, value) && value > 0 ? std::string() : "must be a number above 0, found " + text;
-    },
-    "POSITIVE"};
+/// What a numeric option may be: from `least` to `most`, or above `least` if `above`.
+template <class T>
+struct range {
+  T least = std::numeric_limits<T>::lowest();
+  T most = std::numeric_limits<T>::max();
+  bool above = false;
+};
 
-/// Parses the command line, runs `work`. Exit status: 0 done or --help, 2 wrong usage, 1 failed work; one line on stderr.
+/// `text` as a T within `allowed`; throws CLI::ValidationError in words. All of the text must be the number, and no number is
+/// rounded to fit, infinite or a NaN.
+template <class T>
+[[nodiscard]] T parsed(const std::string& text, const range<T>& allowed) {
+  using wide = std::conditional_t<std::floating_point<T>, double, T>;
+  wide value{};
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const T number = static_cast<T>(value);
+  if (code != std::errc{} || end != text.data() + text.size() || !std::isfinite(static_cast<double>(number)) ||
+      number > allowed.most || (allowed.above ? number <= allowed.least : number < allowed.least)) {
+    const bool bounded = allowed.most != std::numeric_limits<T>::max(),
+               signed_too = allowed.least != std::numeric_limits<T>::lowest();
+    std::string what = std::integral<T> ? "a whole number" : "a number";
+    if (allowed.above) what += bert::cat(" above ", +allowed.least);
+    else if (signed_too || std::integral<T>) what += bert::cat(" from ", +allowed.least);
+    if (bounded || std::integral<T>) what += bert::cat(allowed.above ? ", at most " : " to ", +allowed.most);
+    throw CLI::ValidationError("must be " + what + ", found \"" + text + '"');
+  }
+  return number;
+}
+
+/// The one way in which a program takes a number from its command line.
+template <class T>
+requires(std::integral<T> || std::floating_point<T>) CLI::Option* number(CLI::App& app, const std::string& name, T& value,
+                                                                         const std::string& help, range<T> allowed = {}) {
+  // Written anew, so that "010" is ten, to CLI11 too.
+  const CLI::Validator check(
+      [allowed](std::string& text) -> std::string {
+        try {
+          if constexpr (std::integral<T>) text = std::to_string(parsed(text, allowed));
+          else (void)parsed(text, allowed);
+          return {};
+        } catch (const CLI::ValidationError& e) {
+          return e.what();
+        }
+      },
+      "", "number");
+  return app.add_option(name, value, help)->transform(check);
+}
+
+/// `--threads`, by default as many as there are cores for this process.
+inline CLI::Option* threads_option(CLI::App& app, std::size_t& threads) {
+  return number(app, "--threads", threads, "threads to use; the result does not depend on it", {.least = 1, .most = 4096});
+}
+
+/// The threads that were asked for; says so on stderr if there are not as many cores.
+inline bert::execution::threads start_threads(std::size_t n) {
+  bert::execution::threads threads{n};
+  if (threads.beyond_cores() != 0)
+    std::cerr << "--threads " << n << ": this process may use " << bert::execution::available_cores()
+              << (bert::execution::available_cores() == 1 ? " core" : " cores") << ", more threads gain nothing\n";
+  return threads;
+}
+
+/// Ends a program that was asked to stop: exit status 128 + the signal's number.
+struct stopped : std::exception {
+  int signal;
+  std::string text;
+  stopped(int number, std::string what) : signal(number), text(std::move(what)) {}
+  [[nodiscard]] const char* what() const noexcept override { return text.c_str(); }
+};
+
+/// While it lives, a first SIGINT or SIGTERM is only noted, so that a step can end and a state be written; a second one ends
+/// the program at once. What the caller ignores (nohup, a job in the background) stays ignored.
+class signals {
+ public:
+  signals() {
+    received_ = 0;
+    struct sigaction action {};
+    action.sa_handler = note;
+    action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
+    for (std::size_t i = 0; i < 2; ++i) {
+      ::sigaction(numbers[i], nullptr, &before_[i]);
+      if (before_[i].sa_handler != SIG_IGN) ::sigaction(numbers[i], &action, nullptr);
+    }
+  }
+  signals(const signals&) = delete;
+  signals& operator=(const signals&) = delete;
+  ~signals() {
+    for (std::size_t i = 0; i < 2; ++i) ::sigaction(numbers[i], &before_[i], nullptr);
+  }
+
+  /// The signal that came, or 0.
+  [[nodiscard]] static int received() noexcept { return received_; }
+  [[nodiscard]] static const char* name() noexcept { return received_ == SIGINT ? "SIGINT" : "SIGTERM"; }
+
+ private:
+  static constexpr int numbers[] = {SIGINT, SIGTERM};
+
+  static void note(int number) noexcept {
+    if (received_ != 0) {  // the other of the two came first
+      ::signal(number, SIG_DFL);
+      ::raise(number);
+    }
+    received_ = number;
+  }
+
+  static inline volatile sig_atomic_t received_ = 0;
+  struct sigaction before_[2]{};
+};
+
+/// Throws if what was written to standard output did not get there: a full disk, a closed pipe.
+inline void flush_output() {
+  if (!std::cout.flush()) throw bert::error({"standard output", "a place to write to", "an error", {}});
+}
+
+/// Parses the command line, runs `work`. Exit status: 0 done or --help, 2 wrong usage, 1 failed work, 128 + n stopped by signal
+/// n; one line on stderr.
 template <class Work>
 int run(CLI::App& app, int argc, char** argv, Work&& work) {
+  const auto say = [&](std::string_view text) { std::cerr << app.get_name() << ": " << text << '\n'; };
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
     std::cout << app.help();
     return 0;
   } catch (const CLI::ParseError& e) {
-    std::cerr << app.get_name() << ": " << e.what() << "; see --help\n";
+    say(bert::printable(e.what()) + "; see --help");
     return 2;
   }
   try {
     work();
-    if (!std::cout.flush()) throw bert::error({"standard output", "a place to write to", "an error", {}});
+    flush_output();
     return 0;
+  } catch (const stopped& e) {
+    std::cout.flush();
+    say(e.what());
+    return 128 + e.signal;
   } catch (const std::bad_alloc&) {
-    std::cerr << app.get_name() << ": out of memory; take a smaller batch or architecture\n";
+    say("out of memory; take a smaller batch or architecture");
+  } catch (const std::filesystem::filesystem_error& e) {
+    say(bert::error({e.path1().string(), "a path that can be used", e.code().message(), "check the path and its permissions"})
+            .what());
+  } catch (const bert::error& e) {
+    say(e.what());
   } catch (const std::exception& e) {
-    std::cerr << app.get_name() << ": " << e.what() << '\n';
+    say(bert::printable(e.what()));
   }
   return 1;
 }

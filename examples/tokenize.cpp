@@ -194,8 +194,8 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"bytes", "code_points", "utf16"}))
       ->capture_default_str();
   app.add_flag("--special", s.special, "put [CLS] and [SEP] around");
-  auto* const most = app.add_option("--max-tokens", s.max_tokens, "cut longer lines")->check(CLI::PositiveNumber);
-  app.add_option("--stride", s.stride, "with --json and --max-tokens: windows that share so many tokens, one a line")
+  auto* const most = support::number(app, "--max-tokens", s.max_tokens, "cut longer lines", {.least = 1});
+  support::number(app, "--stride", s.stride, "with --json and --max-tokens: windows that share so many tokens, one a line")
       ->needs(most);
   return support::run(app, argc, argv, [&] { work(s); });
 }

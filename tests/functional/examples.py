@@ -11,6 +11,7 @@ import json
 import math
 import random
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -204,6 +205,80 @@ class Examples(unittest.TestCase):
         self.wrong(self.finetune(dev=odd), 1, odd, "line 22", "middling")
         self.wrong(run("fill_mask", "--model", self.model, "Nothing is missing here."), 1, "[MASK]")
         self.wrong(run("demo", "--text", empty, "--out", self.folder / "demo"), 1, empty)
+
+    NEEDED = {"pretrain": ("--text", "t", "--out", "o"), "finetune": ("--model", "m", "--train", "t", "--dev", "d"),
+              "fill_mask": ("--model", "m", "text"), "embed_sentences": ("--model", "m"), "evaluate": ("--model", "m", "--tsv", "t"),
+              "tokenize": ("--vocab", "v"), "demo": ()}
+
+    def test_every_numeric_option_of_every_program_refuses_what_is_no_number_for_it(self):
+        found = {}
+        for program, needed in self.NEEDED.items():
+            options = re.findall(r"^\s+(--[a-z0-9-]+) (?:U?INT|FLOAT)", self.ok(run(program, "--help")), re.M)
+            found[program] = len(options)
+            for option in options:
+                for bad in ("nan", "inf", "-1", "1e400", "-1e400", "1x", "x", "", " 1", "0x10", "1,5", "99999999999999999999999999", "1 2"):
+                    with self.subTest(f"{program} {option} {bad}"):
+                        result = run(program, *needed, f"{option}={bad}")
+                        self.wrong(result, 2, option, "must be")
+        self.assertTrue(found["pretrain"] >= 13 and found["finetune"] >= 9 and sum(found.values()) >= 35, found)
+
+    def test_outputs_that_cannot_be_written_are_found_before_any_work_and_nothing_is_left(self):
+        blocked = self.write("blocked", "a file")
+        pretrain = lambda *more: run("pretrain", "--text", self.corpus, "--arch", "tiny", "--vocab-size", 200, "--steps", 2, "--batch", 4,
+                                     "--tokens", 32, *more)
+        for out in (blocked, blocked / "deeper"):
+            result = pretrain("--out", out)
+            self.wrong(result, 1, out)
+            self.assertEqual(result.stdout, "")
+        result = pretrain("--out", self.folder / "never", "--keep", self.folder / "absent" / "state")
+        self.wrong(result, 1, "absent")
+        self.assertEqual(result.stdout, "")
+        self.assertFalse((self.folder / "never").exists())
+        self.wrong(pretrain("--out", self.folder / "never", "--keep", self.folder), 1, "a folder")
+        self.wrong(run("pretrain", "--text", self.folder / "absent.txt", "--arch", "tiny", "--out", self.folder / "deep" / "never"), 1)
+        self.assertFalse((self.folder / "deep").exists())
+        self.wrong(self.finetune(out="blocked"), 1, "blocked")
+        self.wrong(self.finetune("--report", self.folder / "absent" / "report"), 1, "absent")
+
+    def test_a_corpus_may_come_through_a_pipe_and_gives_the_same_model(self):
+        pretrain = lambda text, out, **more: subprocess.run(
+            [PROGRAMS / "pretrain", "--text", text, "--arch", "tiny", "--vocab-size", "200", "--steps", "2", "--batch", "4", "--tokens", "32", "--out",
+             self.folder / out], capture_output=True, text=True, timeout=240, check=False, **more)
+        self.ok(pretrain(self.corpus, "from-file"))
+        self.ok(pretrain("/dev/stdin", "from-pipe", input=self.corpus.read_text()))
+        one, two = ((self.folder / name / "model.safetensors").read_bytes() for name in ("from-file", "from-pipe"))
+        self.assertEqual(one, two)
+        self.wrong(pretrain("/dev/zero", "never"), 1, "/dev/zero", "a device")
+
+    def test_a_signal_ends_the_step_keeps_the_state_and_the_same_command_goes_on(self):
+        command = lambda out, state: [PROGRAMS / "pretrain", "--text", self.corpus, "--arch", "tiny", "--vocab-size", "200", "--steps", "60", "--batch", "4",
+                                      "--tokens", "32", "--log-every", "1", "--every", "1000", "--keep", self.folder / state, "--out", self.folder / out]
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with self.subTest(number):
+                state = f"{number.name}.state"
+                child = subprocess.Popen(command(number.name, state), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                for line in child.stdout:
+                    if line.startswith("step 3 "):
+                        child.send_signal(number)
+                        break
+                rest, said = child.communicate(timeout=120)
+                self.assertEqual(child.returncode, 128 + number, rest + said)
+                self.assertRegex(said, rf"^pretrain: stopped by {number.name} after step [0-9]+; the state is in .*{state}, the same command goes on")
+                self.assertFalse((self.folder / number.name).exists())
+                out = self.ok(subprocess.run(command(number.name, state), capture_output=True, text=True, timeout=240, check=False))
+                self.assertRegex(out, r"(?m)^resumed at step [0-9]+$")
+        self.ok(subprocess.run(command("whole", "whole.state"), capture_output=True, text=True, timeout=240, check=False))
+        whole = (self.folder / "whole" / "model.safetensors").read_bytes()
+        self.assertEqual((self.folder / "SIGTERM" / "model.safetensors").read_bytes(), whole)
+        self.assertEqual((self.folder / "SIGINT" / "model.safetensors").read_bytes(), whole)
+
+    def test_the_first_write_that_fails_ends_the_work(self):
+        with open("/dev/full", "w", encoding="utf-8") as full, subprocess.Popen(["yes", "The book was happy."], stdout=subprocess.PIPE) as yes:
+            result = subprocess.run([PROGRAMS / "embed_sentences", "--model", self.model], stdin=yes.stdout, stdout=full, stderr=subprocess.PIPE,
+                                    text=True, timeout=120, check=False)
+            yes.kill()
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("standard output", result.stderr)
 
     def test_a_damaged_folder_is_status_1(self):
         broken = self.folder / "broken"

@@ -23,7 +23,7 @@ CLEAN = {
     "tensor/token_batch.hpp": header("tensor", '"bert/core/a.hpp"'),
     "kernels/simd/f32.hpp": header("kernels", "<xsimd/xsimd.hpp>", "<immintrin.h>", '"bert/tensor/token_batch.hpp"'),
     "text/word.hpp": header("text", '"bert/core/a.hpp"', '"bert/tensor/token_batch.hpp"'),
-    "io/json.hpp": header("io", "<nlohmann/json.hpp>"),
+    "io/json_events.hpp": header("io", "<nlohmann/json.hpp>"),
     "text.hpp": header("all", '"bert/text/word.hpp"', '"bert/io/json.hpp"'),
 }
 
@@ -77,8 +77,8 @@ class CheckLayers(unittest.TestCase):
     def test_xsimd_outside_simd_hpp_fails(self):
         self.fails({"kernels/gemm/gemm.hpp": header("kernels", "<xsimd/xsimd.hpp>")}, "include/bert/kernels/gemm/gemm.hpp:5:", "bert/kernels/simd/f32.hpp")
 
-    def test_nlohmann_outside_json_hpp_fails(self):
-        self.fails({"pipeline/c.hpp": header("pipeline", "<nlohmann/json_fwd.hpp>")}, "include/bert/pipeline/c.hpp:5:", "bert/io/json.hpp")
+    def test_nlohmann_outside_json_events_hpp_fails(self):
+        self.fails({"pipeline/c.hpp": header("pipeline", "<nlohmann/json_fwd.hpp>")}, "include/bert/pipeline/c.hpp:5:", "bert/io/json_events.hpp")
 
     def test_a_namespace_for_all_instruction_sets_fails_but_where_it_must_be(self):
         plain = "namespace bert::detail {}\n"

@@ -10,13 +10,14 @@
 #include <utility>
 #include <vector>
 
+#include "bert/checkpoint/fingerprint.hpp"
 #include "bert/checkpoint/model_config.hpp"
 #include "bert/checkpoint/stored_parameters.hpp"
 #include "bert/checkpoint/tokenizer_files.hpp"
 #include "bert/checkpoint/weights.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
-#include "bert/io/atomic_file.hpp"
+#include "bert/io/atomic_folder.hpp"
 #include "bert/io/json.hpp"
 #include "bert/io/safetensors.hpp"
 #include "bert/model/model.hpp"
@@ -34,8 +35,12 @@ class checkpoint {
 
   [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }
   [[nodiscard]] const model_config& config() const noexcept { return config_; }
-  /// Throws bert::error if the folder holds no vocabulary, or a damaged one.
-  [[nodiscard]] text::tokenizer tokenizer() const { return pipelines::read_tokenizer(folder_); }
+  /// Throws bert::error if the folder holds no vocabulary, a damaged one, or not the one that was saved with its weights.
+  [[nodiscard]] text::tokenizer tokenizer() const {
+    auto t = pipelines::read_tokenizer(folder_);
+    pipelines::check_vocabulary(folder_, t.vocabulary());
+    return t;
+  }
 
   /// The class names of a `Model` of this checkpoint: its type's, or config.json's where that leaves them open. Throws as
   /// `load` does.
@@ -92,7 +97,9 @@ class checkpoint {
       throw error({folder_.string(), "model.safetensors",
                    std::filesystem::exists(folder_ / "pytorch_model.bin") ? "pytorch_model.bin alone" : "no weights",
                    "open it in transformers and save_pretrained() it, which writes model.safetensors"});
-    return io::safetensors(path);
+    io::safetensors weights(path);
+    pipelines::check_config(weights, config_, folder_);
+    return weights;
   }
 
   // Numbers say nothing of their order, so names that differ mean that the classes do. "LABEL_0", … are no names.
@@ -116,15 +123,12 @@ class checkpoint {
 
 namespace pipelines::detail {
 
+// Everything that can be wrong with the content is found here, before a file is touched.
 template <class A, class... Heads>
-void save_model(const std::filesystem::path& folder, const model<A, Heads...>& m) {
+void write_model(io::atomic_folder& out, const model<A, Heads...>& m, io::safetensors_metadata facts) {
   using traits = model_traits<model<A, Heads...>>;
-  std::error_code failed;
-  std::filesystem::create_directories(folder, failed);
-  if (failed) throw error({folder.string(), "a folder to write to", failed.message(), "check the path and its permissions"});
   auto config = model_config::of<A>(m.sizes().vocab, traits::labels_of(m));
   config.architectures = {traits::transformers_class()};
-  save_weights(folder / "model.safetensors", m);
   auto j = config.to_json();
   for (const parameter& p : m.table())
     if (p.stem == "classifier.weight" && p.rows == 1 && config.labels.empty()) {
@@ -132,26 +136,50 @@ void save_model(const std::filesystem::path& folder, const model<A, Heads...>& m
       j["id2label"]["0"] = "LABEL_0";
       j["label2id"]["LABEL_0"] = 0;
     }
-  io::write_file(folder / "config.json", io::to_text(j));
+  facts[sizes_key] = sizes_fingerprint(config);
+  facts[labels_key] = labels_fingerprint(config.labels);
+  out.file("config.json").write(io::to_text(j));
+  write_weights(out.file("model.safetensors"), m, facts);
 }
 
 }  // namespace pipelines::detail
 
-/// Writes a folder that bert::checkpoint and transformers both open, making it if need be; each file is replaced atomically.
-/// Throws bert::error if something cannot be written, or if the vocabulary has more pieces than the model.
+/// Throws what `save` would throw for `folder`, as far as it can be known before: something in the way, no permission. For
+/// programs that want to know before hours of work. Changes nothing.
+inline void check_save(const std::filesystem::path& folder) {
+  io::check_output_folder(folder);
+  std::error_code ignored;
+  if (std::filesystem::is_directory(folder, ignored))
+    for (const char* name : {"config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json"})
+      io::check_output_file(folder / name);
+}
+
+/// Writes a folder that bert::checkpoint and transformers both open, making it if need be, as one act (see io::atomic_folder):
+/// an error on the way leaves the folder as it was. The weights say which vocabulary and sizes they were saved with, and
+/// bert::checkpoint refuses others.
+///
+/// Throws bert::error if something cannot be written, if the vocabulary has more pieces than the model, if a weight is not
+/// finite, or if a label is no UTF-8.
 template <class A, class... Heads, class Reference>
 void save(const std::filesystem::path& folder, const model<A, Heads...>& m, const text::basic_tokenizer<Reference>& tokenizer) {
   if (tokenizer.size() > static_cast<std::size_t>(m.sizes().vocab))
     throw error({folder.string(), cat("a vocabulary of at most ", m.sizes().vocab, " pieces, as the model has"),
                  cat(tokenizer.size()), "save the model with its own tokenizer"});
-  pipelines::detail::save_model(folder, m);
-  pipelines::write_tokenizer(folder, tokenizer, A::positions);
+  pipelines::check_finite(folder / "model.safetensors", m);
+  io::atomic_folder out(folder);
+  pipelines::write_tokenizer(out, tokenizer, A::positions);
+  pipelines::detail::write_model(
+      out, m, {{"format", "pt"}, {pipelines::vocabulary_key, pipelines::vocabulary_fingerprint(tokenizer.vocabulary())}});
+  out.commit();
 }
 
 /// The same without a tokenizer: config.json and model.safetensors.
 template <class A, class... Heads>
 void save(const std::filesystem::path& folder, const model<A, Heads...>& m) {
-  pipelines::detail::save_model(folder, m);
+  pipelines::check_finite(folder / "model.safetensors", m);
+  io::atomic_folder out(folder);
+  pipelines::detail::write_model(out, m, {{"format", "pt"}});
+  out.commit();
 }
 
 }  // namespace bert

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "bert/checkpoint/weights.hpp"
@@ -33,9 +34,10 @@ class stored_parameters<model<A, Heads...>, E> {
   static constexpr std::size_t count = parameter_table<A, Heads...>().size();
 
  public:
-  /// Throws as `load_weights` does. `file` must outlive this.
+  /// Throws as `load_weights` does; the functions below throw for a weight that is not finite. `file` must outlive this.
   stored_parameters(const io::safetensors& file, const open_sizes& sizes, const E& e)
-      : sizes_(sizes),
+      : where_(file.where()),
+        sizes_(sizes),
         found_(match_weights<Model>(file, sizes)),
         placed_(found_.table),
         executor_(e),
@@ -49,6 +51,7 @@ class stored_parameters<model<A, Heads...>, E> {
   [[nodiscard]] const open_sizes& sizes() const noexcept { return sizes_; }
 
   [[nodiscard]] module_parameters<const float> embeddings() {
+    check(index::embeddings);
     if (!word_.empty()) io::to_floats(*found_.sources[index::embeddings], word_.span(), executor_);
     read(1, index::layers);
     auto p = module(index::embeddings, index::layers);
@@ -100,9 +103,15 @@ class stored_parameters<model<A, Heads...>, E> {
   }
 
   void read(std::size_t first, std::size_t last) {
-    for (std::size_t i = first; i < last; ++i)
+    for (std::size_t i = first; i < last; ++i) {
+      check(i);
       if (!in_place(i) && found_.sources[i] != nullptr)
         io::to_floats(*found_.sources[i], scratch_.span().subspan(placed_[i].offset, found_.table[i].count()), executor_);
+    }
+  }
+  // Just before they are packed, so that packing finds them in the cache.
+  void check(std::size_t i) const {
+    if (found_.sources[i] != nullptr) io::check_finite(*found_.sources[i], where_, executor_);
   }
 
   [[nodiscard]] const float* values(std::size_t i) const noexcept {
@@ -117,6 +126,7 @@ class stored_parameters<model<A, Heads...>, E> {
     return t;
   }
 
+  const std::string& where_;
   open_sizes sizes_;
   matched_weights<count> found_;
   std::array<parameter, count> placed_;  ///< the table with offsets into the scratch block

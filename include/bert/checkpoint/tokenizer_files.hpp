@@ -11,7 +11,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
-#include "bert/io/atomic_file.hpp"
+#include "bert/io/atomic_folder.hpp"
 #include "bert/io/json.hpp"
 #include "bert/text/tokenizer.hpp"
 #include "bert/text/wordpiece/vocabulary.hpp"
@@ -127,15 +127,16 @@ inline void read_tokenizer_config(const io::json& j, const std::string& where, t
              : 0;
 }
 
-/// Writes vocab.txt and tokenizer_config.json, each atomically. `positions` is the longest sequence of the model.
+/// Writes vocab.txt and tokenizer_config.json into `out`, which puts them in place, and removes what would outvote them.
+/// `positions` is the longest sequence of the model. Throws bert::error for a piece that vocab.txt cannot hold.
 template <class Reference>
-void write_tokenizer(const std::filesystem::path& folder, const text::basic_tokenizer<Reference>& tokenizer, int positions) {
+void write_tokenizer(io::atomic_folder& out, const text::basic_tokenizer<Reference>& tokenizer, int positions) {
   std::string pieces;
   for (std::size_t i = 0; i < tokenizer.size(); ++i) {
     const auto piece = tokenizer.vocabulary().piece(static_cast<token_id>(i));
     if (piece.find_first_of("\r\n") != std::string_view::npos)
-      throw error(
-          {(folder / "vocab.txt").string(), "pieces without line breaks", cat("one in piece ", i), "vocab.txt cannot hold it"});
+      throw error({(out.path() / "vocab.txt").string(), "pieces without line breaks", cat("one in piece ", i),
+                   "vocab.txt cannot hold it"});
     pieces.append(piece) += '\n';
   }
   const auto& o = tokenizer.options();
@@ -155,8 +156,17 @@ void write_tokenizer(const std::filesystem::path& folder, const text::basic_toke
     config["added_tokens_decoder"][std::to_string(t.id)] = {{"content", t.content},       {"single_word", t.single_word},
                                                             {"lstrip", t.lstrip},         {"rstrip", t.rstrip},
                                                             {"normalized", t.normalized}, {"special", t.special}};
-  io::write_file(folder / "vocab.txt", pieces);
-  io::write_file(folder / "tokenizer_config.json", io::to_text(config));
+  out.file("vocab.txt").write(pieces);
+  out.file("tokenizer_config.json").write(io::to_text(config));
+  for (const char* stale : {"tokenizer.json", "added_tokens.json", "special_tokens_map.json"}) out.remove(stale);
+}
+
+/// The same into a folder, as one act.
+template <class Reference>
+void write_tokenizer(const std::filesystem::path& folder, const text::basic_tokenizer<Reference>& tokenizer, int positions) {
+  io::atomic_folder out(folder);
+  write_tokenizer(out, tokenizer, positions);
+  out.commit();
 }
 
 }  // namespace bert::pipelines

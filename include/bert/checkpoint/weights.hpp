@@ -14,6 +14,7 @@
 
 #include "bert/checkpoint/tensor_names.hpp"
 #include "bert/core/error.hpp"
+#include "bert/core/finite.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/io/safetensors.hpp"
 #include "bert/io/safetensors_writer.hpp"
@@ -160,13 +161,26 @@ template <class Model, executor E = execution::serial>
   Model m = found.pooler_missing ? Model::random({.stddev = 0.02f, .seed = 0, .vocab = vocab, .labels = labels})
                                  : Model::blank(vocab, labels);
   for (std::size_t i = 0; i < found.table.size(); ++i)
-    if (found.sources[i] != nullptr) io::to_floats(*found.sources[i], m.values(m.table()[i]), e);
+    if (found.sources[i] != nullptr) {
+      io::to_floats(*found.sources[i], m.values(m.table()[i]), e);
+      io::check_finite(*found.sources[i], file.where(), e);
+    }
   return m;
 }
 
-/// Writes the weights in f32, straight from the model's memory, atomically. An encoder alone gets BertModel's names.
+/// Throws bert::error naming the tensor and the element unless every weight is a finite number. `where` stands for the model.
 template <class Model>
-void save_weights(const std::filesystem::path& path, const Model& m) {
+void check_finite(const std::filesystem::path& where, const Model& m) {
+  for (const parameter& p : m.table())
+    if (const std::size_t i = first_not_finite(m.values(p)); i != all_finite)
+      throw error({cat(where.string(), ", tensor \"", p.name(), '"'), "finite numbers",
+                   cat(m.values(p)[i], " at ", i, ", to be written"), "the training went wrong; go back to an earlier state"});
+}
+
+/// Writes the weights in f32, straight from the model's memory, to a file that the caller commits. An encoder alone gets
+/// BertModel's names.
+template <class Model>
+void write_weights(io::atomic_file& file, const Model& m, const io::safetensors_metadata& metadata = {{"format", "pt"}}) {
   const bool bare = std::string_view(model_traits<Model>::transformers_class()) == "BertModel";
   std::vector<io::stored_tensor> tensors;
   for (const parameter& p : m.table()) {
@@ -176,7 +190,16 @@ void save_weights(const std::filesystem::path& path, const Model& m) {
     if (p.cols != 0) shape.push_back(static_cast<std::size_t>(p.cols));
     tensors.push_back(io::stored(std::move(name), m.values(p), std::move(shape)));
   }
-  io::write_safetensors(path, tensors);
+  io::write_safetensors(file, tensors, metadata);
+}
+
+/// Writes the weights alone, atomically, without what they say of a folder. Throws bert::error for one that is not finite.
+template <class Model>
+void save_weights(const std::filesystem::path& path, const Model& m) {
+  check_finite(path, m);
+  io::atomic_file file(path);
+  write_weights(file, m);
+  file.commit();
 }
 
 }  // namespace bert::pipelines

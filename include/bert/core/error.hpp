@@ -2,6 +2,7 @@
 // Layer: core. Test: tests/unit/core/error_test.cpp
 #pragma once
 
+#include <cstddef>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -12,9 +13,69 @@
 
 namespace bert {
 
+/// Bytes of the UTF-8 sequence that `text` starts with; 0 if it starts with none. `text` is not empty.
+[[nodiscard]] constexpr std::size_t utf8_length(std::string_view text) noexcept {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned>(static_cast<unsigned char>(text[i])); };
+  const unsigned a = byte(0);
+  if (a < 0x80) return 1;
+  const std::size_t length = a < 0xC2 || a > 0xF4 ? 0 : a < 0xE0 ? 2 : a < 0xF0 ? 3 : 4;
+  if (length == 0 || length > text.size()) return 0;
+  // Of the second byte: no overlong forms, no surrogates, nothing beyond U+10FFFF.
+  const unsigned low = a == 0xE0 ? 0xA0u : a == 0xF0 ? 0x90u : 0x80u, high = a == 0xED ? 0x9Fu : a == 0xF4 ? 0x8Fu : 0xBFu;
+  if (byte(1) < low || byte(1) > high) return 0;
+  for (std::size_t i = 2; i < length; ++i)
+    if ((byte(i) & 0xC0u) != 0x80u) return 0;
+  return length;
+}
+
+/// Longest part of a message, in bytes: a path of the longest kind fits, a file's content does not.
+inline constexpr std::size_t longest_fact = 1024;
+
+/// `text` as one line of a terminal can show it: control characters and bytes that are no UTF-8 as \n, \t, \x1b, and of a
+/// text beyond `longest_fact` the start and the end.
+[[nodiscard]] inline std::string printable(std::string_view text) {
+  std::string out;
+  const auto put = [&out](std::string_view part) {
+    constexpr const char* digits = "0123456789abcdef";
+    while (!part.empty()) {
+      const std::size_t length = utf8_length(part);
+      const auto c = static_cast<unsigned char>(part.front());
+      const bool c1 = length == 2 && c == 0xC2 && static_cast<unsigned char>(part[1]) < 0xA0;  // U+0080 to U+009F
+      if (length != 0 && c >= 0x20 && c != 0x7F && !c1) {
+        out += part.substr(0, length);
+        part.remove_prefix(length);
+        continue;
+      }
+      if (c == '\n') out += "\\n";
+      else if (c == '\r') out += "\\r";
+      else if (c == '\t') out += "\\t";
+      else {
+        out += "\\x";
+        out += digits[c >> 4];
+        out += digits[c & 15u];
+      }
+      part.remove_prefix(1);
+    }
+  };
+  if (text.size() <= longest_fact) {
+    put(text);
+    return out;
+  }
+  // A code point is never cut: its bytes beyond the first are 10xxxxxx.
+  const auto trails = [&](std::size_t i) { return (static_cast<unsigned char>(text[i]) & 0xC0u) == 0x80u; };
+  std::size_t first = longest_fact / 2, last = text.size() - longest_fact / 2;
+  for (int i = 0; i < 3 && trails(first); ++i) --first;
+  for (int i = 0; i < 3 && trails(last); ++i) ++last;
+  put(text.substr(0, first));
+  out += " [...] ";
+  put(text.substr(last));
+  return out;
+}
+
 /// What every run-time failure of the library throws: at construction and on input only, never inside a kernel.
 ///
-/// `what()` reads "where: expected …, found …; try …"; the parts stay readable one by one.
+/// `what()` reads "where: expected …, found …; try …", one line whatever stands in a file: see printable. The parts
+/// stay readable one by one, as they were given.
 class error : public std::runtime_error {
  public:
   struct facts {
@@ -25,7 +86,7 @@ class error : public std::runtime_error {
   };
 
   explicit error(facts f) : std::runtime_error(sentence(f)), facts_(std::move(f)) {}
-  explicit error(const std::string& text) : std::runtime_error(text) { facts_.found = text; }
+  explicit error(const std::string& text) : std::runtime_error(printable(text)) { facts_.found = text; }
 
   [[nodiscard]] const std::string& where() const noexcept { return facts_.where; }
   [[nodiscard]] const std::string& expected() const noexcept { return facts_.expected; }
@@ -34,10 +95,10 @@ class error : public std::runtime_error {
 
  private:
   static std::string sentence(const facts& f) {
-    std::string text = f.where;
-    if (!f.expected.empty()) text += ": expected " + f.expected;
-    if (!f.found.empty()) text += (f.expected.empty() ? ": " : ", found ") + f.found;
-    if (!f.hint.empty()) text += "; " + f.hint;
+    std::string text = printable(f.where);
+    if (!f.expected.empty()) text += ": expected " + printable(f.expected);
+    if (!f.found.empty()) text += (f.expected.empty() ? ": " : ", found ") + printable(f.found);
+    if (!f.hint.empty()) text += "; " + printable(f.hint);
     return text;
   }
 

@@ -2,15 +2,19 @@
 // Layer: core. Test: tests/unit/core/execution_test.cpp
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
+#include <string>
 #include <thread>
 #include <type_traits>
 #include <vector>
 
+#include "bert/core/cores.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
 
@@ -39,12 +43,16 @@ struct serial {
 ///
 /// Each thread begins with a share of its own, the same of every loop of as many iterations: what it wrote in one kernel it
 /// finds in its cache in the next. Then it takes from the others' shares, one iteration at a time, so a slow core does fewer. A
-/// thread that waits spins for some 50 µs (the gap between two kernels), then sleeps. If two user threads share one `threads`,
-/// the second finds it busy and runs its loop alone: the results are the same, as no kernel's arithmetic depends on who runs an
-/// iteration.
+/// loop ends when its iterations are done: a thread that has not begun by then is not waited for. A thread that waits spins for
+/// some 50 µs (the gap between two kernels), then sleeps. If two user threads share one `threads`, the second finds it busy and
+/// runs its loop alone: the results are the same, as no kernel's arithmetic depends on who runs an iteration.
+///
+/// More threads than `available_cores()` gain nothing: those beyond sleep, unless the others do.
 class threads {
  public:
-  explicit threads(std::size_t n) : pool_(std::make_shared<pool>(n)) {}
+  /// Throws bert::error for none, more than 4096, or if the system gives no more threads; those that were started have then
+  /// been joined.
+  explicit threads(std::size_t n = available_cores()) : pool_(std::make_shared<pool>(n)) {}
 
   template <class Body>
   void parallel_for(std::size_t count, Body&& body) const {
@@ -53,23 +61,31 @@ class threads {
         const_cast<void*>(static_cast<const void*>(std::addressof(body))));
   }
   [[nodiscard]] std::size_t width() const noexcept { return pool_->width(); }
+  /// How many of them are beyond `available_cores()`, for a program that warns.
+  [[nodiscard]] std::size_t beyond_cores() const noexcept {
+    return width() > available_cores() ? width() - available_cores() : 0;
+  }
 
  private:
   class pool {
    public:
-    explicit pool(std::size_t n) : shares_(n) {
+    explicit pool(std::size_t n) : shares_(n), useful_(available_cores() - 1) {
       if (n == 0 || n > 4096)
         throw error({"bert::execution::threads", "1 to 4096 threads", std::to_string(n), "give the number of cores to use"});
-      for (std::size_t t = 1; t < n; ++t) workers_.emplace_back([this, t] { work(t); });
+      workers_.reserve(n - 1);
+      awake_.store(n - 1, std::memory_order_relaxed);
+      try {
+        for (std::size_t t = 1; t < n; ++t) workers_.emplace_back([this, t] { work(t); });
+      } catch (const std::exception& e) {
+        const std::size_t started = workers_.size() + 1;
+        join();
+        throw error({"bert::execution::threads", cat(n, " threads"), cat(started, ", then: ", e.what()),
+                     "give fewer threads, or raise the limits of processes and address space"});
+      }
     }
     pool(const pool&) = delete;
     pool& operator=(const pool&) = delete;
-    ~pool() {
-      stop_.store(true, std::memory_order_relaxed);
-      round_.fetch_add(1, std::memory_order_release);
-      round_.notify_all();
-      for (auto& worker : workers_) worker.join();
-    }
+    ~pool() { join(); }
 
     [[nodiscard]] std::size_t width() const noexcept { return workers_.size() + 1; }
 
@@ -82,11 +98,15 @@ class threads {
       call_ = call;
       body_ = body;
       count_ = count;
-      pending_.store(workers_.size(), std::memory_order_relaxed);
-      round_.fetch_add(1);  // sequentially consistent with sleepers_: a worker is seen there, or sees the new round
-      if (sleepers_.load() != 0) round_.notify_all();
-      claim(0, round_.load(std::memory_order_relaxed));
-      for (int spins = 0; pending_.load(std::memory_order_acquire) != 0; ++spins) {
+      // Odd: the loop is open. Sequentially consistent with awake_: a worker is counted there, or sees the new round.
+      const std::uint32_t round = round_.load(std::memory_order_relaxed) + 1;
+      round_.store(round);
+      const std::size_t wanted = std::min(useful_, workers_.size());
+      for (std::size_t awake = awake_.load(); awake < wanted; ++awake) round_.notify_one();
+      claim(0, round);
+      // Even: closed. A worker that comes now sees that and leaves; one that came before is seen in inside_ and waited for.
+      round_.store(round + 1);
+      for (int spins = 0; inside_.load() != 0; ++spins) {
         if (spins < spin_limit) pause();
         else std::this_thread::yield();
       }
@@ -123,26 +143,44 @@ class threads {
       return true;
     }
 
-    void claim(std::size_t own, std::size_t round) noexcept {
+    void claim(std::size_t own, std::uint32_t round) noexcept {
       for (std::size_t i = 0, n = shares_.size(); i < n; ++i)
-        while (run_one(own + i < n ? own + i : own + i - n, round & 0xFFFFFFFFu)) {
+        while (run_one(own + i < n ? own + i : own + i - n, round)) {
         }
     }
 
-    void work(std::size_t own) noexcept {
-      std::size_t seen = 0;
-      for (;;) {
-        for (int spins = 0; round_.load(std::memory_order_acquire) == seen && spins < spin_limit; ++spins) pause();
-        if (round_.load(std::memory_order_acquire) == seen) {
-          sleepers_.fetch_add(1);
-          round_.wait(seen);
-          sleepers_.fetch_sub(1);
-        }
-        seen = round_.load(std::memory_order_acquire);
-        if (stop_.load(std::memory_order_relaxed)) return;
-        claim(own, seen);
-        pending_.fetch_sub(1, std::memory_order_acq_rel);
+    /// Waits until round_ is none of `seen`, and says what it is. Who is one too many for the cores does not spin.
+    std::uint32_t next_round(std::uint32_t seen) noexcept {
+      std::uint32_t now = 0;
+      for (int spins = 0; (now = round_.load(std::memory_order_acquire)) == seen && spins < spin_limit; ++spins) {
+        if (awake_.load(std::memory_order_relaxed) > useful_) break;
+        pause();
       }
+      while ((now = round_.load(std::memory_order_acquire)) == seen) {
+        awake_.fetch_sub(1);
+        round_.wait(seen);
+        awake_.fetch_add(1);
+      }
+      return now;
+    }
+
+    void work(std::size_t own) noexcept {
+      for (std::uint32_t seen = 0;;) {
+        const std::uint32_t round = next_round(seen);
+        if (stop_.load(std::memory_order_relaxed)) return;
+        seen = round;
+        if (round % 2 == 0) continue;  // closed: it came too late
+        inside_.fetch_add(1);
+        if (round_.load() == round) claim(own, round);
+        inside_.fetch_sub(1, std::memory_order_release);
+      }
+    }
+
+    void join() noexcept {
+      stop_.store(true, std::memory_order_relaxed);
+      round_.fetch_add(2, std::memory_order_release);
+      round_.notify_all();
+      for (auto& worker : workers_) worker.join();
     }
 
     std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
@@ -150,9 +188,10 @@ class threads {
     void* body_ = nullptr;
     std::size_t count_ = 0;
     std::vector<share> shares_;
-    alignas(64) std::atomic<std::size_t> round_{0};
-    alignas(64) std::atomic<std::size_t> pending_{0};
-    std::atomic<std::size_t> sleepers_{0};
+    std::size_t useful_;                               ///< workers that have a core beside the caller's
+    alignas(64) std::atomic<std::uint32_t> round_{0};  ///< of 32 bits, so that notify_one wakes one
+    alignas(64) std::atomic<std::size_t> inside_{0};   ///< workers that may be at an iteration
+    alignas(64) std::atomic<std::size_t> awake_{0};    ///< workers that do not sleep
     std::atomic<bool> stop_{false};
     std::vector<std::thread> workers_;
   };

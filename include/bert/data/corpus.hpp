@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/io/lines.hpp"
+#include "bert/io/spooled_file.hpp"
 
 namespace bert::inline BERT_ISA::data {
 
@@ -31,13 +33,14 @@ struct corpus_options {
 
 /// One paragraph a line, a blank line between documents; "\n" or "\r\n".
 ///
-/// Holds the path only: every walk reads the file again, in 256 KiB. Throws bert::error for a file that is missing,
-/// unreadable or empty.
+/// Holds the path only: every walk reads the file again, in 256 KiB. A pipe is copied to a temporary file first. Throws
+/// bert::error for a file that is missing, unreadable or empty.
 class corpus {
  public:
-  explicit corpus(std::filesystem::path path, corpus_options options = {}) : path_(std::move(path)), options_(options) {
+  explicit corpus(std::filesystem::path path, corpus_options options = {})
+      : path_(std::move(path)), file_(std::make_shared<const io::spooled_file>(path_)), options_(options) {
     std::string_view line;
-    if (!io::line_reader(path_).next(line))
+    if (!io::line_reader(file_->path()).next(line))
       throw error({path_.string(), "text, one paragraph a line", "an empty file", "check the path"});
   }
 
@@ -47,7 +50,7 @@ class corpus {
   /// Calls `use(std::string_view)` with each line, blank ones too, without its end.
   template <class F>
   void for_each_line(F&& use) const {
-    io::line_reader lines(path_);
+    io::line_reader lines(file_->path());
     for (std::string_view line; lines.next(line);) use(line);
   }
 
@@ -77,6 +80,7 @@ class corpus {
 
  private:
   std::filesystem::path path_;
+  std::shared_ptr<const io::spooled_file> file_;
   corpus_options options_;
 };
 

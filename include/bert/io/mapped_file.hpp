@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -23,18 +24,29 @@ namespace bert::inline BERT_ISA::io {
 /// The reason behind `errno`, in words.
 [[nodiscard]] inline std::string reason(int code) { return std::generic_category().message(code); }
 
+/// What stands at a path that is no regular file, by its `st_mode`, in words.
+[[nodiscard]] inline std::string kind_of_file(unsigned mode) {
+  if (S_ISREG(mode)) return "a regular file";
+  if (S_ISDIR(mode)) return "a folder";
+  if (S_ISFIFO(mode)) return "a pipe";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
+
 /// Maps a regular file for as long as it lives. Movable, not copyable; an empty file is an empty span.
 ///
-/// Throws bert::error with path and reason. A file that another program shortens while it is mapped is beyond what can
-/// be checked: replace files by renaming (see atomic_file), never by writing into them.
+/// Throws bert::error with path and reason; a pipe or a device is refused at once, without waiting for its writer. A file that
+/// another program shortens while it is mapped is beyond what can be checked: replace files by renaming (see atomic_file),
+/// never by writing into them.
 class mapped_file {
  public:
   explicit mapped_file(std::filesystem::path path) : path_(std::move(path)) {
-    const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+    // Not blocking: opening a pipe to read would wait until somebody opens it to write.
+    const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) fail(reason(errno));
     struct stat info {};
     if (::fstat(fd, &info) != 0) fail_closing(fd, reason(errno));
-    if (!S_ISREG(info.st_mode)) fail_closing(fd, S_ISDIR(info.st_mode) ? "a folder" : "no regular file");
+    if (!S_ISREG(info.st_mode)) fail_closing(fd, kind_of_file(info.st_mode) + ", no regular file");
     size_ = static_cast<std::size_t>(info.st_size);
     if (size_ != 0) {
       void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);

@@ -15,11 +15,12 @@
 #include <utility>
 #include <vector>
 
+#include "bert/core/checksum.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
 #include "bert/io/atomic_file.hpp"
-#include "bert/io/json.hpp"
+#include "bert/io/json_value.hpp"
 #include "bert/io/safetensors.hpp"
 
 namespace bert::inline BERT_ISA::io {
@@ -29,18 +30,27 @@ namespace bert::inline BERT_ISA::io {
   return {std::move(name), dtype::f32, std::move(shape), std::as_bytes(values)};
 }
 
-/// Writes `tensors` to `path` atomically (see atomic_file), straight from their memory.
+/// Whether a file ends in a checksum of its bytes, as one more tensor, which `safetensors::verify_checksum` compares.
+enum class checksums : std::uint8_t { none, at_end };
+
+using safetensors_metadata = std::map<std::string, std::string>;
+
+/// Writes `tensors` to an open file, straight from their memory; the caller commits it.
 ///
 /// Wider types first, then by name, whatever the order given; header padded with spaces to a multiple of 8 bytes.
 /// `metadata`'s {"format": "pt"} is what transformers asks for. Throws bert::error naming the tensor if a name is given twice
-/// or if bytes do not match type and shape, and with path and reason if writing fails.
-inline void write_safetensors(const std::filesystem::path& path, std::span<const stored_tensor> tensors,
-                              const std::map<std::string, std::string>& metadata = {{"format", "pt"}}) {
+/// or if bytes do not match type and shape, before anything is written, and with path and reason if writing fails.
+inline void write_safetensors(atomic_file& file, std::span<const stored_tensor> tensors,
+                              const safetensors_metadata& metadata = {{"format", "pt"}}, checksums sums = checksums::none) {
+  checksum sum;
+  std::uint64_t value = 0;
+  const stored_tensor last{std::string(checksum_name), dtype::u8, {8}, std::as_bytes(std::span(&value, 1))};
   std::vector<const stored_tensor*> order;
   for (const stored_tensor& t : tensors) order.push_back(&t);
   std::sort(order.begin(), order.end(), [](const stored_tensor* a, const stored_tensor* b) {
     return std::tie(b->type, a->name) < std::tie(a->type, b->name);
   });
+  if (sums == checksums::at_end) order.push_back(&last);
 
   std::string header = "{";
   if (!metadata.empty()) header += "\"__metadata__\":" + json(metadata).dump();
@@ -48,7 +58,7 @@ inline void write_safetensors(const std::filesystem::path& path, std::span<const
   std::set<std::string_view> names;
   for (const stored_tensor* tensor : order) {
     const stored_tensor& t = *tensor;
-    const std::string place = cat(path.string(), ", tensor \"", t.name, '"');
+    const std::string place = cat(file.path().string(), ", tensor \"", t.name, '"');
     if (t.name == "__metadata__" || !names.insert(t.name).second)
       throw error({place, "every name once", "a name taken already", {}});
     std::size_t bytes = bytes_of(t.type);
@@ -62,11 +72,28 @@ inline void write_safetensors(const std::filesystem::path& path, std::span<const
   header += '}';
   header.resize(round_up(header.size(), 8), ' ');
 
-  atomic_file file(path);
+  const auto write = [&](std::span<const std::byte> bytes) {
+    // In parts, so that the sum is taken of bytes that the copy for the system then finds in the cache.
+    for (std::size_t part = 0; !bytes.empty(); bytes = bytes.subspan(part)) {
+      part = std::min(bytes.size(), std::size_t{1} << 20);
+      if (sums == checksums::at_end) sum.add(bytes.first(part));
+      file.write(bytes.first(part));
+    }
+  };
   const std::uint64_t length = header.size();
-  file.write(std::as_bytes(std::span(&length, 1)));
-  file.write(header);
-  for (const stored_tensor* t : order) file.write(t->bytes);
+  write(std::as_bytes(std::span(&length, 1)));
+  write(std::as_bytes(std::span(header)));
+  for (const stored_tensor* t : order) {
+    if (t == &last) value = sum.value();
+    write(t->bytes);
+  }
+}
+
+/// The same to `path`, atomically (see atomic_file).
+inline void write_safetensors(const std::filesystem::path& path, std::span<const stored_tensor> tensors,
+                              const safetensors_metadata& metadata = {{"format", "pt"}}, checksums sums = checksums::none) {
+  atomic_file file(path);
+  write_safetensors(file, tensors, metadata, sums);
   file.commit();
 }
 

@@ -7,11 +7,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <iomanip>
+#include <numeric>
 #include <ostream>
 #include <span>
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -40,20 +42,21 @@ class mean {
 [[nodiscard]] inline double perplexity(double loss) noexcept { return std::exp(loss); }
 
 /// Counts n[e][p] of examples of class e that were taken for class p. A ratio 0/0 is 0, as in scikit-learn.
+///
+/// Holds the pairs that occurred, and three sums a class: a hundred thousand classes are as good as two.
 class confusion {
  public:
   /// Throws bert::error for fewer than two classes.
-  explicit confusion(int classes) : classes_(static_cast<std::size_t>(std::max(classes, 0))), counts_(classes_ * classes_) {
+  explicit confusion(int classes) : sums_(static_cast<std::size_t>(std::max(classes, 0))) {
     if (classes < 2) throw error({"bert::metrics::confusion", "at least 2 classes", cat(classes), {}});
   }
 
   /// Throws bert::error for a class out of range.
   void add(int expected, int predicted) {
-    const auto e = static_cast<std::size_t>(expected), p = static_cast<std::size_t>(predicted);
-    if (expected < 0 || predicted < 0 || e >= classes_ || p >= classes_)
+    if (expected < 0 || predicted < 0 || expected >= classes() || predicted >= classes())
       throw error(
-          {"bert::metrics::confusion", cat("classes of 0 to ", classes_ - 1), cat(expected, " taken for ", predicted), {}});
-    ++counts_[e * classes_ + p];
+          {"bert::metrics::confusion", cat("classes of 0 to ", classes() - 1), cat(expected, " taken for ", predicted), {}});
+    record(key(expected, predicted), 1);
   }
   /// Throws bert::error if the two differ in length.
   void add(std::span<const std::int32_t> expected, std::span<const std::int32_t> predicted) {
@@ -64,55 +67,40 @@ class confusion {
   }
   /// Throws bert::error if the two differ in their classes.
   void add(const confusion& other) {
-    if (other.classes_ != classes_)
-      throw error({"bert::metrics::confusion", cat(classes_, " classes"), cat(other.classes_), {}});
-    for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
+    if (other.classes() != classes())
+      throw error({"bert::metrics::confusion", cat(classes(), " classes"), cat(other.classes()), {}});
+    for (const auto& [pair, n] : other.counts_) record(pair, n);
   }
 
-  [[nodiscard]] int classes() const noexcept { return static_cast<int>(classes_); }
+  [[nodiscard]] int classes() const noexcept { return static_cast<int>(sums_.size()); }
   [[nodiscard]] std::uint64_t count(int expected, int predicted) const noexcept {
-    return counts_[static_cast<std::size_t>(expected) * classes_ + static_cast<std::size_t>(predicted)];
+    const auto found = counts_.find(key(expected, predicted));
+    return found == counts_.end() ? 0 : found->second;
   }
-  [[nodiscard]] std::uint64_t total() const noexcept {
-    std::uint64_t n = 0;
-    for (const auto c : counts_) n += c;
-    return n;
-  }
-  [[nodiscard]] std::uint64_t right() const noexcept {
-    std::uint64_t n = 0;
-    for (int c = 0; c < classes(); ++c) n += count(c, c);
-    return n;
-  }
+  [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
+  [[nodiscard]] std::uint64_t right() const noexcept { return right_; }
   /// Examples of a class.
-  [[nodiscard]] std::uint64_t expected(int label) const noexcept {
-    std::uint64_t n = 0;
-    for (int p = 0; p < classes(); ++p) n += count(label, p);
-    return n;
-  }
+  [[nodiscard]] std::uint64_t expected(int label) const noexcept { return sums_[static_cast<std::size_t>(label)].expected; }
+  /// Examples of a class that were taken for it.
+  [[nodiscard]] std::uint64_t right(int label) const noexcept { return sums_[static_cast<std::size_t>(label)].right; }
   /// Examples taken for a class.
-  [[nodiscard]] std::uint64_t predicted(int label) const noexcept {
-    std::uint64_t n = 0;
-    for (int e = 0; e < classes(); ++e) n += count(e, label);
-    return n;
-  }
+  [[nodiscard]] std::uint64_t predicted(int label) const noexcept { return sums_[static_cast<std::size_t>(label)].predicted; }
 
   [[nodiscard]] double accuracy() const noexcept { return ratio(right(), total()); }
   /// Of those taken for the class, the share that is of it.
-  [[nodiscard]] double precision(int label) const noexcept { return ratio(count(label, label), predicted(label)); }
+  [[nodiscard]] double precision(int label) const noexcept { return ratio(right(label), predicted(label)); }
   /// Of those of the class, the share that was taken for it.
-  [[nodiscard]] double recall(int label) const noexcept { return ratio(count(label, label), expected(label)); }
+  [[nodiscard]] double recall(int label) const noexcept { return ratio(right(label), expected(label)); }
   /// 2 * right / (expected + predicted), the harmonic mean of precision and recall.
-  [[nodiscard]] double f1(int label) const noexcept {
-    return ratio(2 * count(label, label), expected(label) + predicted(label));
-  }
+  [[nodiscard]] double f1(int label) const noexcept { return ratio(2 * right(label), expected(label) + predicted(label)); }
   /// The mean of f1 over all classes, each counting the same.
   [[nodiscard]] double macro_f1() const noexcept {
     double sum = 0;
     for (int c = 0; c < classes(); ++c) sum += f1(c);
-    return sum / static_cast<double>(classes_);
+    return sum / static_cast<double>(sums_.size());
   }
   /// With two classes the F1 of class 1, the positive one, as GLUE reports it; with more, macro_f1().
-  [[nodiscard]] double f1() const noexcept { return classes_ == 2 ? f1(1) : macro_f1(); }
+  [[nodiscard]] double f1() const noexcept { return classes() == 2 ? f1(1) : macro_f1(); }
   /// Correlation of truth and prediction, -1 to 1, 0 for guessing (Gorodkin 2004 for more than two classes):
   /// (right * n - sum_c e_c p_c) / sqrt((n^2 - sum e_c^2) (n^2 - sum p_c^2)).
   [[nodiscard]] double matthews() const noexcept {
@@ -133,8 +121,27 @@ class confusion {
     return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
   }
 
-  std::size_t classes_;
-  std::vector<std::uint64_t> counts_;
+  struct sums {
+    std::uint64_t expected = 0, predicted = 0, right = 0;
+  };
+
+  static std::uint64_t key(int expected, int predicted) noexcept {
+    return static_cast<std::uint64_t>(expected) << 32 | static_cast<std::uint32_t>(predicted);
+  }
+  void record(std::uint64_t pair, std::uint64_t n) {
+    const auto e = static_cast<std::size_t>(pair >> 32), p = static_cast<std::size_t>(pair & 0xFFFFFFFFu);
+    counts_[pair] += n;
+    sums_[e].expected += n;
+    sums_[p].predicted += n;
+    total_ += n;
+    if (e != p) return;
+    sums_[e].right += n;
+    right_ += n;
+  }
+
+  std::vector<sums> sums_;
+  std::unordered_map<std::uint64_t, std::uint64_t> counts_;  ///< n by key(e, p), where it is not 0
+  std::uint64_t total_ = 0, right_ = 0;
 };
 
 /// Pearson's correlation of two series, 0 if one of them is constant: what STS-B reports.
@@ -211,28 +218,48 @@ class report : public confusion {
     return std::move(out).str();
   }
 
+  /// Classes that `<<` shows.
+  static constexpr int most_shown = 50;
+
   /// A row a class, then the row of totals.
+  [[nodiscard]] std::string table() const {
+    std::vector<int> all(static_cast<std::size_t>(this->classes()));
+    std::iota(all.begin(), all.end(), 0);
+    return table(all);
+  }
+  /// `table()`, of more than 50 classes only those of the most examples, in the order of the set, and how many were left out.
   friend std::ostream& operator<<(std::ostream& stream, const report& r) {
-    std::size_t width = 8;
-    for (int c = 0; c < r.classes(); ++c) width = std::max(width, letters(r.names_.name(c)) + 1);
-    std::ostringstream out;
-    out << std::fixed << std::setprecision(4);
-    const auto head = [&](std::string_view text) { out << text << std::string(width - letters(text), ' '); };
-    head("class");
-    out << " precision  recall      f1  examples\n";
-    for (int c = 0; c < r.classes(); ++c) {
-      head(r.names_.name(c));
-      out << "    " << r.precision(c) << "  " << r.recall(c) << "  " << r.f1(c) << std::setw(10) << r.expected(c) << '\n';
-    }
-    out << "accuracy " << r.accuracy() << ", F1 " << r.f1() << (r.classes() == 2 ? "" : " (macro)") << ", Matthews "
-        << r.matthews() << ", loss " << r.loss() << ", " << r.total() << " examples\n";
-    return stream << out.str();
+    if (r.classes() <= most_shown) return stream << r.table();
+    std::vector<int> order(static_cast<std::size_t>(r.classes()));
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return r.expected(a) > r.expected(b); });
+    order.resize(most_shown);
+    std::sort(order.begin(), order.end());
+    return stream << r.table(order);
   }
 
  private:
   [[nodiscard]] int number(std::string_view name) const {
     if (const auto found = names_.parse(name)) return *found;
     throw error({"bert::metrics::report", cat("one of ", labels::listed(names_)), cat('"', name, '"'), {}});
+  }
+  [[nodiscard]] std::string table(const std::vector<int>& shown) const {
+    std::size_t width = 8;
+    for (const int c : shown) width = std::max(width, letters(names_.name(c)) + 1);
+    std::ostringstream out;
+    out << std::fixed << std::setprecision(4);
+    const auto head = [&](std::string_view text) { out << text << std::string(width - letters(text), ' '); };
+    head("class");
+    out << " precision  recall      f1  examples\n";
+    for (const int c : shown) {
+      head(names_.name(c));
+      out << "    " << precision(c) << "  " << recall(c) << "  " << f1(c) << std::setw(10) << this->expected(c) << '\n';
+    }
+    if (const std::size_t others = static_cast<std::size_t>(this->classes()) - shown.size(); others != 0)
+      out << "and " << others << " classes of fewer examples\n";
+    out << "accuracy " << this->accuracy() << ", F1 " << f1() << (this->classes() == 2 ? "" : " (macro)") << ", Matthews "
+        << this->matthews() << ", loss " << loss() << ", " << this->total() << " examples\n";
+    return std::move(out).str();
   }
   // Code points, not bytes, so that columns of Chinese or accented names stand straight enough.
   [[nodiscard]] static std::size_t letters(std::string_view text) noexcept {

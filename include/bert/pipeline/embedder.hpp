@@ -14,6 +14,8 @@
 
 #include "bert/checkpoint/checkpoint.hpp"
 #include "bert/checkpoint/tokenizer_files.hpp"
+#include "bert/core/error.hpp"
+#include "bert/core/finite.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/heads/pooling.hpp"
 #include "bert/model/presets.hpp"
@@ -109,6 +111,9 @@ class embedder {
     pipelines::encode_portions(shared_->frozen, all, e, [&](std::size_t s, matrix<const float> x) {
       const auto y = row(s);
       Pooling::pool(x, y);
+      if (first_not_finite(y) != all_finite)
+        throw error({cat("bert::embedder, sentence ", s), "a vector of finite numbers", "a NaN or an infinity",
+                     "the weights overflow; use f32, or take other weights"});
       to_unit_length(y);
     });
   }

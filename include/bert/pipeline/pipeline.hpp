@@ -18,6 +18,8 @@
 
 #include "bert/checkpoint/checkpoint.hpp"
 #include "bert/checkpoint/weights.hpp"
+#include "bert/core/error.hpp"
+#include "bert/core/finite.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/model/session.hpp"
 #include "bert/pipeline/decoding.hpp"
@@ -161,6 +163,10 @@ class pipeline {
         [&](std::size_t, const token_batch& part, std::size_t s, const auto& output) {
           const inputs& in = all[results.size()];
           rows.push_back(pipelines::rows_of_sequence<head>(output, part, s));
+          for (std::size_t row = 0; row < rows.back().rows; ++row)
+            if (first_not_finite({rows.back().row(row), rows.back().cols}) != all_finite)
+              throw error({"bert::pipeline", "an answer of finite numbers", "a NaN or an infinity",
+                           "the weights overflow; use f32, or take other weights"});
           if (in.windows.size() > 1) rows.back() = copy(rows.back(), kept.emplace_back());
           if (rows.size() < in.windows.size()) return;
           results.push_back(

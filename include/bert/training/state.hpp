@@ -1,53 +1,108 @@
-// The state file of a run: all that is needed to go on bit for bit, written atomically.
-// Layer: training. Test: tests/unit/training/trainer_test.cpp
+// The state file of a run: all that is needed to go on bit for bit, written atomically, under a checksum.
+// Layer: training. Test: tests/unit/training/state_test.cpp, tests/fuzz/state_fuzz.cpp
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/finite.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/io/safetensors.hpp"
 #include "bert/io/safetensors_writer.hpp"
 
 namespace bert::inline BERT_ISA::training {
 
-/// Blocks of floats by name, and the step they belong to. A safetensors file; `run` describes what made it.
+/// Blocks of floats by name, and the step they belong to. A safetensors file; `run` describes what made it, as words
+/// "key=value" between blanks.
 using state_blocks = std::span<const std::pair<const char*, std::span<float>>>;
 
-/// Writes the blocks. Throws bert::error if the file cannot be written; the old one is then still whole.
-inline void write_state(const std::filesystem::path& path, state_blocks blocks, std::uint64_t step, const std::string& run) {
-  std::vector<io::stored_tensor> tensors;
-  for (const auto& [name, values] : blocks) tensors.push_back(io::stored(name, values, {values.size()}));
-  io::write_safetensors(path, tensors, {{"kind", "bert training state"}, {"step", std::to_string(step)}, {"run", run}});
+/// Of the files that `write_state` writes. 1, of before 0.1, had neither a version nor a checksum.
+inline constexpr std::string_view state_version = "2";
+
+namespace detail {
+
+inline constexpr const char* state_kind = "bert training state";
+
+/// The words of `a` that are not in `b`, which say what differs between two runs and nothing else.
+[[nodiscard]] inline std::string words_beyond(std::string_view a, std::string_view b) {
+  const std::string others = cat(' ', b, ' ');
+  std::string out;
+  while (!a.empty()) {
+    const std::string_view word = a.substr(0, a.find(' '));
+    if (!word.empty() && others.find(cat(' ', word, ' ')) == std::string::npos) out.append(out.empty() ? "" : " ").append(word);
+    a.remove_prefix(std::min(a.size(), word.size() + 1));
+  }
+  return out;
 }
 
-/// Reads the blocks back and returns the step. Throws bert::error if the file is damaged, no state, or of another run.
-inline std::uint64_t read_state(const std::filesystem::path& path, state_blocks blocks, const std::string& run) {
-  const io::safetensors file(path);
-  const auto& facts = file.metadata();
+// A state has the numbers of one step only if all of it is right, so all is checked before the first block is changed.
+inline std::uint64_t check_state(const io::safetensors& file, state_blocks blocks, const std::string& run,
+                                 std::uint64_t total) {
+  const std::string& where = file.where();
   const auto fact = [&](const char* key) {
-    const auto found = facts.find(key);
-    return found == facts.end() ? std::string() : found->second;
+    const auto found = file.metadata().find(key);
+    return found == file.metadata().end() ? std::string() : found->second;
   };
-  if (fact("kind") != "bert training state")
-    throw error({path.string(), "a training state", "another kind of file", "name another file, or move this one away"});
-  if (fact("run") != run)
-    throw error(
-        {path.string(), run, fact("run"), "resume with the settings that the state was made with, or remove it to start anew"});
-  for (const auto& [name, values] : blocks) io::to_floats(file.at(name), values);
+  if (fact("kind") != state_kind)
+    throw error({where, "a training state", "another kind of file", "name another file, or move this one away"});
+  if (const std::string version = fact("version"); version != state_version)
+    throw error({where, cat("a training state of version ", state_version),
+                 version.empty() ? "one of version 1, without a checksum" : cat("one of version ", version),
+                 "finish that run with the release that began it, or remove the file to start anew"});
+  file.verify_checksum();
+  if (const std::string other = fact("run"); other != run)
+    throw error({where, words_beyond(run, other), words_beyond(other, run),
+                 "resume with the settings that the state was made with, or remove it to start anew"});
   const std::string text = fact("step");
   std::uint64_t step = 0;
   if (const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), step);
-      code != std::errc{} || end != text.data() + text.size())
-    throw error({path.string(), "a step number", text, "the file is damaged; remove it to start anew"});
+      code != std::errc{} || end != text.data() + text.size() || step > total)
+    throw error({where, cat("a step from 0 to ", total), text, "the file is damaged; remove it to start anew"});
+  for (const auto& [name, values] : blocks) {
+    const io::stored_tensor& tensor = file.at(name);
+    if (tensor.type != io::dtype::f32 || tensor.size() != values.size())
+      throw error({cat(where, ", tensor \"", name, '"'), cat(values.size(), " elements of F32"),
+                   cat(tensor.size(), " of ", io::name_of(tensor.type)), "resume the model that the state was made of"});
+    io::check_finite(tensor, where);
+  }
+  return step;
+}
+
+}  // namespace detail
+
+/// Writes the blocks. Throws bert::error if the file cannot be written, or if a number is not finite; the old one is then
+/// still whole.
+inline void write_state(const std::filesystem::path& path, state_blocks blocks, std::uint64_t step, const std::string& run) {
+  std::vector<io::stored_tensor> tensors;
+  for (const auto& [name, values] : blocks) {
+    if (const std::size_t i = first_not_finite(values); i != all_finite)
+      throw error({cat(path.string(), ", tensor \"", name, '"'), "finite numbers", cat(values[i], " at ", i, ", to be written"),
+                   "the training went wrong; lower the learning rate, and go on from the state that is there"});
+    tensors.push_back(io::stored(name, values, {values.size()}));
+  }
+  io::write_safetensors(
+      path, tensors,
+      {{"kind", detail::state_kind}, {"version", std::string(state_version)}, {"step", std::to_string(step)}, {"run", run}},
+      io::checksums::at_end);
+}
+
+/// Reads the blocks back and returns the step. Throws bert::error, and changes no block, if the file is no state, of another
+/// version, of another run (saying what differs), damaged in any bit, of a step beyond `total`, or not finite.
+inline std::uint64_t read_state(const std::filesystem::path& path, state_blocks blocks, const std::string& run,
+                                std::uint64_t total) {
+  const io::safetensors file(path);
+  const std::uint64_t step = detail::check_state(file, blocks, run, total);
+  for (const auto& [name, values] : blocks) io::to_floats(file.at(name), values);
   return step;
 }
 

@@ -2,7 +2,9 @@
 // Layer: training. Test: tests/unit/training/trainer_test.cpp
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <chrono>
 #include <cmath>
@@ -139,12 +141,19 @@ class trainer {
   trainer& operator=(const trainer&) = delete;
 
   /// Keeps the state of the run in `path`. If the file exists, the run goes on from it. Throws bert::error if it belongs to a
-  /// run of other settings or cannot be read.
+  /// run of other settings, is damaged, or cannot be read or written.
   void keep(const std::filesystem::path& path, keep_options options = {}) {
     kept_ = path;
     keep_ = options;
-    if (std::filesystem::exists(path)) done_ = training::read_state(path, blocks(), describe());
+    std::error_code ignored;  // what can be seen but not read is an error of reading
+    if (std::filesystem::exists(std::filesystem::symlink_status(path, ignored)))
+      done_ = training::read_state(path, blocks(), describe(), schedule_.total);
+    else io::check_output_file(path);
   }
+
+  /// Ends the loop after the step that is being done, with the state written if it is kept. Any thread, and a signal handler,
+  /// may ask.
+  void request_stop() noexcept { stop_.asked.store(true, std::memory_order_relaxed); }
 
   /// Steps done so far.
   [[nodiscard]] std::uint64_t done() const noexcept { return done_; }
@@ -161,7 +170,7 @@ class trainer {
       const step_report& operator*() const noexcept { return steps_->report_; }
       const step_report* operator->() const noexcept { return &steps_->report_; }
       iterator& operator++() {
-        more_ = steps_->trainer_->done_ < steps_->trainer_->schedule_.total;
+        more_ = steps_->trainer_->goes_on();
         if (more_) steps_->trainer_->advance(*steps_);
         return *this;
       }
@@ -209,6 +218,26 @@ class trainer {
   steps<Source> over(const Source&& source) = delete;
 
  private:
+  // An atomic flag that leaves its owner movable; each has its own.
+  struct stop_flag {
+    std::atomic<bool> asked{false};
+    stop_flag() = default;
+    stop_flag(const stop_flag&) noexcept {}
+    stop_flag& operator=(const stop_flag&) noexcept { return *this; }
+  };
+
+  // Whether there is a next step. If a stop was asked for, there is none, and the state is on the disk.
+  [[nodiscard]] bool goes_on() {
+    if (done_ >= schedule_.total) return false;
+    if (!stop_.asked.load(std::memory_order_relaxed)) return true;
+    if (!kept_.empty() && written_ != done_) write_state();
+    return false;
+  }
+  void write_state() {
+    training::write_state(kept_, blocks(), done_, describe());
+    written_ = done_;
+  }
+
   template <batch_source Source>
   void advance(steps<Source>& s) {
     const auto start = std::chrono::steady_clock::now();
@@ -251,8 +280,7 @@ class trainer {
     if constexpr (replicated && Second::trained) reduction_.add(second_.gradients());
     check(report);
     update(report);
-    if (!kept_.empty() && (done_ % std::max<std::uint64_t>(1, keep_.every) == 0 || done_ == schedule_.total))
-      training::write_state(kept_, blocks(), done_, describe());
+    if (!kept_.empty() && (done_ % std::max<std::uint64_t>(1, keep_.every) == 0 || done_ == schedule_.total)) write_state();
     report.tokens_per_second =
         static_cast<double>(tokens) / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
@@ -431,7 +459,8 @@ class trainer {
   typename Optimizer::state moments_;
   training::update_list updates_;
   Second second_;
-  std::uint64_t done_ = 0;
+  std::uint64_t done_ = 0, written_ = 0;
+  stop_flag stop_;
   std::filesystem::path kept_;
   keep_options keep_;
   std::vector<optim::state_block> blocks_;

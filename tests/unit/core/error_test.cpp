@@ -21,3 +21,26 @@ TEST_CASE("what an error does not know leaves no trace in its sentence") {
 TEST_CASE("an error is caught as std::runtime_error") { CHECK_THROWS_AS(throw bert::error("x"), std::runtime_error); }
 
 TEST_CASE("cat writes its arguments as a stream does") { CHECK(bert::cat("n = ", 3, ", x = ", 0.5) == "n = 3, x = 0.5"); }
+
+TEST_CASE("a message is one line: control characters and bytes that are no UTF-8 are written out, a NUL does not cut it") {
+  using namespace std::string_literals;
+  const std::string found = "a\nb\tc\r\x1b[31m\0d\x7f\xc2\x85\xff\xed\xa0\x80 é 日本 \xf0\x9f\x98\x80"s;
+  const bert::error e({"f", "", found, "try"});
+  CHECK(std::string(e.what()) == R"(f: a\nb\tc\r\x1b[31m\x00d\x7f\xc2\x85\xff\xed\xa0\x80 é 日本 )"
+                                 "\xf0\x9f\x98\x80; try");
+  CHECK(e.found() == found);
+  CHECK(std::string(bert::error("two\nlines").what()) == "two\\nlines");
+}
+
+TEST_CASE("a part of a message is bounded, keeps its start and its end, and is cut between code points") {
+  for (const std::string unit : {"x", "é", "日", "\xf0\x9f\x98\x80", "\x80"}) {
+    std::string huge;
+    while (huge.size() < 100'000) huge += unit;
+    const std::string text = bert::error({"first" + huge + "last, line 7", "", "c", ""}).what();
+    CHECK(text.starts_with("first" + (unit == "\x80" ? "\\x80" : unit)));
+    CHECK(text.ends_with((unit == "\x80" ? "\\x80" : unit) + "last, line 7: c"));
+    CHECK(text.size() < 4 * bert::longest_fact + 32);
+    if (unit != "\x80") CHECK(text.find("\\x") == std::string::npos);
+  }
+  CHECK(bert::printable(std::string(1024, 'x')) == std::string(1024, 'x'));
+}

@@ -1,9 +1,14 @@
 #include "bert/core/execution.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -75,6 +80,53 @@ TEST_CASE("a loop within a loop runs on the thread that meets it") {
   threads.parallel_for(good.size(), [&](std::size_t i) { good[i] = each_once(threads, 10) ? 1 : 0; });
   for (const int g : good) CHECK(g == 1);
 }
+
+TEST_CASE("a loop ends while a worker is kept from its core: who has not begun is not waited for") {
+  const bert::execution::threads threads(bert::execution::available_cores() + 2);
+  const auto begin = std::chrono::steady_clock::now();
+  for (int round = 0; round < 2000; ++round)
+    if (!each_once(threads, 3)) FAIL("an iteration ran twice or never");
+  // 2,000 rounds in which everybody was waited for took a scheduler's time slice each: 8 s.
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(4));
+}
+
+TEST_CASE("sixty-four threads, most of them without a core, run every iteration once, also after they slept") {
+  const bert::execution::threads threads(64);
+  CHECK(threads.beyond_cores() == 64 - std::min<std::size_t>(64, bert::execution::available_cores()));
+  for (int round = 0; round < 300; ++round) {
+    if (round % 100 == 99) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    CHECK(each_once(threads, 200));
+  }
+}
+
+TEST_CASE("the default is a thread for every core that the process may use") {
+  CHECK(bert::execution::threads{}.width() == bert::execution::available_cores());
+  CHECK(bert::execution::threads{}.beyond_cores() == 0);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("threads that the address space has no stacks for are an error, with those that were started joined") {
+  const pid_t child = ::fork();  // the limit is the child's alone
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const rlimit tight{std::size_t{256} << 20, std::size_t{256} << 20};
+    ::setrlimit(RLIMIT_AS, &tight);
+    try {
+      const bert::execution::threads many(256);
+    } catch (const bert::error& e) {
+      const std::string_view text = e.what();
+      ::_exit(text.find("expected 256 threads, found ") != std::string_view::npos && each_once(bert::execution::threads(2), 10)
+                  ? 0
+                  : 2);
+    }
+    ::_exit(1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}
+#endif
 
 TEST_CASE("no threads at all, or thousands, are refused") {
   CHECK_THROWS_AS(bert::execution::threads(0), bert::error);

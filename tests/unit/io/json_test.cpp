@@ -5,6 +5,8 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <limits>
+#include <utility>
 
 #include "scratch.hpp"
 
@@ -75,4 +77,61 @@ TEST_CASE("what is written is read back, keys sorted") {
   j["a"] = 1;
   CHECK(to_text(j) == "{\n  \"a\": 1,\n  \"b\": \"é\"\n}\n");
   CHECK(read_json(dir.file("j.json", to_text(j))) == j);
+}
+
+TEST_CASE("values are copied, moved, compared and changed as values are") {
+  json a = {{"n", 1}, {"list", {1, 2.5, "x", nullptr, true}}, {"o", {{"k", -3}}}};
+  json b = a;
+  CHECK(b == a);
+  b["o"]["k"] = 4;
+  CHECK(a["o"]["k"].get<int>() == -3);
+  CHECK_FALSE(b == a);
+  const json c = std::move(b);
+  CHECK(c.at("o").at("k").get<int>() == 4);
+  a = c["o"];
+  CHECK(a.dump() == R"({"k":4})");
+  CHECK(a.erase("k") == 1);
+  CHECK(a.empty());
+  json list;
+  list.push_back(1u);
+  list.push_back(json::object());
+  CHECK(list.dump() == "[1,{}]");
+  CHECK(list[std::size_t{0}].is_number_unsigned());
+  CHECK_THROWS_AS((void)list[std::size_t{2}], bert::error);
+  CHECK_THROWS_AS((void)c.at("none"), bert::error);
+  CHECK_THROWS_AS((void)c.at("n").get<std::string>(), bert::error);
+  CHECK_THROWS_AS(list["key"] = 1, bert::error);
+  CHECK(c.find("none") == c.end());
+  CHECK(list.find("none") == list.end());
+  CHECK(c.contains("n"));
+  std::string keys;
+  for (const auto& [key, value] : c.items()) keys += key + std::to_string(value.size());
+  CHECK(keys == "list5n1o1");
+  int values = 0;
+  for (const json& value : c.at("list")) values += value.is_null() ? 100 : 1;
+  CHECK(values == 104);
+}
+
+TEST_CASE("numbers are written with the fewest digits that give them back, and fractions stay fractions") {
+  const auto text = [](double x) { return json(x).dump(); };
+  CHECK(text(1e-12) == "1e-12");
+  CHECK(text(0.1) == "0.1");
+  CHECK(text(1.0) == "1.0");
+  CHECK(text(-0.0) == "-0.0");
+  CHECK(text(1e-5) == "1e-05");
+  CHECK(text(0.0001) == "0.0001");
+  CHECK(text(1e20) == "1e+20");
+  CHECK(text(123456.75) == "123456.75");
+  CHECK(text(std::numeric_limits<double>::infinity()) == "null");
+  CHECK(json(18446744073709551615u).dump() == "18446744073709551615");
+  CHECK(json(-9223372036854775807 - 1).dump() == "-9223372036854775808");
+}
+
+TEST_CASE("text is escaped so that it is read back, and text that is no UTF-8 is not written") {
+  for (const std::string& text :
+       {std::string("\0\x01\x1f\x7f", 4), std::string("\b\f\n\r\t\"\\/"), std::string("é日\xf0\x9f\x98\x80")})
+    CHECK(parse_json(json(text).dump(), "x").get<std::string>() == text);
+  CHECK(json("\x01\n").dump() == R"("\u0001\n")");
+  CHECK(has(message_of([] { (void)json("caf\xe9").dump(); }), "expected UTF-8"));
+  CHECK(has(message_of([] { (void)to_text({{"caf\xe9", 1}}); }), "expected UTF-8"));
 }

@@ -30,11 +30,13 @@ TEST_CASE("an empty file maps to an empty span") {
   CHECK(a.text().empty());
 }
 
-TEST_CASE("a missing file, a folder and a device are errors that name the path") {
+TEST_CASE("a missing file, a folder, a pipe without a writer and a device are errors at once that name the path") {
   const scratch dir;
   const auto missing = message_of([&] { mapped_file(dir / "nowhere"); });
   CHECK(has(missing, "nowhere"));
   CHECK(has(missing, "No such file"));
   CHECK(has(message_of([&] { mapped_file(dir.folder()); }), "a folder"));
   CHECK(has(message_of([&] { mapped_file("/dev/null"); }), "no regular file"));
+  REQUIRE(::mkfifo((dir / "pipe").c_str(), 0600) == 0);
+  CHECK(has(message_of([&] { mapped_file(dir / "pipe"); }), "a pipe, no regular file"));
 }

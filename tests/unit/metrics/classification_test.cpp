@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <sstream>
@@ -126,3 +127,46 @@ TEST_CASE("Pearson sees lines, Spearman sees order, ties share their rank") {
 }
 
 }  // namespace
+
+TEST_CASE("a hundred thousand classes cost what occurs, and figures are those of the full matrix") {
+  bert::metrics::confusion sparse(100'000);  // a matrix of its counts would be 80 GB
+  for (int i = 0; i < 1000; ++i) sparse.add(i * 97 % 100'000, i % 3 == 0 ? i * 97 % 100'000 : i);
+  CHECK(sparse.total() == 1000);
+  bert::metrics::confusion small(7), again(7);
+  std::uint64_t full[7][7] = {};
+  for (int i = 0; i < 500; ++i) {
+    small.add(i % 7, i * i % 7);
+    ++full[i % 7][i * i % 7];
+  }
+  again.add(small);
+  again.add(small);
+  for (int e = 0; e < 7; ++e) {
+    std::uint64_t row = 0, column = 0;
+    for (int p = 0; p < 7; ++p) {
+      CHECK(small.count(e, p) == full[e][p]);
+      CHECK(again.count(e, p) == 2 * full[e][p]);
+      row += full[e][p];
+      column += full[p][e];
+    }
+    CHECK(small.expected(e) == row);
+    CHECK(small.predicted(e) == column);
+    CHECK(small.recall(e) == doctest::Approx(again.recall(e)));
+  }
+  CHECK(again.matthews() == doctest::Approx(small.matthews()));
+}
+
+TEST_CASE("a report of more than 50 classes shows the 50 of the most examples, its table all") {
+  std::vector<std::string> names;
+  for (int i = 0; i < 60; ++i) names.push_back(bert::cat("class", i));
+  bert::metrics::report<bert::labels::dynamic_set> report{bert::labels::dynamic_set(names)};
+  for (int i = 0; i < 60; ++i)
+    for (int k = 0; k <= i; ++k) report.add(i, i);
+  const std::string shown = bert::cat(report), all = report.table();
+  const auto lines = [](const std::string& text) { return std::count(text.begin(), text.end(), '\n'); };
+  CHECK(lines(shown) == 53);
+  CHECK(lines(all) == 62);
+  CHECK(shown.find("class9 ") == std::string::npos);
+  CHECK(shown.find("class10 ") != std::string::npos);
+  CHECK(shown.find("and 10 classes of fewer examples\n") != std::string::npos);
+  CHECK(all.find("class9 ") != std::string::npos);
+}

@@ -117,6 +117,34 @@ TEST_CASE("a state of other settings, another file or half a file is refused and
   CHECK_THROWS_AS(same.keep(file.path), bert::error);
 }
 
+TEST_CASE("a run that was asked to stop ends after its step with the state on the disk, and goes on to the same bits") {
+  const auto whole = trained(1);
+  scratch_file file;
+  auto m = model_type::random({.stddev = 0.1f, .seed = 1});
+  {
+    auto t = make_trainer(m, bert::execution::serial{});
+    t.keep(file.path, {.every = 1000});
+    std::uint64_t last = 0;
+    for (const auto& step : t.over(source))
+      if ((last = step.index) == 6) t.request_stop();
+    CHECK(last == 6);
+    CHECK(t.done() == 6);
+  }
+  auto again = model_type::random({.seed = 99});
+  auto t = make_trainer(again, bert::execution::serial{});
+  t.keep(file.path);
+  CHECK(t.done() == 6);
+  take(t, 20);
+  CHECK(std::equal(whole.begin(), whole.end(), again.block().begin()));
+}
+
+TEST_CASE("a state file that could not be written is found when it is named, not after the first thousand steps") {
+  auto m = model_type::random({.seed = 1});
+  auto t = make_trainer(m, bert::execution::serial{});
+  CHECK_THROWS_WITH_AS(t.keep("/nowhere/at/all/run.state"), doctest::Contains("a file to write"), bert::error);
+  CHECK_THROWS_WITH_AS(t.keep("/dev/null"), doctest::Contains("no regular file"), bert::error);
+}
+
 TEST_CASE("a training step allocates nothing after the first") {
   const auto check = [](auto kept, auto precision) {
     auto m = model_type::random({.stddev = 0.1f, .seed = 1});

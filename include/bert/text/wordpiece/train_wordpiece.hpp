@@ -9,7 +9,6 @@
 #include <numeric>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -135,7 +134,7 @@ template <class Scoring = scoring::pair_counts, class Source, executor Executor>
 template <class Scoring = scoring::pair_counts, class Source>
 [[nodiscard]] tokenizer train_wordpiece(const Source& source, const wordpiece_options& options = {},
                                         wordpiece_report* report = nullptr) {
-  const std::size_t n = options.threads != 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+  const std::size_t n = options.threads != 0 ? options.threads : execution::available_cores();
   return train_wordpiece<Scoring>(source, options, execution::threads(n), report);
 }
 

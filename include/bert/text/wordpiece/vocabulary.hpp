@@ -17,6 +17,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/io/atomic_file.hpp"
 #include "bert/tensor/token_batch.hpp"
 #include "bert/text/unicode/utf8.hpp"
 
@@ -69,8 +70,11 @@ class vocabulary {
       throw error({path.string(), "a vocabulary that can be read", "no such file, or no right to read it",
                    "give the path of a vocab.txt"});
     std::string text;
+    constexpr std::size_t longest = std::size_t{1} << 28;  // a hundred times the largest; /dev/zero has no end
     char block[1 << 16];
-    for (std::size_t n; (n = std::fread(block, 1, sizeof block, file.get())) != 0;) text.append(block, n);
+    for (std::size_t n; (n = std::fread(block, 1, sizeof block, file.get())) != 0 && text.size() <= longest;)
+      text.append(block, n);
+    if (text.size() > longest) throw error({path.string(), cat("a vocabulary of at most ", longest, " bytes"), "more", {}});
     if (std::ferror(file.get())) throw error({path.string(), "a vocabulary that can be read", "a read error", {}});
     return parse(text, path.string());
   }
@@ -121,18 +125,18 @@ class vocabulary {
                  "name the token that stands for it in the options"});
   }
 
-  /// Writes a vocab.txt. Throws bert::error if the file cannot be written or a piece holds a line break.
+  /// Writes a vocab.txt atomically. Throws bert::error if the file cannot be written or a piece holds a line break; the old
+  /// file is then still whole.
   void save(const std::filesystem::path& path) const {
-    const detail::file_handle file(std::fopen(path.string().c_str(), "wb"));
-    if (!file) throw error({path.string(), "a file that can be written", "no such folder, or no right to write", {}});
-    for (std::size_t i = 0; i < size(); ++i) {
-      const std::string_view p = at(i);
-      if (p.find_first_of("\r\n") != std::string_view::npos)
+    for (std::size_t i = 0; i < size(); ++i)
+      if (at(i).find_first_of("\r\n") != std::string_view::npos)
         throw error({path.string(), "pieces without line breaks", cat("one in piece ", i), "vocab.txt cannot hold it"});
-      if (std::fwrite(p.data(), 1, p.size(), file.get()) != p.size() || std::fputc('\n', file.get()) == EOF)
-        throw error({path.string(), "room for the vocabulary", "a write error", {}});
+    io::atomic_file file(path);
+    for (std::size_t i = 0; i < size(); ++i) {
+      file.write(at(i));
+      file.write("\n");
     }
-    if (std::fflush(file.get()) != 0) throw error({path.string(), "room for the vocabulary", "a write error", {}});
+    file.commit();
   }
 
   friend bool operator==(const vocabulary& a, const vocabulary& b) noexcept {

@@ -1,0 +1,107 @@
+// How many processor cores this process may use: by affinity and by the quota of its control group.
+// Layer: core. Test: tests/unit/core/cores_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+#include "bert/core/isa.hpp"
+
+namespace bert::inline BERT_ISA::execution {
+
+namespace detail {
+
+/// The whole of a small file; empty if it cannot be read.
+[[nodiscard]] inline std::string small_file(const std::string& path) {
+  std::string text;
+  if (std::FILE* file = std::fopen(path.c_str(), "rb"); file != nullptr) {
+    char block[4096];
+    text.assign(block, std::fread(block, 1, sizeof block, file));
+    std::fclose(file);
+  }
+  return text;
+}
+
+/// quota / period rounded up, from "200000 100000" or two files' contents; 0 for "max", -1 or anything else.
+[[nodiscard]] inline std::size_t quota_of(std::string_view quota, std::string_view period) {
+  std::int64_t q = 0, p = 0;
+  if (std::from_chars(quota.data(), quota.data() + quota.size(), q).ec != std::errc{} ||
+      std::from_chars(period.data(), period.data() + period.size(), p).ec != std::errc{} || q <= 0 || p <= 0)
+    return 0;
+  return static_cast<std::size_t>((q + p - 1) / p);
+}
+
+/// The cores that the quotas of a control group and of those above it allow; 0 if none sets a limit. `root` is "" but in tests.
+[[nodiscard]] inline std::size_t cores_by_group(const std::string& root = {}) {
+  std::size_t least = 0;
+  const auto limit = [&](std::size_t cores) {
+    if (cores != 0) least = least == 0 ? cores : std::min(least, cores);
+  };
+  // Lines "0::/path" (version 2) and "4:cpu,cpuacct:/path" (version 1).
+  const std::string groups = small_file(root + "/proc/self/cgroup");
+  for (std::string_view rest = groups; !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    const std::size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (first == std::string_view::npos || second == std::string_view::npos) continue;
+    const std::string controllers = ',' + std::string(line.substr(first + 1, second - first - 1)) + ',';
+    const bool two = controllers == ",,";
+    if (!two && controllers.find(",cpu,") == std::string::npos) continue;
+    // In a container the path may be one of the host, which is not mounted here: then the root of the mount is the group.
+    for (std::string path(line.substr(second + 1));; path.resize(path.rfind('/'))) {
+      if (path == "/") path.clear();
+      if (two) {
+        const std::string text = small_file(root + "/sys/fs/cgroup" + path + "/cpu.max");
+        if (const std::size_t blank = text.find(' '); blank != std::string::npos)
+          limit(quota_of(text, std::string_view(text).substr(blank + 1)));
+      } else {
+        const std::string folder = root + "/sys/fs/cgroup/cpu" + path;
+        limit(quota_of(small_file(folder + "/cpu.cfs_quota_us"), small_file(folder + "/cpu.cfs_period_us")));
+      }
+      if (path.find('/') == std::string::npos) break;
+    }
+  }
+  return least;
+}
+
+/// The processors that the scheduler may put this thread on; 0 if the system does not say.
+[[nodiscard]] inline std::size_t cores_by_affinity() {
+#if defined(__linux__)
+  for (int processors = 1024; processors <= 1 << 16; processors *= 4) {
+    cpu_set_t* const set = CPU_ALLOC(static_cast<std::size_t>(processors));
+    if (set == nullptr) return 0;
+    const std::size_t bytes = CPU_ALLOC_SIZE(static_cast<std::size_t>(processors));
+    const bool known = ::sched_getaffinity(0, bytes, set) == 0;
+    const int count = known ? CPU_COUNT_S(bytes, set) : 0;
+    CPU_FREE(set);
+    if (known) return static_cast<std::size_t>(count);
+  }
+#endif
+  return 0;
+}
+
+}  // namespace detail
+
+/// The number of cores that this process may use, 1 or more: the processors of its affinity mask, and no more than its control
+/// group's quota of processor time pays for (rounded up). Asked of the system once a process.
+[[nodiscard]] inline std::size_t available_cores() {
+  static const std::size_t cores = [] {
+    std::size_t n = detail::cores_by_affinity();
+    if (n == 0) n = std::thread::hardware_concurrency();
+    if (const std::size_t quota = detail::cores_by_group(); quota != 0) n = std::min(n, quota);
+    return std::max<std::size_t>(n, 1);
+  }();
+  return cores;
+}
+
+}  // namespace bert::execution

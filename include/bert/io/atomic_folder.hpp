@@ -1,0 +1,185 @@
+// Writing several files of one folder as one act: all of the new ones, or all of the old.
+// Layer: io. Test: tests/unit/io/atomic_folder_test.cpp, tests/unit/checkpoint/save_faults_test.cpp
+#pragma once
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <filesystem>
+#include <list>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
+#include "bert/io/atomic_file.hpp"
+#include "bert/io/mapped_file.hpp"
+
+namespace bert::inline BERT_ISA::io {
+
+namespace detail {
+[[noreturn]] inline void no_folder(const std::filesystem::path& folder, std::string found) {
+  throw error({folder.string(), "a folder to write to", std::move(found), "check the path and its permissions"});
+}
+}  // namespace detail
+
+/// Throws bert::error unless atomic_folder could write to `folder`: it is a folder that may be written, or it can be made
+/// because the nearest folder above it may be. Changes nothing.
+inline void check_output_folder(const std::filesystem::path& folder) {
+  if (folder.empty()) detail::no_folder(folder, "an empty path");
+  struct stat info {};
+  for (std::filesystem::path at = folder;; at = detail::folder_of(at)) {
+    if (::stat(at.c_str(), &info) == 0) {
+      if (!S_ISDIR(info.st_mode))
+        detail::no_folder(folder,
+                          at == folder ? kind_of_file(info.st_mode) : cat(at.string(), " is ", kind_of_file(info.st_mode)));
+      if (::access(at.c_str(), W_OK | X_OK) != 0) detail::no_folder(folder, cat(reason(errno), ": ", at.string()));
+      return;
+    }
+    if (errno != ENOENT || at == at.root_path() || at == ".") detail::no_folder(folder, reason(errno));
+    if (::lstat(at.c_str(), &info) == 0) detail::no_folder(folder, cat(at.string(), " is a link to nothing"));
+  }
+}
+
+/// A folder, made with those above it if need be; what was made is removed again unless `keep()` is called.
+class made_folder {
+ public:
+  /// Throws bert::error if the folder is not there and cannot be made.
+  explicit made_folder(std::filesystem::path folder) : folder_(std::move(folder)) {
+    if (folder_.empty()) detail::no_folder(folder_, "an empty path");
+    if (!folder_.has_filename()) folder_ = folder_.parent_path();
+    try {
+      make(folder_);
+    } catch (...) {
+      remove();
+      throw;
+    }
+  }
+  made_folder(const made_folder&) = delete;
+  made_folder& operator=(const made_folder&) = delete;
+  ~made_folder() {
+    if (!kept_) remove();
+  }
+
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return folder_; }
+  void keep() noexcept { kept_ = true; }
+
+ private:
+  void make(const std::filesystem::path& at) {
+    struct stat info {};
+    if (::stat(at.c_str(), &info) == 0) {
+      if (!S_ISDIR(info.st_mode))
+        detail::no_folder(folder_,
+                          at == folder_ ? kind_of_file(info.st_mode) : cat(at.string(), " is ", kind_of_file(info.st_mode)));
+      return;
+    }
+    if (errno != ENOENT) detail::no_folder(folder_, reason(errno));
+    if (at.has_parent_path() && at.parent_path() != at) make(at.parent_path());
+    made_.push_back(at);
+    if (::mkdir(at.c_str(), 0777) != 0) {
+      const int code = errno;
+      made_.pop_back();
+      if (code != EEXIST) detail::no_folder(folder_, reason(code));
+    }
+  }
+  void remove() noexcept {
+    for (std::size_t i = made_.size(); i-- > 0;) ::rmdir(made_[i].c_str());
+    made_.clear();
+  }
+
+  std::filesystem::path folder_;
+  std::vector<std::filesystem::path> made_;
+  bool kept_ = false;
+};
+
+/// Several files of one folder, written under ".part" and put in place together.
+///
+///     io::atomic_folder out("model");
+///     out.file("config.json").write(config);
+///     out.file("vocab.txt").write(pieces);
+///     out.remove("tokenizer.json");
+///     out.commit();
+///
+/// `commit()` forces all bytes to the disk before it touches the first old file, then exchanges each with its old file and
+/// removes what is to go. An error on the way puts the old files back; without a `commit()` nothing has changed, and folders
+/// that were made are gone. Two writers of one folder at once: the second throws.
+///
+/// What remains is a kill or a power cut between two of the renames: then files of both kinds stand in the folder, the missing
+/// ones under ".part". bert::checkpoint finds that out by the fingerprints in the weights.
+class atomic_folder {
+ public:
+  /// Makes the folder if need be. Throws bert::error if it cannot, or if another writer is at work in it.
+  explicit atomic_folder(const std::filesystem::path& folder) : folder_(folder) {
+    lock_ = ::open(folder_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock_ < 0) detail::no_folder(folder_.path(), reason(errno));
+    if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+      ::close(lock_);
+      detail::no_folder(folder_.path(), "that another writer is at work in it");
+    }
+  }
+  atomic_folder(const atomic_folder&) = delete;
+  atomic_folder& operator=(const atomic_folder&) = delete;
+  ~atomic_folder() {
+    files_.clear();  // before the folder goes
+    ::close(lock_);
+  }
+
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return folder_.path(); }
+
+  /// A new file, to be written before `commit()`. Throws bert::error if it cannot be.
+  atomic_file& file(std::string_view name) { return files_.emplace_back(folder_.path() / name); }
+  /// Removes a file of that name, if there is one, when `commit()` comes.
+  void remove(std::string_view name) { removed_.push_back({folder_.path() / name}); }
+
+  /// Makes it all so, or throws bert::error and leaves the folder as it was.
+  void commit() {
+    for (atomic_file& f : files_) f.sync();
+    try {
+      for (atomic_file& f : files_) f.place();
+      for (old_file& f : removed_) f.park();
+    } catch (...) {
+      for (auto f = removed_.rbegin(); f != removed_.rend(); ++f) f->take_back();
+      for (auto f = files_.rbegin(); f != files_.rend(); ++f) f->take_back();
+      throw;
+    }
+    detail::sync_folder(folder_.path());
+    for (atomic_file& f : files_) f.drop();
+    for (old_file& f : removed_) f.drop();
+    folder_.keep();
+  }
+
+ private:
+  // A file that is to go: renamed first, so that it can come back.
+  struct old_file {
+    std::filesystem::path path;
+    bool parked = false;
+
+    [[nodiscard]] std::filesystem::path part() const { return path.string() + ".part"; }
+    void park() {
+      struct stat info {};
+      if (::lstat(path.c_str(), &info) != 0) return;
+      if (S_ISDIR(info.st_mode)) return;
+      if (::rename(path.c_str(), part().c_str()) != 0) detail::cannot_write(path, reason(errno));
+      parked = true;
+    }
+    void take_back() {
+      if (std::exchange(parked, false)) (void)::rename(part().c_str(), path.c_str());
+    }
+    // Also what an earlier save could not remove.
+    void drop() const { ::unlink(part().c_str()); }
+  };
+
+  made_folder folder_;
+  int lock_ = -1;
+  std::list<atomic_file> files_;
+  std::vector<old_file> removed_;
+};
+
+}  // namespace bert::io

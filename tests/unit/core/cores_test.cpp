@@ -1,0 +1,73 @@
+// The number of cores, by made-up control groups and by this process's own affinity.
+// Layer: tests.
+#include "bert/core/cores.hpp"
+
+#include <doctest/doctest.h>
+#include <sched.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "unit/io/scratch.hpp"
+
+using namespace bert::execution::detail;
+
+namespace {
+void put(const std::filesystem::path& path, const std::string& text) {
+  std::filesystem::create_directories(path.parent_path());
+  std::ofstream(path) << text;
+}
+}  // namespace
+
+TEST_CASE("the least quota of a group and of those above it counts, rounded up to whole cores") {
+  const bert::testing::scratch dir;
+  const std::string root = dir.folder().string();
+  CHECK(cores_by_group(root) == 0);
+  put(root + "/proc/self/cgroup", "0::/a/b\n");
+  CHECK(cores_by_group(root) == 0);
+  put(root + "/sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
+  CHECK(cores_by_group(root) == 0);
+  put(root + "/sys/fs/cgroup/a/cpu.max", "250000 100000\n");
+  CHECK(cores_by_group(root) == 3);
+  put(root + "/sys/fs/cgroup/a/b/cpu.max", "50000 100000\n");
+  CHECK(cores_by_group(root) == 1);
+}
+
+TEST_CASE("in a container, whose own group is the root of the mount, its quota is found") {
+  const bert::testing::scratch dir;
+  const std::string root = dir.folder().string();
+  put(root + "/proc/self/cgroup", "0::/kubepods/pod1\n");
+  put(root + "/sys/fs/cgroup/cpu.max", "400000 100000\n");
+  CHECK(cores_by_group(root) == 4);
+}
+
+TEST_CASE("version 1 of control groups: two files, -1 for no limit, other controllers passed over") {
+  const bert::testing::scratch dir;
+  const std::string root = dir.folder().string();
+  put(root + "/proc/self/cgroup", "5:memory:/x\n4:cpuacct,cpu:/x\n3:cpuset:/\n");
+  put(root + "/sys/fs/cgroup/cpu/x/cpu.cfs_quota_us", "-1\n");
+  put(root + "/sys/fs/cgroup/cpu/x/cpu.cfs_period_us", "100000\n");
+  CHECK(cores_by_group(root) == 0);
+  put(root + "/sys/fs/cgroup/cpu/x/cpu.cfs_quota_us", "150000\n");
+  CHECK(cores_by_group(root) == 2);
+  put(root + "/proc/self/cgroup", "no line of a group\n:\n\n");
+  CHECK(cores_by_group(root) == 0);
+}
+
+TEST_CASE("affinity bounds the number of cores, and there is at least one") {
+  cpu_set_t before;
+  REQUIRE(::sched_getaffinity(0, sizeof before, &before) == 0);
+  CHECK(cores_by_affinity() == static_cast<std::size_t>(CPU_COUNT(&before)));
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    if (CPU_ISSET(cpu, &before)) {
+      CPU_SET(cpu, &one);
+      break;
+    }
+  REQUIRE(::sched_setaffinity(0, sizeof one, &one) == 0);
+  CHECK(cores_by_affinity() == 1);
+  REQUIRE(::sched_setaffinity(0, sizeof before, &before) == 0);
+  CHECK(bert::execution::available_cores() >= 1);
+}

@@ -1,0 +1,106 @@
+// Several files as one act. What happens when a system call fails is in tests/unit/checkpoint/save_faults_test.cpp.
+// Layer: tests.
+#include "bert/io/atomic_folder.hpp"
+
+#include <doctest/doctest.h>
+
+#include "scratch.hpp"
+
+using namespace bert::io;
+using bert::testing::has;
+using bert::testing::message_of;
+using bert::testing::scratch;
+using bert::testing::slurp;
+
+namespace {
+std::size_t entries(const std::filesystem::path& folder) {
+  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
+}
+}  // namespace
+
+TEST_CASE("nothing is seen before commit, everything after it, and what is to go is gone") {
+  const scratch dir;
+  dir.file("a", "old a");
+  dir.file("stale", "old");
+  {
+    atomic_folder out(dir.folder());
+    out.file("a").write("new a");
+    out.file("b").write("new b");
+    out.remove("stale");
+    out.remove("never there");
+    CHECK(slurp(dir / "a") == "old a");
+    out.commit();
+  }
+  CHECK(slurp(dir / "a") == "new a");
+  CHECK(slurp(dir / "b") == "new b");
+  CHECK(entries(dir.folder()) == 2);
+}
+
+TEST_CASE("a writer that is dropped leaves the old files, and no folder that it made") {
+  const scratch dir;
+  dir.file("a", "old a");
+  {
+    atomic_folder out(dir.folder());
+    out.file("a").write("new a");
+    out.remove("a");
+    atomic_folder other(dir.folder() / "x" / "y");
+    other.file("b").write("new b");
+  }
+  CHECK(slurp(dir / "a") == "old a");
+  CHECK(entries(dir.folder()) == 1);
+}
+
+TEST_CASE("folders are made where there are none, a trailing slash or none") {
+  const scratch dir;
+  for (const char* name : {"x/y/z", "u/v/"}) {
+    atomic_folder out(dir / name);
+    out.file("a").write("1");
+    out.commit();
+    CHECK(slurp(dir / name / "a") == "1");
+  }
+}
+
+TEST_CASE("of two writers of one folder the second is refused, and the first unharmed") {
+  const scratch dir;
+  atomic_folder first(dir.folder());
+  first.file("a").write("1");
+  CHECK(has(message_of([&] { atomic_folder second(dir.folder()); }), "another writer"));
+  first.commit();
+  CHECK(slurp(dir / "a") == "1");
+}
+
+TEST_CASE("a file where a folder is needed, and a folder, pipe or device where a file is, are refused by name") {
+  const scratch dir;
+  dir.file("file", "x");
+  std::filesystem::create_directory(dir / "sub");
+  REQUIRE(::mkfifo((dir / "pipe").c_str(), 0600) == 0);
+  for (const auto& path : {dir / "file", dir / "file/x", dir / "pipe/x"}) {
+    CHECK(has(message_of([&] { atomic_folder out(path); }), "expected a folder to write to, found"));
+    CHECK(has(message_of([&] { check_output_folder(path); }), "expected a folder to write to, found"));
+  }
+  CHECK(has(message_of([] { check_output_folder(""); }), "an empty path"));
+  std::filesystem::create_symlink(dir / "nowhere", dir / "dangling");
+  CHECK(has(message_of([&] { check_output_folder(dir / "dangling/x"); }), "a link to nothing"));
+  for (const std::string name : {"sub", "pipe"}) {
+    const char* kind = name == "sub" ? "a folder" : "a pipe";
+    CHECK(has(message_of([&] { atomic_folder(dir.folder()).file(name); }), kind));
+    CHECK(has(message_of([&] { check_output_file(dir / name); }), kind));
+  }
+  CHECK(has(message_of([] { atomic_file("/dev/null"); }), "/dev/null: expected a file to write, found a device"));
+  CHECK(has(message_of([&] { check_output_file(dir / "none/x"); }), "No such file"));
+  CHECK_NOTHROW(check_output_file(dir / "new"));
+  CHECK_NOTHROW(check_output_file(dir / "file"));
+  CHECK_NOTHROW(check_output_folder(dir / "a/b/c"));
+  CHECK(std::filesystem::exists("/dev/null"));
+  CHECK(entries(dir.folder()) == 4);
+}
+
+TEST_CASE("a pipe or a link at the name of the part is no way to write elsewhere, and nobody waits for a reader") {
+  const scratch dir;
+  dir.file("victim", "precious");
+  std::filesystem::create_symlink(dir / "victim", dir / "a.part");
+  REQUIRE(::mkfifo((dir / "b.part").c_str(), 0600) == 0);
+  CHECK(has(message_of([&] { write_file(dir / "a", "x"); }), "a: expected a file to write"));
+  CHECK(has(message_of([&] { write_file(dir / "b", "x"); }), "b: expected a file to write"));
+  CHECK(slurp(dir / "victim") == "precious");
+}
