@@ -4,9 +4,12 @@
 
 #include "bert/checkpoint/checkpoint.hpp"
 #include "bert/checkpoint/model_config.hpp"
+#include "bert/checkpoint/sentence_files.hpp"
+#include "bert/checkpoint/stale_files.hpp"
 #include "bert/checkpoint/stored_parameters.hpp"
 #include "bert/checkpoint/tensor_names.hpp"
 #include "bert/checkpoint/tokenizer_files.hpp"
+#include "bert/checkpoint/tokenizer_json.hpp"
 #include "bert/checkpoint/weights.hpp"
 #include "bert/core/ensure.hpp"
 #include "bert/core/error.hpp"
