@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
 #include "bert/objectives/objective.hpp"
@@ -143,11 +144,12 @@ class trainer {
   trainer& operator=(const trainer&) = delete;
 
   /// Keeps the state of the run in `path`. If the file exists, the run goes on from it. Throws bert::error if it belongs to a
-  /// run of other settings or cannot be read.
+  /// run of other settings or cannot be read. `over` throws if it was made with another source or objective: of what both
+  /// say by fingerprint(), the state holds every fact, and a difference is refused by its name.
   void keep(const std::filesystem::path& path, keep_options options = {}) {
     kept_ = path;
     keep_ = options;
-    if (std::filesystem::exists(path)) done_ = training::read_state(path, blocks(), describe());
+    if (std::filesystem::exists(path)) done_ = training::read_state(path, blocks(), describe(), &resumed_facts_);
   }
 
   /// Steps done so far.
@@ -204,6 +206,9 @@ class trainer {
   /// Trains on `source`, which must outlive the range.
   template <batch_source Source>
   [[nodiscard]] steps<Source> over(const Source& source) {
+    facts_ = fingerprint_of(source);
+    append(facts_, fingerprint_of(objective_));
+    training::check_facts(kept_, facts_, resumed_facts_);
     return steps<Source>(*this, source);
   }
   template <batch_source Source>
@@ -251,7 +256,7 @@ class trainer {
     check(report);
     update(report);
     if (!kept_.empty() && (done_ % std::max<std::uint64_t>(1, keep_.every) == 0 || done_ == schedule_.total))
-      training::write_state(kept_, blocks(), done_, describe());
+      training::write_state(kept_, blocks(), done_, describe(), facts_);
     report.tokens_per_second =
         static_cast<double>(tokens) / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
@@ -427,6 +432,7 @@ class trainer {
   std::vector<float> rates_;
   std::uint64_t done_ = 0;
   std::filesystem::path kept_;
+  named_facts facts_, resumed_facts_;
   keep_options keep_;
   std::vector<optim::state_block> blocks_;
 };
