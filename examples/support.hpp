@@ -23,6 +23,12 @@ inline const CLI::Validator positive{
     },
     "POSITIVE"};
 
+/// Says what was guessed, a line each: on standard error, where standard output is data.
+template <class Notes>
+void tell(const Notes& notes, std::ostream& out = std::cerr) {
+  for (const auto& note : notes) out << "note: " << note << '\n';
+}
+
 /// Parses the command line, runs `work`. Exit status: 0 done or --help, 2 wrong usage, 1 failed work; one line on stderr.
 template <class Work>
 int run(CLI::App& app, int argc, char** argv, Work&& work) {
