@@ -1,8 +1,9 @@
-// Which columns of a tab-separated file are texts and labels, as the command line says it.
+// How a file of labelled texts is read, as the command line says it.
 #pragma once
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <ostream>
 #include <string>
 #include <system_error>
 
@@ -13,15 +14,21 @@
 namespace support {
 
 struct columns {
-  std::string text_column = "1", second_column, label_column = "-1";
+  std::string text_column = "1", second_column, label_column = "-1", header = "detect", separator = "detect";
   int max_tokens = 128;
-  bool pair = false;
+  bool pair = false, uneven = false, scores = false;
 
   void add_to(CLI::App& app) {
     app.add_flag("--pair", pair, "two texts a line");
     app.add_option("--text-column", text_column, "of the text, or of the first of a pair");
     app.add_option("--second-column", second_column, "of the second text of a pair; default: the one after --text-column");
     app.add_option("--label-column", label_column, "of the label");
+    app.add_option("--header", header, "whether the first row names the columns")
+        ->check(CLI::IsMember({"detect", "yes", "no"}));
+    app.add_option("--separator", separator, "between columns; detect: a comma if the file's name ends in .csv")
+        ->check(CLI::IsMember({"detect", "tab", "comma"}));
+    app.add_flag("--uneven-rows", uneven, "rows may have more or fewer columns than the first");
+    app.add_flag("--scores-as-classes", scores, "labels such as 0.5 are names of classes");
     number(app, "--max-tokens", max_tokens, "longer examples are cut", {.least = 8, .most = 32'767});
   }
 
@@ -29,6 +36,11 @@ struct columns {
     bert::data::tsv_options o{.text_column = column(text_column, "--text-column"),
                               .label_column = column(label_column, "--label-column"),
                               .max_tokens = max_tokens};
+    using bert::data::header_row;
+    if (header != "detect") o.header = header == "yes" ? header_row::present : header_row::absent;
+    if (separator != "detect") o.format = separator == "comma" ? bert::io::csv : bert::io::tsv;
+    if (uneven) o.uneven = bert::data::uneven_rows::allow;
+    if (scores) o.scores = bert::data::score_labels::as_names;
     if (!second_column.empty()) {
       o.second_column = column(second_column, "--second-column");
     } else if (pair) {
@@ -51,5 +63,17 @@ struct columns {
     return number > 0 ? number - 1 + shift : number + shift;
   }
 };
+
+/// What was guessed in reading a set, how many of its examples were cut, and whether the vocabulary knows its words.
+template <class Set>
+void tell_about(const std::string& name, const Set& set, int max_tokens, std::ostream& out) {
+  tell(set.notes(), out);
+  if (set.truncated() != 0)
+    out << "note: " << name << ": " << set.truncated() << " examples cut to " << max_tokens
+        << " tokens; --max-tokens says otherwise\n";
+  if (10 * set.unknown() > set.tokens())
+    out << "note: " << name << ": " << 100 * set.unknown() / set.tokens()
+        << " % of the tokens are unknown; is it the vocabulary of this language and case?\n";
+}
 
 }  // namespace support

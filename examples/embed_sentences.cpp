@@ -15,9 +15,9 @@
 namespace {
 
 struct settings {
-  std::string model, pooling = "mean", precision = "f32";
+  std::string model, pooling, prompt, precision = "f32";
   std::size_t max_tokens = 0, threads = bert::execution::available_cores();
-  bool json = false, binary = false;
+  bool json = false, binary = false, no_prompt = false;
 };
 
 void write_row(const settings& s, std::span<const float> row, std::string& out) {
@@ -37,9 +37,11 @@ void write_row(const settings& s, std::span<const float> row, std::string& out) 
 }
 
 template <class A, class Pooling, class Precision>
-void embed_lines(const settings& s) {
+void embed_lines(const settings& s, const bert::embedder_options& options) {
   const auto threads = support::start_threads(s.threads);
-  const auto embed = bert::embedder<A, Pooling, Precision>::open(s.model, {.max_tokens = s.max_tokens}, threads);
+  const auto embed = bert::embedder<A, Pooling, Precision>::open(s.model, options, threads);
+  bert::embedding_report report;
+  std::uint64_t all = 0;
   constexpr std::size_t at_once = 256;  // lines held in memory
   support::progress bar("embed");
   std::vector<std::string> lines;
@@ -50,20 +52,52 @@ void embed_lines(const settings& s) {
       if (line.ends_with('\r')) line.pop_back();
       lines.push_back(line);
     }
-    const auto vectors = embed(lines, threads);
+    const auto vectors = embed(lines, threads, &report);
+    all += lines.size();
     for (std::size_t i = 0; i < vectors.rows(); ++i) write_row(s, vectors[i], row);
     support::flush_output();  // nobody reads on: nothing more is computed
     bar.count(done += lines.size(), "lines");
   }
+  bar.clear();
+  if (report.cut != 0)
+    std::cerr << "note: " << report.cut << " of " << all << " lines cut to " << embed.max_tokens() << " tokens\n";
 }
 
-void work(const settings& s) {
+/// How the folder is used, where the command line does not say it; what is guessed or done with every line is told.
+bert::embedder_options options_of(settings& s, const bert::checkpoint& files) {
+  const auto folder = files.sentences();
+  bert::embedder_options options{.max_tokens = s.max_tokens};
+  if (!s.pooling.empty()) {
+    options.other_pooling = bert::pooling_mismatch::allow;
+    if (!folder.pooling_file.empty() && s.pooling != folder.pooling)
+      std::cerr << "note: pooling " << s.pooling << ", where " << folder.pooling_file << " says " << folder.pooling << '\n';
+  } else {
+    s.pooling = folder.pooling;
+    if (folder.pooling_file.empty())
+      std::cerr << "note: " << s.model << " does not say how to pool, so the mean is taken; --pooling says otherwise\n";
+  }
+  if (s.no_prompt) options.prompt = "";
+  else options.prompt = folder.prompt(s.prompt, s.model);
+  if (!options.prompt->empty() && s.prompt.empty())
+    std::cerr << "note: the folder's default prompt \"" << *options.prompt
+              << "\" is put before every line; --no-prompt leaves it out\n";
+  if (!folder.similarity.empty() && folder.similarity != "cosine")
+    std::cerr << "note: the folder compares vectors by " << folder.similarity << '\n';
+  bert::pipelines::reading_notes notes;
+  (void)files.tokenizer(&notes);
+  support::tell(notes);
+  return options;
+}
+
+void work(settings& s) {
   const bert::checkpoint files{s.model};
+  const auto options = options_of(s, files);
   compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
+    support::tell(files.notes<bert::model<A>>());
     precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) {
-      if (s.pooling == "cls") embed_lines<A, bert::pooling::cls, P>(s);
-      else if (s.pooling == "max") embed_lines<A, bert::pooling::max, P>(s);
-      else embed_lines<A, bert::pooling::mean, P>(s);
+      if (s.pooling == "cls") embed_lines<A, bert::pooling::cls, P>(s, options);
+      else if (s.pooling == "max") embed_lines<A, bert::pooling::max, P>(s, options);
+      else embed_lines<A, bert::pooling::mean, P>(s, options);
     });
   });
 }
@@ -75,8 +109,12 @@ int main(int argc, char** argv) {
   CLI::App app("Embeds lines of standard input: one row of numbers, of unit length, a line.", "embed_sentences");
   app.option_defaults()->always_capture_default();
   app.add_option("--model", s.model, "folder of a BERT")->required();
-  app.add_option("--pooling", s.pooling, "of a line's tokens: their mean, the first one, the largest of each dimension")
+  app.add_option("--pooling", s.pooling,
+                 "of a line's tokens: their mean, the first one, the largest of each dimension; default: as the folder says")
       ->check(CLI::IsMember({"mean", "cls", "max"}));
+  auto* prompt =
+      app.add_option("--prompt", s.prompt, "name of the folder's prompt to put before every line; default: as the folder says");
+  app.add_flag("--no-prompt", s.no_prompt, "no prompt, whatever the folder says")->excludes(prompt);
   app.add_option("--precision", s.precision, "of the computation")->check(CLI::IsMember(precisions::names));
   support::number(app, "--max-tokens", s.max_tokens,
                   "longer lines are cut; 0: what the folder says, at most the model's positions", {.most = 32'767});

@@ -32,10 +32,15 @@ struct settings {
 
 template <class A>
 void answers(const settings& s, const bert::checkpoint& files) {
-  const auto model = files.load<bert::model<A, bert::heads::classify<bert::labels::dynamic_set>>>();
+  using classifier = bert::model<A, bert::heads::classify<bert::labels::dynamic_set>>;
+  const auto model = files.load<classifier>();
+  bert::pipelines::reading_notes notes = files.notes<classifier>();
+  const auto tokenizer = files.tokenizer(&notes);
+  support::tell(notes);
   auto options = s.columns.options();
   options.max_tokens = std::min(options.max_tokens, A::positions);
-  const auto set = bert::data::tsv(s.tsv, files.tokenizer(), bert::labels::dynamic_set(model.label_names()), options);
+  const auto set = bert::data::tsv(s.tsv, tokenizer, bert::labels::dynamic_set(model.label_names()), options);
+  support::tell_about(s.tsv, set, options.max_tokens, std::cerr);
   const auto batches = set.batches(s.batch, {.order = bert::data::order::sequential});
   const auto threads = support::start_threads(s.threads);
   for (const auto& name : s.precision)
@@ -54,12 +59,12 @@ std::vector<std::string> read_sentences(const settings& s) {
 }
 
 /// Mean and least cosine between the vectors of each sentence in a precision and in f32; all have unit length.
-template <class A>
+template <class A, class Pooling>
 void cosines(const settings& s) {
   const auto sentences = read_sentences(s);
   const auto threads = support::start_threads(s.threads);
   const auto embed = [&]<class P>(std::type_identity<P>) {
-    return bert::embedder<A, bert::pooling::mean, P>::open(s.model, {.max_tokens = A::positions}, threads)(sentences, threads);
+    return bert::embedder<A, Pooling, P>::open(s.model, {}, threads)(sentences, threads);
   };
   const auto full = embed(std::type_identity<bert::precision::f32>{});
   for (const auto& name : s.precision)
@@ -82,7 +87,11 @@ void work(const settings& s) {
   const bert::checkpoint files{s.model};
   compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
     if (!s.tsv.empty()) answers<A>(s, files);
-    if (!s.sentences.empty()) cosines<A>(s);
+    if (s.sentences.empty()) return;
+    const auto pooling = files.sentences().pooling;
+    if (pooling == "cls") cosines<A, bert::pooling::cls>(s);
+    else if (pooling == "max") cosines<A, bert::pooling::max>(s);
+    else cosines<A, bert::pooling::mean>(s);
   });
 }
 

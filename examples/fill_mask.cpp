@@ -21,11 +21,14 @@ struct settings {
 };
 
 template <class Pipeline>
-void print(const settings& s, const Pipeline& fill) {
+void print(const settings& s, const Pipeline& fill, const bert::text::tokenizer& tokenizer) {
   std::cout << std::fixed << std::setprecision(4);
   for (const auto& text : s.texts) {
     const auto blanks = fill(text);
     std::cout << text << '\n';
+    if (const std::size_t all = tokenizer.encode(text).scored().size(); all > blanks.size())
+      std::cerr << "note: " << all - blanks.size() << " of " << all << ' ' << tokenizer.options().mask
+                << " lie beyond the model's positions and are not filled\n";
     for (std::size_t i = 0; i < blanks.size(); ++i)
       for (const auto& c : blanks[i]) {
         if (blanks.size() > 1) std::cout << "  " << i + 1 << '.';
@@ -36,9 +39,13 @@ void print(const settings& s, const Pipeline& fill) {
 
 void work(const settings& s) {
   const bert::checkpoint files{s.model};
+  bert::pipelines::reading_notes notes;
+  const auto tokenizer = files.tokenizer(&notes);
+  support::tell(notes);
+  (void)tokenizer.mask_id();  // or an error that names the vocabulary's file
   compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
     precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) {
-      print(s, bert::pipeline<bert::model<A, bert::heads::masked_lm>, P>::open(s.model, {.top = s.top}));
+      print(s, bert::pipeline<bert::model<A, bert::heads::masked_lm>, P>::open(s.model, {.top = s.top}), tokenizer);
     });
   });
 }

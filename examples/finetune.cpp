@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include "architectures.hpp"
 #include "bert/checkpoint/checkpoint.hpp"
@@ -25,28 +26,65 @@ struct settings {
   std::uint64_t seed = 42, log_every = 100;
   std::size_t threads = bert::execution::available_cores();
   float lr = 5e-5f, head_lr = 0, dropout = 0.1f, weight_decay = 0.01f, warmup = 0.1f;
-  bool from_scratch = false, recompute = false;
+  bool from_scratch = false, recompute = false, new_head = false;
 };
+
+/// Whether both name the same classes, in whatever order. "LABEL_0", … are no names: numbers agree with them.
+bool agree(std::vector<std::string> folder, std::vector<std::string> file) {
+  if (folder.size() != file.size()) return false;
+  bool unnamed = true, numbers = true;
+  for (std::size_t i = 0; i < folder.size(); ++i) {
+    unnamed = unnamed && folder[i] == "LABEL_" + std::to_string(i);
+    numbers = numbers && file[i] == std::to_string(i);
+  }
+  std::sort(folder.begin(), folder.end());
+  std::sort(file.begin(), file.end());
+  return folder == file || (unnamed && numbers);
+}
+
+/// Why the folder's classifier is not taken over for labels `names`; empty if it is.
+template <class Classifier>
+std::string why_new_head(const settings& s, const bert::checkpoint& files, const std::vector<std::string>& names) {
+  if (s.from_scratch) return "all is drawn at random";
+  if (s.new_head) return "--new-head asks for one";
+  if (!files.holds<Classifier>()) return s.model + " has none";
+  try {
+    const auto theirs = files.label_names<Classifier>();
+    if (agree(theirs, names)) return {};
+    return "that of " + s.model + " is for the labels " + bert::labels::listed(bert::labels::dynamic_set(theirs));
+  } catch (const bert::error& e) {
+    return bert::cat("that of the folder is no classifier of these labels (", e.what(), ')');
+  }
+}
 
 template <class A>
 void finetune(const settings& s, const bert::checkpoint& files) {
   using classifier = bert::model<A, bert::heads::classify<bert::labels::dynamic_set>>;
   const auto threads = support::start_threads(s.threads);
-  const auto tokenizer = files.tokenizer();
+  bert::pipelines::reading_notes notes;
+  const auto tokenizer = files.tokenizer(&notes);
+  support::tell(notes, std::cout);
   auto options = s.columns.options();
   options.max_tokens = std::min(options.max_tokens, A::positions);
-  const auto train = bert::data::tsv(s.train, tokenizer, options);
-  const auto dev = bert::data::tsv(s.dev, tokenizer, train.names(), options);
+  const auto found = bert::data::tsv_labels(s.train, options);
+  const auto reason = why_new_head<classifier>(s, files, found.names());
+  const auto names = reason.empty() ? bert::labels::dynamic_set(files.label_names<classifier>()) : found;
+  const auto train = bert::data::tsv(s.train, tokenizer, names, options);
+  const auto dev = bert::data::tsv(s.dev, tokenizer, names, options);
   std::cout << "train " << train.size() << " examples, dev " << dev.size() << ", labels " << bert::labels::listed(train.names())
             << '\n';
-  if (train.truncated() != 0)
-    std::cout << "cut to " << options.max_tokens << " tokens: " << train.truncated() << " examples of train\n";
+  support::tell_about(s.train, train, options.max_tokens, std::cout);
+  support::tell_about(s.dev, dev, options.max_tokens, std::cout);
 
-  const bert::random_options birth{.seed = s.seed, .vocab = files.config().vocab, .labels = train.names().names()};
-  auto model = s.from_scratch
-                   ? classifier::random(birth)
+  const bert::random_options birth{.seed = s.seed, .vocab = files.config().vocab, .labels = names.names()};
+  auto model = s.from_scratch ? classifier::random(birth)
+               : reason.empty()
+                   ? files.load<classifier>()
                    : files.load<bert::model<A>>().template with_head<bert::heads::classify<bert::labels::dynamic_set>>(birth);
-  std::cout << "model " << model.count() << " parameters, " << (s.from_scratch ? "random" : "from " + s.model) << std::endl;
+  if (!s.from_scratch && !reason.empty()) support::tell(files.notes<bert::model<A>>(), std::cout);
+  std::cout << "model " << model.count() << " parameters, " << (s.from_scratch ? "random" : "from " + s.model) << '\n'
+            << "classifier " << (reason.empty() ? "from " + s.model + ", as its labels are these" : "new, as " + reason)
+            << std::endl;
 
   const auto batches = train.batches(s.batch, {.seed = s.seed});
   const auto dev_batches = dev.batches(s.batch, {.order = bert::data::order::sequential});
@@ -136,6 +174,7 @@ int main(int argc, char** argv) {
   support::number(app, "--log-every", s.log_every, "steps between two lines", {.least = 1});
   app.add_option("--precision", s.precision, "of the products; all else is f32")->check(CLI::IsMember(precisions::trained));
   app.add_flag("--recompute", s.recompute, "computes activations again: less memory, slower, the same result");
+  app.add_flag("--new-head", s.new_head, "a new classifier, even if the folder has one of the same labels");
   app.add_flag("--from-scratch", s.from_scratch, "random weights in place of the folder's, to compare with");
   return support::run(app, argc, argv, [&] { work(s); });
 }

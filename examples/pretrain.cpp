@@ -1,19 +1,20 @@
 // Pretrains a BERT on a text file: masked LM with next-sentence prediction, from a vocabulary learned or given.
 //   pretrain --text corpus.txt --arch mini --vocab-size 8192 --steps 3000 --batch 32 --tokens 128 --lr 1e-3 --warmup 300 --out
 //   folder
+#include <cmath>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
 #include <optional>
 #include <string>
 
+#include "architectures.hpp"
 #include "bert/checkpoint/checkpoint.hpp"
 #include "bert/data/corpus.hpp"
 #include "bert/data/pack.hpp"
 #include "bert/objectives/joint.hpp"
 #include "bert/objectives/masked_lm.hpp"
 #include "bert/objectives/next_sentence.hpp"
-#include "bert/pipeline/choose.hpp"
 #include "bert/text/wordpiece/train_wordpiece.hpp"
 #include "bert/training/measure.hpp"
 #include "bert/training/trainer.hpp"
@@ -30,7 +31,7 @@ struct settings {
   std::size_t threads = bert::execution::available_cores();
   float lr = 5e-4f, dropout = 0.1f, weight_decay = 0.01f, beta2 = 0.999f, stddev = 0.02f;
   unsigned accumulate = 1;
-  bool static_masks = false, no_nsp = false, cased = false, recompute = false;
+  bool static_masks = false, no_nsp = false, cased = false, recompute = false, replace_invalid = false;
 };
 
 /// A masking policy of our own: the command line's choice among the library's.
@@ -46,10 +47,18 @@ struct chosen_masking {
     if (whole_words) apply(bert::masking::whole_word{rate, mask, random});
     else apply(bert::masking::token{rate, mask, random});
   }
+  [[nodiscard]] bert::named_facts fingerprint() const {
+    return {{"masking", std::string(fixed ? "fixed " : "") + (whole_words ? "whole_word" : "token")}};
+  }
   [[nodiscard]] std::size_t max_scored(const bert::batch_shape& shape) const {
     return bert::masking::token{rate, mask, random}.max_scored(shape);
   }
 };
+
+bert::data::corpus corpus_of(const settings& s, const std::string& path) {
+  return bert::data::corpus(
+      path, {.invalid = s.replace_invalid ? bert::data::invalid_utf8::replace : bert::data::invalid_utf8::refuse});
+}
 
 using masked = bert::objectives::masked_lm<chosen_masking>;
 
@@ -65,8 +74,15 @@ void pretrain(const settings& s, const bert::data::corpus& text, const bert::tex
   const auto batches = bert::data::pack(text, tokenizer, packing, threads);
   std::cout << "corpus " << batches.documents() << " documents " << batches.tokens() << " tokens " << batches.sequences()
             << " sequences\n";
+  if (!s.no_nsp && std::abs(batches.odd_share() - static_cast<double>(packing.second_random)) > 0.1)
+    std::cout << "note: " << s.text << ": " << static_cast<int>(100 * batches.odd_share())
+              << " % of the pairs are random, where 50 % were wanted: most documents have one sentence; --no-nsp trains "
+                 "without pairs\n";
+  if (10 * batches.unknown() > batches.tokens())
+    std::cout << "note: " << s.text << ": " << 100 * batches.unknown() / batches.tokens()
+              << " % of the tokens are unknown; is it the vocabulary of this language and case?\n";
   std::optional<bert::data::packed> valid;
-  if (!s.valid.empty()) valid = bert::data::pack(bert::data::corpus(s.valid), tokenizer, packing, threads);
+  if (!s.valid.empty()) valid = bert::data::pack(corpus_of(s, s.valid), tokenizer, packing, threads);
 
   auto model = bert::model_for<A, Objective>::random(
       {.stddev = s.stddev,
@@ -85,11 +101,12 @@ void pretrain(const settings& s, const bert::data::corpus& text, const bert::tex
                           kept,
                           p};
     if (!s.keep.empty()) trainer.keep(s.keep, {.every = s.every});
+    auto run = trainer.over(batches);  // throws if the state was made with others
     if (trainer.done() != 0) std::cout << "resumed at step " << trainer.done() << '\n';
 
     support::progress bar("pretrain");
     const support::signals signals;
-    for (const auto& step : trainer.over(batches)) {
+    for (const auto& step : run) {
       if (step.index % s.log_every == 0 || step.index == s.steps) {
         bar.clear();
         std::cout << step << std::endl;
@@ -119,14 +136,14 @@ void work(const settings& s) {
   // What cannot be written is found out now, not after the training.
   bert::check_save(s.out);
   if (!s.keep.empty()) bert::io::check_output_file(s.keep);
-  const bert::data::corpus text(s.text);  // once: it may be a pipe
+  const bert::data::corpus text = corpus_of(s, s.text);  // once: it may be a pipe
   const bert::text::tokenizer_options reading{.lowercase = !s.cased};
   // A vocabulary learned for a run that is resumed must be the same one: training it is deterministic.
   const auto tokenizer =
       s.vocab.empty() ? bert::text::train_wordpiece(text, {.vocab = s.vocab_size, .lowercase = !s.cased, .threads = s.threads})
                       : bert::text::tokenizer(bert::text::vocabulary::open(s.vocab), reading);
   std::cout << "vocabulary " << tokenizer.vocabulary().size() << " pieces\n";
-  bert::published::by_name(s.arch, [&]<class A>(std::type_identity<A>) {
+  published::by_name(s.arch, [&]<class A>(std::type_identity<A>) {
     if (s.tokens > A::positions)
       throw bert::error(
           {"--tokens", bert::cat("at most ", A::positions, ", the architecture's positions"), bert::cat(s.tokens), {}});
@@ -143,8 +160,7 @@ int main(int argc, char** argv) {
   app.option_defaults()->always_capture_default();
   app.add_option("--text", s.text, "the corpus")->required();
   app.add_option("--valid", s.valid, "text that is measured at the end");
-  app.add_option("--arch", s.arch, "one of " + bert::published::names())
-      ->check(CLI::IsMember({"tiny", "mini", "small", "medium", "base", "minilm_l6", "minilm_l12"}));
+  app.add_option("--arch", s.arch, "one of " + published::names());
   auto* vocab = app.add_option("--vocab", s.vocab, "a vocab.txt to use");
   support::number(app, "--vocab-size", s.vocab_size, "pieces of the vocabulary that is learned",
                   {.least = 100, .most = 1'000'000})
@@ -174,6 +190,8 @@ int main(int argc, char** argv) {
   app.add_option("--precision", s.precision, "of the products; all else is f32")->check(CLI::IsMember(precisions::trained));
   app.add_flag("--recompute", s.recompute, "computes activations again: less memory, slower, the same result");
   app.add_flag("--static-masks", s.static_masks, "the same masks in every epoch");
+  app.add_flag("--replace-invalid", s.replace_invalid,
+               "takes text that is not valid UTF-8, with U+FFFD in place of what is not");
   app.add_flag("--no-nsp", s.no_nsp, "masked LM alone, over running text");
   return support::run(app, argc, argv, [&] { work(s); });
 }

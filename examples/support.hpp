@@ -142,6 +142,12 @@ inline void flush_output() {
   if (!std::cout.flush()) throw bert::error({"standard output", "a place to write to", "an error", {}});
 }
 
+/// Says what was guessed, a line each: on standard error, where standard output is data.
+template <class Notes>
+void tell(const Notes& notes, std::ostream& out = std::cerr) {
+  for (const auto& note : notes) out << "note: " << note << '\n';
+}
+
 /// Parses the command line, runs `work`. Exit status: 0 done or --help, 2 wrong usage, 1 failed work, 128 + n stopped by signal
 /// n; one line on stderr.
 template <class Work>

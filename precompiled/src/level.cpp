@@ -2,8 +2,10 @@
 // offers; cmake/isolate.cmake hides everything else, or the linker would merge std::vector's functions of one level with
 // another's.
 #include <algorithm>
+#include <exception>
 #include <memory>
 #include <optional>
+#include <string>
 #include <type_traits>
 
 #include "bert/checkpoint/checkpoint.hpp"
@@ -11,6 +13,7 @@
 #include "bert/model/session.hpp"
 #include "bert/pipeline/choose.hpp"
 #include "bert/pipeline/portions.hpp"
+#include "bert/text/unicode/lower.hpp"
 #include "engine.hpp"
 #include "precompiled_models.hpp"
 
@@ -23,8 +26,13 @@ class engine_of final : public engine {
   engine_of(std::string_view name, const checkpoint& files, const options& o)
       : engine(name, static_cast<std::size_t>(A::hidden)),
         run_(o.threads),
-        frozen_(files.freeze<bert::model<A>, Precision>(run_)),
-        max_tokens_(longest_sentence(files, o)) {
+        frozen_(files.freeze<bert::model<A>, Precision>(run_)) {
+    try {
+      sentences_ = files.sentences();
+    } catch (const error&) {
+      fault_ = std::current_exception();  // hidden states need none of it
+    }
+    max_tokens_ = longest_sentence(o);
     if (has_tokenizer(files.folder())) tokenizer_.emplace(files.tokenizer());
     else where_ = files.folder().string();
   }
@@ -43,8 +51,13 @@ class engine_of final : public engine {
   [[nodiscard]] rows embed(std::span<const std::string_view> sentences, pooling how) const override {
     if (!tokenizer_)
       throw error({where_, "a vocabulary, vocab.txt or tokenizer.json", "neither", "add it, or encode ids in place of text"});
+    const sentence_settings& use = settings(how);
+    const std::string prompt = use.prompt({}, where_);
     token_batch all;
-    for (const auto sentence : sentences) tokenizer_->encode_into(all, sentence, {.max_tokens = max_tokens_});
+    for (const auto sentence : sentences) {
+      const std::string text = prompt + std::string(sentence);
+      tokenizer_->encode_into(all, use.lowercase ? text::lowercased(text) : text, {.max_tokens = max_tokens_});
+    }
     return embed(all, how);
   }
 
@@ -53,9 +66,14 @@ class engine_of final : public engine {
     return std::filesystem::exists(folder / "vocab.txt") || std::filesystem::exists(folder / "tokenizer.json");
   }
 
-  static std::size_t longest_sentence(const checkpoint& files, const options& o) {
+  [[nodiscard]] const sentence_settings& settings(pooling how) const {
+    if (fault_ && how == pooling::folder) std::rethrow_exception(fault_);
+    return sentences_;
+  }
+
+  [[nodiscard]] std::size_t longest_sentence(const options& o) const {
     const std::size_t most = static_cast<std::size_t>(A::positions);
-    const std::size_t wanted = o.max_tokens == 0 ? pipelines::read_max_tokens(files.folder()) : o.max_tokens;
+    const std::size_t wanted = o.max_tokens == 0 ? sentences_.max_tokens : o.max_tokens;
     const std::size_t n = wanted == 0 ? most : std::min(wanted, most);
     if (n < 3)
       throw error({"bert::precompiled::options", "max_tokens of 3 or more, room for [CLS], a piece and [SEP]", cat(n), {}});
@@ -69,9 +87,14 @@ class engine_of final : public engine {
   }
 
   [[nodiscard]] rows embed(const token_batch& all, pooling how) const {
+    if (how == pooling::folder) {
+      const auto& named = settings(how).pooling;
+      how = named == "cls" ? pooling::cls : named == "max" ? pooling::max : pooling::mean;
+    }
     rows out(all.sequences(), dimension());
     pipelines::encode_portions(frozen_, all, run_, [&](std::size_t s, matrix<const float> x) {
       switch (how) {
+        case pooling::folder:
         case pooling::mean: bert::pooling::mean::pool(x, out[s]); break;
         case pooling::max: bert::pooling::max::pool(x, out[s]); break;
         case pooling::cls: bert::pooling::cls::pool(x, out[s]); break;
@@ -85,7 +108,9 @@ class engine_of final : public engine {
   frozen<bert::model<A>, Precision> frozen_;
   std::optional<text::tokenizer> tokenizer_;
   std::string where_;
-  std::size_t max_tokens_;
+  sentence_settings sentences_;
+  std::exception_ptr fault_;
+  std::size_t max_tokens_ = 0;
 };
 
 }  // namespace

@@ -3,15 +3,18 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "bert/checkpoint/fingerprint.hpp"
 #include "bert/checkpoint/model_config.hpp"
+#include "bert/checkpoint/sentence_files.hpp"
 #include "bert/checkpoint/stored_parameters.hpp"
 #include "bert/checkpoint/tokenizer_files.hpp"
 #include "bert/checkpoint/weights.hpp"
@@ -31,15 +34,48 @@ namespace bert::inline BERT_ISA {
 class checkpoint {
  public:
   /// Throws bert::error if the folder or its config.json cannot be read, or names no BERT.
-  explicit checkpoint(std::filesystem::path folder) : folder_(std::move(folder)), config_(open_config(folder_)) {}
+  explicit checkpoint(std::filesystem::path folder)
+      : folder_(std::move(folder)), files_(files_of(folder_)), config_(model_config::read(files_ / "config.json")) {}
 
   [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }
+  /// Where config.json, weights and tokenizer lie: `folder()`, or the folder in it that modules.json names.
+  [[nodiscard]] const std::filesystem::path& files() const noexcept { return files_; }
   [[nodiscard]] const model_config& config() const noexcept { return config_; }
   /// Throws bert::error if the folder holds no vocabulary, a damaged one, or not the one that was saved with its weights.
-  [[nodiscard]] text::tokenizer tokenizer() const {
-    auto t = pipelines::read_tokenizer(folder_);
-    pipelines::check_vocabulary(folder_, t.vocabulary());
+  /// `notes`, if given, get the guesses that were made.
+  [[nodiscard]] text::tokenizer tokenizer(pipelines::reading_notes* notes = nullptr) const {
+    auto t = pipelines::read_tokenizer(files_, notes);
+    pipelines::check_vocabulary(files_, t.vocabulary());
     return t;
+  }
+  /// How the folder makes sentence vectors. Throws bert::error for what cannot be done here, by file and key.
+  [[nodiscard]] sentence_settings sentences() const { return pipelines::read_sentence_settings(folder_); }
+
+  /// Whether the weights have every tensor of a `Model`, its heads included. Throws as `load` does for files that cannot be
+  /// read.
+  template <class Model>
+  [[nodiscard]] bool holds() const {
+    const auto file = open_weights();
+    const auto named = pipelines::detail::by_canonical_name(file);
+    const auto table = pipelines::model_traits<Model>::table({.vocab = config_.vocab, .labels = 1});
+    return std::all_of(table.begin(), table.end(), [&](const parameter& p) {
+      return named.contains(p.name()) ||
+             (p.stem == pipelines::word_embeddings && named.contains(std::string(pipelines::decoder_weight))) ||
+             (p.stem == pipelines::predictions_bias && named.contains(std::string(pipelines::decoder_bias)));
+    });
+  }
+  /// What `load<Model>` passes over or draws at random, each a sentence for the user. Throws as `load` does.
+  template <class Model>
+  [[nodiscard]] pipelines::reading_notes notes() const {
+    const auto labels = labels_of<Model>();
+    const auto file = open_weights();
+    const auto found =
+        pipelines::match_weights<Model>(file, {.vocab = config_.vocab, .labels = static_cast<int>(labels.size())});
+    pipelines::reading_notes out;
+    if (found.pooler_missing) out.push_back(file.where() + " has no pooler; it is drawn at random");
+    for (const auto& name : found.passed_over)
+      out.push_back(cat(file.where(), ", tensor \"", name, "\": no part of a BERT, not used"));
+    return out;
   }
 
   /// The class names of a `Model` of this checkpoint: its type's, or config.json's where that leaves them open. Throws as
@@ -75,6 +111,7 @@ class checkpoint {
   [[nodiscard]] std::vector<std::string> labels_of() const {
     using traits = pipelines::model_traits<Model>;
     config_.check<typename Model::architecture>();
+    check_use(traits::transformers_class(), traits::open_labels || !traits::static_labels().empty());
     if constexpr (traits::open_labels) {
       return config_.labels.empty() ? std::vector<std::string>{"LABEL_0", "LABEL_1"} : config_.labels;
     } else {
@@ -83,23 +120,51 @@ class checkpoint {
     }
   }
 
-  static model_config open_config(const std::filesystem::path& folder) {
+  static std::filesystem::path files_of(const std::filesystem::path& folder) {
     if (!std::filesystem::is_directory(folder))
       throw error({folder.string(), "the folder of a checkpoint",
                    std::filesystem::exists(folder) ? "no folder" : "nothing of that name",
                    "name the folder that holds config.json and model.safetensors"});
-    return model_config::read(folder / "config.json");
+    return pipelines::transformer_folder(folder);
   }
 
   [[nodiscard]] io::safetensors open_weights() const {
-    const auto path = folder_ / "model.safetensors";
+    const auto path = files_ / "model.safetensors";
     if (!std::filesystem::exists(path))
-      throw error({folder_.string(), "model.safetensors",
-                   std::filesystem::exists(folder_ / "pytorch_model.bin") ? "pytorch_model.bin alone" : "no weights",
+      throw error({files_.string(), "model.safetensors",
+                   std::filesystem::exists(files_ / "pytorch_model.bin") ? "pytorch_model.bin alone" : "no weights",
                    "open it in transformers and save_pretrained() it, which writes model.safetensors"});
     io::safetensors weights(path);
     pipelines::check_config(weights, config_, folder_);
     return weights;
+  }
+
+  // Heads of one tensor name are used in several ways; config.json says in which.
+  void check_use(std::string_view wanted, bool has_labels) const {
+    if (wanted != "BertForSequenceClassification" && wanted != "BertForTokenClassification") return;
+    constexpr std::array classifiers{"BertForSequenceClassification", "BertForTokenClassification", "BertForMultipleChoice"};
+    const auto& listed = config_.architectures;
+    if (std::find(listed.begin(), listed.end(), wanted) == listed.end())
+      for (const char* other : classifiers)
+        if (std::find(listed.begin(), listed.end(), other) != listed.end())
+          throw error(
+              {config_.where + ", \"architectures\"", std::string(wanted), other, "its classifier is read in another way"});
+    if (wanted == "BertForTokenClassification" || !has_labels) {
+      if (wanted == "BertForSequenceClassification" && !config_.problem_type.empty() && config_.problem_type != "regression")
+        throw error({config_.where + ", \"problem_type\"", "regression, as the model has one score", config_.problem_type, {}});
+    } else {
+      if (!config_.problem_type.empty() && config_.problem_type != "single_label_classification")
+        throw error({config_.where + ", \"problem_type\"", "single_label_classification, one class of several a text",
+                     config_.problem_type, "a classifier's softmax would give other figures"});
+      if (config_.labels.size() == 1)
+        throw error({config_.where + ", \"id2label\"", "two classes or more",
+                     "one label: the model gives one score, as a "
+                     "regression or a cross-encoder does",
+                     "load it as one with a regression head"});
+    }
+    if (has_labels && !config_.label_fault.empty())
+      throw error({config_.where + ", \"id2label\"", "a name of its own for each class, from \"0\" on", config_.label_fault,
+                   "name the classes in config.json"});
   }
 
   // Numbers say nothing of their order, so names that differ mean that the classes do. "LABEL_0", … are no names.
@@ -117,7 +182,7 @@ class checkpoint {
                    "give the label set these names in this order"});
   }
 
-  std::filesystem::path folder_;
+  std::filesystem::path folder_, files_;
   model_config config_;
 };
 
@@ -129,6 +194,7 @@ void write_model(io::atomic_folder& out, const model<A, Heads...>& m, io::safete
   using traits = model_traits<model<A, Heads...>>;
   auto config = model_config::of<A>(m.sizes().vocab, traits::labels_of(m));
   config.architectures = {traits::transformers_class()};
+  for (const char* stale : stale_weight_files) out.remove(stale);
   auto j = config.to_json();
   for (const parameter& p : m.table())
     if (p.stem == "classifier.weight" && p.rows == 1 && config.labels.empty()) {

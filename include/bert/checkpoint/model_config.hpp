@@ -43,6 +43,8 @@ struct model_config {
   double norm_epsilon = 1e-12;
   std::string activation = "gelu";         ///< "gelu_new" for every spelling of the tanh form
   std::vector<std::string> labels;         ///< names of the classes in order; empty if the file names none
+  std::string label_fault;                 ///< what is wrong with "id2label"; an error where labels are asked for
+  std::string problem_type;                ///< "single_label_classification", …; empty if the file does not say
   std::vector<std::string> architectures;  ///< "BertForPreTraining", …
   std::string where = "config.json";
 
@@ -70,11 +72,12 @@ struct model_config {
     if (c.activation == "gelu_pytorch_tanh" || c.activation == "gelu_fast") c.activation = "gelu_new";
     if (c.activation == "gelu_python") c.activation = "gelu";
     c.architectures = io::value_or<std::vector<std::string>>(j, "architectures", where, {});
-    if (const auto names = j.find("id2label"); names != j.end() && !names->is_null()) {
-      if (!names->is_object()) throw error({where + ", \"id2label\"", "an object", io::kind_of(*names), {}});
-      for (std::size_t i = 0; i < names->size(); ++i)
-        c.labels.push_back(io::require<std::string>(*names, std::to_string(i), where + ", \"id2label\""));
-    }
+    c.problem_type = io::value_or<std::string>(j, "problem_type", where, "");
+    if (const auto pruned = j.find("pruned_heads"); pruned != j.end() && !pruned->is_null() && !pruned->empty())
+      throw error({where + ", \"pruned_heads\"", "none", pruned->dump(), "layers of fewer heads cannot be opened"});
+    if (const auto packed = j.find("quantization_config"); packed != j.end() && !packed->is_null())
+      throw error({where + ", \"quantization_config\"", "none", io::kind_of(*packed), "save the model with full weights"});
+    c.read_labels(j);
     return c;
   }
   [[nodiscard]] static model_config read(const std::filesystem::path& path) {
@@ -121,6 +124,7 @@ struct model_config {
       j["id2label"][std::to_string(i)] = labels[i];
       j["label2id"][labels[i]] = i;
     }
+    if (!problem_type.empty()) j["problem_type"] = problem_type;
     return j;
   }
 
@@ -131,6 +135,14 @@ struct model_config {
       if (f.expected != f.found)
         throw error({cat(where, ", \"", f.key, '"'), cat(f.expected, ", as the architecture's type says"), f.found,
                      "load it as the architecture that it was made with"});
+  }
+  /// `"layer_norm_eps" 1e-05 in place of 1e-12, …`: every key in which the file differs from A; empty if `check` would pass.
+  template <bert::architecture A>
+  [[nodiscard]] std::vector<std::string> differences() const {
+    std::vector<std::string> out;
+    for (const auto& f : facts<A>())
+      if (f.expected != f.found) out.push_back(cat('"', f.key, "\" ", f.found, " in place of ", f.expected));
+    return out;
   }
   /// Whether `check` would pass.
   template <bert::architecture A>
@@ -162,6 +174,37 @@ struct model_config {
             {"type_vocab_size", number(A::segments), number(segments)},
             {"layer_norm_eps", cat(epsilon<A>()), cat(norm_epsilon)},
             {"hidden_act", std::string(activation_name<layers::activation_of<A>>()), activation}};
+  }
+
+  // Names matter to a classifier alone, so what is wrong with them is noted here and thrown by who asks for them.
+  void read_labels(const io::json& j) {
+    const auto names = j.find("id2label");
+    const bool named = names != j.end() && !names->is_null();
+    const auto count = io::value_or<std::size_t>(j, "num_labels", where, 0);
+    if (!named) {
+      if (count > 1u << 24) label_fault = cat("num_labels ", count);
+      else
+        for (std::size_t i = 0; i < count; ++i) labels.push_back("LABEL_" + std::to_string(i));
+      return;
+    }
+    if (!names->is_object()) {
+      label_fault = io::kind_of(*names);
+      return;
+    }
+    std::vector<std::string> found;
+    for (std::size_t i = 0; i < names->size() && label_fault.empty(); ++i) {
+      const std::string key = std::to_string(i);
+      const auto at = names->find(key);
+      if (at == names->end()) label_fault = cat("no key \"", key, "\" of ", names->size());
+      else if (!at->is_string()) label_fault = cat(io::kind_of(*at), " for \"", key, '"');
+      else if (at->get<std::string>().empty()) label_fault = cat("an empty name for \"", key, '"');
+      else if (const auto twin = std::find(found.begin(), found.end(), at->get<std::string>()); twin != found.end())
+        label_fault = cat('"', *twin, "\" for \"", twin - found.begin(), "\" and \"", key, '"');
+      else found.push_back(at->get<std::string>());
+    }
+    if (label_fault.empty() && count != 0 && count != found.size())
+      label_fault = cat(found.size(), " names and num_labels ", count);
+    if (label_fault.empty()) labels = std::move(found);
   }
 
   static int positive(const io::json& j, const char* key, const std::string& where) {

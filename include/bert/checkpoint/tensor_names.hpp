@@ -16,9 +16,21 @@ inline constexpr std::string_view decoder_weight = "cls.predictions.decoder.weig
 inline constexpr std::string_view decoder_bias = "cls.predictions.decoder.bias";
 inline constexpr std::string_view predictions_bias = "cls.predictions.bias";
 
-/// The name in the parameter table of what a file calls `stored`: BertModel's names get their "bert.", and a norm's gamma and
-/// beta (TensorFlow's, and PyTorch's until 2019) become weight and bias.
+/// What wrappers put before a tensor's name: data-parallel training, torch.compile, Lightning, sentence-transformers.
+inline constexpr std::array<std::string_view, 5> wrapper_prefixes{"module.", "_orig_mod.", "0.auto_model.", "auto_model.",
+                                                                  "model."};
+
+/// The name in the parameter table of what a file calls `stored`: prefixes of wrappers go, BertModel's names get their "bert.",
+/// and a norm's gamma and beta (TensorFlow's, and PyTorch's until 2019) become weight and bias.
 [[nodiscard]] inline std::string canonical_name(std::string_view stored) {
+  for (bool again = true; again;) {
+    again = false;
+    for (const auto prefix : wrapper_prefixes)
+      if (stored.starts_with(prefix)) {
+        stored.remove_prefix(prefix.size());
+        again = true;
+      }
+  }
   std::string name;
   for (const std::string_view part : {"embeddings.", "encoder.", "pooler."})
     if (stored.starts_with(part)) name = "bert.";
@@ -29,7 +41,7 @@ inline constexpr std::string_view predictions_bias = "cls.predictions.bias";
 }
 
 /// Tensors that belong to a BERT but not to every model type: other heads, and constant buffers that old files hold. A model
-/// without them passes them over; what is neither in its table nor here is an error.
+/// without them passes them over in silence.
 [[nodiscard]] inline bool belongs_elsewhere(std::string_view canonical) noexcept {
   constexpr std::array prefixes{"cls.predictions.", "cls.seq_relationship.", "bert.pooler.dense.",
                                 "classifier.",      "qa_outputs.",           "crf."};
@@ -37,5 +49,8 @@ inline constexpr std::string_view predictions_bias = "cls.predictions.bias";
   return std::any_of(prefixes.begin(), prefixes.end(), [&](const char* p) { return canonical.starts_with(p); }) ||
          std::any_of(buffers.begin(), buffers.end(), [&](const char* b) { return canonical == b; });
 }
+
+/// Names within the encoder. One that a model does not have would change its numbers: another layer, an adapter, a bias.
+[[nodiscard]] inline bool within_encoder(std::string_view canonical) noexcept { return canonical.starts_with("bert."); }
 
 }  // namespace bert::pipelines

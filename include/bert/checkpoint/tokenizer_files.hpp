@@ -1,7 +1,9 @@
-// A checkpoint's tokenizer: vocab.txt and tokenizer_config.json, or tokenizer.json where there is no vocab.txt.
+// A folder's tokenizer: tokenizer.json or vocab.txt, with tokenizer_config.json, special_tokens_map.json, added_tokens.json.
 // Layer: checkpoint. Test: tests/unit/checkpoint/tokenizer_files_test.cpp
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <filesystem>
 #include <string>
@@ -9,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "bert/checkpoint/stale_files.hpp"
+#include "bert/checkpoint/tokenizer_json.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/io/atomic_folder.hpp"
@@ -21,114 +25,213 @@ namespace bert::inline BERT_ISA::pipelines {
 namespace detail {
 
 // A token is a string, or an object that holds it with flags.
+[[nodiscard]] inline std::string token_text(const io::json& token, const std::string& where) {
+  return token.is_object() ? io::require<std::string>(token, "content", where) : io::json_as<std::string>(token, where);
+}
 [[nodiscard]] inline std::string token_named(const io::json& config, const char* key, const std::string& where,
                                              std::string fallback) {
   const auto at = config.find(key);
-  if (at == config.end() || at->is_null()) return fallback;
-  return at->is_object() ? io::require<std::string>(*at, "content", cat(where, ", \"", key, '"'))
-                         : io::json_as<std::string>(*at, cat(where, ", \"", key, '"'));
+  return at == config.end() || at->is_null() ? fallback : token_text(*at, cat(where, ", \"", key, '"'));
 }
 
-[[nodiscard]] inline text::added_token added_token_of(const io::json& j, token_id id, const std::string& where) {
-  return {.content = io::require<std::string>(j, "content", where),
-          .id = id,
-          .single_word = io::value_or<bool>(j, "single_word", where, false),
-          .lstrip = io::value_or<bool>(j, "lstrip", where, false),
-          .rstrip = io::value_or<bool>(j, "rstrip", where, false),
-          .normalized = io::value_or<bool>(j, "normalized", where, false),
-          .special = io::value_or<bool>(j, "special", where, true)};
-}
+/// A special token whose id the vocabulary has, or which comes behind it: `unplaced`, until the vocabulary is known.
+inline constexpr token_id unplaced = -1;
 
-inline void read_tokenizer_config(const io::json& j, const std::string& where, text::tokenizer_options& o) {
-  o.lowercase = io::value_or<bool>(j, "do_lower_case", where, o.lowercase);
-  if (const auto at = j.find("strip_accents"); at != j.end() && !at->is_null())
-    o.strip_accents = io::json_as<bool>(*at, where + ", \"strip_accents\"");
-  o.tokenize_chinese_chars = io::value_or<bool>(j, "tokenize_chinese_chars", where, o.tokenize_chinese_chars);
-  o.clean_text = io::value_or<bool>(j, "clean_text", where, o.clean_text);
+/// [PAD] and the like, and further special tokens, as tokenizer_config.json and special_tokens_map.json name them.
+inline void read_special_names(const io::json& j, const std::string& where, text::tokenizer_options& o) {
+  if (!j.is_object()) throw error({where, "an object", io::kind_of(j), {}});
   o.pad = token_named(j, "pad_token", where, o.pad);
   o.unk = token_named(j, "unk_token", where, o.unk);
   o.cls = token_named(j, "cls_token", where, o.cls);
   o.sep = token_named(j, "sep_token", where, o.sep);
   o.mask = token_named(j, "mask_token", where, o.mask);
-  if (const auto added = j.find("added_tokens_decoder"); added != j.end() && added->is_object()) {
-    o.added.clear();
-    for (const auto& [key, token] : added->items()) {
-      const std::string place = cat(where, ", \"added_tokens_decoder\", \"", key, '"');
-      const auto id = io::json_as<token_id>(io::parse_json(key, place), place);
-      o.added.push_back(added_token_of(token, id, place));
-    }
+  const auto more = [&](const io::json& token, const std::string& place) {
+    text::added_token t{.content = token_text(token, place), .id = unplaced};
+    if (token.is_object()) t = added_token_of(token, unplaced, place), t.special = true;
+    const bool known = std::any_of(o.added.begin(), o.added.end(), [&](const auto& a) { return a.content == t.content; });
+    if (!known && !t.content.empty()) o.added.push_back(std::move(t));
+  };
+  for (const char* key : {"bos_token", "eos_token"})
+    if (const auto at = j.find(key); at != j.end() && !at->is_null()) more(*at, cat(where, ", \"", key, '"'));
+  for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
+    const auto at = j.find(key);
+    if (at == j.end() || at->is_null()) continue;
+    const std::string place = cat(where, ", \"", key, '"');
+    if (!at->is_array() && !at->is_object()) throw error({place, "a list", io::kind_of(*at), {}});
+    for (const auto& token : *at) more(token, place);
   }
 }
 
-// The vocabulary and options of a WordPiece tokenizer.json.
-[[nodiscard]] inline text::vocabulary read_tokenizer_json(const io::json& j, const std::string& where,
-                                                          text::tokenizer_options& o) {
-  const auto model = io::require<io::json>(j, "model", where);
-  if (const auto type = io::value_or<std::string>(model, "type", where, "WordPiece"); type != "WordPiece")
-    throw error({where, "a WordPiece model", type, "only BERT's tokenizer can be opened"});
-  const std::string place = where + ", \"model\", \"vocab\"";
-  const auto pieces = io::require<io::json>(model, "vocab", where + ", \"model\"");
-  if (!pieces.is_object()) throw error({place, "an object", io::kind_of(pieces), {}});
-  std::vector<std::string> list(pieces.size());
-  std::vector<bool> seen(pieces.size());
-  for (const auto& [piece, value] : pieces.items()) {
-    const auto id = io::json_as<std::size_t>(value, cat(place, ", \"", piece, '"'));
-    if (id >= list.size() || seen[id]) throw error({place, cat("each id from 0 to ", list.size() - 1, " once"), cat(id), {}});
-    seen[id] = true;
-    list[id] = piece;
-  }
-  o.unk = io::value_or<std::string>(model, "unk_token", where, o.unk);
-  o.max_word_characters = io::value_or<std::size_t>(model, "max_input_chars_per_word", where, 0);
-  const auto only = [&](const char* part, const char* kind) {  // another kind would split text in another way
-    const auto at = j.find(part);
-    if (at == j.end()) return;
-    const std::string place_of = cat(where, ", \"", part, '"');
-    const auto found = at->is_null() ? std::string("null") : io::require<std::string>(*at, "type", place_of);
-    if (found != kind) throw error({place_of, kind, found, "only BERT's tokenizer can be opened"});
+/// The keys of tokenizer_config.json that decide about tokens; those of classes that do more are refused by name.
+inline void read_tokenizer_config(const io::json& j, const std::string& where, text::tokenizer_options& o,
+                                  tokenizer_rule rule = tokenizer_rule::bert_class) {
+  const auto refuse = [&](const char* key, const char* expected, const std::string& found) {
+    throw error({cat(where, ", \"", key, '"'), expected, found, only_bert});
   };
-  only("normalizer", "BertNormalizer");
-  only("pre_tokenizer", "BertPreTokenizer");
-  if (const auto prefix = io::value_or<std::string>(model, "continuing_subword_prefix", where, "##"); prefix != "##")
-    throw error({where + ", \"continuing_subword_prefix\"", "##", prefix, "only BERT's tokenizer can be opened"});
-  if (const auto normalizer = j.find("normalizer"); normalizer != j.end() && normalizer->is_object()) {
-    o.lowercase = io::value_or<bool>(*normalizer, "lowercase", where, o.lowercase);
-    if (const auto at = normalizer->find("strip_accents"); at != normalizer->end() && !at->is_null())
+  if (rule == tokenizer_rule::bert_class) {
+    o.lowercase = io::value_or<bool>(j, "do_lower_case", where, true);
+    o.strip_accents.reset();
+    if (const auto at = j.find("strip_accents"); at != j.end() && !at->is_null())
       o.strip_accents = io::json_as<bool>(*at, where + ", \"strip_accents\"");
-    o.tokenize_chinese_chars = io::value_or<bool>(*normalizer, "handle_chinese_chars", where, o.tokenize_chinese_chars);
-    o.clean_text = io::value_or<bool>(*normalizer, "clean_text", where, o.clean_text);
+    o.tokenize_chinese_chars = io::value_or<bool>(j, "tokenize_chinese_chars", where, true);
+    o.clean_text = io::value_or<bool>(j, "clean_text", where, o.clean_text);
+    if (const auto prefix = io::value_or<std::string>(j, "wordpieces_prefix", where, "##"); prefix != "##")
+      refuse("wordpieces_prefix", "##", prefix);
   }
-  for (const io::json& token : io::value_or<std::vector<io::json>>(j, "added_tokens", where, {}))
-    o.added.push_back(
-        added_token_of(token, io::require<token_id>(token, "id", where + ", \"added_tokens\""), where + ", \"added_tokens\""));
-  return text::vocabulary(list);
+  for (const char* key : {"split_special_tokens", "add_bos_token", "add_eos_token"})
+    if (io::value_or<bool>(j, key, where, false)) refuse(key, "false", "true");
+  for (const auto& [key, basic] : {std::pair{"word_tokenizer_type", "basic"}, std::pair{"subword_tokenizer_type", "wordpiece"}})
+    if (const auto type = io::value_or<std::string>(j, key, where, basic); type != basic) refuse(key, basic, type);
+  if (const auto at = io::value_or<std::string>(j, "truncation_side", where, ""); !at.empty()) {
+    if (at != "left" && at != "right") refuse("truncation_side", "left or right", at);
+    o.truncation_side = at == "left" ? text::side::left : text::side::right;
+  }
+  const auto inputs = io::value_or<std::vector<std::string>>(j, "model_input_names", where, {});
+  o.second_segment = inputs.empty() || std::find(inputs.begin(), inputs.end(), "token_type_ids") != inputs.end();
+  if (const auto added = j.find("added_tokens_decoder"); added != j.end() && !added->is_null()) {
+    const std::string list = where + ", \"added_tokens_decoder\"";
+    if (!added->is_object()) throw error({list, "an object", io::kind_of(*added), {}});
+    for (const auto& [key, token] : added->items()) {
+      const std::string place = cat(list, ", \"", key, '"');
+      put_added(o.added, added_token_of(token, io::json_as<token_id>(io::parse_json(key, place), place), place));
+    }
+  }
+  read_special_names(j, where, o);
+}
+
+/// added_tokens.json: {"[E11]": 30522, …}. Special are those that other files name so.
+inline void read_added_tokens(const io::json& j, const std::string& where, text::tokenizer_options& o) {
+  if (!j.is_object()) throw error({where, "an object", io::kind_of(j), {}});
+  for (const auto& [key, value] : j.items()) {
+    const std::string& content = key;  // clang 14 captures no structured binding
+    const auto named = std::find_if(o.added.begin(), o.added.end(), [&](const auto& t) { return t.content == content; });
+    const bool special = (named != o.added.end() && named->special) || content == o.pad || content == o.unk ||
+                         content == o.cls || content == o.sep || content == o.mask;
+    const auto number = io::json_as<token_id>(value, cat(where, ", \"", content, '"'));
+    if (named != o.added.end()) named->id = number;
+    else o.added.push_back({.content = content, .id = number, .normalized = !special, .special = special});
+  }
+}
+
+/// Which rule a folder's tokenizer class asks for. Classes that tokenize as BertTokenizer does are BERT's; others are refused.
+[[nodiscard]] inline tokenizer_rule rule_of(const std::string& name, const std::string& where) {
+  constexpr std::array same{"BertTokenizer",
+                            "DistilBertTokenizer",
+                            "ElectraTokenizer",
+                            "MobileBertTokenizer",
+                            "LayoutLMTokenizer",
+                            "RetriBertTokenizer",
+                            "ConvBertTokenizer",
+                            "LxmertTokenizer",
+                            "SqueezeBertTokenizer",
+                            "DPRReaderTokenizer",
+                            "RealmTokenizer",
+                            "DPRContextEncoderTokenizer",
+                            "DPRQuestionEncoderTokenizer"};
+  if (name == "PreTrainedTokenizerFast" || name == "TokenizersBackend") return tokenizer_rule::tokenizer_json;
+  const std::string_view bare = name.ends_with("Fast") ? std::string_view(name).substr(0, name.size() - 4) : name;
+  if (name.empty() || std::find(same.begin(), same.end(), bare) != same.end()) return tokenizer_rule::bert_class;
+  throw error({where + ", \"tokenizer_class\"", "BertTokenizer or PreTrainedTokenizerFast", name, only_bert});
+}
+
+/// Gives an id to each token that no file gives one: the vocabulary's, else the next behind all.
+inline void place_added(const text::vocabulary& pieces, text::tokenizer_options& o) {
+  auto next = static_cast<token_id>(pieces.size());
+  for (const auto& t : o.added) next = std::max(next, t.id + 1);
+  for (auto& t : o.added)
+    if (t.id == unplaced) {
+      const auto known = pieces.id(t.content);
+      t.id = known ? *known : next++;
+    }
+}
+
+/// [CLS] and the like may be added tokens that the vocabulary lacks, at an id that is unused or lies behind it.
+[[nodiscard]] inline text::vocabulary with_special(text::vocabulary pieces, const text::tokenizer_options& o) {
+  std::vector<std::string> all;
+  for (const auto& t : o.added) {
+    const bool needed =
+        t.content == o.unk || t.content == o.cls || t.content == o.sep || t.content == o.pad || t.content == o.mask;
+    if (!needed || pieces.id(t.content) || t.id < 0 || static_cast<std::size_t>(t.id) > pieces.size() + 65'536) continue;
+    if (all.empty())
+      for (std::size_t i = 0; i < pieces.size(); ++i) all.emplace_back(pieces.piece(static_cast<token_id>(i)));
+    const auto id = static_cast<std::size_t>(t.id);
+    if (id >= all.size()) all.resize(id + 1);
+    if (all[id].empty()) all[id] = t.content;
+  }
+  return all.empty() ? std::move(pieces) : text::vocabulary(all).named(pieces.where());
+}
+
+/// Throws if the two files give an id to different pieces: one of them is stale.
+inline void check_same_pieces(const text::vocabulary& lines, const text::vocabulary& json) {
+  for (std::size_t i = 0; i < std::min(lines.size(), json.size()); ++i) {
+    const auto a = lines.piece(static_cast<token_id>(i)), b = json.piece(static_cast<token_id>(i));
+    if (a != b && !b.empty())
+      throw error({cat(lines.where(), ", line ", i + 1), cat('"', b, "\", as ", json.where(), " has it"), cat('"', a, '"'),
+                   "one of the two files belongs to another model; remove it"});
+  }
 }
 
 }  // namespace detail
 
-/// The tokenizer of a folder. Without a tokenizer_config.json the defaults of an uncased BERT hold.
+/// Guesses that were made in reading a file, each a sentence for the user.
+using reading_notes = std::vector<std::string>;
+
+/// The tokenizer of a folder, as transformers 5 opens it; docs/folders.md lists every key. Without a tokenizer_config.json the
+/// defaults of an uncased BERT hold. Writes to `notes`, if given, where one file was followed and another passed over.
 /// Throws bert::error if neither vocab.txt nor tokenizer.json is there, or naming file and key of what is wrong.
-[[nodiscard]] inline text::tokenizer read_tokenizer(const std::filesystem::path& folder) {
-  text::tokenizer_options options;
-  const auto pieces = folder / "vocab.txt", whole = folder / "tokenizer.json", config = folder / "tokenizer_config.json";
-  const bool listed = std::filesystem::exists(pieces);
-  if (!listed && !std::filesystem::exists(whole))
+[[nodiscard]] inline text::tokenizer read_tokenizer(const std::filesystem::path& folder, reading_notes* notes = nullptr) {
+  using detail::rule_of;
+  const auto lines = folder / "vocab.txt", whole = folder / "tokenizer.json", settings = folder / "tokenizer_config.json";
+  const bool listed = std::filesystem::exists(lines), described = std::filesystem::exists(whole);
+  if (!listed && !described)
     throw error({folder.string(), "a vocab.txt or a tokenizer.json", "neither", "is it the folder of a checkpoint?"});
-  auto vocabulary =
-      listed ? text::vocabulary::open(pieces) : detail::read_tokenizer_json(io::read_json(whole), whole.string(), options);
-  if (std::filesystem::exists(config)) detail::read_tokenizer_config(io::read_json(config), config.string(), options);
-  return text::tokenizer(std::move(vocabulary), std::move(options));
+  const bool configured = std::filesystem::exists(settings);
+  const io::json config = configured ? io::read_json(settings) : io::json::object();
+  auto kind = io::value_or<std::string>(config, "tokenizer_class", settings.string(), "");
+  std::string kind_file = settings.string();
+  if (const auto model = folder / "config.json"; kind.empty() && std::filesystem::exists(model)) {
+    kind_file = model.string();
+    kind = io::value_or<std::string>(io::read_json(model), "tokenizer_class", kind_file, "");
+  }
+  const auto rule =
+      described ? rule_of(kind, kind_file) : (static_cast<void>(rule_of(kind, kind_file)), tokenizer_rule::bert_class);
+
+  text::tokenizer_options o;
+  const io::json json = described ? io::read_json(whole) : io::json();
+  auto pieces = described ? detail::read_tokenizer_json(json, whole.string(), o, rule) : text::vocabulary::open(lines);
+  detail::read_tokenizer_config(config, settings.string(), o, rule);
+  if (!config.contains("added_tokens_decoder")) {  // as transformers wrote folders until 2023
+    if (const auto map = folder / "special_tokens_map.json"; std::filesystem::exists(map))
+      detail::read_special_names(io::read_json(map), map.string(), o);
+    if (const auto added = folder / "added_tokens.json"; std::filesystem::exists(added))
+      detail::read_added_tokens(io::read_json(added), added.string(), o);
+  }
+  if (described) detail::read_post_processor(json, whole.string(), rule == tokenizer_rule::tokenizer_json, o);
+  if (described && listed) {
+    const auto other = text::vocabulary::open(lines);
+    detail::check_same_pieces(other, pieces);
+    if (notes != nullptr && other.size() != pieces.size())
+      notes->push_back(
+          cat(whole.string(), " is followed, with ", pieces.size(), " pieces; ", lines.string(), " has ", other.size()));
+  }
+  if (described && rule == tokenizer_rule::bert_class && notes != nullptr)
+    if (const auto* normalizer = detail::only_part(json, "normalizer", "BertNormalizer", "normalizers", whole.string())) {
+      text::tokenizer_options theirs;
+      detail::read_normalizer(normalizer, whole.string(), theirs);
+      const auto strips = [](const text::tokenizer_options& x) { return x.strip_accents.value_or(x.lowercase); };
+      if (theirs.lowercase != o.lowercase || strips(theirs) != strips(o))
+        notes->push_back(cat("lower case: ", o.lowercase ? "yes" : "no", ", as ", settings.string(),
+                             configured ? "" : " would by default", " and not as ", whole.string(),
+                             " says; so does transformers"));
+    }
+  detail::place_added(pieces, o);
+  pieces = detail::with_special(std::move(pieces), o);
+  return text::tokenizer(std::move(pieces), std::move(o));
 }
 
-/// The longest sentence that sentence-transformers lets through, in tokens; 0 if the folder does not say.
-[[nodiscard]] inline std::size_t read_max_tokens(const std::filesystem::path& folder) {
-  const auto limits = folder / "sentence_bert_config.json";
-  return std::filesystem::exists(limits)
-             ? io::value_or<std::size_t>(io::read_json(limits), "max_seq_length", limits.string(), 0)
-             : 0;
-}
-
-/// Writes vocab.txt and tokenizer_config.json into `out`, which puts them in place, and removes what would outvote them.
-/// `positions` is the longest sequence of the model. Throws bert::error for a piece that vocab.txt cannot hold.
+/// Writes vocab.txt and tokenizer_config.json into `out`, which puts them in place, and removes the files that would say
+/// otherwise (stale_tokenizer_files). `positions` is the longest sequence of the model. Throws bert::error for a piece that
+/// vocab.txt cannot hold.
 template <class Reference>
 void write_tokenizer(io::atomic_folder& out, const text::basic_tokenizer<Reference>& tokenizer, int positions) {
   std::string pieces;
@@ -152,13 +255,15 @@ void write_tokenizer(io::atomic_folder& out, const text::basic_tokenizer<Referen
                      {"mask_token", o.mask}};
   if (o.strip_accents) config["strip_accents"] = *o.strip_accents;
   if (!o.clean_text) config["clean_text"] = false;
+  if (o.truncation_side == text::side::left) config["truncation_side"] = "left";
+  if (!o.second_segment) config["model_input_names"] = {"input_ids", "attention_mask"};
   for (const text::added_token& t : o.added)
     config["added_tokens_decoder"][std::to_string(t.id)] = {{"content", t.content},       {"single_word", t.single_word},
                                                             {"lstrip", t.lstrip},         {"rstrip", t.rstrip},
                                                             {"normalized", t.normalized}, {"special", t.special}};
   out.file("vocab.txt").write(pieces);
   out.file("tokenizer_config.json").write(io::to_text(config));
-  for (const char* stale : {"tokenizer.json", "added_tokens.json", "special_tokens_map.json"}) out.remove(stale);
+  for (const char* stale : stale_tokenizer_files) out.remove(stale);
 }
 
 /// The same into a folder, as one act.

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -75,11 +76,37 @@ struct model_traits<model<A, Heads...>> {
 
 namespace detail {
 
-/// The tensors of a file by canonical name. Throws bert::error if two bear one name.
+[[nodiscard]] inline bool is_floating(io::dtype type) noexcept {
+  using enum io::dtype;
+  return type == f32 || type == f16 || type == bf16 || type == f64;
+}
+
+/// Whether two tensors hold the same numbers, of whatever dtypes.
+[[nodiscard]] inline bool same_numbers(const io::stored_tensor& a, const io::stored_tensor& b) {
+  if (a.shape != b.shape) return false;
+  if (a.type == b.type) return std::equal(a.bytes.begin(), a.bytes.end(), b.bytes.begin(), b.bytes.end());
+  if (!is_floating(a.type) || !is_floating(b.type)) return false;
+  constexpr std::size_t at_once = 1u << 16;
+  std::vector<float> x(at_once), y(at_once);
+  const std::size_t count = a.size();
+  for (std::size_t first = 0; first < count; first += at_once) {
+    const std::size_t n = std::min(at_once, count - first);
+    const auto read = [&](const io::stored_tensor& t, std::vector<float>& to) {
+      const std::size_t width = t.bytes.size() / count;
+      io::to_floats({t.name, t.type, {n}, t.bytes.subspan(first * width, n * width)}, std::span<float>(to.data(), n));
+    };
+    read(a, x);
+    read(b, y);
+    if (!std::equal(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(n), y.begin())) return false;
+  }
+  return true;
+}
+
+/// The tensors of a file by canonical name; of two equal ones the first. Throws bert::error if two bear one name and differ.
 [[nodiscard]] inline std::map<std::string, const io::stored_tensor*> by_canonical_name(const io::safetensors& file) {
   std::map<std::string, const io::stored_tensor*> named;
   for (const io::stored_tensor& t : file.tensors())
-    if (const auto [at, added] = named.emplace(canonical_name(t.name), &t); !added)
+    if (const auto [at, added] = named.emplace(canonical_name(t.name), &t); !added && !same_numbers(t, *at->second))
       throw error({cat(file.where(), ", tensor \"", t.name, '"'), "one tensor for each parameter",
                    cat("also \"", at->second->name, "\", another name of the same"), "remove one of them"});
   return named;
@@ -90,16 +117,35 @@ inline void check_tensor(const io::safetensors& file, const parameter& p, const 
   if (p.cols != 0) shape.push_back(static_cast<std::size_t>(p.cols));
   const std::string where = cat(file.where(), ", tensor \"", t.name, '"');
   if (t.shape != shape)
-    throw error({where, io::shape_text(shape), io::shape_text(t.shape), "load it as the model that it was saved from"});
-  using enum io::dtype;
-  if (t.type != f32 && t.type != f16 && t.type != bf16 && t.type != f64)
+    throw error({where, io::shape_text(shape), io::shape_text(t.shape),
+                 p.stem.starts_with("classifier.")
+                     ? "the number of labels is that of \"id2label\" or \"num_labels\" in config.json"
+                     : "load it as the model that it was saved from"});
+  if (!is_floating(t.type))
     throw error({where, "F32, F16, BF16 or F64", std::string(io::name_of(t.type)), "convert the weights to one of these"});
+}
+
+/// What stands in place of a tensor that is missing: its name behind a prefix that is no known wrapper's, or nothing.
+[[nodiscard]] inline error::facts missing_tensor(const io::safetensors& file, const std::string& name) {
+  error::facts f{file.where(), cat("a tensor \"", name, '"'), "none of that name",
+                 name.starts_with("bert.") ? "is it the weights of another model?"
+                                           : "the file lacks this head: load the encoder alone, or name another folder"};
+  const std::string bare = name.starts_with("bert.") ? name.substr(5) : name;
+  for (const io::stored_tensor& t : file.tensors()) {
+    if (t.name.size() <= bare.size() || !t.name.ends_with(bare)) continue;
+    std::string_view prefix = std::string_view(t.name).substr(0, t.name.size() - bare.size());
+    if (prefix.ends_with("bert.")) prefix.remove_suffix(5);
+    if (prefix.empty()) continue;
+    f.found += cat("; \"", t.name, "\" has the prefix \"", prefix, '"');
+    f.hint = "save the model itself, not what wraps it";
+    break;
+  }
+  return f;
 }
 
 /// A decoder written out beside the embeddings that it is tied to must be the same numbers.
 inline void check_tied(const io::safetensors& file, const io::stored_tensor& copy, const io::stored_tensor& of) {
-  if (copy.type != of.type || copy.shape != of.shape ||
-      !std::equal(copy.bytes.begin(), copy.bytes.end(), of.bytes.begin(), of.bytes.end()))
+  if (!same_numbers(copy, of))
     throw error({cat(file.where(), ", tensor \"", copy.name, '"'), cat("the numbers of \"", of.name, "\", to which it is tied"),
                  "others", "a masked-LM head of its own decoder cannot be loaded"});
 }
@@ -112,6 +158,7 @@ struct matched_weights {
   std::array<parameter, N> table;
   std::array<const io::stored_tensor*, N> sources{};  ///< nullptr for a pooler that no head reads and the file does not have
   bool pooler_missing = false;
+  std::vector<std::string> passed_over = {};  ///< tensors that no BERT has, which change none of its numbers
 };
 
 /// Finds every tensor of `Model`'s table in a file, under the rules of `load_weights`.
@@ -137,22 +184,24 @@ template <class Model>
     const auto* t = out.sources[i] = find(p.name());
     if (t != nullptr) detail::check_tensor(file, p, *t);
     else if (!Model::reads_pooler && p.stem.starts_with("bert.pooler.")) out.pooler_missing = true;
-    else
-      throw error({file.where(), cat("a tensor \"", p.name(), '"'), "none of that name",
-                   "load the encoder alone and give it the head with with_head, or name the right folder"});
+    else throw error(detail::missing_tensor(file, p.name()));
   }
-  for (const auto& [name, t] : named)
-    if (std::find(out.sources.begin(), out.sources.end(), t) == out.sources.end() && !belongs_elsewhere(name))
+  for (const auto& [name, t] : named) {
+    if (std::find(out.sources.begin(), out.sources.end(), t) != out.sources.end() || belongs_elsewhere(name)) continue;
+    if (within_encoder(name))
       throw error({cat(file.where(), ", tensor \"", t->name, '"'), "only tensors of a BERT of this size",
                    "one that it does not have", "load it as the model that it was saved from"});
+    out.passed_over.push_back(t->name);
+  }
   return out;
 }
 
 /// A model from the tensors of a file.
 ///
 /// Every tensor of `Model`'s table must be there, of its shape, in F32, F16, BF16 or F64; a pooler that no head reads may be
-/// missing and is then born anew (standard deviation 0.02, seed 0). Tensors of BERT heads that `Model` does not have are passed
-/// over; unknown names are errors, as are a missing, misshapen or mistyped tensor. Errors are bert::error and name file,
+/// missing and is then born anew (standard deviation 0.02, seed 0). Tensors of heads that `Model` does not have, and of what is
+/// no part of a BERT, are passed over, as transformers does; an unknown name within the encoder is an error, as is a missing,
+/// misshapen or mistyped tensor. Errors are bert::error and name file,
 /// tensor, expected and found. `e` runs the copying.
 template <class Model, executor E = execution::serial>
 [[nodiscard]] Model load_weights(const io::safetensors& file, int vocab, const std::vector<std::string>& labels = {},

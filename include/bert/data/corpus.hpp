@@ -16,14 +16,19 @@
 #include "bert/core/isa.hpp"
 #include "bert/io/lines.hpp"
 #include "bert/io/spooled_file.hpp"
+#include "bert/text/unicode/utf8.hpp"
 
 namespace bert::inline BERT_ISA::data {
 
 /// Where a document ends: at a blank line, or after each line (reviews, messages, one a line).
 enum class document_end : std::uint8_t { blank_line, every_line };
 
+/// What is done with a line that is not valid UTF-8: an error that names it, or U+FFFD in place of each invalid part.
+enum class invalid_utf8 : std::uint8_t { refuse, replace };
+
 struct corpus_options {
   document_end documents = document_end::blank_line;
+  invalid_utf8 invalid = invalid_utf8::refuse;
 };
 
 /// Whether nothing but spaces, tabs and carriage returns stands on the line.
@@ -34,7 +39,7 @@ struct corpus_options {
 /// One paragraph a line, a blank line between documents; "\n" or "\r\n".
 ///
 /// Holds the path only: every walk reads the file again, in 256 KiB. A pipe is copied to a temporary file first. Throws
-/// bert::error for a file that is missing, unreadable or empty.
+/// bert::error for a file that is missing, unreadable or empty, and naming the line for text that is not UTF-8.
 class corpus {
  public:
   explicit corpus(std::filesystem::path path, corpus_options options = {})
@@ -51,7 +56,14 @@ class corpus {
   template <class F>
   void for_each_line(F&& use) const {
     io::line_reader lines(file_->path());
-    for (std::string_view line; lines.next(line);) use(line);
+    for (std::string_view line; lines.next(line);) {
+      if (options_.invalid == invalid_utf8::refuse)
+        if (const auto bad = text::utf8::first_invalid(line); bad != std::string_view::npos)
+          throw error({cat(path_.string(), ", line ", lines.line()), "text in UTF-8",
+                       cat("an invalid byte at column ", bad + 1),
+                       "convert the file, as by iconv -f LATIN1 -t UTF-8, or have invalid bytes replaced"});
+      use(line);
+    }
   }
 
   /// Calls `use(std::span<const std::string_view>)` with the paragraphs of each document. Holds one document at a time.

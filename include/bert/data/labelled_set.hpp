@@ -8,18 +8,21 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
 #include "bert/data/permutation.hpp"
 #include "bert/data/tokenizing.hpp"
 #include "bert/labels/label_set.hpp"
 #include "bert/tensor/training_batch.hpp"
+#include "bert/text/tokenizer_options.hpp"
 
 namespace bert::inline BERT_ISA::data {
 
@@ -64,6 +67,9 @@ struct example_store {
   std::vector<std::size_t> groups;     // the first sequence of each example, and one past the last
   std::size_t width = 1;
   std::uint64_t truncated = 0;
+  std::uint64_t unknown = 0;            // tokens that are [UNK]
+  std::vector<std::string> notes = {};  // guesses made in reading
+  named_facts facts = {};               // of the examples and the tokenizer
   mask_vocabulary vocabulary;
 
   /// Examples.
@@ -145,6 +151,18 @@ class labelled_batches {
   [[nodiscard]] batch_shape capacity() const noexcept { return capacity_; }
   [[nodiscard]] std::uint64_t batches_per_epoch() const noexcept { return (chosen_->size() + batch_ - 1) / batch_; }
 
+  /// What decides the batches: examples, tokenizer, size and order; see trainer::keep.
+  [[nodiscard]] named_facts fingerprint() const {
+    hash64 which;
+    for (const auto i : *chosen_) which.add(std::uint64_t{i});
+    named_facts facts = store_->facts;
+    append(facts, {{"examples chosen", which.text()},
+                   {"batch", std::to_string(batch_)},
+                   {"order", options_.order == order::shuffled ? "shuffled" : "sequential"},
+                   {"seed of the order", std::to_string(options_.seed)}});
+    return facts;
+  }
+
   /// Writes tokens, segments, the targets, parts, keys (the number of the sequence in its file), epoch, vocabulary.
   void load(std::uint64_t step, training_batch& out) const {
     out.clear();
@@ -215,6 +233,11 @@ class labelled_set {
     for (std::size_t i = 1; i < store_->groups.size(); ++i) n += store_->groups[i] - store_->groups[i - 1] > 1 ? 1 : 0;
     return n;
   }
+  /// Tokens of the whole file, and how many of them are [UNK].
+  [[nodiscard]] std::uint64_t tokens() const noexcept { return store_->ids.size(); }
+  [[nodiscard]] std::uint64_t unknown() const noexcept { return store_->unknown; }
+  /// Guesses that were made in reading the file, each a sentence for the user: "train.tsv: first row taken as header: …".
+  [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return store_->notes; }
 
   /// A random `share` of the examples, rounded, and the rest, both in the order of the file.
   /// Throws bert::error unless both have at least one.
@@ -268,8 +291,8 @@ class labelled_set_builder {
     store_.vocabulary = {.mask = tokenizer.mask_id(), .size = static_cast<token_id>(tokenizer.vocabulary().size())};
   }
 
-  /// A text, or with a `second` that is not empty a pair. What does not fit is cut off at the end, of a pair from the
-  /// longer text until both are equally long, then from both.
+  /// A text, or with a `second` that is not empty a pair. What does not fit is cut off at the end (at the front if the
+  /// tokenizer's truncation_side is left), of a pair from the longer text until both are equally long, then from both.
   void add(std::string_view text, std::string_view second, target_of<Labels> label) {
     first_ids_.clear();
     first_parts_.clear();
@@ -278,21 +301,34 @@ class labelled_set_builder {
     tokenizer_->append_ids(text, first_ids_, &first_parts_);
     if (!second.empty()) tokenizer_->append_ids(second, second_ids_, &second_parts_);
     cut(longest_ - (second.empty() ? 2 : 3));
+    if constexpr (requires { tokenizer_->unk_id(); })
+      for (const auto* ids : {&first_ids_, &second_ids_})
+        store_.unknown += static_cast<std::uint64_t>(std::count(ids->begin(), ids->end(), tokenizer_->unk_id()));
     put(tokenizer_->cls_id(), 0);
     put(first_ids_, first_parts_, 0);
     put(tokenizer_->sep_id(), 0);
     if (!second.empty()) {
-      put(second_ids_, second_parts_, 1);
-      put(tokenizer_->sep_id(), 1);
+      segment_id segment = 1;
+      if constexpr (requires { tokenizer_->second_segment(); }) segment = tokenizer_->second_segment();
+      put(second_ids_, second_parts_, segment);
+      put(tokenizer_->sep_id(), segment);
     }
     store_.starts.push_back(store_.ids.size());
     if constexpr (std::is_same_v<Labels, labels::number>) store_.values.push_back(label);
     else store_.labels.push_back(label);
+    content_.add(text).add(second).add(std::to_string(label));
   }
+
+  /// A guess that whoever reads the examples has made; labelled_set::notes gives it to the program.
+  void note(std::string text) { store_.notes.push_back(std::move(text)); }
 
   [[nodiscard]] std::size_t size() const noexcept { return store_.size(); }
   [[nodiscard]] const Labels& names() const noexcept { return names_; }
-  [[nodiscard]] labelled_set<Labels> build() && { return {std::move(names_), std::move(store_)}; }
+  [[nodiscard]] labelled_set<Labels> build() && {
+    store_.facts = {{"examples", content_.text()}, {"tokens", std::to_string(longest_)}};
+    append(store_.facts, fingerprint_of(*tokenizer_));
+    return {std::move(names_), std::move(store_)};
+  }
 
  private:
   void cut(std::size_t room) {
@@ -302,10 +338,18 @@ class labelled_set_builder {
     const std::size_t shorter = std::min({a, b, room / 2});
     (a > b ? b : a) = shorter;
     (first_ids_.size() > second_ids_.size() ? a : b) = room - shorter;
-    first_ids_.resize(a);
-    first_parts_.resize(a);
-    second_ids_.resize(b);
-    second_parts_.resize(b);
+    bool left = false;
+    if constexpr (requires { tokenizer_->options().truncation_side; })
+      left = tokenizer_->options().truncation_side == text::side::left;
+    const auto keep = [left](auto& list, std::size_t count) {
+      const auto surplus = static_cast<std::ptrdiff_t>(list.size() - count);
+      if (left) list.erase(list.begin(), list.begin() + surplus);
+      else list.resize(count);
+    };
+    keep(first_ids_, a);
+    keep(first_parts_, a);
+    keep(second_ids_, b);
+    keep(second_parts_, b);
     ++store_.truncated;
   }
   void put(token_id special, segment_id segment) {
@@ -323,6 +367,7 @@ class labelled_set_builder {
   Labels names_;
   std::size_t longest_;
   example_store store_;
+  hash64 content_;
   std::vector<token_id> first_ids_, second_ids_;
   std::vector<word_part> first_parts_, second_parts_;
 };

@@ -13,6 +13,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/execution.hpp"
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
 #include "bert/data/corpus.hpp"
@@ -58,6 +59,27 @@ class packed {
   [[nodiscard]] std::uint64_t documents() const noexcept { return state_->store.documents(); }
   [[nodiscard]] std::uint64_t bytes_on_disk() const noexcept { return state_->store.bytes(); }
   [[nodiscard]] const pack_options& options() const noexcept { return state_->options; }
+  /// Tokens of the corpus that are [UNK].
+  [[nodiscard]] std::uint64_t unknown() const noexcept { return state_->store.unknown(); }
+  /// Share of the pairs of epoch 0 whose label is 1; 0 without pairs. Where documents are short it is above second_random: a
+  /// document of one sentence has no second one, and takes a random one.
+  [[nodiscard]] double odd_share() const noexcept { return state_->odd_share; }
+
+  /// What decides the batches: corpus, tokenizer and options; see trainer::keep.
+  [[nodiscard]] named_facts fingerprint() const {
+    const pack_options& o = options();
+    constexpr const char* pairings[] = {"next_sentence", "sentence_order", "none"};
+    named_facts facts{{"corpus", state_->store.content().text()}};
+    append(facts, state_->tokenizer);
+    append(facts, {{"batch", std::to_string(o.batch)},
+                   {"tokens", std::to_string(o.tokens)},
+                   {"pairs", pairings[static_cast<int>(o.pairs)]},
+                   {"pairs drawn", o.pairs_drawn == redraw::never ? "once" : "each epoch"},
+                   {"share of random pairs", cat(o.second_random)},
+                   {"share of short sequences", cat(o.short_sequence_rate)},
+                   {"seed of the pairs", std::to_string(o.seed)}});
+    return facts;
+  }
 
  private:
   struct state {
@@ -66,7 +88,9 @@ class packed {
     pair_planner planner;
     token_id cls, sep;
     mask_vocabulary vocabulary;
+    named_facts tokenizer;
     float odd_rate = 0;
+    double odd_share = 0;
     std::uint64_t sequences = 0;
     std::mutex lock;  // guards what follows
     std::vector<planned_sequence> plan;
@@ -75,13 +99,14 @@ class packed {
     std::vector<segment_id> segments;
 
     template <class Tokenizer, class Exec>
-    state(const corpus& text, const Tokenizer& tokenizer, const pack_options& wanted, const Exec& exec)
+    state(const corpus& text, const Tokenizer& splits, const pack_options& wanted, const Exec& exec)
         : options(wanted),
-          store(text, tokenizer, {.longest_sentence = pair_planner::room(wanted), .scratch = wanted.scratch}, exec),
+          store(text, splits, {.longest_sentence = pair_planner::room(wanted), .scratch = wanted.scratch}, exec),
           planner(store, options),
-          cls(tokenizer.cls_id()),
-          sep(tokenizer.sep_id()),
-          vocabulary{.mask = tokenizer.mask_id(), .size = static_cast<token_id>(tokenizer.vocabulary().size())} {
+          cls(splits.cls_id()),
+          sep(splits.sep_id()),
+          vocabulary{.mask = splits.mask_id(), .size = static_cast<token_id>(splits.vocabulary().size())},
+          tokenizer(fingerprint_of(splits)) {
       if (options.pairs == pairing::next_sentence && store.documents() < 2)
         throw error({text.path().string(), "two documents or more, a blank line between them, to take random sentences from",
                      "one document", "separate documents by blank lines, or pack with .pairs = pairing::none"});
@@ -90,8 +115,18 @@ class packed {
       sequences = plan.size();
       if (sequences == 0)
         throw error({text.path().string(), "a document of two sentences or more", "none", "pack with .pairs = pairing::none"});
+      if (options.pairs != pairing::none) odd_share = odd_pairs() / static_cast<double>(sequences);
+      if (options.pairs == pairing::next_sentence && options.second_random < 1 && odd_share == 1)
+        throw error(
+            {text.path().string(), "documents of two sentences or more, so that some of the pairs follow each other",
+             cat("one sentence in each of ", store.documents(), " documents: all ", sequences, " pairs would be random"),
+             "remove the blank lines within documents, or pack with .pairs = pairing::none"});
       ids.reserve(static_cast<std::size_t>(options.tokens));
       segments.reserve(static_cast<std::size_t>(options.tokens));
+    }
+
+    [[nodiscard]] double odd_pairs() const noexcept {
+      return static_cast<double>(std::count_if(plan.begin(), plan.end(), [](const planned_sequence& p) { return p.odd(); }));
     }
 
     // A chunk of one sentence has no rest, so it takes a random B. So that `second_random` of all pairs are random, the
@@ -101,8 +136,7 @@ class packed {
       planner.draw(0, odd_rate, plan);
       if (options.pairs != pairing::next_sentence) return;
       for (int round = 0; round < 3; ++round) {
-        const auto odd = std::count_if(plan.begin(), plan.end(), [](const planned_sequence& p) { return p.odd(); });
-        const float excess = static_cast<float>(odd) / static_cast<float>(plan.size()) - options.second_random;
+        const float excess = static_cast<float>(odd_pairs()) / static_cast<float>(plan.size()) - options.second_random;
         odd_rate = std::clamp(odd_rate - excess, 0.0f, 1.0f);
         planner.draw(0, odd_rate, plan);
       }
@@ -208,7 +242,7 @@ class packed {
 ///
 /// The batches depend on text, tokenizer and options, never on `exec`, which only tokenizes. In memory: 12 bytes a sequence,
 /// about 0.16 a token of the corpus. Throws bert::error for options out of range, a text without words, or one without
-/// pairs: `next_sentence` needs two documents, `sentence_order` a document of two sentences.
+/// pairs: `next_sentence` needs two documents, and as `sentence_order` a document of two sentences.
 template <tokenizing Tokenizer, executor Exec = execution::serial>
 [[nodiscard]] packed pack(const corpus& text, const Tokenizer& tokenizer, const pack_options& options = {},
                           const Exec& exec = {}) {

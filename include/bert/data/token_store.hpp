@@ -15,6 +15,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/execution.hpp"
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/data/corpus.hpp"
 #include "bert/data/scratch_array.hpp"
@@ -44,6 +45,7 @@ class token_store {
         wide_ids_(folder(options)),
         sentences_(folder(options)),
         documents_(folder(options)) {
+    if constexpr (requires { tokenizer.unk_id(); }) unknown_id_ = tokenizer.unk_id();
     std::vector<block> blocks(4 * exec.width());
     std::size_t used = 0;
     const auto run = [&] {
@@ -56,6 +58,7 @@ class token_store {
         if (used == blocks.size()) run();
         blocks[used++].clear();
       }
+      content_.add(line);
       block& b = blocks[used - 1];
       if (!blank(line)) b.text += line;
       b.ends.push_back(b.text.size());
@@ -90,6 +93,10 @@ class token_store {
     const auto i = static_cast<std::size_t>(token);
     return wide_ ? (wide_ids_[i] >> 31) != 0 : (narrow_ids_[i] >> 15) != 0;
   }
+  /// Tokens that are [UNK]; 0 if the tokenizer does not say which that is.
+  [[nodiscard]] std::uint64_t unknown() const noexcept { return unknown_; }
+  /// Hash of all lines of the text.
+  [[nodiscard]] const hash64& content() const noexcept { return content_; }
   /// Bytes in the temporary files.
   [[nodiscard]] std::uint64_t bytes() const noexcept {
     return narrow_ids_.size() * 2 + wide_ids_.size() * 4 + sentences_.size() * 8 + documents_.size() * 4;
@@ -155,6 +162,7 @@ class token_store {
       sentences_.append(tokens());
       for (const std::size_t end = next + length; next < end; ++next) {
         const auto id = static_cast<std::uint32_t>(b.ids[next]);
+        unknown_ += b.ids[next] == unknown_id_ ? 1 : 0;
         const bool more = b.parts[next] == word_part::continues;
         if (wide_) wide_ids_.append(id | (more ? 0x80000000u : 0u));
         else narrow_ids_.append(static_cast<std::uint16_t>(id | (more ? 0x8000u : 0u)));
@@ -180,6 +188,9 @@ class token_store {
   }
 
   bool wide_;
+  token_id unknown_id_ = -1;
+  std::uint64_t unknown_ = 0;
+  hash64 content_;
   scratch_array<std::uint16_t> narrow_ids_;
   scratch_array<std::uint32_t> wide_ids_;
   scratch_array<std::uint64_t> sentences_;  // first token of each, and the end

@@ -23,6 +23,7 @@
 #include "bert/io/delimited.hpp"
 #include "bert/labels/dynamic_set.hpp"
 #include "bert/labels/label_set.hpp"
+#include "bert/text/unicode/utf8.hpp"
 
 namespace bert::inline BERT_ISA::data {
 
@@ -46,30 +47,48 @@ class column {
 /// for a given set, not in it; for numbers, not a number; for a set to be collected, found in no other of two rows or more.
 enum class header_row : std::uint8_t { detect, present, absent };
 
+/// What is done with a row of more or fewer columns than the first has: a tab within a text moves all that follows.
+enum class uneven_rows : std::uint8_t { refuse, allow };
+
+/// What is done where labels are to be collected and all are numbers, some with a fraction: scores, not names of classes.
+enum class score_labels : std::uint8_t { refuse, as_names };
+
 struct tsv_options {
   column text_column = 0;
   std::optional<column> second_column{};  ///< of the second text of a pair
   column label_column = -1;
   header_row header = header_row::detect;
-  int max_tokens = 128;  ///< of an example, [CLS] and [SEP] among them
+  int max_tokens = 128;                          ///< of an example, [CLS] and [SEP] among them
+  std::optional<io::delimited_format> format{};  ///< io::tsv or io::csv; absent: by the file's name, commas for .csv
+  uneven_rows uneven = uneven_rows::refuse;
+  score_labels scores = score_labels::refuse;
 };
 
-/// Rows of a TSV file by the columns of `tsv_options`. A double quote is a character like any other; blank lines are
-/// skipped; spaces around a label are not part of it.
+/// Rows of a TSV or CSV file by the columns of `tsv_options`. In a TSV file a double quote is a character like any other; blank
+/// lines are skipped; spaces around a label are not part of it. Throws bert::error naming file and line for text that is not
+/// UTF-8, a row of another number of columns, and a text and label that are one column.
 class tsv_reader {
  public:
-  explicit tsv_reader(std::filesystem::path path, const tsv_options& options) : rows_(std::move(path)), options_(options) {}
+  explicit tsv_reader(std::filesystem::path path, const tsv_options& options)
+      : path_(path.string()), rows_(path, options.format.value_or(format_of(path))), options_(options) {
+    if (!options.format && format_of(path).separator == ',')
+      notes_.push_back(path_ + ": read as comma-separated, as its name ends in .csv");
+  }
 
   /// `is_label(text)` decides about the first row where it is to be detected.
   template <class IsLabel>
   bool next(IsLabel is_label) {
     while (rows_.next()) {
       if (rows_.size() == 1 && trimmed(rows_[0]).empty()) continue;
+      check_row();
       if (!std::exchange(started_, true) && header(is_label)) continue;
       return true;
     }
     return false;
   }
+
+  /// Guesses made so far, each a sentence for the user.
+  [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }
 
   [[nodiscard]] std::string_view label() const { return trimmed(field(options_.label_column, ".label_column")); }
   [[nodiscard]] std::string_view text() const { return filled(options_.text_column, ".text_column"); }
@@ -93,11 +112,37 @@ class tsv_reader {
     if (named && options_.header == header_row::absent)
       throw error({where(), "columns by number, as there is no header", "a column by name", "number them from 0"});
     if (!named && options_.header == header_row::absent) return false;
-    if (!named && options_.header == header_row::detect && is_label(label())) return false;
+    if (!named && options_.header == header_row::detect) {
+      if (is_label(label())) return false;
+      std::string row;
+      for (const auto text : rows_.fields()) row.append(row.empty() ? "" : " | ").append(text.substr(0, 40));
+      notes_.push_back(cat(path_, ", line ", rows_.line(), ": first row taken as header: ", row));
+    }
     resolve(options_.text_column, ".text_column");
     resolve(options_.label_column, ".label_column");
     if (options_.second_column) resolve(*options_.second_column, ".second_column");
     return true;
+  }
+
+  [[nodiscard]] static io::delimited_format format_of(const std::filesystem::path& path) {
+    return path.extension() == ".csv" ? io::csv : io::tsv;
+  }
+
+  void check_row() {
+    for (std::size_t i = 0; i < rows_.size(); ++i)
+      if (const auto bad = text::utf8::first_invalid(rows_[i]); bad != std::string_view::npos)
+        throw error({where(), "text in UTF-8", cat("an invalid byte in column ", i + 1),
+                     "convert the file, as by iconv -f LATIN1 -t UTF-8"});
+    if (columns_ == 0) {
+      columns_ = rows_.size();
+      first_line_ = rows_.line();
+      if (columns_ == 1 && options_.label_column.number() == -1 && options_.label_column.name().empty())
+        throw error({where(), "two columns or more, a text and a label with a tab between them", "one column",
+                     "are commas the separator? then read it as comma-separated"});
+    } else if (rows_.size() != columns_ && options_.uneven == uneven_rows::refuse) {
+      throw error({where(), cat(columns_, columns_ == 1 ? " column" : " columns", ", as line ", first_line_, " has"),
+                   cat(rows_.size()), "is there a separator within a text? replace it, or allow uneven rows"});
+    }
   }
 
   // Finds a column's name in the present row and makes it a number.
@@ -128,8 +173,12 @@ class tsv_reader {
     return text;
   }
 
+  std::string path_;
   io::row_reader rows_;
   tsv_options options_;
+  std::vector<std::string> notes_;
+  std::size_t columns_ = 0;
+  std::uint64_t first_line_ = 0;
   bool started_ = false;
 };
 
@@ -154,7 +203,7 @@ template <labels::label_set Labels>
 }
 
 /// The labels that occur in a file, sorted: by value if all are whole numbers, else by their bytes.
-/// Throws bert::error if there are fewer than two.
+/// Throws bert::error if there are fewer than two, or if they are scores (see score_labels).
 [[nodiscard]] inline labels::dynamic_set tsv_labels(const std::filesystem::path& path, tsv_options options = {}) {
   std::map<std::string, std::uint64_t, std::less<>> counts;
   std::uint64_t rows = 0;
@@ -175,7 +224,19 @@ template <labels::label_set Labels>
     throw error(
         {path.string(), "two labels or more", cat(counts.size()), "check .label_column: numbers count from 0, -1 is the last"});
   std::vector<std::string> names;
-  for (const auto& [name, count] : counts) names.push_back(name);
+  const auto fraction = [](const std::string& name) {
+    return parsed_number(name) && name.find_first_not_of("0123456789+-") != std::string::npos;
+  };
+  bool numbers = true;
+  const std::string* score = nullptr;
+  for (const auto& [name, count] : counts) {
+    names.push_back(name);
+    numbers = numbers && parsed_number(name).has_value();
+    if (score == nullptr && fraction(name)) score = &name;
+  }
+  if (options.scores == score_labels::refuse && numbers && score != nullptr)
+    throw error({path.string(), "names of classes as labels", cat("numbers with fractions, such as ", *score, ": scores"),
+                 "train a regression on them, or take them as names of classes"});
   const auto whole = [](const std::string& s) {
     return s.size() < 10 && s.find_first_not_of("0123456789") == std::string::npos;
   };
@@ -204,6 +265,7 @@ template <labels::label_set Labels, tokenizing Tokenizer>
     set.add(reader.text(), reader.second(), *label);
   }
   if (set.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
+  for (const auto& text : reader.notes()) set.note(text);
   return std::move(set).build();
 }
 
@@ -228,6 +290,7 @@ requires(labels::static_label_set<Labels> || std::is_same_v<Labels, labels::numb
       set.add(reader.text(), reader.second(), *value);
     }
     if (set.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
+    for (const auto& text : reader.notes()) set.note(text);
     return std::move(set).build();
   }
 }

@@ -26,7 +26,8 @@ struct line_limits {
   std::size_t longest = std::size_t{1} << 26;  ///< bytes of the longest line allowed: 64 MiB, a book of ten thousand pages
 };
 
-/// Reads lines that end in "\n" or "\r\n"; the last may end with the file. A byte order mark at the start is skipped.
+/// Reads lines that end in "\n" or "\r\n"; the last may end with the file. A byte order mark at the start is skipped. A file in
+/// UTF-16, and one whose lines end in "\r" alone, is refused by name: its lines and characters would come out wrong.
 ///
 ///     io::line_reader lines("corpus.txt");
 ///     for (std::string_view line; lines.next(line);) …
@@ -95,7 +96,10 @@ class line_reader {
 
   bool give(std::string_view& line, std::size_t end, std::size_t newline) {
     std::size_t begin = first_;
-    if (base_ + begin == 0 && std::string_view(buffer_.data(), end).starts_with("\xEF\xBB\xBF")) begin += 3;
+    if (base_ + begin == 0) {
+      check_encoding({buffer_.data(), last_}, {buffer_.data(), end}, newline == 0);
+      if (std::string_view(buffer_.data(), end).starts_with("\xEF\xBB\xBF")) begin += 3;
+    }
     offset_ = base_ + begin;
     first_ = scanned_ = end + newline;
     if (end > begin && buffer_[end - 1] == '\r') --end;
@@ -103,6 +107,26 @@ class line_reader {
     ++line_;
     line = {buffer_.data() + begin, end - begin};
     return true;
+  }
+
+  // `start` is what has been read of the file, `line` its first line, `whole` whether that is all there is.
+  void check_encoding(std::string_view start, std::string_view line, bool whole) const {
+    const auto fail = [&](const char* expected, const std::string& found, const char* hint) {
+      throw error({path_.string(), expected, found, hint});
+    };
+    const char* const convert = "convert it, as by iconv -f UTF-16 -t UTF-8";
+    if (start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF"))
+      fail("text in UTF-8", "the byte order mark of UTF-16", convert);
+    // Without a mark: of 16 bit units of a European text, one byte of the two is nearly always zero.
+    start = start.substr(0, 256);
+    std::size_t zeros[2] = {0, 0};
+    for (std::size_t i = 0; i < start.size(); ++i) zeros[i % 2] += start[i] == '\0' ? 1 : 0;
+    const auto [few, many] = std::minmax(zeros[0], zeros[1]);
+    if (start.size() >= 8 && 4 * many >= start.size() && 8 * few <= many)
+      fail("text in UTF-8", cat(many, " zero bytes in the first ", start.size(), ", as UTF-16 has them"), convert);
+    if (const auto end = line.find('\r'); whole && end != std::string_view::npos && end + 1 < line.size())
+      fail("lines that end in \\n or \\r\\n", cat("one line, with carriage returns (\\r) in place of line ends"),
+           "convert it, as by tr '\\r' '\\n'");
   }
 
   void fill() {

@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/objectives/objective.hpp"
 
@@ -53,6 +54,11 @@ struct joint {
         : first(o.first, raw), rest(typename Rest::work(std::get<I>(o.rest), raw)...) {}
   };
 
+  [[nodiscard]] named_facts fingerprint() const {
+    named_facts facts = fingerprint_of(first);
+    std::apply([&](const auto&... others) { (append(facts, fingerprint_of(others)), ...); }, rest);
+    return facts;
+  }
   [[nodiscard]] batch_shape capacity(const batch_shape& raw) const noexcept { return first.capacity(raw); }
   [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
     return first.prepare(in, seed, w.first);

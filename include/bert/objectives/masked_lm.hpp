@@ -44,6 +44,12 @@ struct masked_lm {
     else set(m);
     return m;
   }
+  /// What the masks depend on; see trainer::keep.
+  [[nodiscard]] named_facts fingerprint() const {
+    named_facts facts{{"masking rates", cat(rate, "/", mask, "/", random)}};
+    append(facts, masking_facts(policy()));
+    return facts;
+  }
   [[nodiscard]] batch_shape capacity(batch_shape raw) const noexcept {
     raw.scored = policy().max_scored(raw);
     return raw;

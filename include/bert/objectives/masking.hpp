@@ -7,10 +7,13 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
 #include "bert/tensor/training_batch.hpp"
@@ -46,6 +49,19 @@ concept masking_policy = std::copyable<P> &&
   policy(in, std::uint64_t{}, out);
   { policy.max_scored(shape) } -> std::same_as<std::size_t>;
 };
+
+/// What a policy's masks depend on: its own fingerprint(), or its name; nothing where it has neither.
+template <class P>
+[[nodiscard]] named_facts masking_facts(const P& policy) {
+  if constexpr (requires { std::string_view(P::name); }) {
+    named_facts facts{{"masking", std::string(P::name)}};
+    if constexpr (requires { policy.longest; }) facts.emplace_back("longest run", std::to_string(policy.longest));
+    if constexpr (requires { policy.stop; }) facts.emplace_back("chance that a run stops", cat(policy.stop));
+    return facts;
+  } else {
+    return fingerprint_of(policy);
+  }
+}
 
 namespace masking {
 
@@ -141,6 +157,7 @@ template <class Share>
 
 /// One token at a time, as in the first BERT.
 struct token {
+  static constexpr std::string_view name = "token";
   float rate = 0.15f;
   float mask = 0.8f;
   float random = 0.1f;
@@ -156,6 +173,7 @@ struct token {
 /// All pieces of a word or none; a sequence whose every word has more pieces than are wanted stays without a blank.
 /// What is put in place is drawn for each piece.
 struct whole_word {
+  static constexpr std::string_view name = "whole_word";
   float rate = 0.15f;
   float mask = 0.8f;
   float random = 0.1f;
@@ -170,6 +188,7 @@ struct whole_word {
 
 /// Runs of whole words, P(n words) = (1/n) / (1/1 + ... + 1/longest), as in ALBERT.
 struct ngram {
+  static constexpr std::string_view name = "ngram";
   float rate = 0.15f;
   float mask = 0.8f;
   float random = 0.1f;
@@ -187,6 +206,7 @@ struct ngram {
 /// Runs of whole words, P(n words) proportional to (1 - stop)^(n - 1) up to `longest`, as in SpanBERT (mean 3.8), but with
 /// replacements drawn for each piece.
 struct span {
+  static constexpr std::string_view name = "span";
   float rate = 0.15f;
   float mask = 0.8f;
   float random = 0.1f;
@@ -211,6 +231,13 @@ struct span {
 template <class Policy>
 struct fixed {
   Policy policy{};
+
+  [[nodiscard]] named_facts fingerprint() const {
+    named_facts facts = masking_facts(policy);
+    for (auto& [name, value] : facts)
+      if (name == "masking") value = "fixed " + value;
+    return facts;
+  }
 
   void operator()(const training_batch& in, std::uint64_t seed, masked_batch& out) const {
     policy(in, seed, std::uint64_t{0}, out);

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "bert/checkpoint/model_config.hpp"
 #include "bert/core/error.hpp"
@@ -47,11 +48,28 @@ struct choices {
   template <class Body>
   static void by_config(const model_config& config, Body&& body) {
     const bool found = ((config.is<typename Named::type>() && (body(std::type_identity<typename Named::type>{}), true)) || ...);
-    if (!found)
-      throw error({config.where, "an architecture that this program was compiled with: " + names(),
-                   cat("hidden ", config.hidden, ", layers ", config.layers, ", heads ", config.heads, ", intermediate ",
-                       config.intermediate, ", positions ", config.positions, ", ", config.activation),
-                   "add it to the program's list of architectures and compile again"});
+    if (!found) throw error(unknown(config));
+  }
+
+ private:
+  // Names the keys in which the nearest architecture differs.
+  static error::facts unknown(const model_config& config) {
+    std::string_view nearest;
+    std::vector<std::string> keys;
+    (
+        [&] {
+          auto differ = config.differences<typename Named::type>();
+          if (!nearest.empty() && differ.size() >= keys.size()) return;
+          nearest = Named::name;
+          keys = std::move(differ);
+        }(),
+        ...);
+    std::string found = cat("hidden ", config.hidden, ", layers ", config.layers, ", heads ", config.heads, ", intermediate ",
+                            config.intermediate, ", positions ", config.positions, ", ", config.activation);
+    if (!keys.empty()) found += cat("; nearest is ", nearest, ", but");
+    for (const auto& key : keys) found += (&key == keys.data() ? " " : ", ") + key;
+    return {config.where, "an architecture that this program was compiled with: " + names(), std::move(found),
+            "add it to the program's list of architectures and compile again"};
   }
 };
 

@@ -8,12 +8,14 @@
 #include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <ranges>
+#include <string>
 #include <string_view>
 #include <utility>
 
 #include "bert/checkpoint/checkpoint.hpp"
-#include "bert/checkpoint/tokenizer_files.hpp"
+#include "bert/checkpoint/sentence_files.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/finite.hpp"
 #include "bert/core/isa.hpp"
@@ -23,12 +25,34 @@
 #include "bert/pipeline/portions.hpp"
 #include "bert/pipeline/similarity.hpp"
 #include "bert/text/tokenizer.hpp"
+#include "bert/text/unicode/lower.hpp"
 
 namespace bert::inline BERT_ISA {
 
+/// What is done where the folder names another pooling than the embedder's type.
+enum class pooling_mismatch : std::uint8_t { refuse, allow };
+
 struct embedder_options {
   std::size_t max_tokens = 0;  ///< of a sentence, longer ones are cut; 0 = what the folder says, at most the positions
+  std::optional<std::string> prompt =
+      {};  ///< text put before every sentence; absent: the folder's default prompt, if it has one
+  pooling_mismatch other_pooling = pooling_mismatch::refuse;
 };
+
+/// What happened to the sentences of a call.
+struct embedding_report {
+  std::size_t cut = 0;  ///< sentences of more than max_tokens()
+};
+
+/// "mean", "cls" or "max", as a folder names it; of a policy of your own its `static constexpr std::string_view name`, or "".
+template <pooling_policy Pooling>
+[[nodiscard]] constexpr std::string_view pooling_name() noexcept {
+  if constexpr (std::same_as<Pooling, pooling::mean>) return "mean";
+  else if constexpr (std::same_as<Pooling, pooling::cls>) return "cls";
+  else if constexpr (std::same_as<Pooling, pooling::max>) return "max";
+  else if constexpr (requires { std::string_view(Pooling::name); }) return Pooling::name;
+  else return "";
+}
 
 /// y[s,:] = pooling(hidden states of sentence s), to unit length
 ///
@@ -52,13 +76,27 @@ class embedder {
   using frozen_type = frozen<model_type, Precision>;
   static constexpr std::size_t dimension = A::hidden;
 
-  /// From a checkpoint folder, packed straight from its mapped file. sentence-transformers' longest sentence is kept to where
-  /// the folder has it. `e` runs the packing. Throws bert::error as bert::checkpoint does.
+  /// From a checkpoint folder, packed straight from its mapped file. The files of sentence-transformers are obeyed where the
+  /// folder has them: longest sentence, lower case, default prompt. `e` runs the packing. Throws bert::error as
+  /// bert::checkpoint does, where the folder names another pooling than `Pooling`, and where it does what cannot be done here.
   template <executor E = execution::serial>
   [[nodiscard]] static embedder open(const std::filesystem::path& folder, embedder_options options = {}, const E& e = {}) {
     const checkpoint files(folder);
-    if (options.max_tokens == 0) options.max_tokens = pipelines::read_max_tokens(folder);
-    return embedder(files.freeze<model_type, Precision>(e), files.tokenizer(), options);
+    const sentence_settings s = files.sentences();
+    constexpr std::string_view mine = pooling_name<Pooling>();
+    if (options.other_pooling == pooling_mismatch::refuse && !s.pooling_file.empty() && !mine.empty() && mine != s.pooling)
+      throw error({s.pooling_file, cat("the pooling of the embedder's type, ", mine), s.pooling,
+                   cat("open it with bert::pooling::", s.pooling)});
+    if (s.dimension != 0 && s.dimension != dimension)
+      throw error({s.pooling_file + ", \"word_embedding_dimension\"", cat(dimension), cat(s.dimension), {}});
+    if (options.max_tokens == 0) options.max_tokens = s.max_tokens;
+    if (!options.prompt) options.prompt = s.prompt({}, folder.string());
+    if (!options.prompt->empty() && !s.pools_prompt)
+      throw error({s.pooling_file + ", \"include_prompt\"", "true, as there is a prompt", "false",
+                   "the prompt's tokens cannot be left out of the pooling; ask for an empty prompt"});
+    embedder made(files.freeze<model_type, Precision>(e), files.tokenizer(), options);
+    made.lowercase_ = s.lowercase;
+    return made;
   }
 
   embedder(const model_type& m, text::tokenizer tokenizer, embedder_options options = {})
@@ -67,21 +105,24 @@ class embedder {
   embedder(frozen_type f, text::tokenizer tokenizer, embedder_options options = {})
       : shared_(std::make_shared<const parts>(std::move(f), std::move(tokenizer))),
         max_tokens_(
-            std::min(options.max_tokens == 0 ? std::size_t{A::positions} : options.max_tokens, std::size_t{A::positions})) {
+            std::min(options.max_tokens == 0 ? std::size_t{A::positions} : options.max_tokens, std::size_t{A::positions})),
+        prompt_(options.prompt.value_or("")) {
     if (max_tokens_ < 3)
       throw error(
           {"bert::embedder_options", "max_tokens of 3 or more, room for [CLS], a piece and [SEP]", cat(max_tokens_), {}});
   }
 
-  /// One row a sentence. `e` runs the kernels: `embed(sentences, bert::execution::threads{2})`.
+  /// One row a sentence. `e` runs the kernels: `embed(sentences, bert::execution::threads{2})`. Adds to `report`, if given.
   template <std::ranges::forward_range Sentences, executor E = execution::serial>
   requires(std::convertible_to<std::ranges::range_reference_t<const Sentences>, std::string_view> &&
            !std::convertible_to<const Sentences&, std::string_view>) [[nodiscard]] vectors<dimension>
-  operator()(const Sentences& sentences, const E& e = {}) const {
+  operator()(const Sentences& sentences, const E& e = {}, embedding_report* report = nullptr) const {
     vectors<dimension> out(static_cast<std::size_t>(std::ranges::distance(sentences)));
     if (out.rows() == 0) return out;
     token_batch batch;
-    for (const std::string_view sentence : sentences) shared_->tokenizer.encode_into(batch, sentence, encoding());
+    std::size_t cut = 0;
+    for (const std::string_view sentence : sentences) cut += encode(batch, sentence) != 0 ? 1 : 0;
+    if (report != nullptr) report->cut += cut;
     run(batch, e, [&](std::size_t row) { return std::span<float>(out[row]); });
     return out;
   }
@@ -89,13 +130,15 @@ class embedder {
   [[nodiscard]] std::array<float, dimension> operator()(std::string_view sentence) const {
     std::array<float, dimension> out;
     token_batch batch;
-    shared_->tokenizer.encode_into(batch, sentence, encoding());
+    encode(batch, sentence);
     run(batch, execution::serial{}, [&](std::size_t) { return std::span<float>(out); });
     return out;
   }
 
   [[nodiscard]] const text::tokenizer& tokenizer() const noexcept { return shared_->tokenizer; }
   [[nodiscard]] std::size_t max_tokens() const noexcept { return max_tokens_; }
+  /// What is put before every sentence.
+  [[nodiscard]] const std::string& prompt() const noexcept { return prompt_; }
 
  private:
   struct parts {
@@ -104,7 +147,13 @@ class embedder {
     text::tokenizer tokenizer;
   };
 
-  [[nodiscard]] text::encode_options encoding() const noexcept { return {.max_tokens = max_tokens_}; }
+  /// Appends the sentence as the folder wants it; how many tokens were cut.
+  std::size_t encode(token_batch& batch, std::string_view sentence) const {
+    const text::encode_options options{.max_tokens = max_tokens_};
+    if (prompt_.empty() && !lowercase_) return shared_->tokenizer.encode_into(batch, sentence, options);
+    const std::string text = prompt_ + std::string(sentence);
+    return shared_->tokenizer.encode_into(batch, lowercase_ ? text::lowercased(text) : text, options);
+  }
 
   template <executor E, class Row>
   void run(const token_batch& all, const E& e, const Row& row) const {
@@ -120,6 +169,8 @@ class embedder {
 
   std::shared_ptr<const parts> shared_;
   std::size_t max_tokens_;
+  std::string prompt_;
+  bool lowercase_ = false;
 };
 
 }  // namespace bert

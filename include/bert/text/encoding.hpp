@@ -150,6 +150,7 @@ struct token_part {
 struct special_ids {
   bool wanted;
   token_id cls, sep;
+  segment_id second = 1;  ///< of the second text
 };
 
 /// Writes `out`: [CLS] a [SEP], and b [SEP] where there is a `b`.
@@ -182,7 +183,7 @@ void assemble(encoding<Offsets>& out, const token_part& a, const token_part& b, 
   put_special(around.sep);
   out.cut = a.list->size - a.size;
   if (b.list == nullptr) return;
-  std::fill(out.segments.begin() + static_cast<std::ptrdiff_t>(at), out.segments.end(), segment_id{1});
+  std::fill(out.segments.begin() + static_cast<std::ptrdiff_t>(at), out.segments.end(), around.second);
   put(b);
   put_special(around.sep);
   out.cut += b.list->size - b.size;

@@ -16,11 +16,13 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/execution.hpp"
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/tensor/token_batch.hpp"
 #include "bert/text/added_tokens.hpp"
 #include "bert/text/decode.hpp"
 #include "bert/text/encoding.hpp"
+#include "bert/text/extended_vocabulary.hpp"
 #include "bert/text/normalized_text.hpp"
 #include "bert/text/scanner.hpp"
 #include "bert/text/token_sinks.hpp"
@@ -85,12 +87,34 @@ class basic_tokenizer {
   [[nodiscard]] token_id sep_id() const noexcept { return sep_; }
   [[nodiscard]] token_id pad_id() const { return pad_ ? *pad_ : vocabulary_.require(options_.pad); }
   [[nodiscard]] token_id mask_id() const { return mask_ ? *mask_ : vocabulary_.require(options_.mask); }
+  /// Segment of the second text of a pair.
+  [[nodiscard]] segment_id second_segment() const noexcept { return segment_id{options_.second_segment}; }
   [[nodiscard]] bool lowercase() const noexcept { return options_.lowercase; }
   [[nodiscard]] bool strip_accents() const noexcept { return scanner_.form().strip_accents; }
   [[nodiscard]] bool tokenize_chinese_chars() const noexcept { return options_.tokenize_chinese_chars; }
   [[nodiscard]] std::size_t max_word_characters() const noexcept { return scanner_.max_characters(); }
   /// The five special tokens that the vocabulary has, and those of the options.
   [[nodiscard]] const std::vector<added_token>& added() const noexcept { return tokens_; }
+
+  /// What decides which ids a text becomes; see trainer::keep.
+  [[nodiscard]] named_facts fingerprint() const {
+    hash64 pieces, named;
+    for (std::size_t i = 0; i < vocabulary_.size(); ++i) pieces.add(vocabulary_.piece(static_cast<token_id>(i)));
+    for (const auto& t : tokens_)
+      named.add(t.content)
+          .add(static_cast<std::uint64_t>(t.id))
+          .add((t.single_word ? 1u : 0u) | (t.lstrip ? 2u : 0u) | (t.rstrip ? 4u : 0u) | (t.normalized ? 8u : 0u));
+    const auto on = [](bool value) { return value ? "yes" : "no"; };
+    return {{"vocabulary", pieces.text()},
+            {"lower case", on(lowercase())},
+            {"accents stripped", on(strip_accents())},
+            {"Chinese characters apart", on(tokenize_chinese_chars())},
+            {"control characters dropped", on(options_.clean_text)},
+            {"longest word", std::to_string(max_word_characters())},
+            {"added tokens", named.text()},
+            {"second text's segment", std::to_string(int{second_segment()})},
+            {"tokenizer's reference", std::string(Reference::name)}};
+  }
 
   /// Appends the pieces of `text`, no [CLS] or [SEP]; in `parts`, if given, whether each begins or continues a word
   /// (named tokens such as [MASK] are `special`). Allocates only to grow the vectors.
@@ -266,6 +290,10 @@ class basic_tokenizer {
     if (mask_) batch.score_each(*mask_);
   }
 
+  [[nodiscard]] side cut_side(const encode_options& options) const noexcept {
+    return options.truncate_side.value_or(options_.truncation_side);
+  }
+
   struct scratch {
     std::vector<token_id> a, b, ids, again;
     std::vector<segment_id> segments;
@@ -282,7 +310,7 @@ class basic_tokenizer {
   [[nodiscard]] std::size_t seen(std::string_view text, std::span<const token_id> ids, const encode_options& options) const {
     const std::size_t size = ids.size();
     if (size <= options.max_tokens) return size;
-    const bool left = options.truncate_side == side::left;
+    const bool left = cut_side(options) == side::left;
     const auto stop = [&](auto&& part) {
       for (std::size_t n = options.max_tokens;; ++n) {
         while (n < size && part(left ? size - n : n) == word_part::continues) ++n;
@@ -314,8 +342,9 @@ class basic_tokenizer {
     const std::size_t extra = !options.special_tokens ? 0 : second != nullptr ? 3 : 2;
     const auto [keep_a, keep_b] = detail::kept_tokens(a.size(), b.size(), second != nullptr, extra, options,
                                                       [&] { return seen(first, a, options) > seen(*second, b, options); });
-    const auto kept = [&options](const std::vector<token_id>& from, std::size_t keep) {
-      return std::span<const token_id>(from).subspan(options.truncate_side == side::right ? 0 : from.size() - keep, keep);
+    const bool right = cut_side(options) == side::right;
+    const auto kept = [right](const std::vector<token_id>& from, std::size_t keep) {
+      return std::span<const token_id>(from).subspan(right ? 0 : from.size() - keep, keep);
     };
     const auto append = [&](std::span<const token_id> part) { ids.insert(ids.end(), part.begin(), part.end()); };
     ids.clear();
@@ -326,7 +355,7 @@ class basic_tokenizer {
     if (second != nullptr) {
       append(kept(b, keep_b));
       if (options.special_tokens) ids.push_back(sep_);
-      segments.resize(ids.size(), segment_id{1});
+      segments.resize(ids.size(), second_segment());
     }
     batch.add(ids, segments);
     return a.size() + b.size() - keep_a - keep_b;
@@ -359,7 +388,7 @@ class basic_tokenizer {
     scratch& work = own_scratch();
     const auto [keep_a, keep_b] = list_both<Offsets>(first, second, options, work);
     const auto part = [&](detail::token_list& list, std::string_view text, std::size_t keep) {
-      const std::size_t begin = options.truncate_side == side::right ? 0 : list.size - keep;
+      const std::size_t begin = cut_side(options) == side::right ? 0 : list.size - keep;
       if constexpr (detail::tells_places<Offsets>) detail::retell<Offsets>(text, std::span(list.ranges).subspan(begin, keep));
       return detail::token_part{&list, begin, keep};
     };
@@ -377,7 +406,7 @@ class basic_tokenizer {
       if constexpr (detail::tells_places<Offsets>) detail::retell<Offsets>(text, std::span(list.ranges).first(list.size));
       if (keep == 0 && list.size != 0)  // all of it is cut: an empty part, then the whole, as the reference has it
         return std::vector<text_range>{{0, 0}, {0, list.size}};
-      return detail::window_ranges(list.size, keep, options.stride, options.truncate_side == side::left);
+      return detail::window_ranges(list.size, keep, options.stride, cut_side(options) == side::left);
     };
     const auto parts_a = parts(work.first, first, keep_a);
     const auto parts_b = second != nullptr ? parts(work.second, *second, keep_b) : std::vector<text_range>{{0, 0}};
@@ -395,7 +424,7 @@ class basic_tokenizer {
   }
 
   [[nodiscard]] detail::special_ids around(const encode_options& options) const noexcept {
-    return {options.special_tokens, cls_, sep_};
+    return {options.special_tokens, cls_, sep_, second_segment()};
   }
 
   [[nodiscard]] std::vector<added_token> all_added() const {
@@ -411,22 +440,9 @@ class basic_tokenizer {
     return all;
   }
 
-  // Added tokens beyond the vocabulary get their place in it after the matcher is built: they are no pieces of words.
+  // After the matcher is built: added tokens are no pieces of words.
   void extend() {
-    std::vector<const added_token*> beyond;
-    for (const auto& t : added())
-      if (const auto known = vocabulary_.id(t.content); !known || *known != t.id) beyond.push_back(&t);
-    if (beyond.empty()) return;
-    std::sort(beyond.begin(), beyond.end(), [](const added_token* x, const added_token* y) { return x->id < y->id; });
-    std::vector<std::string> all;
-    for (std::size_t i = 0; i < vocabulary_.size(); ++i) all.emplace_back(vocabulary_.piece(static_cast<token_id>(i)));
-    for (const added_token* t : beyond) {
-      if (t->id < 0 || static_cast<std::size_t>(t->id) != all.size())
-        throw error({"added token " + t->content, "the id " + std::to_string(all.size()) + ", the next after the vocabulary's",
-                     std::to_string(t->id), "give added tokens ids without gaps"});
-      all.push_back(t->content);
-    }
-    vocabulary_ = text::vocabulary(all);
+    if (auto all = with_added(vocabulary_, tokens_)) vocabulary_ = *std::move(all);
   }
 
   text::vocabulary vocabulary_;

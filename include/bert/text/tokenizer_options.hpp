@@ -15,6 +15,9 @@
 
 namespace bert::inline BERT_ISA::text {
 
+/// The end of a text that is cut.
+enum class side : std::uint8_t { left, right };
+
 /// What to do to text, under the names of tokenizer_config.json.
 struct tokenizer_options {
   bool lowercase = true;
@@ -23,7 +26,9 @@ struct tokenizer_options {
   bool clean_text = true;                  ///< drops control characters
   std::size_t max_word_characters = 0;     ///< longer words are [UNK]; 0: what the reference has (100, google 200)
   std::string pad = "[PAD]", unk = "[UNK]", cls = "[CLS]", sep = "[SEP]", mask = "[MASK]";
-  std::vector<added_token> added = {};  ///< besides those five; may lie beyond the vocabulary, without gaps
+  std::vector<added_token> added = {};  ///< besides those five; may lie beyond the vocabulary, ids between them stay unused
+  bool second_segment = true;           ///< the second text of a pair is of segment 1; else both are of segment 0
+  side truncation_side = side::right;   ///< the end that is cut, unless encode_options say
 };
 
 /// Which sequence of a pair gives way when there are more tokens than `max_tokens`.
@@ -33,12 +38,11 @@ enum class truncation : std::uint8_t {
   only_first,
   only_second
 };
-enum class side : std::uint8_t { left, right };
 
 struct encode_options {
   std::size_t max_tokens = 0;                       ///< with [CLS] and [SEP]; 0: no limit
   truncation truncate = truncation::longest_first;  ///< only if there is a limit
-  side truncate_side = side::right;                 ///< the end that is cut
+  std::optional<side> truncate_side = {};           ///< the end that is cut; absent: the tokenizer's truncation_side
   std::size_t stride = 0;                           ///< tokens that a window shares with the next; see windows()
   bool special_tokens = true;                       ///< put [CLS] and [SEP] around
 };

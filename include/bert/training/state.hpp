@@ -9,12 +9,14 @@
 #include <filesystem>
 #include <map>
 #include <span>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/finite.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/io/safetensors.hpp"
@@ -29,9 +31,26 @@ using state_blocks = std::span<const std::pair<const char*, std::span<float>>>;
 /// Of the files that `write_state` writes. 1, of before 0.1, had neither a version nor a checksum.
 inline constexpr std::string_view state_version = "2";
 
+/// Throws bert::error naming the facts that `run` and `state` both have and in which they differ.
+inline void check_facts(const std::filesystem::path& path, const named_facts& run, const named_facts& state) {
+  std::string expected, found;
+  for (const auto& [name, value] : run)
+    for (const auto& [stored, other] : state)
+      if (name == stored && value != other) {
+        expected += (expected.empty() ? "" : ", ") + name + " " + value;
+        found += (found.empty() ? "" : ", ") + name + " " + other;
+      }
+  if (!expected.empty())
+    throw error({path.string(), expected + ", as this run has", found + ", as the state was made with",
+                 "resume with what the state was made with, or remove it to start anew"});
+}
+
 namespace detail {
 
 inline constexpr const char* state_kind = "bert training state";
+
+/// What a state says of the source and the objective of its run stands under these words and the fact's name.
+inline constexpr std::string_view fact_prefix = "fact: ";
 
 /// The words of `a` that are not in `b`, which say what differs between two runs and nothing else.
 [[nodiscard]] inline std::string words_beyond(std::string_view a, std::string_view b) {
@@ -42,7 +61,7 @@ inline constexpr const char* state_kind = "bert training state";
     if (!word.empty() && others.find(cat(' ', word, ' ')) == std::string::npos) out.append(out.empty() ? "" : " ").append(word);
     a.remove_prefix(std::min(a.size(), word.size() + 1));
   }
-  return out;
+  return out.empty() ? "nothing more" : out;
 }
 
 // A state has the numbers of one step only if all of it is right, so all is checked before the first block is changed.
@@ -80,9 +99,10 @@ inline std::uint64_t check_state(const io::safetensors& file, state_blocks block
 
 }  // namespace detail
 
-/// Writes the blocks. Throws bert::error if the file cannot be written, or if a number is not finite; the old one is then
-/// still whole.
-inline void write_state(const std::filesystem::path& path, state_blocks blocks, std::uint64_t step, const std::string& run) {
+/// Writes the blocks, and the facts of source and objective. Throws bert::error if the file cannot be written, or if a number
+/// is not finite; the old one is then still whole.
+inline void write_state(const std::filesystem::path& path, state_blocks blocks, std::uint64_t step, const std::string& run,
+                        const named_facts& facts = {}) {
   std::vector<io::stored_tensor> tensors;
   for (const auto& [name, values] : blocks) {
     if (const std::size_t i = first_not_finite(values); i != all_finite)
@@ -90,19 +110,24 @@ inline void write_state(const std::filesystem::path& path, state_blocks blocks, 
                    "the training went wrong; lower the learning rate, and go on from the state that is there"});
     tensors.push_back(io::stored(name, values, {values.size()}));
   }
-  io::write_safetensors(
-      path, tensors,
-      {{"kind", detail::state_kind}, {"version", std::string(state_version)}, {"step", std::to_string(step)}, {"run", run}},
-      io::checksums::at_end);
+  io::safetensors_metadata words{
+      {"kind", detail::state_kind}, {"version", std::string(state_version)}, {"step", std::to_string(step)}, {"run", run}};
+  for (const auto& [name, value] : facts) words[std::string(detail::fact_prefix) + name] = value;
+  io::write_safetensors(path, tensors, words, io::checksums::at_end);
 }
 
-/// Reads the blocks back and returns the step. Throws bert::error, and changes no block, if the file is no state, of another
-/// version, of another run (saying what differs), damaged in any bit, of a step beyond `total`, or not finite.
+/// Reads the blocks back, writes the facts of source and objective to `facts`, and returns the step. Throws bert::error, and
+/// changes no block, if the file is no state, of another version, of another run (saying what differs), damaged in any bit, of
+/// a step beyond `total`, or not finite.
 inline std::uint64_t read_state(const std::filesystem::path& path, state_blocks blocks, const std::string& run,
-                                std::uint64_t total) {
+                                std::uint64_t total, named_facts* facts = nullptr) {
   const io::safetensors file(path);
   const std::uint64_t step = detail::check_state(file, blocks, run, total);
   for (const auto& [name, values] : blocks) io::to_floats(file.at(name), values);
+  if (facts == nullptr) return step;
+  facts->clear();
+  for (const auto& [name, value] : file.metadata())
+    if (name.starts_with(detail::fact_prefix)) facts->emplace_back(name.substr(detail::fact_prefix.size()), value);
   return step;
 }
 

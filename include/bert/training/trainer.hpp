@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
 #include "bert/objectives/objective.hpp"
@@ -141,13 +142,14 @@ class trainer {
   trainer& operator=(const trainer&) = delete;
 
   /// Keeps the state of the run in `path`. If the file exists, the run goes on from it. Throws bert::error if it belongs to a
-  /// run of other settings, is damaged, or cannot be read or written.
+  /// run of other settings, is damaged, or cannot be read or written. `over` throws if it was made with another source or
+  /// objective: of what both say by fingerprint(), the state holds every fact, and a difference is refused by its name.
   void keep(const std::filesystem::path& path, keep_options options = {}) {
     kept_ = path;
     keep_ = options;
     std::error_code ignored;  // what can be seen but not read is an error of reading
     if (std::filesystem::exists(std::filesystem::symlink_status(path, ignored)))
-      done_ = training::read_state(path, blocks(), describe(), schedule_.total);
+      done_ = training::read_state(path, blocks(), describe(), schedule_.total, &resumed_facts_);
     else io::check_output_file(path);
   }
 
@@ -212,6 +214,9 @@ class trainer {
     static_assert(ensure<carries_targets<Source, Objective>, facts<Source, Objective>>,
                   "bert::trainer: the source does not carry what the objective needs (`targets`, `needs`); take a set of that "
                   "kind, or another objective");
+    facts_ = fingerprint_of(source);
+    append(facts_, fingerprint_of(objective_));
+    training::check_facts(kept_, facts_, resumed_facts_);
     return steps<Source>(*this, source);
   }
   template <batch_source Source>
@@ -234,7 +239,7 @@ class trainer {
     return false;
   }
   void write_state() {
-    training::write_state(kept_, blocks(), done_, describe());
+    training::write_state(kept_, blocks(), done_, describe(), facts_);
     written_ = done_;
   }
 
@@ -462,6 +467,7 @@ class trainer {
   std::uint64_t done_ = 0, written_ = 0;
   stop_flag stop_;
   std::filesystem::path kept_;
+  named_facts facts_, resumed_facts_;
   keep_options keep_;
   std::vector<optim::state_block> blocks_;
 };

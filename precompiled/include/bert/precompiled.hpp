@@ -37,7 +37,12 @@ enum class level : std::uint8_t {
 enum class precision : std::uint8_t { f32, bf16, int8 };
 
 /// One vector of a sentence from those of its tokens.
-enum class pooling : std::uint8_t { mean, max, cls };
+enum class pooling : std::uint8_t {
+  mean,
+  max,
+  cls,
+  folder  ///< what the folder says (1_Pooling/config.json); the mean where it says nothing
+};
 
 struct options {
   precision numbers = precision::f32;
@@ -87,12 +92,13 @@ class encoder {
   /// sequences that are empty or too long.
   [[nodiscard]] rows hidden(std::span<const sequence> sequences) const;
 
-  /// The same pooled to a row a sequence, of unit length.
-  [[nodiscard]] rows embed(std::span<const sequence> sequences, pooling how = pooling::mean) const;
+  /// The same pooled to a row a sequence, of unit length. With `pooling::folder` throws bert::error where the folder does what
+  /// cannot be done here, such as a Dense layer.
+  [[nodiscard]] rows embed(std::span<const sequence> sequences, pooling how = pooling::folder) const;
 
-  /// The same of text. Throws bert::error if the folder holds no vocabulary.
-  [[nodiscard]] rows embed(std::span<const std::string_view> sentences, pooling how = pooling::mean) const;
-  [[nodiscard]] rows embed(std::span<const std::string> sentences, pooling how = pooling::mean) const;
+  /// The same of text, behind the folder's default prompt if it has one. Throws bert::error if the folder holds no vocabulary.
+  [[nodiscard]] rows embed(std::span<const std::string_view> sentences, pooling how = pooling::folder) const;
+  [[nodiscard]] rows embed(std::span<const std::string> sentences, pooling how = pooling::folder) const;
 
   [[nodiscard]] level runs_on() const noexcept { return level_; }
   /// The name under which the model was compiled in.

@@ -84,6 +84,55 @@ TEST_CASE("class names in another order than the type's are refused, and so is a
   CHECK_NOTHROW((void)checkpoint(dir.folder()).load<golden::classifier_model>());
 }
 
+TEST_CASE("a head is read as config.json says it is used, or refused by key") {
+  const scratch dir;
+  const checkpoint files(golden::folder("classifier"));
+  std::filesystem::copy(files.folder(), dir.folder(), std::filesystem::copy_options::recursive);
+  const auto with = [&](const char* key, const io::json& value) {
+    auto j = io::read_json(files.folder() / "config.json");
+    j[key] = value;
+    dir.file("config.json", j.dump());
+    CHECK_NOTHROW((void)checkpoint(dir.folder()).load<model<golden::pocket>>());  // the encoder alone cares about none of these
+    return message_of([&] { (void)checkpoint(dir.folder()).load<open_classifier>(); });
+  };
+  CHECK(with("problem_type", "single_label_classification").empty());
+  CHECK(has(
+      with("problem_type", "multi_label_classification"),
+      "config.json, \"problem_type\": expected single_label_classification, one class of several a text, found multi_label"));
+  CHECK(has(with("problem_type", "regression"), "\"problem_type\""));
+  CHECK(has(with("id2label", {{"0", "LABEL_0"}}), "\"id2label\": expected two classes or more, found one label"));
+  CHECK(has(with("id2label", {{"0", "x"}, {"1", "x"}, {"2", "y"}}),
+            "\"id2label\": expected a name of its own for each class, from \"0\" on, found \"x\" for \"0\" and \"1\""));
+  CHECK(has(with("architectures", {"BertForTokenClassification"}),
+            "\"architectures\": expected BertForSequenceClassification, found BertForTokenClassification"));
+  CHECK(with("architectures", {"BertModel"}).empty());
+  CHECK(has(with("num_labels", 5), "3 names and num_labels 5"));
+}
+
+TEST_CASE("a folder tells whether it holds a head, and what of it is not used") {
+  const checkpoint classifier(golden::folder("classifier")), masked(golden::folder("tanh"));
+  CHECK(classifier.holds<open_classifier>());
+  CHECK(classifier.holds<model<golden::pocket>>());
+  CHECK(masked.holds<golden::tanh_model>());
+  CHECK_FALSE(masked.holds<model<golden::tanh, heads::classify<two>>>());
+  CHECK(classifier.notes<open_classifier>().empty());
+  const scratch dir;
+  std::filesystem::copy(golden::folder("relu"), dir.folder(), std::filesystem::copy_options::recursive);
+  save(dir / "sub", checkpoint(golden::folder("relu")).load<golden::relu_model>());
+  CHECK(checkpoint(dir / "sub").notes<golden::relu_model>().empty());
+}
+
+TEST_CASE("an encoder in the folder that modules.json names is found there") {
+  const scratch dir;
+  std::filesystem::copy(golden::folder("encoder"), dir / "0_Transformer", std::filesystem::copy_options::recursive);
+  dir.file("config.json", R"({"__version__": "0.3.6"})");
+  dir.file("modules.json", R"([{"type": "sentence_transformers.models.Transformer", "path": "0_Transformer"}])");
+  const checkpoint files(dir.folder());
+  CHECK(files.files() == dir / "0_Transformer");
+  CHECK(same_numbers(files.load<golden::plain_model>(), checkpoint(golden::folder("encoder")).load<golden::plain_model>()));
+  CHECK(files.tokenizer().size() == 101);
+}
+
 TEST_CASE("an architecture that config.json contradicts is refused before any tensor is looked at") {
   const checkpoint files(golden::folder("classifier"));
   CHECK(has(message_of([&] { (void)files.load<golden::plain_model>(); }),

@@ -88,11 +88,36 @@ TEST_CASE("what is no BERT, missing, mistyped or absurd is refused by key") {
   CHECK(has(refusal("vocab_size", 2'000'000'000), "\"vocab_size\": expected 1 to"));
   CHECK(has(refusal("vocab_size", 1e300), "\"vocab_size\""));
   CHECK(has(refusal("hidden_size", "768"), "a string"));
-  CHECK(has(refusal("id2label", io::json::parse(R"({"0": "a", "2": "b"})")), "\"1\""));
-  CHECK(has(refusal("id2label", io::json::array({"a"})), "\"id2label\": expected an object, found an array"));
+  CHECK(has(refusal("pruned_heads", io::json::parse(R"({"0": [1]})")), "\"pruned_heads\": expected none, found {\"0\":[1]}"));
+  CHECK(has(refusal("quantization_config", io::json::object()), "\"quantization_config\""));
   auto j = mini();
   j.erase("hidden_size");
   CHECK(has(message_of([&] { (void)model_config::parse(j, "config.json"); }), "config.json: expected the key \"hidden_size\""));
+}
+
+TEST_CASE("names of classes that cannot be used are noted, and the rest of the file is read") {
+  const auto fault = [](const char* names) {
+    auto j = mini();
+    j["id2label"] = io::json::parse(names);
+    const auto c = model_config::parse(j, "config.json");
+    CHECK(c.labels.empty());
+    return c.label_fault;
+  };
+  CHECK(fault(R"({"0": "a", "2": "b"})") == "no key \"1\" of 2");
+  CHECK(fault(R"({"1": "a", "2": "b"})") == "no key \"0\" of 2");
+  CHECK(fault(R"({"0": "a", "1": "a"})") == "\"a\" for \"0\" and \"1\"");
+  CHECK(fault(R"({"0": "", "1": "a"})") == "an empty name for \"0\"");
+  CHECK(fault(R"({"0": 0, "1": 1})") == "a whole number for \"0\"");
+  CHECK(fault(R"(["a"])") == "an array");
+  CHECK(fault("null").empty());
+}
+
+TEST_CASE("num_labels stands in for names, and must agree with them") {
+  auto j = mini();
+  j["num_labels"] = 3;
+  CHECK(model_config::parse(j, "x").labels == std::vector<std::string>{"LABEL_0", "LABEL_1", "LABEL_2"});
+  j["id2label"] = {{"0", "a"}, {"1", "b"}};
+  CHECK(model_config::parse(j, "x").label_fault == "2 names and num_labels 3");
 }
 
 TEST_CASE("what an architecture writes agrees with it") {

@@ -122,7 +122,6 @@ TEST_CASE("missing, surplus, misshapen and mistyped tensors are refused by name"
               t.tensors.push_back({"bert.encoder.layer.2.output.dense.bias", io::dtype::f32, {0}, {}});
             }),
             "tensor \"bert.encoder.layer.2.output.dense.bias\": expected only tensors of a BERT of this size"));
-  CHECK(has(refusal([](auto& t) { t.tensors.push_back({"extra", io::dtype::f32, {0}, {}}); }), "tensor \"extra\""));
   CHECK(has(refusal([](auto& t) {
               t["bert.pooler.dense.weight"].shape = {12, 48};
             }),
@@ -134,10 +133,64 @@ TEST_CASE("missing, surplus, misshapen and mistyped tensors are refused by name"
               t.tensors.push_back({"pooler.dense.bias", io::dtype::f32, {0}, {}});
             }),
             "tensor \"pooler.dense.bias\": expected one tensor for each parameter"));
+  CHECK(has(refusal([](auto& t) {
+              t.tensors.push_back({"encoder.layer.0.attention.self.query.lora_A.weight", io::dtype::f32, {0}, {}});
+            }),
+            "query.lora_A.weight\": expected only tensors of a BERT"));
   CHECK(has(refusal<model<golden::tanh, heads::classify<urgency>>>([](auto&) {}), "expected a tensor \"classifier.weight\""));
   const tensor_list t("tanh");
   CHECK(has(message_of([&] { (void)load_weights<model<open_vocabulary<golden::tanh>>>(t.file, 102); }),
             "word_embeddings.weight\": expected [102, 24], found [101, 24]"));
+}
+
+TEST_CASE("a tensor that is no part of a BERT is passed over and told of") {
+  tensor_list t("tanh");
+  const auto right = load_weights<pretraining>(t.file, 101);
+  t.tensors.push_back({"loss.log_vars", io::dtype::i64, {0}, {}});
+  CHECK(same_numbers(load_weights<pretraining>(t.written(), 101), right));
+  CHECK(match_weights<pretraining>(t.written(), {.vocab = 101}).passed_over == std::vector<std::string>{"loss.log_vars"});
+  CHECK(match_weights<encoder>(t.file, {.vocab = 101}).passed_over.empty());
+}
+
+TEST_CASE("names with the prefix of a wrapper load; any other prefix is named in the error") {
+  const auto right = load_weights<pretraining>(tensor_list("tanh").file, 101);
+  for (const std::string prefix : {"module.", "_orig_mod.", "model.", "module._orig_mod."}) {
+    tensor_list t("tanh");
+    for (auto& tensor : t.tensors) tensor.name = prefix + tensor.name;
+    CHECK(same_numbers(load_weights<pretraining>(t.written(), 101), right));
+  }
+  CHECK(canonical_name("0.auto_model.embeddings.LayerNorm.gamma") == "bert.embeddings.LayerNorm.weight");
+  CHECK(has(refusal([](auto& t) {
+              for (auto& tensor : t.tensors) tensor.name = "student." + tensor.name;
+            }),
+            "expected a tensor \"bert.embeddings.word_embeddings.weight\", found none of that name; "
+            "\"student.bert.embeddings.word_embeddings.weight\" has the prefix \"student.\""));
+}
+
+TEST_CASE("two copies of a tensor may have two dtypes if their numbers are equal, and not if they differ") {
+  const auto with_copy = [](float shift) {
+    return [shift](tensor_list& t) {
+      auto& word = t["bert.embeddings.word_embeddings.weight"];
+      std::vector<float> numbers(word.size());
+      io::to_floats(word, numbers);
+      std::vector<std::uint16_t> half, copy;
+      for (const float x : numbers) {
+        half.push_back(to_f16(x).bits);
+        copy.push_back(half.back());
+      }
+      copy.back() = to_f16(to_float(f16{copy.back()}) + shift).bits;
+      std::vector<float> wide;
+      for (const auto bits : half) wide.push_back(to_float(f16{bits}));
+      std::vector<std::uint16_t> raw(2 * wide.size());
+      std::memcpy(raw.data(), wide.data(), 4 * wide.size());
+      word.bytes = t.own(std::move(raw));
+      word.type = io::dtype::f32;
+      const auto shape = word.shape;
+      t.tensors.push_back({"cls.predictions.decoder.weight", io::dtype::f16, shape, t.own(std::move(copy))});
+    };
+  };
+  CHECK(refusal<masked>(with_copy(0)).empty());
+  CHECK(has(refusal<masked>(with_copy(1)), "tensor \"cls.predictions.decoder.weight\": expected the numbers of"));
 }
 
 TEST_CASE("a decoder that is not the embeddings is refused by a masked LM and passed over by an encoder") {

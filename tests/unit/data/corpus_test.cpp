@@ -41,6 +41,18 @@ TEST_CASE("every line is given in order, blank ones too") {
   CHECK(lines == std::vector<std::string>{"x", "", "y"});
 }
 
+TEST_CASE("text that is not UTF-8 is refused with its line, or replaced where that is asked for") {
+  const support::temporary_file file("fine\n\ncaf\xE9 here\n");
+  try {
+    (void)read(corpus{file.path()});
+    FAIL("no error");
+  } catch (const bert::error& e) {
+    CHECK(e.where() == file.path().string() + ", line 3");
+    CHECK(e.found() == "an invalid byte at column 4");
+  }
+  CHECK(read(corpus{file.path(), {.invalid = bert::data::invalid_utf8::replace}}).size() == 2);
+}
+
 TEST_CASE("a missing or an empty corpus is an error that names it") {
   CHECK_THROWS_AS(corpus{"no-such-file.txt"}, bert::error);
   const support::temporary_file file("");

@@ -125,4 +125,27 @@ TEST_CASE("a text that is too long is cut at its end; of a pair the longer text 
 
 TEST_CASE("a set of nothing is an error") { CHECK_THROWS_AS((labelled_set<parity>({}, {})), bert::error); }
 
+TEST_CASE("examples, their labels, batch size and order are facts of a source, its threads and copies are none") {
+  const auto set = [](const char* text, int label) {
+    static const toy::tokenizer tokenizer;
+    labelled_set_builder<parity, toy::tokenizer> b(tokenizer, {}, 16);
+    b.add("one two", {}, 0);
+    b.add(text, {}, label);
+    return std::move(b).build();
+  };
+  const auto base = set("three", 1).batches(2, {.seed = 1}).fingerprint();
+  CHECK(set("three", 1).batches(2, {.seed = 1}).fingerprint() == base);
+  const auto differing = [&](const bert::named_facts& others) {
+    std::string names;
+    for (std::size_t i = 0; i < base.size(); ++i)
+      if (others.at(i) != base[i]) names += base[i].first + ";";
+    return names;
+  };
+  CHECK(differing(set("four", 1).batches(2, {.seed = 1}).fingerprint()) == "examples;");
+  CHECK(differing(set("three", 0).batches(2, {.seed = 1}).fingerprint()) == "examples;");
+  CHECK(differing(set("three", 1).batches(1, {.seed = 1}).fingerprint()) == "batch;");
+  CHECK(differing(set("three", 1).batches(2, {.seed = 2}).fingerprint()) == "seed of the order;");
+  CHECK(differing(set("three", 1).batches(2, {.order = order::sequential, .seed = 1}).fingerprint()) == "order;");
+}
+
 }  // namespace

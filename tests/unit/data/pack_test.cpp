@@ -309,6 +309,43 @@ TEST_CASE("pack says what is wrong with a text or an option") {
   CHECK(fine.capacity().sequences == 1);
 }
 
+TEST_CASE("documents of one sentence give no pairs that follow each other: refused at the start; some such are counted") {
+  std::string apart, mixed;
+  for (int i = 0; i < 40; ++i) apart += "one two three.\n\n";
+  for (int i = 0; i < 40; ++i) mixed += i % 10 == 0 ? "a b c.\nd e f.\ng h i.\n\n" : "one two three.\n\n";
+  const support::temporary_file all(apart), most(mixed);
+  CHECK_THROWS_WITH_AS((void)pack(corpus{all.path()}, toy::tokenizer{}, {.tokens = 16}),
+                       doctest::Contains("found one sentence in each of 40 documents: all 40 pairs would be random"),
+                       bert::error);
+  CHECK(pack(corpus{all.path()}, toy::tokenizer{}, {.tokens = 16, .pairs = pairing::none}).odd_share() == 0);
+  const double share = pack(corpus{most.path()}, toy::tokenizer{}, {.tokens = 16}).odd_share();
+  CHECK(share > 0.7);
+  CHECK(share < 1);
+}
+
+TEST_CASE("what decides the batches has a fact each, and nothing else has") {
+  const support::temporary_file one("a b c.\nd e f.\n\ng h.\ni j.\n"), other("a b c.\nd e f.\n\ng h.\ni k.\n");
+  const auto facts = [](const support::temporary_file& file, const pack_options& options, std::size_t threads = 1) {
+    return pack(corpus{file.path()}, toy::tokenizer{}, options, bert::execution::threads{threads}).fingerprint();
+  };
+  const pack_options options{.tokens = 16, .batch = 2, .seed = 1};
+  const auto base = facts(one, options);
+  CHECK(facts(one, options, 3) == base);
+  const auto differing = [&](const bert::named_facts& others) {
+    std::string names;
+    REQUIRE(others.size() == base.size());
+    for (std::size_t i = 0; i < base.size(); ++i)
+      if (others[i] != base[i]) names += (names.empty() ? "" : ",") + base[i].first;
+    return names;
+  };
+  CHECK(differing(facts(other, options)) == "corpus");
+  CHECK(differing(facts(one, {.tokens = 32, .batch = 2, .seed = 1})) == "tokens");
+  CHECK(differing(facts(one, {.tokens = 16, .batch = 4, .seed = 1})) == "batch");
+  CHECK(differing(facts(one, {.tokens = 16, .batch = 2, .seed = 2})) == "seed of the pairs");
+  CHECK(differing(facts(one, {.tokens = 16, .batch = 2, .seed = 1, .pairs = pairing::none})) == "pairs");
+  CHECK(differing(facts(one, {.tokens = 16, .batch = 2, .seed = 1, .pairs_drawn = redraw::never})) == "pairs drawn");
+}
+
 TEST_CASE("special tokens spelt out in the text stay special") {
   const support::temporary_file file("the [MASK] sat\n\nother words\n");
   const auto batches = pack(corpus{file.path()}, toy::tokenizer{}, {.pairs = pairing::none, .short_sequence_rate = 0});

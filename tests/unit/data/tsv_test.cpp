@@ -96,6 +96,61 @@ TEST_CASE("labels that are not known beforehand are collected, sorted, and share
   CHECK(tsv_labels(named.path(), {.header = header_row::absent}).size() == 3);
 }
 
+TEST_CASE("a first row that is taken for a header is told of, one that is named or asked for is not") {
+  const auto notes = [](const char* text, const tsv_options& options = {}) {
+    const temporary_file file(text);
+    return tsv(file.path(), tokenizer, options).notes();
+  };
+  const char* const rare = "odd\trare\na\tx\nb\ty\nc\tx\n";
+  REQUIRE(notes(rare).size() == 1);
+  CHECK(notes(rare)[0].find(", line 1: first row taken as header: odd | rare") != std::string::npos);
+  CHECK(notes(rare, {.header = header_row::absent}).empty());
+  CHECK(notes(rare, {.header = header_row::present}).empty());
+  CHECK(notes("text\tlabel\na\tx\nb\ty\n", {.text_column = "text"}).empty());
+  CHECK(notes("a\tx\nb\ty\nc\tx\n").empty());
+  const temporary_file misspelt("a\troutnie\nb\troutine\n");
+  CHECK(tsv<urgency>(misspelt.path(), tokenizer).notes().size() == 1);
+}
+
+TEST_CASE(
+    "a file whose name ends in .csv is read with commas and quotes, which is told of, and either format can be asked for") {
+  const temporary_file file("text,label\n\"one, two\",x\n\"say \"\"a\"\"\",y\nthree,x\n", ".csv");
+  const auto set = tsv(file.path(), tokenizer);
+  CHECK(set.size() == 3);
+  CHECK(set.names() == labels::dynamic_set{"x", "y"});
+  CHECK(set.notes().at(0).find("read as comma-separated") != std::string::npos);
+  CHECK(message([&] {
+          return tsv(file.path(), tokenizer, {.format = bert::io::tsv});
+        }).find(", line 1: expected two columns or more, a text and a label with a tab between them, found one column") !=
+        std::string::npos);
+  const temporary_file tabs("a\tx\nb\ty\n", ".csv");
+  CHECK(tsv(tabs.path(), tokenizer, {.format = bert::io::tsv}).notes().empty());
+}
+
+TEST_CASE("a row of another number of columns is refused with its line, unless uneven rows are allowed") {
+  const temporary_file file("a\tx\nb\ty\nc\td\tx\n");
+  CHECK(message([&] { return tsv(file.path(), tokenizer); }).find(", line 3: expected 2 columns, as line 1 has, found 3") !=
+        std::string::npos);
+  CHECK(tsv(file.path(), tokenizer, {.uneven = uneven_rows::allow}).size() == 3);
+}
+
+TEST_CASE("a row that is not UTF-8 is refused with its line, in the text and in the label") {
+  for (const char* text : {"a\tx\nb\ty\ncaf\xE9\tx\n", "a\tx\nb\ty\nc\tbi\xE9n\n"}) {
+    const temporary_file file(text);
+    CHECK(message([&] { return tsv(file.path(), tokenizer); }).find(", line 3: expected text in UTF-8") != std::string::npos);
+  }
+}
+
+TEST_CASE("scores are not taken for names of classes, unless that is asked for") {
+  const temporary_file file("s\tscore\na\t0.5\nb\t3\nc\t0.5\nd\t3\n"), whole("a\t1\nb\t5\nc\t1\n");
+  CHECK(message([&] {
+          return tsv(file.path(), tokenizer);
+        }).find("expected names of classes as labels, found numbers with fractions, such as 0.5: scores") != std::string::npos);
+  CHECK(tsv(file.path(), tokenizer, {.scores = score_labels::as_names}).names() == labels::dynamic_set{"0.5", "3"});
+  CHECK(tsv(whole.path(), tokenizer).names() == labels::dynamic_set{"1", "5"});
+  CHECK(tsv<labels::number>(file.path(), tokenizer).size() == 4);
+}
+
 TEST_CASE("numbers become values") {
   const temporary_file file("s1\ts2\tscore\na b\tc\t5.000\nd\te\t0.25\n");
   const auto set = tsv<labels::number>(file.path(), tokenizer, {.text_column = -3, .second_column = -2});
@@ -108,8 +163,8 @@ TEST_CASE("numbers become values") {
 }
 
 TEST_CASE("an error names file and line, what was expected and what was found") {
-  const temporary_file unknown("a\troutine\nb\turgnet\n"), missing("a\troutine\nb\n"), empty("a\tsoon\n \tsoon\n"),
-      none("note\tclass\n"), word("a\tb\t1.5\na\tb\tmuch\n");
+  const temporary_file unknown("a\troutine\nb\turgnet\n"), missing("a\troutine\nb\n"), narrow("a\nb\n"),
+      empty("a\tsoon\n \tsoon\n"), none("note\tclass\n"), word("a\tb\t1.5\na\tb\tmuch\n");
   const auto at = [](const temporary_file& file, int line) {
     return file.path().string() + ", line " + std::to_string(line) + ": ";
   };
@@ -117,8 +172,12 @@ TEST_CASE("an error names file and line, what was expected and what was found") 
       message([&] { return tsv<urgency>(unknown.path(), tokenizer); }) ==
       at(unknown, 2) +
           R"(expected a label of "routine", "soon", "urgent", found "urgnet"; check .label_column, or add the label to the set)");
-  CHECK(message([&] { return tsv<urgency>(missing.path(), tokenizer, {.label_column = 1}); }) ==
+  CHECK(message([&] { return tsv<urgency>(missing.path(), tokenizer); }) ==
         at(missing, 2) +
+            "expected 2 columns, as line 1 has, found 1; is there a separator within a text? replace it, or allow "
+            "uneven rows");
+  CHECK(message([&] { return tsv<urgency>(narrow.path(), tokenizer, {.label_column = 1}); }) ==
+        at(narrow, 1) +
             "expected a column 1 (.label_column, counted from 0, from the end if negative), found 1 column; check the number, "
             "and that tabs "
             "separate the columns");

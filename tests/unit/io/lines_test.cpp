@@ -83,6 +83,30 @@ TEST_CASE("seeking to the offset of a line gives that line again") {
   }
 }
 
+TEST_CASE("a file in UTF-16 is refused by name, with a byte order mark or without; single zero bytes are text") {
+  const scratch dir;
+  std::string little, big;
+  for (const char c : std::string("good book\tpos\nbad film\tneg\n")) {
+    little += {c, '\0'};
+    big += {'\0', c};
+  }
+  const auto refusal = [&](const std::string& text) { return message_of([&] { (void)lines_of(dir.file("x", text)); }); };
+  CHECK(has(refusal("\xFF\xFE" + little), "x: expected text in UTF-8, found the byte order mark of UTF-16"));
+  CHECK(has(refusal("\xFE\xFF" + big), "the byte order mark of UTF-16"));
+  CHECK(has(refusal(little), "zero bytes in the first"));
+  CHECK(has(refusal(big), "zero bytes in the first"));
+  CHECK(lines_of(dir.file("y", std::string("good\0book\tpos\n", 14))).size() == 1);
+  CHECK(lines_of(dir.file("z", std::string(20, '\0'))).size() == 1);
+}
+
+TEST_CASE("a file whose lines end in carriage returns alone is refused, a carriage return within a line is text") {
+  const scratch dir;
+  CHECK(has(message_of([&] { (void)lines_of(dir.file("x", "one\rtwo\rthree\r")); }),
+            "x: expected lines that end in \\n or \\r\\n, found one line, with carriage returns"));
+  CHECK(lines_of(dir.file("y", "one\rtwo\nthree")) == list{"one\rtwo", "three"});
+  CHECK(lines_of(dir.file("z", "one\r")) == list{"one"});
+}
+
 TEST_CASE("a missing file and a folder are errors that name the path") {
   const scratch dir;
   CHECK(has(message_of([&] { line_reader(dir / "none"); }), "No such file"));

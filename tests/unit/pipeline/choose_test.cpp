@@ -56,5 +56,21 @@ TEST_CASE("a configuration of no architecture in the list is an error that says 
     CHECK(e.where() == "folder/config.json");
     CHECK(e.found().find("layers 3") != std::string::npos);
     CHECK(e.expected().find("dot") != std::string::npos);
+    CHECK(e.found().find("nearest is dot, but \"num_hidden_layers\" 3 in place of 1") != std::string::npos);
+  }
+}
+
+TEST_CASE("a key that no size shows is named with both values") {
+  using both = some::with<bert::named<"tanh", tanh_dot>>;
+  auto config = bert::model_config::of<tanh_dot>(77);
+  config.norm_epsilon = 1e-5;
+  config.segments = 1;
+  try {
+    both::by_config(config, [](auto) { FAIL("nothing to choose"); });
+    FAIL("no error");
+  } catch (const bert::error& e) {
+    CHECK(e.found().find(
+              "nearest is tanh, but \"type_vocab_size\" 1 in place of 2, \"layer_norm_eps\" 1e-05 in place of 1e-12") !=
+          std::string::npos);
   }
 }

@@ -115,6 +115,51 @@ TEST_CASE("long sentences are cut at the positions, at the folder's limit, or at
             "max_tokens of 3 or more"));
 }
 
+TEST_CASE("an embedder of another pooling than the folder's is refused with both named, unless it is asked for") {
+  const scratch dir;
+  std::filesystem::copy(golden::folder("encoder"), dir.folder(), std::filesystem::copy_options::recursive);
+  std::filesystem::create_directories(dir / "1_Pooling");
+  dir.file("modules.json", R"([{"type": "sentence_transformers.models.Transformer", "path": ""},
+                               {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}])");
+  dir.file("1_Pooling/config.json",
+           R"({"word_embedding_dimension": 24, "pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false})");
+  using by_mean = bert::embedder<golden::plain, pooling::mean>;
+  using by_cls = bert::embedder<golden::plain, pooling::cls>;
+  CHECK(has(message_of([&] { (void)by_mean::open(dir.folder()); }),
+            "1_Pooling/config.json: expected the pooling of the embedder's type, mean, found cls"));
+  CHECK(by_cls::open(dir.folder())("moon") == by_cls::open(golden::folder("encoder"))("moon"));
+  CHECK(by_mean::open(dir.folder(), {.other_pooling = pooling_mismatch::allow})("moon") ==
+        by_mean::open(golden::folder("encoder"))("moon"));
+  dir.file("1_Pooling/config.json", R"({"word_embedding_dimension": 32, "pooling_mode_mean_tokens": true})");
+  CHECK(has(message_of([&] { (void)by_mean::open(dir.folder()); }), "\"word_embedding_dimension\": expected 24, found 32"));
+}
+
+TEST_CASE("the folder's default prompt and lower case are put on every sentence, and another prompt may be asked for") {
+  const scratch dir;
+  std::filesystem::copy(golden::folder("encoder"), dir.folder(), std::filesystem::copy_options::recursive);
+  dir.file("config_sentence_transformers.json", R"({"prompts": {"q": "the cat "}, "default_prompt_name": "q"})");
+  using embedder = bert::embedder<golden::plain>;
+  const auto plain = embedder::open(golden::folder("encoder"));
+  const auto prompted = embedder::open(dir.folder());
+  CHECK(prompted.prompt() == "the cat ");
+  CHECK(prompted("moon") == plain("the cat moon"));
+  CHECK(std::ranges::equal(prompted(std::vector<std::string>{"moon"})[0], plain("the cat moon")));
+  CHECK(embedder::open(dir.folder(), {.prompt = ""})("moon") == plain("moon"));
+  CHECK(embedder::open(dir.folder(), {.prompt = "a "})("moon") == plain("a moon"));
+  dir.file("tokenizer_config.json", R"({"do_lower_case": false})");
+  dir.file("sentence_bert_config.json", R"({"do_lower_case": true})");
+  CHECK(embedder::open(dir.folder(), {.prompt = ""})("MOON") == plain("moon"));
+  dir.file("sentence_bert_config.json", R"({"do_lower_case": false})");
+  CHECK(embedder::open(dir.folder(), {.prompt = ""})("MOON") != plain("moon"));
+}
+
+TEST_CASE("how many sentences were cut is counted") {
+  const auto embed = bert::embedder<golden::plain>::open(golden::folder("encoder"), {.max_tokens = 5});
+  embedding_report report;
+  (void)embed(std::vector<std::string>{"the", "the cat sat", "the cat sat on the mat"}, execution::serial{}, &report);
+  CHECK(report.cut == 1);
+}
+
 TEST_CASE("an embedder in bf16 points where that of f32 does, and a sentence has the same vector alone as among others") {
   const auto full = bert::embedder<golden::plain>::open(golden::folder("encoder"));
   const auto half = bert::embedder<golden::plain, pooling::mean, precision::bf16>::open(golden::folder("encoder"));

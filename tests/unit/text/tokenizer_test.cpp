@@ -215,7 +215,33 @@ TEST_CASE("Added tokens beyond the vocabulary have ids, pieces and texts, and ar
   CHECK(t.tokens("<x>the zork zorks") == strings{"<x>", "the", "zork", "[UNK]"});
   CHECK(t.decode(std::vector<token_id>{22, 5, 23}) == "the zork");
   CHECK(t.decode(std::vector<token_id>{22, 5}, {.skip_special = false}) == "<x> the");
-  CHECK(says(complaint([] { tokenizer bad(small(), {.added = {{.content = "<x>", .id = 30}}}); }), "22"));
+  CHECK(says(complaint([] { tokenizer bad(small(), {.added = {{.content = "<x>", .id = 5}}}); }),
+             "an id that no other token has"));
+  CHECK(says(complaint([] { tokenizer bad(small(), {.added = {{.content = "<x>", .id = 1'000'000}}}); }), "an id from 0 to"));
+  CHECK(says(complaint([] { tokenizer bad(small(), {.added = {{.content = "<x>", .id = -2}}}); }), "the id -2"));
+}
+
+TEST_CASE("Ids between added tokens stay unused") {
+  const tokenizer t(small(), {.added = {{.content = "<x>", .id = 30}}});
+  CHECK(t.size() == 31);
+  CHECK(t.encode("<x>").ids()[1] == 30);
+  CHECK(t.vocabulary().piece(25).empty());
+}
+
+TEST_CASE("A tokenizer's fingerprint changes with its pieces, its case and its added tokens, by that name alone") {
+  const auto base = tokenizer(small()).fingerprint();
+  const auto differing = [&](const bert::named_facts& others) {
+    std::string names;
+    for (std::size_t i = 0; i < base.size(); ++i)
+      if (others.at(i) != base[i]) names += base[i].first + ";";
+    return names;
+  };
+  CHECK(differing(tokenizer(small()).fingerprint()).empty());
+  CHECK(differing(tokenizer(small(), {.strip_accents = false}).fingerprint()) == "accents stripped;");
+  CHECK(differing(tokenizer(small(), {.lowercase = false, .strip_accents = true}).fingerprint()) == "lower case;");
+  CHECK(differing(tokenizer(small(), {.added = {{.content = "the", .id = 5}}}).fingerprint()) == "added tokens;");
+  CHECK(differing(tokenizer(small(), {.second_segment = false}).fingerprint()) == "second text's segment;");
+  CHECK(differing(google_tokenizer(small()).fingerprint()).find("tokenizer's reference;") != std::string::npos);
 }
 
 TEST_CASE("The policy of google splits named tokens, keeps private use and takes longer words") {

@@ -83,6 +83,41 @@ TEST_CASE("activations computed again train to the same bits as activations kept
   CHECK(trained(2, options, bert::activations::recompute{}) == trained(1, options));
 }
 
+namespace {
+// The same batches under a fact of another value, or of another name.
+struct telling_source : support::made_up_source {
+  bert::named_facts facts;
+  [[nodiscard]] bert::named_facts fingerprint() const { return facts; }
+};
+}  // namespace
+
+TEST_CASE("a state that was made with another source or objective is refused by the name of what differs, alone") {
+  const scratch_file file;
+  const auto resumed = [&](const bert::named_facts& facts, auto masks) -> std::string {
+    using other = bert::objectives::joint<bert::objectives::masked_lm<decltype(masks)>, bert::objectives::next_sentence>;
+    auto m = model_type::random({.stddev = 0.1f, .seed = 1});
+    bert::trainer t{m, other{}, bert::optim::adamw{}, bert::schedules::warmup_linear{.peak = 3e-3f, .warmup = 4, .total = 20},
+                    bert::training_options{.seed = 11}};
+    t.keep(file.path, {.every = 2});
+    const telling_source from{{}, facts};
+    try {
+      for (const auto& step : t.over(from))
+        if (step.index % 2 == 0) return "step " + std::to_string(step.index);
+    } catch (const bert::error& e) {
+      return e.what();
+    }
+    return "no step";
+  };
+  CHECK(resumed({{"corpus", "1f"}, {"batch", "4"}}, bert::masking::whole_word{}) == "step 2");
+  CHECK(resumed({{"corpus", "1f"}, {"batch", "4"}}, bert::masking::whole_word{}) == "step 4");
+  const auto message = resumed({{"corpus", "1f"}, {"batch", "8"}}, bert::masking::whole_word{});
+  CHECK(message.find(": expected batch 8, as this run has, found batch 4, as the state was made with;") != std::string::npos);
+  CHECK(resumed({{"corpus", "1f"}, {"batch", "4"}}, bert::masking::token{})
+            .find("expected masking token, as this run has, found masking whole_word") != std::string::npos);
+  CHECK(resumed({{"corpus", "1f"}}, bert::masking::whole_word{}) ==
+        "step 6");  // a fact that the run does not know is no difference
+}
+
 TEST_CASE("a run that was cut and resumed ends with the bits of one that was not") {
   const auto whole = trained(1);
   scratch_file file;

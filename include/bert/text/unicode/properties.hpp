@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <string_view>
 
 #include "bert/core/isa.hpp"
 #include "bert/text/unicode/tables.hpp"
@@ -20,6 +21,7 @@ namespace reference {
 
 /// The fast tokenizer of transformers (Hugging Face tokenizers).
 struct transformers {
+  static constexpr std::string_view name = "transformers";
   static constexpr std::size_t max_word_characters = 100;  ///< longer words become [UNK]
   static constexpr unsigned kind_shift = 0;                ///< where its bits lie in unicode::stage3
   static constexpr bool late_decompositions = false;       ///< what came after Unicode 9.0 decomposes
@@ -30,6 +32,7 @@ struct transformers {
 
 /// google-research/bert's tokenization.py.
 struct google {
+  static constexpr std::string_view name = "google-research/bert";
   static constexpr std::size_t max_word_characters = 200;
   static constexpr unsigned kind_shift = 3;
   static constexpr bool late_decompositions = true;

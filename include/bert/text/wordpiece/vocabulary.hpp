@@ -2,6 +2,7 @@
 // Layer: text. Test: tests/unit/text/wordpiece/vocabulary_test.cpp
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -79,9 +80,12 @@ class vocabulary {
     return parse(text, path.string());
   }
 
-  /// The same from memory; `where` names it in errors. Lines end with \n, \r\n or \r, as Python reads them.
+  /// The same from memory; `where` names it in errors. Lines end with \n, \r\n or \r, as Python reads them. A byte order mark
+  /// before the first piece is skipped.
   static vocabulary parse(std::string_view text, const std::string& where = "vocabulary") {
     vocabulary v;
+    v.where_ = where;
+    if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
     v.characters_.reserve(text.size());
     while (!text.empty()) {
       const std::size_t end = std::min(text.find_first_of("\r\n"), text.size());
@@ -118,11 +122,20 @@ class vocabulary {
     return starts_[i + 1] - starts_[i];
   }
 
-  /// The id of a token that must be there, such as [MASK]. Throws bert::error naming it.
+  /// The file that it was read from, or "vocabulary".
+  [[nodiscard]] const std::string& where() const noexcept { return where_; }
+
+  /// The id of a token that must be there, such as [MASK]. Throws bert::error naming file and token, and what the file seems to
+  /// be if it is no vocabulary.
   [[nodiscard]] token_id require(std::string_view token) const {
     if (const auto found = id(token)) return *found;
-    throw error({"vocabulary", cat("the token ", token), cat(size(), " pieces without it"),
-                 "name the token that stands for it in the options"});
+    const auto [found, hint] = diagnosis();
+    throw error({where_, cat("the token ", token), found, hint});
+  }
+  /// These pieces under another name in errors.
+  [[nodiscard]] vocabulary named(std::string where) && {
+    where_ = std::move(where);
+    return std::move(*this);
   }
 
   /// Writes a vocab.txt atomically. Throws bert::error if the file cannot be written or a piece holds a line break; the old
@@ -148,6 +161,22 @@ class vocabulary {
     return std::string_view(characters_).substr(starts_[i], starts_[i + 1] - starts_[i]);
   }
 
+  // What stands in place of a special token: the first line tells files of other kinds.
+  [[nodiscard]] std::pair<std::string, std::string> diagnosis() const {
+    const std::string_view first = size() == 0 ? std::string_view{} : at(0);
+    const std::string pieces = cat(size(), size() == 1 ? " piece without it" : " pieces without it");
+    const char* const one_piece = "one piece a line is expected";
+    if (first.starts_with("version https://git-lfs"))
+      return {"a Git LFS pointer in place of the file", "fetch the file itself, as by git lfs pull"};
+    if (first.starts_with("<!DOCTYPE") || first.starts_with("<html")) return {"an HTML page", "fetch the file itself"};
+    if (first.starts_with("{\"") || (first == "{" && size() > 1 && at(1).find('"') != std::string_view::npos))
+      return {pieces + "; line 1 begins as JSON", cat(one_piece, "; is it a tokenizer.json?")};
+    if (const auto tab = first.find('\t'); tab != std::string_view::npos)
+      return {cat(pieces, "; line 1 has a tab behind \"", first.substr(0, std::min<std::size_t>(tab, 32)), '"'),
+              cat(one_piece, ", without numbers")};
+    return {cat(pieces, "; line 1 is \"", first.substr(0, 32), '"'), "is it the vocabulary of a BERT?"};
+  }
+
   void add(std::string_view piece, const std::string& where) {
     if (const auto bad = utf8::first_invalid(piece); bad != std::string_view::npos)
       throw error({cat(where, ":", size() + 1), "valid UTF-8", cat("an invalid byte at column ", bad + 1),
@@ -171,6 +200,7 @@ class vocabulary {
     }
   }
 
+  std::string where_ = "vocabulary";
   std::string characters_;
   std::vector<std::uint32_t> starts_{0};
   std::vector<token_id> slots_;

@@ -1,0 +1,57 @@
+// A whole text in lower case, as Python's str.lower() has it.
+// Layer: text. Test: tests/unit/text/unicode/lower_test.cpp
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "bert/core/isa.hpp"
+#include "bert/text/unicode/properties.hpp"
+#include "bert/text/unicode/tables.hpp"
+#include "bert/text/unicode/utf8.hpp"
+
+namespace bert::inline BERT_ISA::text {
+
+/// Every character in lower case; a capital sigma becomes a final one at the end of a word. Accents stay. Bytes that are no
+/// UTF-8 become U+FFFD.
+[[nodiscard]] inline std::string lowercased(std::string_view text) {
+  const char *const begin = text.data(), *const end = begin + text.size();
+  const auto letter = [](char32_t c) {  // whether it ends the search for a cased letter, and whether it is one
+    struct found {
+      bool decided, cased;
+    };
+    if (unicode::contains(unicode::case_ignorable, c)) return found{false, false};
+    return found{true, unicode::contains(unicode::cased, c)};
+  };
+  const auto final_sigma = [&](const char* p, const char* next) {
+    bool before = false;
+    while (p > begin) {
+      const char* const q = utf8::previous(begin, p);
+      const auto [decided, cased] = letter(utf8::decode(q, p).code);
+      p = q;
+      if (decided) {
+        before = cased;
+        break;
+      }
+    }
+    if (!before) return false;
+    while (next < end) {
+      const auto [code, bytes] = utf8::decode(next, end);
+      next += bytes;
+      if (const auto [decided, cased] = letter(code); decided) return !cased;
+    }
+    return true;
+  };
+  std::string out;
+  out.reserve(text.size());
+  for (const char* p = begin; p < end;) {
+    const auto [code, bytes] = utf8::decode(p, end);
+    if (code == 0x3A3 && final_sigma(p, p + bytes)) utf8::append(0x3C2, out);
+    else utf8::append(unicode::lower<reference::transformers>(code), out);
+    if (code == 0x130) utf8::append(0x307, out);  // I with a dot becomes i and a dot
+    p += bytes;
+  }
+  return out;
+}
+
+}  // namespace bert::text
