@@ -148,3 +148,4 @@
 #include "bert/training/schedules.hpp"
 #include "bert/training/state.hpp"
 #include "bert/training/trainer.hpp"
+#include "bert/version.hpp"
