@@ -175,6 +175,7 @@ template <labels::label_set Labels>
     throw error(
         {path.string(), "two labels or more", cat(counts.size()), "check .label_column: numbers count from 0, -1 is the last"});
   std::vector<std::string> names;
+  names.reserve(counts.size());
   for (const auto& [name, count] : counts) names.push_back(name);
   const auto whole = [](const std::string& s) {
     return s.size() < 10 && s.find_first_not_of("0123456789") == std::string::npos;

@@ -122,7 +122,7 @@ class token_batch {
     return {ids().subspan(from, count), segments().subspan(from, count), starts().subspan(first, last - first + 1)};
   }
   /// All of them.
-  operator token_run() const noexcept { return run(0, sequences()); }
+  operator token_run() const noexcept { return run(0, sequences()); }  // NOLINT(google-explicit-constructor)
   /// The ids of one sequence.
   [[nodiscard]] std::span<const token_id> operator[](std::size_t sequence) const noexcept {
     return ids().subspan(starts_[sequence], length(sequence));

@@ -75,7 +75,7 @@ class vocabulary {
     return parse(text, path.string());
   }
 
-  /// The same from memory; `where` names it in errors. Lines end with \n, \r\n or \r, as Python reads them.
+  /// The same from memory; `where` names it in errors. Lines end with LF, CR LF or CR, as Python reads them.
   static vocabulary parse(std::string_view text, const std::string& where = "vocabulary") {
     vocabulary v;
     v.characters_.reserve(text.size());
