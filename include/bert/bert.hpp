@@ -209,3 +209,4 @@
 #include "bert/training/second_network.hpp"
 #include "bert/training/state.hpp"
 #include "bert/training/trainer.hpp"
+#include "bert/version.hpp"

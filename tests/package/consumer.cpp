@@ -4,6 +4,9 @@
 
 #include "bert/core/execution.hpp"
 #include "bert/tensor/token_batch.hpp"
+#include "bert/version.hpp"
+
+static_assert(bert::version == FOUND_VERSION, "the package's version is that of its headers");
 
 int main() {
   bert::token_batch batch;

@@ -56,7 +56,7 @@ inline void put_added(std::vector<text::added_token>& added, text::added_token t
     const auto items = one->find(list);
     if (items == one->end() || !items->is_array()) throw error({place, cat("a list \"", list, '"'), "none", {}});
     if (items->size() != 1) throw error({place, cat(kind, " alone"), cat("a Sequence of ", items->size()), only_bert});
-    one = &(*items)[0];
+    one = &*items->begin();
     type = io::require<std::string>(*one, "type", place);
   }
   if (type != kind) throw error({place, kind, type, only_bert});
@@ -137,7 +137,7 @@ inline void read_post_processor(const io::json& j, const std::string& where, boo
     const auto list = one->find("processors");
     if (list == one->end() || !list->is_array() || list->size() != 1)
       throw error({place, "BertProcessing or TemplateProcessing alone", "a Sequence", only_bert});
-    one = &(*list)[0];
+    one = &*list->begin();
     type = io::require<std::string>(*one, "type", place);
   }
   std::string cls, sep;

@@ -229,6 +229,7 @@ template <labels::label_set Labels>
   };
   bool numbers = true;
   const std::string* score = nullptr;
+  names.reserve(counts.size());
   for (const auto& [name, count] : counts) {
     names.push_back(name);
     numbers = numbers && parsed_number(name).has_value();

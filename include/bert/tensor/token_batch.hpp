@@ -142,7 +142,7 @@ class token_batch {
             marks_.empty() ? marks() : marks().subspan(from, count)};
   }
   /// All of them.
-  operator token_run() const noexcept { return run(0, sequences()); }
+  operator token_run() const noexcept { return run(0, sequences()); }  // NOLINT(google-explicit-constructor)
   /// The ids of one sequence.
   [[nodiscard]] std::span<const token_id> operator[](std::size_t sequence) const noexcept {
     return ids().subspan(starts_[sequence], length(sequence));

@@ -26,9 +26,9 @@ struct matrix {
   constexpr matrix() = default;
   constexpr matrix(T* p, std::size_t r, std::size_t c) noexcept : data(p), rows(r), cols(c), stride(c) {}
   constexpr matrix(T* p, std::size_t r, std::size_t c, std::size_t s) noexcept : data(p), rows(r), cols(c), stride(s) {}
-  template <class U>
+  template <class U>  // NOLINTNEXTLINE(google-explicit-constructor): adds const
   requires(std::is_same_v<const U, T>) constexpr matrix(matrix<U> m) noexcept
-      : data(m.data), rows(m.rows), cols(m.cols), stride(m.stride) {}  // NOLINT: adds const
+      : data(m.data), rows(m.rows), cols(m.cols), stride(m.stride) {}
 
   [[nodiscard]] constexpr T* row(std::size_t i) const noexcept { return data + i * stride; }
   [[nodiscard]] constexpr std::span<T> operator[](std::size_t i) const noexcept { return {row(i), cols}; }
@@ -64,10 +64,12 @@ class view {
       shape_[i] = static_extents[i] == dynamic ? given[next++] : static_cast<std::size_t>(static_extents[i]);
   }
 
+  // NOLINTBEGIN(google-explicit-constructor): adds const, or forgets an extent
   template <class U, int... Others>
   requires(std::is_same_v<const U, T> && sizeof...(Others) == rank &&
            ((Others == Extents || Extents == dynamic) && ...)) constexpr view(const view<U, Others...>& other) noexcept
-      : data_(other.data()), shape_(other.shape()) {}  // NOLINT
+      : data_(other.data()), shape_(other.shape()) {}
+  // NOLINTEND(google-explicit-constructor)
 
   [[nodiscard]] constexpr T* data() const noexcept { return data_; }
   [[nodiscard]] constexpr const std::array<std::size_t, rank>& shape() const noexcept { return shape_; }

@@ -80,7 +80,7 @@ class vocabulary {
     return parse(text, path.string());
   }
 
-  /// The same from memory; `where` names it in errors. Lines end with \n, \r\n or \r, as Python reads them. A byte order mark
+  /// The same from memory; `where` names it in errors. Lines end with LF, CR LF or CR, as Python reads them. A byte order mark
   /// before the first piece is skipped.
   static vocabulary parse(std::string_view text, const std::string& where = "vocabulary") {
     vocabulary v;
