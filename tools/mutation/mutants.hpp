@@ -35,12 +35,12 @@ struct left {
   const A& value;
 };
 
-#define BERT_MUTANTS_CHANGE(name, op)                                                        \
-  struct name {                                                                              \
-    template <class A, class B>                                                              \
-    static constexpr auto apply(const A& a, const B& b) noexcept -> decltype(a op b) {       \
-      return a op b;                                                                         \
-    }                                                                                        \
+#define BERT_MUTANTS_CHANGE(name, op)                                                  \
+  struct name {                                                                        \
+    template <class A, class B>                                                        \
+    static constexpr auto apply(const A& a, const B& b) noexcept -> decltype(a op b) { \
+      return a op b;                                                                   \
+    }                                                                                  \
   };
 BERT_MUTANTS_CHANGE(plus, +)
 BERT_MUTANTS_CHANGE(minus, -)
@@ -84,15 +84,15 @@ constexpr R choose(infix<at<N, Change>, More...>, const A& a, const B& b, Origin
   return choose<R>(infix<More...>{}, a, b, original);
 }
 
-#define BERT_MUTANTS_INFIX(op)                                                                          \
-  template <class A, class... Changes>                                                                  \
-  constexpr left<A, Changes...> operator op(const A& a, infix<Changes...>) noexcept {                   \
-    return {a};                                                                                         \
-  }                                                                                                     \
-  template <class A, class... Changes, class B>                                                         \
-  constexpr auto operator op(const left<A, Changes...>& a, const B& b) {                                \
-    using result = std::remove_cvref_t<decltype(a.value op b)>;                                         \
-    return choose<result>(infix<Changes...>{}, a.value, b, [&]() -> result { return a.value op b; });   \
+#define BERT_MUTANTS_INFIX(op)                                                                        \
+  template <class A, class... Changes>                                                                \
+  constexpr left<A, Changes...> operator op(const A& a, infix<Changes...>) noexcept {                 \
+    return {a};                                                                                       \
+  }                                                                                                   \
+  template <class A, class... Changes, class B>                                                       \
+  constexpr auto operator op(const left<A, Changes...>& a, const B& b) {                              \
+    using result = std::remove_cvref_t<decltype(a.value op b)>;                                       \
+    return choose<result>(infix<Changes...>{}, a.value, b, [&]() -> result { return a.value op b; }); \
   }
 BERT_MUTANTS_INFIX(+)
 BERT_MUTANTS_INFIX(-)
@@ -130,7 +130,10 @@ constexpr auto operator->*(sign<N>, const T& x) {
 /// The negative of what is added or subtracted.
 template <int N, class T>
 constexpr decltype(auto) negated(T&& x) {
-  if constexpr (std::is_arithmetic_v<std::remove_cvref_t<T>> || requires { std::remove_cvref_t<T>::size; -x; }) {
+  if constexpr (std::is_arithmetic_v<std::remove_cvref_t<T>> || requires {
+                  std::remove_cvref_t<T>::size;
+                  -x;
+                }) {
     using value = std::remove_cvref_t<T>;
     return value(on(N) ? static_cast<value>(-x) : x);
   } else {

@@ -58,6 +58,14 @@ TEST_CASE("Every word over a small alphabet is split as the definition splits it
   }
 }
 
+TEST_CASE("Pieces may begin with a zero byte") {
+  using namespace std::string_literals;
+  const vocabulary v(std::vector<std::string>{"\0a"s, "\0b"s, "\0"s, "##\0"s, "##\0b"s});
+  const wordpiece w(v, 100);
+  for (const std::string& word : {"\0a"s, "\0b"s, "\0"s, "\0\0"s, "\0a\0b"s, "\0b\0\0b"s, "\0c"s, "a"s})
+    CHECK(matched(w, word) == greedy(v, word));
+}
+
 TEST_CASE("A piece longer than any word that is looked up costs nothing") {
   std::string giant(100'000, 'x');
   const vocabulary v(std::vector<std::string>{"a", "##x", giant});
@@ -80,6 +88,7 @@ TEST_CASE("Failure lists of nested pieces stay bounded by the length of a word")
 TEST_CASE("The table of words finds every piece of up to 16 bytes that begins a word, and nothing else") {
   std::vector<std::string> pieces{"##a", "b", "bcdefgh", "bcdefghi", "0123456789abcdef", "0123456789abcdefg"};
   for (int i = 0; i < 3000; ++i) pieces.push_back("w" + std::to_string(i));
+  for (int i = 100; i < 400; ++i) pieces.push_back("eight" + std::to_string(i));
   const vocabulary v(pieces);
   const word_table t(v);
   const auto find = [&](std::string_view s) {
