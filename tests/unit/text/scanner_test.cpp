@@ -24,6 +24,7 @@ TEST_CASE("A capital sigma is a final one where its word ends, as str.lower has 
   const auto v = with_specials({"ας", "ασ", "ασα", "σ", "ς", "α", ".", "'", "中"});
   const google_tokenizer google(v);
   CHECK(google.tokens("ΑΣ ΑΣ.") == strings{"ας", "ας", "."});
+  CHECK(google.tokens("ΑΣ") == strings{"ας"});
   CHECK(google.tokens("ΑΣΑ") == strings{"ασα"});
   CHECK(google.tokens("Σ Α Σ") == strings{"σ", "α", "σ"});  // no letter before it in its word
   CHECK(google.tokens("Α中Σ") == strings{"α", "中", "σ"});
@@ -36,10 +37,8 @@ TEST_CASE("A capital sigma is a final one where its word ends, as str.lower has 
 
 TEST_CASE("What lies behind the end of a text is not read as part of it") {
   const tokenizer t(with_specials({"a", "##a", "ab", "##b", ",", "é", "##é"}), {.strip_accents = false});
-  std::string all;
-  for (int i = 0; i < 40; ++i) all += i % 3 == 0 ? "ab, " : i % 3 == 1 ? "aab" : "abéa ,";
-  for (std::size_t size = 0; size <= all.size(); ++size) {
-    if (size < all.size() && (static_cast<unsigned char>(all[size]) & 0xC0u) == 0x80) continue;
+  const auto check = [&](const std::string& all, std::size_t size) {
+    if (size < all.size() && (static_cast<unsigned char>(all[size]) & 0xC0u) == 0x80) return;
     const std::string copy = all.substr(0, size);
     std::vector<bert::token_id> ids, expected;
     t.append_ids(std::string_view(all).substr(0, size), ids);
@@ -52,7 +51,14 @@ TEST_CASE("What lies behind the end of a text is not read as part of it") {
     std::size_t written = 0;
     for (const char c : copy) written += c != ' ' ? 1u : 0u;
     REQUIRE(letters == written);
+  };
+  std::string ascii, mixed;
+  for (int i = 0; i < 50; ++i) {
+    ascii += i % 2 == 0 ? "ab, " : "aab";
+    mixed += i % 3 == 0 ? "ab, " : i % 3 == 1 ? "aab" : "abéa ,";
   }
+  for (std::size_t size = 0; size <= ascii.size(); ++size) check(ascii, size);
+  for (std::size_t size = 0; size <= mixed.size(); ++size) check(mixed, size);
 }
 
 TEST_CASE("A word with a letter beyond ASCII is found whole only if all its bytes are those of the piece") {
@@ -62,6 +68,12 @@ TEST_CASE("A word with a letter beyond ASCII is found whole only if all its byte
   CHECK(t.tokens("abcdefghijklmnoß") == strings{"abcdefghijklmnoß"});
   const tokenizer longer(with_specials({"abcdefghijklmnop", "##ß"}));
   CHECK(longer.tokens("abcdefghijklmnopß") == strings{"abcdefghijklmnop", "##ß"});  // 18 bytes: two pieces, not the first 16
+}
+
+TEST_CASE("A word of too many characters is unknown though what is kept of it is a piece") {
+  const tokenizer t(with_specials({"aßb", "abc"}), {.max_word_characters = 3});
+  CHECK(t.tokens("aßb aßbc") == strings{"aßb", "[UNK]"});
+  CHECK(t.tokens("abc abcd") == strings{"abc", "[UNK]"});
 }
 
 TEST_CASE("A mark that stays is put before one of a higher class, that a letter decomposes into too") {

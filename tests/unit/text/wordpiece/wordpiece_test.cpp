@@ -88,7 +88,6 @@ TEST_CASE("Failure lists of nested pieces stay bounded by the length of a word")
 TEST_CASE("The table of words finds every piece of up to 16 bytes that begins a word, and nothing else") {
   std::vector<std::string> pieces{"##a", "b", "bcdefgh", "bcdefghi", "0123456789abcdef", "0123456789abcdefg"};
   for (int i = 0; i < 3000; ++i) pieces.push_back("w" + std::to_string(i));
-  for (int i = 100; i < 400; ++i) pieces.push_back("eight" + std::to_string(i));
   const vocabulary v(pieces);
   const word_table t(v);
   const auto find = [&](std::string_view s) {
@@ -101,4 +100,21 @@ TEST_CASE("The table of words finds every piece of up to 16 bytes that begins a 
   CHECK(find("##a") == -1);
   CHECK(find("w3000") == -1);
   CHECK(find("bcdefg") == -1);
+}
+
+TEST_CASE("The table of words holds as many words as there are, whatever their lengths") {
+  for (const std::size_t size : {1u, 7u, 8u, 9u, 15u, 16u}) {
+    std::vector<std::string> pieces;
+    for (std::size_t i = 0; i < (size == 1 ? 26 : 200); ++i) {
+      std::string word(size, 'a');
+      for (std::size_t at = size, rest = i; at > 0 && rest > 0; rest /= 26) word[--at] = static_cast<char>('a' + rest % 26);
+      pieces.push_back(word);
+    }
+    const word_table t{vocabulary(pieces)};
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      std::uint64_t both[2] = {0, 0};
+      std::memcpy(both, pieces[i].data(), size);
+      REQUIRE(t.find(both[0], both[1]) == static_cast<token_id>(i));
+    }
+  }
 }
