@@ -19,11 +19,11 @@ namespace {
 using classifier = bert::model<support::pocket, bert::heads::classify<support::mood>>;
 using bert::objectives::cross_entropy;
 
-/// Remembers the numbers of the batches that were asked for.
+/// Remembers the numbers of the batches that were asked for, each once.
 struct recording_source : support::made_up_source {
   mutable std::vector<std::uint64_t> loaded = {};
   void load(std::uint64_t step, bert::training_batch& out) const {
-    loaded.push_back(step);
+    if (std::find(loaded.begin(), loaded.end(), step) == loaded.end()) loaded.push_back(step);
     support::made_up_source::load(step, out);
   }
 };
@@ -39,7 +39,7 @@ auto trainer_of(classifier& m, bert::training_options options, std::uint64_t tot
 struct steep : cross_entropy {
   template <class Model, bert::executor E>
   bert::objectives::loss_parts score(const E& e, const bert::training_batch& in, work& w, bert::tape<Model>& t,
-                                     float scale) const {
+                                     const bert::objectives::loss_scale& scale) const {
     const auto parts = cross_entropy::score(e, in, w, t, scale);
     t.template head<bert::heads::classify<support::mood>>().logits()(0, 0) = std::numeric_limits<float>::infinity();
     return parts;
@@ -88,7 +88,7 @@ TEST_CASE("a step of accumulated batches takes the next ones in order, and fit c
 TEST_CASE("the head's learning rate is its own, the encoder's is not touched by it") {
   // Adam's first step is as long as the learning rate, wherever the gradient is well above epsilon.
   const recording_source source{{.batches = 1}};
-  const auto longest_step = [&](const bert::fit_options& options, bool head) {
+  const auto longest_step = [&](const bert::fit_options<classifier>& options, bool head) {
     const auto before = fresh();
     auto after = before;
     bert::fit(after, cross_entropy{}, source, options);
@@ -102,7 +102,7 @@ TEST_CASE("the head's learning rate is its own, the encoder's is not touched by 
     }
     return longest;
   };
-  bert::fit_options options{.epochs = 1, .learning_rate = 1e-3f, .warmup = 0, .weight_decay = 0, .clip_norm = 0};
+  bert::fit_options<classifier> options{.epochs = 1, .learning_rate = 1e-3f, .warmup = 0, .weight_decay = 0, .clip_norm = 0};
   CHECK(longest_step(options, false) == doctest::Approx(1e-3).epsilon(0.02));
   CHECK(longest_step(options, true) == doctest::Approx(1e-3).epsilon(0.02));
   options.head_learning_rate = 4e-3f;
