@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iomanip>
+#include <limits>
 #include <numeric>
 #include <ostream>
 #include <span>
@@ -160,8 +161,11 @@ class confusion {
   return aa == 0 || bb == 0 ? 0 : ab / std::sqrt(aa * bb);
 }
 
-/// Pearson's correlation of the ranks; equal values share the mean of their ranks.
+/// Pearson's correlation of the ranks; equal values share the mean of their ranks. NaN if one of the values is.
 [[nodiscard]] inline double spearman(std::span<const float> a, std::span<const float> b) {
+  const auto unordered = [](float x) { return std::isnan(x); };
+  if (std::any_of(a.begin(), a.end(), unordered) || std::any_of(b.begin(), b.end(), unordered))
+    return std::numeric_limits<double>::quiet_NaN();
   const auto ranks = [](std::span<const float> v) {
     std::vector<std::size_t> order(v.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;

@@ -16,7 +16,6 @@
 using namespace bert::io;
 using bert::testing::has;
 using bert::testing::message_of;
-using bert::testing::scratch;
 
 namespace {
 

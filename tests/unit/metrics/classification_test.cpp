@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
+#include <span>
 #include <sstream>
 
 #include "bert/labels/dynamic_set.hpp"
@@ -69,7 +71,7 @@ TEST_CASE("counts of parts add up to those of the whole, and what does not fit i
   CHECK(c.total() == 20);
   CHECK(c.accuracy() == Approx(0.7));
   CHECK_THROWS_AS(c.add(confusion(2)), bert::error);
-  CHECK_THROWS_AS(c.add(3, 0), bert::error);
+  CHECK_THROWS_WITH_AS(c.add(3, 0), doctest::Contains("classes of 0 to 2, found 3 taken for 0"), bert::error);
   CHECK_THROWS_AS(c.add(0, -1), bert::error);
   CHECK_THROWS_AS(c.add(std::array{0, 1}, std::array{0}), bert::error);
   CHECK_THROWS_AS(confusion(1), bert::error);
@@ -94,6 +96,18 @@ TEST_CASE("a report answers by name and prints a table") {
         "soon        0.6667  0.6667  0.6667         3\n"
         "urgent      0.6667  0.6667  0.6667         3\n"
         "accuracy 0.7000, F1 0.6944 (macro), Matthews 0.5455, loss 0.7000, 10 examples\n");
+}
+
+TEST_CASE("a table is as wide as its longest name, counted in letters and not in bytes") {
+  report<bert::labels::dynamic_set> r(bert::labels::dynamic_set{"très négatif", "好"});
+  r.add(1, 1);
+  std::ostringstream out;
+  out << r;
+  CHECK(out.str() ==
+        "class         precision  recall      f1  examples\n"
+        "très négatif     0.0000  0.0000  0.0000         0\n"
+        "好                1.0000  1.0000  1.0000         1\n"
+        "accuracy 1.0000, F1 1.0000, Matthews 0.0000, loss 0.0000, 1 examples\n");
 }
 
 TEST_CASE("a report of names known at run time answers by string") {
@@ -124,6 +138,11 @@ TEST_CASE("Pearson sees lines, Spearman sees order, ties share their rank") {
   CHECK(bert::metrics::pearson(x, flat) == 0);
   const std::array ties{1.0f, 1.0f, 2.0f, 2.0f};  // ranks 0.5 0.5 2.5 2.5 against 0 1 2 3: 4 / sqrt(5 * 4)
   CHECK(bert::metrics::spearman(x, ties) == Approx(4 / std::sqrt(20.0)));
+  CHECK_THROWS_WITH_AS((void)bert::metrics::pearson(x, std::span(x).first(3)), doctest::Contains("4 numbers"), bert::error);
+  std::array broken = x;  // a NaN is neither lost nor waited for
+  broken[1] = std::numeric_limits<float>::quiet_NaN();
+  CHECK(std::isnan(bert::metrics::pearson(x, broken)));
+  CHECK(std::isnan(bert::metrics::spearman(x, broken)));
 }
 
 }  // namespace

@@ -3,13 +3,14 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 using namespace bert::text;
 
 namespace {
 // Tokens in angle brackets, text as it is, parts joined by '|'.
-std::string split(const added_tokens& tokens, const std::string& text) {
+std::string split(const added_tokens& tokens, std::string_view text) {
   std::string out;
   const auto part = [&](const std::string& s) { out += (out.empty() ? "" : "|") + s; };
   tokens.split(
@@ -33,6 +34,7 @@ TEST_CASE("lstrip and rstrip take white space, once") {
   CHECK(split(t, "a [R] \t b") == "a |<[R]:[R] \t >|b");
   CHECK(split(t, "[R]  [L]") == "<[R]:[R]  >|<[L]:[L]>");
   CHECK(split(t, "a\xC2\xA0[L]") == "a|<[L]:\xC2\xA0[L]>");
+  CHECK(split(t, "a\xC2\x85[L]") == "a|<[L]:\xC2\x85[L]>");
 }
 
 TEST_CASE("A single word is one that no letter, mark, digit or underscore touches") {
@@ -43,6 +45,13 @@ TEST_CASE("A single word is one that no letter, mark, digit or underscore touche
   CHECK(split(t, "yesyes") == "yesyes");
   CHECK(split(t, "\xC3\xA9yes") == "\xC3\xA9yes");
   CHECK(split(t, "yes\xCC\x81") == "yes\xCC\x81");
+}
+
+TEST_CASE("What lies behind the end of a text is no part of a token, nor does it touch one") {
+  const added_tokens t({{.content = "yes", .id = 1, .single_word = true}, {.content = "no", .id = 2}});
+  CHECK(split(t, std::string_view("xyno").substr(0, 2)) == "xy");
+  CHECK(split(t, std::string_view("yesno").substr(0, 4)) == "yesn");
+  CHECK(split(t, std::string_view("yesno").substr(0, 3)) == "<yes:yes>");
 }
 
 TEST_CASE("A token without content is refused") { CHECK_THROWS_AS(added_tokens({{.content = "", .id = 1}}), bert::error); }

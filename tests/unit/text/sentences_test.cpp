@@ -45,6 +45,33 @@ TEST_CASE("Chinese sentences end without a space after them") {
   CHECK(sentences("他说：“走吧。”然后走了。") == strings{"他说：“走吧。”", "然后走了。"});
 }
 
+TEST_CASE("What closes goes with the sentence before it, what opens with the one after") {
+  for (const std::string closing : {"\"", "'", ")", "]", "}", "’", "”", "»", "」", "』", "）", "】", "》"}) {
+    CAPTURE(closing);
+    CHECK(sentences("Yes." + closing + " No.") == strings{"Yes." + closing, "No."});
+    CHECK(sentences("好。" + closing + "走吧") == strings{"好。" + closing, "走吧"});
+  }
+  for (const std::string opening : {"\"", "'", "(", "[", "{", "‘", "“", "«"}) {
+    CAPTURE(opening);
+    CHECK(sentences("Wait. " + opening + "and see") == strings{"Wait. " + opening + "and see"});
+    CHECK(sentences("Wait. " + opening + "See") == strings{"Wait.", opening + "See"});
+  }
+}
+
+TEST_CASE("White space of any kind around a sentence is no part of it") {
+  CHECK(sentences("\u3000好。\u3000走吧\u3000") == strings{"好。", "走吧"});
+  CHECK(sentences("\u00A0Yes.\r\n\tNo.\u00A0") == strings{"Yes.", "No."});
+}
+
+TEST_CASE("A letter beyond ASCII before an abbreviation makes it another word") {
+  CHECK(sentences("Dr. Smith") == strings{"Dr. Smith"});
+  CHECK(sentences("éDr. Smith") == strings{"éDr.", "Smith"});
+  CHECK(sentences("\xFF"
+                  "Dr. Smith") == strings{"\xFF"
+                                          "Dr.",
+                                          "Smith"});
+}
+
 TEST_CASE("Nothing but white space is lost") {
   const std::string text = "A b. C d?! E (f.) G. \xFF\xFE. H";
   std::string joined, whole;

@@ -102,6 +102,15 @@ TEST_CASE("Truncation keeps what the reference keeps and says how much went") {
              "at most 3 tokens, found 4"));
   CHECK(says(complaint([&] { t.encode_into(b, "the cat", {.max_tokens = 1}); }), "special tokens"));
   CHECK(b.sequences() == 5);
+  CHECK(t.encode_into(b, "the cat sat", "the cat", {.max_tokens = 7}) == 1);
+  CHECK(ids_of(b, 5) == std::vector<token_id>{2, 5, 6, 3, 5, 6, 3});
+  CHECK(t.encode_into(b, "the cat sat the", "the cat sat", {.max_tokens = 7}) == 3);  // an even number is shared alike
+  CHECK(ids_of(b, 6) == std::vector<token_id>{2, 5, 6, 3, 5, 6, 3});
+  const auto too_short = [&](truncation which) {
+    return complaint([&] { t.encode_into(b, "the cat", "the cat", {.max_tokens = 5, .truncate = which}); });
+  };
+  CHECK(says(too_short(truncation::only_first), "the first sequence is too short"));
+  CHECK(says(too_short(truncation::only_second), "the second sequence is too short"));
 }
 
 TEST_CASE("Of two texts that are both cut the one longer as far as the reference reads gets the odd place") {
@@ -244,6 +253,23 @@ TEST_CASE("A tokenizer's fingerprint changes with its pieces, its case and its a
   CHECK(differing(google_tokenizer(small()).fingerprint()).find("tokenizer's reference;") != std::string::npos);
 }
 
+TEST_CASE("A token that is looked for in normalized text has the range of the text that it came from") {
+  const tokenizer t(small(), {.added = {{.content = "Z\xC3\xB6rk", .id = 22, .normalized = true}}});
+  const auto ranges = [&](const std::string& text) {
+    const auto e = t.encode<offsets::bytes>(text, {.special_tokens = false});
+    CHECK(std::vector<token_id>(e.ids.begin(), e.ids.end()) == std::vector<token_id>{5, 22, 8, 9, 10});
+    return e.ranges;
+  };
+  using places = std::vector<text_range>;
+  // Control characters are dropped, accents too: normalized text is shorter than what it came from.
+  CHECK(ranges("the zorkunaffable") == places{{0, 3}, {4, 8}, {8, 10}, {10, 13}, {13, 17}});
+  CHECK(ranges("\x01"
+               "th\xC3\xA9 Z\xC3\xB6RK un\xC3\xA1"
+               "ffabl\xC3\xA9") == places{{1, 5}, {6, 11}, {12, 14}, {14, 18}, {18, 23}});
+  CHECK(ranges("the zorkunaffable") == places{{0, 3}, {4, 8}, {8, 10}, {10, 13}, {13, 17}});  // nothing of the last text stays
+  CHECK(t.tokens("zork\xE4\xB8\xADzork") == strings{"Z\xC3\xB6rk", "\xE4\xB8\xAD", "Z\xC3\xB6rk"});
+}
+
 TEST_CASE("The policy of google splits named tokens, keeps private use and takes longer words") {
   const google_tokenizer t(small());
   CHECK(t.tokens("[MASK]") == strings{"[", "mask", "]"});
@@ -257,6 +283,8 @@ TEST_CASE("Text comes back from ids with its punctuation in place") {
   const tokenizer t(small());
   CHECK(t.decode(t.encode("The cat, unaffable. [MASK]").ids()) == "the cat unaffable.");
   CHECK(t.decode(std::vector<token_id>{5, 6, 11}, {.clean_up = false}) == "the cat .");
+  const tokenizer odd(vocabulary(strings{"[UNK]", "[CLS]", "[SEP]", "a . b . c"}));
+  CHECK(odd.decode(std::vector<token_id>{3}) == "a. b. c");
   CHECK_THROWS_AS((void)t.decode(std::vector<token_id>{22}), bert::error);
 }
 

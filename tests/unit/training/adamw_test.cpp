@@ -66,3 +66,9 @@ TEST_CASE("gradients longer than the clip norm are shortened to it, shorter ones
   CHECK(first_moment(30.0f) == doctest::Approx(0.3));
   CHECK(first_moment(2.0f) == doctest::Approx(0.2));
 }
+
+TEST_CASE("what a resumed run must share is told apart, bias correction too") {
+  using bert::optim::adamw;
+  CHECK(adamw{}.describe() == "adamw beta1=0.9 beta2=0.999 epsilon=1e-08 weight_decay=0.01 clip_norm=1 bias_correction=on");
+  CHECK(adamw{.correction = bert::optim::bias_correction::off}.describe().ends_with("bias_correction=off"));
+}

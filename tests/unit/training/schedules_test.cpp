@@ -14,6 +14,13 @@ TEST_CASE("without warm-up the first step has the full rate, and a run of warm-u
   CHECK(warmup_linear{.peak = 2.0f, .warmup = 0, .total = 10}.rate(0) == 2.0f);
   CHECK(warmup_linear{.peak = 2.0f, .warmup = 10, .total = 10}.rate(9) == 2.0f);
   CHECK(constant{.peak = 2.0f, .warmup = 2, .total = 10}.rate(9) == 2.0f);
+  CHECK(constant{.peak = 2.0f, .warmup = 4, .total = 10}.rate(0) == 0.5f);
+}
+
+TEST_CASE("every schedule has the peak of 1e-4 that pretraining takes unless it is given another") {
+  CHECK(warmup_linear{.total = 2}.rate(0) == 1e-4f);
+  CHECK(warmup_cosine{.total = 2}.rate(0) == 1e-4f);
+  CHECK(constant{.total = 2}.rate(0) == 1e-4f);
 }
 
 TEST_CASE("the cosine starts at the peak, is half of it in the middle and ends at nothing") {

@@ -35,6 +35,7 @@ TEST_CASE("Every code point comes back from its UTF-8") {
 TEST_CASE("Invalid UTF-8 is replaced part by part as Python replaces it") {
   CHECK(parts("\x80") == std::vector<unsigned>{101});
   CHECK(parts("\xC0\x80") == std::vector<unsigned>{101, 101});
+  CHECK(parts("\xE1\xC0\x80") == std::vector<unsigned>{101, 101, 101});
   CHECK(parts("\xE1\x80") == std::vector<unsigned>{102});
   CHECK(parts("\xE1\x80"s + "a") == std::vector<unsigned>{102, 1});
   CHECK(parts("\xED\xA0\x80") == std::vector<unsigned>{101, 101, 101});  // a surrogate

@@ -3,8 +3,13 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <map>
 #include <random>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 using namespace bert::text;
@@ -33,7 +38,96 @@ struct lines_of {
   }
 };
 
+// The definition: before every merge all counts and all scores afresh; of equal scores the pair of the oldest pieces.
+template <class Scoring>
+strings merged_by_definition(const std::vector<counted_word>& words, std::size_t size) {
+  std::set<char> letters, inside;
+  for (const auto& w : words) {
+    letters.insert(w.text.begin(), w.text.end());
+    inside.insert(w.text.begin() + 1, w.text.end());
+  }
+  strings pieces;
+  for (const char c : letters) pieces.emplace_back(1, c);
+  for (const char c : inside) pieces.push_back(std::string("##") + c);
+  std::vector<std::vector<std::size_t>> spelt;
+  for (const auto& w : words) {
+    auto& s = spelt.emplace_back();
+    for (std::size_t i = 0; i < w.text.size(); ++i) {
+      const std::string piece = (i == 0 ? "" : "##") + w.text.substr(i, 1);
+      s.push_back(static_cast<std::size_t>(std::find(pieces.begin(), pieces.end(), piece) - pieces.begin()));
+    }
+  }
+  while (pieces.size() < size) {
+    std::vector<double> uses(pieces.size());
+    std::map<std::pair<std::size_t, std::size_t>, double> pairs;
+    double all = 0;
+    for (std::size_t w = 0; w < words.size(); ++w) {
+      const auto n = static_cast<double>(words[w].count);
+      for (std::size_t i = 0; i < spelt[w].size(); ++i) {
+        uses[spelt[w][i]] += n;
+        all += n;
+        if (i > 0) pairs[{spelt[w][i - 1], spelt[w][i]}] += n;
+      }
+    }
+    if (pairs.empty()) break;
+    const auto score = [&](const auto& p) { return Scoring::score(p.second, uses[p.first.first], uses[p.first.second], all); };
+    auto best = pairs.begin();
+    for (auto p = pairs.begin(); p != pairs.end(); ++p)
+      if (score(*p) > score(*best)) best = p;
+    const auto [left, right] = best->first;
+    for (auto& s : spelt)
+      for (std::size_t i = 0; i + 1 < s.size(); ++i)
+        if (s[i] == left && s[i + 1] == right) {
+          s[i] = pieces.size();
+          s.erase(s.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+        }
+    pieces.push_back(pieces[left] + pieces[right].substr(2));
+  }
+  return pieces;
+}
+
+template <class Scoring>
+void check_merges(unsigned seed) {
+  std::mt19937 draw(seed);
+  std::map<std::string, std::uint64_t> made;
+  for (std::size_t n = 2 + draw() % 30; n > 0; --n) {
+    std::string word;
+    for (std::size_t size = 1 + draw() % 7; size > 0; --size) word += static_cast<char>('a' + draw() % 3);
+    made[word] = 1 + draw() % 40;
+  }
+  std::vector<counted_word> words;
+  for (const auto& [text, count] : made) words.push_back({text, count});
+  const std::size_t size = 8 + draw() % 20;
+  detail::merger<Scoring> merger(words, {}, 1'000);
+  merger.run(size, 1);
+  CAPTURE(seed);
+  REQUIRE(merger.pieces() == merged_by_definition<Scoring>(words, std::max(size, merger.given())));
+}
+
 }  // namespace
+
+TEST_CASE("Pairs are merged in the order that the definition gives, for random words and both scoring policies") {
+  for (unsigned seed = 1; seed <= 300; ++seed) {
+    check_merges<scoring::pair_counts>(seed);
+    check_merges<scoring::likelihood_gain>(seed);
+  }
+}
+
+TEST_CASE("A pair that occurs less often than min_frequency is not merged") {
+  const std::vector<counted_word> words{{"ab", 3}, {"cd", 2}};
+  detail::merger<scoring::pair_counts> merger(words, {}, 1'000);
+  merger.run(100, 3);
+  CHECK(merger.pieces() == strings{"a", "b", "c", "d", "##b", "##d", "ab"});
+}
+
+TEST_CASE("What a dropped piece was used for counts before the next one is dropped") {
+  // abcd is used least; without it abc is used 5 times, which is more than xy.
+  strings pieces{"a", "x", "##b", "##c", "##d", "##y", "abc", "xy", "abcd"};
+  detail::drop_least_used(pieces, {{"abc", 3}, {"abcd", 2}, {"xy", 4}}, 6, 7);
+  CHECK(pieces == strings{"a", "x", "##b", "##c", "##d", "##y", "abc"});
+  detail::drop_least_used(pieces, {{"xy", 4}}, 6, 7);
+  CHECK(pieces.size() == 7);
+}
 
 TEST_CASE("The vocabulary does not depend on threads, on the order of lines or on the kind of source") {
   auto text = corpus(2000, 1);
@@ -98,6 +192,10 @@ TEST_CASE("The alphabet is limited to the most frequent characters, and words wi
   CHECK(report.alphabet == 2);
   CHECK(report.words_left_out == 1);
   CHECK_FALSE(t.vocabulary().id("z").has_value());
+  (void)train_wordpiece(text, {.vocab = 9, .alphabet_limit = 2}, &report);  // no place for a merge: aa is a and ##a
+  CHECK(report.words == 101);
+  CHECK(report.distinct_words == 3);
+  CHECK(report.pieces_per_word == doctest::Approx((2 * 100 + 1) / 101.0));
   CHECK_THROWS_AS((void)train_wordpiece(text, {.vocab = 6}), bert::error);
 }
 
@@ -105,4 +203,20 @@ TEST_CASE("Words are counted as the tokenizer splits them") {
   const strings text{"Caf\xC3\xA9, cafe caf\xC3\xA9!", std::string(101, 'x')};
   const auto counted = count_words(text, {}, bert::execution::serial{});
   CHECK(counted == std::vector<counted_word>{{"!", 1}, {",", 1}, {"cafe", 3}});
+}
+
+TEST_CASE("A text of many blocks on several threads is counted to the last word") {
+  std::string line;
+  while (line.size() < (std::size_t{1} << 20)) line += "the cat ";
+  const std::uint64_t in_a_line = line.size() / 8;
+  strings text(10, line);  // two threads count every eight of them
+  std::string many;
+  for (int i = 1000; i < 2500; ++i) many += 'w' + std::to_string(i) + ' ';
+  text.push_back(many);
+  text.push_back(many);
+  const auto counted = count_words(text, {}, bert::execution::threads{2});
+  REQUIRE(counted.size() == 1502);
+  CHECK(counted[0] == counted_word{"cat", 10 * in_a_line});
+  CHECK(counted[1] == counted_word{"the", 10 * in_a_line});
+  for (std::size_t i = 2; i < counted.size(); ++i) REQUIRE(counted[i] == counted_word{'w' + std::to_string(i + 998), 2});
 }

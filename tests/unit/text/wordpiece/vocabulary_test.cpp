@@ -37,6 +37,16 @@ TEST_CASE("Ids are line numbers, and what is not a piece has none") {
   CHECK(says(complaint([&] { (void)v.require("[MASK]"); }), "[MASK]"));
 }
 
+TEST_CASE("In a vocabulary of any size every piece is found and no other") {
+  std::vector<std::string> pieces;
+  for (int n = 0; n < 140; ++n) {
+    pieces.push_back("p" + std::to_string(n));
+    const vocabulary v(pieces);
+    for (int i = 0; i <= n; ++i) REQUIRE(v.id("p" + std::to_string(i)) == i);
+    for (int i = n + 1; i < n + 40; ++i) REQUIRE_FALSE(v.id("p" + std::to_string(i)).has_value());
+  }
+}
+
 TEST_CASE("Lines may end as they do on Windows") {
   CHECK(vocabulary::parse("a\r\nb\r\n") == vocabulary::parse("a\nb\n"));
   CHECK(vocabulary::parse("a\rb") == vocabulary::parse("a\nb"));

@@ -58,6 +58,14 @@ TEST_CASE("Every word over a small alphabet is split as the definition splits it
   }
 }
 
+TEST_CASE("Pieces may begin with a zero byte") {
+  using namespace std::string_literals;
+  const vocabulary v(std::vector<std::string>{"\0a"s, "\0b"s, "\0"s, "##\0"s, "##\0b"s});
+  const wordpiece w(v, 100);
+  for (const std::string& word : {"\0a"s, "\0b"s, "\0"s, "\0\0"s, "\0a\0b"s, "\0b\0\0b"s, "\0c"s, "a"s})
+    CHECK(matched(w, word) == greedy(v, word));
+}
+
 TEST_CASE("A piece longer than any word that is looked up costs nothing") {
   std::string giant(100'000, 'x');
   const vocabulary v(std::vector<std::string>{"a", "##x", giant});
@@ -92,4 +100,21 @@ TEST_CASE("The table of words finds every piece of up to 16 bytes that begins a 
   CHECK(find("##a") == -1);
   CHECK(find("w3000") == -1);
   CHECK(find("bcdefg") == -1);
+}
+
+TEST_CASE("The table of words holds as many words as there are, whatever their lengths") {
+  for (const std::size_t size : {1u, 7u, 8u, 9u, 15u, 16u}) {
+    std::vector<std::string> pieces;
+    for (std::size_t i = 0; i < (size == 1 ? 26 : 200); ++i) {
+      std::string word(size, 'a');
+      for (std::size_t at = size, rest = i; at > 0 && rest > 0; rest /= 26) word[--at] = static_cast<char>('a' + rest % 26);
+      pieces.push_back(word);
+    }
+    const word_table t{vocabulary(pieces)};
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      std::uint64_t both[2] = {0, 0};
+      std::memcpy(both, pieces[i].data(), size);
+      REQUIRE(t.find(both[0], both[1]) == static_cast<token_id>(i));
+    }
+  }
 }

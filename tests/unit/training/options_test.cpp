@@ -1,0 +1,152 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "../../support/small_models.hpp"
+#include "bert/objectives/cross_entropy.hpp"
+#include "bert/training/fit.hpp"
+#include "bert/training/measure.hpp"
+
+namespace {
+
+using classifier = bert::model<support::pocket, bert::heads::classify<support::mood>>;
+using bert::objectives::cross_entropy;
+
+/// Remembers the numbers of the batches that were asked for, each once.
+struct recording_source : support::made_up_source {
+  mutable std::vector<std::uint64_t> loaded = {};
+  void load(std::uint64_t step, bert::training_batch& out) const {
+    if (std::find(loaded.begin(), loaded.end(), step) == loaded.end()) loaded.push_back(step);
+    support::made_up_source::load(step, out);
+  }
+};
+
+classifier fresh() { return classifier::random({.stddev = 0.1f, .seed = 1}); }
+
+auto trainer_of(classifier& m, bert::training_options options, std::uint64_t total = 4, float peak = 1e-3f) {
+  return bert::trainer{m, cross_entropy{}, bert::optim::adamw{}, bert::schedules::warmup_linear{.peak = peak, .total = total},
+                       options};
+}
+
+/// A loss that is finite and a gradient that is not.
+struct steep : cross_entropy {
+  template <class Model, bert::executor E>
+  bert::objectives::loss_parts score(const E& e, const bert::training_batch& in, work& w, bert::tape<Model>& t,
+                                     const bert::objectives::loss_scale& scale) const {
+    const auto parts = cross_entropy::score(e, in, w, t, scale);
+    t.template head<bert::heads::classify<support::mood>>().logits()(0, 0) = std::numeric_limits<float>::infinity();
+    return parts;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a trainer refuses accumulation of nothing and dropout below 0 or of 1") {
+  auto m = fresh();
+  CHECK_NOTHROW(trainer_of(m, {.dropout = 0, .attention_dropout = 0.99f}));
+  CHECK_THROWS_WITH_AS(trainer_of(m, {.accumulate = 0}), doctest::Contains("accumulate 0"), bert::error);
+  for (const float bad : {-0.1f, 1.0f, std::numeric_limits<float>::quiet_NaN()}) {
+    CHECK_THROWS_WITH_AS(trainer_of(m, {.dropout = bad}), doctest::Contains("dropout from 0 to below 1"), bert::error);
+    CHECK_THROWS_WITH_AS(trainer_of(m, {.attention_dropout = bad}), doctest::Contains("dropout from 0 to below 1"),
+                         bert::error);
+  }
+}
+
+TEST_CASE("fit takes a warm-up from 0 to 1 and no other") {
+  const recording_source source{{.batches = 1}};
+  const auto with = [&](float warmup) {
+    auto m = fresh();
+    return bert::fit(m, cross_entropy{}, source, {.epochs = 1, .learning_rate = 1e-3f, .warmup = warmup}).index;
+  };
+  CHECK(with(0) == 1);
+  CHECK(with(1) == 1);
+  for (const float bad : {-0.1f, 1.5f})
+    CHECK_THROWS_WITH_AS(with(bad), doctest::Contains("a warm-up from 0 to 1"), bert::error);
+}
+
+TEST_CASE("a step of accumulated batches takes the next ones in order, and fit counts its steps by them") {
+  auto m = fresh();
+  const recording_source source;
+  std::vector<std::uint64_t> expected;
+  for (std::uint64_t i = 0; i < 8; ++i) expected.push_back(i);
+  auto t = trainer_of(m, {.accumulate = 2});
+  for (const auto& step : t.over(source)) CHECK(step.tokens_per_second > 0);
+  CHECK(source.loaded == expected);
+  CHECK(bert::fit(m, cross_entropy{}, source, {.epochs = 1, .learning_rate = 1e-3f, .accumulate = 2}).index == 3);
+  CHECK(bert::fit(m, cross_entropy{}, source, {.epochs = 1, .learning_rate = 1e-3f, .accumulate = 4}).index ==
+        2);  // the last one takes from the second epoch
+  CHECK(bert::fit(m, cross_entropy{}, source, {.learning_rate = 1e-3f}).index == 18);
+}
+
+TEST_CASE("the head's learning rate is its own, the encoder's is not touched by it") {
+  // Adam's first step is as long as the learning rate, wherever the gradient is well above epsilon.
+  const recording_source source{{.batches = 1}};
+  const auto longest_step = [&](const bert::fit_options<classifier>& options, bool head) {
+    const auto before = fresh();
+    auto after = before;
+    bert::fit(after, cross_entropy{}, source, options);
+    float longest = 0;
+    for (const auto& p : before.table()) {
+      const bool of_head =
+          p.stem.find("classifier") != std::string_view::npos || p.stem.find("pooler") != std::string_view::npos;
+      if (of_head != head) continue;
+      for (std::size_t i = 0; i < p.count(); ++i)
+        longest = std::max(longest, std::abs(after.values(p)[i] - before.values(p)[i]));
+    }
+    return longest;
+  };
+  bert::fit_options<classifier> options{.epochs = 1, .learning_rate = 1e-3f, .warmup = 0, .weight_decay = 0, .clip_norm = 0};
+  CHECK(longest_step(options, false) == doctest::Approx(1e-3).epsilon(0.02));
+  CHECK(longest_step(options, true) == doctest::Approx(1e-3).epsilon(0.02));
+  options.head_learning_rate = 4e-3f;
+  CHECK(longest_step(options, false) == doctest::Approx(1e-3).epsilon(0.02));
+  CHECK(longest_step(options, true) == doctest::Approx(4e-3).epsilon(0.02));
+}
+
+TEST_CASE("a loss that is finite with a gradient that is not is an error, and no weight changes") {
+  auto m = fresh();
+  const std::vector<float> before(m.block().begin(), m.block().end());
+  bert::trainer t{m, steep{}, bert::optim::adamw{}, bert::schedules::warmup_linear{.peak = 1e-3f, .total = 4}};
+  const recording_source source;
+  const auto step = [&] {
+    for (const auto& s : t.over(source)) (void)s;
+  };
+  CHECK_THROWS_WITH_AS(step(), doctest::Contains("the step was not taken"), bert::error);
+  CHECK(std::equal(before.begin(), before.end(), m.block().begin()));
+}
+
+TEST_CASE("the state is written every so many steps and at the end, not between") {
+  const auto path = std::filesystem::temp_directory_path() / "bert_options_test.state";
+  std::filesystem::remove(path);
+  auto m = fresh();
+  auto t = trainer_of(m, {}, 5);
+  t.keep(path, {.every = 3});
+  std::string written;
+  const recording_source source;
+  for (const auto& step : t.over(source)) {
+    (void)step;
+    written += std::filesystem::exists(path) ? 'x' : '.';
+    std::filesystem::remove(path);
+  }
+  CHECK(written == "..x.x");
+  CHECK(bert::keep_options{}.every == 1'000);
+}
+
+TEST_CASE("measure scores an epoch, or as many batches as are asked for if these are fewer") {
+  const auto m = fresh();
+  const recording_source source;
+  const auto count = [&](std::uint64_t batches) {
+    return bert::measure(m, cross_entropy{}, source, {.batches = batches})["loss"].count;
+  };
+  CHECK(bert::measure(m, cross_entropy{}, source)["loss"].count == 24);
+  CHECK(count(0) == 24);
+  CHECK(count(2) == 8);
+  CHECK(count(100) == 24);
+}
