@@ -208,5 +208,6 @@
 #include "bert/training/schedules.hpp"
 #include "bert/training/second_network.hpp"
 #include "bert/training/state.hpp"
+#include "bert/training/step_report.hpp"
 #include "bert/training/trainer.hpp"
 #include "bert/version.hpp"

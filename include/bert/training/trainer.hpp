@@ -33,42 +33,9 @@
 #include "bert/training/schedules.hpp"
 #include "bert/training/second_network.hpp"
 #include "bert/training/state.hpp"
+#include "bert/training/step_report.hpp"
 
 namespace bert::inline BERT_ISA {
-
-/// What a step of training reports.
-struct step_report {
-  std::uint64_t index = 0;  ///< steps done, this one included: 1, 2, …, total
-  std::uint64_t epoch = 0;  ///< of the step's last batch, from 0
-  double loss = 0;          ///< the sum of the parts' means
-  objectives::loss_parts parts;
-  float rate = 0;            ///< learning rate of the encoder
-  double gradient_norm = 0;  ///< before clipping
-  double tokens_per_second = 0;
-
-  /// "step 100 loss 7.1043 mlm 6.4112 nsp 0.6931 lr 0.0001 tokens/s 20312"
-  friend std::ostream& operator<<(std::ostream& out, const step_report& s) {
-    out << "step " << s.index << " loss " << s.loss;
-    for (const auto& part : s.parts)
-      if (part.name != "loss") out << ' ' << part.name << ' ' << part.mean();
-    return out << " lr " << s.rate << " tokens/s " << static_cast<std::uint64_t>(s.tokens_per_second);
-  }
-};
-
-struct training_options {
-  std::uint64_t seed = 0;          ///< of masks and dropout
-  float dropout = 0.1f;            ///< of hidden vectors
-  float attention_dropout = 0.1f;  ///< of attention probabilities
-  unsigned accumulate = 1;         ///< batches whose gradients make one step
-  float head_rate = 1;             ///< learning rate of pooler and heads, as a multiple of the encoder's
-  /// Groups of a batch's examples, a power of two up to 256: gradients are summed within each, then over groups in a fixed
-  /// binary tree, so that up to so many replicas have the bits of one. With 1, rows are summed in order.
-  unsigned leaves = 1;
-};
-
-struct keep_options {
-  std::uint64_t every = 1'000;  ///< steps between two writings; the end of the run is written too
-};
 
 /// Trains `model` on an objective. The same seed gives the same bytes whatever the number of threads, and a run that was cut
 /// and resumed ends with the same bytes as one that was not. A step whose loss or gradient is not finite throws bert::error and
