@@ -7,7 +7,17 @@
 #include <cstring>
 
 #if defined(__AVX512BW__) || defined(__AVX2__)
+// As in kernels/simd/f32.hpp, and it is the first inclusion that counts: g++ 12 takes the deliberately undefined operand of
+// AVX-512 intrinsics for a mistake of ours (its bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 #elif defined(__SSE2__)
 #include <emmintrin.h>  // immintrin.h takes g++ a quarter of a second to read
 #endif
