@@ -61,7 +61,7 @@ inline constexpr std::string_view fact_prefix = "fact: ";
     if (!word.empty() && others.find(cat(' ', word, ' ')) == std::string::npos) out.append(out.empty() ? "" : " ").append(word);
     a.remove_prefix(std::min(a.size(), word.size() + 1));
   }
-  return out.empty() ? "nothing more" : out;
+  return out;
 }
 
 // A state has the numbers of one step only if all of it is right, so all is checked before the first block is changed.

@@ -13,5 +13,5 @@ TEST_CASE("every site of a network draws its dropout from a key of its own, and 
   CHECK(keys.size() == 200);
   const bert::layers::step_noise noise{0.1f, 0.2f, 9};
   CHECK(noise.hidden_at(3).rate == 0.1f);
-  CHECK(noise.attention_at(3).rate == 0.2f);
+  CHECK(noise.attention_at(3, 4).rate == 0.2f);
 }

@@ -50,17 +50,17 @@ double difference(const entity_counter& found, const json& expected) {
   CHECK(types.size() == found.types().size());
   for (const auto& [type, values] : types.items()) {
     const auto counts = found.of(type);
-    add(counts.precision(), values[0]);
+    add(counts.precision(), values[std::size_t{0}]);
     add(counts.recall(), values[1]);
     add(counts.f1(), values[2]);
     add(static_cast<double>(counts.expected), values[3]);
   }
-  add(found.precision(), expected.at("micro")[0]);
+  add(found.precision(), expected.at("micro")[std::size_t{0}]);
   add(found.recall(), expected.at("micro")[1]);
   add(found.f1(), expected.at("micro")[2]);
   for (const auto& [name, means] : {std::pair("macro", found.macro()), std::pair("weighted", found.weighted())})
-    if (const auto& values = expected.at(name); values.is_array() && !values[0].is_null()) {
-      add(means.precision, values[0]);
+    if (const auto& values = expected.at(name); values.is_array() && !values[std::size_t{0}].is_null()) {
+      add(means.precision, values[std::size_t{0}]);
       add(means.recall, values[1]);
       add(means.f1, values[2]);
     }

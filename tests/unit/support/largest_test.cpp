@@ -7,7 +7,7 @@
 #include <vector>
 
 namespace {
-constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 constexpr float infinity = std::numeric_limits<float>::infinity();
 }  // namespace
 
@@ -16,7 +16,7 @@ TEST_CASE("a NaN at any place is an infinite difference, in either of the two or
     CAPTURE(at);
     const std::vector<float> good{1, -2, 3, 4};
     auto bad = good;
-    bad[at] = nan;
+    bad[at] = not_a_number;
     CHECK(support::largest_difference(bad, good) == infinity);
     CHECK(support::largest_difference(good, bad) == infinity);
     CHECK(support::largest_difference(bad, bad) == infinity);
@@ -25,7 +25,7 @@ TEST_CASE("a NaN at any place is an infinite difference, in either of the two or
     CHECK(support::largest_difference(a, b) == infinity);
     CHECK(support::largest_difference(b, a) == infinity);
   }
-  CHECK(support::largest_difference(std::vector<float>(3, nan), std::vector<float>(3, 0.0f)) == infinity);
+  CHECK(support::largest_difference(std::vector<float>(3, not_a_number), std::vector<float>(3, 0.0f)) == infinity);
 }
 
 TEST_CASE("equal infinities, which differ by NaN, are an infinite difference too") {
@@ -43,7 +43,7 @@ TEST_CASE("the largest difference is the largest, whatever its sign and place, a
 }
 
 TEST_CASE("gaps between the rows of matrices are not compared, other shapes are an infinite difference") {
-  const std::vector<float> dense{1, 2, 3, 4}, apart{1, 2, 99, 3, 5, nan};
+  const std::vector<float> dense{1, 2, 3, 4}, apart{1, 2, 99, 3, 5, not_a_number};
   const bert::matrix<const float> a{dense.data(), 2, 2}, b{apart.data(), 2, 2, 3}, c{dense.data(), 1, 4};
   CHECK(support::largest_difference(a, b) == 1);
   CHECK(support::largest_difference(a, c) == infinity);
