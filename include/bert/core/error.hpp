@@ -13,6 +13,8 @@
 
 namespace bert {
 
+inline namespace BERT_ISA {
+
 /// Bytes of the UTF-8 sequence that `text` starts with; 0 if it starts with none. `text` is not empty.
 [[nodiscard]] constexpr std::size_t utf8_length(std::string_view text) noexcept {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned>(static_cast<unsigned char>(text[i])); };
@@ -71,6 +73,8 @@ inline constexpr std::size_t longest_fact = 1024;
   put(text.substr(last));
   return out;
 }
+
+}  // namespace BERT_ISA
 
 /// What every run-time failure of the library throws: at construction and on input only, never inside a kernel.
 ///
