@@ -1,7 +1,7 @@
 // What the example programs share: command lines, numeric options, errors, signals, progress.
 #pragma once
 
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): sigaction
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>

@@ -31,7 +31,7 @@ namespace detail {
 [[nodiscard]] inline std::string token_named(const io::json& config, const char* key, const std::string& where,
                                              std::string fallback) {
   const auto at = config.find(key);
-  return at == config.end() || at->is_null() ? fallback : token_text(*at, cat(where, ", \"", key, '"'));
+  return at == config.end() || at->is_null() ? std::move(fallback) : token_text(*at, cat(where, ", \"", key, '"'));
 }
 
 /// A special token whose id the vocabulary has, or which comes behind it: `unplaced`, until the vocabulary is known.

@@ -152,6 +152,7 @@ class threads {
     /// Waits until round_ is none of `seen`, and says what it is. Who is one too many for the cores does not spin.
     std::uint32_t next_round(std::uint32_t seen) noexcept {
       std::uint32_t now = 0;
+      // NOLINTNEXTLINE(clang-analyzer-deadcode.DeadStores): read after the loop
       for (int spins = 0; (now = round_.load(std::memory_order_acquire)) == seen && spins < spin_limit; ++spins) {
         if (awake_.load(std::memory_order_relaxed) > useful_) break;
         pause();

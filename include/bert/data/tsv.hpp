@@ -69,7 +69,7 @@ struct tsv_options {
 /// UTF-8, a row of another number of columns, and a text and label that are one column.
 class tsv_reader {
  public:
-  explicit tsv_reader(std::filesystem::path path, const tsv_options& options)
+  explicit tsv_reader(const std::filesystem::path& path, const tsv_options& options)
       : path_(path.string()), rows_(path, options.format.value_or(format_of(path))), options_(options) {
     if (!options.format && format_of(path).separator == ',')
       notes_.push_back(path_ + ": read as comma-separated, as its name ends in .csv");

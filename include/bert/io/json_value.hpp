@@ -36,8 +36,9 @@ class json {
   json(std::nullptr_t) noexcept {}                                                               // NOLINT(*-explicit-*)
   json(std::same_as<bool> auto value) noexcept : kind_(kind::boolean) { value_.truth = value; }  // NOLINT(*-explicit-*)
   template <class T>
+  // NOLINTNEXTLINE(google-explicit-constructor): a number is a value
   requires(std::integral<T> && !std::same_as<T, bool>) json(T value)
-  noexcept {  // NOLINT(*-explicit-*)
+  noexcept {
     if (std::in_range<std::uint64_t>(value)) kind_ = kind::whole, value_.whole = static_cast<std::uint64_t>(value);
     else kind_ = kind::negative, value_.negative = static_cast<std::int64_t>(value);
   }
@@ -86,7 +87,7 @@ class json {
   /// `parse_json` of a text that names itself "JSON" in errors.
   [[nodiscard]] static json parse(std::string_view text);
 
-  json(const json& other) : kind_(kind::null), value_(other.value_) {
+  json(const json& other) : value_(other.value_) {
     if (other.is_string()) value_.text = new std::string(*other.value_.text);
     else if (other.is_array()) value_.items = new list(*other.value_.items);
     else if (other.is_object()) value_.members = new members_map(*other.value_.members);
@@ -258,7 +259,7 @@ class json {
 
   void write(std::string& out, int indent, int depth) const {
     const auto line = [&](int level) {
-      if (indent >= 0) (out += '\n').append(static_cast<std::size_t>(indent * level), ' ');
+      if (indent >= 0) (out += '\n').append(static_cast<std::size_t>(indent) * static_cast<std::size_t>(level), ' ');
     };
     // `each(write_value)` calls back once a value.
     const auto list_of = [&](char open, char close, const auto& values, const auto& value) {

@@ -102,7 +102,7 @@ class embedder {
   embedder(const model_type& m, text::tokenizer tokenizer, embedder_options options = {})
       : embedder(freeze<Precision>(m), std::move(tokenizer), options) {}
 
-  embedder(frozen_type f, text::tokenizer tokenizer, embedder_options options = {})
+  embedder(frozen_type f, text::tokenizer tokenizer, const embedder_options& options = {})
       : shared_(std::make_shared<const parts>(std::move(f), std::move(tokenizer))),
         max_tokens_(
             std::min(options.max_tokens == 0 ? std::size_t{A::positions} : options.max_tokens, std::size_t{A::positions})),
