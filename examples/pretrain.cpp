@@ -170,14 +170,14 @@ int main(int argc, char** argv) {
   support::number(app, "--batch", s.batch, "sequences a batch", {.least = 1});
   support::number(app, "--tokens", s.tokens, "tokens a sequence at most", {.least = 8, .most = 32'767});
   support::number(app, "--accumulate", s.accumulate, "batches a step", {.least = 1});
-  support::number(app, "--lr", s.lr, "peak learning rate", {.least = 0, .above = true});
+  support::number(app, "--lr", s.lr, "peak learning rate", {.least = 0, .most = 1'000, .above = true});
   support::number(app, "--warmup", s.warmup, "steps until the peak");
   support::number(app, "--dropout", s.dropout, "of hidden vectors and attention", {.least = 0, .most = 0.9f});
-  support::number(app, "--weight-decay", s.weight_decay, "of weights and embeddings", {.least = 0});
+  support::number(app, "--weight-decay", s.weight_decay, "of weights and embeddings", {.least = 0, .most = 1'000});
   support::number(app, "--beta2", s.beta2, "AdamW's memory of squared gradients; 0.98 suits short runs",
                   {.least = 0, .most = 0.99999f});
   support::number(app, "--init-std", s.stddev, "standard deviation of the first weights; 0.02 suits hidden sizes from 768",
-                  {.least = 0, .above = true});
+                  {.least = 0, .most = 100, .above = true});
   app.add_option("--init-positions", s.positions, "how positions start: as all else, or with heads that look at neighbours")
       ->check(CLI::IsMember({"normal", "neighbours"}));
   support::number(app, "--seed", s.seed, "of everything random");
