@@ -33,8 +33,8 @@ inline namespace BERT_ISA {
 /// Longest part of a message, in bytes: a path of the longest kind fits, a file's content does not.
 inline constexpr std::size_t longest_fact = 1024;
 
-/// `text` as one line of a terminal can show it: control characters and bytes that are no UTF-8 as \n, \t, \x1b, and of a
-/// text beyond `longest_fact` the start and the end.
+/// `text` as one line of a terminal can show it: control characters and bytes that are no UTF-8 as escapes of C, and of a text
+/// beyond `longest_fact` the start and the end.
 [[nodiscard]] inline std::string printable(std::string_view text) {
   std::string out;
   const auto put = [&out](std::string_view part) {
