@@ -98,16 +98,17 @@ class threads {
       call_ = call;
       body_ = body;
       count_ = count;
-      // Odd: the loop is open. Sequentially consistent with awake_: a worker is counted there, or sees the new round.
-      const std::uint32_t round = round_.load(std::memory_order_relaxed) + 1;
-      round_.store(round);
+      ++number_;
+      // Sequentially consistent with awake_: a worker is counted there, or sees the open round. Nobody else writes a closed
+      // word.
+      word_.store(((word_.load(std::memory_order_relaxed) & ~mask) + one_round) | open);
       const std::size_t wanted = std::min(useful_, workers_.size());
-      for (std::size_t awake = awake_.load(); awake < wanted; ++awake) round_.notify_one();
-      claim(0, round);
-      // Even: closed. A worker that comes now sees that and leaves; one that came before is seen in inside_ and waited for.
-      round_.store(round + 1);
-      for (int spins = 0; inside_.load() != 0; ++spins) {
-        if (spins < spin_limit) pause();
+      for (std::size_t awake = awake_.load(); awake < wanted; ++awake) word_.notify_one();
+      claim(0);
+      // A worker that comes now finds the round closed; one that came before is counted in the word, and waited for.
+      std::uint32_t inside = word_.fetch_and(~open, std::memory_order_acq_rel) & inside_mask;
+      for (int spins = 0; inside != 0; inside = word_.load(std::memory_order_acquire) & inside_mask) {
+        if (spins++ < spin_limit) pause();
         else std::this_thread::yield();
       }
       busy_.clear(std::memory_order_release);
@@ -143,44 +144,52 @@ class threads {
       return true;
     }
 
-    void claim(std::size_t own, std::uint32_t round) noexcept {
+    void claim(std::size_t own) noexcept {
       for (std::size_t i = 0, n = shares_.size(); i < n; ++i)
-        while (run_one(own + i < n ? own + i : own + i - n, round)) {
+        while (run_one(own + i < n ? own + i : own + i - n, number_)) {
         }
     }
 
-    /// Waits until round_ is none of `seen`, and says what it is. Who is one too many for the cores does not spin.
+    [[nodiscard]] static bool is_new(std::uint32_t word, std::uint32_t seen) noexcept {
+      return (word & open) != 0 && (word & ~mask) != seen;
+    }
+
+    /// Waits for an open round that is none of `seen`, or for the end; the word as it was then. Who is one too many for the
+    /// cores does not spin.
     std::uint32_t next_round(std::uint32_t seen) noexcept {
-      std::uint32_t now = 0;
-      // NOLINTNEXTLINE(clang-analyzer-deadcode.DeadStores): read after the loop
-      for (int spins = 0; (now = round_.load(std::memory_order_acquire)) == seen && spins < spin_limit; ++spins) {
+      std::uint32_t now = word_.load(std::memory_order_acquire);
+      for (int spins = 0; !is_new(now, seen) && spins < spin_limit; ++spins) {
         if (awake_.load(std::memory_order_relaxed) > useful_) break;
         pause();
+        now = word_.load(std::memory_order_acquire);
       }
-      while ((now = round_.load(std::memory_order_acquire)) == seen) {
+      while (!is_new(now, seen) && !stop_.load(std::memory_order_relaxed)) {
         awake_.fetch_sub(1);
-        round_.wait(seen);
+        word_.wait(now);
         awake_.fetch_add(1);
+        now = word_.load(std::memory_order_acquire);
       }
       return now;
     }
 
     void work(std::size_t own) noexcept {
-      for (std::uint32_t seen = 0;;) {
-        const std::uint32_t round = next_round(seen);
+      for (std::uint32_t seen = ~mask;;) {
+        std::uint32_t word = next_round(seen);
         if (stop_.load(std::memory_order_relaxed)) return;
-        seen = round;
-        if (round % 2 == 0) continue;  // closed: it came too late
-        inside_.fetch_add(1);
-        if (round_.load() == round) claim(own, round);
-        inside_.fetch_sub(1, std::memory_order_release);
+        // Counted in only while the round is open; another worker's coming or going is no reason to miss it.
+        while (is_new(word, seen) && !word_.compare_exchange_weak(word, word + 1, std::memory_order_acq_rel)) {
+        }
+        if (!is_new(word, seen)) continue;
+        seen = word & ~mask;
+        claim(own);
+        word_.fetch_sub(1, std::memory_order_release);
       }
     }
 
     void join() noexcept {
       stop_.store(true, std::memory_order_relaxed);
-      round_.fetch_add(2, std::memory_order_release);
-      round_.notify_all();
+      word_.fetch_add(one_round, std::memory_order_release);
+      word_.notify_all();
       for (auto& worker : workers_) worker.join();
     }
 
@@ -189,10 +198,14 @@ class threads {
     void* body_ = nullptr;
     std::size_t count_ = 0;
     std::vector<share> shares_;
-    std::size_t useful_;                               ///< workers that have a core beside the caller's
-    alignas(64) std::atomic<std::uint32_t> round_{0};  ///< of 32 bits, so that notify_one wakes one
-    alignas(64) std::atomic<std::size_t> inside_{0};   ///< workers that may be at an iteration
-    alignas(64) std::atomic<std::size_t> awake_{0};    ///< workers that do not sleep
+    std::size_t useful_;        ///< workers that have a core beside the caller's
+    std::uint32_t number_ = 0;  ///< of the round, for the shares
+    // One word for all that a worker asks, so that one cache line goes to and fro: how many workers are inside a round (12
+    // bits, hence 4096 threads at most), whether it is open, and its number, which may come round again. Of 32 bits, so that
+    // notify_one wakes one.
+    static constexpr std::uint32_t inside_mask = 0xFFF, open = 0x1000, mask = inside_mask | open, one_round = 0x2000;
+    alignas(64) std::atomic<std::uint32_t> word_{0};
+    alignas(64) std::atomic<std::size_t> awake_{0};  ///< workers that do not sleep
     std::atomic<bool> stop_{false};
     std::vector<std::thread> workers_;
   };

@@ -12,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "support/sanitizers.hpp"
+
 namespace {
 
 static_assert(bert::executor<bert::execution::serial>);
@@ -104,7 +106,7 @@ TEST_CASE("the default is a thread for every core that the process may use") {
   CHECK(bert::execution::threads{}.beyond_cores() == 0);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(BERT_TESTS_SANITIZED)
 TEST_CASE("threads that the address space has no stacks for are an error, with those that were started joined") {
   const pid_t child = ::fork();  // the limit is the child's alone
   REQUIRE(child >= 0);

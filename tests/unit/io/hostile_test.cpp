@@ -17,6 +17,7 @@
 #include "bert/io/json.hpp"
 #include "bert/io/safetensors.hpp"
 #include "scratch.hpp"
+#include "support/sanitizers.hpp"
 
 using namespace bert::io;
 using bert::testing::has;
@@ -119,7 +120,7 @@ TEST_CASE(
       parse, 50'000);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(BERT_TESTS_SANITIZED)
 TEST_CASE("a header of safetensors takes memory within six times its length, and a hostile one is refused within it") {
   const std::string honest = many_tensors(200'000);  // 11 MB
   CHECK(status_within(6 * honest.size(), [&] { open(honest); }) == 0);
