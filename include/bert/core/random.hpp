@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <numbers>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include "bert/core/isa.hpp"
@@ -85,6 +86,13 @@ class random_stream {
   float spare_ = 0;
   bool spare_ready_ = false;
 };
+
+/// A key from a name: FNV-1a.
+[[nodiscard]] constexpr std::uint64_t key_of(std::string_view name) noexcept {
+  std::uint64_t hash = 0xCBF29CE484222325u;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
+  return hash;
+}
 
 /// Fisher and Yates; the same order on every machine (std::shuffle's is the implementation's own).
 template <class T>

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -15,6 +14,7 @@
 #include "bert/heads/predicts.hpp"
 #include "bert/heads/regress.hpp"
 #include "bert/heads/tag.hpp"
+#include "bert/kernels/rows/softmax.hpp"
 #include "bert/labels/label_set.hpp"
 #include "bert/metrics/classification.hpp"
 #include "bert/metrics/entities.hpp"
@@ -47,10 +47,7 @@ concept evaluated = requires {
 
 /// -log softmax(row)[label], in f64.
 [[nodiscard]] inline double row_loss(std::span<const float> row, std::size_t label) noexcept {
-  const float best = *std::max_element(row.begin(), row.end());
-  double sum = 0;
-  for (const float x : row) sum += std::exp(static_cast<double>(x) - static_cast<double>(best));
-  return std::log(sum) + static_cast<double>(best) - static_cast<double>(row[label]);
+  return kernels::log_sum_exp(row) - static_cast<double>(row[label]);
 }
 /// The first of the largest.
 [[nodiscard]] inline std::int32_t best_of(std::span<const float> row) noexcept {

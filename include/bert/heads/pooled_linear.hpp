@@ -10,6 +10,7 @@
 
 #include "bert/core/fixed_string.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/random.hpp"
 #include "bert/model/tape.hpp"
 
 namespace bert::inline BERT_ISA::heads {
@@ -22,7 +23,7 @@ struct pooled_linear {
   static constexpr bool reads_all_rows = false;
   static constexpr int outputs = Outputs;
   /// Dropout's site number.
-  static constexpr std::uint64_t site = layers::dropout_site(Weight.view());
+  static constexpr std::uint64_t site = key_of(Weight.view());
 
   template <class A>
   static constexpr auto parameters() {

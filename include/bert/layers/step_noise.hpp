@@ -4,19 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 
 #include "bert/core/isa.hpp"
 #include "bert/kernels/rows/dropout.hpp"
 
 namespace bert::inline BERT_ISA::layers {
-
-/// Dropout's site number for a head: a hash (FNV-1a) of the name of one of its tensors.
-[[nodiscard]] constexpr std::uint64_t dropout_site(std::string_view tensor) noexcept {
-  std::uint64_t hash = 0xCBF29CE484222325u;
-  for (const char c : tensor) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
-  return hash;
-}
 
 /// Rows before a part of a batch, of each kind, where the whole is trained in parts: what is dropped depends on the whole
 /// alone.

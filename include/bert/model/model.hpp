@@ -259,9 +259,7 @@ class model {
     const matrix<float> tensor{out.data(), static_cast<std::size_t>(p.rows), static_cast<std::size_t>(p.cols)};
     const bool neighbours = options.positions == position_birth::neighbours;
     if (neighbours && p.stem == detail::position_table) return detail::bear_positions(tensor, A::head_dim, options.stddev);
-    std::uint64_t name = 0xCBF29CE484222325u;  // FNV-1a of the name
-    for (const char c : p.name()) name = (name ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
-    random_stream stream(options.seed, draw::initial_weights, name);
+    random_stream stream(options.seed, draw::initial_weights, key_of(p.name()));
     for (float& x : out) x = options.stddev * stream.normal();
     if (neighbours && p.layer >= 0 && (p.stem == detail::query_weights || p.stem == detail::key_weights))
       detail::bear_neighbours(tensor, static_cast<std::size_t>(p.layer), A::head_dim, p.stem == detail::key_weights);

@@ -2,12 +2,16 @@
 // Layer: training. Test: tests/unit/guide/own_reduction_test.cpp
 #pragma once
 
+#include <array>
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "bert/core/isa.hpp"
+#include "bert/objectives/objective.hpp"
 
 namespace bert::inline BERT_ISA::training {
 
@@ -32,6 +36,40 @@ struct alone {
   static void gather(std::span<const std::uint64_t>, std::span<std::uint64_t>) noexcept {}
   static void add(std::span<float>) noexcept {}
 };
+
+/// The terms of a loss over all replicas: counts added, losses by the tree of replicas.
+template <reduction R>
+[[nodiscard]] objectives::loss_parts over_replicas(const R& replicas, const objectives::loss_parts& parts) {
+  if (replicas.size() == 1) return parts;
+  constexpr std::size_t each = 3;
+  std::array<std::uint64_t, each * objectives::loss_parts::most> mine{};
+  std::size_t n = 0;
+  for (const auto& part : parts) {
+    mine[each * n] = std::bit_cast<std::uint64_t>(part.sum);
+    mine[each * n + 1] = part.count;
+    mine[each * n++ + 2] = part.correct;
+  }
+  std::vector<std::uint64_t> all(mine.size() * replicas.size());
+  replicas.gather(mine, all);
+  objectives::loss_parts sum;
+  n = 0;
+  for (const auto& part : parts) {
+    std::vector<double> sums;
+    objectives::loss_part total{.name = part.name};
+    for (std::size_t r = 0; r < replicas.size(); ++r) {
+      const std::uint64_t* at = all.data() + mine.size() * r + each * n;
+      sums.push_back(std::bit_cast<double>(at[0]));
+      total.count += at[1];
+      total.correct += at[2];
+    }
+    for (; sums.size() > 1; sums.resize(sums.size() / 2))
+      for (std::size_t r = 0; r < sums.size() / 2; ++r) sums[r] = sums[2 * r] + sums[2 * r + 1];
+    total.sum = sums.front();
+    sum.add(total);
+    ++n;
+  }
+  return sum;
+}
 
 /// Where group g of L begins among n examples: groups differ by one example at most, and the first is never empty.
 [[nodiscard]] constexpr std::size_t group_start(std::size_t n, std::size_t g, std::size_t groups) noexcept {

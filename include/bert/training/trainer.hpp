@@ -217,11 +217,15 @@ class trainer {
     report.parts = {};
     // Prepare: what of a batch is predicted is known before the first gradient, so that a mean is over the whole step.
     objectives::loss_scale scale(1.0f / static_cast<float>(options_.accumulate));
+    prepared counted{};  // the last batch that was counted
     if constexpr (objectives::tells_counts<Objective>) {
       if (replicated || options_.accumulate > 1) {
         objectives::loss_parts counts;
-        for (unsigned i = 0; i < options_.accumulate; ++i) counts += objective_.counts(*prepare(s, i).in, s.work_);
-        scale = objectives::loss_scale(over_replicas(counts));
+        for (unsigned i = 0; i < options_.accumulate; ++i) {
+          counted = prepare(s, i);
+          counts += objective_.counts(*counted.in, s.work_);
+        }
+        scale = objectives::loss_scale(training::over_replicas(reduction_, counts));
       }
     } else {
       static_assert(ensure<!replicated, facts<Objective>>,
@@ -231,13 +235,13 @@ class trainer {
     std::uint64_t tokens = 0;
     if constexpr (Second::trained) second_.clear(executor_);
     for (unsigned i = 0; i < options_.accumulate; ++i) {
-      const prepared p = prepare(s, i);
+      const prepared p = options_.accumulate == 1 && counted.batch != nullptr ? counted : prepare(s, i);
       random_stream keys(options_.seed, draw::dropout, number(i));
       const std::uint64_t low = keys(), high = keys();
       const step_noise noise{options_.dropout, options_.attention_dropout, high << 32 | low, p.before};
       const auto how = i == 0 || apart() ? gradients::written : gradients::added;
       if constexpr (replicated) kernels::clear(executor_, gradients_.span().subspan(layout_.size));
-      if (p.batch->empty()) {
+      if (replicated && p.batch->empty()) {  // fewer examples than replicas; without others, the tape refuses an empty batch
         kernels::clear(executor_, gradients_.span());
       } else {
         const auto run = in_precision();
@@ -248,7 +252,7 @@ class trainer {
       tokens += p.tokens;
       report.epoch = s.raw_.epoch;
     }
-    if constexpr (replicated) report.parts = over_replicas(report.parts);
+    if constexpr (replicated) report.parts = training::over_replicas(reduction_, report.parts);
     if constexpr (replicated && Second::trained) reduction_.add(second_.gradients());
     check(report);
     update(report);
@@ -262,10 +266,10 @@ class trainer {
 
   /// A batch of the step, or this replica's part of it, and what the model is fed.
   struct prepared {
-    const training_batch* in;
-    const token_batch* batch;
-    layers::rows_before before;
-    std::uint64_t tokens;  ///< of the whole batch
+    const training_batch* in = nullptr;
+    const token_batch* batch = nullptr;
+    layers::rows_before before = {};
+    std::uint64_t tokens = 0;  ///< of the whole batch
   };
 
   /// Loads batch i of the step, takes this replica's part, and makes of it what the model is fed.
@@ -306,42 +310,6 @@ class trainer {
     batch_shape shape = objective_.capacity(raw);
     shape.leaves = options_.leaves / reduction_.size();
     return shape;
-  }
-
-  /// The terms of all replicas; the sums of their losses by the tree of replicas.
-  [[nodiscard]] objectives::loss_parts over_replicas(const objectives::loss_parts& parts) const {
-    if constexpr (!replicated) {
-      return parts;
-    } else {
-      constexpr std::size_t each = 3;
-      std::array<std::uint64_t, each * objectives::loss_parts::most> mine{};
-      std::size_t n = 0;
-      for (const auto& part : parts) {
-        mine[each * n] = std::bit_cast<std::uint64_t>(part.sum);
-        mine[each * n + 1] = part.count;
-        mine[each * n++ + 2] = part.correct;
-      }
-      std::vector<std::uint64_t> all(mine.size() * reduction_.size());
-      reduction_.gather(mine, all);
-      objectives::loss_parts sum;
-      n = 0;
-      for (const auto& part : parts) {
-        std::vector<double> sums;
-        objectives::loss_part total{.name = part.name};
-        for (std::size_t r = 0; r < reduction_.size(); ++r) {
-          const std::uint64_t* at = all.data() + mine.size() * r + each * n;
-          sums.push_back(std::bit_cast<double>(at[0]));
-          total.count += at[1];
-          total.correct += at[2];
-        }
-        for (; sums.size() > 1; sums.resize(sums.size() / 2))
-          for (std::size_t r = 0; r < sums.size() / 2; ++r) sums[r] = sums[2 * r] + sums[2 * r + 1];
-        total.sum = sums.front();
-        sum.add(total);
-        ++n;
-      }
-      return sum;
-    }
   }
 
   /// Whether each batch's gradients are summed apart before they are added to those of the batches before: so that the order of

@@ -89,3 +89,10 @@ TEST_CASE("a shuffle is a permutation, the same for the same stream, another for
 }
 
 }  // namespace
+
+TEST_CASE("a key from a name is its FNV-1a hash") {
+  static_assert(bert::key_of("") == 0xCBF29CE484222325u);
+  static_assert(bert::key_of("a") == 0xAF63DC4C8601EC8Cu);
+  static_assert(bert::key_of("foobar") == 0x85944171F73967E8u);
+  CHECK(bert::key_of("classifier.weight") != bert::key_of("qa_outputs.weight"));  // as long as each other
+}

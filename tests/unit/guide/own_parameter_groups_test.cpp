@@ -8,6 +8,7 @@
 #include "../../support/small_models.hpp"
 #include "bert/objectives/cross_entropy.hpp"
 #include "bert/training/fit.hpp"
+#include "support/largest.hpp"
 
 namespace guide {
 
@@ -92,11 +93,11 @@ TEST_CASE("the factor of an own group slows the lower of the trained layers and 
                   guide::upper_half{.factor = 0.5f}};
   for ([[maybe_unused]] const auto& step : t.over(source)) continue;
   const auto moved = [&](bert::module_kind kind, int l) {
-    float most = 0;
+    support::largest most;
     for (const auto& p : m.table())
       if (p.module == kind && p.layer == l && p.role == bert::role::weight)
-        for (std::size_t i = 0; i < p.count(); ++i) most = std::max(most, std::abs(m.values(p)[i] - start.values(p)[i]));
-    return static_cast<double>(most);
+        for (std::size_t i = 0; i < p.count(); ++i) most.add(std::abs(m.values(p)[i] - start.values(p)[i]));
+    return most.value();
   };
   CHECK(moved(bert::module_kind::layer, 1) == 0);
   CHECK(moved(bert::module_kind::layer, 2) / 0.5e-3 == doctest::Approx(1).epsilon(0.02));

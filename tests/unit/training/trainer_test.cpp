@@ -303,6 +303,23 @@ TEST_CASE("a step that is not finite changes neither the model nor the state fil
   CHECK(bytes() == kept);
 }
 
+TEST_CASE("a source that gives an empty batch is an error, also after a batch whose gradients are accumulated") {
+  struct runs_dry : support::made_up_source {
+    void load(std::uint64_t step, bert::training_batch& out) const {
+      made_up_source::load(step, out);
+      if (step == 1) out.clear();
+    }
+  };
+  for (const unsigned leaves : {1u, 2u}) {
+    auto m = model_type::random({.stddev = 0.1f, .seed = 1});
+    auto t = make_trainer(m, bert::execution::serial{}, {.seed = 11, .accumulate = 2, .leaves = leaves});
+    const runs_dry batches;
+    auto run = t.over(batches);
+    CHECK_THROWS_WITH_AS((void)run.begin(), doctest::Contains("an empty batch"), bert::error);
+    CHECK(t.done() == 0);
+  }
+}
+
 TEST_CASE("fit learns a classifier and refuses options that cannot work") {
   using classifier = bert::model<pocket, bert::heads::classify<support::mood>>;
   auto m = classifier::random({.stddev = 0.1f, .seed = 1});
