@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bert/core/ensure.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/heads/predicts.hpp"
 #include "bert/tensor/token_batch.hpp"
