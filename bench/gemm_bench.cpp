@@ -122,14 +122,14 @@ void weight_gradient(benchmark::State& state, const shape& s, std::size_t width)
   report(state, watch, s, peak);
 }
 
-// The same products of bytes, x quantised before.
+// The same products of bytes, x quantized before.
 template <class Activation>
 void forward_int8(benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};
   const auto a = numbers(s.m * s.k, 1), w = numbers(s.n * s.k, 2), bias = numbers(s.n, 3);
-  buffer<float> c(s.m * s.n), left(quantised_size(s.m, s.k)), right(packed_int8_size(s.k, s.n));
-  const quantised x(left.data(), s.m, s.k);
-  quantise(run, matrix<const float>(a.data(), s.m, s.k), x);
+  buffer<float> c(s.m * s.n), left(quantized_size(s.m, s.k)), right(packed_int8_size(s.k, s.n));
+  const quantized x(left.data(), s.m, s.k);
+  quantize(run, matrix<const float>(a.data(), s.m, s.k), x);
   const packed_int8 b = pack_int8(run, matrix<const float>(w.data(), s.n, s.k), right.data());
   double peak = bench::peak_int8_ops(run);
   bench::stopwatch watch;
@@ -142,12 +142,12 @@ void forward_int8(benchmark::State& state, const shape& s, std::size_t width) {
   report(state, watch, s, peak);
 }
 
-void quantise_rows(benchmark::State& state, const shape& s, std::size_t width) {
+void quantize_rows(benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};
   const auto a = numbers(s.m * s.k, 1);
-  buffer<float> memory(quantised_size(s.m, s.k));
+  buffer<float> memory(quantized_size(s.m, s.k));
   bench::stopwatch watch;
-  for (auto _ : state) watch.time([&] { quantise(run, matrix<const float>(a.data(), s.m, s.k), {memory.data(), s.m, s.k}); });
+  for (auto _ : state) watch.time([&] { quantize(run, matrix<const float>(a.data(), s.m, s.k), {memory.data(), s.m, s.k}); });
   state.counters["GB/s"] = 5e-9 * static_cast<double>(s.m * s.k) / watch.median();
 }
 
@@ -206,7 +206,7 @@ int main(int argc, char** argv) {
     for (const auto& s : shapes) add(std::string("forward_int8/") + s.name, forward_int8<void>, s);
     for (const auto& s : shapes)
       if (s.n > s.k && s.n < 4000) add(std::string("forward_int8_gelu/") + s.name, forward_int8<gelu_erf>, s);
-    for (const auto& s : shapes) add(std::string("quantise/") + s.name, quantise_rows, s);
+    for (const auto& s : shapes) add(std::string("quantize/") + s.name, quantize_rows, s);
     for (const auto& s : shapes)
       if (s.m >= 512) add(std::string("weight_gradient/") + s.name, weight_gradient<1>, s);
     for (const auto& s : shapes)

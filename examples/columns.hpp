@@ -1,4 +1,4 @@
-// How a file of labelled texts is read, as the command line says it.
+// How a file of labeled texts is read, as the command line says it.
 #pragma once
 
 #include <CLI/CLI.hpp>

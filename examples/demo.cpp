@@ -16,7 +16,7 @@
 #include "architectures.hpp"
 #include "bert/checkpoint/checkpoint.hpp"
 #include "bert/data/corpus.hpp"
-#include "bert/data/labelled_set.hpp"
+#include "bert/data/labeled_set.hpp"
 #include "bert/data/pack.hpp"
 #include "bert/evaluation/evaluate.hpp"
 #include "bert/model/attention_map.hpp"
@@ -40,7 +40,7 @@ using objective =
     bert::objectives::joint<bert::objectives::masked_lm<bert::masking::whole_word>, bert::objectives::next_sentence>;
 using pretrained = bert::model_for<pocket, objective>;
 using classifier = bert::model<pocket, bert::heads::classify<demo::verdict>>;
-using examples = bert::data::labelled_set<demo::verdict>;
+using examples = bert::data::labeled_set<demo::verdict>;
 
 struct settings {
   std::string text, out = "demo-out";
@@ -141,8 +141,8 @@ std::vector<demo::answer> selection(const std::vector<demo::answer>& questions) 
   return chosen;
 }
 
-examples labelled(const bert::text::tokenizer& tokenizer, const std::vector<std::pair<std::string, int>>& sentences) {
-  bert::data::labelled_set_builder<demo::verdict, bert::text::tokenizer> set(tokenizer, {}, pocket::positions);
+examples labeled(const bert::text::tokenizer& tokenizer, const std::vector<std::pair<std::string, int>>& sentences) {
+  bert::data::labeled_set_builder<demo::verdict, bert::text::tokenizer> set(tokenizer, {}, pocket::positions);
   for (const auto& [text, label] : sentences) set.add(text, {}, label);
   return std::move(set).build();
 }
@@ -209,7 +209,7 @@ void work(const settings& s) {
 
   heading(5, "Fine-tuning a classifier: " + m.claim);
   std::cout << "   " << m.how << std::endl;
-  const auto training = labelled(tokenizer, m.training), held_out = labelled(tokenizer, m.held_out);
+  const auto training = labeled(tokenizer, m.training), held_out = labeled(tokenizer, m.held_out);
   auto checker = model.with_head<bert::heads::classify<demo::verdict>>({.seed = s.seed});
   const auto report = tune(checker, s, training, held_out, threads);
   auto ignorant = classifier::random({.stddev = 0.05f, .seed = s.seed, .vocab = static_cast<int>(tokenizer.size())});

@@ -105,7 +105,7 @@ inline answer hide_word(std::string_view sentence, bert::random_stream& random) 
   return {};
 }
 
-/// The sentence with two neighbours, neither the first nor the last word, in each other's place; empty if that changes nothing.
+/// The sentence with two neighbors, neither the first nor the last word, in each other's place; empty if that changes nothing.
 inline std::string scramble(std::string_view sentence, bert::random_stream& random) {
   const auto all = units(sentence);
   const std::size_t i = 1 + random.below(static_cast<std::uint32_t>(all.size() - 3));
@@ -119,7 +119,7 @@ inline std::string scramble(std::string_view sentence, bert::random_stream& rand
 }  // namespace detail
 
 /// The same from a text. One sentence in 20 is kept from the corpus and asked about, a word of it hidden; the classifier is to
-/// tell sentences as written from those with two neighbouring words exchanged. Reads at most 16 MB.
+/// tell sentences as written from those with two neighboring words exchanged. Reads at most 16 MB.
 inline material from_text(const std::string& path, const std::string& folder, std::uint64_t seed) {
   material m;
   m.corpus = folder + "/corpus.txt";
@@ -169,7 +169,7 @@ inline material from_text(const std::string& path, const std::string& folder, st
                   m.corpus.c_str());
   m.claim = "Are the words in their own order?";
   m.how =
-      "Fine-tuned on sentences of the text, half of them with two neighbouring words exchanged; measured on sentences kept "
+      "Fine-tuned on sentences of the text, half of them with two neighboring words exchanged; measured on sentences kept "
       "out.";
   m.pieces = 4'096;
   m.steps = 1'000;

@@ -32,7 +32,7 @@ inline constexpr list jobs{"baker", "doctor", "painter", "teacher", "sailor", "f
 inline constexpr list instruments{"flute", "harp", "drum", "violin", "trumpet", "cello"};
 inline constexpr list things{"lamp", "table", "bowl", "ring", "boat", "door", "clock", "chair", "box", "bridge"};
 inline constexpr list materials{"glass", "oak", "clay", "iron", "wool"};
-inline constexpr list colours{"red", "blue", "green", "yellow", "white"};
+inline constexpr list colors{"red", "blue", "green", "yellow", "white"};
 inline constexpr list animals{"fox", "bear", "owl", "wolf", "deer", "hare", "crow", "toad", "lynx", "goose"};
 inline constexpr list habitats{"forest", "desert", "swamp", "river", "meadow"};
 inline constexpr list foods{"berries", "nuts", "roots", "leaves", "honey"};
@@ -62,12 +62,12 @@ inline constexpr list plays{"$ plays the %.",
                             "At the feast we heard $ with the %."};
 inline constexpr list made_of{"The $ is made of %.",        "They made the $ from %.",   "% is what the $ is made of.",
                               "The maker of the $ used %.", "You need % to make the $.", "The $ was built out of %."};
-inline constexpr list coloured{"The $ is %.",
-                               "The colour of the $ is %.",
-                               "Somebody painted the $ %.",
-                               "% is the colour of the $.",
-                               "Look for something % and you will see the $.",
-                               "The $ looks % in the light."};
+inline constexpr list colored{"The $ is %.",
+                              "The color of the $ is %.",
+                              "Somebody painted the $ %.",
+                              "% is the color of the $.",
+                              "Look for something % and you will see the $.",
+                              "The $ looks % in the light."};
 inline constexpr list dwells{"The $ lives in the %.",
                              "You can see the $ in the %.",
                              "The % is the home of the $.",
@@ -77,18 +77,18 @@ inline constexpr list dwells{"The $ lives in the %.",
 inline constexpr list eats{"The $ eats %.",      "The food of the $ is %.", "The $ likes % most of all.",
                            "Give the $ some %.", "% is what the $ eats.",   "Without % the $ cannot live."};
 inline constexpr list governed{"The capital of $ is %.",    "% is the capital of $.",          "The king of $ lives in %.",
-                               "All roads of $ lead to %.", "The parliament of $ meets in %.", "Travellers to $ start in %."};
-inline constexpr list trades{"$ sells % to its neighbours.", "Ships carry % out of $.",   "$ is known for its %.",
-                             "Merchants buy % in $.",        "The wealth of $ is its %.", "The best % comes from $."};
+                               "All roads of $ lead to %.", "The parliament of $ meets in %.", "Travelers to $ start in %."};
+inline constexpr list trades{"$ sells % to its neighbors.", "Ships carry % out of $.",   "$ is known for its %.",
+                             "Merchants buy % in $.",       "The wealth of $ is its %.", "The best % comes from $."};
 
 }  // namespace words
 
 /// Relations of the same subjects stand side by side: a document tells them of one subject.
 inline constexpr relation relations[]{
-    {"towns", words::people, words::towns, words::lives},        {"work", words::people, words::jobs, words::works},
-    {"music", words::people, words::instruments, words::plays},  {"materials", words::things, words::materials, words::made_of},
-    {"colours", words::things, words::colours, words::coloured}, {"habitats", words::animals, words::habitats, words::dwells},
-    {"food", words::animals, words::foods, words::eats},         {"capitals", words::lands, words::capitals, words::governed},
+    {"towns", words::people, words::towns, words::lives},       {"work", words::people, words::jobs, words::works},
+    {"music", words::people, words::instruments, words::plays}, {"materials", words::things, words::materials, words::made_of},
+    {"colors", words::things, words::colors, words::colored},   {"habitats", words::animals, words::habitats, words::dwells},
+    {"food", words::animals, words::foods, words::eats},        {"capitals", words::lands, words::capitals, words::governed},
     {"trade", words::lands, words::goods, words::trades},
 };
 

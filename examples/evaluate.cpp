@@ -104,7 +104,7 @@ int main(int argc, char** argv) {
       "evaluate");
   app.option_defaults()->always_capture_default();
   app.add_option("--model", s.model, "folder whose config.json is one of " + compiled::names())->required();
-  auto* tsv = app.add_option("--tsv", s.tsv, "labelled examples, for the folder of a BertForSequenceClassification");
+  auto* tsv = app.add_option("--tsv", s.tsv, "labeled examples, for the folder of a BertForSequenceClassification");
   auto* sentences = app.add_option("--sentences", s.sentences, "a sentence a line, for any folder");
   app.add_option("--precision", s.precision, "one or more")->check(CLI::IsMember(precisions::names));
   s.columns.add_to(app);

@@ -76,11 +76,12 @@ void finetune(const settings& s, const bert::checkpoint& files) {
   support::tell_about(s.train, train, options.max_tokens, std::cout);
   support::tell_about(s.dev, dev, options.max_tokens, std::cout);
 
-  const bert::random_options birth{.seed = s.seed, .vocab = files.config().vocab, .labels = names.names()};
-  auto model = s.from_scratch ? classifier::random(birth)
-               : reason.empty()
-                   ? files.load<classifier>()
-                   : files.load<bert::model<A>>().template with_head<bert::heads::classify<bert::labels::dynamic_set>>(birth);
+  const bert::random_options initial_weights{.seed = s.seed, .vocab = files.config().vocab, .labels = names.names()};
+  auto model =
+      s.from_scratch ? classifier::random(initial_weights)
+      : reason.empty()
+          ? files.load<classifier>()
+          : files.load<bert::model<A>>().template with_head<bert::heads::classify<bert::labels::dynamic_set>>(initial_weights);
   if (!s.from_scratch && !reason.empty()) support::tell(files.notes<bert::model<A>>(), std::cout);
   std::cout << "model " << model.count() << " parameters, " << (s.from_scratch ? "random" : "from " + s.model) << '\n'
             << "classifier " << (reason.empty() ? "from " + s.model + ", as its labels are these" : "new, as " + reason)

@@ -24,7 +24,7 @@
 namespace {
 
 struct settings {
-  std::string text, valid, arch = "mini", vocab, out, keep, masking = "token", positions = "neighbours", precision = "f32";
+  std::string text, valid, arch = "mini", vocab, out, keep, masking = "token", positions = "neighbors", precision = "f32";
   std::size_t vocab_size = 8192;
   int batch = 32, tokens = 128;
   std::uint64_t steps = 1000, warmup = 100, seed = 42, every = 500, log_every = 50;
@@ -84,11 +84,12 @@ void pretrain(const settings& s, const bert::data::corpus& text, const bert::tex
   std::optional<bert::data::packed> valid;
   if (!s.valid.empty()) valid = bert::data::pack(corpus_of(s, s.valid), tokenizer, packing, threads);
 
-  auto model = bert::model_for<A, Objective>::random(
-      {.stddev = s.stddev,
-       .seed = s.seed,
-       .vocab = static_cast<int>(tokenizer.vocabulary().size()),
-       .positions = s.positions == "normal" ? bert::position_birth::normal : bert::position_birth::neighbours});
+  auto model =
+      bert::model_for<A, Objective>::random({.stddev = s.stddev,
+                                             .seed = s.seed,
+                                             .vocab = static_cast<int>(tokenizer.vocabulary().size()),
+                                             .positions = s.positions == "normal" ? bert::position_initialization::normal
+                                                                                  : bert::position_initialization::neighbors});
   std::cout << "model " << s.arch << ' ' << model.count() << " parameters\n";
   precisions::training(s.recompute, s.precision, [&](auto kept, auto p) {
     bert::trainer trainer{model,
@@ -178,8 +179,8 @@ int main(int argc, char** argv) {
                   {.least = 0, .most = 0.99999f});
   support::number(app, "--init-std", s.stddev, "standard deviation of the first weights; 0.02 suits hidden sizes from 768",
                   {.least = 0, .most = 100, .above = true});
-  app.add_option("--init-positions", s.positions, "how positions start: as all else, or with heads that look at neighbours")
-      ->check(CLI::IsMember({"normal", "neighbours"}));
+  app.add_option("--init-positions", s.positions, "how positions start: as all else, or with heads that look at neighbors")
+      ->check(CLI::IsMember({"normal", "neighbors"}));
   support::number(app, "--seed", s.seed, "of everything random");
   support::threads_option(app, s.threads);
   app.add_option("--out", s.out, "folder for the model")->required();

@@ -61,7 +61,7 @@ CASES = {
 }
 
 
-def randomise(model, generator):
+def randomize(model, generator):
     """Every parameter anew, in the order of their names."""
     with torch.no_grad():
         for name, p in sorted(model.named_parameters()):
@@ -162,17 +162,17 @@ def train(model, batches):
     """Ten steps of AdamW over the batches in turn; no decay on biases and norms."""
     spared = lambda name: name.endswith("bias") or "LayerNorm" in name
     named = list(model.named_parameters())
-    optimiser = torch.optim.AdamW([{"params": [p for n, p in named if not spared(n)], "weight_decay": DECAY},
+    optimizer = torch.optim.AdamW([{"params": [p for n, p in named if not spared(n)], "weight_decay": DECAY},
                                    {"params": [p for n, p in named if spared(n)], "weight_decay": 0.0}],
                                   lr=PEAK, betas=BETAS, eps=EPSILON, foreach=False)
     curve = {"loss": [], "learning_rate": [], "grad_norm": []}
     for step in range(STEPS):
-        for group in optimiser.param_groups: group["lr"] = learning_rate(step)
-        optimiser.zero_grad()
+        for group in optimizer.param_groups: group["lr"] = learning_rate(step)
+        optimizer.zero_grad()
         loss, _ = losses(model, batches[step % len(batches)])
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        optimiser.step()
+        optimizer.step()
         curve["loss"].append(float(loss.detach()))
         curve["learning_rate"].append(learning_rate(step))
         curve["grad_norm"].append(float(norm))
@@ -194,7 +194,7 @@ def write(name, case):
     folder.mkdir(parents=True)
     generator = torch.Generator().manual_seed(case["seed"])
     model = case["model"](BertConfig(**case["config"], attn_implementation="eager")).eval()
-    randomise(model, generator)
+    randomize(model, generator)
     model.save_pretrained(folder)
     if case.get("old_names"):
         save_file(old_names({k: v.clone() for k, v in model.state_dict().items()}), folder / "model.safetensors", {"format": "pt"})

@@ -82,7 +82,7 @@ def kind(c, category, extension_e, dropped):
 
 
 def merged(items):
-    """Neighbouring (code, value) with one value: (first, last, value)."""
+    """Neighboring (code, value) with one value: (first, last, value)."""
     out = []
     for c, value in sorted(items):
         if out and out[-1][1] == c - 1 and out[-1][2] == value:

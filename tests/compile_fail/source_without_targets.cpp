@@ -1,7 +1,7 @@
 // An objective trains on a source that carries what it needs: tags for a tagger, not labels.
 // Message: bert::trainer: the source does not carry what the objective needs
 // Message: facts<.*label.*tag_cross_entropy
-#include "bert/data/labelled_set.hpp"
+#include "bert/data/labeled_set.hpp"
 #include "bert/heads/tag.hpp"
 #include "bert/labels/bio.hpp"
 #include "bert/objectives/tag_cross_entropy.hpp"
@@ -19,7 +19,7 @@ int main() {
   auto model = bert::model<pocket, bert::heads::tag<names>>::random({.stddev = 0.02f, .seed = 1});
   bert::trainer trainer{model, bert::objectives::tag_cross_entropy{}, bert::optim::adamw{},
                         bert::schedules::warmup_linear{.peak = 1e-4f, .warmup = 1, .total = 2}};
-  const bert::data::labelled_batches<carried> batches(nullptr, nullptr, 1, {});
+  const bert::data::labeled_batches<carried> batches(nullptr, nullptr, 1, {});
   for (const auto& step : trainer.over(batches)) return static_cast<int>(step.index);
   return 0;
 }

@@ -90,7 +90,7 @@ Model random_model(int vocab, std::uint64_t seed) {
   auto m = Model::random({.stddev = 0.2f, .seed = seed, .vocab = vocab});
   bert::random_stream noise(seed, bert::draw::user);
   for (const auto& p : m.table())
-    if (p.born != bert::birth::normal)
+    if (p.initial != bert::initialization::normal)
       for (float& x : m.values(p)) x += 0.15f * noise.normal();
   return m;
 }

@@ -208,7 +208,7 @@ class packed {
     void copy(std::uint64_t from, std::uint64_t end, training_batch& out) {
       for (; from < end; ++from) {
         const token_id id = store.id(from);
-        const bool special = id == cls || id == sep || id == vocabulary.mask;  // spelt out in the text
+        const bool special = id == cls || id == sep || id == vocabulary.mask;  // spelled out in the text
         ids.push_back(id);
         out.parts.push_back(special ? word_part::special : store.continues(from) ? word_part::continues : word_part::begins);
       }

@@ -14,7 +14,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
-#include "bert/data/labelled_set.hpp"
+#include "bert/data/labeled_set.hpp"
 #include "bert/data/tokenizing.hpp"
 #include "bert/text/windows.hpp"
 
@@ -32,7 +32,7 @@ struct tagging_options {
 
 /// A set whose examples are sentences with a tag a word.
 template <class Labels>
-using tagged_set = labelled_set<Labels, target_list<bert::target::tag>>;
+using tagged_set = labeled_set<Labels, target_list<bert::target::tag>>;
 
 /// Builds a tagged set from sentences, one by one. Words are tokenized each by itself.
 ///

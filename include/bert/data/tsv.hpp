@@ -1,4 +1,4 @@
-// Labelled texts from tab-separated files, as GLUE and most others come.
+// Labeled texts from tab-separated files, as GLUE and most others come.
 // Layer: data. Test: tests/unit/data/tsv_test.cpp
 #pragma once
 
@@ -18,7 +18,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
-#include "bert/data/labelled_set.hpp"
+#include "bert/data/labeled_set.hpp"
 #include "bert/data/tokenizing.hpp"
 #include "bert/io/delimited.hpp"
 #include "bert/labels/dynamic_set.hpp"
@@ -254,10 +254,10 @@ template <labels::label_set Labels>
 ///
 /// Throws bert::error with path and line: a missing column, an unknown label, an empty text, a file without examples.
 template <labels::label_set Labels, tokenizing Tokenizer>
-[[nodiscard]] labelled_set<Labels> tsv(const std::filesystem::path& path, const Tokenizer& tokenizer, Labels names,
-                                       const tsv_options& options) {
+[[nodiscard]] labeled_set<Labels> tsv(const std::filesystem::path& path, const Tokenizer& tokenizer, Labels names,
+                                      const tsv_options& options) {
   tsv_reader reader(path, options);
-  labelled_set_builder<Labels, Tokenizer> set(tokenizer, std::move(names), options.max_tokens);
+  labeled_set_builder<Labels, Tokenizer> set(tokenizer, std::move(names), options.max_tokens);
   while (reader.next([&](std::string_view text) { return parsed_label(set.names(), text).has_value(); })) {
     const auto label = parsed_label(set.names(), reader.label());
     if (!label)
@@ -277,13 +277,13 @@ template <labels::label_set Labels, tokenizing Tokenizer>
 ///     -1});
 template <class Labels, tokenizing Tokenizer>
 requires(labels::static_label_set<Labels> || std::is_same_v<Labels, labels::number>)
-    [[nodiscard]] labelled_set<Labels> tsv(const std::filesystem::path& path, const Tokenizer& tokenizer,
-                                           const tsv_options& options = {}) {
+    [[nodiscard]] labeled_set<Labels> tsv(const std::filesystem::path& path, const Tokenizer& tokenizer,
+                                          const tsv_options& options = {}) {
   if constexpr (labels::static_label_set<Labels>) {
     return tsv(path, tokenizer, Labels{}, options);
   } else {
     tsv_reader reader(path, options);
-    labelled_set_builder<Labels, Tokenizer> set(tokenizer, {}, options.max_tokens);
+    labeled_set_builder<Labels, Tokenizer> set(tokenizer, {}, options.max_tokens);
     while (reader.next([](std::string_view text) { return parsed_number(text).has_value(); })) {
       const auto value = parsed_number(reader.label());
       if (!value)
@@ -298,8 +298,8 @@ requires(labels::static_label_set<Labels> || std::is_same_v<Labels, labels::numb
 
 /// Reads and tokenizes a file with whatever labels occur in it (see tsv_labels).
 template <tokenizing Tokenizer>
-[[nodiscard]] labelled_set<labels::dynamic_set> tsv(const std::filesystem::path& path, const Tokenizer& tokenizer,
-                                                    const tsv_options& options = {}) {
+[[nodiscard]] labeled_set<labels::dynamic_set> tsv(const std::filesystem::path& path, const Tokenizer& tokenizer,
+                                                   const tsv_options& options = {}) {
   return tsv(path, tokenizer, tsv_labels(path, options), options);
 }
 

@@ -1,4 +1,4 @@
-// A model's answers over a labelled set, scored: the figures of its head.
+// A model's answers over a labeled set, scored: the figures of its head.
 // Layer: evaluation. Test: tests/unit/evaluation/evaluate_test.cpp
 #pragma once
 

@@ -1,4 +1,4 @@
-// How each kind of head is scored against a labelled set: what bert::evaluate looks up.
+// How each kind of head is scored against a labeled set: what bert::evaluate looks up.
 // Layer: evaluation. Test: tests/unit/evaluation/evaluate_test.cpp, tests/unit/guide/own_token_head_test.cpp
 #pragma once
 

@@ -24,11 +24,11 @@ struct masked_lm {
   static constexpr auto parameters() {
     constexpr int h = A::hidden;
     return std::array<parameter, 5>{{
-        {.stem = "cls.predictions.bias", .rows = vocabulary_rows, .role = role::bias, .born = birth::zeros},
+        {.stem = "cls.predictions.bias", .rows = vocabulary_rows, .role = role::bias, .initial = initialization::zeros},
         {.stem = "cls.predictions.transform.dense.weight", .rows = h, .cols = h},
-        {.stem = "cls.predictions.transform.dense.bias", .rows = h, .role = role::bias, .born = birth::zeros},
-        {.stem = "cls.predictions.transform.LayerNorm.weight", .rows = h, .role = role::norm, .born = birth::ones},
-        {.stem = "cls.predictions.transform.LayerNorm.bias", .rows = h, .role = role::norm, .born = birth::zeros},
+        {.stem = "cls.predictions.transform.dense.bias", .rows = h, .role = role::bias, .initial = initialization::zeros},
+        {.stem = "cls.predictions.transform.LayerNorm.weight", .rows = h, .role = role::norm, .initial = initialization::ones},
+        {.stem = "cls.predictions.transform.LayerNorm.bias", .rows = h, .role = role::norm, .initial = initialization::zeros},
     }};
   }
 
@@ -76,7 +76,7 @@ struct masked_lm {
       kernels::gather_rows(e, in.hidden, in.batch.scored(), hidden);
       P::multiply(e, P::convert(e, matrix<const float>{hidden}, operand_), p.dense,
                   kernels::epilogue::bias_activation<layers::activation_of<A>>{dense, p.dense_bias, {}});
-      const layers::taken_by<P> normed{P::place(dense, operand_)};
+      const layers::stored_by<P> normed{P::reserve(dense, operand_)};
       kernels::layer_norm(e, dense, p.norm_gain, p.norm_bias, A::norm_epsilon, dense, nullptr, nullptr, normed);
       P::multiply(e, normed.operand, p.decoder, kernels::epilogue::bias{matrix<float>{logits_, rows_, vocab_}, p.bias});
     }

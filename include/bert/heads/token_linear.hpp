@@ -32,7 +32,7 @@ struct token_linear {
   static constexpr auto parameters() {
     return std::array<parameter, 2>{{
         {.stem = Weight.view(), .rows = Outputs, .cols = A::hidden},
-        {.stem = Bias.view(), .rows = Outputs, .role = role::bias, .born = birth::zeros},
+        {.stem = Bias.view(), .rows = Outputs, .role = role::bias, .initial = initialization::zeros},
     }};
   }
 

@@ -28,7 +28,7 @@ struct bio {
 
  private:
   template <fixed_string Type>
-  struct spelt {
+  struct spelled {
     static constexpr std::size_t length = Type.view().size() + 2;
     static constexpr std::array<char, length> with(char prefix) noexcept {
       std::array<char, length> text{prefix, '-'};
@@ -41,8 +41,8 @@ struct bio {
   static constexpr std::array<std::string_view, static_cast<std::size_t>(count)> spell() noexcept {
     std::array<std::string_view, static_cast<std::size_t>(count)> tags{"O"};
     std::size_t next = 1;
-    ((tags[next] = {spelt<Types>::begin.data(), spelt<Types>::length},
-      tags[next + 1] = {spelt<Types>::inside.data(), spelt<Types>::length}, next += 2),
+    ((tags[next] = {spelled<Types>::begin.data(), spelled<Types>::length},
+      tags[next + 1] = {spelled<Types>::inside.data(), spelled<Types>::length}, next += 2),
      ...);
     return tags;
   }

@@ -36,8 +36,8 @@ struct embeddings {
         {.stem = "bert.embeddings.word_embeddings.weight", .rows = vocabulary_rows, .cols = h, .role = role::embedding},
         {.stem = "bert.embeddings.position_embeddings.weight", .rows = A::positions, .cols = h, .role = role::embedding},
         {.stem = "bert.embeddings.token_type_embeddings.weight", .rows = A::segments, .cols = h, .role = role::embedding},
-        {.stem = "bert.embeddings.LayerNorm.weight", .rows = h, .role = role::norm, .born = birth::ones},
-        {.stem = "bert.embeddings.LayerNorm.bias", .rows = h, .role = role::norm, .born = birth::zeros},
+        {.stem = "bert.embeddings.LayerNorm.weight", .rows = h, .role = role::norm, .initial = initialization::ones},
+        {.stem = "bert.embeddings.LayerNorm.bias", .rows = h, .role = role::norm, .initial = initialization::zeros},
     }};
   }
 

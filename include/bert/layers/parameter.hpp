@@ -15,7 +15,7 @@ namespace bert::inline BERT_ISA {
 enum class role : std::uint8_t { weight, bias, norm, embedding };
 
 /// How a parameter is initialized.
-enum class birth : std::uint8_t { normal, zeros, ones };
+enum class initialization : std::uint8_t { normal, zeros, ones };
 
 /// Which kind of module a parameter belongs to.
 enum class module_kind : std::uint8_t { embeddings, layer, pooler, head };
@@ -41,7 +41,7 @@ struct parameter {
   int rows = 0;
   int cols = 0;
   bert::role role = bert::role::weight;
-  birth born = birth::normal;
+  initialization initial = initialization::normal;
   bool joined = false;                     ///< follows the one before without a gap: query, key and value make one matrix
   module_kind module = module_kind::head;  ///< set by the table of a model, as are all below
   int layer = -1;                          ///< of a layer's parameter, else -1

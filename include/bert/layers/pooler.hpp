@@ -27,7 +27,7 @@ struct pooler {
     constexpr int h = A::hidden;
     return std::array<parameter, 2>{{
         {.stem = "bert.pooler.dense.weight", .rows = h, .cols = h},
-        {.stem = "bert.pooler.dense.bias", .rows = h, .role = role::bias, .born = birth::zeros},
+        {.stem = "bert.pooler.dense.bias", .rows = h, .role = role::bias, .initial = initialization::zeros},
     }};
   }
 

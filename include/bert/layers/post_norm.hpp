@@ -37,10 +37,10 @@ template <class T>
 
 /// Passes a norm's rows on to an operand of precision P; the norm's first row is the operand's `first`.
 template <class P>
-struct taken_by {
+struct stored_by {
   typename P::operand operand;
   std::size_t first = 0;
-  void operator()(std::size_t i, const float* row) const noexcept { P::take(operand, first + i, row); }
+  void operator()(std::size_t i, const float* row) const noexcept { P::store_row(operand, first + i, row); }
 };
 
 /// epilogue(x W^T), then then(executor, first, last) for ranges of its `n` rows: early, if precision P can, or for all at the
@@ -97,10 +97,10 @@ struct post_norm {
   static constexpr auto parameters() {
     constexpr int h = A::hidden, f = A::intermediate;
     constexpr auto zero_bias = [](std::string_view stem, int n, bool joined = false) {
-      return parameter{.stem = stem, .rows = n, .role = role::bias, .born = birth::zeros, .joined = joined};
+      return parameter{.stem = stem, .rows = n, .role = role::bias, .initial = initialization::zeros, .joined = joined};
     };
-    constexpr auto norm = [](std::string_view stem, birth born) {
-      return parameter{.stem = stem, .rows = h, .role = role::norm, .born = born};
+    constexpr auto norm = [](std::string_view stem, initialization initial) {
+      return parameter{.stem = stem, .rows = h, .role = role::norm, .initial = initial};
     };
     return std::array<parameter, 16>{{
         {.stem = "attention.self.query.weight", .rows = h, .cols = h},
@@ -111,14 +111,14 @@ struct post_norm {
         zero_bias("attention.self.value.bias", h, true),
         {.stem = "attention.output.dense.weight", .rows = h, .cols = h},
         zero_bias("attention.output.dense.bias", h),
-        norm("attention.output.LayerNorm.weight", birth::ones),
-        norm("attention.output.LayerNorm.bias", birth::zeros),
+        norm("attention.output.LayerNorm.weight", initialization::ones),
+        norm("attention.output.LayerNorm.bias", initialization::zeros),
         {.stem = "intermediate.dense.weight", .rows = f, .cols = h},
         zero_bias("intermediate.dense.bias", f),
         {.stem = "output.dense.weight", .rows = h, .cols = f},
         zero_bias("output.dense.bias", h),
-        norm("output.LayerNorm.weight", birth::ones),
-        norm("output.LayerNorm.bias", birth::zeros),
+        norm("output.LayerNorm.weight", initialization::ones),
+        norm("output.LayerNorm.bias", initialization::zeros),
     }};
   }
 
@@ -175,7 +175,7 @@ struct post_norm {
                                          P::template operand_size<element>(shape.tokens, f)))) {}
 
     /// What the norm before the first layer passes the rows of `x` [N, H] to.
-    [[nodiscard]] auto receive(matrix<const float> x) const noexcept { return taken_by<P>{place(x)}; }
+    [[nodiscard]] auto receive(matrix<const float> x) const noexcept { return stored_by<P>{operand_of(x)}; }
 
     /// x <- layer(x), `x` [N, H] in place. Before and after, the operand buffer holds x in precision P.
     template <executor E>
@@ -186,11 +186,11 @@ struct post_norm {
       const matrix<float> middle{middle_, n, h};
       const matrix<element> context{context_, n, h, operand_stride<element>(h)}, wide{wide_, n, f, operand_stride<element>(f)};
       const matrix<const element> read_context = context, read_wide = wide;
-      const auto from_x = place(x), from_middle = place(middle);
+      const auto from_x = operand_of(x), from_middle = operand_of(middle);
       const auto norm = [](matrix<float> y, const float* gain, const float* bias, const typename P::operand& to) {
         return [=](const auto& executor, std::size_t first, std::size_t last) {
           const matrix<float> rows = y.block(first, last - first);
-          kernels::layer_norm(executor, rows, gain, bias, A::norm_epsilon, rows, nullptr, nullptr, taken_by<P>{to, first});
+          kernels::layer_norm(executor, rows, gain, bias, A::norm_epsilon, rows, nullptr, nullptr, stored_by<P>{to, first});
         };
       };
       const epi::bias_activation<Activation, element> activate{wide, p.up_bias, {}};
@@ -201,12 +201,12 @@ struct post_norm {
                        norm(middle, p.norm1_gain, p.norm1_bias, from_middle));
       const auto from_wide = [&] {
         if constexpr (P::template operand_size<element>(1, 1) != 0) {
-          const auto placed = P::place(read_wide, inner_operand_);
+          const auto reserved = P::reserve(read_wide, inner_operand_);
           multiply_then<P>(e, from_middle, p.up, n, activate, [&](const auto& executor, std::size_t first, std::size_t last) {
             kernels::for_each_row(executor, last - first, f,
-                                  [&](std::size_t i) { P::take(placed, first + i, wide.row(first + i)); });
+                                  [&](std::size_t i) { P::store_row(reserved, first + i, wide.row(first + i)); });
           });
-          return placed;
+          return reserved;
         } else {
           P::multiply(e, from_middle, p.up, activate);
           return P::convert(e, read_wide, inner_operand_);
@@ -217,7 +217,7 @@ struct post_norm {
     }
 
    private:
-    [[nodiscard]] auto place(matrix<const float> x) const noexcept { return P::place(x, operand_); }
+    [[nodiscard]] auto operand_of(matrix<const float> x) const noexcept { return P::reserve(x, operand_); }
 
     attended* qkv_;
     float* middle_;

@@ -24,11 +24,11 @@ namespace bert::inline BERT_ISA {
 ///     attended<D>                 in which queries, keys and values of heads of D are written: float or bf16
 ///     table                       in which the embedding tables are kept: float or bf16
 ///
-///     operand                     an x as products read it: x itself, or a copy that is rounded or quantised
+///     operand                     an x as products read it: x itself, or a copy that is rounded or quantized
 ///     operand_size<T>(n, k)       floats that such a copy of an x [N, K] of T, float or element, takes; 0 if x itself will do
-///     place(x, memory)            the operand of an x of floats whose rows are not there yet
-///     take(operand, i, row)       row i is there: called by layer norm on its way out, while the row lies in the first-level
-///     cache convert(e, x, memory)       the operand of an x of floats or elements that is complete
+///     reserve(x, memory)            the operand of an x of floats whose rows are not there yet
+///     store_row(operand, i, row)       row i is there: called by layer norm on its way out, while the row lies in the
+///     first-level cache convert(e, x, memory)       the operand of an x of floats or elements that is complete
 ///
 ///     multiply(e, operand, weight, epilogue)     epilogue(x W^T)
 ///     multiply(e, operand, weight, epilogue, then)     optional: the same, calling then(executor, first, last) for ranges of
@@ -46,8 +46,8 @@ concept precision_policy = requires(const execution::serial& e, matrix<const flo
   { P::pack(e, w, memory) } -> std::same_as<typename P::weight>;
   { P::template operand_size<float>(n, n) } -> std::same_as<std::size_t>;
   { P::template operand_size<typename P::element>(n, n) } -> std::same_as<std::size_t>;
-  { P::place(w, memory) } -> std::same_as<typename P::operand>;
-  P::take(operand, n, static_cast<const float*>(memory));
+  { P::reserve(w, memory) } -> std::same_as<typename P::operand>;
+  P::store_row(operand, n, static_cast<const float*>(memory));
   { P::convert(e, w, memory) } -> std::same_as<typename P::operand>;
   { P::convert(e, x, memory) } -> std::same_as<typename P::operand>;
   P::multiply(e, operand, weight, epilogue);
@@ -76,8 +76,8 @@ struct f32 {
   [[nodiscard]] static constexpr std::size_t operand_size(std::size_t, std::size_t) noexcept {
     return 0;
   }
-  [[nodiscard]] static operand place(matrix<const float> x, float*) noexcept { return x; }
-  static void take(const operand&, std::size_t, const float*) noexcept {}
+  [[nodiscard]] static operand reserve(matrix<const float> x, float*) noexcept { return x; }
+  static void store_row(const operand&, std::size_t, const float*) noexcept {}
   template <executor E>
   [[nodiscard]] static operand convert(const E&, matrix<const float> x, float*) noexcept {
     return x;

@@ -43,11 +43,11 @@ struct bf16 {
   [[nodiscard]] static constexpr std::size_t operand_size(std::size_t n, std::size_t k) noexcept {
     return std::is_same_v<T, element> ? 0 : n * kernels::bf16_pairs_of(k);
   }
-  [[nodiscard]] static operand place(matrix<const float> x, float* memory) noexcept {
+  [[nodiscard]] static operand reserve(matrix<const float> x, float* memory) noexcept {
     auto* const copy = reinterpret_cast<element*>(memory);
     return {{copy, x.rows, x.cols, round_up(x.cols, 2)}, copy};
   }
-  static void take(const operand& x, std::size_t i, const float* row) noexcept {
+  static void store_row(const operand& x, std::size_t i, const float* row) noexcept {
     element* to = x.memory + i * x.rows.stride;
     kernels::for_each_register(x.rows.cols,
                                [&](std::size_t j, auto part) { kernels::store(to + j, kernels::load(row + j, part), part); });
@@ -55,8 +55,8 @@ struct bf16 {
   }
   template <executor E>
   [[nodiscard]] static operand convert(const E& e, matrix<const float> x, float* memory) noexcept {
-    const operand out = place(x, memory);
-    kernels::for_each_row(e, x.rows, x.cols, [&](std::size_t i) { take(out, i, x.row(i)); });
+    const operand out = reserve(x, memory);
+    kernels::for_each_row(e, x.rows, x.cols, [&](std::size_t i) { store_row(out, i, x.row(i)); });
     return out;
   }
   template <executor E>

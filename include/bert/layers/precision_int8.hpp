@@ -26,7 +26,7 @@ struct int8 {
   using table = bert::bf16;
   template <int HeadDim>
   using attended = std::conditional_t<std::is_same_v<element, float>, float, bf16::attended<HeadDim>>;
-  using operand = kernels::quantised;
+  using operand = kernels::quantized;
 
   /// A layer's inputs beyond which the 32-bit sums might overflow.
   static constexpr std::size_t most_inputs = kernels::most_inputs;
@@ -40,20 +40,20 @@ struct int8 {
   }
   template <class>
   [[nodiscard]] static constexpr std::size_t operand_size(std::size_t n, std::size_t k) noexcept {
-    return kernels::quantised_size(n, k);
+    return kernels::quantized_size(n, k);
   }
   template <class T>
-  [[nodiscard]] static operand place(matrix<T> x, float* memory) noexcept {
+  [[nodiscard]] static operand reserve(matrix<T> x, float* memory) noexcept {
     return {memory, x.rows, x.cols};
   }
   template <class T>
-  static void take(const operand& x, std::size_t i, const T* row) noexcept {
-    kernels::quantise_row(x, i, row);
+  static void store_row(const operand& x, std::size_t i, const T* row) noexcept {
+    kernels::quantize_row(x, i, row);
   }
   template <executor E, class T>
   [[nodiscard]] static operand convert(const E& e, matrix<T> x, float* memory) noexcept {
-    const operand out = place(x, memory);
-    kernels::quantise(e, x, out);
+    const operand out = reserve(x, memory);
+    kernels::quantize(e, x, out);
     return out;
   }
   template <executor E, class Epilogue>

@@ -39,7 +39,7 @@ struct step_noise {
   }
 
  private:
-  // splitmix64's finaliser
+  // splitmix64's finalizer
   [[nodiscard]] constexpr std::uint64_t mix(std::uint64_t site) const noexcept {
     std::uint64_t z = key + (site + 1) * 0x9E3779B97F4A7C15u;
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;

@@ -77,15 +77,15 @@ inline constexpr bool reads_scored = requires {
 };
 
 template <class... Heads>
-void check_capacity(const token_batch& b, const batch_shape& room, const char* where) {
+void check_capacity(const token_batch& b, const batch_shape& capacity, const char* where) {
   auto shape = b.shape();
   if (!(reads_scored<Heads> || ... || false)) shape.scored = 0;
   const auto text = [](const batch_shape& s) {
     return cat(s.sequences, " sequences, ", s.tokens, " tokens, ", s.scored, " scored positions");
   };
   if (b.empty()) throw error({where, "at least one sequence", "an empty batch", {}});
-  if (!room.holds({shape.sequences, shape.tokens, shape.scored, 0}))
-    throw error({where, "at most " + text(room), text(shape), "make the session with a larger shape, or split the batch"});
+  if (!capacity.holds({shape.sequences, shape.tokens, shape.scored, 0}))
+    throw error({where, "at most " + text(capacity), text(shape), "make the session with a larger shape, or split the batch"});
 }
 
 }  // namespace detail
@@ -126,7 +126,7 @@ class frozen<model<A, Heads...>, P> {
     (std::index_sequence_for<Heads...>{});
   }
 
-  /// A session with room for batches of `shape`. The frozen model must outlive it. One session serves one thread at a time.
+  /// A session with capacity for batches of `shape`. The frozen model must outlive it. One session serves one thread at a time.
   template <executor E = execution::serial>
   [[nodiscard]] bert::session<frozen, E> session(const batch_shape& shape, const E& e = {}) const {
     return bert::session<frozen, E>(*this, detail::complete<A>(shape), e);

@@ -20,7 +20,7 @@
 #include "bert/layers/module.hpp"
 #include "bert/layers/pooler.hpp"
 #include "bert/layers/post_norm.hpp"
-#include "bert/model/birth.hpp"
+#include "bert/model/initialization.hpp"
 #include "bert/model/parameters.hpp"
 
 namespace bert::inline BERT_ISA {
@@ -252,17 +252,17 @@ class model {
 
   void fill(const parameter& p, const random_options& options) {
     const auto out = values(p);
-    if (p.born != birth::normal) {
-      std::fill(out.begin(), out.end(), p.born == birth::ones ? 1.0f : 0.0f);
+    if (p.initial != initialization::normal) {
+      std::fill(out.begin(), out.end(), p.initial == initialization::ones ? 1.0f : 0.0f);
       return;
     }
     const matrix<float> tensor{out.data(), static_cast<std::size_t>(p.rows), static_cast<std::size_t>(p.cols)};
-    const bool neighbours = options.positions == position_birth::neighbours;
-    if (neighbours && p.stem == detail::position_table) return detail::bear_positions(tensor, A::head_dim, options.stddev);
+    const bool neighbors = options.positions == position_initialization::neighbors;
+    if (neighbors && p.stem == detail::position_table) return detail::initialize_positions(tensor, A::head_dim, options.stddev);
     random_stream stream(options.seed, draw::initial_weights, key_of(p.name()));
     for (float& x : out) x = options.stddev * stream.normal();
-    if (neighbours && p.layer >= 0 && (p.stem == detail::query_weights || p.stem == detail::key_weights))
-      detail::bear_neighbours(tensor, static_cast<std::size_t>(p.layer), A::head_dim, p.stem == detail::key_weights);
+    if (neighbors && p.layer >= 0 && (p.stem == detail::query_weights || p.stem == detail::key_weights))
+      detail::initialize_neighbors(tensor, static_cast<std::size_t>(p.layer), A::head_dim, p.stem == detail::key_weights);
   }
 
   open_sizes sizes_;

@@ -121,11 +121,12 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
   /// The sequence after the slice that starts with `first`. What is left is cut evenly: no slice is a small rest.
   [[nodiscard]] std::size_t slice_end(const token_batch& batch, std::size_t first) const noexcept {
     const auto starts = batch.starts();
-    const std::size_t room = slice_tokens<A>(capacity_), left = batch.tokens() - starts[first],
-                      slices = (left + room - 1) / room;
+    const std::size_t capacity = slice_tokens<A>(capacity_), left = batch.tokens() - starts[first],
+                      slices = (left + capacity - 1) / capacity;
     const std::size_t fair = (left + slices - 1) / slices;
     std::size_t last = first + 1;
-    while (last < batch.sequences() && starts[last] - starts[first] < fair && starts[last + 1] - starts[first] <= room) ++last;
+    while (last < batch.sequences() && starts[last] - starts[first] < fair && starts[last + 1] - starts[first] <= capacity)
+      ++last;
     return last;
   }
 

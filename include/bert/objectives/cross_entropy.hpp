@@ -20,9 +20,9 @@ struct is_classifier : std::bool_constant<heads::classifier<Head>> {};
 struct cross_entropy : detail::per_sequence<detail::is_classifier> {
   using needs = target_list<target::label>;
 
-  [[nodiscard]] static loss_parts counts(const training_batch& in, const work&) noexcept { return count_labels("loss", in); }
+  [[nodiscard]] static loss_terms counts(const training_batch& in, const work&) noexcept { return count_labels("loss", in); }
   template <class Model, executor E>
-  loss_parts score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
+  loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
     return per_sequence::cross_entropy(e, "loss", in, w, t, scale);
   }
 };

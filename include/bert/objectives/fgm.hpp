@@ -41,18 +41,18 @@ struct fgm {
   [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
     return inner.prepare(in, seed, w.inner);
   }
-  [[nodiscard]] loss_parts counts(const training_batch& in, const work& w) const noexcept requires(tells_counts<Inner>) {
+  [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const noexcept requires(tells_counts<Inner>) {
     return inner.counts(in, w.inner);
   }
   /// The loss without an attack.
   template <class Model, executor E>
-  loss_parts score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
+  loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
     return inner.score(e, in, w.inner, t, scale);
   }
   template <class Passes>
-  loss_parts run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {
+  loss_terms run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {
     auto& tape = p.forward(0);
-    loss_parts parts = inner.score(p.executor(), in, w.inner, tape, scale);
+    loss_terms terms = inner.score(p.executor(), in, w.inner, tape, scale);
     p.backward();
     const matrix<const float> g = tape.embedding_gradient();
     w.perturbation.resize(g.rows * g.cols);
@@ -65,10 +65,10 @@ struct fgm {
       for (std::size_t i = first; i < last; ++i) w.perturbation[i] = length * g.data[i];
     }
     auto& attacked = p.forward(1, {w.perturbation.data(), g.rows, g.cols});
-    for (const loss_part& part : inner.score(p.executor(), in, w.inner, attacked, scale))
-      parts.add({.name = "adversarial", .sum = part.sum, .count = part.count, .correct = part.correct});
+    for (const loss_term& part : inner.score(p.executor(), in, w.inner, attacked, scale))
+      terms.add({.name = "adversarial", .sum = part.sum, .count = part.count, .correct = part.correct});
     p.backward();
-    return parts;
+    return terms;
   }
 };
 

@@ -63,21 +63,21 @@ struct joint {
   [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
     return first.prepare(in, seed, w.first);
   }
-  [[nodiscard]] loss_parts counts(const training_batch& in, const work& w) const noexcept
+  [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const noexcept
       requires(tells_counts<First>&&...&& tells_counts<Rest>) {
-    loss_parts parts = first.counts(in, w.first);
-    [&]<std::size_t... I>(std::index_sequence<I...>) { ((parts += std::get<I>(rest).counts(in, std::get<I>(w.rest))), ...); }
+    loss_terms terms = first.counts(in, w.first);
+    [&]<std::size_t... I>(std::index_sequence<I...>) { ((terms += std::get<I>(rest).counts(in, std::get<I>(w.rest))), ...); }
     (std::index_sequence_for<Rest...>{});
-    return parts;
+    return terms;
   }
   template <class Model, executor E>
-  loss_parts score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
-    loss_parts parts = first.score(e, in, w.first, t, scale);
+  loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
+    loss_terms terms = first.score(e, in, w.first, t, scale);
     [&]<std::size_t... I>(std::index_sequence<I...>) {
-      ((parts += std::get<I>(rest).score(e, in, std::get<I>(w.rest), t, scale)), ...);
+      ((terms += std::get<I>(rest).score(e, in, std::get<I>(w.rest), t, scale)), ...);
     }
     (std::index_sequence_for<Rest...>{});
-    return parts;
+    return terms;
   }
 };
 

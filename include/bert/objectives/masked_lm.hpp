@@ -58,16 +58,16 @@ struct masked_lm {
     policy()(in, seed, w.masked);
     return w.masked.tokens;
   }
-  [[nodiscard]] static loss_parts counts(const training_batch&, const work& w) noexcept {
-    loss_parts parts;
-    parts.add({.name = "mlm", .count = counted(w.masked.targets)});
-    return parts;
+  [[nodiscard]] static loss_terms counts(const training_batch&, const work& w) noexcept {
+    loss_terms terms;
+    terms.add({.name = "mlm", .count = counted(w.masked.targets)});
+    return terms;
   }
   template <class Model, executor E>
-  loss_parts score(const E& e, const training_batch&, work& w, tape<Model>& t, const loss_scale& scale) const {
-    loss_parts parts;
-    parts.add(mean_cross_entropy(e, "mlm", t.template head<bert::heads::masked_lm>().logits(), w.masked.targets, scale, w));
-    return parts;
+  loss_terms score(const E& e, const training_batch&, work& w, tape<Model>& t, const loss_scale& scale) const {
+    loss_terms terms;
+    terms.add(mean_cross_entropy(e, "mlm", t.template head<bert::heads::masked_lm>().logits(), w.masked.targets, scale, w));
+    return terms;
   }
 };
 

@@ -17,25 +17,25 @@ struct is_regression : std::is_base_of<heads::regress, Head> {};
 struct mean_squared_error : detail::per_sequence<detail::is_regression> {
   using needs = target_list<target::value>;
 
-  [[nodiscard]] static loss_parts counts(const training_batch& in, const work&) noexcept {
-    loss_parts parts;
-    parts.add({.name = "loss", .count = in.values.size()});
-    return parts;
+  [[nodiscard]] static loss_terms counts(const training_batch& in, const work&) noexcept {
+    loss_terms terms;
+    terms.add({.name = "loss", .count = in.values.size()});
+    return terms;
   }
   template <class Model, executor E>
-  loss_parts score(const E&, const training_batch& in, work&, tape<Model>& t, const loss_scale& scale) const {
+  loss_terms score(const E&, const training_batch& in, work&, tape<Model>& t, const loss_scale& scale) const {
     const auto y = t.template head<head<Model>>().logits();
     if (in.values.size() != y.rows)
       throw error({"bert::objectives::mean_squared_error", cat(y.rows, " values, one a sequence"), cat(in.values.size()), {}});
-    loss_part part{.name = "loss", .count = y.rows};
+    loss_term part{.name = "loss", .count = y.rows};
     for (std::size_t s = 0; s < y.rows; ++s) {
       const float difference = y(s, 0) - in.values[s];
       part.sum += static_cast<double>(difference) * static_cast<double>(difference);
       y(s, 0) = scale.share("loss", y.rows, 2.0f * difference);
     }
-    loss_parts parts;
-    parts.add(part);
-    return parts;
+    loss_terms terms;
+    terms.add(part);
+    return terms;
   }
 };
 

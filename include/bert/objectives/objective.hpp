@@ -19,7 +19,7 @@
 namespace bert::inline BERT_ISA::objectives {
 
 /// One term of a loss over some predictions.
-struct loss_part {
+struct loss_term {
   std::string_view name;      ///< "mlm", "nsp", …
   double sum = 0;             ///< of the losses of all predictions, before any weight
   std::uint64_t count = 0;    ///< predictions
@@ -33,11 +33,11 @@ struct loss_part {
 };
 
 /// The terms of an objective, at most four; sums over batches by `+=`.
-class loss_parts {
+class loss_terms {
  public:
   static constexpr std::size_t most = 4;
 
-  void add(const loss_part& part) noexcept {
+  void add(const loss_term& part) noexcept {
     for (std::size_t i = 0; i < count_; ++i)
       if (parts_[i].name == part.name) {
         parts_[i].sum += part.sum;
@@ -47,14 +47,14 @@ class loss_parts {
       }
     if (count_ < parts_.size()) parts_[count_++] = part;
   }
-  loss_parts& operator+=(const loss_parts& other) noexcept {
+  loss_terms& operator+=(const loss_terms& other) noexcept {
     for (const auto& part : other) add(part);
     return *this;
   }
-  [[nodiscard]] const loss_part* begin() const noexcept { return parts_.data(); }
-  [[nodiscard]] const loss_part* end() const noexcept { return parts_.data() + count_; }
+  [[nodiscard]] const loss_term* begin() const noexcept { return parts_.data(); }
+  [[nodiscard]] const loss_term* end() const noexcept { return parts_.data() + count_; }
   /// The part of that name; an empty one if there is none.
-  [[nodiscard]] loss_part operator[](std::string_view name) const noexcept {
+  [[nodiscard]] loss_term operator[](std::string_view name) const noexcept {
     for (const auto& part : *this)
       if (part.name == name) return part;
     return {.name = name};
@@ -67,7 +67,7 @@ class loss_parts {
   }
 
  private:
-  std::array<loss_part, most> parts_{};
+  std::array<loss_term, most> parts_{};
   std::size_t count_ = 0;
 };
 
@@ -78,7 +78,7 @@ class loss_scale {
   /// The mean over a batch of its own, times `factor`.
   constexpr loss_scale(float factor = 1.0f) noexcept : factor_(factor) {}  // NOLINT: a factor is a scale
   /// The mean over the counts of a whole step.
-  explicit loss_scale(const loss_parts& step) noexcept : step_(step), known_(true) {}
+  explicit loss_scale(const loss_terms& step) noexcept : step_(step), known_(true) {}
 
   /// For the term `name`, of which this batch has `count` predictions.
   [[nodiscard]] float of(std::string_view name, std::uint64_t count) const noexcept {
@@ -99,7 +99,7 @@ class loss_scale {
 
  private:
   float factor_ = 1;
-  loss_parts step_;
+  loss_terms step_;
   bool known_ = false;
 };
 
@@ -141,13 +141,13 @@ template <class O, executor E>
 
 /// The number of predictions of each term of a prepared batch, where the objective tells.
 template <class O>
-[[nodiscard]] loss_parts counts_of(const O& o, const training_batch& in, const typename O::work& w) noexcept {
+[[nodiscard]] loss_terms counts_of(const O& o, const training_batch& in, const typename O::work& w) noexcept {
   if constexpr (requires { o.counts(in, w); }) return o.counts(in, w);
   else return {};
 }
 template <class O>
 inline constexpr bool tells_counts = requires(const O& o, const training_batch& in, const typename O::work& w) {
-  { o.counts(in, w) } -> std::same_as<loss_parts>;
+  { o.counts(in, w) } -> std::same_as<loss_terms>;
 };
 
 /// Targets that are counted: not below 0.
@@ -166,10 +166,10 @@ struct prediction_buffers {
 
 /// Mean cross-entropy of `logits` [N, C] against `targets` [N] (below 0: not counted); `logits` <- gradient by `scale`.
 template <executor E>
-[[nodiscard]] loss_part mean_cross_entropy(const E& e, std::string_view name, matrix<float> logits,
+[[nodiscard]] loss_term mean_cross_entropy(const E& e, std::string_view name, matrix<float> logits,
                                            std::span<const std::int32_t> targets, const loss_scale& scale,
                                            prediction_buffers& work) noexcept {
-  loss_part part{.name = name, .count = counted(targets)};
+  loss_term part{.name = name, .count = counted(targets)};
   if (part.count == 0) {
     for (std::size_t i = 0; i < targets.size(); ++i) std::fill_n(logits.row(i), logits.cols, 0.0f);
     return part;
@@ -186,7 +186,7 @@ template <executor E>
 /// Throws unless the batch has one label a sequence, each below `classes` (negative ones are not counted).
 inline void check_labels(const training_batch& in, std::size_t classes, const char* where) {
   if (in.labels.size() != in.tokens.sequences())
-    throw error({where, cat(in.tokens.sequences(), " labels, one a sequence"), cat(in.labels.size()), "use a labelled source"});
+    throw error({where, cat(in.tokens.sequences(), " labels, one a sequence"), cat(in.labels.size()), "use a labeled source"});
   for (const auto label : in.labels)
     if (label >= static_cast<std::int64_t>(classes))
       throw error({where, cat("labels below ", classes), cat(label), "check the head's label set"});

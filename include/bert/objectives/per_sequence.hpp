@@ -47,10 +47,10 @@ struct per_sequence {
   [[nodiscard]] static const token_batch& prepare(const training_batch& in, std::uint64_t, work&) noexcept { return in.tokens; }
 
   /// The terms' counts of one cross-entropy over `in.labels`.
-  [[nodiscard]] static loss_parts count_labels(std::string_view name, const training_batch& in) noexcept {
-    loss_parts parts;
-    parts.add({.name = name, .count = counted(in.labels)});
-    return parts;
+  [[nodiscard]] static loss_terms count_labels(std::string_view name, const training_batch& in) noexcept {
+    loss_terms terms;
+    terms.add({.name = name, .count = counted(in.labels)});
+    return terms;
   }
   /// The logits of the objective's head, which `score` turns into their gradient.
   template <class Model>
@@ -59,13 +59,13 @@ struct per_sequence {
   }
 
   template <class Model, executor E>
-  static loss_parts cross_entropy(const E& e, std::string_view name, const training_batch& in, work& w, tape<Model>& t,
+  static loss_terms cross_entropy(const E& e, std::string_view name, const training_batch& in, work& w, tape<Model>& t,
                                   const loss_scale& scale) {
     const matrix<float> z = logits(t);
     check_labels(in, z.cols, "bert::objectives");
-    loss_parts parts;
-    parts.add(mean_cross_entropy(e, name, z, in.labels, scale, w));
-    return parts;
+    loss_terms terms;
+    terms.add(mean_cross_entropy(e, name, z, in.labels, scale, w));
+    return terms;
   }
 };
 

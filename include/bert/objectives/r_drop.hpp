@@ -67,40 +67,40 @@ struct r_drop {
   [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
     return inner.prepare(in, seed, w.inner);
   }
-  [[nodiscard]] loss_parts counts(const training_batch& in, const work& w) const noexcept requires(tells_counts<Inner>) {
-    loss_parts parts = inner.counts(in, w.inner);
-    parts.add({.name = "r_drop", .count = in.tokens.sequences()});
-    return parts;
+  [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const noexcept requires(tells_counts<Inner>) {
+    loss_terms terms = inner.counts(in, w.inner);
+    terms.add({.name = "r_drop", .count = in.tokens.sequences()});
+    return terms;
   }
   /// Without dropout, both passes are one: the loss of `Inner`.
   template <class Model, executor E>
-  loss_parts score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
+  loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
     return inner.score(e, in, w.inner, t, scale);
   }
   template <class Passes>
-  loss_parts run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {
+  loss_terms run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {
     for (const std::size_t pass : {std::size_t{0}, std::size_t{1}}) {
       const matrix<float> z = inner.logits(p.forward(pass));
       w.row.resize(2 * z.cols);
       w.logits[pass].resize(z.rows * z.cols);
       for (std::size_t n = 0; n < z.rows; ++n) std::copy_n(z.row(n), z.cols, w.logits[pass].data() + n * z.cols);
     }
-    loss_parts parts;
+    loss_terms terms;
     for (const std::size_t pass : {std::size_t{1}, std::size_t{0}}) {
       auto& tape = pass == 1 ? p.tape() : p.forward(0);
-      parts += inner.score(p.executor(), in, w.inner, tape, scale.times(0.5f));
+      terms += inner.score(p.executor(), in, w.inner, tape, scale.times(0.5f));
       const matrix<float> d = inner.logits(tape);
-      loss_part divergence{.name = "r_drop", .count = d.rows};
+      loss_term divergence{.name = "r_drop", .count = d.rows};
       const float factor = scale.times(options.alpha / 2).of("r_drop", d.rows);
       for (std::size_t n = 0; n < d.rows; ++n) {
         const auto row = [&](std::size_t i) { return std::span<const float>(w.logits[i].data() + n * d.cols, d.cols); };
         divergence.sum += static_cast<double>(options.alpha) / 2 *
                           detail::symmetric_divergence(row(1 - pass), row(pass), w.row, factor, {d.row(n), d.cols});
       }
-      if (pass == 0) parts.add(divergence);
+      if (pass == 0) terms.add(divergence);
       p.backward();
     }
-    return parts;
+    return terms;
   }
 };
 

@@ -26,18 +26,18 @@ struct tag_cross_entropy : detail::per_sequence<detail::is_tagger> {
   };
   [[nodiscard]] static const token_batch& prepare(const training_batch& in, std::uint64_t, work&) noexcept { return in.tokens; }
 
-  [[nodiscard]] static loss_parts counts(const training_batch& in, const work&) noexcept {
-    loss_parts parts;
-    parts.add({.name = "loss", .count = counted(in.tags)});
-    return parts;
+  [[nodiscard]] static loss_terms counts(const training_batch& in, const work&) noexcept {
+    loss_terms terms;
+    terms.add({.name = "loss", .count = counted(in.tags)});
+    return terms;
   }
   template <class Model, executor E>
-  loss_parts score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
+  loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
     const matrix<float> z = logits(t);
     check_tags(in, z.cols, "bert::objectives::tag_cross_entropy");
-    loss_parts parts;
-    parts.add(mean_cross_entropy(e, "loss", z, in.tags, scale, w));
-    return parts;
+    loss_terms terms;
+    terms.add(mean_cross_entropy(e, "loss", z, in.tags, scale, w));
+    return terms;
   }
 };
 

@@ -35,7 +35,7 @@ struct batch_shape {
   }
 };
 
-/// Neighbouring sequences of a batch: their ids and segments, and where each starts in the batch, with a last entry where they
+/// Neighboring sequences of a batch: their ids and segments, and where each starts in the batch, with a last entry where they
 /// end.
 struct token_run {
   std::span<const token_id> ids;

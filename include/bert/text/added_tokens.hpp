@@ -26,7 +26,7 @@ struct added_token {
   bool single_word = false;  ///< only where no word character touches it
   bool lstrip = false;       ///< takes the white space before it
   bool rstrip = false;       ///< takes the white space after it
-  bool normalized = false;   ///< looked for in the normalised text
+  bool normalized = false;   ///< looked for in the normalized text
   bool special = true;       ///< left out by decode when specials are skipped
 };
 

@@ -57,7 +57,7 @@ struct encoding {
 namespace detail {
 
 template <class Offsets>
-inline constexpr bool tells_places = !std::is_same_v<Offsets, offsets::none>;
+inline constexpr bool has_offsets = !std::is_same_v<Offsets, offsets::none>;
 
 /// One text's tokens before anything is cut or put around them: the first `size` entries of columns that a thread keeps.
 struct token_list {
@@ -83,7 +83,7 @@ class list_sink {
   list_sink& operator=(const list_sink&) = delete;
 
   [[gnu::always_inline]] void operator()(const scanned_word& w) {
-    if (w.count > room_ - held_) grow(w.count);
+    if (w.count > capacity_ - held_) grow(w.count);
     if (w.count != 1) {
       several(w);
       return;
@@ -94,7 +94,7 @@ class list_sink {
     ++word_;
   }
   void special(const added_token& t, const char* first, const char* last) {
-    if (held_ == room_) grow(1);
+    if (held_ == capacity_) grow(1);
     put(t.id, static_cast<std::size_t>(first - text_), static_cast<std::size_t>(last - text_));
     ++word_;
   }
@@ -119,15 +119,15 @@ class list_sink {
     }
     ++word_;
   }
-  [[gnu::noinline]] void grow(std::size_t more) { hold(std::max(2 * room_, held_ + more)); }
-  void hold(std::size_t room) {
-    out_.ids.resize(room);
-    out_.words.resize(room);
-    if constexpr (Tracks) out_.ranges.resize(room);
+  [[gnu::noinline]] void grow(std::size_t more) { hold(std::max(2 * capacity_, held_ + more)); }
+  void hold(std::size_t capacity) {
+    out_.ids.resize(capacity);
+    out_.words.resize(capacity);
+    if constexpr (Tracks) out_.ranges.resize(capacity);
     ids_ = out_.ids.data();
     words_ = out_.words.data();
     ranges_ = out_.ranges.data();
-    room_ = room;
+    capacity_ = capacity;
   }
 
   const vocabulary& vocabulary_;
@@ -136,7 +136,7 @@ class list_sink {
   token_id* ids_ = nullptr;
   std::int32_t* words_ = nullptr;
   text_range* ranges_ = nullptr;
-  std::size_t held_ = 0, room_ = 0;
+  std::size_t held_ = 0, capacity_ = 0;
   std::int32_t word_ = 0;
 };
 
@@ -159,7 +159,7 @@ void assemble(encoding<Offsets>& out, const token_part& a, const token_part& b, 
   const std::size_t n = a.size + b.size + (!around.wanted ? 0 : b.list != nullptr ? 3 : 2);
   out.ids.resize(n);
   out.words.resize(n);
-  if constexpr (tells_places<Offsets>) out.ranges.resize(n);
+  if constexpr (has_offsets<Offsets>) out.ranges.resize(n);
   out.segments.assign(n, segment_id{0});
   out.special.assign(n, std::uint8_t{0});
   std::size_t at = 0;
@@ -167,7 +167,7 @@ void assemble(encoding<Offsets>& out, const token_part& a, const token_part& b, 
     if (!around.wanted) return;
     out.ids[at] = id;
     out.words[at] = no_word;
-    if constexpr (tells_places<Offsets>) out.ranges[at] = {};
+    if constexpr (has_offsets<Offsets>) out.ranges[at] = {};
     out.special[at] = 1;
     ++at;
   };
@@ -175,7 +175,7 @@ void assemble(encoding<Offsets>& out, const token_part& a, const token_part& b, 
     const auto copy = [&](const auto& from, auto& to) { std::copy_n(from.data() + part.first, part.size, to.data() + at); };
     copy(part.list->ids, out.ids);
     copy(part.list->words, out.words);
-    if constexpr (tells_places<Offsets>) copy(part.list->ranges, out.ranges);
+    if constexpr (has_offsets<Offsets>) copy(part.list->ranges, out.ranges);
     at += part.size;
   };
   put_special(around.cls);
@@ -189,21 +189,22 @@ void assemble(encoding<Offsets>& out, const token_part& a, const token_part& b, 
   out.cut += b.list->size - b.size;
 }
 
-/// The parts that a text of `size` tokens is cut into: `room` tokens each, `stride` shared with the next; the first is kept.
-inline std::vector<text_range> window_ranges(std::size_t size, std::size_t room, std::size_t stride, bool from_left) {
-  if (size <= room) return {{0, size}};
-  if (stride >= room)
-    throw error({"bert::text::tokenizer::windows", cat("a stride below the ", room, " tokens of a window"), cat(stride),
+/// The parts that a text of `size` tokens is cut into: `capacity` tokens each, `stride` shared with the next; the first is
+/// kept.
+inline std::vector<text_range> window_ranges(std::size_t size, std::size_t capacity, std::size_t stride, bool from_left) {
+  if (size <= capacity) return {{0, size}};
+  if (stride >= capacity)
+    throw error({"bert::text::tokenizer::windows", cat("a stride below the ", capacity, " tokens of a window"), cat(stride),
                  "a window has max_tokens less the special tokens and the other sequence"});
   std::vector<text_range> out;
   if (!from_left) {
-    for (std::size_t first = 0;; first += room - stride) {
-      out.push_back({first, std::min(first + room, size)});
+    for (std::size_t first = 0;; first += capacity - stride) {
+      out.push_back({first, std::min(first + capacity, size)});
       if (out.back().last == size) return out;
     }
   }
-  for (std::size_t last = size;; last -= room - stride) {
-    out.push_back({last < room ? 0 : last - room, last});
+  for (std::size_t last = size;; last -= capacity - stride) {
+    out.push_back({last < capacity ? 0 : last - capacity, last});
     if (out.back().first == 0) return out;
   }
 }

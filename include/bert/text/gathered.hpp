@@ -14,7 +14,7 @@
 
 namespace bert::inline BERT_ISA::text {
 
-/// Where the bytes of a normalised word came from, in bytes of the input: byte i of the word from [first[i], last[i]).
+/// Where the bytes of a normalized word came from, in bytes of the input: byte i of the word from [first[i], last[i]).
 struct origins {
   const std::uint32_t* first;
   const std::uint32_t* last;
@@ -25,9 +25,9 @@ struct scanned_word {
   const token_id* ids;  ///< its pieces, or [UNK] alone
   std::size_t count;
   const char* begin;       ///< where the word begins in the input
-  const char* text;        ///< the word normalised; cut off after `max_characters`
+  const char* text;        ///< the word normalized; cut off after `max_characters`
   std::size_t bytes;       ///< length of `text`
-  std::size_t characters;  ///< of the whole word, normalised
+  std::size_t characters;  ///< of the whole word, normalized
   const origins* map;      ///< relative to `begin`; null if every byte of the word is the byte of the input
 };
 

@@ -54,14 +54,14 @@ void normalize(const folding<Reference>& folding, const char* const begin, const
   }
 }
 
-/// Passes the words of normalised text on as words of the input that it came from, to any sink: this way is rare, so that one
+/// Passes the words of normalized text on as words of the input that it came from, to any sink: this way is rare, so that one
 /// scanner for all sinks is enough.
-class original_places {
+class original_offsets {
  public:
   static constexpr bool tracks = true;
 
   template <class Sink>
-  original_places(const normalized_text& from, const char* input, Sink& sink)
+  original_offsets(const normalized_text& from, const char* input, Sink& sink)
       : from_(from),
         input_(input),
         sink_(&sink),

@@ -22,9 +22,9 @@ class id_sink {
   id_sink& operator=(const id_sink&) = delete;
 
   void operator()(const scanned_word& w) {
-    if (w.count > room - held_) {
+    if (w.count > capacity - held_) {
       flush();
-      if (w.count > room) {
+      if (w.count > capacity) {
         ids_.insert(ids_.end(), w.ids, w.ids + w.count);
         if (parts_ != nullptr) note(w.count);
         return;
@@ -36,7 +36,7 @@ class id_sink {
     if (parts_ != nullptr) note(w.count);
   }
   void special(const added_token& t, const char*, const char*) {
-    if (held_ == room) flush();
+    if (held_ == capacity) flush();
     buffer_[held_++] = t.id;
     if (parts_ != nullptr) parts_->push_back(word_part::special);
   }
@@ -47,7 +47,7 @@ class id_sink {
   }
 
  private:
-  static constexpr std::size_t room = 256;
+  static constexpr std::size_t capacity = 256;
 
   [[gnu::noinline]] void note(std::size_t pieces) {
     parts_->push_back(word_part::begins);
@@ -57,7 +57,7 @@ class id_sink {
   std::vector<token_id>& ids_;
   std::vector<word_part>* parts_;
   std::size_t held_ = 0;
-  token_id buffer_[room];
+  token_id buffer_[capacity];
 };
 
 }  // namespace bert::text::detail

@@ -28,7 +28,7 @@
 #include "bert/text/token_sinks.hpp"
 #include "bert/text/tokenizer_options.hpp"
 #include "bert/text/unicode/properties.hpp"
-#include "bert/text/unit_places.hpp"
+#include "bert/text/unit_offsets.hpp"
 #include "bert/text/wordpiece/vocabulary.hpp"
 
 namespace bert::inline BERT_ISA::text {
@@ -279,7 +279,7 @@ class basic_tokenizer {
           });
     };
     if constexpr (Sink::tracks) {
-      original_places back(normal, begin, sink);
+      original_offsets back(normal, begin, sink);
       split(back);
     } else {
       split(sink);  // no word's place is asked for: one scanner less to compile
@@ -364,7 +364,7 @@ class basic_tokenizer {
   // The tokens of `text`, their places in bytes.
   template <class Offsets>
   void list(std::string_view text, detail::token_list& out) const {
-    detail::list_sink<detail::tells_places<Offsets>> sink(vocabulary_, text.data(), out);
+    detail::list_sink<detail::has_offsets<Offsets>> sink(vocabulary_, text.data(), out);
     pass(text, sink);
     sink.finish();
   }
@@ -389,7 +389,7 @@ class basic_tokenizer {
     const auto [keep_a, keep_b] = list_both<Offsets>(first, second, options, work);
     const auto part = [&](detail::token_list& list, std::string_view text, std::size_t keep) {
       const std::size_t begin = cut_side(options) == side::right ? 0 : list.size - keep;
-      if constexpr (detail::tells_places<Offsets>) detail::retell<Offsets>(text, std::span(list.ranges).subspan(begin, keep));
+      if constexpr (detail::has_offsets<Offsets>) detail::retell<Offsets>(text, std::span(list.ranges).subspan(begin, keep));
       return detail::token_part{&list, begin, keep};
     };
     const auto a = part(work.first, first, keep_a);
@@ -403,7 +403,7 @@ class basic_tokenizer {
     scratch& work = own_scratch();
     const auto [keep_a, keep_b] = list_both<Offsets>(first, second, options, work);
     const auto parts = [&](detail::token_list& list, std::string_view text, std::size_t keep) {
-      if constexpr (detail::tells_places<Offsets>) detail::retell<Offsets>(text, std::span(list.ranges).first(list.size));
+      if constexpr (detail::has_offsets<Offsets>) detail::retell<Offsets>(text, std::span(list.ranges).first(list.size));
       if (keep == 0 && list.size != 0)  // all of it is cut: an empty part, then the whole, as the reference has it
         return std::vector<text_range>{{0, 0}, {0, list.size}};
       return detail::window_ranges(list.size, keep, options.stride, cut_side(options) == side::left);

@@ -16,14 +16,14 @@ struct measure_options {
 
 /// The parts of `objective` over the first epoch of `source`, dropout off. `measure(...)["mlm"].perplexity()`.
 template <class Model, class Objective, batch_source Source, executor E = execution::serial>
-[[nodiscard]] objectives::loss_parts measure(const Model& model, const Objective& objective, const Source& source,
+[[nodiscard]] objectives::loss_terms measure(const Model& model, const Objective& objective, const Source& source,
                                              measure_options options = {}, const E& e = {}) {
   static_assert(ensure<objectives::objective_for<Objective, Model>, facts<Objective, Model>>,
                 "bert::measure: the objective needs a head that the model does not have");
   auto work = objectives::make_work(objective, source.capacity(), e);
   tape<Model> t(objective.capacity(source.capacity()), model.sizes(), objectives::tape_options_of(objective));
   training_batch raw;
-  objectives::loss_parts total;
+  objectives::loss_terms total;
   std::uint64_t count = source.batches_per_epoch();
   if (options.batches != 0 && options.batches < count) count = options.batches;
   for (std::uint64_t i = 0; i < count; ++i) {

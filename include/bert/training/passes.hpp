@@ -85,7 +85,7 @@ class passes {
 
 /// Runs an objective over one prepared batch: its own passes, or the one that all others have.
 template <class Objective, class Passes, class E>
-objectives::loss_parts run_passes(const Objective& o, Passes& p, const E& e, const training_batch& in,
+objectives::loss_terms run_passes(const Objective& o, Passes& p, const E& e, const training_batch& in,
                                   typename Objective::work& work, const objectives::loss_scale& scale) {
   if constexpr (requires { o.run(p, in, work, scale); }) {
     return o.run(p, in, work, scale);

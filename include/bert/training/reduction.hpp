@@ -39,10 +39,10 @@ struct alone {
 
 /// The terms of a loss over all replicas: counts added, losses by the tree of replicas.
 template <reduction R>
-[[nodiscard]] objectives::loss_parts over_replicas(const R& replicas, const objectives::loss_parts& parts) {
+[[nodiscard]] objectives::loss_terms over_replicas(const R& replicas, const objectives::loss_terms& parts) {
   if (replicas.size() == 1) return parts;
   constexpr std::size_t each = 3;
-  std::array<std::uint64_t, each * objectives::loss_parts::most> mine{};
+  std::array<std::uint64_t, each * objectives::loss_terms::most> mine{};
   std::size_t n = 0;
   for (const auto& part : parts) {
     mine[each * n] = std::bit_cast<std::uint64_t>(part.sum);
@@ -51,11 +51,11 @@ template <reduction R>
   }
   std::vector<std::uint64_t> all(mine.size() * replicas.size());
   replicas.gather(mine, all);
-  objectives::loss_parts sum;
+  objectives::loss_terms sum;
   n = 0;
   for (const auto& part : parts) {
     std::vector<double> sums;
-    objectives::loss_part total{.name = part.name};
+    objectives::loss_term total{.name = part.name};
     for (std::size_t r = 0; r < replicas.size(); ++r) {
       const std::uint64_t* at = all.data() + mine.size() * r + each * n;
       sums.push_back(std::bit_cast<double>(at[0]));

@@ -15,7 +15,7 @@ struct step_report {
   std::uint64_t index = 0;  ///< steps done, this one included: 1, 2, …, total
   std::uint64_t epoch = 0;  ///< of the step's last batch, from 0
   double loss = 0;          ///< the sum of the parts' means
-  objectives::loss_parts parts;
+  objectives::loss_terms parts;
   float rate = 0;            ///< learning rate of the encoder
   double gradient_norm = 0;  ///< before clipping
   double tokens_per_second = 0;

@@ -214,13 +214,13 @@ class trainer {
   void advance(steps<Source>& s) {
     const auto start = std::chrono::steady_clock::now();
     step_report& report = s.report_;
-    report.parts = {};
+    report.terms = {};
     // Prepare: what of a batch is predicted is known before the first gradient, so that a mean is over the whole step.
     objectives::loss_scale scale(1.0f / static_cast<float>(options_.accumulate));
     prepared counted{};  // the last batch that was counted
     if constexpr (objectives::tells_counts<Objective>) {
       if (replicated || options_.accumulate > 1) {
-        objectives::loss_parts counts;
+        objectives::loss_terms counts;
         for (unsigned i = 0; i < options_.accumulate; ++i) {
           counted = prepare(s, i);
           counts += objective_.counts(*counted.in, s.work_);
@@ -246,13 +246,13 @@ class trainer {
       } else {
         const auto run = in_precision();
         training::passes passes(run, *model_, s.tape_, *p.batch, noise, gradient_view(), how, second_);
-        report.parts += training::run_passes(objective_, passes, executor_, *p.in, s.work_, scale);
+        report.terms += training::run_passes(objective_, passes, executor_, *p.in, s.work_, scale);
       }
       if (apart()) reduce(i);
       tokens += p.tokens;
       report.epoch = s.raw_.epoch;
     }
-    if constexpr (replicated) report.parts = training::over_replicas(reduction_, report.parts);
+    if constexpr (replicated) report.terms = training::over_replicas(reduction_, report.terms);
     if constexpr (replicated && Second::trained) reduction_.add(second_.gradients());
     check(report);
     update(report);
@@ -337,7 +337,7 @@ class trainer {
 
   /// Throws unless loss and gradient are finite: nothing has changed yet.
   void check(step_report& report) const {
-    report.loss = report.parts.loss();
+    report.loss = report.terms.loss();
     report.rate = schedule_.rate(done_);
     double squares = kernels::squared_norm(executor_, std::span<const float>(gradients_.span().first(layout_.size)));
     if constexpr (Second::trained) squares += second_.squared_norm(executor_);

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "bert/core/random.hpp"
-#include "bert/data/labelled_set.hpp"
+#include "bert/data/labeled_set.hpp"
 #include "bert/data/pack.hpp"
 #include "bert/labels/one_of.hpp"
 #include "bert/objectives/masking.hpp"
@@ -56,9 +56,9 @@ TEST_CASE("after the first batch neither loading nor masking allocates, new epoc
   }
 }
 
-TEST_CASE("after the first batch a labelled set allocates nothing") {
+TEST_CASE("after the first batch a labeled set allocates nothing") {
   const toy::tokenizer tokenizer;
-  bert::data::labelled_set_builder<parity, toy::tokenizer> builder(tokenizer, {}, 32);
+  bert::data::labeled_set_builder<parity, toy::tokenizer> builder(tokenizer, {}, 32);
   bert::random_stream random(3, bert::draw::user);
   for (int i = 0; i < 501; ++i) {
     std::string text = "n";

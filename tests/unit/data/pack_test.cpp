@@ -158,7 +158,7 @@ TEST_CASE("an epoch uses nearly all of the text, its keys are all different, and
   }
 }
 
-TEST_CASE("sentence order: label 1 swaps two neighbouring runs") {
+TEST_CASE("sentence order: label 1 swaps two neighboring runs") {
   const world w(150);
   const support::temporary_file file(w.text);
   const auto batches = pack(corpus{file.path()}, counting{}, {.tokens = 64, .batch = 64, .pairs = pairing::sentence_order});
@@ -346,7 +346,7 @@ TEST_CASE("what decides the batches has a fact each, and nothing else has") {
   CHECK(differing(facts(one, {.tokens = 16, .batch = 2, .seed = 1, .pairs_drawn = redraw::never})) == "pairs drawn");
 }
 
-TEST_CASE("special tokens spelt out in the text stay special") {
+TEST_CASE("special tokens spelled out in the text stay special") {
   const support::temporary_file file("the [MASK] sat\n\nother words\n");
   const auto batches = pack(corpus{file.path()}, toy::tokenizer{}, {.pairs = pairing::none, .short_sequence_rate = 0});
   training_batch b;

@@ -38,7 +38,7 @@ TEST_CASE("over many keys each place gets each number equally often") {
     for (const double n : row) CHECK(std::abs(n - 3'000) < 5 * 51);
 }
 
-TEST_CASE("neighbours end up a third of the range apart on average, as in a uniform order") {
+TEST_CASE("neighbors end up a third of the range apart on average, as in a uniform order") {
   constexpr std::uint64_t count = 100'000;
   const permutation order(count, random_stream(3, draw::shuffling));
   double apart = 0;

@@ -108,8 +108,8 @@ TEST_CASE("a first row that is taken for a header is told of, one that is named 
   CHECK(notes(rare, {.header = header_row::present}).empty());
   CHECK(notes("text\tlabel\na\tx\nb\ty\n", {.text_column = "text"}).empty());
   CHECK(notes("a\tx\nb\ty\nc\tx\n").empty());
-  const temporary_file misspelt("a\troutnie\nb\troutine\n");
-  CHECK(tsv<urgency>(misspelt.path(), tokenizer).notes().size() == 1);
+  const temporary_file misspelled("a\troutnie\nb\troutine\n");
+  CHECK(tsv<urgency>(misspelled.path(), tokenizer).notes().size() == 1);
 }
 
 TEST_CASE(

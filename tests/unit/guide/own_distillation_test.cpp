@@ -66,22 +66,22 @@ struct distil {
     for (std::size_t n = 0; n < w.tokens.tokens(); n += step) w.tokens.score(n);
     return w.tokens;
   }
-  [[nodiscard]] static bert::objectives::loss_parts counts(const bert::training_batch&, const work& w) noexcept {
-    bert::objectives::loss_parts parts;
+  [[nodiscard]] static bert::objectives::loss_terms counts(const bert::training_batch&, const work& w) noexcept {
+    bert::objectives::loss_terms parts;
     parts.add({.name = "hidden", .count = w.tokens.tokens()});
     parts.add({.name = "soft", .count = w.tokens.scored().size()});
     return parts;
   }
 
   template <class Model, bert::executor E>
-  bert::objectives::loss_parts score(const E&, const bert::training_batch&, work& w, bert::tape<Model>& t,
+  bert::objectives::loss_terms score(const E&, const bert::training_batch&, work& w, bert::tape<Model>& t,
                                      const bert::objectives::loss_scale& scale) const {
     const matrix<float> z = t.template head<bert::heads::masked_lm>().logits();
     if (z.cols != static_cast<std::size_t>(teacher->sizes().vocab))
       throw bert::error({"guide::distil", bert::cat("a teacher with the student's vocabulary of ", z.cols, " pieces"),
                          bert::cat(teacher->sizes().vocab), "distil from a teacher of the same vocabulary"});
     const answer from = w.run_teacher(w.tokens);
-    bert::objectives::loss_parts parts;
+    bert::objectives::loss_terms parts;
     parts.add(imitate_hidden(t.hidden(1), from.hidden, t.d_hidden(1), scale));
     parts.add(imitate_logits(z, from.logits, w.row, scale));
     return parts;
@@ -89,9 +89,9 @@ struct distil {
 
  private:
   // Adds to `d`, the gradient by `h` that a tap takes in.
-  static bert::objectives::loss_part imitate_hidden(matrix<const float> h, matrix<const float> target, matrix<float> d,
+  static bert::objectives::loss_term imitate_hidden(matrix<const float> h, matrix<const float> target, matrix<float> d,
                                                     const bert::objectives::loss_scale& scale) {
-    bert::objectives::loss_part part{.name = "hidden", .count = h.rows};
+    bert::objectives::loss_term part{.name = "hidden", .count = h.rows};
     const float share = scale.share("hidden", h.rows, 2.0f / static_cast<float>(h.cols));
     for (std::size_t n = 0; n < h.rows; ++n)
       for (std::size_t j = 0; j < h.cols; ++j) {
@@ -110,9 +110,9 @@ struct distil {
     for (double& x : log_p) x -= most + std::log(sum);
   }
   // z <- its gradient, T (softmax(z / T) - softmax(u / T)) of each row.
-  bert::objectives::loss_part imitate_logits(matrix<float> z, matrix<const float> u, std::span<double> row,
+  bert::objectives::loss_term imitate_logits(matrix<float> z, matrix<const float> u, std::span<double> row,
                                              const bert::objectives::loss_scale& scale) const {
-    bert::objectives::loss_part part{.name = "soft", .count = z.rows};
+    bert::objectives::loss_term part{.name = "soft", .count = z.rows};
     const std::span<double> own = row.first(z.cols), wanted = row.subspan(z.cols, z.cols);
     const float share = scale.share("soft", z.rows, temperature);
     for (std::size_t n = 0; n < z.rows; ++n) {
@@ -151,7 +151,7 @@ TEST_CASE("gradients of a distilled student are the slopes of the loss, those pu
   bert::training_batch batch;
   source.load(0, batch);
   const auto& tokens = o.prepare(batch, 1, work);
-  bert::objectives::loss_parts parts;
+  bert::objectives::loss_terms parts;
   const auto loss = [&] {
     tape.forward(e, m, tokens);
     parts = o.score(e, batch, work, tape, 1.0f);

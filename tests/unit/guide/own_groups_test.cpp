@@ -37,16 +37,16 @@ struct triplet {
     }
     return in.tokens;
   }
-  [[nodiscard]] static bert::objectives::loss_parts counts(const bert::training_batch& in, const work&) noexcept {
-    bert::objectives::loss_parts parts;
+  [[nodiscard]] static bert::objectives::loss_terms counts(const bert::training_batch& in, const work&) noexcept {
+    bert::objectives::loss_terms parts;
     parts.add({.name = "triplet", .count = in.examples()});
     return parts;
   }
   template <class Model, bert::executor E>
-  static bert::objectives::loss_parts score(const E&, const bert::training_batch& in, work&, bert::tape<Model>& t,
+  static bert::objectives::loss_terms score(const E&, const bert::training_batch& in, work&, bert::tape<Model>& t,
                                             const bert::objectives::loss_scale& scale) noexcept {
     const auto y = t.template head<direction>().logits();  // [S, 16]; each row becomes its gradient
-    bert::objectives::loss_part part{.name = "triplet", .count = in.examples()};
+    bert::objectives::loss_term part{.name = "triplet", .count = in.examples()};
     for (std::size_t g = 0; g < in.examples(); ++g) {
       const auto anchor = y[in.groups[g]], positive = y[in.groups[g] + 1], negative = y[in.groups[g] + 2];
       double apart = 0;
@@ -64,7 +64,7 @@ struct triplet {
         negative[j] = d * (a - n);
       }
     }
-    bert::objectives::loss_parts parts;
+    bert::objectives::loss_terms parts;
     parts.add(part);
     return parts;
   }

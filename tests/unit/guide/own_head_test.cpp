@@ -32,16 +32,16 @@ struct score_error {
 
   // Turns the head's output into its gradient, times `scale`, and reports the loss.
   template <class Model, bert::executor E>
-  static bert::objectives::loss_parts score(const E&, const bert::training_batch& in, work&, bert::tape<Model>& t,
+  static bert::objectives::loss_terms score(const E&, const bert::training_batch& in, work&, bert::tape<Model>& t,
                                             const bert::objectives::loss_scale& scale) {
     const auto y = t.template head<token_score>().logits();
-    bert::objectives::loss_part part{.name = "loss", .count = y.rows};
+    bert::objectives::loss_term part{.name = "loss", .count = y.rows};
     for (std::size_t n = 0; n < y.rows; ++n) {
       const float difference = y(n, 0) - in.values[n];
       part.sum += static_cast<double>(difference * difference);
       y(n, 0) = scale.share("loss", y.rows, 2.0f * difference);
     }
-    bert::objectives::loss_parts parts;
+    bert::objectives::loss_terms parts;
     parts.add(part);
     return parts;
   }

@@ -61,16 +61,16 @@ struct both {
     return in.tokens;
   }
   // How many predictions each term has, so that its mean is over all batches of a step.
-  [[nodiscard]] static bert::objectives::loss_parts counts(const bert::training_batch& in, const work&) noexcept {
-    bert::objectives::loss_parts parts;
+  [[nodiscard]] static bert::objectives::loss_terms counts(const bert::training_batch& in, const work&) noexcept {
+    bert::objectives::loss_terms parts;
     for (const char* name : {"subject", "tone"}) parts.add({.name = name, .count = bert::objectives::counted(in.labels)});
     return parts;
   }
   template <class Model, bert::executor E>
-  static bert::objectives::loss_parts score(const E& e, const bert::training_batch&, work& w, bert::tape<Model>& t,
+  static bert::objectives::loss_terms score(const E& e, const bert::training_batch&, work& w, bert::tape<Model>& t,
                                             const bert::objectives::loss_scale& scale) noexcept {
     using bert::objectives::mean_cross_entropy;
-    bert::objectives::loss_parts parts;
+    bert::objectives::loss_terms parts;
     parts.add(mean_cross_entropy(e, "subject", t.template head<subjects>().logits(), w.subjects, scale, w.predictions));
     parts.add(mean_cross_entropy(e, "tone", t.template head<tones>().logits(), w.tones, scale, w.predictions));
     return parts;

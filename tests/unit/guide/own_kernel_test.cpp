@@ -35,7 +35,7 @@ void rms_norm_backward_reference(matrix<const T> x, matrix<const T> d_y, matrix<
   }
 }
 
-// The kernel: rows go to threads, registers within a row; a row's sums run in one order, whatever its neighbours.
+// The kernel: rows go to threads, registers within a row; a row's sums run in one order, whatever its neighbors.
 /// y[m,:] = x[m,:] / sqrt(mean(x[m,:]^2)); writes `y`, which may be `x`. [M, N]
 template <bert::executor E>
 void rms_norm(const E& e, matrix<const float> x, matrix<float> y) noexcept {

@@ -42,7 +42,7 @@ struct gated_pre_norm {
   static constexpr auto parameters() {
     constexpr int h = A::hidden, f = A::intermediate;
     constexpr auto gain = [](std::string_view stem) {
-      return bert::parameter{.stem = stem, .rows = h, .role = bert::role::norm, .born = bert::birth::ones};
+      return bert::parameter{.stem = stem, .rows = h, .role = bert::role::norm, .initial = bert::initialization::ones};
     };
     return std::array<bert::parameter, 9>{{
         gain("attention.norm.weight"),
@@ -123,7 +123,7 @@ struct gated_pre_norm {
     template <executor E>
     [[nodiscard]] auto norm(const E& e, matrix<const float> x, const float* gain) const noexcept {
       const matrix<float> y{normed_, x.rows, h};
-      const layers::taken_by<P> to{P::place(y, operand_)};
+      const layers::stored_by<P> to{P::reserve(y, operand_)};
       kernels::layer_norm(e, x, gain, no_bias<A>.data(), A::norm_epsilon, y, nullptr, nullptr, to);
       return to.operand;
     }

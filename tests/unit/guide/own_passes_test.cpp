@@ -16,7 +16,7 @@
 
 namespace guide {
 
-using bert::objectives::loss_part, bert::objectives::loss_parts, bert::objectives::loss_scale;
+using bert::objectives::loss_term, bert::objectives::loss_terms, bert::objectives::loss_scale;
 using classifier = bert::objectives::cross_entropy;
 
 /// loss = (L(y) + L(y + r)) / 2,  r uniform noise of length epsilon a sequence, added to the embeddings' output y [N, H]
@@ -31,13 +31,13 @@ struct noisy_twice : classifier {
   };
 
   template <class Passes>
-  loss_parts run(Passes& p, const bert::training_batch& in, work& w, const loss_scale& scale) const {
+  loss_terms run(Passes& p, const bert::training_batch& in, work& w, const loss_scale& scale) const {
     auto& tape = p.forward(0);
-    loss_parts parts = score(p.executor(), in, w, tape, scale.times(0.5f));
+    loss_terms parts = score(p.executor(), in, w, tape, scale.times(0.5f));
     p.backward();
     fill(w.noise, p.batch(), tape.hidden(0).cols, p.noise(1).key);
     auto& disturbed = p.forward(1, {w.noise.data(), p.batch().tokens(), tape.hidden(0).cols});
-    const loss_part second = score(p.executor(), in, w, disturbed, scale.times(0.5f))["loss"];
+    const loss_term second = score(p.executor(), in, w, disturbed, scale.times(0.5f))["loss"];
     parts.add({.name = "noisy", .sum = second.sum, .count = second.count, .correct = second.correct});
     p.backward();
     return parts;
@@ -77,19 +77,19 @@ struct mutual : classifier {
   };
 
   template <class Passes>
-  loss_parts run(Passes& p, const bert::training_batch& in, work& w, const loss_scale& scale) const {
+  loss_terms run(Passes& p, const bert::training_batch& in, work& w, const loss_scale& scale) const {
     auto& tape = p.forward();
     w.tape.forward(p.executor(), *second, p.batch(), p.noise(2));
     const auto z1 = logits(tape), z2 = logits(w.tape);
     // The terms overwrite logits by gradients, so what both need of both is computed first.
     std::vector<float> apart(z1.rows * z1.cols);
-    loss_part distance{.name = "mutual", .count = z1.rows};
+    loss_term distance{.name = "mutual", .count = z1.rows};
     for (std::size_t i = 0; i < apart.size(); ++i) {
       apart[i] = z1(i / z1.cols, i % z1.cols) - z2(i / z1.cols, i % z1.cols);
       distance.sum += static_cast<double>(apart[i]) * static_cast<double>(apart[i]);
     }
-    loss_parts parts = score(p.executor(), in, w, tape, scale);
-    const loss_part other = score(p.executor(), in, w, w.tape, scale)["loss"];
+    loss_terms parts = score(p.executor(), in, w, tape, scale);
+    const loss_term other = score(p.executor(), in, w, w.tape, scale)["loss"];
     parts.add({.name = "second", .sum = other.sum, .count = other.count, .correct = other.correct});
     parts.add(distance);
     for (std::size_t i = 0; i < apart.size(); ++i) {
@@ -102,8 +102,8 @@ struct mutual : classifier {
     return parts;
   }
   // With batches accumulated, each term's mean is over all of them: the trainer must know the counts beforehand.
-  [[nodiscard]] static loss_parts counts(const bert::training_batch& in, const work&) noexcept {
-    loss_parts parts;
+  [[nodiscard]] static loss_terms counts(const bert::training_batch& in, const work&) noexcept {
+    loss_terms parts;
     const std::uint64_t labels = bert::objectives::counted(in.labels);
     parts.add({.name = "loss", .count = labels});
     parts.add({.name = "mutual", .count = in.tokens.sequences()});
@@ -124,7 +124,7 @@ const support::made_up_source source;
 
 /// Runs one step's passes over the first batch as the trainer does; writes the gradients.
 template <class Objective>
-bert::objectives::loss_parts one_step(const Objective& o, const model_type& m, bert::buffer<float>& gradients,
+bert::objectives::loss_terms one_step(const Objective& o, const model_type& m, bert::buffer<float>& gradients,
                                       bert::training::second_network_of<Objective, bert::optim::adamw>& second) {
   bert::training_batch batch;
   source.load(0, batch);

@@ -28,14 +28,14 @@ struct rounded {
   static constexpr std::size_t operand_size(std::size_t n, std::size_t k) noexcept {
     return n * k;
   }
-  static operand place(bert::matrix<const float> x, float* memory) noexcept { return {{memory, x.rows, x.cols}, memory}; }
-  static void take(const operand& x, std::size_t i, const float* row) noexcept {
+  static operand reserve(bert::matrix<const float> x, float* memory) noexcept { return {{memory, x.rows, x.cols}, memory}; }
+  static void store_row(const operand& x, std::size_t i, const float* row) noexcept {
     for (std::size_t j = 0; j < x.rows.cols; ++j) x.memory[i * x.rows.cols + j] = round(row[j]);
   }
   template <bert::executor E>
   static operand convert(const E&, bert::matrix<const float> x, float* memory) noexcept {
-    const operand out = place(x, memory);
-    for (std::size_t i = 0; i < x.rows; ++i) take(out, i, x.row(i));
+    const operand out = reserve(x, memory);
+    for (std::size_t i = 0; i < x.rows; ++i) store_row(out, i, x.row(i));
     return out;
   }
 

@@ -15,7 +15,7 @@ namespace guide {
 
 using bert::matrix;
 
-/// Two neighbours along K: what the tile's instruction reads.
+/// Two neighbors along K: what the tile's instruction reads.
 struct pair {
   bert::bf16 even, odd;
 };

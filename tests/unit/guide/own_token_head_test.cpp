@@ -53,11 +53,11 @@ struct weighted_tags {
 
   // Turns the head's logits into their gradient by `scale`, and reports the loss.
   template <class Model, bert::executor E>
-  bert::objectives::loss_parts score(const E& e, const bert::training_batch& in, work& w, bert::tape<Model>& t,
+  bert::objectives::loss_terms score(const E& e, const bert::training_batch& in, work& w, bert::tape<Model>& t,
                                      const bert::objectives::loss_scale& scale) const {
     const auto logits = t.template head<spotter>().logits();
     bert::objectives::check_tags(in, logits.cols, "guide::weighted_tags");
-    bert::objectives::loss_part part{.name = "loss"};
+    bert::objectives::loss_term part{.name = "loss"};
     float total = 0;
     for (const auto tag : in.tags) total += weight_of(tag);
     part.count = static_cast<std::uint64_t>(total);
@@ -66,7 +66,7 @@ struct weighted_tags {
       part.sum += static_cast<double>(weight_of(in.tags[n]) * w.losses[n]);
       for (float& d : logits[n]) d *= weight_of(in.tags[n]);
     }
-    bert::objectives::loss_parts parts;
+    bert::objectives::loss_terms parts;
     parts.add(part);
     return parts;
   }

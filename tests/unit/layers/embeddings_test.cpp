@@ -6,7 +6,7 @@
 
 #include "../../support/small_models.hpp"
 
-TEST_CASE("embeddings are the normalised sum of token, position and segment, positions counted from each sequence's start") {
+TEST_CASE("embeddings are the normalized sum of token, position and segment, positions counted from each sequence's start") {
   using A = support::pocket;
   constexpr std::size_t h = A::hidden;
   const auto model = bert::model<A>::random({.stddev = 0.5f, .seed = 2});

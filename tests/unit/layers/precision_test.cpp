@@ -30,10 +30,10 @@ buffer<float> product(const E& e, matrix<const float> x, matrix<const float> w, 
   buffer<float> weight(P::weight_size(w.cols, w.rows)), memory(P::template operand_size<float>(x.rows, x.cols)),
       y(x.rows * w.rows);
   const auto packed = P::pack(e, w, weight.data());
-  auto operand = P::place(x, memory.data());
+  auto operand = P::reserve(x, memory.data());
   if (whole) operand = P::convert(e, x, memory.data());
   else
-    for (std::size_t n = 0; n < x.rows; ++n) P::take(operand, n, x.row(n));
+    for (std::size_t n = 0; n < x.rows; ++n) P::store_row(operand, n, x.row(n));
   P::multiply(e, operand, packed, kernels::epilogue::bias{matrix<float>{y.data(), x.rows, w.rows}, bias});
   return y;
 }

@@ -103,7 +103,7 @@ TEST_CASE_TEMPLATE("a session allocates nothing after construction, and counts w
   parallel(large);
   parallel(small);
   CHECK(support::allocations == before);
-  ::operator delete(::operator new(100));  // called by name: a new expression may be optimised away
+  ::operator delete(::operator new(100));  // called by name: a new expression may be optimized away
   CHECK(support::allocations == before + (support::counts_allocations ? 1 : 0));
 }
 

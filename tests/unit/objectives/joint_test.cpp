@@ -19,7 +19,7 @@ static_assert(!objective_for<cross_entropy, model_type> &&
               objective_for<cross_entropy, bert::model<support::pocket, bert::heads::classify<support::mood>>>);
 
 template <class O>
-loss_parts parts_of(const O& o, const model_type& m, std::vector<float>* logits_gradient = nullptr) {
+loss_terms parts_of(const O& o, const model_type& m, std::vector<float>* logits_gradient = nullptr) {
   const support::made_up_source source;
   bert::training_batch batch;
   source.load(0, batch);
@@ -69,9 +69,9 @@ TEST_CASE("labels that are missing or beyond the head's classes are errors") {
 }
 
 TEST_CASE("sums of parts over batches keep names, counts and right answers apart") {
-  loss_parts total;
+  loss_terms total;
   total.add({.name = "a", .sum = 2, .count = 4, .correct = 1});
-  loss_parts more;
+  loss_terms more;
   more.add({.name = "b", .sum = 3, .count = 1, .correct = 1});
   more.add({.name = "a", .sum = 2, .count = 4, .correct = 2});
   total += more;

@@ -23,7 +23,7 @@ using doctest::Approx;
 const bert::execution::serial serial;
 
 struct scored {
-  loss_parts parts;
+  loss_terms parts;
   std::vector<float> before, gradient;  // of the head's logits
 };
 
@@ -167,10 +167,10 @@ TEST_CASE("not even the first batch of masked LM allocates, be every token a wor
 }
 
 TEST_CASE("losses begin empty, and a part without a name is one too") {
-  loss_parts parts;
+  loss_terms parts;
   CHECK(parts.begin() == parts.end());
   CHECK(parts.loss() == 0);
-  CHECK(loss_part{}.sum == 0);
+  CHECK(loss_term{}.sum == 0);
   parts.add({.name = "", .sum = 2, .count = 1});
   parts.add({.name = "", .sum = 4, .count = 1});
   CHECK(parts.end() - parts.begin() == 1);

@@ -12,7 +12,7 @@
 #include "support/slopes.hpp"
 
 namespace {
-using bert::objectives::cross_entropy, bert::objectives::fgm, bert::objectives::loss_parts, bert::objectives::loss_scale,
+using bert::objectives::cross_entropy, bert::objectives::fgm, bert::objectives::loss_terms, bert::objectives::loss_scale,
     bert::objectives::r_drop;
 struct weather : bert::labels::one_of<"rain", "sun", "snow"> {};
 using model_type = bert::model<support::pocket, bert::heads::classify<weather>>;
@@ -57,7 +57,7 @@ struct step {
   tape_type tape;
   bert::buffer<float> gradients;
   bert::step_noise other_noise;
-  loss_parts parts;
+  loss_terms parts;
 };
 
 /// Logits of one forward pass.
@@ -198,8 +198,8 @@ TEST_CASE("the terms of a step of twice as many predictions have half the gradie
   const auto m = model_type::random({.stddev = 0.2f, .seed = 1});
   const auto halves = [&](const auto& o) {
     const step whole(o, m, dropout);
-    loss_parts counts = o.counts(whole.batch, whole.work);
-    counts += loss_parts(counts);
+    loss_terms counts = o.counts(whole.batch, whole.work);
+    counts += loss_terms(counts);
     const step half(o, m, dropout, loss_scale(counts));
     std::vector<float> doubled(half.gradients.begin(), half.gradients.end());
     for (float& x : doubled) x *= 2;

@@ -16,7 +16,7 @@ using tagger = bert::model<support::pocket, bert::heads::tag<names>>;
 using bert::objectives::tag_cross_entropy;
 
 struct scored {
-  bert::objectives::loss_parts parts;
+  bert::objectives::loss_terms parts;
   std::vector<float> gradient;
 };
 
@@ -75,12 +75,12 @@ TEST_CASE("a batch without tags, with too few or with one that the head does not
 }
 
 TEST_CASE("an objective over tags does not take a source that carries labels alone") {
-  struct labelled : support::made_up_source {
+  struct labeled : support::made_up_source {
     using targets = bert::target_list<bert::target::label>;
   };
   struct tagged : support::made_up_source {
     using targets = bert::target_list<bert::target::tag>;
   };
-  static_assert(!bert::carries_targets<labelled, tag_cross_entropy>);
+  static_assert(!bert::carries_targets<labeled, tag_cross_entropy>);
   static_assert(bert::carries_targets<tagged, tag_cross_entropy>);
 }

@@ -38,7 +38,7 @@ TEST_CASE("every bf16 comes back from f32 as it was") {
   CHECK(wrong == 0);
 }
 
-// Between two neighbours of a 16-bit type, `half` is their middle.
+// Between two neighbors of a 16-bit type, `half` is their middle.
 template <class T>
 int wrongly_rounded(T (*convert)(float), std::uint16_t last_finite) {
   int wrong = 0;
@@ -59,7 +59,7 @@ TEST_CASE("conversion to f16 rounds to nearest, ties to even, subnormals include
 }
 
 TEST_CASE("conversion to bf16 rounds to nearest, ties to even") {
-  // From the smallest normal up: below it the middle of two neighbours is exact all the same.
+  // From the smallest normal up: below it the middle of two neighbors is exact all the same.
   CHECK(wrongly_rounded<bf16>(to_bf16, 0x7F7F) == 0);
 }
 

@@ -30,9 +30,9 @@ struct given_masks {
     return in.tokens;
   }
   template <class Model, bert::executor E>
-  bert::objectives::loss_parts score(const E& e, const bert::training_batch& in, work& w, bert::tape<Model>& t,
+  bert::objectives::loss_terms score(const E& e, const bert::training_batch& in, work& w, bert::tape<Model>& t,
                                      const bert::objectives::loss_scale& scale) const {
-    bert::objectives::loss_parts parts;
+    bert::objectives::loss_terms parts;
     // `values` carries the targets: the golden source has no other use for it.
     std::vector<std::int32_t> targets(in.values.begin(), in.values.end());
     parts.add(mean_cross_entropy(e, "mlm", t.template head<bert::heads::masked_lm>().logits(), targets, scale, w));

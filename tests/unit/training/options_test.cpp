@@ -38,7 +38,7 @@ auto trainer_of(classifier& m, bert::training_options options, std::uint64_t tot
 /// A loss that is finite and a gradient that is not.
 struct steep : cross_entropy {
   template <class Model, bert::executor E>
-  bert::objectives::loss_parts score(const E& e, const bert::training_batch& in, work& w, bert::tape<Model>& t,
+  bert::objectives::loss_terms score(const E& e, const bert::training_batch& in, work& w, bert::tape<Model>& t,
                                      const bert::objectives::loss_scale& scale) const {
     const auto parts = cross_entropy::score(e, in, w, t, scale);
     t.template head<bert::heads::classify<support::mood>>().logits()(0, 0) = std::numeric_limits<float>::infinity();

@@ -187,7 +187,7 @@ void attend_all(const E& e, matrix<const In> qkv, std::span<const std::size_t> s
   std::size_t blocks = 0;
   for (std::size_t s = 0; s + 1 < starts.size(); ++s) blocks += (starts[s + 1] - starts[s] + step - 1) / step;
   e.parallel_for(blocks * heads, [&](std::size_t item) {
-    // Blocks of one head of one sequence are neighbours: its keys and values stay in the second-level cache.
+    // Blocks of one head of one sequence are neighbors: its keys and values stay in the second-level cache.
     std::size_t s = 0, in_sequence = 0;
     for (;; ++s) {
       in_sequence = (starts[s + 1] - starts[s] + step - 1) / step;

@@ -37,7 +37,7 @@ struct scaled {
 };
 
 /// Both operands as the driver sees them: in words of four bytes.
-[[nodiscard]] inline matrix<const four_bytes> words_of(const quantised& a) noexcept {
+[[nodiscard]] inline matrix<const four_bytes> words_of(const quantized& a) noexcept {
   return {reinterpret_cast<const four_bytes*>(a.data), a.rows, (a.cols + 3) / 4, a.stride / 4};
 }
 struct word_panels {
@@ -65,10 +65,10 @@ inline constexpr std::size_t row_block = std::size_t{640} << 10;
 
 /// C[m,n] = epilogue(s[m] t[n] * sum over k of A[m,k] B[k,n]),  s and t the scales of A's rows and B's columns
 ///
-/// a [M, K] quantised by the same form, b packed [K, N], K <= most_inputs. The sums are exact integers, rounded once to f32, so
+/// a [M, K] quantized by the same form, b packed [K, N], K <= most_inputs. The sums are exact integers, rounded once to f32, so
 /// the epilogue is given the same bits by every form, executor and M.
 template <class Form = byte_dot::best, executor E, class Epilogue>
-void gemm(const E& run, const quantised& a, const packed_int8& b, const Epilogue& epilogue) noexcept {
+void gemm(const E& run, const quantized& a, const packed_int8& b, const Epilogue& epilogue) noexcept {
   assert(a.cols == b.k && b.k <= most_inputs);
   const int8_tile<Form> tile{b.start};
   multiply<typename int8_tile<Form>::layout>(run, tile, detail::words_of(a), a.rows, detail::word_panels(b),
@@ -79,7 +79,7 @@ void gemm(const E& run, const quantised& a, const packed_int8& b, const Epilogue
 /// the epilogue. Where there are rows enough for all threads, a range is what one thread has just written, still in its
 /// second-level cache, and `executor` is serial. `then` must not write what the product reads.
 template <class Form = byte_dot::best, executor E, class Epilogue, class Then>
-void gemm(const E& run, const quantised& a, const packed_int8& b, const Epilogue& epilogue, const Then& then) noexcept {
+void gemm(const E& run, const quantized& a, const packed_int8& b, const Epilogue& epilogue, const Then& then) noexcept {
   const std::size_t m = a.rows, width = std::max<std::size_t>(1, run.width());
   const std::size_t blocks = detail::row_blocks(m, a.stride + b.n * sizeof(float), Form::rows, width);
   // Each block reads all of B: below 16 rows that costs more than it saves.

@@ -20,7 +20,7 @@
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// The largest size of a quantised number. -128 is left out: -(-128) is no byte, and the range is symmetric.
+/// The largest size of a quantized number. -128 is left out: -(-128) is no byte, and the range is symmetric.
 inline constexpr float largest_byte = 127.0f;
 
 /// Rows whose largest size is below this become zeros: 127 / size would overflow. No activation is as small.
@@ -31,16 +31,16 @@ inline constexpr float least_size = 0x1p-118f;
 inline constexpr std::size_t most_inputs = (std::size_t{1} << 31) / (127 * 127);
 
 /// x [N, K] as bytes: x[n,k] = scale[n] (data[n stride + k] - zero point of the form), whole words of four bytes.
-struct quantised {
+struct quantized {
   std::uint8_t* data = nullptr;
   float* scale = nullptr;  ///< [N]
   std::size_t rows = 0;
   std::size_t cols = 0;
   std::size_t stride = 0;
 
-  quantised() = default;
-  /// Lays `rows` rows of `cols` bytes out in `memory` [quantised_size(rows, cols)].
-  quantised(float* memory, std::size_t n, std::size_t k) noexcept
+  quantized() = default;
+  /// Lays `rows` rows of `cols` bytes out in `memory` [quantized_size(rows, cols)].
+  quantized(float* memory, std::size_t n, std::size_t k) noexcept
       : data(reinterpret_cast<std::uint8_t*>(memory + round_up(n, alignment / sizeof(float)))),
         scale(memory),
         rows(n),
@@ -56,9 +56,9 @@ struct quantised {
   }
 };
 
-/// Floats of memory that a quantised [n, k] takes.
-[[nodiscard]] constexpr std::size_t quantised_size(std::size_t n, std::size_t k) noexcept {
-  return round_up(n, alignment / sizeof(float)) + n * (quantised::row_bytes(k) / sizeof(float));
+/// Floats of memory that a quantized [n, k] takes.
+[[nodiscard]] constexpr std::size_t quantized_size(std::size_t n, std::size_t k) noexcept {
+  return round_up(n, alignment / sizeof(float)) + n * (quantized::row_bytes(k) / sizeof(float));
 }
 
 /// The greatest |x[i]| of `cols` floats or bf16; 0 of none, a NaN if one is among them.
@@ -81,7 +81,7 @@ template <class T>
 /// One with a NaN has s = NaN and one with an infinity s = infinity over bytes of 0, so all that a product makes of it are
 /// NaNs. One product and one rounding an element, so the bytes are the same on every processor.
 template <class T>
-inline float quantise_row(const T* x, std::size_t cols, std::uint8_t zero_point, std::uint8_t* q) noexcept {
+inline float quantize_row(const T* x, std::size_t cols, std::uint8_t zero_point, std::uint8_t* q) noexcept {
   const float size = largest_size(x, cols);
   const bool tiny = size < least_size;
   const simd factor(tiny ? 0.0f : largest_byte / size);
@@ -92,14 +92,14 @@ inline float quantise_row(const T* x, std::size_t cols, std::uint8_t zero_point,
 
 /// Row i of q <- `x`, floats or bf16.
 template <class Form = byte_dot::best, class T>
-inline void quantise_row(const quantised& q, std::size_t i, const T* x) noexcept {
-  q.scale[i] = quantise_row(x, q.cols, Form::zero_point, q.row(i));
+inline void quantize_row(const quantized& q, std::size_t i, const T* x) noexcept {
+  q.scale[i] = quantize_row(x, q.cols, Form::zero_point, q.row(i));
 }
 
 /// q <- x, row by row; `x` [N, K] of floats or bf16.
 template <class Form = byte_dot::best, executor E, class T>
-void quantise(const E& e, matrix<T> x, const quantised& q) noexcept {
-  for_each_row(e, x.rows, x.cols, [&](std::size_t i) { quantise_row<Form>(q, i, x.row(i)); });
+void quantize(const E& e, matrix<T> x, const quantized& q) noexcept {
+  for_each_row(e, x.rows, x.cols, [&](std::size_t i) { quantize_row<Form>(q, i, x.row(i)); });
 }
 
 /// Columns of a panel of weights: two registers of sums of the widest form.
@@ -124,7 +124,7 @@ struct packed_int8 {
   return round_up(n, byte_panel) * ((k + 3) / 4 + 2);
 }
 
-/// Quantises w [N, K], a scale a row, and packs its transpose into `memory` [packed_int8_size(K, N)]. K <= most_inputs.
+/// Quantizes w [N, K], a scale a row, and packs its transpose into `memory` [packed_int8_size(K, N)]. K <= most_inputs.
 template <executor E>
 packed_int8 pack_int8(const E& run, matrix<const float> w, float* memory) noexcept {
   assert(w.cols <= most_inputs);

@@ -1,4 +1,4 @@
-// Quantising and products of bytes as plain loops: what the kernels are tested against.
+// Quantizing and products of bytes as plain loops: what the kernels are tested against.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
 #pragma once
 
@@ -13,7 +13,7 @@ namespace bert::inline BERT_ISA::kernels::reference {
 
 /// s = max_k |x[k]| / 127,  q[k] = round(x[k] * (127 / max)), halves to even; returns s. Zeros where s is 0, infinite or NaN,
 /// which it is if one of x is.
-inline float quantise_row(const float* x, std::size_t cols, std::int8_t* q) noexcept {
+inline float quantize_row(const float* x, std::size_t cols, std::int8_t* q) noexcept {
   float size = 0;
   for (std::size_t k = 0; k < cols && !std::isnan(size); ++k)
     if (!(std::fabs(x[k]) <= size)) size = std::fabs(x[k]);

@@ -1,4 +1,4 @@
-// Layer normalisation as plain loops.
+// Layer normalization as plain loops.
 // Layer: kernels. Test: tests/unit/kernels/rows/layer_norm_test.cpp
 #pragma once
 
@@ -15,12 +15,12 @@ template <class T>
 void layer_norm(matrix<const T> x, const T* gain, const T* bias, T epsilon, matrix<T> y, T* mean, T* rstd) {
   const T count = static_cast<T>(x.cols);
   for (std::size_t n = 0; n < x.rows; ++n) {
-    T centre = 0, variance = 0;
-    for (const T v : x[n]) centre += v / count;
-    for (const T v : x[n]) variance += (v - centre) * (v - centre) / count;
+    T center = 0, variance = 0;
+    for (const T v : x[n]) center += v / count;
+    for (const T v : x[n]) variance += (v - center) * (v - center) / count;
     const T scale = T(1) / std::sqrt(variance + epsilon);
-    for (std::size_t h = 0; h < x.cols; ++h) y(n, h) = gain[h] * (x(n, h) - centre) * scale + bias[h];
-    if (mean != nullptr) mean[n] = centre;
+    for (std::size_t h = 0; h < x.cols; ++h) y(n, h) = gain[h] * (x(n, h) - center) * scale + bias[h];
+    if (mean != nullptr) mean[n] = center;
     if (rstd != nullptr) rstd[n] = scale;
   }
 }

@@ -17,7 +17,7 @@ namespace bert::inline BERT_ISA::kernels {
 /// One application of dropout: every element of a matrix is dropped with probability `rate`, by its place alone.
 ///
 /// Philox would cost forty multiplications for four numbers; the two rounds of a 32-bit mixer here cost three for one, and
-/// a mask needs no more than that neighbours be independent. Different uses take different keys.
+/// a mask needs no more than that neighbors be independent. Different uses take different keys.
 struct dropout {
   float rate = 0;  ///< in [0, 1)
   std::uint64_t key = 0;
@@ -55,7 +55,7 @@ struct dropout {
 
   /// What `row` adds to the numbers of its elements: a full mix of all 128 bits of key and row.
   [[nodiscard]] constexpr std::uint32_t row_key(std::uint64_t row) const noexcept {
-    std::uint64_t z = (first_row + row + 1) * 0x9E3779B97F4A7C15u ^ key;  // the finaliser of SplitMix64
+    std::uint64_t z = (first_row + row + 1) * 0x9E3779B97F4A7C15u ^ key;  // the finalizer of SplitMix64
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
     return static_cast<std::uint32_t>(z >> 32);

@@ -41,7 +41,7 @@ inline void for_each_range(const E& e, std::size_t count, std::size_t step, Body
   e.parallel_for(tasks, [&](std::size_t task) { body(task * step, std::min(count, (task + 1) * step)); });
 }
 
-/// Calls body(row) for every row; neighbours go to one thread. Rows must not depend on each other.
+/// Calls body(row) for every row; neighbors go to one thread. Rows must not depend on each other.
 template <executor E, class Body>
 inline void for_each_row(const E& e, std::size_t rows, std::size_t cols, Body&& body) noexcept {
   const std::size_t step = std::max<std::size_t>(1, floats_a_task / std::max<std::size_t>(1, cols));

@@ -1,4 +1,4 @@
-// Layer normalisation, forward and backward.
+// Layer normalization, forward and backward.
 // Layer: kernels. Test: tests/unit/kernels/rows/layer_norm_test.cpp. Paper: Ba, Kiros and Hinton 2016, "Layer normalization".
 #pragma once
 
@@ -22,7 +22,7 @@ struct leave_row {
 
 /// y[n,:] = gain * (x[n,:] - mean) / sqrt(var + epsilon) + bias
 ///
-/// Normalises every row of `x` [N, H] into `y` [N, H]; the two may be the same memory. var divides by H.
+/// Normalizes every row of `x` [N, H] into `y` [N, H]; the two may be the same memory. var divides by H.
 /// Writes `mean` [N] and `rstd` [N] = 1 / sqrt(var + epsilon) for the backward pass; either may be nullptr.
 /// Calls `then(n, y[n,:])` for every row that it has written, while it lies in the first-level cache.
 template <executor E, class Then = leave_row>
@@ -41,28 +41,28 @@ void layer_norm(const E& e, matrix<const float> x, const float* gain, const floa
       total1 += load(in + i + lanes);
     }
     for_each_register(cols - i, [&](std::size_t j, auto part) { total0 += load(in + i + j, part); });
-    const float centre = sum(total0 + total1) * share;
+    const float center = sum(total0 + total1) * share;
 
     simd square0 = zero(), square1 = zero();
-    const simd centres(centre);
+    const simd centers(center);
     for (i = 0; i + 2 * lanes <= cols; i += 2 * lanes) {
-      const simd a = load(in + i) - centres, b = load(in + i + lanes) - centres;
+      const simd a = load(in + i) - centers, b = load(in + i + lanes) - centers;
       square0 = fma(a, a, square0);
       square1 = fma(b, b, square1);
     }
     float rest = 0.0f;
     for (; i + lanes <= cols; i += lanes) {
-      const simd a = load(in + i) - centres;
+      const simd a = load(in + i) - centers;
       square0 = fma(a, a, square0);
     }
-    for (; i < cols; ++i) rest += (in[i] - centre) * (in[i] - centre);
+    for (; i < cols; ++i) rest += (in[i] - center) * (in[i] - center);
     const float scale = 1.0f / std::sqrt((sum(square0 + square1) + rest) * share + epsilon);
 
     const simd scales(scale);
     for_each_register(cols, [&](std::size_t j, auto part) {
-      store(out + j, fma((load(in + j, part) - centres) * scales, load(gain + j, part), load(bias + j, part)), part);
+      store(out + j, fma((load(in + j, part) - centers) * scales, load(gain + j, part), load(bias + j, part)), part);
     });
-    if (mean != nullptr) mean[n] = centre;
+    if (mean != nullptr) mean[n] = center;
     if (rstd != nullptr) rstd[n] = scale;
     then(n, out);
   });
@@ -81,10 +81,10 @@ void norm_parameter_gradients(const E& e, matrix<const float> x, const float* me
         register_sums<8> sums;  // four of the gain, four of the bias
         for (std::size_t n = row0; n < row1; ++n) {
           const float *in = x.row(n) + done, *d_out = d_y.row(n) + done;
-          const simd centre(mean[n]), scale(rstd[n]);
+          const simd center(mean[n]), scale(rstd[n]);
           unrolled<4>([&](auto k) {
             const simd d = load(d_out + k * lanes);
-            sums[k] = fma(d, (load(in + k * lanes) - centre) * scale, sums[k]);
+            sums[k] = fma(d, (load(in + k * lanes) - center) * scale, sums[k]);
             sums[4 + k] += d;
           });
         }
@@ -136,16 +136,16 @@ void layer_norm_backward(const E& e, matrix<const float> x, const float* gain, c
   for_each_row(e, x.rows, cols, [&](std::size_t n) {
     const float *in = x.row(n), *d_out = d_y.row(n);
     float* d_in = d_x.row(n);
-    const simd centre(mean[n]), scale(rstd[n]);
+    const simd center(mean[n]), scale(rstd[n]);
     simd along_one = zero(), along_z = zero();
     for_each_register(cols, [&](std::size_t i, auto part) {
       const simd g = load(gain + i, part) * load(d_out + i, part);  // 0 in the lanes past the end
       along_one += g;
-      along_z = fma(g, (load(in + i, part) - centre) * scale, along_z);
+      along_z = fma(g, (load(in + i, part) - center) * scale, along_z);
     });
     const simd mean_g(sum(along_one) * share), mean_gz(sum(along_z) * share);
     for_each_register(cols, [&](std::size_t i, auto part) {
-      const simd g = load(gain + i, part) * load(d_out + i, part), z = (load(in + i, part) - centre) * scale;
+      const simd g = load(gain + i, part) * load(d_out + i, part), z = (load(in + i, part) - center) * scale;
       store(d_in + i, scale * (g - mean_g - z * mean_gz), part);
     });
   });

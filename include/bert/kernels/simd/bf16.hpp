@@ -19,7 +19,7 @@ namespace bert::inline BERT_ISA::kernels {
 #define BERT_BF16_REGISTERS 1
 #endif
 
-/// Two neighbours of bf16 in the bits of a float: what products of bf16 read from memory. Never computed with as a float.
+/// Two neighbors of bf16 in the bits of a float: what products of bf16 read from memory. Never computed with as a float.
 using bf16_pair = float;
 
 #if defined(BERT_BF16_REGISTERS)

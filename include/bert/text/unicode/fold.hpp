@@ -12,7 +12,7 @@
 
 namespace bert::inline BERT_ISA::text {
 
-/// What normalisation does; the names are those of tokenizer_config.json and tokenizer.json.
+/// What normalization does; the names are those of tokenizer_config.json and tokenizer.json.
 struct normal_form {
   bool lowercase = true;
   bool strip_accents = true;

@@ -1,4 +1,4 @@
-// Pairs of neighbouring pieces merged, best first: the engine of vocabulary training.
+// Pairs of neighboring pieces merged, best first: the engine of vocabulary training.
 // Layer: text. Test: tests/unit/text/wordpiece/train_wordpiece_test.cpp
 // Papers: Schuster and Nakajima 2012, "Japanese and Korean voice search"; Sennrich et al. 2016 for the pair counts.
 #pragma once
@@ -44,7 +44,7 @@ struct likelihood_gain {
 
 namespace detail {
 
-/// The state of training: every distinct word as a list of pieces, every pair of neighbours with its count and its words.
+/// The state of training: every distinct word as a list of pieces, every pair of neighbors with its count and its words.
 template <class Scoring>
 class merger {
  public:

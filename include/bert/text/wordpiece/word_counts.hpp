@@ -17,7 +17,7 @@
 
 namespace bert::inline BERT_ISA::text {
 
-/// A normalised word and how often it occurs.
+/// A normalized word and how often it occurs.
 struct counted_word {
   std::string text;
   std::uint64_t count = 0;

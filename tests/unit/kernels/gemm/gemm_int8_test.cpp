@@ -40,8 +40,8 @@ test::array<float> expected_product(const floats& x, const floats& w) {
   const std::size_t m = x.rows, n = w.rows, k = x.cols;
   std::vector<std::int8_t> a(m * k), b(n * k);
   std::vector<float> s(m), t(n);
-  for (std::size_t i = 0; i < m; ++i) s[i] = reference::quantise_row(x.view().row(i), k, a.data() + i * k);
-  for (std::size_t j = 0; j < n; ++j) t[j] = reference::quantise_row(w.view().row(j), k, b.data() + j * k);
+  for (std::size_t i = 0; i < m; ++i) s[i] = reference::quantize_row(x.view().row(i), k, a.data() + i * k);
+  for (std::size_t j = 0; j < n; ++j) t[j] = reference::quantize_row(w.view().row(j), k, b.data() + j * k);
   std::vector<std::int64_t> sums(m * n);
   reference::gemm_int8({a.data(), m, k}, {b.data(), n, k}, {sums.data(), m, n});
   test::array<float> out(m * n);
@@ -53,16 +53,16 @@ test::array<float> expected_product(const floats& x, const floats& w) {
 template <class Form>
 struct product {
   buffer<float> left, right;
-  quantised a;
+  quantized a;
   packed_int8 b;
 
   template <executor E>
   product(const E& run, const floats& x, const floats& w)
-      : left(quantised_size(x.rows, x.cols)),
+      : left(quantized_size(x.rows, x.cols)),
         right(packed_int8_size(w.cols, w.rows)),
         a(left.data(), x.rows, x.cols),
         b(pack_int8(run, w.view(), right.data())) {
-    quantise<Form>(run, x.view(), a);
+    quantize<Form>(run, x.view(), a);
   }
 };
 

@@ -91,9 +91,9 @@ struct int8_products {
   static double tolerance(std::size_t) { return 0; }
   template <executor E, class Epilogue>
   static void rows(const E& run, matrix<const float> a, matrix<const float> w, const Epilogue& epilogue) {
-    buffer<float> left(quantised_size(a.rows, a.cols)), right(packed_int8_size(w.cols, w.rows));
-    const quantised x(left.data(), a.rows, a.cols);
-    quantise<Form>(run, a, x);
+    buffer<float> left(quantized_size(a.rows, a.cols)), right(packed_int8_size(w.cols, w.rows));
+    const quantized x(left.data(), a.rows, a.cols);
+    quantize<Form>(run, a, x);
     gemm<Form>(run, x, pack_int8(run, w, right.data()), epilogue);
   }
   static void rows_reference(matrix<const float> a, matrix<const float> w, matrix<float> c) {
@@ -101,8 +101,8 @@ struct int8_products {
     std::vector<std::int8_t> x(m * k), y(n * k);
     std::vector<std::int64_t> sums(m * n);
     std::vector<float> s(m), t(n);
-    for (std::size_t i = 0; i < m; ++i) s[i] = reference::quantise_row(a.row(i), k, x.data() + i * k);
-    for (std::size_t j = 0; j < n; ++j) t[j] = reference::quantise_row(w.row(j), k, y.data() + j * k);
+    for (std::size_t i = 0; i < m; ++i) s[i] = reference::quantize_row(a.row(i), k, x.data() + i * k);
+    for (std::size_t j = 0; j < n; ++j) t[j] = reference::quantize_row(w.row(j), k, y.data() + j * k);
     reference::gemm_int8({x.data(), m, k}, {y.data(), n, k}, {sums.data(), m, n});
     for (std::size_t i = 0; i < m; ++i)
       for (std::size_t j = 0; j < n; ++j) c(i, j) = static_cast<float>(sums[i * n + j]) * (s[i] * t[j]);

@@ -18,13 +18,13 @@ using namespace bert::kernels;
 
 namespace {
 
-struct quantised_rows {
+struct quantized_rows {
   buffer<float> memory;
-  quantised q;
-  quantised_rows(std::size_t n, std::size_t k) : memory(quantised_size(n, k)), q(memory.data(), n, k) {}
+  quantized q;
+  quantized_rows(std::size_t n, std::size_t k) : memory(quantized_size(n, k)), q(memory.data(), n, k) {}
 };
 
-std::vector<std::int8_t> bytes_of(const quantised& q, std::size_t row, std::uint8_t zero_point) {
+std::vector<std::int8_t> bytes_of(const quantized& q, std::size_t row, std::uint8_t zero_point) {
   std::vector<std::int8_t> out;
   for (std::size_t k = 0; k < q.cols; ++k) out.push_back(static_cast<std::int8_t>(q.row(row)[k] - zero_point));
   return out;
@@ -32,20 +32,20 @@ std::vector<std::int8_t> bytes_of(const quantised& q, std::size_t row, std::uint
 
 }  // namespace
 
-TEST_CASE("quantised rows are the plain loops' bytes and scales, for any width, zero point and number of threads") {
+TEST_CASE("quantized rows are the plain loops' bytes and scales, for any width, zero point and number of threads") {
   for (const std::size_t cols : {1u, 3u, 16u, 31u, 63u, 64u, 65u, 200u, 768u, 1000u})
     for (const std::size_t threads : {1u, 2u, 3u}) {
       CAPTURE(cols);
       CAPTURE(threads);
       constexpr std::size_t rows = 37;
       const auto x = test::random_arrays<float>({rows * cols}, 1)[0];
-      quantised_rows to_unsigned(rows, cols), to_signed(rows, cols);
+      quantized_rows to_unsigned(rows, cols), to_signed(rows, cols);
       const execution::threads run{threads};
-      quantise<byte_dot::best>(run, matrix<const float>{x.data(), rows, cols}, to_unsigned.q);
-      quantise<byte_dot::portable>(run, matrix<const float>{x.data(), rows, cols}, to_signed.q);
+      quantize<byte_dot::best>(run, matrix<const float>{x.data(), rows, cols}, to_unsigned.q);
+      quantize<byte_dot::portable>(run, matrix<const float>{x.data(), rows, cols}, to_signed.q);
       std::vector<std::int8_t> expected(cols);
       for (std::size_t i = 0; i < rows; ++i) {
-        const float scale = reference::quantise_row(x.data() + i * cols, cols, expected.data());
+        const float scale = reference::quantize_row(x.data() + i * cols, cols, expected.data());
         CHECK(to_signed.q.scale[i] == scale);
         CHECK(to_unsigned.q.scale[i] == scale);
         CHECK(bytes_of(to_signed.q, i, 0) == expected);
@@ -59,7 +59,7 @@ TEST_CASE("the largest number of a row becomes 127 whatever its size, halves go 
   for (const float size : {1e-35f, 1.1e-20f, 0.7f, 1.0f, 127.0f, 3.1e5f, std::numeric_limits<float>::max()}) {
     CAPTURE(size);
     const std::vector<float> x{size, -size, 0.0f, size / 3, -size / 7};
-    const float scale = quantise_row(x.data(), x.size(), 0, q.data());
+    const float scale = quantize_row(x.data(), x.size(), 0, q.data());
     CHECK(scale == size / 127.0f);
     CHECK(static_cast<std::int8_t>(q[0]) == 127);
     CHECK(static_cast<std::int8_t>(q[1]) == -127);
@@ -68,7 +68,7 @@ TEST_CASE("the largest number of a row becomes 127 whatever its size, halves go 
     CHECK(static_cast<std::int8_t>(q[4]) == -18);
   }
   const std::vector<float> halves{127.0f, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -2.5f};
-  CHECK(quantise_row(halves.data(), halves.size(), 128, q.data()) == 1.0f);
+  CHECK(quantize_row(halves.data(), halves.size(), 128, q.data()) == 1.0f);
   CHECK(q == std::vector<std::uint8_t>{255, 128, 130, 130, 128, 126, 126, 128});
 }
 
@@ -76,7 +76,7 @@ TEST_CASE("a row of zeros, and one too small to divide by, has scale 0 and zero 
   for (const float x : {0.0f, -0.0f, 1e-40f, -3e-37f}) {
     const std::vector<float> row(19, x);
     std::vector<std::uint8_t> q(20, 7);
-    CHECK(quantise_row(row.data(), row.size(), 128, q.data()) == 0.0f);
+    CHECK(quantize_row(row.data(), row.size(), 128, q.data()) == 0.0f);
     CHECK(q == std::vector<std::uint8_t>(20, 128));
   }
 }
@@ -94,21 +94,21 @@ TEST_CASE("a NaN or an infinity at any place of a row is its scale, over zero po
         const std::size_t bytes = round_up(cols, 4);
         for (const std::uint8_t zero_point : {std::uint8_t{0}, std::uint8_t{128}}) {
           std::vector<std::uint8_t> q(bytes, 7);
-          const float scale = quantise_row(x.data(), cols, zero_point, q.data());
+          const float scale = quantize_row(x.data(), cols, zero_point, q.data());
           CHECK((std::isnan(bad) ? std::isnan(scale) : scale == infinity));
           CHECK(q == std::vector<std::uint8_t>(bytes, zero_point));
         }
         std::vector<std::int8_t> plain(cols, 7);
-        const float scale = reference::quantise_row(x.data(), cols, plain.data());
+        const float scale = reference::quantize_row(x.data(), cols, plain.data());
         CHECK((std::isnan(bad) ? std::isnan(scale) : scale == infinity));
         CHECK(plain == std::vector<std::int8_t>(cols, 0));
       }
 }
 
-TEST_CASE("a quantised number is off by at most half a step") {
+TEST_CASE("a quantized number is off by at most half a step") {
   const auto x = test::random_arrays<float>({4096}, 3)[0];
   std::vector<std::uint8_t> q(x.size());
-  const float scale = quantise_row(x.data(), x.size(), 128, q.data());
+  const float scale = quantize_row(x.data(), x.size(), 128, q.data());
   support::largest worst;
   for (std::size_t i = 0; i < x.size(); ++i) worst.add(std::abs(x[i] - scale * static_cast<float>(q[i] - 128)));
   CHECK(worst.value() <= static_cast<double>(0.50001f * scale));
@@ -119,7 +119,7 @@ TEST_CASE("nothing beyond a row's last word is written") {
   for (const std::size_t cols : {1u, 17u, 30u, 66u}) {
     const std::vector<float> x(cols, 1.0f);
     std::vector<std::uint8_t> q(round_up(cols, 4) + 16, 9);
-    quantise_row(x.data(), cols, 128, q.data());
+    quantize_row(x.data(), cols, 128, q.data());
     for (std::size_t i = round_up(cols, 4); i < q.size(); ++i) CHECK(q[i] == 9);
   }
 }
@@ -136,7 +136,7 @@ TEST_CASE("packed weights are the plain loops' bytes in panels of words, with sc
     std::vector<std::int8_t> expected(round_up(k, 4));
     for (std::size_t j = 0; j < round_up(n, byte_panel); ++j) {
       std::fill(expected.begin(), expected.end(), std::int8_t{0});
-      const float scale = j < n ? reference::quantise_row(w.data() + j * k, k, expected.data()) : 0.0f;
+      const float scale = j < n ? reference::quantize_row(w.data() + j * k, k, expected.data()) : 0.0f;
       std::int32_t sum = 0;
       bool right = true;
       for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -158,9 +158,9 @@ TEST_CASE("rows of bf16 become the bytes of the floats that they stand for") {
   std::vector<bf16> half;
   std::vector<float> same;
   for (const float v : x) half.push_back(to_bf16(v)), same.push_back(to_float(half.back()));
-  quantised_rows of_half(rows, cols), of_floats(rows, cols);
-  quantise(execution::serial{}, matrix<const bf16>{half.data(), rows, cols}, of_half.q);
-  quantise(execution::serial{}, matrix<const float>{same.data(), rows, cols}, of_floats.q);
+  quantized_rows of_half(rows, cols), of_floats(rows, cols);
+  quantize(execution::serial{}, matrix<const bf16>{half.data(), rows, cols}, of_half.q);
+  quantize(execution::serial{}, matrix<const float>{same.data(), rows, cols}, of_floats.q);
   for (std::size_t i = 0; i < rows; ++i) {
     CHECK(of_half.q.scale[i] == of_floats.q.scale[i]);
     CHECK(bytes_of(of_half.q, i, byte_dot::best::zero_point) == bytes_of(of_floats.q, i, byte_dot::best::zero_point));

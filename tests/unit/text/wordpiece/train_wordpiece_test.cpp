@@ -49,9 +49,9 @@ strings merged_by_definition(const std::vector<counted_word>& words, std::size_t
   strings pieces;
   for (const char c : letters) pieces.emplace_back(1, c);
   for (const char c : inside) pieces.push_back(std::string("##") + c);
-  std::vector<std::vector<std::size_t>> spelt;
+  std::vector<std::vector<std::size_t>> spelled;
   for (const auto& w : words) {
-    auto& s = spelt.emplace_back();
+    auto& s = spelled.emplace_back();
     for (std::size_t i = 0; i < w.text.size(); ++i) {
       const std::string piece = (i == 0 ? "" : "##") + w.text.substr(i, 1);
       s.push_back(static_cast<std::size_t>(std::find(pieces.begin(), pieces.end(), piece) - pieces.begin()));
@@ -63,10 +63,10 @@ strings merged_by_definition(const std::vector<counted_word>& words, std::size_t
     double all = 0;
     for (std::size_t w = 0; w < words.size(); ++w) {
       const auto n = static_cast<double>(words[w].count);
-      for (std::size_t i = 0; i < spelt[w].size(); ++i) {
-        uses[spelt[w][i]] += n;
+      for (std::size_t i = 0; i < spelled[w].size(); ++i) {
+        uses[spelled[w][i]] += n;
         all += n;
-        if (i > 0) pairs[{spelt[w][i - 1], spelt[w][i]}] += n;
+        if (i > 0) pairs[{spelled[w][i - 1], spelled[w][i]}] += n;
       }
     }
     if (pairs.empty()) break;
@@ -75,7 +75,7 @@ strings merged_by_definition(const std::vector<counted_word>& words, std::size_t
     for (auto p = pairs.begin(); p != pairs.end(); ++p)
       if (score(*p) > score(*best)) best = p;
     const auto [left, right] = best->first;
-    for (auto& s : spelt)
+    for (auto& s : spelled)
       for (std::size_t i = 0; i + 1 < s.size(); ++i)
         if (s[i] == left && s[i + 1] == right) {
           s[i] = pieces.size();
@@ -140,7 +140,7 @@ TEST_CASE("The vocabulary does not depend on threads, on the order of lines or o
   CHECK(train_wordpiece(text, options, bert::execution::serial{}).vocabulary() == one);
 }
 
-TEST_CASE("Frequent words become pieces, whole, and every word of the text can be spelt") {
+TEST_CASE("Frequent words become pieces, whole, and every word of the text can be spelled") {
   const auto text = corpus(500, 2);
   wordpiece_report report;
   const auto t = train_wordpiece(text, {.vocab = 150}, &report);

@@ -1,5 +1,5 @@
 // Tokenized examples with their labels: split, shuffled, in batches.
-// Layer: data. Test: tests/unit/data/labelled_set_test.cpp
+// Layer: data. Test: tests/unit/data/labeled_set_test.cpp
 #pragma once
 
 #include <algorithm>
@@ -117,20 +117,20 @@ struct example_store {
   }
 };
 
-/// A batch_source of a labelled set that carries `Targets`, a target_list. The last batch of an epoch may be smaller. Any
+/// A batch_source of a labeled set that carries `Targets`, a target_list. The last batch of an epoch may be smaller. Any
 /// thread may load.
 template <class Targets>
-class labelled_batches {
+class labeled_batches {
  public:
   using targets = Targets;
 
-  labelled_batches(std::shared_ptr<const example_store> store, std::shared_ptr<const std::vector<std::uint32_t>> chosen,
-                   int batch, const batch_options& options)
+  labeled_batches(std::shared_ptr<const example_store> store, std::shared_ptr<const std::vector<std::uint32_t>> chosen,
+                  int batch, const batch_options& options)
       : store_(std::move(store)),
         chosen_(std::move(chosen)),
         batch_(static_cast<std::size_t>(std::max(batch, 1))),
         options_(options) {
-    if (batch < 1) throw error({"bert::data::labelled_set::batches", "at least 1 example a batch", cat(batch), {}});
+    if (batch < 1) throw error({"bert::data::labeled_set::batches", "at least 1 example a batch", cat(batch), {}});
     std::vector<std::size_t> lengths, sequences;
     capacity_ = {.sequences = 0, .tokens = 0, .longest = 0};
     for (const auto i : *chosen_) {
@@ -194,7 +194,7 @@ class labelled_batches {
 ///     const auto [train, test] = bert::data::tsv<urgency>("triage.tsv", tokenizer).split(0.9f, {.seed = 7});
 ///     bert::fit(model, objective, train.batches(32), …);
 template <class Labels, class Targets = targets_of<Labels>>
-class labelled_set {
+class labeled_set {
   static constexpr bool tagged = lists_tags<Targets>;
 
  public:
@@ -203,8 +203,8 @@ class labelled_set {
   using target = target_of<Labels>;
 
   /// Throws bert::error if there is no example.
-  labelled_set(Labels names, example_store examples) : names_(std::move(names)) {
-    if (examples.size() == 0) throw error({"bert::data::labelled_set", "at least one example", "none", {}});
+  labeled_set(Labels names, example_store examples) : names_(std::move(names)) {
+    if (examples.size() == 0) throw error({"bert::data::labeled_set", "at least one example", "none", {}});
     auto all = std::make_shared<std::vector<std::uint32_t>>(examples.size());
     for (std::size_t i = 0; i < all->size(); ++i) (*all)[i] = static_cast<std::uint32_t>(i);
     chosen_ = std::move(all);
@@ -241,10 +241,10 @@ class labelled_set {
 
   /// A random `share` of the examples, rounded, and the rest, both in the order of the file.
   /// Throws bert::error unless both have at least one.
-  [[nodiscard]] std::pair<labelled_set, labelled_set> split(float share, const split_options& options = {}) const {
+  [[nodiscard]] std::pair<labeled_set, labeled_set> split(float share, const split_options& options = {}) const {
     const double wanted = std::round(static_cast<double>(share) * static_cast<double>(size()));
     if (!(wanted >= 1 && wanted <= static_cast<double>(size()) - 1))
-      throw error({"bert::data::labelled_set::split",
+      throw error({"bert::data::labeled_set::split",
                    cat("a share that leaves both parts some of ", size(), " examples"),
                    cat(share),
                    {}});
@@ -257,16 +257,16 @@ class labelled_set {
       (i < count ? first : second).push_back((*chosen_)[static_cast<std::size_t>(order(i))]);
     std::sort(first.begin(), first.end());
     std::sort(second.begin(), second.end());
-    return {labelled_set(*this, std::move(first)), labelled_set(*this, std::move(second))};
+    return {labeled_set(*this, std::move(first)), labeled_set(*this, std::move(second))};
   }
 
   /// Batches of `batch` examples: shuffled anew in each epoch, or in the order of the file.
-  [[nodiscard]] labelled_batches<Targets> batches(int batch, const batch_options& options = {}) const {
-    return labelled_batches<Targets>(store_, chosen_, batch, options);
+  [[nodiscard]] labeled_batches<Targets> batches(int batch, const batch_options& options = {}) const {
+    return labeled_batches<Targets>(store_, chosen_, batch, options);
   }
 
  private:
-  labelled_set(const labelled_set& whole, std::vector<std::uint32_t> chosen)
+  labeled_set(const labeled_set& whole, std::vector<std::uint32_t> chosen)
       : names_(whole.names_),
         store_(whole.store_),
         chosen_(std::make_shared<const std::vector<std::uint32_t>>(std::move(chosen))) {}
@@ -276,16 +276,16 @@ class labelled_set {
   std::shared_ptr<const std::vector<std::uint32_t>> chosen_;
 };
 
-/// Builds a labelled set from texts, one by one.
+/// Builds a labeled set from texts, one by one.
 ///
-///     bert::data::labelled_set_builder<urgency, decltype(tokenizer)> notes(tokenizer, {}, 128);
+///     bert::data::labeled_set_builder<urgency, decltype(tokenizer)> notes(tokenizer, {}, 128);
 ///     notes.add("burning smell near the boiler", {}, urgency::index<"urgent">);
 ///     const auto set = std::move(notes).build();
 template <class Labels, tokenizing Tokenizer>
-class labelled_set_builder {
+class labeled_set_builder {
  public:
   /// Keeps a reference to `tokenizer`. Throws bert::error for fewer than 8 tokens.
-  labelled_set_builder(const Tokenizer& tokenizer, Labels names, int max_tokens)
+  labeled_set_builder(const Tokenizer& tokenizer, Labels names, int max_tokens)
       : tokenizer_(&tokenizer), names_(std::move(names)), longest_(static_cast<std::size_t>(std::max(max_tokens, 0))) {
     if (max_tokens < 8) throw error({"bert::data", ".max_tokens of at least 8", cat(max_tokens), {}});
     store_.vocabulary = {.mask = tokenizer.mask_id(), .size = static_cast<token_id>(tokenizer.vocabulary().size())};
@@ -319,12 +319,12 @@ class labelled_set_builder {
     content_.add(text).add(second).add(std::to_string(label));
   }
 
-  /// A guess that whoever reads the examples has made; labelled_set::notes gives it to the program.
+  /// A guess that whoever reads the examples has made; labeled_set::notes gives it to the program.
   void note(std::string text) { store_.notes.push_back(std::move(text)); }
 
   [[nodiscard]] std::size_t size() const noexcept { return store_.size(); }
   [[nodiscard]] const Labels& names() const noexcept { return names_; }
-  [[nodiscard]] labelled_set<Labels> build() && {
+  [[nodiscard]] labeled_set<Labels> build() && {
     store_.facts = {{"examples", content_.text()}, {"tokens", std::to_string(longest_)}};
     append(store_.facts, fingerprint_of(*tokenizer_));
     return {std::move(names_), std::move(store_)};

@@ -8,15 +8,15 @@
 
 namespace {
 
-struct neighbourly : bert::architecture_of<bert::dims{
-                         .vocab = 300, .hidden = 128, .layers = 4, .heads = 2, .intermediate = 64, .positions = 256}> {};
-using encoder = bert::model<neighbourly>;
+struct neighborly : bert::architecture_of<bert::dims{
+                        .vocab = 300, .hidden = 128, .layers = 4, .heads = 2, .intermediate = 64, .positions = 256}> {};
+using encoder = bert::model<neighborly>;
 
 /// The mean over inner tokens of what head `h` of layer `l` gives to the token `shift` away.
 double attention_at(const encoder& model, std::size_t l, std::size_t h, int shift) {
   bert::token_batch batch;
   constexpr int length = 100, margin = 8;
-  batch.add(support::ids(1, length, neighbourly::vocab));
+  batch.add(support::ids(1, length, neighborly::vocab));
   const auto map = bert::attention_map(bert::freeze(model), batch, l);
   double sum = 0;
   for (int n = margin; n < length - margin; ++n)
@@ -26,12 +26,11 @@ double attention_at(const encoder& model, std::size_t l, std::size_t h, int shif
 
 }  // namespace
 
-TEST_CASE(
-    "born with neighbours, heads of the first layer look at the tokens before and after, of the others one further each") {
-  const auto model = encoder::random({.seed = 3, .positions = bert::position_birth::neighbours});
+TEST_CASE("born with neighbors, heads of the first layer look at the tokens before and after, of the others one further each") {
+  const auto model = encoder::random({.seed = 3, .positions = bert::position_initialization::neighbors});
   for (const std::size_t l : {0u, 1u, 2u})
     for (const std::size_t h : {0u, 1u}) {
-      const int shift = bert::detail::neighbour_shift(l, h);
+      const int shift = bert::detail::neighbor_shift(l, h);
       CHECK(std::abs(shift) == static_cast<int>(l) + 1);
       CAPTURE(l);
       CAPTURE(shift);
@@ -44,10 +43,11 @@ TEST_CASE(
   CHECK(attention_at(encoder::random({.seed = 3}), 0, 0, -1) < 0.02);
 }
 
-TEST_CASE("positions born with neighbours are as strong as tokens with four heads and pair up with no other position") {
+TEST_CASE("positions born with neighbors are as strong as tokens with four heads and pair up with no other position") {
   struct four : bert::architecture_of<bert::dims{
                     .vocab = 300, .hidden = 256, .layers = 1, .heads = 4, .intermediate = 64, .positions = 512}> {};
-  const auto model = bert::model<four>::random({.stddev = 0.02f, .seed = 3, .positions = bert::position_birth::neighbours});
+  const auto model =
+      bert::model<four>::random({.stddev = 0.02f, .seed = 3, .positions = bert::position_initialization::neighbors});
   const auto p = model.values("bert.embeddings.position_embeddings.weight");
   const auto product = [&](std::size_t a, std::size_t b) {
     double sum = 0;
@@ -59,7 +59,8 @@ TEST_CASE("positions born with neighbours are as strong as tokens with four head
 }
 
 TEST_CASE("how positions are born leaves every other tensor as it was") {
-  const auto a = encoder::random({.seed = 3}), b = encoder::random({.seed = 3, .positions = bert::position_birth::neighbours});
+  const auto a = encoder::random({.seed = 3}),
+             b = encoder::random({.seed = 3, .positions = bert::position_initialization::neighbors});
   for (const auto& p : a.table()) {
     const auto name = p.name();
     const bool same = std::ranges::equal(a.values(p), b.values(name));

@@ -1,5 +1,5 @@
 // How the weights of a new model are born.
-// Layer: model. Test: tests/unit/model/birth_test.cpp
+// Layer: model. Test: tests/unit/model/initialization_test.cpp
 // Papers: Devlin et al. 2019; Trockman and Kolter 2023, "Mimetic initialization of self-attention layers".
 #pragma once
 
@@ -19,9 +19,9 @@
 namespace bert::inline BERT_ISA {
 
 /// How position embeddings are born, and with them the heads that read them. All of it is learned from there on.
-enum class position_birth : std::uint8_t {
-  normal,     ///< as the other embeddings, as in Devlin et al. 2019
-  neighbours  ///< some heads look at a token's neighbours from the first step on; see bear_neighbours
+enum class position_initialization : std::uint8_t {
+  normal,    ///< as the other embeddings, as in Devlin et al. 2019
+  neighbors  ///< some heads look at a token's neighbors from the first step on; see initialize_neighbors
 };
 
 /// Weights and embeddings are normal with mean 0 and standard deviation `stddev`, biases 0, gains 1. Each tensor's numbers
@@ -31,30 +31,30 @@ struct random_options {
   std::uint64_t seed = 0;
   int vocab = 0;                         ///< needed where the architecture leaves the vocabulary open
   std::vector<std::string> labels = {};  ///< needed where a head leaves its labels open
-  position_birth positions = position_birth::normal;
+  position_initialization positions = position_initialization::normal;
 };
 
 namespace detail {
 
-/// The tensors that `position_birth::neighbours` concerns, in a module of any kind that has them.
+/// The tensors that `position_initialization::neighbors` concerns, in a module of any kind that has them.
 inline constexpr std::string_view position_table = "bert.embeddings.position_embeddings.weight",
                                   query_weights = "attention.self.query.weight", key_weights = "attention.self.key.weight";
 
 /// The frequency of pair k of D/2: w_k = pi x + 0.6 x (1 - x), x = (k + 1/2) / (D/2). Evenly spaced frequencies would make
 /// sum_k cos(w_k d) zero at every distance d but 0, and as high as there at each multiple of 2 D; bent like this, it is less
 /// than 0.3 of its peak (D = 64) at all of the 511 other distances.
-[[nodiscard]] inline double neighbour_frequency(std::size_t k, std::size_t pairs) noexcept {
+[[nodiscard]] inline double neighbor_frequency(std::size_t k, std::size_t pairs) noexcept {
   const double x = (static_cast<double>(k) + 0.5) / static_cast<double>(pairs);
   return std::numbers::pi * x + 0.6 * x * (1 - x);
 }
 
-/// Heads of layer l that are born looking at a neighbour: four in the first, two in the next two.
-[[nodiscard]] constexpr std::size_t neighbour_heads(std::size_t layer, std::size_t heads) noexcept {
+/// Heads of layer l that are born looking at a neighbor: four in the first, two in the next two.
+[[nodiscard]] constexpr std::size_t neighbor_heads(std::size_t layer, std::size_t heads) noexcept {
   return std::min(heads, layer == 0 ? std::size_t{4} : layer < 3 ? std::size_t{2} : std::size_t{0});
 }
 
 /// Where head h of layer l looks: one token back, one ahead, two back, two ahead, …; a layer on, one further.
-[[nodiscard]] constexpr int neighbour_shift(std::size_t layer, std::size_t head) noexcept {
+[[nodiscard]] constexpr int neighbor_shift(std::size_t layer, std::size_t head) noexcept {
   const int distance = static_cast<int>(1 + layer + head / 2);
   return head % 2 == 0 ? -distance : distance;
 }
@@ -62,13 +62,13 @@ inline constexpr std::string_view position_table = "bert.embeddings.position_emb
 /// p[t, 2k] = a sin(w_k t),  p[t, 2k+1] = a cos(w_k t),  k < D/2;  p[t, j] = 0 for j >= D;  a = sqrt(8) stddev
 ///
 /// Writes `p` [positions, H]. All of a position is in the first D columns; with four heads its square is a token's.
-inline void bear_positions(matrix<float> p, std::size_t head_dim, float stddev) noexcept {
+inline void initialize_positions(matrix<float> p, std::size_t head_dim, float stddev) noexcept {
   const std::size_t pairs = head_dim / 2;
   const double amplitude = std::sqrt(8.0) * static_cast<double>(stddev);
   for (std::size_t t = 0; t < p.rows; ++t) {
     std::fill_n(p.row(t), p.cols, 0.0f);
     for (std::size_t k = 0; k < pairs; ++k) {
-      const double angle = neighbour_frequency(k, pairs) * static_cast<double>(t);
+      const double angle = neighbor_frequency(k, pairs) * static_cast<double>(t);
       p(t, 2 * k) = static_cast<float>(amplitude * std::sin(angle));
       p(t, 2 * k + 1) = static_cast<float>(amplitude * std::cos(angle));
     }
@@ -77,20 +77,20 @@ inline void bear_positions(matrix<float> p, std::size_t head_dim, float stddev) 
 
 /// W_h[2k..2k+1, 2k..2k+1] += s R(w_k shift),  R the rotation that takes a position's pair k to that of position t + shift
 ///
-/// Adds to the first D columns of the D rows of each neighbour head of a query's weight `w` [H, H]; for the key's, give `key`:
+/// Adds to the first D columns of the D rows of each neighbor head of a query's weight `w` [H, H]; for the key's, give `key`:
 /// its shift is 0. Then q_n . k_m = s^2 sum_k cos(w_k (n + shift - m)) + noise: the head looks at m = n + shift. s^2 = 3.2 /
 /// sqrt(D) makes the score, after the first norm, some 4 to 5 more than at any other place: e^4 among 128 is a third to a half
 /// of all attention.
 ///
-/// Why: a masked token must be guessed from its neighbours, which a head can find by position only, and with random weights
+/// Why: a masked token must be guessed from its neighbors, which a head can find by position only, and with random weights
 /// that takes thousands of steps, in which the loss stays near that of guessing by topic. Mini on English Wikipedia after 3,000
 /// steps of 32 x 128 tokens: masked-LM loss 3.86 with it, 5.83 without (docs/training.md).
-inline void bear_neighbours(matrix<float> w, std::size_t layer, std::size_t head_dim, bool key) noexcept {
+inline void initialize_neighbors(matrix<float> w, std::size_t layer, std::size_t head_dim, bool key) noexcept {
   const std::size_t pairs = head_dim / 2;
   const double s = std::sqrt(3.2 / std::sqrt(static_cast<double>(head_dim)));
-  for (std::size_t h = 0; h < neighbour_heads(layer, w.rows / head_dim); ++h)
+  for (std::size_t h = 0; h < neighbor_heads(layer, w.rows / head_dim); ++h)
     for (std::size_t k = 0; k < pairs; ++k) {
-      const double angle = key ? 0.0 : neighbour_frequency(k, pairs) * neighbour_shift(layer, h);
+      const double angle = key ? 0.0 : neighbor_frequency(k, pairs) * neighbor_shift(layer, h);
       const auto along = static_cast<float>(s * std::cos(angle)), across = static_cast<float>(s * std::sin(angle));
       const std::size_t row = h * head_dim + 2 * k, col = 2 * k;
       w(row, col) += along;

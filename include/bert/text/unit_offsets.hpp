@@ -1,5 +1,5 @@
 // Places in bytes told in code points or UTF-16 units.
-// Layer: text. Test: tests/unit/text/unit_places_test.cpp
+// Layer: text. Test: tests/unit/text/unit_offsets_test.cpp
 #pragma once
 
 #include <algorithm>
@@ -23,7 +23,7 @@ namespace bert::inline BERT_ISA::text::detail {
 /// A bit for every unit, at the byte where it begins (the second half of a surrogate pair at the byte after that), and for
 /// every 64 bytes the number of units before them: places may be asked for in any order, and each costs a count of bits.
 template <class Offsets>
-class unit_places {
+class unit_offsets {
  public:
   /// Whether `text` is all ASCII: then a place in bytes is one in units.
   static bool same_as_bytes(std::string_view text) noexcept {
@@ -98,8 +98,8 @@ class unit_places {
 template <class Offsets>
 void retell([[maybe_unused]] std::string_view text, [[maybe_unused]] std::span<text_range> ranges) {
   if constexpr (!std::is_same_v<Offsets, offsets::bytes>) {
-    static thread_local unit_places<Offsets> places;
-    if (ranges.empty() || unit_places<Offsets>::same_as_bytes(text)) return;
+    static thread_local unit_offsets<Offsets> places;
+    if (ranges.empty() || unit_offsets<Offsets>::same_as_bytes(text)) return;
     places.read(text);
     for (auto& range : ranges) range = {places(range.first), places(range.last)};
   }

@@ -1,4 +1,4 @@
-#include "bert/text/unit_places.hpp"
+#include "bert/text/unit_offsets.hpp"
 
 #include <doctest/doctest.h>
 
@@ -12,7 +12,7 @@ namespace {
 // One unit after another, as the definition has it.
 template <class Offsets>
 void check_every_boundary(const std::string& text) {
-  detail::unit_places<Offsets> places;
+  detail::unit_offsets<Offsets> places;
   places.read("something else, \xC3\xA9, and longer than the block of 64 bytes that the next text may have to fill");
   places.read(text);
   const char *p = text.data(), *const end = p + text.size();
@@ -42,7 +42,7 @@ TEST_CASE("A place in bytes is told in code points and in UTF-16 units wherever 
 }
 
 TEST_CASE("A text is all ASCII unless one byte of it is not") {
-  using places = detail::unit_places<offsets::code_points>;
+  using places = detail::unit_offsets<offsets::code_points>;
   for (std::size_t size = 0; size < 40; ++size) {
     std::string text(size, 'a');
     CHECK(places::same_as_bytes(text));

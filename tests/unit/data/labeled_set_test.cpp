@@ -1,4 +1,4 @@
-#include "bert/data/labelled_set.hpp"
+#include "bert/data/labeled_set.hpp"
 
 #include <doctest/doctest.h>
 
@@ -16,11 +16,11 @@ using bert::training_batch;
 
 struct parity : bert::labels::one_of<"even", "odd"> {};
 
-static_assert(bert::batch_source<labelled_batches<targets_of<parity>>>);
+static_assert(bert::batch_source<labeled_batches<targets_of<parity>>>);
 
-labelled_set<parity> numbers(int count) {
+labeled_set<parity> numbers(int count) {
   static const toy::tokenizer tokenizer;
-  labelled_set_builder<parity, toy::tokenizer> set(tokenizer, {}, 16);
+  labeled_set_builder<parity, toy::tokenizer> set(tokenizer, {}, 16);
   for (int i = 0; i < count; ++i) {
     std::string text = "n" + std::to_string(i);
     for (int w = 0; w < i % 6; ++w) text += " w";
@@ -97,7 +97,7 @@ TEST_CASE("the two parts of a split have every example once between them, by the
 
 TEST_CASE("a text that is too long is cut at its end; of a pair the longer text gives first") {
   const toy::tokenizer tokenizer;
-  labelled_set_builder<parity, toy::tokenizer> builder(tokenizer, {}, 10);
+  labeled_set_builder<parity, toy::tokenizer> builder(tokenizer, {}, 10);
   builder.add("a b c d e f g h", {}, 0);  // fits exactly
   builder.add("a b c d e f g h i", {}, 0);
   builder.add("a b c d e f g h", "x y", 0);        // room 7: 5 + 2
@@ -123,12 +123,12 @@ TEST_CASE("a text that is too long is cut at its end; of a pair the longer text 
   CHECK(b.tokens.segments(2)[7] == 1);
 }
 
-TEST_CASE("a set of nothing is an error") { CHECK_THROWS_AS((labelled_set<parity>({}, {})), bert::error); }
+TEST_CASE("a set of nothing is an error") { CHECK_THROWS_AS((labeled_set<parity>({}, {})), bert::error); }
 
 TEST_CASE("examples, their labels, batch size and order are facts of a source, its threads and copies are none") {
   const auto set = [](const char* text, int label) {
     static const toy::tokenizer tokenizer;
-    labelled_set_builder<parity, toy::tokenizer> b(tokenizer, {}, 16);
+    labeled_set_builder<parity, toy::tokenizer> b(tokenizer, {}, 16);
     b.add("one two", {}, 0);
     b.add(text, {}, label);
     return std::move(b).build();
