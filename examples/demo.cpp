@@ -86,8 +86,8 @@ pretrained pretrain(const settings& s, const demo::material& m, const bert::text
   double sum = 0, first = 0, speed = 0;
   std::uint64_t count = 0;
   for (const auto& step : trainer.over(batches)) {
-    c.masked.push_back(step.parts["mlm"].mean());
-    c.next.push_back(step.parts["nsp"].mean());
+    c.masked.push_back(step.terms["mlm"].mean());
+    c.next.push_back(step.terms["nsp"].mean());
     c.rate.push_back(static_cast<double>(step.rate));
     sum += step.loss;
     speed += step.tokens_per_second;

@@ -125,9 +125,9 @@ void pretrain(const settings& s, const bert::data::corpus& text, const bert::tex
   bert::save(s.out, model, tokenizer);
   std::cout << "saved " << s.out << '\n';
   if (valid) {
-    const auto parts = bert::measure(model, Objective{}, *valid, {.seed = s.seed}, threads);
-    std::cout << std::fixed << std::setprecision(4) << "valid mlm=" << parts["mlm"].mean()
-              << " masked_accuracy=" << parts["mlm"].accuracy() << " nsp_accuracy=" << parts["nsp"].accuracy() << '\n';
+    const auto terms = bert::measure(model, Objective{}, *valid, {.seed = s.seed}, threads);
+    std::cout << std::fixed << std::setprecision(4) << "valid mlm=" << terms["mlm"].mean()
+              << " masked_accuracy=" << terms["mlm"].accuracy() << " nsp_accuracy=" << terms["nsp"].accuracy() << '\n';
   }
 }
 

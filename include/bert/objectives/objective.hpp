@@ -39,20 +39,20 @@ class loss_terms {
 
   void add(const loss_term& part) noexcept {
     for (std::size_t i = 0; i < count_; ++i)
-      if (parts_[i].name == part.name) {
-        parts_[i].sum += part.sum;
-        parts_[i].count += part.count;
-        parts_[i].correct += part.correct;
+      if (terms_[i].name == part.name) {
+        terms_[i].sum += part.sum;
+        terms_[i].count += part.count;
+        terms_[i].correct += part.correct;
         return;
       }
-    if (count_ < parts_.size()) parts_[count_++] = part;
+    if (count_ < terms_.size()) terms_[count_++] = part;
   }
   loss_terms& operator+=(const loss_terms& other) noexcept {
     for (const auto& part : other) add(part);
     return *this;
   }
-  [[nodiscard]] const loss_term* begin() const noexcept { return parts_.data(); }
-  [[nodiscard]] const loss_term* end() const noexcept { return parts_.data() + count_; }
+  [[nodiscard]] const loss_term* begin() const noexcept { return terms_.data(); }
+  [[nodiscard]] const loss_term* end() const noexcept { return terms_.data() + count_; }
   /// The part of that name; an empty one if there is none.
   [[nodiscard]] loss_term operator[](std::string_view name) const noexcept {
     for (const auto& part : *this)
@@ -67,7 +67,7 @@ class loss_terms {
   }
 
  private:
-  std::array<loss_term, most> parts_{};
+  std::array<loss_term, most> terms_{};
   std::size_t count_ = 0;
 };
 

@@ -14,7 +14,7 @@ struct measure_options {
   std::uint64_t batches = 0;  ///< at most so many; 0 = one epoch
 };
 
-/// The parts of `objective` over the first epoch of `source`, dropout off. `measure(...)["mlm"].perplexity()`.
+/// The terms of `objective` over the first epoch of `source`, dropout off. `measure(...)["mlm"].perplexity()`.
 template <class Model, class Objective, batch_source Source, executor E = execution::serial>
 [[nodiscard]] objectives::loss_terms measure(const Model& model, const Objective& objective, const Source& source,
                                              measure_options options = {}, const E& e = {}) {

@@ -91,9 +91,9 @@ objectives::loss_terms run_passes(const Objective& o, Passes& p, const E& e, con
     return o.run(p, in, work, scale);
   } else {
     auto& tape = p.forward();
-    const auto parts = o.score(e, in, work, tape, scale);
+    const auto terms = o.score(e, in, work, tape, scale);
     p.backward();
-    return parts;
+    return terms;
   }
 }
 

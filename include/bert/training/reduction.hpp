@@ -39,12 +39,12 @@ struct alone {
 
 /// The terms of a loss over all replicas: counts added, losses by the tree of replicas.
 template <reduction R>
-[[nodiscard]] objectives::loss_terms over_replicas(const R& replicas, const objectives::loss_terms& parts) {
-  if (replicas.size() == 1) return parts;
+[[nodiscard]] objectives::loss_terms over_replicas(const R& replicas, const objectives::loss_terms& terms) {
+  if (replicas.size() == 1) return terms;
   constexpr std::size_t each = 3;
   std::array<std::uint64_t, each * objectives::loss_terms::most> mine{};
   std::size_t n = 0;
-  for (const auto& part : parts) {
+  for (const auto& part : terms) {
     mine[each * n] = std::bit_cast<std::uint64_t>(part.sum);
     mine[each * n + 1] = part.count;
     mine[each * n++ + 2] = part.correct;
@@ -53,7 +53,7 @@ template <reduction R>
   replicas.gather(mine, all);
   objectives::loss_terms sum;
   n = 0;
-  for (const auto& part : parts) {
+  for (const auto& part : terms) {
     std::vector<double> sums;
     objectives::loss_term total{.name = part.name};
     for (std::size_t r = 0; r < replicas.size(); ++r) {

@@ -14,8 +14,8 @@ namespace bert::inline BERT_ISA {
 struct step_report {
   std::uint64_t index = 0;  ///< steps done, this one included: 1, 2, …, total
   std::uint64_t epoch = 0;  ///< of the step's last batch, from 0
-  double loss = 0;          ///< the sum of the parts' means
-  objectives::loss_terms parts;
+  double loss = 0;          ///< the sum of the terms' means
+  objectives::loss_terms terms;
   float rate = 0;            ///< learning rate of the encoder
   double gradient_norm = 0;  ///< before clipping
   double tokens_per_second = 0;
@@ -23,7 +23,7 @@ struct step_report {
   /// "step 100 loss 7.1043 mlm 6.4112 nsp 0.6931 lr 0.0001 tokens/s 20312"
   friend std::ostream& operator<<(std::ostream& out, const step_report& s) {
     out << "step " << s.index << " loss " << s.loss;
-    for (const auto& part : s.parts)
+    for (const auto& part : s.terms)
       if (part.name != "loss") out << ' ' << part.name << ' ' << part.mean();
     return out << " lr " << s.rate << " tokens/s " << static_cast<std::uint64_t>(s.tokens_per_second);
   }

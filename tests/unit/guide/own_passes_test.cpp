@@ -205,11 +205,11 @@ TEST_CASE("the gradients of a model and of its objective's second one are the sl
 TEST_CASE("both models learn, to the same bits with one thread and with three") {
   pair_of_models one, three;
   const auto first = train(one, 1, 1);
-  CHECK(first.parts["second"].mean() > 0.5);
+  CHECK(first.terms["second"].mean() > 0.5);
   pair_of_models learned;
   const auto last = train(learned, 180, 2, {}, 0);
-  CHECK(last.parts["loss"].mean() < 0.2);
-  CHECK(last.parts["second"].mean() < 0.2);
+  CHECK(last.terms["loss"].mean() < 0.2);
+  CHECK(last.terms["second"].mean() < 0.2);
   train(three, 1, 3);
   CHECK(one.bits() == three.bits());
   CHECK(one.second.block()[0] != pair_of_models{}.second.block()[0]);

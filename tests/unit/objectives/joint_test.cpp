@@ -19,26 +19,26 @@ static_assert(!objective_for<cross_entropy, model_type> &&
               objective_for<cross_entropy, bert::model<support::pocket, bert::heads::classify<support::mood>>>);
 
 template <class O>
-loss_terms parts_of(const O& o, const model_type& m, std::vector<float>* logits_gradient = nullptr) {
+loss_terms terms_of(const O& o, const model_type& m, std::vector<float>* logits_gradient = nullptr) {
   const support::made_up_source source;
   bert::training_batch batch;
   source.load(0, batch);
   typename O::work work(o, source.capacity());
   bert::tape<model_type> tape(o.capacity(source.capacity()), m.sizes());
   tape.forward(bert::execution::serial{}, m, o.prepare(batch, 3, work));
-  const auto parts = o.score(bert::execution::serial{}, batch, work, tape, 1.0f);
+  const auto terms = o.score(bert::execution::serial{}, batch, work, tape, 1.0f);
   if (logits_gradient != nullptr) {
     *logits_gradient = support::elements(tape.template head<bert::heads::masked_lm>().logits());
   }
-  return parts;
+  return terms;
 }
 }  // namespace
 
-TEST_CASE("joint reports what its parts report alone, and its loss is their sum") {
+TEST_CASE("joint reports what its terms report alone, and its loss is their sum") {
   const auto model = model_type::random({.stddev = 0.1f, .seed = 2});
   std::vector<float> alone, together;
-  const auto mlm = parts_of(masked_lm<>{}, model, &alone);
-  const auto both = parts_of(joined{}, model, &together);
+  const auto mlm = terms_of(masked_lm<>{}, model, &alone);
+  const auto both = terms_of(joined{}, model, &together);
   CHECK(both["mlm"].sum == mlm["mlm"].sum);
   CHECK(both["mlm"].count == mlm["mlm"].count);
   CHECK(both["nsp"].count == 4);
@@ -49,13 +49,13 @@ TEST_CASE("joint reports what its parts report alone, and its loss is their sum"
 TEST_CASE("the gradient of the logits sums to nothing in every row, and the rate of masking is the objective's") {
   const auto model = model_type::random({.stddev = 0.1f, .seed = 2});
   std::vector<float> d;
-  const auto few = parts_of(masked_lm<>{.rate = 0.1f}, model, &d);
+  const auto few = terms_of(masked_lm<>{.rate = 0.1f}, model, &d);
   for (std::size_t row = 0; row * 131 < d.size(); ++row) {
     double sum = 0;
     for (std::size_t i = 0; i < 131; ++i) sum += static_cast<double>(d[row * 131 + i]);
     CHECK(std::abs(sum) < 1e-6);
   }
-  CHECK(parts_of(masked_lm<>{.rate = 0.5f}, model)["mlm"].count > 3 * few["mlm"].count);
+  CHECK(terms_of(masked_lm<>{.rate = 0.5f}, model)["mlm"].count > 3 * few["mlm"].count);
 }
 
 TEST_CASE("labels that are missing or beyond the head's classes are errors") {
@@ -68,7 +68,7 @@ TEST_CASE("labels that are missing or beyond the head's classes are errors") {
   CHECK_NOTHROW(check_labels(batch, 2, "here"));
 }
 
-TEST_CASE("sums of parts over batches keep names, counts and right answers apart") {
+TEST_CASE("sums of terms over batches keep names, counts and right answers apart") {
   loss_terms total;
   total.add({.name = "a", .sum = 2, .count = 4, .correct = 1});
   loss_terms more;

@@ -23,7 +23,7 @@ using doctest::Approx;
 const bert::execution::serial serial;
 
 struct scored {
-  loss_terms parts;
+  loss_terms terms;
   std::vector<float> before, gradient;  // of the head's logits
 };
 
@@ -39,7 +39,7 @@ scored score(const O& objective, const bert::training_batch& batch, float scale 
   scored out;
   const auto logits = [&] { return support::elements(tape.template head<Head>().logits()); };
   out.before = logits();
-  out.parts = objective.score(serial, batch, work, tape, scale);
+  out.terms = objective.score(serial, batch, work, tape, scale);
   out.gradient = logits();
   return out;
 }
@@ -99,10 +99,10 @@ TEST_CASE("a classifier's loss is the mean of -log of what it gives the labels, 
     right += p > 0.5 ? 1 : 0;
     CHECK(static_cast<double>(s.gradient[2 * i + label]) == Approx((p - 1) / 3));
   }
-  CHECK(s.parts["loss"].sum == Approx(sum));
-  CHECK(s.parts["loss"].count == 3);
-  CHECK(s.parts["loss"].correct == right);
-  CHECK(s.parts.loss() == Approx(sum / 3));
+  CHECK(s.terms["loss"].sum == Approx(sum));
+  CHECK(s.terms["loss"].count == 3);
+  CHECK(s.terms["loss"].correct == right);
+  CHECK(s.terms.loss() == Approx(sum / 3));
   batch.labels[1] = 2;
   CHECK_THROWS_WITH_AS(score<bert::heads::classify<support::mood>>(cross_entropy{}, batch), doctest::Contains("labels below 2"),
                        bert::error);
@@ -113,9 +113,9 @@ TEST_CASE("sentence order is next sentence under another name, and next sentence
   batch.labels = {0, 1, 1, 0};
   const auto next = score<bert::heads::next_sentence>(next_sentence{}, batch, 0.5f);
   const auto order = score<bert::heads::next_sentence>(sentence_order{}, batch, 0.5f);
-  CHECK(order.parts["sop"].sum == next.parts["nsp"].sum);
-  CHECK(order.parts["sop"].count == 4);
-  CHECK(next.parts["sop"].count == 0);
+  CHECK(order.terms["sop"].sum == next.terms["nsp"].sum);
+  CHECK(order.terms["sop"].count == 4);
+  CHECK(next.terms["sop"].count == 0);
   CHECK(order.gradient == next.gradient);
   CHECK(static_cast<double>(next.gradient[2]) == Approx(0.5 * probability(next.before[2], next.before[3]) / 4));
 }
@@ -130,9 +130,9 @@ TEST_CASE("the mean squared error and its gradient are those of the formula, and
     sum += off * off;
     CHECK(static_cast<double>(s.gradient[i]) == Approx(3 * 2 * off / 4));
   }
-  CHECK(s.parts["loss"].sum == Approx(sum));
-  CHECK(s.parts["loss"].count == 4);
-  CHECK(s.parts["loss"].correct == 0);
+  CHECK(s.terms["loss"].sum == Approx(sum));
+  CHECK(s.terms["loss"].count == 4);
+  CHECK(s.terms["loss"].correct == 0);
   batch.values.pop_back();
   CHECK_THROWS_WITH_AS(score<bert::heads::regress>(mean_squared_error{}, batch),
                        doctest::Contains("expected 4 values, one a sequence, found 3"), bert::error);
@@ -167,12 +167,12 @@ TEST_CASE("not even the first batch of masked LM allocates, be every token a wor
 }
 
 TEST_CASE("losses begin empty, and a part without a name is one too") {
-  loss_terms parts;
-  CHECK(parts.begin() == parts.end());
-  CHECK(parts.loss() == 0);
+  loss_terms terms;
+  CHECK(terms.begin() == terms.end());
+  CHECK(terms.loss() == 0);
   CHECK(loss_term{}.sum == 0);
-  parts.add({.name = "", .sum = 2, .count = 1});
-  parts.add({.name = "", .sum = 4, .count = 1});
-  CHECK(parts.end() - parts.begin() == 1);
-  CHECK(parts[""].mean() == 3);
+  terms.add({.name = "", .sum = 2, .count = 1});
+  terms.add({.name = "", .sum = 4, .count = 1});
+  CHECK(terms.end() - terms.begin() == 1);
+  CHECK(terms[""].mean() == 3);
 }

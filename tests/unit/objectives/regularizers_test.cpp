@@ -49,7 +49,7 @@ struct step {
     bert::training::no_second_network none(o);
     bert::training::passes passes(serial, m, tape, o.prepare(batch, 0, work), noise, m.view(gradients.data()),
                                   bert::gradients::written, none);
-    parts = bert::training::run_passes(o, passes, serial, batch, work, scale);
+    terms = bert::training::run_passes(o, passes, serial, batch, work, scale);
     other_noise = passes.noise(1);
   }
   bert::training_batch batch;
@@ -57,7 +57,7 @@ struct step {
   tape_type tape;
   bert::buffer<float> gradients;
   bert::step_noise other_noise;
-  loss_terms parts;
+  loss_terms terms;
 };
 
 /// Logits of one forward pass.
@@ -119,23 +119,23 @@ TEST_CASE("R-Drop's terms are the mean loss of two passes and the symmetric dive
     expected += 0.7 / 2 * (divergence(p, q) + divergence(q, p)) / static_cast<double>(first.size());
   }
   CHECK(expected > 1e-3);
-  CHECK(run.parts["r_drop"].mean() / expected == doctest::Approx(1).epsilon(1e-4));
-  CHECK(run.parts["loss"].mean() == doctest::Approx((loss_of(m, dropout) + loss_of(m, run.other_noise)) / 2).epsilon(1e-5));
+  CHECK(run.terms["r_drop"].mean() / expected == doctest::Approx(1).epsilon(1e-4));
+  CHECK(run.terms["loss"].mean() == doctest::Approx((loss_of(m, dropout) + loss_of(m, run.other_noise)) / 2).epsilon(1e-5));
 }
 
 TEST_CASE("R-Drop's gradients are the slopes of its loss under the same two dropouts") {
   auto m = model_type::random({.stddev = 0.2f, .seed = 1});
   const r_drop o{cross_entropy{}, {.alpha = 2}};
   step run(o, m, dropout);
-  CHECK(run.parts["r_drop"].mean() > 0.01);
-  CHECK(support::slope_error(m, run.gradients.data(), [&] { return step(o, m, dropout).parts.loss(); }) < 0.03);
+  CHECK(run.terms["r_drop"].mean() > 0.01);
+  CHECK(support::slope_error(m, run.gradients.data(), [&] { return step(o, m, dropout).terms.loss(); }) < 0.03);
 }
 
 TEST_CASE("without dropout R-Drop's divergence is 0 and its step that of the loss alone") {
   const auto m = model_type::random({.stddev = 0.2f, .seed = 1});
   const step run(r_drop{cross_entropy{}}, m, {});
-  CHECK(run.parts["r_drop"].sum == 0);
-  CHECK(run.parts["loss"].mean() == doctest::Approx(loss_of(m, {})));
+  CHECK(run.terms["r_drop"].sum == 0);
+  CHECK(run.terms["loss"].mean() == doctest::Approx(loss_of(m, {})));
   const step plain(cross_entropy{}, m, {});
   CHECK(support::largest_difference(run.gradients.span(), plain.gradients.span()) < 1e-6);
 }
@@ -154,7 +154,7 @@ TEST_CASE("FGM moves each sequence by epsilon along its own gradient, which rais
 
   const float epsilon = 0.01f;
   const step run(fgm{cross_entropy{}, {.epsilon = epsilon}}, m, {});
-  CHECK(run.parts["loss"].mean() == doctest::Approx(plain).epsilon(1e-6));
+  CHECK(run.terms["loss"].mean() == doctest::Approx(plain).epsilon(1e-6));
   double rise = 0;
   for (std::size_t s = 0; s < batch.tokens.sequences(); ++s) {
     double squares = 0, moved = 0, along = 0;
@@ -173,7 +173,7 @@ TEST_CASE("FGM moves each sequence by epsilon along its own gradient, which rais
     rise += along;
   }
   CHECK(rise > 1e-4);
-  CHECK((run.parts["adversarial"].mean() - plain) / rise == doctest::Approx(1).epsilon(0.05));
+  CHECK((run.terms["adversarial"].mean() - plain) / rise == doctest::Approx(1).epsilon(0.05));
 }
 
 TEST_CASE("FGM's gradients are the slopes of both losses, the perturbation held") {
@@ -181,7 +181,7 @@ TEST_CASE("FGM's gradients are the slopes of both losses, the perturbation held"
   step run(fgm{cross_entropy{}, {.epsilon = 2}}, m, dropout);
   const bert::matrix<const float> held{run.work.perturbation.data(), run.batch.tokens.tokens(), support::pocket::hidden};
   const auto loss = [&] { return loss_of(m, dropout) + loss_of(m, run.other_noise, held); };
-  CHECK(run.parts.loss() == doctest::Approx(loss()).epsilon(1e-5));
+  CHECK(run.terms.loss() == doctest::Approx(loss()).epsilon(1e-5));
   CHECK(support::slope_error(m, run.gradients.data(), loss) < 0.03);
 }
 
