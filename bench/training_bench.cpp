@@ -34,7 +34,7 @@ struct one_batch {
   void load(std::uint64_t, bert::training_batch& out) const { out = batch; }
 };
 
-template <class A, class Precision = bert::precision::f32, class Activations = bert::activations::keep>
+template <class A, class Precision = bert::precision::f32, class Activations = bert::activations::keep, std::size_t Leaves = 1>
 void train(benchmark::State& state, std::size_t sequences, std::size_t tokens, std::size_t width) {
   using objective = bert::objectives::joint<bert::objectives::masked_lm<>, bert::objectives::next_sentence>;
   const bert::execution::threads run{width};
@@ -44,7 +44,7 @@ void train(benchmark::State& state, std::size_t sequences, std::size_t tokens, s
                         objective{},
                         bert::optim::adamw{},
                         bert::schedules::constant{.peak = 1e-4f, .total = 1'000'000},
-                        bert::training_options{.dropout = 0, .attention_dropout = 0},
+                        bert::training_options{.dropout = 0, .attention_dropout = 0, .leaves = Leaves},
                         run,
                         Activations{},
                         Precision{}};
@@ -81,6 +81,8 @@ int main(int argc, char** argv) {
   bench::add("mini", 32, 128, train<bert::arch::mini, bf16, keep>, "/bf16");
   bench::add("base", 8, 128, train<bert::arch::base_uncased, bf16, keep>, "/bf16");
   bench::add("base", 8, 128, train<bert::arch::base_uncased, f32, recompute>, "/f32-recompute");
+  bench::add("tiny", 64, 128, train<bert::arch::tiny, f32, keep, 16>, "/f32-16-leaves");
+  bench::add("base", 8, 128, train<bert::arch::base_uncased, f32, keep, 16>, "/f32-16-leaves");
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }
