@@ -284,7 +284,7 @@ int main(int argc, char** argv) {
   app.add_option("--out", s.out, "folder for all that is written");
   support::number(app, "--seed", s.seed, "of everything random, the world too");
   support::number(app, "--steps", s.steps, "of pretraining; 0: what the text needs");
-  support::number(app, "--lr", s.lr, "peak learning rate of pretraining", {.least = 0, .most = 1'000, .above = true});
+  support::number(app, "--lr", s.lr, "peak learning rate of pretraining", {.least = 0, .above = true});
   support::number(app, "--mask-rate", s.mask_rate, "share of the words hidden in pretraining", {.least = 0.05f, .most = 0.6f});
   support::number(app, "--dropout", s.dropout, "of pretraining", {.least = 0, .most = 0.9f});
   support::threads_option(app, s.threads);

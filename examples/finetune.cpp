@@ -165,8 +165,8 @@ int main(int argc, char** argv) {
   app.add_option("--report", s.report, "file for the figures of every class; the output has the 50 most frequent");
   support::number(app, "--epochs", s.epochs, "times through the training file", {.least = 1});
   support::number(app, "--batch", s.batch, "examples a batch", {.least = 1});
-  support::number(app, "--lr", s.lr, "peak learning rate", {.least = 0, .most = 1'000, .above = true});
-  support::number(app, "--head-lr", s.head_lr, "of pooler and classifier; 0: the same", {.least = 0, .most = 1'000});
+  support::number(app, "--lr", s.lr, "peak learning rate", {.least = 0, .above = true});
+  support::number(app, "--head-lr", s.head_lr, "of pooler and classifier; 0: the same", {.least = 0});
   support::number(app, "--warmup", s.warmup, "share of the steps until the peak", {.least = 0, .most = 1});
   support::number(app, "--dropout", s.dropout, "of hidden vectors and attention", {.least = 0, .most = 0.9f});
   support::number(app, "--weight-decay", s.weight_decay, "of weights and embeddings", {.least = 0, .most = 1'000});

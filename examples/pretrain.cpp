@@ -171,7 +171,7 @@ int main(int argc, char** argv) {
   support::number(app, "--batch", s.batch, "sequences a batch", {.least = 1});
   support::number(app, "--tokens", s.tokens, "tokens a sequence at most", {.least = 8, .most = 32'767});
   support::number(app, "--accumulate", s.accumulate, "batches a step", {.least = 1});
-  support::number(app, "--lr", s.lr, "peak learning rate", {.least = 0, .most = 1'000, .above = true});
+  support::number(app, "--lr", s.lr, "peak learning rate", {.least = 0, .above = true});
   support::number(app, "--warmup", s.warmup, "steps until the peak");
   support::number(app, "--dropout", s.dropout, "of hidden vectors and attention", {.least = 0, .most = 0.9f});
   support::number(app, "--weight-decay", s.weight_decay, "of weights and embeddings", {.least = 0, .most = 1'000});

@@ -242,6 +242,12 @@ class Examples(unittest.TestCase):
         self.wrong(self.finetune(out="blocked"), 1, "blocked")
         self.wrong(self.finetune("--report", self.folder / "absent" / "report"), 1, "absent")
 
+    def test_a_rate_that_diverges_is_told_by_the_loss_and_saves_nothing(self):
+        result = run("finetune", "--model", self.model, "--train", self.train, "--dev", self.dev, "--epochs", 2, "--batch", 8, "--lr", "1e30",
+                     "--warmup", 0, "--out", self.folder / "diverged")
+        self.wrong(result, 1, "a finite loss")
+        self.assertFalse((self.folder / "diverged").exists())
+
     def test_a_corpus_may_come_through_a_pipe_and_gives_the_same_model(self):
         pretrain = lambda text, out, **more: subprocess.run(
             [PROGRAMS / "pretrain", "--text", text, "--arch", "tiny", "--vocab-size", "200", "--steps", "2", "--batch", "4", "--tokens", "32", "--out",
