@@ -51,7 +51,7 @@ template <class A, class... Heads>
   const execution::serial e;
   using workspace = typename A::layer_module::template workspace<A>;
   using embedding_workspace = typename A::embedding_module::template workspace<A>;
-  const batch_shape shape = detail::complete<A>(batch.shape());
+  const batch_shape shape = detail::complete<model<A>>(batch.shape());
   carver count;
   (void)workspace(count, shape, f.sizes());
   (void)embedding_workspace(count, shape, f.sizes());

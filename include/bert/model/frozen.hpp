@@ -63,10 +63,12 @@ void check_batch(const token_batch& b, int vocab, const char* where) {
   }
 }
 
-template <class A>
+/// A capacity with every number known. `longest` is the architecture's positions unless a head says that it reads it.
+template <class Model>
 constexpr batch_shape complete(batch_shape s) noexcept {
+  constexpr auto positions = static_cast<std::size_t>(Model::architecture::positions);
   if (s.scored == batch_shape::unlimited) s.scored = s.tokens;
-  s.longest = std::min(s.longest, static_cast<std::size_t>(A::positions));
+  s.longest = Model::reads_longest ? std::min({s.longest, positions, s.tokens}) : positions;
   return s;
 }
 
@@ -78,13 +80,17 @@ inline constexpr bool reads_scored = requires {
 
 template <class... Heads>
 void check_capacity(const token_batch& b, const batch_shape& capacity, const char* where) {
+  constexpr bool by_length = (reads_longest<Heads> || ... || false);
   auto shape = b.shape();
   if (!(reads_scored<Heads> || ... || false)) shape.scored = 0;
+  if (!by_length) shape.longest = 0;
   const auto text = [](const batch_shape& s) {
-    return cat(s.sequences, " sequences, ", s.tokens, " tokens, ", s.scored, " scored positions");
+    auto numbers = cat(s.sequences, " sequences, ", s.tokens, " tokens, ", s.scored, " scored positions");
+    if (by_length) numbers += cat(", ", s.longest, " tokens a sequence");
+    return numbers;
   };
   if (b.empty()) throw error({where, "at least one sequence", "an empty batch", {}});
-  if (!capacity.holds({shape.sequences, shape.tokens, shape.scored, 0}))
+  if (!capacity.holds(shape))
     throw error({where, "at most " + text(capacity), text(shape), "make the session with a larger shape, or split the batch"});
 }
 
@@ -129,7 +135,7 @@ class frozen<model<A, Heads...>, P> {
   /// A session with capacity for batches of `shape`. The frozen model must outlive it. One session serves one thread at a time.
   template <executor E = execution::serial>
   [[nodiscard]] bert::session<frozen, E> session(const batch_shape& shape, const E& e = {}) const {
-    return bert::session<frozen, E>(*this, detail::complete<A>(shape), e);
+    return bert::session<frozen, E>(*this, detail::complete<model_type>(shape), e);
   }
 
   [[nodiscard]] const open_sizes& sizes() const noexcept { return sizes_; }

@@ -14,21 +14,23 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/execution.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
 #include "bert/layers/embeddings.hpp"
 #include "bert/layers/module.hpp"
 #include "bert/layers/pooler.hpp"
 #include "bert/layers/post_norm.hpp"
+#include "bert/layers/step_noise.hpp"
 #include "bert/model/initialization.hpp"
 #include "bert/model/parameters.hpp"
 
 namespace bert::inline BERT_ISA {
 
 /// A head names its tensors, says whether it reads the pooler (and, with `reads_scored`, the scored positions; with
-/// `reads_all_rows` = false, no others in training but each sequence's first), and brings three types for architecture A:
-/// `packed` (weights for inference), `workspace` (buffers of a session) and `tape` (buffers of a training step).
-/// docs/architecture.md shows how to write one.
+/// `reads_longest`, `batch_shape::longest`; with `reads_all_rows` = false, no rows in training but the scored ones and each
+/// sequence's first), and brings three types for architecture A: `packed` (weights for inference), `workspace` (buffers of a
+/// session) and `tape` (buffers of a training step). docs/architecture.md shows how to write one.
 template <class H, class A>
 concept head_for = requires {
   H::template parameters<A>().size();
@@ -43,6 +45,37 @@ template <class... Heads>
 struct type_list {};
 
 namespace detail {
+using serial = execution::serial;
+
+/// What frozen, session and tape call. They call it with any executor; a model asks for the serial one.
+template <class H, class A>
+concept packs = std::constructible_from < typename H::template packed<A>,
+const serial&, carver&, const module_parameters<const float>&,
+    const open_sizes& > &&requires(carver& c, const open_sizes& sizes) {
+  H::template packed<A>::carve(c, sizes);
+};
+template <class H, class A>
+concept runs =
+    std::constructible_from<typename H::template workspace<A>, carver&, const batch_shape&, const open_sizes&>&& requires(
+        typename H::template workspace<A>& w, const typename H::template workspace<A>& done,
+        const typename H::template packed<A>& p, const encoded& in) {
+  w.run(serial{}, p, in);
+  done.output();
+};
+template <class H, class A>
+concept trains =
+    std::constructible_from<typename H::template tape<A>, carver&, const batch_shape&, const open_sizes&>&& requires(
+        typename H::template tape<A>& t, const module_parameters<const float>& p, const module_parameters<float>& g,
+        const encoded& in, const matrix<float>& d, const layers::step_noise& noise) {
+  t.forward(serial{}, p, in, noise);
+  t.backward(serial{}, p, g, in, d, d, noise);
+};
+
+template <class Head>
+inline constexpr bool reads_longest = requires {
+  requires Head::reads_longest;
+};
+
 template <class T, class... Ts>
 inline constexpr std::size_t index_of = [] {
   std::size_t i = 0;
@@ -105,6 +138,17 @@ class model {
   static_assert(
       (ensure<head_for<Heads, A>, facts<A, Heads>> && ...),
       "bert::model: every argument after the first must be a head; take one from bert::heads or satisfy bert::head_for");
+  static_assert((ensure<detail::packs<Heads, A>, facts<A, Heads>> && ...),
+                "bert::model: a head's packed<A> needs static carve(carver&, const open_sizes&) and a constructor (executor, "
+                "carver&, const module_parameters<const float>&, const open_sizes&); heads/token_linear.hpp shows both");
+  static_assert((ensure<detail::runs<Heads, A>, facts<A, Heads>> && ...),
+                "bert::model: a head's workspace<A> needs a constructor (carver&, const batch_shape&, const open_sizes&), "
+                "run(executor, const packed<A>&, const encoded&) and output() const; heads/token_linear.hpp shows them");
+  static_assert((ensure<detail::trains<Heads, A>, facts<A, Heads>> && ...),
+                "bert::model: a head's tape<A> needs a constructor (carver&, const batch_shape&, const open_sizes&), "
+                "forward(executor, const module_parameters<const float>&, const encoded&, const step_noise&) and "
+                "backward(executor, const module_parameters<const float>&, const module_parameters<float>&, const encoded&, "
+                "matrix<float> d_hidden, matrix<float> d_pooled, const step_noise&); heads/token_linear.hpp shows them");
   static constexpr auto repeated = detail::repeated_name(parameter_table<A, Heads...>());
   static_assert(
       ensure<(repeated == fact::tensor_name{}), facts<typename detail::repeated_fact<repeated>::type>>,
@@ -120,6 +164,8 @@ class model {
   using table_type = decltype(parameter_table<A, Heads...>());
 
   static constexpr bool reads_pooler = (Heads::reads_pooler || ... || false);
+  /// Whether a head's buffers are sized by `batch_shape::longest`: then a capacity bounds each sequence, too.
+  static constexpr bool reads_longest = (detail::reads_longest<Heads> || ... || false);
   static constexpr std::size_t head_count = sizeof...(Heads);
   template <class Head>
   static constexpr bool has_head = (std::same_as<Head, Heads> || ... || false);

@@ -52,7 +52,7 @@ template <class Model, class Precision = precision::f32>
 [[nodiscard]] constexpr std::size_t session_bytes(batch_shape shape,
                                                   open_sizes sizes = {.vocab = Model::architecture::vocab}) noexcept {
   carver c;
-  (void)session_workspace<Model, Precision>(c, detail::complete<typename Model::architecture>(shape), sizes);
+  (void)session_workspace<Model, Precision>(c, detail::complete<Model>(shape), sizes);
   return c.used() * sizeof(float);
 }
 
@@ -63,10 +63,10 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
 
   session(const frozen_type& f, const batch_shape& capacity, const E& e)
       : frozen_(&f),
-        capacity_(capacity),
+        capacity_(detail::complete<model<A, Heads...>>(capacity)),
         executor_(e),
-        block_(session_bytes<model<A, Heads...>, Precision>(capacity, f.sizes()) / sizeof(float)),
-        work_(carve(block_.data(), capacity, f.sizes())) {}
+        block_(session_bytes<model<A, Heads...>, Precision>(capacity_, f.sizes()) / sizeof(float)),
+        work_(carve(block_.data(), capacity_, f.sizes())) {}
 
   /// Runs the encoder and every head. Returns the first head's output, or the hidden states [N, H] where there is no head.
   /// The view stays valid until the next call. Throws bert::error if the batch does not fit; never allocates.

@@ -114,7 +114,7 @@ template <class Model, activation_policy Activations = activations::keep>
 [[nodiscard]] constexpr std::size_t tape_bytes(batch_shape shape, open_sizes sizes = {.vocab = Model::architecture::vocab},
                                                const tape_options& options = {}) noexcept {
   carver c;
-  shape = detail::complete<typename Model::architecture>(shape);
+  shape = detail::complete<Model>(shape);
   (void)tape_workspace<Model>(c, shape, sizes, Activations{}, options);
   return c.used() * sizeof(float) + shape.tokens * sizeof(std::uint32_t);
 }
@@ -219,7 +219,7 @@ class tape<model<A, Heads...>> {
   template <activation_policy Activations>
   tape(const batch_shape& capacity, const open_sizes& sizes, const tape_options& options, Activations kept)
       : options_(options),
-        capacity_(detail::complete<A>(capacity)),
+        capacity_(detail::complete<model_type>(capacity)),
         block_(tape_bytes<model_type, Activations>(capacity_, sizes, options) / sizeof(float)),
         rows_(capacity_.tokens),
         offsets_{buffer<std::size_t>(capacity_.leaves + 1), buffer<std::size_t>(capacity_.leaves + 1),

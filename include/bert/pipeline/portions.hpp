@@ -24,8 +24,11 @@ void run_portions(const Frozen& frozen, const batch_shape& all, const E& e, cons
                   const Visit& visit) {
   if (all.sequences == 0) return;
   const std::size_t capacity = std::min(all.tokens, std::max(tokens_at_once, all.longest));
-  auto session = frozen.session(
-      {.sequences = std::min(all.sequences, capacity), .tokens = capacity, .scored = std::min(all.scored, capacity)}, e);
+  auto session = frozen.session({.sequences = std::min(all.sequences, capacity),
+                                 .tokens = capacity,
+                                 .scored = std::min(all.scored, capacity),
+                                 .longest = all.longest},
+                                e);
   token_batch part;
   for (std::size_t first = 0, next = 0; next < all.sequences; first = next) {
     part.clear();

@@ -18,8 +18,12 @@ struct measure_options {
 template <class Model, class Objective, batch_source Source, executor E = execution::serial>
 [[nodiscard]] objectives::loss_terms measure(const Model& model, const Objective& objective, const Source& source,
                                              measure_options options = {}, const E& e = {}) {
-  static_assert(ensure<objectives::objective_for<Objective, Model>, facts<Objective, Model>>,
+  static_assert(ensure<Objective::template fits<Model>, facts<Objective, Model>>,
                 "bert::measure: the objective needs a head that the model does not have");
+  static_assert(
+      ensure<(!Objective::template fits<Model> || objectives::objective_for<Objective, Model>), facts<Objective, Model>>,
+      "bert::measure: an objective needs a type work, capacity(const batch_shape&) and prepare(const training_batch&, "
+      "std::uint64_t, work&); docs/architecture.md, How to add an objective");
   auto work = objectives::make_work(objective, source.capacity(), e);
   tape<Model> t(objective.capacity(source.capacity()), model.sizes(), objectives::tape_options_of(objective));
   training_batch raw;

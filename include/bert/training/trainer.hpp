@@ -53,9 +53,13 @@ namespace bert::inline BERT_ISA {
 /// the state file then are of both.
 template <class Model, class Objective, optim::optimizer Optimizer, schedules::schedule Schedule, class... Policies>
 class trainer {
-  static_assert(ensure<objectives::objective_for<Objective, Model>, facts<Objective, Model>>,
+  static_assert(ensure<Objective::template fits<Model>, facts<Objective, Model>>,
                 "bert::trainer: the objective needs a head that the model does not have; make the model with "
                 "bert::model_for<Architecture, Objective>");
+  static_assert(
+      ensure<(!Objective::template fits<Model> || objectives::objective_for<Objective, Model>), facts<Objective, Model>>,
+      "bert::trainer: an objective needs a type work, capacity(const batch_shape&) and prepare(const training_batch&, "
+      "std::uint64_t, work&); docs/architecture.md, How to add an objective");
   static_assert(
       ensure<training::policies_fit<Policies...>, facts<Policies...>>,
       "bert::trainer: every further argument must be an executor, an activation policy, a precision or parameter groups, "

@@ -2,7 +2,9 @@
 
 #include "../../support/allocations.hpp"
 #include "../../support/small_models.hpp"
+#include "bert/heads/token_linear.hpp"
 #include "bert/model/presets.hpp"
+#include "bert/model/tape.hpp"
 #include "support/largest.hpp"
 
 namespace {
@@ -21,6 +23,10 @@ struct backwards {
   }
   [[nodiscard]] std::size_t width() const { return 5; }
 };
+struct sized : bert::heads::token_linear<"sized.weight", "sized.bias", 1> {
+  static constexpr bool reads_longest = true;
+};
+struct unsized : bert::heads::token_linear<"unsized.weight", "unsized.bias", 1> {};
 std::vector<float> copy(std::span<const float> x) { return {x.begin(), x.end()}; }
 }  // namespace
 
@@ -132,6 +138,27 @@ TEST_CASE("a batch that does not fit is an error that says what was expected and
   bert::token_batch segment;
   segment.add(std::array{1, 2}, std::array<bert::segment_id, 2>{0, 2});
   CHECK_THROWS_WITH_AS(wide(segment), doctest::Contains("a segment from 0 to 1"), bert::error);
+}
+
+TEST_CASE("a sequence longer than the capacity's longest is an error where a head sizes its buffers by it, and nowhere else") {
+  const bert::batch_shape shape{.sequences = 2, .tokens = 40, .longest = 10};
+  bert::token_batch short_ones, long_one;
+  short_ones.add(support::ids(1, 10));
+  long_one.add(support::ids(1, 11));
+
+  const auto by_length = bert::model<pocket, sized>::random({.seed = 1});
+  const auto frozen = bert::freeze(by_length);
+  auto run = frozen.session(shape);
+  CHECK(run(short_ones).rows() == 10);
+  CHECK_THROWS_WITH_AS(run(long_one), doctest::Contains("10 tokens a sequence"), bert::error);
+  bert::tape<bert::model<pocket, sized>> tape(shape, by_length.sizes());
+  CHECK_THROWS_WITH_AS(tape.forward(bert::execution::serial{}, by_length, long_one), doctest::Contains("10 tokens a sequence"),
+                       bert::error);
+  CHECK(frozen.session({.sequences = 1, .tokens = 1'000}).capacity().longest == pocket::positions);
+
+  const auto other = bert::freeze(bert::model<pocket, unsized>::random({.seed = 1}));
+  auto any = other.session(shape);
+  CHECK(any(long_one).rows() == 11);
 }
 
 TEST_CASE("a frozen model does not change with the model it came from") {

@@ -1,0 +1,18 @@
+// A head's types have the functions that sessions and tapes call.
+// Message: bert::model: a head's tape<A> needs a constructor
+// Message: backward\(executor, const module_parameters<const float>&
+#include "bert/heads/token_linear.hpp"
+
+struct pocket : bert::architecture_of<bert::dims{.vocab = 8'192, .hidden = 256, .layers = 4, .heads = 4, .intermediate = 1'024}> {};
+struct score : bert::heads::token_linear<"score.weight", "score.bias", 1> {
+#ifdef BERT_MISTAKE
+  template <class A>
+  class tape : public token_linear::tape<A> {
+   public:
+    using token_linear::tape<A>::tape;
+    void backward() noexcept;  // hides the base's
+  };
+#endif
+};
+
+int main() { return static_cast<int>(bert::model<pocket, score>::head_count) - 1; }
