@@ -134,7 +134,12 @@ void pretrain(const settings& s, const bert::data::corpus& text, const bert::tex
 void work(const settings& s) {
   chosen_masking::whole_words = s.masking == "whole_word";
   chosen_masking::fixed = s.static_masks;
-  // What cannot be written is found out now, not after the training.
+  // What cannot be done is found out now, not after a vocabulary is learned or a model trained.
+  published::by_name(s.arch, [&]<class A>(std::type_identity<A>) {
+    if (s.tokens > A::positions)
+      throw bert::error(
+          {"--tokens", bert::cat("at most ", A::positions, ", the architecture's positions"), bert::cat(s.tokens), {}});
+  });
   bert::check_save(s.out);
   if (!s.keep.empty()) bert::io::check_output_file(s.keep);
   const bert::data::corpus text = corpus_of(s, s.text);  // once: it may be a pipe
@@ -145,9 +150,6 @@ void work(const settings& s) {
                       : bert::text::tokenizer(bert::text::vocabulary::open(s.vocab), reading);
   std::cout << "vocabulary " << tokenizer.vocabulary().size() << " pieces\n";
   published::by_name(s.arch, [&]<class A>(std::type_identity<A>) {
-    if (s.tokens > A::positions)
-      throw bert::error(
-          {"--tokens", bert::cat("at most ", A::positions, ", the architecture's positions"), bert::cat(s.tokens), {}});
     if (s.no_nsp) pretrain<A, masked>(s, text, tokenizer);
     else pretrain<A, bert::objectives::joint<masked, bert::objectives::next_sentence>>(s, text, tokenizer);
   });

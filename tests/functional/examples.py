@@ -224,7 +224,7 @@ class Examples(unittest.TestCase):
                         self.wrong(result, 2, option, "must be" if bad else "missing")  # nothing at all is told by CLI11
         self.assertTrue(found["pretrain"] >= 13 and found["finetune"] >= 9 and sum(found.values()) >= 35, found)
 
-    def test_outputs_that_cannot_be_written_are_found_before_any_work_and_nothing_is_left(self):
+    def test_outputs_that_cannot_be_written_and_unknown_architectures_are_found_before_any_work_and_nothing_is_left(self):
         blocked = self.write("blocked", "a file")
         pretrain = lambda *more: run("pretrain", "--text", self.corpus, "--arch", "tiny", "--vocab-size", 200, "--steps", 2, "--batch", 4,
                                      "--tokens", 32, *more)
@@ -239,6 +239,11 @@ class Examples(unittest.TestCase):
         self.wrong(pretrain("--out", self.folder / "never", "--keep", self.folder), 1, "a folder")
         self.wrong(run("pretrain", "--text", self.folder / "absent.txt", "--arch", "tiny", "--out", self.folder / "deep" / "never"), 1)
         self.assertFalse((self.folder / "deep").exists())
+        for option, value in (("--arch", "huge"), ("--tokens", 4000)):
+            settings = {"--arch": "tiny", "--tokens": 32, option: value}
+            result = run("pretrain", "--text", self.corpus, "--out", self.folder / "never", *(x for pair in settings.items() for x in pair))
+            self.wrong(result, 1, value)
+            self.assertEqual(result.stdout, "")
         self.wrong(self.finetune(out="blocked"), 1, "blocked")
         self.wrong(self.finetune("--report", self.folder / "absent" / "report"), 1, "absent")
 
