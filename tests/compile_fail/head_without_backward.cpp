@@ -1,7 +1,8 @@
 // A head's types have the functions that sessions and tapes call.
-// Message: bert::model: a head's tape<A> needs a constructor
+// Message: bert::tape: a head's tape<A> needs a constructor
 // Message: backward\(executor, const module_parameters<const float>&
 #include "bert/heads/token_linear.hpp"
+#include "bert/model/tape.hpp"
 
 struct pocket : bert::architecture_of<bert::dims{.vocab = 8'192, .hidden = 256, .layers = 4, .heads = 4, .intermediate = 1'024}> {};
 struct score : bert::heads::token_linear<"score.weight", "score.bias", 1> {
@@ -15,4 +16,7 @@ struct score : bert::heads::token_linear<"score.weight", "score.bias", 1> {
 #endif
 };
 
-int main() { return static_cast<int>(bert::model<pocket, score>::head_count) - 1; }
+int main() {
+  const bert::tape<bert::model<pocket, score>> tape({.sequences = 1, .tokens = 8}, {.vocab = pocket::vocab});
+  return static_cast<int>(tape.capacity().sequences) - 1;
+}

@@ -111,6 +111,9 @@ class frozen<model<A, Heads...>, P> {
       "bert::frozen: the precision must be one of bert::precision, f32 for example, or satisfy bert::precision_policy");
   static_assert(ensure<detail::inputs_fit<A, P>, facts<fact::hidden<A::hidden>, fact::intermediate<A::intermediate>>>,
                 "bert::frozen: sums over hidden or intermediate would overflow in this precision; take precision::f32 or bf16");
+  static_assert((ensure<detail::packs<Heads, A>, facts<A, Heads>> && ...),
+                "bert::frozen: a head's packed<A> needs static carve(carver&, const open_sizes&) and a constructor (executor, "
+                "carver&, const module_parameters<const float>&, const open_sizes&); heads/token_linear.hpp shows both");
 
  public:
   using model_type = model<A, Heads...>;

@@ -47,7 +47,7 @@ struct type_list {};
 namespace detail {
 using serial = execution::serial;
 
-/// What frozen, session and tape call. They call it with any executor; a model asks for the serial one.
+/// What frozen, session and tape call, each of which checks its own: with any executor, asked for the serial one.
 template <class H, class A>
 concept packs = std::constructible_from < typename H::template packed<A>,
 const serial&, carver&, const module_parameters<const float>&,
@@ -138,17 +138,6 @@ class model {
   static_assert(
       (ensure<head_for<Heads, A>, facts<A, Heads>> && ...),
       "bert::model: every argument after the first must be a head; take one from bert::heads or satisfy bert::head_for");
-  static_assert((ensure<detail::packs<Heads, A>, facts<A, Heads>> && ...),
-                "bert::model: a head's packed<A> needs static carve(carver&, const open_sizes&) and a constructor (executor, "
-                "carver&, const module_parameters<const float>&, const open_sizes&); heads/token_linear.hpp shows both");
-  static_assert((ensure<detail::runs<Heads, A>, facts<A, Heads>> && ...),
-                "bert::model: a head's workspace<A> needs a constructor (carver&, const batch_shape&, const open_sizes&), "
-                "run(executor, const packed<A>&, const encoded&) and output() const; heads/token_linear.hpp shows them");
-  static_assert((ensure<detail::trains<Heads, A>, facts<A, Heads>> && ...),
-                "bert::model: a head's tape<A> needs a constructor (carver&, const batch_shape&, const open_sizes&), "
-                "forward(executor, const module_parameters<const float>&, const encoded&, const step_noise&) and "
-                "backward(executor, const module_parameters<const float>&, const module_parameters<float>&, const encoded&, "
-                "matrix<float> d_hidden, matrix<float> d_pooled, const step_noise&); heads/token_linear.hpp shows them");
   static constexpr auto repeated = detail::repeated_name(parameter_table<A, Heads...>());
   static_assert(
       ensure<(repeated == fact::tensor_name{}), facts<typename detail::repeated_fact<repeated>::type>>,

@@ -58,6 +58,10 @@ template <class Model, class Precision = precision::f32>
 
 template <class A, class... Heads, class Precision, executor E>
 class session<frozen<model<A, Heads...>, Precision>, E> {
+  static_assert((ensure<detail::runs<Heads, A>, facts<A, Heads>> && ...),
+                "bert::session: a head's workspace<A> needs a constructor (carver&, const batch_shape&, const open_sizes&), "
+                "run(executor, const packed<A>&, const encoded&) and output() const; heads/token_linear.hpp shows them");
+
  public:
   using frozen_type = frozen<model<A, Heads...>, Precision>;
 

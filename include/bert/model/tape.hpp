@@ -125,6 +125,12 @@ class tape;
 /// One training step's memory. `forward`, then fill the gradients of the heads' outputs, then `backward`, once.
 template <class A, class... Heads>
 class tape<model<A, Heads...>> {
+  static_assert((ensure<detail::trains<Heads, A>, facts<A, Heads>> && ...),
+                "bert::tape: a head's tape<A> needs a constructor (carver&, const batch_shape&, const open_sizes&), "
+                "forward(executor, const module_parameters<const float>&, const encoded&, const step_noise&) and "
+                "backward(executor, const module_parameters<const float>&, const module_parameters<float>&, const encoded&, "
+                "matrix<float> d_hidden, matrix<float> d_pooled, const step_noise&); heads/token_linear.hpp shows them");
+
  public:
   using model_type = model<A, Heads...>;
   using gradient_view = block_view<A, float>;
