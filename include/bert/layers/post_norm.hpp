@@ -99,7 +99,7 @@ struct post_norm {
     constexpr auto zero_bias = [](std::string_view stem, int n, bool joined = false) {
       return parameter{.stem = stem, .rows = n, .role = role::bias, .initial = initialization::zeros, .joined = joined};
     };
-    constexpr auto norm = [](std::string_view stem, initialization initial) {
+    constexpr auto norm = [=](std::string_view stem, initialization initial) {
       return parameter{.stem = stem, .rows = h, .role = role::norm, .initial = initial};
     };
     return std::array<parameter, 16>{{
