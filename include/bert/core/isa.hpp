@@ -19,6 +19,27 @@
 #error "BERT_BF16_DOT=1 needs -mavx512bf16"
 #endif
 
+// Whether products of bf16 and int8 may take AMX's tile registers, 0 or 1: 1 where the compiler may use them and the system is
+// Linux, whose permission they need. Define it as 0 to do without.
+// g++ and newer clang++ write __AMX_TILE__, clang++ 14 __AMXTILE__.
+#if (defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AMX_INT8__)) || \
+    (defined(__AMXTILE__) && defined(__AMXBF16__) && defined(__AMXINT8__))
+#define BERT_AMX_COMPILED 1
+#else
+#define BERT_AMX_COMPILED 0
+#endif
+#if !defined(BERT_AMX)
+#if BERT_AMX_COMPILED && defined(__AVX512F__) && defined(__linux__)
+#define BERT_AMX 1
+#else
+#define BERT_AMX 0
+#endif
+#endif
+#if BERT_AMX && !BERT_AMX_COMPILED
+#error "BERT_AMX=1 needs -mamx-tile -mamx-bf16 -mamx-int8"
+#endif
+#undef BERT_AMX_COMPILED
+
 // A program may compile some files for AVX2 and others for AVX-512. Functions of a header that both use would have one name and
 // two bodies, and the linker would keep either: the program would crash on a processor without AVX-512, or run at half the
 // speed on one that has it. So `namespace bert::inline BERT_ISA {` gives them two names; programs write bert::… all the same.
@@ -69,9 +90,15 @@
 #define BERT_ISA_VNNI
 #endif
 
-#define BERT_ISA_JOINED(level, fma, bf16, vnni) level##fma##bf16##vnni
-#define BERT_ISA_NAME(level, fma, bf16, vnni) BERT_ISA_JOINED(level, fma, bf16, vnni)
-#define BERT_ISA BERT_ISA_NAME(BERT_ISA_LEVEL, BERT_ISA_FMA, BERT_ISA_BF16, BERT_ISA_VNNI)
+#if BERT_AMX
+#define BERT_ISA_AMX _amx
+#else
+#define BERT_ISA_AMX
+#endif
+
+#define BERT_ISA_JOINED(level, fma, bf16, vnni, amx) level##fma##bf16##vnni##amx
+#define BERT_ISA_NAME(level, fma, bf16, vnni, amx) BERT_ISA_JOINED(level, fma, bf16, vnni, amx)
+#define BERT_ISA BERT_ISA_NAME(BERT_ISA_LEVEL, BERT_ISA_FMA, BERT_ISA_BF16, BERT_ISA_VNNI, BERT_ISA_AMX)
 
 #endif
 

@@ -2,26 +2,60 @@
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_bf16_test.cpp
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 
+#include "bert/core/amx_permission.hpp"
 #include "bert/core/execution.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/kernels/gemm/pack_bf16.hpp"
 #include "bert/kernels/gemm/register_tile.hpp"
+#include "bert/kernels/gemm/tile_amx.hpp"
+#include "bert/kernels/simd/amx.hpp"
 #include "bert/kernels/simd/bf16.hpp"
 #include "bert/tensor/view.hpp"
 
-namespace bert::inline BERT_ISA::kernels {
+namespace bert::inline BERT_ISA {
+
+/// The order in which a product of bf16 adds up. Within an order, bits are the same on every processor.
+namespace bf16_order {
+
+/// k = 1, 0, 3, 2, 5, 4, …, one rounding each: AVX512_BF16, fused multiply-adds, and the same without.
+struct pairs {
+  static constexpr const char* name = "pairs";
+};
+
+/// Even and odd elements of 32 apart, then both added to the sum: AMX. Other processors compute it in plain C++, slowly.
+struct tiles {
+  static constexpr const char* name = "tiles";
+};
+
+/// `tiles` where the processor multiplies them and the system permits it, otherwise `pairs`.
+struct fastest {
+  [[nodiscard]] static bool takes_tiles() noexcept { return amx_permitted(); }
+};
+
+}  // namespace bf16_order
+namespace kernels {
 
 /// C[m,n] = epilogue(sum over k of A[m,k] B[k,n]), sums in f32
 ///
-/// a [M, K], b packed [K, N]. Each sum takes k = 1, 0, 3, 2, 5, 4, … in order, rounding once for each: the bits of row m depend
-/// on that row of `a` and on `b` only, and are the same on every ISA with fused multiply-add, or without. Rows of `a` are an
-/// even number of elements apart and, where K is odd, followed by a zero.
-template <executor E, class Epilogue>
+/// a [M, K], b packed [K, N]. The bits of row m depend on that row of `a`, on `b` and on the order of sums only. Rows of `a`
+/// are an even number of elements apart and, where K is odd, followed by a zero.
+template <class Order = bf16_order::fastest, executor E, class Epilogue>
 void gemm(const E& run, matrix<const bf16> a, packed_bf16 b, const Epilogue& epilogue) noexcept {
   const matrix<const float> pairs{reinterpret_cast<const bf16_pair*>(a.data), a.rows, b.pairs.k, a.stride / 2};
-  detail::row_product<bf16_pairs>(run, pairs, b.pairs, epilogue);
+  const auto by_tiles = [&]<class Tiles>(Tiles) {
+    using tile = amx_tile<detail::amx_pairs, Tiles>;
+    static_assert(tile_cols == tile::cols || !std::same_as<Order, bf16_order::tiles>, "panels of 32 columns");
+    if constexpr (tile_cols == tile::cols) detail::amx_product(run, tile{}, pairs, b.pairs, epilogue);
+  };
+#if BERT_AMX
+  if (!std::same_as<Order, bf16_order::pairs> && amx_permitted()) return by_tiles(amx::processor_tiles{});
+#endif
+  if constexpr (std::same_as<Order, bf16_order::tiles>) by_tiles(amx::plain_tiles{});
+  else detail::row_product<bf16_pairs>(run, pairs, b.pairs, epilogue);
 }
 
-}  // namespace bert::kernels
+}  // namespace kernels
+}  // namespace bert

@@ -5,14 +5,18 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
+#include "bert/core/amx_permission.hpp"
 #include "bert/core/execution.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/kernels/gemm/epilogue.hpp"
 #include "bert/kernels/gemm/product.hpp"
 #include "bert/kernels/gemm/quantize.hpp"
+#include "bert/kernels/gemm/tile_amx.hpp"
 #include "bert/kernels/gemm/tile_int8.hpp"
 #include "bert/kernels/simd/f32.hpp"
 #include "bert/kernels/simd/int8.hpp"
@@ -70,9 +74,16 @@ inline constexpr std::size_t row_block = std::size_t{640} << 10;
 template <class Form = byte_dot::best, executor E, class Epilogue>
 void gemm(const E& run, const quantized& a, const packed_int8& b, const Epilogue& epilogue) noexcept {
   assert(a.cols == b.k && b.k <= most_inputs);
+  const detail::scaled<Epilogue> out{epilogue, a.scale, b.scale};
+#if BERT_AMX
+  if constexpr (std::same_as<Form, byte_dot::best> && Form::zero_point == detail::amx_bytes::zero_point)
+    if (amx_permitted()) {
+      const amx_tile<detail::amx_bytes, amx::processor_tiles> tile{{b.start}};
+      return detail::amx_product(run, tile, detail::words_of(a), detail::word_panels(b), out);
+    }
+#endif
   const int8_tile<Form> tile{b.start};
-  multiply<typename int8_tile<Form>::layout>(run, tile, detail::words_of(a), a.rows, detail::word_panels(b),
-                                             detail::scaled<Epilogue>{epilogue, a.scale, b.scale});
+  multiply<typename int8_tile<Form>::layout>(run, tile, detail::words_of(a), a.rows, detail::word_panels(b), out);
 }
 
 /// The same; then calls then(executor, first, last) for ranges of rows that cover C, once every column of theirs has been to
@@ -89,17 +100,25 @@ void gemm(const E& run, const quantized& a, const packed_int8& b, const Epilogue
     return;
   }
   assert(a.cols == b.k && b.k <= most_inputs);
-  using layout = typename int8_tile<Form>::layout;
   const detail::word_panels right(b);
   const detail::scaled<Epilogue> out{epilogue, a.scale, b.scale};
   const std::array<std::size_t, 2> all{0, right.k};
-  const detail::depth_tree depth(all, layout::part_depth(b.n), 1);
-  run.parallel_for(blocks, [&](std::size_t i) {
-    const std::size_t first = m * i / blocks, last = m * (i + 1) / blocks;
-    detail::block<layout, 1>(int8_tile<Form>{b.start}, detail::words_of(a), right, depth, out,
-                             {first, last - first, 0, b.panels(), 0});
-    then(execution::serial{}, first, last);
-  });
+  const auto by = [&]<class Layout, class Tile>(std::type_identity<Layout>, const Tile& tile) {
+    const detail::depth_tree depth(all, Layout::part_depth(b.n), Tile::depth_step);
+    run.parallel_for(blocks, [&](std::size_t i) {
+      const std::size_t first = detail::border(m, i, blocks, Tile::row_step),
+                        last = detail::border(m, i + 1, blocks, Tile::row_step);
+      detail::block<Layout, 1>(tile, detail::words_of(a), right, depth, out, {first, last - first, 0, b.panels(), 0});
+      then(execution::serial{}, first, last);
+    });
+  };
+#if BERT_AMX
+  if constexpr (std::same_as<Form, byte_dot::best> && Form::zero_point == detail::amx_bytes::zero_point) {
+    using tile = amx_tile<detail::amx_bytes, amx::processor_tiles>;
+    if (amx_permitted()) return by(std::type_identity<typename tile::shallow_layout>{}, tile{{b.start}});
+  }
+#endif
+  by(std::type_identity<typename int8_tile<Form>::layout>{}, int8_tile<Form>{b.start});
 }
 
 }  // namespace bert::kernels

@@ -35,11 +35,11 @@ struct product_size {
 /// (some 40 µs). Of the cuts near that, the one that ends first if all cores are alike, and then the one that reads least
 /// again, A once for each column of blocks and B once for each row of them.
 [[nodiscard]] inline grid cut(const product_size& s, std::size_t width) noexcept {
-  const std::size_t fewest = (s.m + s.most_rows - 1) / s.most_rows;
+  const std::size_t steps = (s.m + s.row_step - 1) / s.row_step, fewest = (s.m + s.most_rows - 1) / s.most_rows;
   const std::size_t wanted = width == 1 ? 1 : std::clamp<std::size_t>(s.m * s.n * s.depth / 2'000'000, 1, 8 * width);
   grid best{};
   double least = 0;
-  for (std::size_t down = fewest; down <= std::min(s.m, std::max(fewest, wanted)); ++down) {
+  for (std::size_t down = fewest; down <= std::min(steps, std::max(fewest, wanted)); ++down) {
     const std::size_t rows = (s.m + down - 1) / down;
     const std::size_t most_panels = s.waiting == 0 ? s.panels : s.waiting / round_up(rows, s.row_step);
     const std::size_t first = std::max((wanted + 2 * down - 1) / (2 * down), (s.panels + most_panels - 1) / most_panels);
@@ -60,6 +60,11 @@ struct product_size {
 [[nodiscard]] constexpr std::size_t next_panel(std::size_t i, std::size_t width, std::size_t down, std::size_t across,
                                                std::size_t panels) noexcept {
   return i + width < down * across ? panels * ((i + width) % across) / across : panels;
+}
+
+/// Where part r of `parts` begins if m rows are cut into parts of whole steps.
+[[nodiscard]] constexpr std::size_t border(std::size_t m, std::size_t r, std::size_t parts, std::size_t step) noexcept {
+  return std::min(m, (m + step - 1) / step * r / parts * step);
 }
 
 /// Panels of a packed right operand.
@@ -192,11 +197,11 @@ void product(const E& run, const Tile& tile, matrix<const typename Tile::word> a
   product_size size{m, b.n, panels, b.k, Layout::block_rows(std::min(b.k, limit), a.stride), Tile::row_step};
   if (tree.waiting > 0) {
     size.waiting = most_waiting<Tile, Groups> / (Tile::cols * tree.waiting);
-    size.most_rows = std::max(Tile::row_step, std::min(size.most_rows, size.waiting / 4));
+    size.most_rows = std::max(Tile::row_step, std::min(size.most_rows, size.waiting / 4) / Tile::row_step * Tile::row_step);
   }
   const auto [down, across] = cut(size, width);
   run.parallel_for(down * across, [&, width, d = down, c = across](std::size_t i) {
-    const std::size_t r = i / c, j = i % c, row0 = m * r / d, row1 = m * (r + 1) / d;
+    const std::size_t r = i / c, j = i % c, row0 = border(m, r, d, Tile::row_step), row1 = border(m, r + 1, d, Tile::row_step);
     block<Layout, Groups>(tile, a, b, tree, epilogue,
                           {row0, row1 - row0, panels * j / c, panels * (j + 1) / c, next_panel(i, width, d, c, panels)});
   });

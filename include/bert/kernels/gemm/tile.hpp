@@ -77,7 +77,8 @@ struct tile_rows_at {
 ///   word, sum              elements of the operands and of the sums, 32 bits each
 ///   rows, cols             of a tile; a panel is `cols` wide, a whole number of registers of floats
 ///   row_step               tiles begin at multiples of it and may write sums up to the next one; 1 if any height will do
-///   depth_step             words that it multiplies at a time: packing fills up with zeros to a multiple of it
+///   depth_step             words that it multiplies at a time: parts of the depth are whole steps, and packing fills up with
+///                          zeros to a multiple of it unless `run` takes a rest
 ///   waiting_sums           sums of a block that may wait for the next part of the depth; 0 if a part is all of it
 ///   run<Layout>(h, task)   multiplies for h <= rows rows
 ///   load(p)                a register of sums as floats

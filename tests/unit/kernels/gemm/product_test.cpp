@@ -65,8 +65,8 @@ struct bf16_products {
     for (std::size_t i = 0; i < a.rows; ++i)
       for (std::size_t k = 0; k < a.cols; ++k) rounded[i * stride + k] = reference::to_bf16_normal(a(i, k));
     buffer<float> memory(packed_bf16_size(w.cols, w.rows));
-    gemm(run, matrix<const bf16>{rounded.data(), a.rows, a.cols, stride}, pack_transposed_bf16(run, w, memory.data()),
-         epilogue);
+    gemm<bf16_order::pairs>(run, matrix<const bf16>{rounded.data(), a.rows, a.cols, stride},
+                            pack_transposed_bf16(run, w, memory.data()), epilogue);
   }
   static void rows_reference(matrix<const float> a, matrix<const float> w, matrix<float> c) {
     for (std::size_t i = 0; i < c.rows; ++i)

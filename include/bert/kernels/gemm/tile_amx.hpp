@@ -1,0 +1,203 @@
+// The tile of AMX: 32 x 32 sums in four tile registers, of bf16 in f32 or of bytes in 32-bit integers.
+// Layer: kernels. Test: tests/unit/kernels/gemm/tile_amx_test.cpp
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "bert/core/isa.hpp"
+#include "bert/core/memory.hpp"
+#include "bert/kernels/gemm/product.hpp"
+#include "bert/kernels/gemm/quantize.hpp"
+#include "bert/kernels/gemm/tile.hpp"
+#include "bert/kernels/gemm/tile_int8.hpp"
+#include "bert/kernels/simd/amx.hpp"
+#include "bert/kernels/simd/bf16.hpp"
+#include "bert/kernels/simd/f32.hpp"
+
+namespace bert::inline BERT_ISA::kernels {
+
+/// Sizes of blocks for processors with 48 KB of first-level and 2 MB of second-level cache a core. tools/tune_tiles times
+/// others.
+namespace amx_sizes {
+
+/// Words of depth of a part: 6 steps. Of a panel's part, 12 KB stay in the first-level cache while all rows of a block use
+/// them.
+inline constexpr std::size_t part_depth = 96;
+
+/// Rows of a block: with 96 words of depth 24 to 48 KB of A.
+inline constexpr std::size_t block_rows = 128;
+
+/// Up to so many rows a product waits for weights from memory, and all of its depth is one part.
+inline constexpr std::size_t few_rows = 64;
+
+/// Sums that wait for the next part of the depth: 112 KB of stack.
+inline constexpr std::size_t waiting_sums = std::size_t{28} << 10;
+
+}  // namespace amx_sizes
+
+namespace detail {
+
+struct amx_block_sizes {
+  static constexpr std::size_t part_depth = amx_sizes::part_depth;
+  [[nodiscard]] static constexpr std::size_t block_rows(std::size_t, std::size_t) noexcept { return amx_sizes::block_rows; }
+};
+
+/// All of the depth at once: weights are read from memory in the order in which they lie.
+struct amx_few_rows {
+  static constexpr std::size_t part_depth = std::size_t{1} << 16;
+  [[nodiscard]] static constexpr std::size_t block_rows(std::size_t, std::size_t) noexcept { return amx_sizes::few_rows; }
+};
+
+/// Pairs of bf16: sums in f32, in the order of TDPBF16PS.
+struct amx_pairs {
+  using word = bf16_pair;
+  using sum = float;
+  [[nodiscard]] static simd load(const float* sums) noexcept { return kernels::load(sums); }
+  /// What all rows' sums start from, for columns from `column` on; nullptr: from zeros.
+  [[nodiscard]] static const float* start(std::size_t) noexcept { return nullptr; }
+  template <int Sums, int A, int B, class Tiles>
+  static void multiply(Tiles& tiles) noexcept {
+    tiles.template multiply_bf16<Sums, A, B>();
+  }
+};
+
+/// Words of four bytes, of A with 128 added to each: exact sums, which start from what undoes it.
+struct amx_bytes {
+  using word = four_bytes;
+  using sum = std::int32_t;
+  static constexpr std::uint8_t zero_point = 128;
+  const std::int32_t* starts;  ///< [N] of the packed operand
+
+  [[nodiscard]] static simd load(const std::int32_t* sums) noexcept { return load_as_float(sums); }
+  [[nodiscard]] const std::int32_t* start(std::size_t column) const noexcept { return starts + column; }
+  template <int Sums, int A, int B, class Tiles>
+  static void multiply(Tiles& tiles) noexcept {
+    tiles.template multiply_int8<Sums, A, B>();
+  }
+};
+
+/// sums[H, 32] (+)= a[H, depth] b[depth, 32] in 2 x 2 tile registers, H <= 32; `Two`: H > 16.
+template <class Kind, bool Two, class Tiles>
+struct amx_loop {
+  using word = typename Kind::word;
+  using task_type = tile_task<word, typename Kind::sum>;
+  static constexpr std::size_t step = amx::tile_words, cols = 2 * step, stride = cols * sizeof(word);
+
+  /// `rows_apart` 0: all rows the same.
+  static void load_sums(Tiles& tiles, const typename Kind::sum* from, std::size_t rows_apart = cols) noexcept {
+    const std::size_t bytes = rows_apart * sizeof(word), lower = amx::tile_rows * rows_apart;
+    tiles.template load<amx::sums_00>(from, bytes);
+    tiles.template load<amx::sums_01>(from + step, bytes);
+    if constexpr (Two) {
+      tiles.template load<amx::sums_10>(from + lower, bytes);
+      tiles.template load<amx::sums_11>(from + lower + step, bytes);
+    }
+  }
+  static void store_sums(const Tiles& tiles, typename Kind::sum* to) noexcept {
+    tiles.template store<amx::sums_00>(to, stride);
+    tiles.template store<amx::sums_01>(to + step, stride);
+    if constexpr (Two) {
+      tiles.template store<amx::sums_10>(to + amx::tile_rows * cols, stride);
+      tiles.template store<amx::sums_11>(to + amx::tile_rows * cols + step, stride);
+    }
+  }
+  static void begin(Tiles& tiles, const typename Kind::sum* from, const typename Kind::sum* start) noexcept {
+    if (from != nullptr) return load_sums(tiles, from);
+    if (start != nullptr) return load_sums(tiles, start, 0);
+    tiles.template zero<amx::sums_00>();
+    tiles.template zero<amx::sums_01>();
+    if constexpr (Two) {
+      tiles.template zero<amx::sums_10>();
+      tiles.template zero<amx::sums_11>();
+    }
+  }
+  /// One step of depth. Loads stand between the products that do not need them.
+  static void multiply(Tiles& tiles, const word* a, std::size_t a_stride, const word* b) noexcept {
+    tiles.template load<amx::b_0>(b, stride);
+    tiles.template load<amx::a_0>(a, a_stride * sizeof(word));
+    Kind::template multiply<amx::sums_00, amx::a_0, amx::b_0>(tiles);
+    tiles.template load<amx::b_1>(b + step, stride);
+    Kind::template multiply<amx::sums_01, amx::a_0, amx::b_1>(tiles);
+    if constexpr (Two) {
+      tiles.template load<amx::a_1>(a + amx::tile_rows * a_stride, a_stride * sizeof(word));
+      Kind::template multiply<amx::sums_10, amx::a_1, amx::b_0>(tiles);
+      Kind::template multiply<amx::sums_11, amx::a_1, amx::b_1>(tiles);
+    }
+  }
+
+  /// The registers are configured for the task's height and whole steps; they are so again in the end, if there is no tail.
+  static void run(Tiles& tiles, const Kind& kind, const task_type& task, const amx::tile_shape& shape) noexcept {
+    const std::size_t whole = task.depth / step * step, tail = task.depth - whole;
+    const word *a = task.a, *b = task.b, *ahead = task.ahead;
+    begin(tiles, task.from, kind.start(task.column));
+    for (std::size_t k = 0; k < whole; k += step, a += step, b += step * cols) {
+      for (std::size_t line = 0; line < step * task.apart; line += alignment / sizeof(word)) prefetch(ahead + line);
+      ahead += step * task.apart;
+      multiply(tiles, a, task.stride, b);
+    }
+    if (tail != 0) {  // a new configuration clears the registers
+      store_sums(tiles, task.sums);
+      tiles.configure({shape.upper, shape.lower, tail});
+      load_sums(tiles, task.sums);
+      multiply(tiles, a, task.stride, b);
+    }
+    store_sums(tiles, task.sums);
+  }
+};
+
+}  // namespace detail
+
+/// 32 x 32 sums in four tile registers. `Kind` says what a word holds and `Tiles` whose registers they are, the processor's or
+/// plain memory. A is read in place, B as `pack_transposed_bf16` or `pack_int8` packs it for 32 columns.
+template <class Kind, class Tiles>
+struct amx_tile {
+  using word = typename Kind::word;
+  using sum = typename Kind::sum;
+  using layout = rows_in_place<word, detail::amx_block_sizes>;       ///< for many rows
+  using shallow_layout = rows_in_place<word, detail::amx_few_rows>;  ///< for up to `amx_sizes::few_rows`
+  static constexpr std::size_t rows = 2 * amx::tile_rows, cols = 2 * amx::tile_words, row_step = amx::tile_rows,
+                               depth_step = amx::tile_words, waiting_sums = amx_sizes::waiting_sums;
+
+  [[no_unique_address]] Kind kind = {};
+
+  [[nodiscard]] static simd load(const sum* sums) noexcept { return Kind::load(sums); }
+
+  /// Configures the thread's registers for whole tiles, and gives them back.
+  class session {
+   public:
+    session() noexcept { Tiles().configure({}); }
+    ~session() {
+      if constexpr (requires { Tiles::release(); }) Tiles::release();
+    }
+    session(const session&) = delete;
+    session& operator=(const session&) = delete;
+  };
+  [[nodiscard]] session enter() const noexcept { return {}; }
+
+  template <class>
+  void run(std::size_t height, const tile_task<word, sum>& task) const noexcept {
+    const std::size_t upper = std::min(height, amx::tile_rows), lower = height - upper;
+    const amx::tile_shape usual, shape{upper, lower, amx::tile_words};
+    Tiles tiles;
+    if (shape != usual) tiles.configure(shape);
+    if (lower > 0) detail::amx_loop<Kind, true, Tiles>::run(tiles, kind, task, shape);
+    else detail::amx_loop<Kind, false, Tiles>::run(tiles, kind, task, shape);
+    if (shape != usual || task.depth % amx::tile_words != 0) tiles.configure(usual);
+  }
+};
+
+namespace detail {
+
+/// The product of rows in place by the layout for their number.
+template <executor E, class Tile, class Packed, class Epilogue>
+void amx_product(const E& run, const Tile& tile, matrix<const typename Tile::word> a, const Packed& b,
+                 const Epilogue& epilogue) noexcept {
+  if (a.rows <= amx_sizes::few_rows) multiply<typename Tile::shallow_layout>(run, tile, a, a.rows, b, epilogue);
+  else multiply<typename Tile::layout>(run, tile, a, a.rows, b, epilogue);
+}
+
+}  // namespace detail
+}  // namespace bert::kernels
