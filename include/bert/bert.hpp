@@ -62,6 +62,7 @@
 #include "bert/io/spooled_file.hpp"
 #include "bert/io/stored_tensor.hpp"
 #include "bert/kernels/attention/attention.hpp"
+#include "bert/kernels/attention/attention_amx.hpp"
 #include "bert/kernels/attention/attention_backward.hpp"
 #include "bert/kernels/attention/attention_bf16.hpp"
 #include "bert/kernels/attention/block_product.hpp"

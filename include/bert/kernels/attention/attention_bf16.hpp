@@ -5,11 +5,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <limits>
+#include <span>
 
+#include "bert/core/amx_permission.hpp"
+#include "bert/core/execution.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/kernels/attention/attention.hpp"
+#include "bert/kernels/attention/attention_amx.hpp"
+#include "bert/kernels/gemm/gemm_bf16.hpp"
 #include "bert/kernels/simd/bf16.hpp"
 
 namespace bert::inline BERT_ISA::kernels::detail {
@@ -86,3 +92,18 @@ void attend(const attention_task<bf16, bf16>& task, std::size_t first, std::size
 }
 
 }  // namespace bert::kernels::detail
+
+namespace bert::inline BERT_ISA::kernels {
+
+/// Attention from queries, keys and values in bf16, in the order of sums that `Order` says (gemm_bf16.hpp).
+template <int HeadDim, class Order = bf16_order::fastest, executor E, class Out>
+void attention(const E& e, matrix<const bf16> qkv, std::span<const std::size_t> starts, matrix<Out> context) noexcept {
+#if BERT_AMX
+  if (!std::same_as<Order, bf16_order::pairs> && amx_permitted())
+    return attention_by_tiles<HeadDim, amx::processor_tiles>(e, qkv, starts, context);
+#endif
+  if constexpr (std::same_as<Order, bf16_order::tiles>) attention_by_tiles<HeadDim, amx::plain_tiles>(e, qkv, starts, context);
+  else detail::attend_all<HeadDim>(e, qkv, starts, context, nullptr, dropout{});
+}
+
+}  // namespace bert::kernels

@@ -165,17 +165,7 @@ struct amx_tile {
 
   [[nodiscard]] static simd load(const sum* sums) noexcept { return Kind::load(sums); }
 
-  /// Configures the thread's registers for whole tiles, and gives them back.
-  class session {
-   public:
-    session() noexcept { Tiles().configure({}); }
-    ~session() {
-      if constexpr (requires { Tiles::release(); }) Tiles::release();
-    }
-    session(const session&) = delete;
-    session& operator=(const session&) = delete;
-  };
-  [[nodiscard]] session enter() const noexcept { return {}; }
+  [[nodiscard]] amx::configured<Tiles> enter() const noexcept { return {}; }
 
   template <class>
   void run(std::size_t height, const tile_task<word, sum>& task) const noexcept {

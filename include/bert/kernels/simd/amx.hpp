@@ -166,4 +166,16 @@ class processor_tiles {
 
 #endif
 
+/// While it lives, this thread's registers are configured for whole tiles; then it gives them back.
+template <class Tiles>
+class configured {
+ public:
+  configured() noexcept { Tiles().configure({}); }
+  ~configured() {
+    if constexpr (requires { Tiles::release(); }) Tiles::release();
+  }
+  configured(const configured&) = delete;
+  configured& operator=(const configured&) = delete;
+};
+
 }  // namespace bert::kernels::amx

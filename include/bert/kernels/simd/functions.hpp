@@ -42,6 +42,16 @@ template <std::size_t Count>
   return times_power_of_two(p, n);
 }
 
+/// 2^x within 8e-5 of it, relatively, for finite x <= 0: for what is rounded to bf16 next, which is off by up to 4e-3.
+[[nodiscard, gnu::always_inline]] inline simd exp2_for_bf16(simd x) noexcept {
+#if !defined(__AVX512F__)
+  x = max(simd(-126.0f), x);  // in this order the bound lets a NaN through
+#endif
+  const simd n = round(x);
+  const simd p = polynomial(x - n, {0.9999280571937561f, 0.6932609677314758f, 0.2426111251115799f, 0.0551716685295105f});
+  return times_power_of_two(p, n);
+}
+
 /// 2^x within 1.6e-7 of it, relatively; below 2^-126 it stays there, from 2^128 on it is infinite on AVX-512 and 2^127.99
 /// elsewhere.
 [[nodiscard, gnu::always_inline]] inline simd exp2(simd x) noexcept {
