@@ -74,8 +74,8 @@ void pretrain(const settings& s, const bert::data::corpus& text, const bert::tex
   const auto batches = bert::data::pack(text, tokenizer, packing, threads);
   std::cout << "corpus " << batches.documents() << " documents " << batches.tokens() << " tokens " << batches.sequences()
             << " sequences\n";
-  if (!s.no_nsp && std::abs(batches.odd_share() - static_cast<double>(packing.second_random)) > 0.1)
-    std::cout << "note: " << s.text << ": " << static_cast<int>(100 * batches.odd_share())
+  if (!s.no_nsp && std::abs(batches.negative_share() - static_cast<double>(packing.second_random)) > 0.1)
+    std::cout << "note: " << s.text << ": " << static_cast<int>(100 * batches.negative_share())
               << " % of the pairs are random, where 50 % were wanted: most documents have one sentence; --no-nsp trains "
                  "without pairs\n";
   if (10 * batches.unknown() > batches.tokens())

@@ -1,4 +1,4 @@
-// A Hugging Face folder, opened and written: config.json, model.safetensors, vocab.txt, tokenizer_config.json.
+// Opens and writes Hugging Face folders: config.json, model.safetensors, vocab.txt, tokenizer_config.json.
 // Layer: checkpoint. Test: tests/unit/checkpoint/checkpoint_test.cpp; against transformers: tools/checkpoint_parity/run
 #pragma once
 
@@ -27,28 +27,28 @@
 
 namespace bert::inline BERT_ISA {
 
-/// A folder that holds a BERT. Opening it reads config.json alone; weights are mapped when a model is loaded.
+/// A folder with a BERT. Opening it reads config.json alone; weights are mapped when a model is loaded.
 ///
 ///     const bert::checkpoint files{"bert-base-uncased"};
 ///     const auto model = files.load<bert::model<bert::arch::base_uncased, bert::heads::masked_lm>>();
 class checkpoint {
  public:
-  /// Throws bert::error if the folder or its config.json cannot be read, or names no BERT.
+  /// Throws bert::error if the folder or its config.json cannot be read, or if that is no BERT's.
   explicit checkpoint(std::filesystem::path folder)
       : folder_(std::move(folder)), files_(files_of(folder_)), config_(model_config::read(files_ / "config.json")) {}
 
   [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }
-  /// Where config.json, weights and tokenizer lie: `folder()`, or the folder in it that modules.json names.
+  /// The folder of config.json, weights and tokenizer: `folder()`, or the folder in it that modules.json names.
   [[nodiscard]] const std::filesystem::path& files() const noexcept { return files_; }
   [[nodiscard]] const model_config& config() const noexcept { return config_; }
-  /// Throws bert::error if the folder holds no vocabulary, a damaged one, or not the one that was saved with its weights.
-  /// `notes`, if given, get the guesses that were made.
+  /// Throws bert::error if the folder has no vocabulary, a damaged one, or not the one that was saved with its weights. Appends
+  /// the guesses that were made to `notes`, if given.
   [[nodiscard]] text::tokenizer tokenizer(pipelines::reading_notes* notes = nullptr) const {
     auto t = pipelines::read_tokenizer(files_, notes);
     pipelines::check_vocabulary(files_, t.vocabulary());
     return t;
   }
-  /// How the folder makes sentence vectors. Throws bert::error for what cannot be done here, by file and key.
+  /// The folder's settings for sentence vectors. Throws bert::error naming file and key for settings that are not supported.
   [[nodiscard]] sentence_settings sentences() const { return pipelines::read_sentence_settings(folder_); }
 
   /// Whether the weights have every tensor of a `Model`, its heads included. Throws as `load` does for files that cannot be
@@ -64,7 +64,7 @@ class checkpoint {
              (p.stem == pipelines::predictions_bias && named.contains(std::string(pipelines::decoder_bias)));
     });
   }
-  /// What `load<Model>` passes over or draws at random, each a sentence for the user. Throws as `load` does.
+  /// Tensors that `load<Model>` skips or initializes at random, each a line for the user. Throws as `load` does.
   template <class Model>
   [[nodiscard]] pipelines::reading_notes notes() const {
     const auto labels = labels_of<Model>();
@@ -73,12 +73,12 @@ class checkpoint {
         pipelines::match_weights<Model>(file, {.vocab = config_.vocab, .labels = static_cast<int>(labels.size())});
     pipelines::reading_notes out;
     if (found.pooler_missing) out.push_back(file.where() + " has no pooler; it is drawn at random");
-    for (const auto& name : found.passed_over)
+    for (const auto& name : found.skipped)
       out.push_back(cat(file.where(), ", tensor \"", name, "\": no part of a BERT, not used"));
     return out;
   }
 
-  /// The class names of a `Model` of this checkpoint: its type's, or config.json's where that leaves them open. Throws as
+  /// The class names of a `Model` of this checkpoint: its type's, or config.json's if the type leaves them open. Throws as
   /// `load` does.
   template <class Model>
   [[nodiscard]] std::vector<std::string> label_names() const {
@@ -87,15 +87,15 @@ class checkpoint {
   }
 
   /// The weights as a `Model`. Throws bert::error unless config.json agrees with its architecture, the class names with its
-  /// labels, and every tensor with its table (see load_weights). `e` runs the copying.
+  /// labels, and every tensor with its table (see load_weights). `e` runs the conversion.
   template <class Model, executor E = execution::serial>
   [[nodiscard]] Model load(const E& e = {}) const {
     const auto labels = labels_of<Model>();
     return pipelines::load_weights<Model>(open_weights(), config_.vocab, labels, e);
   }
 
-  /// `bert::freeze<Precision>(load<Model>())`, the same bits, without the model in between: packed straight from the
-  /// mapped file. Throws as `load` does. `e` runs reading and packing.
+  /// The bits of `bert::freeze<Precision>(load<Model>())`, packed directly from the mapped file, without the model in between.
+  /// Throws as `load` does. `e` runs reading and packing.
   ///
   ///     const auto fast = files.freeze<masked_bert>(bert::execution::threads{2});
   template <class Model, class Precision = precision::f32, executor E = execution::serial>
@@ -106,7 +106,8 @@ class checkpoint {
   }
 
  private:
-  /// The class names of a `Model` of this checkpoint where its type leaves them open. Throws unless type and config.json agree.
+  /// The class names of config.json if the type of `Model` leaves them open, else none. Throws unless type and config.json
+  /// agree.
   template <class Model>
   [[nodiscard]] std::vector<std::string> labels_of() const {
     using traits = pipelines::model_traits<Model>;
@@ -139,7 +140,7 @@ class checkpoint {
     return weights;
   }
 
-  // Heads of one tensor name are used in several ways; config.json says in which.
+  // Classifiers of one tensor name are of several classes of transformers; config.json says which.
   void check_use(std::string_view wanted, bool has_labels) const {
     if (wanted != "BertForSequenceClassification" && wanted != "BertForTokenClassification") return;
     constexpr std::array classifiers{"BertForSequenceClassification", "BertForTokenClassification", "BertForMultipleChoice"};
@@ -167,7 +168,7 @@ class checkpoint {
                    "name the classes in config.json"});
   }
 
-  // Numbers say nothing of their order, so names that differ mean that the classes do. "LABEL_0", … are no names.
+  // The order of the classes is known by their names alone, so names must agree. "LABEL_0", … are no names.
   void check_labels(const std::vector<std::string>& wanted) const {
     const auto listed = [](const std::vector<std::string>& names) {
       std::string text;
@@ -188,7 +189,7 @@ class checkpoint {
 
 namespace pipelines::detail {
 
-// Everything that can be wrong with the content is found here, before a file is touched.
+// Finds every fault of the content before a file is changed.
 template <class A, class... Heads>
 void write_model(io::atomic_folder& out, const model<A, Heads...>& m, io::safetensors_metadata facts) {
   using traits = model_traits<model<A, Heads...>>;
@@ -198,7 +199,7 @@ void write_model(io::atomic_folder& out, const model<A, Heads...>& m, io::safete
   auto j = config.to_json();
   for (const parameter& p : m.table())
     if (p.stem == "classifier.weight" && p.rows == 1 && config.labels.empty()) {
-      // What makes transformers give the head one output.
+      // Tells transformers that the head has one output.
       j["id2label"]["0"] = "LABEL_0";
       j["label2id"]["LABEL_0"] = 0;
     }
@@ -210,8 +211,8 @@ void write_model(io::atomic_folder& out, const model<A, Heads...>& m, io::safete
 
 }  // namespace pipelines::detail
 
-/// Throws what `save` would throw for `folder`, as far as it can be known before: something in the way, no permission. For
-/// programs that want to know before hours of work. Changes nothing.
+/// Throws what `save` would throw for `folder`, as far as it can be known before: no permission, or a path that is no regular
+/// file. For programs that check their output before hours of work. Changes nothing.
 inline void check_save(const std::filesystem::path& folder) {
   io::check_output_folder(folder);
   std::error_code ignored;
@@ -220,12 +221,12 @@ inline void check_save(const std::filesystem::path& folder) {
       io::check_output_file(folder / name);
 }
 
-/// Writes a folder that bert::checkpoint and transformers both open, making it if need be, as one act (see io::atomic_folder):
-/// an error on the way leaves the folder as it was. The weights say which vocabulary and sizes they were saved with, and
-/// bert::checkpoint refuses others.
+/// Writes a folder that bert::checkpoint and transformers both open, atomically (see io::atomic_folder): an error leaves the
+/// folder unchanged. Makes the folder if it does not exist. The weights' metadata name the vocabulary and sizes that they were
+/// saved with, and bert::checkpoint refuses others.
 ///
-/// Throws bert::error if something cannot be written, if the vocabulary has more pieces than the model, if a weight is not
-/// finite, or if a label is no UTF-8.
+/// Throws bert::error if a file cannot be written, if the vocabulary has more pieces than the model, if a weight is not finite,
+/// or if a label is not UTF-8.
 template <class A, class... Heads, class Reference>
 void save(const std::filesystem::path& folder, const model<A, Heads...>& m, const text::basic_tokenizer<Reference>& tokenizer) {
   if (tokenizer.size() > static_cast<std::size_t>(m.sizes().vocab))

@@ -1,4 +1,4 @@
-// What the weights of a saved folder say of the files beside them, so that files of two saves are not taken for one.
+// Fingerprints of config.json and vocabulary in the weights' metadata: files of two saves are not read as one model.
 // Layer: checkpoint. Test: tests/unit/checkpoint/save_faults_test.cpp, tests/unit/checkpoint/fingerprint_test.cpp
 #pragma once
 
@@ -18,7 +18,7 @@
 
 namespace bert::inline BERT_ISA::pipelines {
 
-/// Keys of the weights' metadata. A folder of another program has none of them, and none is asked for.
+/// Keys of the weights' metadata. Folders of other programs have none of them and are not checked.
 inline constexpr const char *sizes_key = "bert.config", *labels_key = "bert.labels", *vocabulary_key = "bert.vocabulary";
 
 /// The sizes of a model in words: "vocab_size 30522, hidden_size 768, …".
@@ -48,7 +48,7 @@ inline constexpr const char *sizes_key = "bert.config", *labels_key = "bert.labe
   return cat(pieces.size(), " pieces, ", sum.text());
 }
 
-/// What to do where files of two saves stand side by side.
+/// The hint for a folder with files of two saves.
 [[nodiscard]] inline std::string mixture_hint(const std::filesystem::path& folder, const char* name) {
   std::error_code ignored;
   if (std::filesystem::exists(folder / (std::string(name) + ".part"), ignored))
@@ -56,8 +56,8 @@ inline constexpr const char *sizes_key = "bert.config", *labels_key = "bert.labe
   return cat("put back the ", name, " of these weights, or load the weights alone and save them with what they are to have");
 }
 
-/// Throws bert::error unless config.json is the one that was saved with the weights, where these say so. Labels may be
-/// renamed by hand, so they are compared only where a save was cut off.
+/// Throws bert::error unless config.json is the one that was saved with the weights, if their metadata say so. Labels may be
+/// renamed by hand, so they are compared only after an interrupted save.
 inline void check_config(const io::safetensors& weights, const model_config& config, const std::filesystem::path& folder) {
   const auto& facts = weights.metadata();
   const auto refuse = [&](const std::string& expected, std::string found) {
@@ -72,8 +72,8 @@ inline void check_config(const io::safetensors& weights, const model_config& con
     if (std::string found = labels_fingerprint(config.labels); at->second != found) refuse(at->second, std::move(found));
 }
 
-/// Throws bert::error unless the vocabulary is the one that was saved with the weights of its folder, where there are weights
-/// and these say so.
+/// Throws bert::error unless the vocabulary is the one that was saved with the weights of its folder, if there are weights and
+/// their metadata say so.
 inline void check_vocabulary(const std::filesystem::path& folder, const text::vocabulary& pieces) {
   const auto path = folder / "model.safetensors";
   std::error_code ignored;
@@ -83,7 +83,7 @@ inline void check_vocabulary(const std::filesystem::path& folder, const text::vo
     const io::safetensors weights(path);
     if (const auto at = weights.metadata().find(vocabulary_key); at != weights.metadata().end()) expected = at->second;
   } catch (const error&) {
-    return;  // weights that cannot be read are an error where they are needed
+    return;  // weights that cannot be read are an error when they are loaded
   }
   if (std::string found = vocabulary_fingerprint(pieces); !expected.empty() && expected != found)
     throw error({cat(folder.string(), ", the vocabulary"), cat(expected, ", as model.safetensors was saved with"),

@@ -21,8 +21,7 @@
 
 namespace bert::inline BERT_ISA {
 
-/// The name that config.json has for an activation policy; a policy of your own brings a `static constexpr std::string_view
-/// name`.
+/// The name of an activation policy in config.json; a policy of your own has a `static constexpr std::string_view name`.
 template <class Activation>
 [[nodiscard]] constexpr std::string_view activation_name() noexcept {
   if constexpr (std::same_as<Activation, activation::gelu_erf>) return "gelu";
@@ -31,7 +30,7 @@ template <class Activation>
   else return Activation::name;
 }
 
-/// What config.json says of a BERT. `where` names the file in errors.
+/// The keys of config.json that describe a BERT. `where` names the file in errors.
 struct model_config {
   int vocab = 0;
   int hidden = 0;
@@ -41,14 +40,14 @@ struct model_config {
   int positions = 512;
   int segments = 2;
   double norm_epsilon = 1e-12;
-  std::string activation = "gelu";         ///< "gelu_new" for every spelling of the tanh form
+  std::string activation = "gelu";         ///< "gelu_new" for every name of the tanh form
   std::vector<std::string> labels;         ///< names of the classes in order; empty if the file names none
-  std::string label_fault;                 ///< what is wrong with "id2label"; an error where labels are asked for
+  std::string label_fault;                 ///< what is wrong with "id2label"; an error only if labels are needed
   std::string problem_type;                ///< "single_label_classification", …; empty if the file does not say
   std::vector<std::string> architectures;  ///< "BertForPreTraining", …
   std::string where = "config.json";
 
-  /// Throws bert::error naming file and key for what is missing, of a wrong type or no BERT.
+  /// Throws bert::error naming file and key for a key that is missing, of a wrong type, or not of a BERT.
   [[nodiscard]] static model_config parse(const io::json& j, const std::string& where) {
     model_config c;
     c.where = where;
@@ -84,7 +83,7 @@ struct model_config {
     return parse(io::read_json(path), path.string());
   }
 
-  /// The configuration of architecture A, with the sizes that it leaves open.
+  /// The configuration of architecture A, with `vocab` if A leaves that open.
   template <bert::architecture A>
   [[nodiscard]] static model_config of(int vocab, std::vector<std::string> labels = {}) {
     model_config c;
@@ -101,7 +100,7 @@ struct model_config {
     return c;
   }
 
-  /// As transformers reads it. Dropout is a matter of training, not of the weights: its rates are those of the paper.
+  /// As transformers reads it. Dropout is an option of training here, so its rates are the paper's.
   [[nodiscard]] io::json to_json() const {
     io::json j = {{"model_type", "bert"},
                   {"architectures", architectures},
@@ -128,7 +127,7 @@ struct model_config {
     return j;
   }
 
-  /// Throws bert::error naming file, key, what the type says and what the file says, unless both agree.
+  /// Throws bert::error naming file, key and both values, unless A and the file agree.
   template <bert::architecture A>
   void check() const {
     for (const auto& f : facts<A>())
@@ -176,7 +175,7 @@ struct model_config {
             {"hidden_act", std::string(activation_name<layers::activation_of<A>>()), activation}};
   }
 
-  // Names matter to a classifier alone, so what is wrong with them is noted here and thrown by who asks for them.
+  // Only classifiers need names, so a fault in them is stored here and thrown when a classifier is loaded.
   void read_labels(const io::json& j) {
     const auto names = j.find("id2label");
     const bool named = names != j.end() && !names->is_null();
@@ -208,7 +207,7 @@ struct model_config {
   }
 
   static int positive(const io::json& j, const char* key, const std::string& where) {
-    // Beyond any BERT, and small enough that the product of two fits 64 bits.
+    // Beyond any BERT, and small enough that the product of two fits in 64 bits.
     constexpr int most = 1 << 24;
     const int n = io::require<int>(j, key, where);
     if (n < 1 || n > most) throw error({cat(where, ", \"", key, '"'), cat("1 to ", most), cat(n), {}});

@@ -1,4 +1,4 @@
-// The files of sentence-transformers: how a folder's encoder becomes sentence vectors.
+// The files of sentence-transformers: how a folder's encoder makes sentence vectors.
 // Layer: checkpoint. Test: tests/unit/checkpoint/sentence_files_test.cpp
 #pragma once
 
@@ -18,22 +18,21 @@
 
 namespace bert::inline BERT_ISA {
 
-/// What modules.json, 1_Pooling/config.json, sentence_bert_config.json, config_sentence_transformers.json and, for the limit,
-/// tokenizer_config.json say; docs/folders.md lists every key.
+/// The settings in modules.json, 1_Pooling/config.json, sentence_bert_config.json, config_sentence_transformers.json and, for
+/// max_tokens, tokenizer_config.json; docs/folders.md lists every key.
 struct sentence_settings {
   std::string pooling = "mean";  ///< "mean", "cls" or "max"
-  std::string pooling_file;      ///< the file that says so; empty: none does, and the mean is sentence-transformers' default
-  std::size_t dimension = 0;     ///< of a token's vector, as pooling_file says; 0: it does not
-  std::size_t max_tokens = 0;    ///< longer texts are cut; 0: at the model's positions
-  bool lowercase = false;        ///< texts are put in lower case before they are tokenized
-  bool pools_prompt = true;      ///< the prompt's tokens are part of what is pooled
+  std::string pooling_file;      ///< the file that names the pooling; empty: none, and mean is sentence-transformers' default
+  std::size_t dimension = 0;     ///< of a token's vector, in pooling_file; 0: not given
+  std::size_t max_tokens = 0;    ///< longer texts are cut; 0: the model's positions
+  bool lowercase = false;        ///< texts are lowercased before they are tokenized
+  bool pools_prompt = true;      ///< the prompt's tokens are pooled too
   bool normalized = false;       ///< a Normalize module makes vectors of unit length
-  std::string similarity;        ///< "cosine", "dot", "euclidean", "manhattan"; empty: not said
-  std::map<std::string, std::string> prompts;  ///< what is put before a text, by name
-  std::string default_prompt;                  ///< the name of the one that is put before every text; empty: none
+  std::string similarity;        ///< "cosine", "dot", "euclidean", "manhattan"; empty: not given
+  std::map<std::string, std::string> prompts;  ///< prefixes of a text, by name
+  std::string default_prompt;                  ///< the name of the prompt of every text; empty: none
 
-  /// Text of the prompt of that name, or with an empty name of the default one. Throws bert::error for a name that the folder
-  /// does not have.
+  /// The text of a prompt, of the default one if `name` is empty. Throws bert::error for a name that the folder does not have.
   [[nodiscard]] std::string prompt(const std::string& name, const std::string& where) const {
     const std::string& wanted = name.empty() ? default_prompt : name;
     if (wanted.empty()) return {};
@@ -52,7 +51,7 @@ struct sentence_module {
   std::string kind, path;
 };
 
-/// The kinds of modules.json without their Python package, in order; empty if there is no such file.
+/// The modules of modules.json in order, their kinds without the Python package; empty if there is no such file.
 [[nodiscard]] inline std::vector<sentence_module> read_modules(const std::filesystem::path& folder) {
   std::vector<sentence_module> modules;
   const auto file = folder / "modules.json";
@@ -96,7 +95,7 @@ inline void read_pooling(const std::filesystem::path& file, sentence_settings& s
     throw error({where, "one pooling mode of mean, cls, max", modes.empty() ? "none" : listed,
                  "vectors put end to end cannot be made"});
   const auto& mode = modes.front();
-  // The mean over sqrt(T) has another length than the mean and the same direction, and vectors are brought to unit length.
+  // sum / sqrt(T) has the direction of the mean, and vectors are normalized to unit length.
   if (mode == "mean_tokens" || mode == "mean" || mode == "mean_sqrt_len_tokens") s.pooling = "mean";
   else if (mode == "cls_token" || mode == "cls") s.pooling = "cls";
   else if (mode == "max_tokens" || mode == "max") s.pooling = "max";
@@ -143,7 +142,7 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
   constexpr std::array known{"", "cosine", "dot", "euclidean", "manhattan"};
   if (std::find(known.begin(), known.end(), s.similarity) == known.end())
     throw error({where + ", \"similarity_fn_name\"", "cosine, dot, euclidean or manhattan", s.similarity, {}});
-  // Vectors are made of unit length: then dot and cosine are one; of other lengths these measures would rank otherwise.
+  // Vectors have unit length here, so that dot equals cosine; for other lengths these measures would rank differently.
   if (!s.normalized && !s.similarity.empty() && s.similarity != "cosine")
     throw error({where + ", \"similarity_fn_name\"", "cosine, where modules.json has no Normalize", s.similarity,
                  "vectors are brought to unit length, which would change this measure"});
@@ -151,15 +150,15 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
 
 }  // namespace detail
 
-/// The folder that holds config.json and weights: `folder` itself, or the one that modules.json names (0_Transformer).
+/// The folder of config.json and weights: `folder` itself, or the one that modules.json names (0_Transformer).
 [[nodiscard]] inline std::filesystem::path transformer_folder(const std::filesystem::path& folder) {
   for (const auto& m : detail::read_modules(folder))
     if (detail::is_encoder(m.kind)) return m.path.empty() ? folder : folder / m.path;
   return folder;
 }
 
-/// How sentence-transformers would embed with a folder. Throws bert::error naming file, key or module for what is done there
-/// and cannot be done here: Dense, weighted and last-token pooling, several poolings at once.
+/// The settings with which sentence-transformers would embed. Throws bert::error naming file, key or module for those that are
+/// not supported: Dense, weighted and last-token pooling, several poolings at once.
 [[nodiscard]] inline sentence_settings read_sentence_settings(const std::filesystem::path& folder) {
   sentence_settings s;
   const auto modules = detail::read_modules(folder);
@@ -169,7 +168,7 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
     if (detail::is_encoder(m.kind)) ++encoders;
     else if (m.kind == "Pooling" && encoders == 1 && poolings++ == 0) detail::read_pooling(folder / m.path / "config.json", s);
     else if (m.kind == "Normalize" && poolings == 1) s.normalized = true;
-    else if (m.kind != "Dropout")  // nothing where nothing is trained
+    else if (m.kind != "Dropout")  // has no effect in inference
       throw error({where, "the modules Transformer, Pooling and at most Normalize, in this order",
                    cat(m.kind, m.path.empty() ? "" : " (" + m.path + ")"), "its layer would be left out of the vectors"});
   }

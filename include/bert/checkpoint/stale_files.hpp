@@ -1,4 +1,4 @@
-// What a save removes: files of another form that would be read in place of those just written.
+// The files that a save removes: other forms, which would be read instead of those just written.
 // Layer: checkpoint. Test: tests/unit/checkpoint/stale_files_test.cpp
 #pragma once
 
@@ -8,7 +8,7 @@
 
 namespace bert::inline BERT_ISA::pipelines {
 
-/// Other forms of a tokenizer. A tokenizer.json outvotes vocab.txt in transformers, and here.
+/// Other forms of a tokenizer. A tokenizer.json takes precedence over vocab.txt, in transformers as here.
 inline constexpr std::array stale_tokenizer_files{"tokenizer.json", "special_tokens_map.json", "added_tokens.json"};
 
 /// Other forms of a model's weights.

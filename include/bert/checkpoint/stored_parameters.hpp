@@ -1,4 +1,4 @@
-// The weights of a file as `frozen` takes them, part by part, without a model in between.
+// The weights of a file as `frozen` reads them, module by module, without a model in between.
 // Layer: checkpoint. Test: tests/unit/checkpoint/stored_parameters_test.cpp
 #pragma once
 
@@ -23,25 +23,25 @@ namespace bert::inline BERT_ISA::pipelines {
 template <class Model, executor E>
 class stored_parameters;
 
-/// Hands out embeddings(), layer(l), pooler() and head<I>() of a `Model`; each is good until the next call.
+/// The parameters of a `Model`'s embeddings(), layer(l), pooler() and head<I>(); each result is valid until the next call.
 ///
-/// A tensor in f32 is read where it lies in the mapped file. The others are converted into a scratch block that all parts
-/// share, and so are copied query, key and value, which a file keeps apart and a product reads as one matrix. So what is frozen
-/// is read once from the file and written once, and 7 MB of scratch stand in for the 440 MB of a base model.
+/// An f32 tensor is read in the mapped file. Others are converted into a scratch block that all modules share; query, key and
+/// value are copied there, as a product reads them as one matrix. So each weight is read once and written once, packed, and a
+/// base model takes 7 MB of scratch instead of 440 MB.
 template <class A, class... Heads, executor E>
 class stored_parameters<model<A, Heads...>, E> {
   using Model = model<A, Heads...>;
   static constexpr std::size_t count = parameter_table<A, Heads...>().size();
 
  public:
-  /// Throws as `load_weights` does; the functions below throw for a weight that is not finite. `file` must outlive this.
+  /// Throws as `load_weights` does; the functions below throw for a weight that is not finite. `file` must outlive the object.
   stored_parameters(const io::safetensors& file, const open_sizes& sizes, const E& e)
       : where_(file.where()),
         sizes_(sizes),
         found_(match_weights<Model>(file, sizes)),
-        placed_(found_.table),
+        in_scratch_(found_.table),
         executor_(e),
-        word_(in_place(index::embeddings) ? 0 : found_.table[index::embeddings].count()) {
+        word_(in_file(index::embeddings) ? 0 : found_.table[index::embeddings].count()) {
     std::size_t most = scratch_of(1, index::layers);
     for (std::size_t l = 0; l < A::layers; ++l) most = std::max(most, scratch_of(index::layer(l), index::layer(l + 1)));
     most = std::max({most, scratch_of(index::pooler, index::heads), scratch_of(index::heads, count)});
@@ -83,21 +83,21 @@ class stored_parameters<model<A, Heads...>, E> {
     return p;
   }
 
-  /// Whether tensor i can be read from the file as it is.
-  [[nodiscard]] bool in_place(std::size_t i) const noexcept {
+  /// Whether tensor `i` can be read in the mapped file.
+  [[nodiscard]] bool in_file(std::size_t i) const noexcept {
     const bool joined = found_.table[i].joined || (i + 1 < count && found_.table[i + 1].joined);
     const auto* t = found_.sources[i];
     return !joined && t != nullptr && t->type == io::dtype::f32 &&
            reinterpret_cast<std::uintptr_t>(t->bytes.data()) % alignof(float) == 0;
   }
 
-  /// Lays out what tensors [first, last) need of the scratch block; its size.
+  /// Lays out tensors [first, last) in the scratch block. Returns the floats that they take.
   std::size_t scratch_of(std::size_t first, std::size_t last) noexcept {
     std::size_t next = 0;
     for (std::size_t i = first; i < last; ++i) {
-      if (in_place(i) || found_.sources[i] == nullptr) continue;
-      placed_[i].offset = found_.table[i].joined ? next : round_up(next, alignment / sizeof(float));
-      next = placed_[i].offset + found_.table[i].count();
+      if (in_file(i) || found_.sources[i] == nullptr) continue;
+      in_scratch_[i].offset = found_.table[i].joined ? next : round_up(next, alignment / sizeof(float));
+      next = in_scratch_[i].offset + found_.table[i].count();
     }
     return next;
   }
@@ -105,17 +105,18 @@ class stored_parameters<model<A, Heads...>, E> {
   void read(std::size_t first, std::size_t last) {
     for (std::size_t i = first; i < last; ++i) {
       check(i);
-      if (!in_place(i) && found_.sources[i] != nullptr)
-        io::to_floats(*found_.sources[i], scratch_.span().subspan(placed_[i].offset, found_.table[i].count()), executor_);
+      if (!in_file(i) && found_.sources[i] != nullptr)
+        io::to_floats(*found_.sources[i], scratch_.span().subspan(in_scratch_[i].offset, found_.table[i].count()), executor_);
     }
   }
-  // Just before they are packed, so that packing finds them in the cache.
+  // Called just before packing, which then finds the tensor in the cache.
   void check(std::size_t i) const {
     if (found_.sources[i] != nullptr) io::check_finite(*found_.sources[i], where_, executor_);
   }
 
   [[nodiscard]] const float* values(std::size_t i) const noexcept {
-    return in_place(i) ? reinterpret_cast<const float*>(found_.sources[i]->bytes.data()) : scratch_.data() + placed_[i].offset;
+    return in_file(i) ? reinterpret_cast<const float*>(found_.sources[i]->bytes.data())
+                      : scratch_.data() + in_scratch_[i].offset;
   }
   [[nodiscard]] matrix<const float> table(std::size_t i) const noexcept {
     return {values(i), static_cast<std::size_t>(found_.table[i].rows), static_cast<std::size_t>(found_.table[i].cols)};
@@ -129,12 +130,12 @@ class stored_parameters<model<A, Heads...>, E> {
   const std::string& where_;
   open_sizes sizes_;
   matched_weights<count> found_;
-  std::array<parameter, count> placed_;  ///< the table with offsets into the scratch block
+  std::array<parameter, count> in_scratch_;  ///< the table with offsets into the scratch block
   E executor_;
-  buffer<float> word_, scratch_;  ///< the word embeddings apart, as a masked-LM head reads them too
+  buffer<float> word_, scratch_;  ///< word embeddings have a buffer of their own, as a masked-LM head reads them too
 };
 
-/// The weights of a file packed for inference, never as a model. `e` runs reading and packing.
+/// Packs the weights of a file for inference, without a model in between. `e` runs reading and packing.
 template <class Model, class Precision, executor E>
 [[nodiscard]] frozen<Model, Precision> freeze_weights(const io::safetensors& file, const open_sizes& sizes, const E& e) {
   stored_parameters<Model, E> parameters(file, sizes, e);

@@ -1,4 +1,4 @@
-// The names that BERT's tensors have gone by, brought to those of the parameter table.
+// Converts tensor names of files, old and new, to those of the parameter table.
 // Layer: checkpoint. Test: tests/unit/checkpoint/weights_test.cpp
 #pragma once
 
@@ -16,12 +16,12 @@ inline constexpr std::string_view decoder_weight = "cls.predictions.decoder.weig
 inline constexpr std::string_view decoder_bias = "cls.predictions.decoder.bias";
 inline constexpr std::string_view predictions_bias = "cls.predictions.bias";
 
-/// What wrappers put before a tensor's name: data-parallel training, torch.compile, Lightning, sentence-transformers.
+/// Prefixes that wrappers add to tensor names: data-parallel training, torch.compile, Lightning, sentence-transformers.
 inline constexpr std::array<std::string_view, 5> wrapper_prefixes{"module.", "_orig_mod.", "0.auto_model.", "auto_model.",
                                                                   "model."};
 
-/// The name in the parameter table of what a file calls `stored`: prefixes of wrappers go, BertModel's names get their "bert.",
-/// and a norm's gamma and beta (TensorFlow's, and PyTorch's until 2019) become weight and bias.
+/// The name in the parameter table of a file's tensor `stored`. Removes prefixes of wrappers, adds "bert." to BertModel's
+/// names, and renames a norm's gamma and beta (TensorFlow's, and PyTorch's until 2019) to weight and bias.
 [[nodiscard]] inline std::string canonical_name(std::string_view stored) {
   for (bool again = true; again;) {
     again = false;
@@ -32,16 +32,16 @@ inline constexpr std::array<std::string_view, 5> wrapper_prefixes{"module.", "_o
       }
   }
   std::string name;
-  for (const std::string_view part : {"embeddings.", "encoder.", "pooler."})
-    if (stored.starts_with(part)) name = "bert.";
+  for (const std::string_view module : {"embeddings.", "encoder.", "pooler."})
+    if (stored.starts_with(module)) name = "bert.";
   name += stored;
   if (name.ends_with(".LayerNorm.gamma")) name.replace(name.size() - 5, 5, "weight");
   else if (name.ends_with(".LayerNorm.beta")) name.replace(name.size() - 4, 4, "bias");
   return name;
 }
 
-/// Tensors that belong to a BERT but not to every model type: other heads, and constant buffers that old files hold. A model
-/// without them passes them over in silence.
+/// Whether a tensor belongs to some BERTs only: other heads, and constant buffers of old files. A model without it skips it
+/// without a note.
 [[nodiscard]] inline bool belongs_elsewhere(std::string_view canonical) noexcept {
   constexpr std::array prefixes{"cls.predictions.", "cls.seq_relationship.", "bert.pooler.dense.",
                                 "classifier.",      "qa_outputs.",           "crf."};
@@ -50,7 +50,8 @@ inline constexpr std::array<std::string_view, 5> wrapper_prefixes{"module.", "_o
          std::any_of(buffers.begin(), buffers.end(), [&](const char* b) { return canonical == b; });
 }
 
-/// Names within the encoder. One that a model does not have would change its numbers: another layer, an adapter, a bias.
+/// Whether a name is within the encoder. A tensor there that the model lacks (a layer, an adapter, a bias) would change
+/// outputs.
 [[nodiscard]] inline bool within_encoder(std::string_view canonical) noexcept { return canonical.starts_with("bert."); }
 
 }  // namespace bert::pipelines

@@ -24,7 +24,7 @@ namespace bert::inline BERT_ISA::pipelines {
 
 namespace detail {
 
-// A token is a string, or an object that holds it with flags.
+// A token is a string, or an object with the string and flags.
 [[nodiscard]] inline std::string token_text(const io::json& token, const std::string& where) {
   return token.is_object() ? io::require<std::string>(token, "content", where) : io::json_as<std::string>(token, where);
 }
@@ -34,10 +34,10 @@ namespace detail {
   return at == config.end() || at->is_null() ? std::move(fallback) : token_text(*at, cat(where, ", \"", key, '"'));
 }
 
-/// A special token whose id the vocabulary has, or which comes behind it: `unplaced`, until the vocabulary is known.
-inline constexpr token_id unplaced = -1;
+/// The id of a special token until the vocabulary is known, which then gives its id or the next after its last.
+inline constexpr token_id unassigned = -1;
 
-/// [PAD] and the like, and further special tokens, as tokenizer_config.json and special_tokens_map.json name them.
+/// Reads the names of [PAD] and the like and of further special tokens in tokenizer_config.json or special_tokens_map.json.
 inline void read_special_names(const io::json& j, const std::string& where, text::tokenizer_options& o) {
   if (!j.is_object()) throw error({where, "an object", io::kind_of(j), {}});
   o.pad = token_named(j, "pad_token", where, o.pad);
@@ -45,24 +45,24 @@ inline void read_special_names(const io::json& j, const std::string& where, text
   o.cls = token_named(j, "cls_token", where, o.cls);
   o.sep = token_named(j, "sep_token", where, o.sep);
   o.mask = token_named(j, "mask_token", where, o.mask);
-  const auto more = [&](const io::json& token, const std::string& place) {
-    text::added_token t{.content = token_text(token, place), .id = unplaced};
-    if (token.is_object()) t = added_token_of(token, unplaced, place), t.special = true;
+  const auto add = [&](const io::json& token, const std::string& location) {
+    text::added_token t{.content = token_text(token, location), .id = unassigned};
+    if (token.is_object()) t = added_token_of(token, unassigned, location), t.special = true;
     const bool known = std::any_of(o.added.begin(), o.added.end(), [&](const auto& a) { return a.content == t.content; });
     if (!known && !t.content.empty()) o.added.push_back(std::move(t));
   };
   for (const char* key : {"bos_token", "eos_token"})
-    if (const auto at = j.find(key); at != j.end() && !at->is_null()) more(*at, cat(where, ", \"", key, '"'));
+    if (const auto at = j.find(key); at != j.end() && !at->is_null()) add(*at, cat(where, ", \"", key, '"'));
   for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
     const auto at = j.find(key);
     if (at == j.end() || at->is_null()) continue;
-    const std::string place = cat(where, ", \"", key, '"');
-    if (!at->is_array() && !at->is_object()) throw error({place, "a list", io::kind_of(*at), {}});
-    for (const auto& token : *at) more(token, place);
+    const std::string location = cat(where, ", \"", key, '"');
+    if (!at->is_array() && !at->is_object()) throw error({location, "a list", io::kind_of(*at), {}});
+    for (const auto& token : *at) add(token, location);
   }
 }
 
-/// The keys of tokenizer_config.json that decide about tokens; those of classes that do more are refused by name.
+/// Reads the keys of tokenizer_config.json that affect tokens. Throws, naming the key, for settings beyond BERT's tokenizer.
 inline void read_tokenizer_config(const io::json& j, const std::string& where, text::tokenizer_options& o,
                                   tokenizer_rule rule = tokenizer_rule::bert_class) {
   const auto refuse = [&](const char* key, const char* expected, const std::string& found) {
@@ -92,14 +92,14 @@ inline void read_tokenizer_config(const io::json& j, const std::string& where, t
     const std::string list = where + ", \"added_tokens_decoder\"";
     if (!added->is_object()) throw error({list, "an object", io::kind_of(*added), {}});
     for (const auto& [key, token] : added->items()) {
-      const std::string place = cat(list, ", \"", key, '"');
-      put_added(o.added, added_token_of(token, io::json_as<token_id>(io::parse_json(key, place), place), place));
+      const std::string location = cat(list, ", \"", key, '"');
+      put_added(o.added, added_token_of(token, io::json_as<token_id>(io::parse_json(key, location), location), location));
     }
   }
   read_special_names(j, where, o);
 }
 
-/// added_tokens.json: {"[E11]": 30522, …}. Special are those that other files name so.
+/// Reads added_tokens.json: {"[E11]": 30522, …}. A token is special if another file says so.
 inline void read_added_tokens(const io::json& j, const std::string& where, text::tokenizer_options& o) {
   if (!j.is_object()) throw error({where, "an object", io::kind_of(j), {}});
   for (const auto& [key, value] : j.items()) {
@@ -113,7 +113,7 @@ inline void read_added_tokens(const io::json& j, const std::string& where, text:
   }
 }
 
-/// Which rule a folder's tokenizer class asks for. Classes that tokenize as BertTokenizer does are BERT's; others are refused.
+/// The rule for a folder's tokenizer class. Classes that tokenize as BertTokenizer does are BERT's; throws for others.
 [[nodiscard]] inline tokenizer_rule rule_of(const std::string& name, const std::string& where) {
   constexpr std::array same{"BertTokenizer",
                             "DistilBertTokenizer",
@@ -134,18 +134,19 @@ inline void read_added_tokens(const io::json& j, const std::string& where, text:
   throw error({where + ", \"tokenizer_class\"", "BertTokenizer or PreTrainedTokenizerFast", name, only_bert});
 }
 
-/// Gives an id to each token that no file gives one: the vocabulary's, else the next behind all.
-inline void place_added(const text::vocabulary& pieces, text::tokenizer_options& o) {
+/// Gives each token without an id the vocabulary's, else the next after all ids.
+inline void assign_ids(const text::vocabulary& pieces, text::tokenizer_options& o) {
   auto next = static_cast<token_id>(pieces.size());
   for (const auto& t : o.added) next = std::max(next, t.id + 1);
   for (auto& t : o.added)
-    if (t.id == unplaced) {
+    if (t.id == unassigned) {
       const auto known = pieces.id(t.content);
       t.id = known ? *known : next++;
     }
 }
 
-/// [CLS] and the like may be added tokens that the vocabulary lacks, at an id that is unused or lies behind it.
+/// The vocabulary with [CLS] and the like where they are added tokens that it lacks, at an id that is unused or beyond its
+/// last.
 [[nodiscard]] inline text::vocabulary with_special(text::vocabulary pieces, const text::tokenizer_options& o) {
   std::vector<std::string> all;
   for (const auto& t : o.added) {
@@ -173,12 +174,12 @@ inline void check_same_pieces(const text::vocabulary& lines, const text::vocabul
 
 }  // namespace detail
 
-/// Guesses that were made in reading a file, each a sentence for the user.
+/// Guesses that were made when files were read, each a line for the user.
 using reading_notes = std::vector<std::string>;
 
-/// The tokenizer of a folder, as transformers 5 opens it; docs/folders.md lists every key. Without a tokenizer_config.json the
-/// defaults of an uncased BERT hold. Writes to `notes`, if given, where one file was followed and another passed over.
-/// Throws bert::error if neither vocab.txt nor tokenizer.json is there, or naming file and key of what is wrong.
+/// The tokenizer of a folder, as transformers 5 opens it; docs/folders.md lists every key. Without a tokenizer_config.json it
+/// has the defaults of an uncased BERT. Appends to `notes`, if given, which of two files was followed. Throws bert::error if
+/// there is neither a vocab.txt nor a tokenizer.json, and, naming file and key, for what is wrong in them.
 [[nodiscard]] inline text::tokenizer read_tokenizer(const std::filesystem::path& folder, reading_notes* notes = nullptr) {
   using detail::rule_of;
   const auto lines = folder / "vocab.txt", whole = folder / "tokenizer.json", settings = folder / "tokenizer_config.json";
@@ -215,7 +216,7 @@ using reading_notes = std::vector<std::string>;
           cat(whole.string(), " is followed, with ", pieces.size(), " pieces; ", lines.string(), " has ", other.size()));
   }
   if (described && rule == tokenizer_rule::bert_class && notes != nullptr)
-    if (const auto* normalizer = detail::only_part(json, "normalizer", "BertNormalizer", "normalizers", whole.string())) {
+    if (const auto* normalizer = detail::only_component(json, "normalizer", "BertNormalizer", "normalizers", whole.string())) {
       text::tokenizer_options theirs;
       detail::read_normalizer(normalizer, whole.string(), theirs);
       const auto strips = [](const text::tokenizer_options& x) { return x.strip_accents.value_or(x.lowercase); };
@@ -224,14 +225,13 @@ using reading_notes = std::vector<std::string>;
                              configured ? "" : " would by default", " and not as ", whole.string(),
                              " says; so does transformers"));
     }
-  detail::place_added(pieces, o);
+  detail::assign_ids(pieces, o);
   pieces = detail::with_special(std::move(pieces), o);
   return text::tokenizer(std::move(pieces), std::move(o));
 }
 
-/// Writes vocab.txt and tokenizer_config.json into `out`, which puts them in place, and removes the files that would say
-/// otherwise (stale_tokenizer_files). `positions` is the longest sequence of the model. Throws bert::error for a piece that
-/// vocab.txt cannot hold.
+/// Writes vocab.txt and tokenizer_config.json to `out`, which the caller commits, and removes files that would contradict them
+/// (stale_tokenizer_files). `positions` is the longest sequence of the model. Throws bert::error for a piece with a line break.
 template <class Reference>
 void write_tokenizer(io::atomic_folder& out, const text::basic_tokenizer<Reference>& tokenizer, int positions) {
   std::string pieces;
@@ -266,7 +266,7 @@ void write_tokenizer(io::atomic_folder& out, const text::basic_tokenizer<Referen
   for (const char* stale : stale_tokenizer_files) out.remove(stale);
 }
 
-/// The same into a folder, as one act.
+/// Writes them to a folder, atomically.
 template <class Reference>
 void write_tokenizer(const std::filesystem::path& folder, const text::basic_tokenizer<Reference>& tokenizer, int positions) {
   io::atomic_folder out(folder);

@@ -16,9 +16,9 @@
 
 namespace bert::inline BERT_ISA::pipelines {
 
-/// Who decides about lower case, accents and the tokens around a text. As in transformers 5: the tokenizer classes of BERT are
-/// built from tokenizer_config.json and its defaults and take vocabulary and added tokens alone from tokenizer.json;
-/// PreTrainedTokenizerFast is tokenizer.json.
+/// Which file decides about lower case, accents and the tokens around a text, as in transformers 5. BERT's tokenizer classes
+/// follow tokenizer_config.json and its defaults, and take only vocabulary and added tokens from tokenizer.json;
+/// PreTrainedTokenizerFast follows tokenizer.json.
 enum class tokenizer_rule : std::uint8_t { bert_class, tokenizer_json };
 
 namespace detail {
@@ -35,7 +35,7 @@ inline constexpr const char* only_bert = "only BERT's tokenizer can be opened";
           .special = io::value_or<bool>(j, "special", where, true)};
 }
 
-/// Adds `token`, or puts it in place of the one of the same content.
+/// Adds `token`, or replaces the one of the same content.
 inline void put_added(std::vector<text::added_token>& added, text::added_token token) {
   const auto at =
       std::find_if(added.begin(), added.end(), [&](const text::added_token& t) { return t.content == token.content; });
@@ -43,39 +43,39 @@ inline void put_added(std::vector<text::added_token>& added, text::added_token t
   else *at = std::move(token);
 }
 
-/// Part `part` of tokenizer.json, which must be of that kind, or a Sequence of one such `list`; nullptr where it is null or
-/// absent. Another kind would split text in another way.
-[[nodiscard]] inline const io::json* only_part(const io::json& j, const char* part, const char* kind, const char* list,
-                                               const std::string& where) {
-  const auto at = j.find(part);
+/// The component `key` of tokenizer.json, nullptr if it is null or absent. It must be of type `kind`, or a Sequence whose
+/// `list` has one such: another type would split text differently.
+[[nodiscard]] inline const io::json* only_component(const io::json& j, const char* key, const char* kind, const char* list,
+                                                    const std::string& where) {
+  const auto at = j.find(key);
   if (at == j.end() || at->is_null()) return nullptr;
-  const std::string place = cat(where, ", \"", part, '"');
+  const std::string location = cat(where, ", \"", key, '"');
   const io::json* one = &*at;
-  auto type = io::require<std::string>(*one, "type", place);
+  auto type = io::require<std::string>(*one, "type", location);
   if (type == "Sequence") {
     const auto items = one->find(list);
-    if (items == one->end() || !items->is_array()) throw error({place, cat("a list \"", list, '"'), "none", {}});
-    if (items->size() != 1) throw error({place, cat(kind, " alone"), cat("a Sequence of ", items->size()), only_bert});
+    if (items == one->end() || !items->is_array()) throw error({location, cat("a list \"", list, '"'), "none", {}});
+    if (items->size() != 1) throw error({location, cat(kind, " alone"), cat("a Sequence of ", items->size()), only_bert});
     one = &*items->begin();
-    type = io::require<std::string>(*one, "type", place);
+    type = io::require<std::string>(*one, "type", location);
   }
-  if (type != kind) throw error({place, kind, type, only_bert});
+  if (type != kind) throw error({location, kind, type, only_bert});
   return one;
 }
 
-/// Ids that no piece has are unused: they are the empty piece.
+/// The vocabulary of a tokenizer.json; an id without a piece gets the empty piece.
 [[nodiscard]] inline text::vocabulary read_json_vocabulary(const io::json& model, const std::string& where) {
-  const std::string place = where + ", \"model\", \"vocab\"";
+  const std::string location = where + ", \"model\", \"vocab\"";
   const auto pieces = model.find("vocab");
   if (pieces == model.end()) throw error({where + ", \"model\"", "the key \"vocab\"", "none", {}});
-  if (!pieces->is_object()) throw error({place, "an object", io::kind_of(*pieces), {}});
+  if (!pieces->is_object()) throw error({location, "an object", io::kind_of(*pieces), {}});
   const std::size_t most = 2 * pieces->size() + 65'536;  // of ids; a file with more unused ones is damaged
   std::vector<std::string> list(pieces->size());
   std::vector<bool> seen(pieces->size());
   for (const auto& [piece, value] : pieces->items()) {
-    const auto id = io::json_as<std::size_t>(value, cat(place, ", \"", piece, '"'));
+    const auto id = io::json_as<std::size_t>(value, cat(location, ", \"", piece, '"'));
     if (id >= most || (id < list.size() && seen[id]))
-      throw error({cat(place, ", \"", piece, '"'), cat("each id from 0 to ", most - 1, " at most once"), cat(id), {}});
+      throw error({cat(location, ", \"", piece, '"'), cat("each id from 0 to ", most - 1, " at most once"), cat(id), {}});
     if (id >= list.size()) {
       list.resize(id + 1);
       seen.resize(id + 1);
@@ -86,20 +86,20 @@ inline void put_added(std::vector<text::added_token>& added, text::added_token t
   return text::vocabulary(list).named(where);
 }
 
-/// Lower case and so on, as the normalizer has it.
+/// Reads the options of the normalizer.
 inline void read_normalizer(const io::json* normalizer, const std::string& where, text::tokenizer_options& o) {
-  if (normalizer == nullptr) {  // text is taken as it is
+  if (normalizer == nullptr) {  // text is not normalized
     o.lowercase = o.tokenize_chinese_chars = o.clean_text = false;
     o.strip_accents = false;
     return;
   }
-  const std::string place = where + ", \"normalizer\"";
-  o.lowercase = io::value_or<bool>(*normalizer, "lowercase", place, true);
+  const std::string location = where + ", \"normalizer\"";
+  o.lowercase = io::value_or<bool>(*normalizer, "lowercase", location, true);
   o.strip_accents.reset();
   if (const auto at = normalizer->find("strip_accents"); at != normalizer->end() && !at->is_null())
-    o.strip_accents = io::json_as<bool>(*at, place + ", \"strip_accents\"");
-  o.tokenize_chinese_chars = io::value_or<bool>(*normalizer, "handle_chinese_chars", place, true);
-  o.clean_text = io::value_or<bool>(*normalizer, "clean_text", place, true);
+    o.strip_accents = io::json_as<bool>(*at, location + ", \"strip_accents\"");
+  o.tokenize_chinese_chars = io::value_or<bool>(*normalizer, "handle_chinese_chars", location, true);
+  o.clean_text = io::value_or<bool>(*normalizer, "clean_text", location, true);
 }
 
 /// One step of a template: a text ("A", "B") or a token, and its segment.
@@ -112,49 +112,49 @@ struct template_step {
 
 [[nodiscard]] inline std::vector<template_step> template_steps(const io::json& j, const char* key, const std::string& where) {
   std::vector<template_step> steps;
-  const std::string place = cat(where, ", \"", key, '"');
+  const std::string location = cat(where, ", \"", key, '"');
   for (const auto& item : io::require<std::vector<io::json>>(j, key, where)) {
     const bool token = item.is_object() && item.contains("SpecialToken");
-    const auto step = io::require<io::json>(item, token ? "SpecialToken" : "Sequence", place);
-    steps.push_back({io::require<std::string>(step, "id", place), io::value_or<int>(step, "type_id", place, 0), token});
+    const auto step = io::require<io::json>(item, token ? "SpecialToken" : "Sequence", location);
+    steps.push_back({io::require<std::string>(step, "id", location), io::value_or<int>(step, "type_id", location, 0), token});
   }
   return steps;
 }
 
-/// Holds the post-processor to [CLS] A [SEP] and [CLS] A [SEP] B [SEP], the second text and its [SEP] of segment 1. With
-/// `names` it also says which tokens [CLS] and [SEP] are; without, they must be those of `o`.
+/// Throws unless the post-processor gives [CLS] A [SEP] and [CLS] A [SEP] B [SEP], with B and its [SEP] in segment 1. With
+/// `names` writes its [CLS] and [SEP] to `o`, else they must be those of `o`.
 inline void read_post_processor(const io::json& j, const std::string& where, bool names, text::tokenizer_options& o) {
-  const std::string place = where + ", \"post_processor\"";
+  const std::string location = where + ", \"post_processor\"";
   const io::json* one = nullptr;
   if (const auto at = j.find("post_processor"); at != j.end() && !at->is_null()) one = &*at;
   if (one == nullptr) {
-    if (names)  // PreTrainedTokenizerFast would put no tokens around a text
-      throw error({place, "a template that puts [CLS] and [SEP] around a text", "null", only_bert});
+    if (names)  // PreTrainedTokenizerFast would add no tokens around a text
+      throw error({location, "a template that puts [CLS] and [SEP] around a text", "null", only_bert});
     return;
   }
-  auto type = io::require<std::string>(*one, "type", place);
+  auto type = io::require<std::string>(*one, "type", location);
   if (type == "Sequence") {
     const auto list = one->find("processors");
     if (list == one->end() || !list->is_array() || list->size() != 1)
-      throw error({place, "BertProcessing or TemplateProcessing alone", "a Sequence", only_bert});
+      throw error({location, "BertProcessing or TemplateProcessing alone", "a Sequence", only_bert});
     one = &*list->begin();
-    type = io::require<std::string>(*one, "type", place);
+    type = io::require<std::string>(*one, "type", location);
   }
   std::string cls, sep;
   const auto fail = [&](const std::string& found) {
-    throw error({place, cat(o.cls, " A ", o.sep, " for a text and ", o.cls, " A ", o.sep, " B ", o.sep, " for a pair"), found,
-                 only_bert});
+    throw error({location, cat(o.cls, " A ", o.sep, " for a text and ", o.cls, " A ", o.sep, " B ", o.sep, " for a pair"),
+                 found, only_bert});
   };
   if (type == "BertProcessing") {
     const auto name = [&](const char* key) {
-      const auto pair = io::require<std::vector<io::json>>(*one, key, place);
+      const auto pair = io::require<std::vector<io::json>>(*one, key, location);
       if (pair.empty()) fail(cat("an empty \"", key, '"'));
-      return io::json_as<std::string>(pair.front(), cat(place, ", \"", key, '"'));
+      return io::json_as<std::string>(pair.front(), cat(location, ", \"", key, '"'));
     };
     cls = name("cls");
     sep = name("sep");
   } else if (type == "TemplateProcessing") {
-    const auto single = template_steps(*one, "single", place), pair = template_steps(*one, "pair", place);
+    const auto single = template_steps(*one, "single", location), pair = template_steps(*one, "pair", location);
     if (single.size() != 3 || !single[0].token || !single[2].token) fail("another template for a text");
     cls = single[0].name;
     sep = single[2].name;
@@ -173,7 +173,7 @@ inline void read_post_processor(const io::json& j, const std::string& where, boo
   }
 }
 
-/// Vocabulary and options of a WordPiece tokenizer.json. The rule says which of the options are its own.
+/// Vocabulary and options of a WordPiece tokenizer.json. `rule` says which of its options apply.
 [[nodiscard]] inline text::vocabulary read_tokenizer_json(const io::json& j, const std::string& where,
                                                           text::tokenizer_options& o,
                                                           tokenizer_rule rule = tokenizer_rule::tokenizer_json) {
@@ -184,8 +184,8 @@ inline void read_post_processor(const io::json& j, const std::string& where, boo
     throw error({where + ", \"model\"", "a WordPiece model", type, only_bert});
   if (const auto prefix = io::value_or<std::string>(*model, "continuing_subword_prefix", where, "##"); prefix != "##")
     throw error({where + ", \"continuing_subword_prefix\"", "##", prefix, only_bert});
-  const io::json* normalizer = only_part(j, "normalizer", "BertNormalizer", "normalizers", where);
-  const io::json* splitter = only_part(j, "pre_tokenizer", "BertPreTokenizer", "pretokenizers", where);
+  const io::json* normalizer = only_component(j, "normalizer", "BertNormalizer", "normalizers", where);
+  const io::json* splitter = only_component(j, "pre_tokenizer", "BertPreTokenizer", "pretokenizers", where);
   if (rule == tokenizer_rule::tokenizer_json) {
     if (splitter == nullptr && j.contains("pre_tokenizer"))
       throw error({where + ", \"pre_tokenizer\"", "BertPreTokenizer", "null", only_bert});
@@ -197,9 +197,9 @@ inline void read_post_processor(const io::json& j, const std::string& where, boo
     o.truncation_side = io::value_or<std::string>(*cut, "direction", where + ", \"truncation\"", "Right") == "Left"
                             ? text::side::left
                             : text::side::right;
-  const std::string place = where + ", \"added_tokens\"";
+  const std::string location = where + ", \"added_tokens\"";
   for (const io::json& token : io::value_or<std::vector<io::json>>(j, "added_tokens", where, {}))
-    put_added(o.added, added_token_of(token, io::require<token_id>(token, "id", place), place));
+    put_added(o.added, added_token_of(token, io::require<token_id>(token, "id", location), location));
   return read_json_vocabulary(*model, where);
 }
 

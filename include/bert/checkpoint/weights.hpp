@@ -1,4 +1,4 @@
-// A model's weights from and to model.safetensors, under the names of transformers.
+// Reads and writes a model's weights in model.safetensors, with the tensor names of transformers.
 // Layer: checkpoint. Test: tests/unit/checkpoint/weights_test.cpp
 #pragma once
 
@@ -29,7 +29,7 @@ struct model_traits;
 
 template <class A, class... Heads>
 struct model_traits<model<A, Heads...>> {
-  /// The table for given sizes, before any memory is taken.
+  /// The parameter table for given sizes, without a model.
   static constexpr auto table(const open_sizes& sizes) { return resolve(parameter_table<A, Heads...>(), sizes); }
 
   static constexpr bool has(std::string_view stem) {
@@ -81,16 +81,16 @@ namespace detail {
   return type == f32 || type == f16 || type == bf16 || type == f64;
 }
 
-/// Whether two tensors hold the same numbers, of whatever dtypes.
-[[nodiscard]] inline bool same_numbers(const io::stored_tensor& a, const io::stored_tensor& b) {
+/// Whether two tensors hold the same values, whatever their dtypes.
+[[nodiscard]] inline bool same_values(const io::stored_tensor& a, const io::stored_tensor& b) {
   if (a.shape != b.shape) return false;
   if (a.type == b.type) return std::equal(a.bytes.begin(), a.bytes.end(), b.bytes.begin(), b.bytes.end());
   if (!is_floating(a.type) || !is_floating(b.type)) return false;
-  constexpr std::size_t at_once = 1u << 16;
-  std::vector<float> x(at_once), y(at_once);
+  constexpr std::size_t block = 1u << 16;
+  std::vector<float> x(block), y(block);
   const std::size_t count = a.size();
-  for (std::size_t first = 0; first < count; first += at_once) {
-    const std::size_t n = std::min(at_once, count - first);
+  for (std::size_t first = 0; first < count; first += block) {
+    const std::size_t n = std::min(block, count - first);
     const auto read = [&](const io::stored_tensor& t, std::vector<float>& to) {
       const std::size_t width = t.bytes.size() / count;
       io::to_floats({t.name, t.type, {n}, t.bytes.subspan(first * width, n * width)}, std::span<float>(to.data(), n));
@@ -102,11 +102,11 @@ namespace detail {
   return true;
 }
 
-/// The tensors of a file by canonical name; of two equal ones the first. Throws bert::error if two bear one name and differ.
+/// The tensors of a file by canonical name; the first of two equal ones. Throws bert::error if two of one name differ.
 [[nodiscard]] inline std::map<std::string, const io::stored_tensor*> by_canonical_name(const io::safetensors& file) {
   std::map<std::string, const io::stored_tensor*> named;
   for (const io::stored_tensor& t : file.tensors())
-    if (const auto [at, added] = named.emplace(canonical_name(t.name), &t); !added && !same_numbers(t, *at->second))
+    if (const auto [at, added] = named.emplace(canonical_name(t.name), &t); !added && !same_values(t, *at->second))
       throw error({cat(file.where(), ", tensor \"", t.name, '"'), "one tensor for each parameter",
                    cat("also \"", at->second->name, "\", another name of the same"), "remove one of them"});
   return named;
@@ -125,7 +125,7 @@ inline void check_tensor(const io::safetensors& file, const parameter& p, const 
     throw error({where, "F32, F16, BF16 or F64", std::string(io::name_of(t.type)), "convert the weights to one of these"});
 }
 
-/// What stands in place of a tensor that is missing: its name behind a prefix that is no known wrapper's, or nothing.
+/// The error for a missing tensor. Points out a tensor of its name with an unknown prefix.
 [[nodiscard]] inline error::facts missing_tensor(const io::safetensors& file, const std::string& name) {
   error::facts f{file.where(), cat("a tensor \"", name, '"'), "none of that name",
                  name.starts_with("bert.") ? "is it the weights of another model?"
@@ -143,22 +143,22 @@ inline void check_tensor(const io::safetensors& file, const parameter& p, const 
   return f;
 }
 
-/// A decoder written out beside the embeddings that it is tied to must be the same numbers.
+/// Throws unless a decoder that is stored beside the embeddings that it is tied to has their values.
 inline void check_tied(const io::safetensors& file, const io::stored_tensor& copy, const io::stored_tensor& of) {
-  if (!same_numbers(copy, of))
-    throw error({cat(file.where(), ", tensor \"", copy.name, '"'), cat("the numbers of \"", of.name, "\", to which it is tied"),
+  if (!same_values(copy, of))
+    throw error({cat(file.where(), ", tensor \"", copy.name, '"'), cat("the values of \"", of.name, "\", to which it is tied"),
                  "others", "a masked-LM head of its own decoder cannot be loaded"});
 }
 
 }  // namespace detail
 
-/// Which tensor of a file goes where in a model's table.
+/// The tensor of a file for each parameter of a model's table.
 template <std::size_t N>
 struct matched_weights {
   std::array<parameter, N> table;
   std::array<const io::stored_tensor*, N> sources{};  ///< nullptr for a pooler that no head reads and the file does not have
   bool pooler_missing = false;
-  std::vector<std::string> passed_over = {};  ///< tensors that no BERT has, which change none of its numbers
+  std::vector<std::string> skipped = {};  ///< tensors outside the encoder that no BERT has
 };
 
 /// Finds every tensor of `Model`'s table in a file, under the rules of `load_weights`.
@@ -191,18 +191,17 @@ template <class Model>
     if (within_encoder(name))
       throw error({cat(file.where(), ", tensor \"", t->name, '"'), "only tensors of a BERT of this size",
                    "one that it does not have", "load it as the model that it was saved from"});
-    out.passed_over.push_back(t->name);
+    out.skipped.push_back(t->name);
   }
   return out;
 }
 
 /// A model from the tensors of a file.
 ///
-/// Every tensor of `Model`'s table must be there, of its shape, in F32, F16, BF16 or F64; a pooler that no head reads may be
-/// missing and is then born anew (standard deviation 0.02, seed 0). Tensors of heads that `Model` does not have, and of what is
-/// no part of a BERT, are passed over, as transformers does; an unknown name within the encoder is an error, as is a missing,
-/// misshapen or mistyped tensor. Errors are bert::error and name file,
-/// tensor, expected and found. `e` runs the copying.
+/// Every tensor of `Model`'s table must exist, with its shape, in F32, F16, BF16 or F64. A pooler that no head reads may be
+/// missing and is then initialized at random (standard deviation 0.02, seed 0). Skips other tensors outside the encoder, as
+/// transformers does. Throws bert::error naming file, tensor, expected and found for a missing tensor, for one of another shape
+/// or dtype, for an unknown name within the encoder, and for a weight that is not finite. `e` runs the conversion.
 template <class Model, executor E = execution::serial>
 [[nodiscard]] Model load_weights(const io::safetensors& file, int vocab, const std::vector<std::string>& labels = {},
                                  const E& e = {}) {
@@ -217,7 +216,7 @@ template <class Model, executor E = execution::serial>
   return m;
 }
 
-/// Throws bert::error naming the tensor and the element unless every weight is a finite number. `where` stands for the model.
+/// Throws bert::error naming the tensor and the element unless every weight is finite. `where` names the model in errors.
 template <class Model>
 void check_finite(const std::filesystem::path& where, const Model& m) {
   for (const parameter& p : m.table())
@@ -226,7 +225,7 @@ void check_finite(const std::filesystem::path& where, const Model& m) {
                    cat(m.values(p)[i], " at ", i, ", to be written"), "the training went wrong; go back to an earlier state"});
 }
 
-/// Writes the weights in f32, straight from the model's memory, to a file that the caller commits. An encoder alone gets
+/// Writes the weights in f32, directly from the model's memory, to a file that the caller commits. A model without heads gets
 /// BertModel's names.
 template <class Model>
 void write_weights(io::atomic_file& file, const Model& m, const io::safetensors_metadata& metadata = {{"format", "pt"}}) {
@@ -242,7 +241,7 @@ void write_weights(io::atomic_file& file, const Model& m, const io::safetensors_
   io::write_safetensors(file, tensors, metadata);
 }
 
-/// Writes the weights alone, atomically, without what they say of a folder. Throws bert::error for one that is not finite.
+/// Writes the weights alone, atomically, without fingerprints of a folder. Throws bert::error for a weight that is not finite.
 template <class Model>
 void save_weights(const std::filesystem::path& path, const Model& m) {
   check_finite(path, m);

@@ -1,4 +1,4 @@
-// Tagged sentences from files of the CoNLL shared tasks: a word a line, its tag in the last column.
+// Tagged sentences from files in CoNLL format: one word a line, its tag in the last column.
 // Layer: data. Test: tests/unit/data/conll_test.cpp. Paper: Tjong Kim Sang and De Meulder 2003.
 #pragma once
 
@@ -23,14 +23,14 @@
 namespace bert::inline BERT_ISA::data {
 
 struct conll_options {
-  int word_column = 0;  ///< from 0 on; from the end if negative: -1 is the last
+  int word_column = 0;  ///< from 0; from the end if negative: -1 is the last
   int tag_column = -1;
-  int max_tokens = 128;  ///< this and the next two: see tagging_options
+  int max_tokens = 128;  ///< this and the next two as in tagging_options
   int stride = 32;
   tagged_pieces pieces = tagged_pieces::first;
 };
 
-/// A word of a file, its tag, and the line on which they stand.
+/// A word of a file, its tag and its line.
 struct conll_word {
   std::string text, tag;
   std::uint64_t line = 0;
@@ -38,8 +38,8 @@ struct conll_word {
 
 /// Reads a file sentence by sentence.
 ///
-/// Columns are separated by TABs where a line has one, else by spaces. A sentence ends at a blank line (spaces, TABs and U+FEFF
-/// alone are blank), at a line that begins with -DOCSTART-, which is passed over, and at the end of the file.
+/// Columns are separated by tabs if the line has one, else by spaces. A sentence ends at a blank line (only spaces, tabs and
+/// U+FEFF), at a line that begins with -DOCSTART-, which is skipped, and at the end of the file.
 class conll_reader {
  public:
   explicit conll_reader(std::filesystem::path path, const conll_options& options = {})
@@ -101,7 +101,7 @@ class conll_reader {
   std::vector<std::string_view> fields_;
 };
 
-/// The tags that occur in a file: O first, then by type and letter, so that B-X and I-X are neighbors.
+/// The tags that occur in a file: O first, then sorted by type and letter, so that B-X and I-X are adjacent.
 /// Throws bert::error if there are fewer than two.
 [[nodiscard]] inline labels::dynamic_set conll_tags(const std::filesystem::path& path, const conll_options& options = {}) {
   std::set<std::string, std::less<>> found;
@@ -122,7 +122,7 @@ class conll_reader {
   return labels::dynamic_set(std::move(names));
 }
 
-/// Reads and tokenizes a file whose tags are those of `names`. See tagged_set_builder for what becomes of a sentence.
+/// Reads and tokenizes a file whose tags are those of `names`, as tagged_set_builder does.
 ///
 ///     bert::data::conll("dev.conll", tokenizer, train.names());
 ///

@@ -1,4 +1,4 @@
-// A text file as documents of paragraphs, read anew each time in bounded memory.
+// A text file as documents of paragraphs, read from disk on every pass, in bounded memory.
 // Layer: data. Test: tests/unit/data/corpus_test.cpp
 #pragma once
 
@@ -31,15 +31,15 @@ struct corpus_options {
   invalid_utf8 invalid = invalid_utf8::refuse;
 };
 
-/// Whether nothing but spaces, tabs and carriage returns stands on the line.
+/// Whether the line has only spaces, tabs and carriage returns.
 [[nodiscard]] inline bool blank(std::string_view line) noexcept {
   return line.find_first_not_of(" \t\r") == std::string_view::npos;
 }
 
 /// One paragraph a line, a blank line between documents; "\n" or "\r\n".
 ///
-/// Holds the path only: every walk reads the file again, in 256 KiB. A pipe is copied to a temporary file first. Throws
-/// bert::error for a file that is missing, unreadable or empty, and naming the line for text that is not UTF-8.
+/// Holds the path only: every pass reads the file again, in blocks of 256 KiB. A pipe is copied to a temporary file first.
+/// Throws bert::error for a file that is missing, unreadable or empty, and, naming the line, for text that is not UTF-8.
 class corpus {
  public:
   explicit corpus(std::filesystem::path path, corpus_options options = {})

@@ -26,7 +26,7 @@
 
 namespace bert::inline BERT_ISA::data {
 
-/// The order of a set's examples in its batches: another in each epoch, or always that of the file.
+/// The order of a set's examples in its batches: shuffled anew in each epoch, or that of the file.
 enum class order : std::uint8_t { shuffled, sequential };
 
 struct batch_options {
@@ -38,11 +38,11 @@ struct split_options {
   std::uint64_t seed = 0;
 };
 
-/// What a label set stands for in memory: the number of a class, or the number itself.
+/// The type of one target: the index of a class, or the number itself.
 template <class Labels>
 using target_of = std::conditional_t<std::is_same_v<Labels, labels::number>, float, std::int32_t>;
 
-/// What a set of such labels carries unless it says otherwise: a number or a class a sequence.
+/// The default targets of a set with these labels: a number or a class a sequence.
 template <class Labels>
 using targets_of =
     target_list<std::conditional_t<std::is_same_v<Labels, labels::number>, bert::target::value, bert::target::label>>;
@@ -53,32 +53,32 @@ inline constexpr bool lists_tags = false;
 template <class... Targets>
 inline constexpr bool lists_tags<target_list<Targets...>> = (std::is_same_v<Targets, bert::target::tag> || ...);
 
-/// Sequences end to end, [CLS] A [SEP] or [CLS] A [SEP] B [SEP], with what each token is to its word, and their targets: the
-/// fields of training_batch, empty where the set has no such target. An example is one sequence, or, with `groups`, several.
+/// Sequences end to end, [CLS] A [SEP] or [CLS] A [SEP] B [SEP], each token's word_part, and the targets of training_batch,
+/// empty where the set has none of a kind. An example is one sequence, or, with `groups`, several.
 struct example_store {
   std::vector<token_id> ids;
   std::vector<segment_id> segments;
   std::vector<word_part> parts;
-  std::vector<std::size_t> starts{0};  // of each sequence, and where the last ends
+  std::vector<std::size_t> starts{0};  // first token of each sequence, and the end
   std::vector<std::int32_t> labels;    // one a sequence
   std::vector<float> values;           // `width` a sequence
   std::vector<std::int32_t> tags;      // one a token
   std::vector<token_span> spans;       // one a sequence
-  std::vector<std::size_t> groups;     // the first sequence of each example, and one past the last
+  std::vector<std::size_t> groups;     // first sequence of each example, and the end
   std::size_t width = 1;
   std::uint64_t truncated = 0;
   std::uint64_t unknown = 0;            // tokens that are [UNK]
-  std::vector<std::string> notes = {};  // guesses made in reading
-  named_facts facts = {};               // of the examples and the tokenizer
+  std::vector<std::string> notes = {};  // guesses made when the file was read
+  named_facts facts = {};               // fingerprint of the examples and the tokenizer
   mask_vocabulary vocabulary;
 
   /// Examples.
   [[nodiscard]] std::size_t size() const noexcept { return groups.empty() ? starts.size() - 1 : groups.size() - 1; }
-  /// The first sequence of example `i`; of `size()`, one past the last.
+  /// The first sequence of example `i`; for `size()`, the number of sequences.
   [[nodiscard]] std::size_t first(std::size_t i) const noexcept { return groups.empty() ? i : groups[i]; }
-  /// Where the tokens of example `i` begin.
+  /// The first token of example `i`.
   [[nodiscard]] std::size_t begin(std::size_t i) const noexcept { return starts[first(i)]; }
-  /// Tokens of example `i`, all its sequences together.
+  /// Number of tokens of example `i`, over all its sequences.
   [[nodiscard]] std::size_t length(std::size_t i) const noexcept { return begin(i + 1) - begin(i); }
   [[nodiscard]] std::span<const token_id> operator[](std::size_t i) const noexcept {
     return {ids.data() + begin(i), length(i)};
@@ -117,8 +117,8 @@ struct example_store {
   }
 };
 
-/// A batch_source of a labeled set that carries `Targets`, a target_list. The last batch of an epoch may be smaller. Any
-/// thread may load.
+/// A batch_source over a labeled set, with the targets of `Targets`, a target_list. The last batch of an epoch may be smaller.
+/// Several threads may load at once.
 template <class Targets>
 class labeled_batches {
  public:
@@ -147,11 +147,11 @@ class labeled_batches {
     }
   }
 
-  /// The tokens are those of the longest examples together, the sequences those of the examples that have most.
+  /// `tokens` sums the longest examples, `sequences` the examples of most sequences.
   [[nodiscard]] batch_shape capacity() const noexcept { return capacity_; }
   [[nodiscard]] std::uint64_t batches_per_epoch() const noexcept { return (chosen_->size() + batch_ - 1) / batch_; }
 
-  /// What decides the batches: examples, tokenizer, size and order; see trainer::keep.
+  /// What determines the batches: examples, tokenizer, size and order; see trainer::keep.
   [[nodiscard]] named_facts fingerprint() const {
     hash64 which;
     for (const auto i : *chosen_) which.add(std::uint64_t{i});
@@ -163,7 +163,7 @@ class labeled_batches {
     return facts;
   }
 
-  /// Writes tokens, segments, the targets, parts, keys (the number of the sequence in its file), epoch, vocabulary.
+  /// Writes tokens, segments, targets, word parts, keys (the index of the sequence in its file), epoch and vocabulary.
   void load(std::uint64_t step, training_batch& out) const {
     out.clear();
     store_->reserve(capacity_, out);
@@ -188,8 +188,8 @@ class labeled_batches {
   batch_shape capacity_;
 };
 
-/// Examples with labels of one set: `Labels` is a label set, or labels::number for numbers; `Targets` says what they label, a
-/// sequence each unless it says otherwise. Copies share the examples.
+/// Labeled examples. `Labels` is a label set, or labels::number for regression; `Targets` says what a label belongs to, by
+/// default a sequence. Copies share the examples.
 ///
 ///     const auto [train, test] = bert::data::tsv<urgency>("triage.tsv", tokenizer).split(0.9f, {.seed = 7});
 ///     bert::fit(model, objective, train.batches(32), …);
@@ -213,34 +213,34 @@ class labeled_set {
 
   [[nodiscard]] std::size_t size() const noexcept { return chosen_->size(); }
   [[nodiscard]] const Labels& names() const noexcept { return names_; }
-  /// Ids of example `i`, with [CLS] and [SEP]; of several sequences, one after the other.
+  /// Ids of example `i`, with [CLS] and [SEP]; several sequences lie end to end.
   [[nodiscard]] std::span<const token_id> operator[](std::size_t i) const noexcept { return (*store_)[(*chosen_)[i]]; }
-  /// Class or number of example `i`; of several sequences, that of the first.
+  /// Class or number of example `i`: that of its first sequence.
   [[nodiscard]] target label(std::size_t i) const noexcept requires(!tagged) {
     const std::size_t s = store_->first((*chosen_)[i]);
     if constexpr (std::is_same_v<Labels, labels::number>) return store_->values[s];
     else return store_->labels[s];
   }
-  /// Tags of example `i`, one a token; below 0: not counted.
+  /// Tags of example `i`, one a token; negative ones are not counted.
   [[nodiscard]] std::span<const std::int32_t> tags(std::size_t i) const noexcept requires tagged {
     return {store_->tags.data() + store_->begin((*chosen_)[i]), store_->length((*chosen_)[i])};
   }
-  /// What the whole file lost to .max_tokens: texts, or words of a tagged set, of which the end is missing.
+  /// How many of the file's texts, or words of a tagged set, were cut to .max_tokens.
   [[nodiscard]] std::uint64_t truncated() const noexcept { return store_->truncated; }
-  /// Examples of the whole file that take several sequences.
+  /// Examples of the file that have several sequences.
   [[nodiscard]] std::uint64_t grouped() const noexcept {
     std::uint64_t n = 0;
     for (std::size_t i = 1; i < store_->groups.size(); ++i) n += store_->groups[i] - store_->groups[i - 1] > 1 ? 1 : 0;
     return n;
   }
-  /// Tokens of the whole file, and how many of them are [UNK].
+  /// Tokens of the file, and how many of them are [UNK].
   [[nodiscard]] std::uint64_t tokens() const noexcept { return store_->ids.size(); }
   [[nodiscard]] std::uint64_t unknown() const noexcept { return store_->unknown; }
-  /// Guesses that were made in reading the file, each a sentence for the user: "train.tsv: first row taken as header: …".
+  /// Guesses that were made when the file was read, each a line for the user: "train.tsv: first row taken as header: …".
   [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return store_->notes; }
 
   /// A random `share` of the examples, rounded, and the rest, both in the order of the file.
-  /// Throws bert::error unless both have at least one.
+  /// Throws bert::error unless each has at least one example.
   [[nodiscard]] std::pair<labeled_set, labeled_set> split(float share, const split_options& options = {}) const {
     const double wanted = std::round(static_cast<double>(share) * static_cast<double>(size()));
     if (!(wanted >= 1 && wanted <= static_cast<double>(size()) - 1))
@@ -276,7 +276,7 @@ class labeled_set {
   std::shared_ptr<const std::vector<std::uint32_t>> chosen_;
 };
 
-/// Builds a labeled set from texts, one by one.
+/// Builds a labeled set, example by example.
 ///
 ///     bert::data::labeled_set_builder<urgency, decltype(tokenizer)> notes(tokenizer, {}, 128);
 ///     notes.add("burning smell near the boiler", {}, urgency::index<"urgent">);
@@ -291,8 +291,8 @@ class labeled_set_builder {
     store_.vocabulary = {.mask = tokenizer.mask_id(), .size = static_cast<token_id>(tokenizer.vocabulary().size())};
   }
 
-  /// A text, or with a `second` that is not empty a pair. What does not fit is cut off at the end (at the front if the
-  /// tokenizer's truncation_side is left), of a pair from the longer text until both are equally long, then from both.
+  /// Adds a text, or, if `second` is not empty, a pair. What does not fit is cut off at the end, or at the front if the
+  /// tokenizer's truncation_side is left. Of a pair, the longer text is cut until both are equally long, then both.
   void add(std::string_view text, std::string_view second, target_of<Labels> label) {
     first_ids_.clear();
     first_parts_.clear();
@@ -300,7 +300,7 @@ class labeled_set_builder {
     second_parts_.clear();
     tokenizer_->append_ids(text, first_ids_, &first_parts_);
     if (!second.empty()) tokenizer_->append_ids(second, second_ids_, &second_parts_);
-    cut(longest_ - (second.empty() ? 2 : 3));
+    truncate(longest_ - (second.empty() ? 2 : 3));
     if constexpr (requires { tokenizer_->unk_id(); })
       for (const auto* ids : {&first_ids_, &second_ids_})
         store_.unknown += static_cast<std::uint64_t>(std::count(ids->begin(), ids->end(), tokenizer_->unk_id()));
@@ -319,7 +319,7 @@ class labeled_set_builder {
     content_.add(text).add(second).add(std::to_string(label));
   }
 
-  /// A guess that whoever reads the examples has made; labeled_set::notes gives it to the program.
+  /// Adds a guess that the reader of a file has made; labeled_set::notes returns it.
   void note(std::string text) { store_.notes.push_back(std::move(text)); }
 
   [[nodiscard]] std::size_t size() const noexcept { return store_.size(); }
@@ -331,13 +331,13 @@ class labeled_set_builder {
   }
 
  private:
-  void cut(std::size_t room) {
+  void truncate(std::size_t capacity) {
     std::size_t a = first_ids_.size(), b = second_ids_.size();
-    if (a + b <= room) return;
-    // The shorter keeps half the room if it needs it; of an odd room the longer has one more, the second if they are equal.
-    const std::size_t shorter = std::min({a, b, room / 2});
+    if (a + b <= capacity) return;
+    // The shorter text keeps up to half of the capacity, rounded down; the longer has the rest, the second of equal ones.
+    const std::size_t shorter = std::min({a, b, capacity / 2});
     (a > b ? b : a) = shorter;
-    (first_ids_.size() > second_ids_.size() ? a : b) = room - shorter;
+    (first_ids_.size() > second_ids_.size() ? a : b) = capacity - shorter;
     bool left = false;
     if constexpr (requires { tokenizer_->options().truncation_side; })
       left = tokenizer_->options().truncation_side == text::side::left;

@@ -25,10 +25,10 @@
 
 namespace bert::inline BERT_ISA::data {
 
-/// A batch_source of sequences from a corpus; what `pack` returns. Copies share the corpus. Any thread may load.
+/// A batch_source of sequences from a corpus, made by `pack`. Copies share the corpus. Several threads may load at once.
 ///
-/// Every epoch has the same number of sequences, that of epoch 0; where a later drawing gives more, the last of its
-/// random order are left out, where it gives fewer, the first come twice.
+/// Every epoch has as many sequences as epoch 0. If a later epoch draws more, the last of its random order are left out; if
+/// fewer, the first come twice.
 class packed {
  public:
   template <tokenizing Tokenizer, executor Exec>
@@ -47,8 +47,8 @@ class packed {
     return (sequences() + batch - 1) / batch;
   }
 
-  /// Writes batch `step` of an endless run over the epochs to `out`: tokens, segments, labels (see pairing), parts, keys
-  /// (the number of the sequence in the plan of its epoch), epoch and vocabulary.
+  /// Writes batch `step`, counted over all epochs, to `out`: tokens, segments, labels (see pairing), word parts, keys (the
+  /// index of the sequence in the plan of its epoch), epoch and vocabulary.
   void load(std::uint64_t step, training_batch& out) const { state_->load(step, batches_per_epoch(), out); }
 
   /// Sequences in an epoch.
@@ -61,11 +61,11 @@ class packed {
   [[nodiscard]] const pack_options& options() const noexcept { return state_->options; }
   /// Tokens of the corpus that are [UNK].
   [[nodiscard]] std::uint64_t unknown() const noexcept { return state_->store.unknown(); }
-  /// Share of the pairs of epoch 0 whose label is 1; 0 without pairs. Where documents are short it is above second_random: a
-  /// document of one sentence has no second one, and takes a random one.
-  [[nodiscard]] double odd_share() const noexcept { return state_->odd_share; }
+  /// Share of the pairs of epoch 0 whose label is 1; 0 without pairs. Short documents raise it above second_random, as a
+  /// document of one sentence always takes a random second one.
+  [[nodiscard]] double negative_share() const noexcept { return state_->negative_share; }
 
-  /// What decides the batches: corpus, tokenizer and options; see trainer::keep.
+  /// What determines the batches: corpus, tokenizer and options; see trainer::keep.
   [[nodiscard]] named_facts fingerprint() const {
     const pack_options& o = options();
     constexpr const char* pairings[] = {"next_sentence", "sentence_order", "none"};
@@ -89,8 +89,8 @@ class packed {
     token_id cls, sep;
     mask_vocabulary vocabulary;
     named_facts tokenizer;
-    float odd_rate = 0;
-    double odd_share = 0;
+    float negative_rate = 0;
+    double negative_share = 0;
     std::uint64_t sequences = 0;
     std::mutex lock;  // guards what follows
     std::vector<planned_sequence> plan;
@@ -99,24 +99,24 @@ class packed {
     std::vector<segment_id> segments;
 
     template <class Tokenizer, class Exec>
-    state(const corpus& text, const Tokenizer& splits, const pack_options& wanted, const Exec& exec)
+    state(const corpus& text, const Tokenizer& source, const pack_options& wanted, const Exec& exec)
         : options(wanted),
-          store(text, splits, {.longest_sentence = pair_planner::room(wanted), .scratch = wanted.scratch}, exec),
+          store(text, source, {.longest_sentence = pair_planner::capacity(wanted), .scratch = wanted.scratch}, exec),
           planner(store, options),
-          cls(splits.cls_id()),
-          sep(splits.sep_id()),
-          vocabulary{.mask = splits.mask_id(), .size = static_cast<token_id>(splits.vocabulary().size())},
-          tokenizer(fingerprint_of(splits)) {
+          cls(source.cls_id()),
+          sep(source.sep_id()),
+          vocabulary{.mask = source.mask_id(), .size = static_cast<token_id>(source.vocabulary().size())},
+          tokenizer(fingerprint_of(source)) {
       if (options.pairs == pairing::next_sentence && store.documents() < 2)
         throw error({text.path().string(), "two documents or more, a blank line between them, to take random sentences from",
                      "one document", "separate documents by blank lines, or pack with .pairs = pairing::none"});
-      settle_odd_rate();
+      settle_negative_rate();
       plan.reserve(plan.size() + plan.size() / 8 + 64);  // later epochs differ by little
       sequences = plan.size();
       if (sequences == 0)
         throw error({text.path().string(), "a document of two sentences or more", "none", "pack with .pairs = pairing::none"});
-      if (options.pairs != pairing::none) odd_share = odd_pairs() / static_cast<double>(sequences);
-      if (options.pairs == pairing::next_sentence && options.second_random < 1 && odd_share == 1)
+      if (options.pairs != pairing::none) negative_share = negative_pairs() / static_cast<double>(sequences);
+      if (options.pairs == pairing::next_sentence && options.second_random < 1 && negative_share == 1)
         throw error(
             {text.path().string(), "documents of two sentences or more, so that some of the pairs follow each other",
              cat("one sentence in each of ", store.documents(), " documents: all ", sequences, " pairs would be random"),
@@ -125,20 +125,21 @@ class packed {
       segments.reserve(static_cast<std::size_t>(options.tokens));
     }
 
-    [[nodiscard]] double odd_pairs() const noexcept {
-      return static_cast<double>(std::count_if(plan.begin(), plan.end(), [](const planned_sequence& p) { return p.odd(); }));
+    [[nodiscard]] double negative_pairs() const noexcept {
+      return static_cast<double>(
+          std::count_if(plan.begin(), plan.end(), [](const planned_sequence& p) { return p.negative(); }));
     }
 
-    // A chunk of one sentence has no rest, so it takes a random B. So that `second_random` of all pairs are random, the
-    // others must be so less often; three rounds of measuring bring the share within 0.002 of what was asked for.
-    void settle_odd_rate() {
-      odd_rate = options.second_random;
-      planner.draw(0, odd_rate, plan);
+    // A chunk of one sentence always takes a random B, so that longer chunks must less often for `second_random` of all pairs
+    // to be random. Three rounds of measuring bring the share within 0.002 of that.
+    void settle_negative_rate() {
+      negative_rate = options.second_random;
+      planner.draw(0, negative_rate, plan);
       if (options.pairs != pairing::next_sentence) return;
       for (int round = 0; round < 3; ++round) {
-        const float excess = static_cast<float>(odd_pairs()) / static_cast<float>(plan.size()) - options.second_random;
-        odd_rate = std::clamp(odd_rate - excess, 0.0f, 1.0f);
-        planner.draw(0, odd_rate, plan);
+        const float excess = static_cast<float>(negative_pairs()) / static_cast<float>(plan.size()) - options.second_random;
+        negative_rate = std::clamp(negative_rate - excess, 0.0f, 1.0f);
+        planner.draw(0, negative_rate, plan);
       }
     }
 
@@ -157,7 +158,7 @@ class packed {
       out.vocabulary = vocabulary;
       const std::lock_guard guard(lock);
       if (planned != drawn) {
-        planner.draw(drawn, odd_rate, plan);
+        planner.draw(drawn, negative_rate, plan);
         planned = drawn;
       }
       const permutation order(plan.size(), random_stream(options.seed, draw::shuffling, epoch));
@@ -178,15 +179,15 @@ class packed {
       out.tokens.add(ids, segments);
     }
 
-    // Longest first: while the pair is too long, the longer of the two loses a token, at random its first or its last.
+    // While the pair is too long, the longer of the two loses a token, at random its first or its last.
     void add_pair(const planned_sequence& p, random_stream random, training_batch& out) {
       std::uint64_t a = store.sentence(p.first()), a_end = store.sentence(p.first() + p.first_count());
       std::uint64_t b = store.sentence(p.second()), b_end = store.sentence(p.second() + p.second_count());
-      if (p.odd() && options.pairs == pairing::sentence_order) {
+      if (p.negative() && options.pairs == pairing::sentence_order) {
         std::swap(a, b);
         std::swap(a_end, b_end);
       }
-      for (const std::uint64_t room = pair_planner::room(options); (a_end - a) + (b_end - b) > room;) {
+      for (const std::uint64_t capacity = pair_planner::capacity(options); (a_end - a) + (b_end - b) > capacity;) {
         const bool first = a_end - a > b_end - b, front = (random() >> 31) != 0;
         if (front) ++(first ? a : b);
         else --(first ? a_end : b_end);
@@ -197,7 +198,7 @@ class packed {
       copy(b, b_end, out);
       close(1, out);
       out.tokens.add(ids, segments);
-      out.labels.push_back(p.odd() ? 1 : 0);
+      out.labels.push_back(p.negative() ? 1 : 0);
     }
 
     void start(training_batch& out) {
@@ -213,7 +214,7 @@ class packed {
         out.parts.push_back(special ? word_part::special : store.continues(from) ? word_part::continues : word_part::begins);
       }
     }
-    // Ends a segment with [SEP]; all that has no segment yet is of this one.
+    // Ends a segment with [SEP], and gives its id to all tokens that have none yet.
     void close(segment_id segment, training_batch& out) {
       ids.push_back(sep);
       out.parts.push_back(word_part::special);
@@ -240,9 +241,9 @@ class packed {
 ///
 ///     const auto batches = bert::data::pack(text, tokenizer, {.tokens = 128, .batch = 64, .seed = 1});
 ///
-/// The batches depend on text, tokenizer and options, never on `exec`, which only tokenizes. In memory: 12 bytes a sequence,
-/// about 0.16 a token of the corpus. Throws bert::error for options out of range, a text without words, or one without
-/// pairs: `next_sentence` needs two documents, and as `sentence_order` a document of two sentences.
+/// The batches depend on text, tokenizer and options, never on `exec`, which only tokenizes. Memory: 12 bytes a sequence, about
+/// 0.16 a token of the corpus. Throws bert::error for options out of range, for a text without words, and for one without
+/// pairs: `next_sentence` needs two documents, and both pairings a document of two sentences.
 template <tokenizing Tokenizer, executor Exec = execution::serial>
 [[nodiscard]] packed pack(const corpus& text, const Tokenizer& tokenizer, const pack_options& options = {},
                           const Exec& exec = {}) {

@@ -1,4 +1,4 @@
-// A random order of [0, count) that is computed entry by entry and takes no memory.
+// A random permutation of [0, count), computed entry by entry, without memory.
 // Layer: data. Test: tests/unit/data/permutation_test.cpp. Paper: Black and Rogaway 2002, "Ciphers with arbitrary finite
 // domains".
 #pragma once
@@ -15,8 +15,8 @@ namespace bert::inline BERT_ISA::data {
 
 /// order(0), …, order(count - 1) are 0, …, count - 1 in an order that `random` decides.
 ///
-/// A Feistel network over the smallest 4^b >= count, walked until it falls below count: fewer than four walks on average.
-/// Epochs are shuffled so: any step can be asked for first, and resuming has nothing to restore.
+/// A Feistel network over the smallest 4^b >= count, repeated until the result is below count: fewer than four times on
+/// average. It shuffles epochs: any step can be loaded first, and resuming has nothing to restore.
 class permutation {
  public:
   permutation(std::uint64_t count, random_stream random) noexcept
@@ -33,7 +33,7 @@ class permutation {
   }
 
  private:
-  // Six rounds: three suffice against one who sees all outputs if the round function is random; ours only mixes well.
+  // Three rounds suffice for a pseudorandom round function (Luby and Rackoff); this one only mixes well, hence six.
   static constexpr std::size_t rounds = 6;
 
   [[nodiscard]] std::uint64_t once(std::uint64_t i) const noexcept {

@@ -1,4 +1,4 @@
-// A growing array in an unlinked temporary file, then read-only memory that the system may drop and read again.
+// An array that grows in an unlinked temporary file and is then mapped read-only.
 // Layer: data. Test: tests/unit/data/scratch_array_test.cpp
 #pragma once
 
@@ -21,10 +21,10 @@
 
 namespace bert::inline BERT_ISA::data {
 
-/// `append`, then `seal` once, then `items`. Holds 256 KiB until sealed, nothing afterwards but mapped pages.
+/// `append`, then `seal` once, then `items`. Holds 256 KiB until sealed, then only mapped pages.
 ///
-/// The file has no name: nothing is left behind, however the program ends. Throws bert::error when the folder cannot be
-/// written to or is full.
+/// The file has no name, so nothing remains however the program ends. Throws bert::error if the folder cannot be written to or
+/// is full.
 template <class T>
 class scratch_array {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -55,7 +55,7 @@ class scratch_array {
     if (pending_.size() == block) flush();
   }
 
-  /// Ends writing, maps what was written.
+  /// Ends writing and maps the file.
   void seal() {
     flush();
     pending_ = {};
@@ -78,7 +78,7 @@ class scratch_array {
     for (std::size_t left = pending_.size() * sizeof(T); left > 0;) {
       const ssize_t written = ::write(fd_, from, left);
       if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) fail(cat("room for a temporary file of more than ", size_ * sizeof(T) >> 20, " MiB"));
+      if (written <= 0) fail(cat("space for a temporary file of more than ", size_ * sizeof(T) >> 20, " MiB"));
       from += written;
       left -= static_cast<std::size_t>(written);
     }

@@ -20,31 +20,31 @@
 
 namespace bert::inline BERT_ISA::data {
 
-/// Which pieces of a word bear its tag. `first`: the others are not counted. `all`: the others bear it too, B-X as I-X where
-/// the set has that.
+/// Which pieces of a word have its tag. `first`: the first alone; the others are not counted. `all`: the others too, with I-X
+/// for B-X where the set has I-X.
 enum class tagged_pieces : std::uint8_t { first, all };
 
 struct tagging_options {
-  int max_tokens = 128;  ///< of a sequence, [CLS] and [SEP] among them; longer sentences become several windows
-  int stride = 32;       ///< pieces that a window shares with the next, at most
+  int max_tokens = 128;  ///< of a sequence, with [CLS] and [SEP]; longer sentences become several windows
+  int stride = 32;       ///< most pieces that a window shares with the next
   tagged_pieces pieces = tagged_pieces::first;
 };
 
-/// A set whose examples are sentences with a tag a word.
+/// A set whose examples are sentences with one tag a word.
 template <class Labels>
 using tagged_set = labeled_set<Labels, target_list<bert::target::tag>>;
 
-/// Builds a tagged set from sentences, one by one. Words are tokenized each by itself.
+/// Builds a tagged set, sentence by sentence. Each word is tokenized on its own.
 ///
 ///     bert::data::tagged_set_builder<entities, decltype(tokenizer)> notes(tokenizer, {}, {.max_tokens = 128});
 ///     notes.add(std::array{"Ada"sv, "smiled"sv}, std::array{entities::index<"B-PER">, entities::index<"O">});
 ///     const auto set = std::move(notes).build();
 ///
-/// A sequence is [CLS] words [SEP]. `parts` say which piece begins a word, in the sense of the caller's words.
-/// - A word of which the tokenizer leaves nothing becomes one [UNK], so that every word has a piece and its tag.
-/// - A sentence of more pieces than fit becomes several sequences, one example together (`groups`), cut between words. What
-///   they share has its tag in the window where it has the most context, -1 in the other: each word counts once.
-/// - A word of more pieces than a window loses those at its end; `truncated()` of the set counts such words.
+/// A sequence is [CLS] words [SEP]. `parts` say which piece begins one of the caller's words.
+/// - A word for which the tokenizer gives no piece becomes one [UNK], so that every word has a piece for its tag.
+/// - A sentence that does not fit becomes several windows, cut between words: one example of several sequences (`groups`). A
+///   word in two windows has its tag where it has the most context, -1 in the other, so that it counts once.
+/// - A word of more pieces than a window is cut at its end; `truncated()` of the set counts such words.
 template <labels::label_set Labels, tokenizing Tokenizer>
 requires requires(const Tokenizer& t) {
   { t.unk_id() } -> std::convertible_to<token_id>;
@@ -70,8 +70,8 @@ class tagged_set_builder {
     }
   }
 
-  /// A sentence: its words and a tag of each, below 0 for one that is not counted. Throws bert::error for an empty sentence,
-  /// another number of tags than of words, or a tag that the set does not have.
+  /// Adds a sentence: its words and one tag each, negative where the word is not counted. Throws bert::error for an empty
+  /// sentence, unless there are as many tags as words, and for a tag that the set does not have.
   void add(std::span<const std::string_view> words, std::span<const std::int32_t> tags) {
     if (words.empty() || words.size() != tags.size())
       throw error({"bert::data::tagged_set_builder::add",
@@ -137,7 +137,7 @@ class tagged_set_builder {
   tagged_pieces pieces_;
   std::size_t capacity_ = 0, stride_ = 0;
   example_store store_;
-  std::vector<std::int32_t> continuation_;  // the tag of a word's further pieces, by that of its first
+  std::vector<std::int32_t> continuation_;  // tag of a word's further pieces, by the tag of its first
   std::vector<token_id> ids_;               // of the sentence, all words end to end
   std::vector<std::size_t> sizes_;          // pieces of each word
 };

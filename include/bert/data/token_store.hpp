@@ -1,4 +1,4 @@
-// A whole corpus as token ids on disk, mapped: documents of sentences of tokens.
+// A corpus as token ids in mapped temporary files: documents of sentences of tokens.
 // Layer: data. Test: tests/unit/data/token_store_test.cpp
 #pragma once
 
@@ -26,18 +26,18 @@
 namespace bert::inline BERT_ISA::data {
 
 struct token_store_options {
-  std::size_t longest_sentence = 512;  ///< tokens; what is longer is cut before the last word that begins within
+  std::size_t longest_sentence = 512;  ///< tokens; a longer sentence is split between words
   std::filesystem::path scratch{};     ///< folder of the temporary files; empty: the system's (TMPDIR)
 };
 
 /// Documents, each a run of sentences; sentences, each a run of tokens; numbered from 0 in the order of the file.
 ///
-/// On disk, for each token 2 bytes (vocabularies of up to 32,768 pieces; else 4) of which the highest bit says that the
-/// token continues its word; for each sentence 8; for each document 4. In memory nothing but mapped pages.
+/// On disk: 2 bytes a token (4 if the vocabulary has more than 32,768 pieces), whose highest bit says that the token continues
+/// its word; 8 a sentence; 4 a document. In memory: only mapped pages.
 class token_store {
  public:
-  /// Reads `text` in rounds of 256 KiB for each of four times `exec.width()` blocks; blocks are tokenized side by side and
-  /// written in order, so the result does not depend on `exec`. Throws bert::error if there is no token at all.
+  /// Reads `text` in rounds of 4 * `exec.width()` blocks of 256 KiB. Blocks are tokenized in parallel and written in order, so
+  /// the result does not depend on `exec`. Throws bert::error if there is no token at all.
   template <tokenizing Tokenizer, executor Exec>
   token_store(const corpus& text, const Tokenizer& tokenizer, const token_store_options& options, const Exec& exec)
       : wide_(static_cast<std::size_t>(tokenizer.vocabulary().size()) > std::size_t{1} << 15),
@@ -77,9 +77,9 @@ class token_store {
   [[nodiscard]] std::uint64_t tokens() const noexcept { return wide_ ? wide_ids_.size() : narrow_ids_.size(); }
   [[nodiscard]] std::uint32_t sentences() const noexcept { return static_cast<std::uint32_t>(sentences_.size() - 1); }
   [[nodiscard]] std::uint32_t documents() const noexcept { return static_cast<std::uint32_t>(documents_.size() - 1); }
-  /// First sentence of a document; of `documents()`, the number of sentences.
+  /// First sentence of a document; for `documents()`, the number of sentences.
   [[nodiscard]] std::uint32_t document(std::size_t number) const noexcept { return documents_[number]; }
-  /// First token of a sentence; of `sentences()`, the number of tokens.
+  /// First token of a sentence; for `sentences()`, the number of tokens.
   [[nodiscard]] std::uint64_t sentence(std::size_t number) const noexcept { return sentences_[number]; }
   [[nodiscard]] std::size_t length(std::size_t sentence) const noexcept {
     return static_cast<std::size_t>(sentences_[sentence + 1] - sentences_[sentence]);
@@ -88,12 +88,12 @@ class token_store {
     const auto i = static_cast<std::size_t>(token);
     return wide_ ? static_cast<token_id>(wide_ids_[i] & 0x7FFFFFFFu) : static_cast<token_id>(narrow_ids_[i] & 0x7FFFu);
   }
-  /// Whether a token continues the word of the token before.
+  /// Whether a token continues the word of the token before it.
   [[nodiscard]] bool continues(std::uint64_t token) const noexcept {
     const auto i = static_cast<std::size_t>(token);
     return wide_ ? (wide_ids_[i] >> 31) != 0 : (narrow_ids_[i] >> 15) != 0;
   }
-  /// Tokens that are [UNK]; 0 if the tokenizer does not say which that is.
+  /// Tokens that are [UNK]; 0 if the tokenizer has no `unk_id()`.
   [[nodiscard]] std::uint64_t unknown() const noexcept { return unknown_; }
   /// Hash of all lines of the text.
   [[nodiscard]] const hash64& content() const noexcept { return content_; }
@@ -105,7 +105,7 @@ class token_store {
  private:
   static constexpr std::size_t block_bytes = std::size_t{1} << 18;
 
-  // Some lines of the corpus and what became of them. An empty line, in `ends` as in `lengths`, ends a document.
+  // Some lines of the corpus and their tokens. An empty line, in `ends` as in `lengths`, ends a document.
   struct block {
     std::string text;
     std::vector<std::size_t> ends;
@@ -196,7 +196,7 @@ class token_store {
   scratch_array<std::uint64_t> sentences_;  // first token of each, and the end
   scratch_array<std::uint32_t> documents_;  // first sentence of each, and the end
   bool open_ = false;                       // whether a document has begun
-  std::uint32_t first_open_ = 0;
+  std::uint32_t first_open_ = 0;            // its first sentence
 };
 
 }  // namespace bert::data

@@ -1,4 +1,4 @@
-// What the data layer asks of a tokenizer.
+// The concept `tokenizing`: what the data layer needs of a tokenizer.
 // Layer: data. Test: tests/unit/data/token_store_test.cpp
 #pragma once
 
@@ -12,7 +12,8 @@
 
 namespace bert::inline BERT_ISA::data {
 
-/// `append_ids` adds the ids of `text`, without [CLS] and [SEP], and what each is to its word; several threads may call it.
+/// `append_ids` appends the ids of `text`, without [CLS] and [SEP], and each id's word_part. Several threads may call it at
+/// once.
 template <class T>
 concept tokenizing = requires(const T& t, std::string_view text, std::vector<token_id>& ids, std::vector<word_part>* parts) {
   t.append_ids(text, ids, parts);

@@ -1,4 +1,4 @@
-// Labeled texts from tab-separated files, as GLUE and most others come.
+// Labeled texts from tab-separated files, as GLUE's, and CSV files.
 // Layer: data. Test: tests/unit/data/tsv_test.cpp
 #pragma once
 
@@ -27,7 +27,7 @@
 
 namespace bert::inline BERT_ISA::data {
 
-/// A column: by number from 0, by number from the end (-1 is the last), or by its name in the header.
+/// A column: by index from 0, by index from the end (-1 is the last), or by its name in the header.
 class column {
  public:
   column(int number) : number_(number) {}               // NOLINT: `.label_column = 0`
@@ -35,7 +35,7 @@ class column {
   column(std::string name) : name_(std::move(name)) {}  // NOLINT
 
   [[nodiscard]] int number() const noexcept { return number_; }
-  /// Empty for a column by number.
+  /// Empty for a column by index.
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
  private:
@@ -43,14 +43,15 @@ class column {
   std::string name_;
 };
 
-/// Whether the first row names the columns. `detect`: it does if a column is asked for by name, or if its label is none:
-/// for a given set, not in it; for numbers, not a number; for a set to be collected, found in no other of two rows or more.
+/// Whether the first row names the columns. `detect`: yes if a column is asked for by name, or if the row's label cannot be
+/// one. That is: not in a given set; no number where labels are numbers; where labels are collected, in no other of two rows or
+/// more.
 enum class header_row : std::uint8_t { detect, present, absent };
 
-/// What is done with a row of more or fewer columns than the first has: a tab within a text moves all that follows.
+/// What is done with a row of more or fewer columns than the first: a tab within a text shifts all columns after it.
 enum class uneven_rows : std::uint8_t { refuse, allow };
 
-/// What is done where labels are to be collected and all are numbers, some with a fraction: scores, not names of classes.
+/// What is done if collected labels are all numbers, some with a fraction: probably scores, not names of classes.
 enum class score_labels : std::uint8_t { refuse, as_names };
 
 struct tsv_options {
@@ -58,15 +59,15 @@ struct tsv_options {
   std::optional<column> second_column{};  ///< of the second text of a pair
   column label_column = -1;
   header_row header = header_row::detect;
-  int max_tokens = 128;                          ///< of an example, [CLS] and [SEP] among them
-  std::optional<io::delimited_format> format{};  ///< io::tsv or io::csv; absent: by the file's name, commas for .csv
+  int max_tokens = 128;                          ///< of an example, with [CLS] and [SEP]
+  std::optional<io::delimited_format> format{};  ///< absent: io::csv for a file's name in .csv, else io::tsv
   uneven_rows uneven = uneven_rows::refuse;
   score_labels scores = score_labels::refuse;
 };
 
-/// Rows of a TSV or CSV file by the columns of `tsv_options`. In a TSV file a double quote is a character like any other; blank
-/// lines are skipped; spaces around a label are not part of it. Throws bert::error naming file and line for text that is not
-/// UTF-8, a row of another number of columns, and a text and label that are one column.
+/// Reads the columns of `tsv_options` from a TSV or CSV file, row by row. A double quote in a TSV file is text; blank lines are
+/// skipped; labels are trimmed of spaces. Throws bert::error naming file and line for text that is not UTF-8, a row of another
+/// number of columns, and a file of one column.
 class tsv_reader {
  public:
   explicit tsv_reader(const std::filesystem::path& path, const tsv_options& options)
@@ -75,7 +76,7 @@ class tsv_reader {
       notes_.push_back(path_ + ": read as comma-separated, as its name ends in .csv");
   }
 
-  /// `is_label(text)` decides about the first row where it is to be detected.
+  /// Goes to the next row; false if there is none. `is_label(text)` detects a header in the first row.
   template <class IsLabel>
   bool next(IsLabel is_label) {
     while (rows_.next()) {
@@ -87,7 +88,7 @@ class tsv_reader {
     return false;
   }
 
-  /// Guesses made so far, each a sentence for the user.
+  /// Guesses made so far, each a line for the user.
   [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }
 
   [[nodiscard]] std::string_view label() const { return trimmed(field(options_.label_column, ".label_column")); }
@@ -145,7 +146,7 @@ class tsv_reader {
     }
   }
 
-  // Finds a column's name in the present row and makes it a number.
+  // Replaces a column's name by its index in the current row.
   void resolve(column& c, const char* option) const {
     if (c.name().empty()) return;
     for (std::size_t i = 0; i < rows_.size(); ++i)
@@ -182,7 +183,7 @@ class tsv_reader {
   bool started_ = false;
 };
 
-/// The whole of `text` as a finite number.
+/// `text` as a finite number; nothing if it is none, or if more follows it.
 [[nodiscard]] inline std::optional<float> parsed_number(std::string_view text) noexcept {
   float value = 0;
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -190,7 +191,7 @@ class tsv_reader {
   return value;
 }
 
-/// A label by its name; in a set without numbers for names also by its number, as GLUE's files have 0 and 1.
+/// The index of a label by its name, or, unless a name of the set is a number, by the index itself: GLUE's files have 0 and 1.
 template <labels::label_set Labels>
 [[nodiscard]] std::optional<int> parsed_label(const Labels& names, std::string_view text) {
   if (const auto found = names.parse(text)) return found;
@@ -202,7 +203,7 @@ template <labels::label_set Labels>
   return number;
 }
 
-/// The labels that occur in a file, sorted: by value if all are whole numbers, else by their bytes.
+/// The labels that occur in a file, sorted by value if all are whole numbers, else by their bytes.
 /// Throws bert::error if there are fewer than two, or if they are scores (see score_labels).
 [[nodiscard]] inline labels::dynamic_set tsv_labels(const std::filesystem::path& path, tsv_options options = {}) {
   std::map<std::string, std::uint64_t, std::less<>> counts;

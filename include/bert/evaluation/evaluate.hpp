@@ -1,4 +1,4 @@
-// A model's answers over a labeled set, scored: the figures of its head.
+// Evaluates a model on a labeled set by the metrics of its head.
 // Layer: evaluation. Test: tests/unit/evaluation/evaluate_test.cpp
 #pragma once
 
@@ -26,7 +26,7 @@ struct first_evaluated<Head, Heads...> : first_evaluated<Heads...> {
 
 }  // namespace detail
 
-/// Runs `m` over the first epoch of `source`, no dropout, and scores its first head that has a bert::evaluation_of.
+/// Runs `m` over the first epoch of `source`, without dropout, and scores its first head that has a bert::evaluation_of.
 ///
 ///     const auto report = bert::evaluate(triage, test.batches(64));
 ///     std::cout << report << report.recall<"urgent">();
@@ -37,9 +37,9 @@ struct first_evaluated<Head, Heads...> : first_evaluated<Heads...> {
 /// | regress | metrics::regression_report: mean squared error, Pearson, Spearman |
 /// | tag | metrics::entity_report: precision, recall and F1 of entities, accuracy of tags, loss |
 ///
-/// Losses are means of -log softmax(logits)[label] over what is counted: labels and tags of 0 and more; ties go to the first
-/// class. `bert::evaluate<bert::precision::bf16>(triage, …)` counts the answers in that precision. Neither the executor nor the
-/// size of the batches changes an answer. Throws bert::error for labels that the head does not have.
+/// Losses are means of -log softmax(logits)[label]; negative labels and tags are not counted. Ties go to the first class.
+/// `bert::evaluate<bert::precision::bf16>(triage, …)` runs the model in that precision. Neither the executor nor the batch
+/// size changes a prediction. Throws bert::error for labels that the head does not have.
 template <precision_policy Precision = precision::f32, class A, class... Heads, batch_source Source,
           executor E = execution::serial>
 [[nodiscard]] auto evaluate(const model<A, Heads...>& m, const Source& source, const E& e = {}) {

@@ -1,4 +1,4 @@
-// How each kind of head is scored against a labeled set: what bert::evaluate looks up.
+// The trait by which bert::evaluate scores each kind of head.
 // Layer: evaluation. Test: tests/unit/evaluation/evaluate_test.cpp, tests/unit/guide/own_token_head_test.cpp
 #pragma once
 
@@ -24,17 +24,17 @@
 
 namespace bert::inline BERT_ISA {
 
-/// How bert::evaluate scores a head. Classifiers, regressions and taggers have one (heads/predicts.hpp). Specialize it for a
-/// head of your own that is none of these:
+/// How bert::evaluate scores a head. Classifiers, regressors and taggers (heads/predicts.hpp) have one. Specialize it for any
+/// other head of your own:
 ///
 ///     template <>
 ///     struct bert::evaluation_of<my_head> {
 ///       using needs = bert::target_list<bert::target::value>;                       // of the source
-///       static my_report report(const std::vector<std::string>& labels);            // of nothing yet; the model's label names
+///       static my_report report(const std::vector<std::string>& labels);            // an empty one; the model's label names
 ///       static void add(my_report&, bert::matrix<const float> output, const bert::training_batch&);
 ///     };
 ///
-/// `output` are all rows of the head's output for the batch. Batches come one after the other, in the order of the source.
+/// `output` has all rows of the head's output for the batch. `add` is called for each batch, in the order of the source.
 template <class Head>
 struct evaluation_of;
 
@@ -49,12 +49,12 @@ concept evaluated = requires {
 [[nodiscard]] inline double row_loss(std::span<const float> row, std::size_t label) noexcept {
   return kernels::log_sum_exp(row) - static_cast<double>(row[label]);
 }
-/// The first of the largest.
+/// Index of the largest element, the first of equal ones.
 [[nodiscard]] inline std::int32_t best_of(std::span<const float> row) noexcept {
   return static_cast<std::int32_t>(std::max_element(row.begin(), row.end()) - row.begin());
 }
 
-/// An empty `Report<Labels>` of the names of the type, or of those given where it has none.
+/// An empty `Report<Labels>` with the names of the type, or with `names` where they are known only at run time.
 template <template <class> class Report, class Labels>
 [[nodiscard]] auto report_of(const std::vector<std::string>& names) {
   if constexpr (labels::static_label_set<Labels>) return Report<Labels>(Labels{});
@@ -63,7 +63,7 @@ template <template <class> class Report, class Labels>
 
 }  // namespace detail
 
-/// Confusion, accuracy, F1 and loss. Sequences whose label is below 0 are not counted.
+/// Confusion, accuracy, F1 and loss. Sequences with a negative label are not counted.
 template <heads::classifier Head>
 struct evaluation_of<Head> {
   using needs = target_list<target::label>;
@@ -96,8 +96,8 @@ struct evaluation_of<Head> {
   }
 };
 
-/// Entities, share of right tags, loss, all over words: the tokens with a tag that begin one. A word's tag is the likeliest at
-/// that token. The sequences of one example are one sentence: windows of it, each word with a tag in one of them.
+/// Entities, accuracy of tags, and loss, all over words: the tokens that begin a word and have a tag. The predicted tag is the
+/// likeliest at that token. The sequences of one example are windows of one sentence; each word has its tag in one of them.
 template <heads::tagger Head>
 struct evaluation_of<Head> {
   using needs = target_list<target::tag>;

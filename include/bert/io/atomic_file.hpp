@@ -1,4 +1,4 @@
-// Writing a file so that a reader sees the old one or the new one, never half of one.
+// Atomic writes: a reader sees the old file or the new one, never half of one.
 // Layer: io. Test: tests/unit/io/atomic_file_test.cpp
 #pragma once
 
@@ -27,7 +27,7 @@ namespace bert::inline BERT_ISA::io {
 
 namespace detail {
 
-/// Puts a folder's names on the disk; a file system that cannot has no more to offer.
+/// Flushes a folder's entries to disk. Errors are ignored: some file systems cannot.
 inline void sync_folder(const std::filesystem::path& folder) noexcept {
   if (const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); fd >= 0) {
     ::fsync(fd);
@@ -45,8 +45,8 @@ inline void sync_folder(const std::filesystem::path& folder) noexcept {
 
 }  // namespace detail
 
-/// Throws bert::error unless atomic_file could write `path`: its folder is there and may be written, and what stands at the
-/// path is a regular file or nothing. For programs that find out before the work, not after it.
+/// Throws bert::error unless atomic_file could write `path`: its folder exists and is writable, and the path is a regular file
+/// or does not exist. For programs that check their output before long work.
 inline void check_output_file(const std::filesystem::path& path) {
   const std::filesystem::path folder = detail::folder_of(path);
   struct stat info {};
@@ -56,12 +56,11 @@ inline void check_output_file(const std::filesystem::path& path) {
   if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) detail::cannot_write(path, kind_of_file(info.st_mode));
 }
 
-/// Writes to `path` + ".part" in the same folder; `commit()` puts it on the disk and renames it to `path`.
+/// Writes to `path` + ".part" in the same folder; `commit()` flushes it to disk and renames it to `path`.
 ///
-/// Whatever happens before `commit()` returns (an exception, SIGKILL, a full disk, a power cut) leaves the old file as it
-/// was. What a killed writer left behind under ".part" is overwritten by the next. Two writers of one path at once: the
-/// second throws. If `path` is a symbolic link, the file it names is replaced, not the link; a pipe or a device is not
-/// replaced but refused. Failures are bert::error.
+/// Whatever happens before `commit()` returns (an exception, SIGKILL, a full disk, a power cut) leaves the old file unchanged.
+/// The next writer overwrites a ".part" that a killed one has left. Of two writers of one path at once, the second throws. If
+/// `path` is a symbolic link, its target is replaced, not the link; a pipe or a device is refused. Failures are bert::error.
 class atomic_file {
  public:
   explicit atomic_file(const std::filesystem::path& path) : path_(resolve(path)), part_(path_.string() + ".part") {
@@ -69,7 +68,7 @@ class atomic_file {
     }, named{};
     if (::stat(path_.c_str(), &named) == 0 && !S_ISREG(named.st_mode)) fail(kind_of_file(named.st_mode));
     for (;;) {
-      // Not blocking, and never through a link: what lies at ".part" may be anything.
+      // Not blocking, and never through a link: ".part" may be any kind of file.
       fd_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0666);
       if (fd_ < 0) fail(reason(errno));
       if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
@@ -77,7 +76,7 @@ class atomic_file {
         ::close(std::exchange(fd_, -1));
         fail(code == EWOULDBLOCK ? "that another writer is at work on it" : reason(code));
       }
-      // Between open and flock the file may have been renamed by its previous owner: then it is no longer ours to empty.
+      // Its previous writer may have renamed the file between open and flock; it must then not be truncated.
       if (::fstat(fd_, &mine) == 0 && ::stat(part_.c_str(), &named) == 0 && mine.st_ino == named.st_ino &&
           mine.st_dev == named.st_dev)
         break;
@@ -103,63 +102,63 @@ class atomic_file {
   }
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
-  /// Forces the bytes to the disk, still under ".part".
+  /// Flushes the bytes to disk, still under ".part".
   void sync() {
     flush();
     if (::fsync(fd_) != 0) fail(reason(errno));
   }
 
-  /// `sync()`, then makes the bytes the file. Nothing can be written afterwards.
+  /// `sync()`, then renames ".part" to the path. Nothing can be written afterwards.
   void commit() {
     sync();
     if (::rename(part_.c_str(), path_.c_str()) != 0) fail(reason(errno));
     ::close(std::exchange(fd_, -1));
-    detail::sync_folder(detail::folder_of(path_));  // the name too must survive a power cut
+    detail::sync_folder(detail::folder_of(path_));  // the rename too must survive a power cut
   }
 
  private:
   friend class atomic_folder;
   static constexpr std::size_t buffered = std::size_t{1} << 16;
 
-  /// What stands at `path_` while the file is there to be taken back.
-  enum class placed : std::uint8_t { not_yet, new_name, exchanged, overwritten };
+  /// How `install` has put the new file at `path_`, which decides how `roll_back` undoes it.
+  enum class installed : std::uint8_t { not_yet, new_name, exchanged, overwritten };
 
   static std::filesystem::path resolve(const std::filesystem::path& path) {
     std::error_code ignored;
     return std::filesystem::is_symlink(path, ignored) ? std::filesystem::weakly_canonical(path, ignored) : path;
   }
 
-  // For atomic_folder: makes the bytes the file, and keeps the old file, now under ".part", until `drop`. Where a file system
-  // cannot exchange two names, the old file is gone.
-  void place() {
+  // For atomic_folder: puts the new file at the path, and keeps the old file under ".part" until `drop`. Where a file system
+  // cannot exchange two names, the old file is lost.
+  void install() {
     struct stat info {};
     const bool old = ::lstat(path_.c_str(), &info) == 0;
 #if defined(RENAME_EXCHANGE)
     if (old) {
       if (::renameat2(AT_FDCWD, part_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0) {
-        placed_ = placed::exchanged;
+        installed_ = installed::exchanged;
         return;
       }
       if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) fail(reason(errno));
     }
 #endif
     if (::rename(part_.c_str(), path_.c_str()) != 0) fail(reason(errno));
-    placed_ = old ? placed::overwritten : placed::new_name;
+    installed_ = old ? installed::overwritten : installed::new_name;
   }
-  // Undoes `place`. What cannot be undone stays under ".part", never removed.
-  void take_back() noexcept {
-    bool undone = placed_ == placed::not_yet;
+  // Undoes `install`. If that fails, ".part" is never removed.
+  void roll_back() noexcept {
+    bool undone = installed_ == installed::not_yet;
 #if defined(RENAME_EXCHANGE)
-    if (placed_ == placed::exchanged)
+    if (installed_ == installed::exchanged)
       undone = ::renameat2(AT_FDCWD, part_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0;
 #endif
-    if (placed_ == placed::new_name) undone = ::rename(path_.c_str(), part_.c_str()) == 0;
-    placed_ = undone ? placed::not_yet : placed::overwritten;
+    if (installed_ == installed::new_name) undone = ::rename(path_.c_str(), part_.c_str()) == 0;
+    installed_ = undone ? installed::not_yet : installed::overwritten;
   }
-  // Removes what lies under ".part": the bytes that never became the file, or after `place` the old file.
+  // Removes ".part": the uncommitted bytes, or after `install` the old file.
   void drop() noexcept {
     if (fd_ < 0) return;
-    if (placed_ == placed::not_yet || placed_ == placed::exchanged) ::unlink(part_.c_str());
+    if (installed_ == installed::not_yet || installed_ == installed::exchanged) ::unlink(part_.c_str());
     ::close(std::exchange(fd_, -1));
   }
 
@@ -183,7 +182,7 @@ class atomic_file {
   std::filesystem::path path_;
   std::filesystem::path part_;
   int fd_ = -1;
-  placed placed_ = placed::not_yet;
+  installed installed_ = installed::not_yet;
   std::vector<std::byte> pending_;
 };
 

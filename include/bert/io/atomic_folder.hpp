@@ -1,4 +1,4 @@
-// Writing several files of one folder as one act: all of the new ones, or all of the old.
+// Writes several files of one folder atomically: all of the new files, or all of the old.
 // Layer: io. Test: tests/unit/io/atomic_folder_test.cpp, tests/unit/checkpoint/save_faults_test.cpp
 #pragma once
 
@@ -30,8 +30,8 @@ namespace detail {
 }
 }  // namespace detail
 
-/// Throws bert::error unless atomic_folder could write to `folder`: it is a folder that may be written, or it can be made
-/// because the nearest folder above it may be. Changes nothing.
+/// Throws bert::error unless atomic_folder could write to `folder`: it is a writable folder, or the nearest existing folder
+/// above it is writable. Changes nothing.
 inline void check_output_folder(const std::filesystem::path& folder) {
   if (folder.empty()) detail::no_folder(folder, "an empty path");
   struct stat info {};
@@ -48,10 +48,10 @@ inline void check_output_folder(const std::filesystem::path& folder) {
   }
 }
 
-/// A folder, made with those above it if need be; what was made is removed again unless `keep()` is called.
+/// Makes a folder and those above it where they are missing; removes what it made unless `keep()` is called.
 class made_folder {
  public:
-  /// Throws bert::error if the folder is not there and cannot be made.
+  /// Throws bert::error if the folder does not exist and cannot be made.
   explicit made_folder(std::filesystem::path folder) : folder_(std::move(folder)) {
     if (folder_.empty()) detail::no_folder(folder_, "an empty path");
     if (!folder_.has_filename()) folder_ = folder_.parent_path();
@@ -99,7 +99,7 @@ class made_folder {
   bool kept_ = false;
 };
 
-/// Several files of one folder, written under ".part" and put in place together.
+/// Several files of one folder, written under ".part" and renamed together.
 ///
 ///     io::atomic_folder out("model");
 ///     out.file("config.json").write(config);
@@ -107,15 +107,15 @@ class made_folder {
 ///     out.remove("tokenizer.json");
 ///     out.commit();
 ///
-/// `commit()` forces all bytes to the disk before it touches the first old file, then exchanges each with its old file and
-/// removes what is to go. An error on the way puts the old files back; without a `commit()` nothing has changed, and folders
-/// that were made are gone. Two writers of one folder at once: the second throws.
+/// `commit()` flushes all bytes to disk before it touches the first old file, then exchanges each new file with its old one and
+/// removes the files named by `remove`. An error restores the old files; without a `commit()` nothing has changed, and folders
+/// that were made are removed. Of two writers of one folder at once, the second throws.
 ///
-/// What remains is a kill or a power cut between two of the renames: then files of both kinds stand in the folder, the missing
-/// ones under ".part". bert::checkpoint finds that out by the fingerprints in the weights.
+/// Not covered: a kill or a power cut between two of the renames. The folder then has old and new files, the others under
+/// ".part". bert::checkpoint detects that by the fingerprints in the weights.
 class atomic_folder {
  public:
-  /// Makes the folder if need be. Throws bert::error if it cannot, or if another writer is at work in it.
+  /// Makes the folder if it does not exist. Throws bert::error if it cannot, or if another writer is at work in it.
   explicit atomic_folder(const std::filesystem::path& folder) : folder_(folder) {
     lock_ = ::open(folder_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock_ < 0) detail::no_folder(folder_.path(), reason(errno));
@@ -127,26 +127,26 @@ class atomic_folder {
   atomic_folder(const atomic_folder&) = delete;
   atomic_folder& operator=(const atomic_folder&) = delete;
   ~atomic_folder() {
-    files_.clear();  // before the folder goes
+    files_.clear();  // before the folder is removed
     ::close(lock_);
   }
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return folder_.path(); }
 
-  /// A new file, to be written before `commit()`. Throws bert::error if it cannot be.
+  /// A new file, to be written before `commit()`. Throws bert::error if it cannot be opened.
   atomic_file& file(std::string_view name) { return files_.emplace_back(folder_.path() / name); }
-  /// Removes a file of that name, if there is one, when `commit()` comes.
+  /// Has `commit()` remove a file of that name, if there is one.
   void remove(std::string_view name) { removed_.push_back({folder_.path() / name}); }
 
-  /// Makes it all so, or throws bert::error and leaves the folder as it was.
+  /// Applies all changes, or throws bert::error and leaves the folder unchanged.
   void commit() {
     for (atomic_file& f : files_) f.sync();
     try {
-      for (atomic_file& f : files_) f.place();
-      for (old_file& f : removed_) f.park();
+      for (atomic_file& f : files_) f.install();
+      for (old_file& f : removed_) f.set_aside();
     } catch (...) {
-      for (auto f = removed_.rbegin(); f != removed_.rend(); ++f) f->take_back();
-      for (auto f = files_.rbegin(); f != files_.rend(); ++f) f->take_back();
+      for (auto f = removed_.rbegin(); f != removed_.rend(); ++f) f->roll_back();
+      for (auto f = files_.rbegin(); f != files_.rend(); ++f) f->roll_back();
       throw;
     }
     detail::sync_folder(folder_.path());
@@ -156,23 +156,23 @@ class atomic_folder {
   }
 
  private:
-  // A file that is to go: renamed first, so that it can come back.
+  // A file to remove: renamed first, so that it can be restored.
   struct old_file {
     std::filesystem::path path;
-    bool parked = false;
+    bool is_aside = false;
 
     [[nodiscard]] std::filesystem::path part() const { return path.string() + ".part"; }
-    void park() {
+    void set_aside() {
       struct stat info {};
       if (::lstat(path.c_str(), &info) != 0) return;
       if (S_ISDIR(info.st_mode)) detail::cannot_write(path, "a folder of that name, which would be read first");
       if (::rename(path.c_str(), part().c_str()) != 0) detail::cannot_write(path, reason(errno));
-      parked = true;
+      is_aside = true;
     }
-    void take_back() {
-      if (std::exchange(parked, false)) (void)::rename(part().c_str(), path.c_str());
+    void roll_back() {
+      if (std::exchange(is_aside, false)) (void)::rename(part().c_str(), path.c_str());
     }
-    // Also what an earlier save could not remove.
+    // Also removes what an earlier save could not.
     void drop() const { ::unlink(part().c_str()); }
   };
 

@@ -1,4 +1,4 @@
-// Rows of fields: tab-separated as GLUE has them, and CSV with quotes (RFC 4180).
+// Rows of fields: tab-separated as in GLUE, and CSV with quotes (RFC 4180).
 // Layer: io. Test: tests/unit/io/delimited_test.cpp
 #pragma once
 
@@ -18,8 +18,8 @@
 
 namespace bert::inline BERT_ISA::io {
 
-/// What a double quote means: `none`, a character like any other; `doubled`, a field that starts with one runs to the next
-/// that is not doubled, over separators and line ends.
+/// What a double quote means. `none`: text. `doubled`: a field that starts with one ends at the next quote that is not doubled;
+/// it may contain separators and line ends.
 enum class quoting : std::uint8_t { none, doubled };
 
 struct delimited_format {
@@ -28,7 +28,7 @@ struct delimited_format {
   line_limits limits{};  ///< of a line, and of a quoted row
 };
 
-/// GLUE's .tsv files: a tab separates, a quote is text.
+/// GLUE's .tsv files: tabs separate, a quote is text.
 inline constexpr delimited_format tsv{};
 inline constexpr delimited_format csv{.separator = ',', .quotes = quoting::doubled};
 
@@ -43,7 +43,7 @@ class row_reader {
   explicit row_reader(std::filesystem::path path, delimited_format format = tsv)
       : lines_(std::move(path), format.limits), format_(format) {}
 
-  /// Goes to the next row; false when there is none. Fields stay valid until the next call.
+  /// Goes to the next row; false if there is none. Fields are valid until the next call.
   bool next() {
     std::string_view text;
     fields_.clear();
@@ -56,14 +56,14 @@ class row_reader {
 
   [[nodiscard]] std::span<const std::string_view> fields() const noexcept { return fields_; }
   [[nodiscard]] std::size_t size() const noexcept { return fields_.size(); }
-  /// Field `i`. Throws bert::error with path and line if the row is shorter.
+  /// Field `i`. Throws bert::error with path and line if the row has fewer fields.
   [[nodiscard]] std::string_view operator[](std::size_t i) const {
     if (i >= fields_.size())
       throw error(
           {where(), cat("at least ", i + 1, " columns"), cat(fields_.size()), "check the column number and the separator"});
     return fields_[i];
   }
-  /// Line on which the row starts, from 1 on.
+  /// Line on which the row starts, from 1.
   [[nodiscard]] std::uint64_t line() const noexcept { return line_; }
   /// "path, line N", for messages about this row.
   [[nodiscard]] std::string where() const { return cat(lines_.path().string(), ", line ", line_); }
@@ -78,7 +78,7 @@ class row_reader {
     }
   }
 
-  // Unquoted text is gathered in row_; its fields become views only when row_ has stopped moving.
+  // Collects the unquoted text in row_; fields become views into it only when it no longer grows.
   void split_quoted(std::string_view text) {
     row_.clear();
     ends_.clear();
@@ -104,7 +104,7 @@ class row_reader {
     }
   }
 
-  // Appends the quoted field that `text` starts with and leaves in `text` what follows it, on whatever line that is.
+  // Appends the quoted field at the start of `text` to row_ and leaves in `text` what follows it, perhaps on a later line.
   void quoted(std::string_view& text) {
     text.remove_prefix(1);
     for (;;) {

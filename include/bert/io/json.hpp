@@ -1,4 +1,4 @@
-// JSON values: a tree read from text under limits, typed access, and text again. Every failure a bert::error.
+// JSON: parses text into values under limits, typed access, and text again. Every failure is a bert::error.
 // Layer: io. Test: tests/unit/io/json_test.cpp, tests/fuzz/json_fuzz.cpp
 #pragma once
 
@@ -23,7 +23,7 @@ namespace bert::inline BERT_ISA::io {
 
 namespace detail {
 
-/// Builds the tree. The open containers are a path from the root: a parent's last value never moves while it is open.
+/// Builds the tree. The open containers are a path from the root, and no open container moves.
 class json_builder final : public json_events {
  public:
   explicit json_builder(const std::string& where) : where_(where) {}
@@ -61,8 +61,8 @@ class json_builder final : public json_events {
 
 }  // namespace detail
 
-/// Parses a whole document. Throws bert::error saying `where`, the byte, line and column of the fault, and what stands there;
-/// for a key given twice; and for what passes `limits`.
+/// Parses a document. Throws bert::error with `where`, the byte, line and column of a fault and the text there; for a key given
+/// twice; and for a document beyond `limits`.
 [[nodiscard]] inline json parse_json(std::string_view text, const std::string& where, const json_limits& limits = {}) {
   detail::json_builder builder(where);
   read_events(text, where, builder, limits);
@@ -77,7 +77,7 @@ inline json json::parse(std::string_view text) { return parse_json(text, "JSON")
   return parse_json(file.text(), path.string(), limits);
 }
 
-/// What kind of value it is, in words, for messages.
+/// The kind of a value in words, for messages.
 [[nodiscard]] inline std::string kind_of(const json& value) {
   if (value.is_null()) return "null";
   if (value.is_boolean()) return "a boolean";
@@ -87,8 +87,8 @@ inline json json::parse(std::string_view text) { return parse_json(text, "JSON")
   return value.is_array() ? "an array" : "an object";
 }
 
-/// `value` as a T: bool, any integer (range checked, never rounded), any floating type, std::string, json as it is, or a vector
-/// of these. `where` names the value in the error.
+/// `value` as a T: bool, any integer type (range checked, never rounded), any floating type, std::string, json, or a vector of
+/// these. `where` names the value in the error.
 template <class T>
 [[nodiscard]] T json_as(const json& value, const std::string& where) {
   if constexpr (std::same_as<T, bool>) {
@@ -143,7 +143,7 @@ T json::get() const {
   return json_as<T>(*this, "a JSON value");
 }
 
-/// Text of a document, indented by two spaces, with a last newline. Throws bert::error for text that is no UTF-8.
+/// The document as text, indented by two spaces, with a last newline. Throws bert::error for strings that are not UTF-8.
 [[nodiscard]] inline std::string to_text(const json& value) { return value.dump(2) + '\n'; }
 
 }  // namespace bert::io

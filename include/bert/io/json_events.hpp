@@ -1,4 +1,4 @@
-// JSON as a sequence of events, for files that nobody vouches for. The one file that includes nlohmann-json.
+// JSON as a sequence of events, for untrusted files. The only header that includes nlohmann-json.
 // Layer: io. Test: tests/unit/io/json_test.cpp, tests/fuzz/json_fuzz.cpp
 #pragma once
 
@@ -13,7 +13,7 @@
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
 
-// A few kilobytes of JSON are read once: g++ need not spend a sixth of a program's compile time on their speed.
+// -O1, as the parser's speed does not matter: at higher levels g++ spends a sixth of a program's compile time on it.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC push_options
 #pragma GCC optimize("O1")
@@ -25,21 +25,21 @@
 
 namespace bert::inline BERT_ISA::io {
 
-/// What a document may cost: the memory of a reader is bounded by these and by the length of the text.
+/// Limits of a document: they and the length of the text bound the reader's memory.
 struct json_limits {
   std::size_t bytes = std::size_t{1} << 28;   ///< of the text: 256 MB
-  std::size_t depth = 256;                    ///< of nesting; no file of a checkpoint has ten levels
+  std::size_t depth = 256;                    ///< levels of nesting; files of a checkpoint have fewer than ten
   std::size_t values = std::size_t{1} << 23;  ///< in all; the largest vocabularies of BERTs have half a million
 };
 
-/// Receives a document in order. A text and a key may be moved from. What a handler throws ends the reading.
+/// Receives a document in order. Handlers may move from texts and keys. An exception of a handler ends the reading.
 class json_events {
  public:
   virtual ~json_events() = default;
   virtual void null() = 0;
   virtual void boolean(bool value) = 0;
   virtual void negative(std::int64_t value) = 0;  ///< a whole number below 0
-  virtual void whole(std::uint64_t value) = 0;    ///< a whole number from 0 on
+  virtual void whole(std::uint64_t value) = 0;    ///< a whole number of 0 or more
   virtual void fraction(double value) = 0;        ///< a number with a point or an exponent, or beyond 64 bits
   virtual void text(std::string& value) = 0;
   virtual void begin_object() = 0;
@@ -51,7 +51,7 @@ class json_events {
 
 namespace detail {
 
-/// nlohmann's handler: counts, and passes on.
+/// nlohmann's handler: checks the limits and forwards each event to a json_events.
 class json_bridge {
  public:
   json_bridge(std::string_view text, const std::string& where, json_events& out, const json_limits& limits)
@@ -65,7 +65,7 @@ class json_bridge {
   bool string(std::string& value) { return counted(), out_.text(value), true; }
   template <class Binary>
   bool binary(Binary&) {
-    return false;  // JSON has none
+    return false;  // JSON has no binary values
   }
   bool start_object(std::size_t) { return enter(), out_.begin_object(), true; }
   bool key(std::string& value) { return out_.key(value), true; }
@@ -108,13 +108,13 @@ class json_bridge {
 
 }  // namespace detail
 
-/// Reads a whole document into `out`, in one pass. Throws bert::error saying `where`, with the byte, line and column of a fault
-/// and what stands there, or the limit that the document passes.
+/// Reads a document into `out`, in one pass. Throws bert::error with `where`, and the byte, line and column of a fault and the
+/// text there, or the limit that the document exceeds.
 inline void read_events(std::string_view text, const std::string& where, json_events& out, const json_limits& limits = {}) {
   if (text.size() > limits.bytes)
     throw error({where, cat("JSON of at most ", limits.bytes, " bytes"), cat(text.size()), "is this the right file?"});
   detail::json_bridge bridge(text, where, out, limits);
-  // json::sax_parse would also compile nlohmann's readers of five binary formats, for 3 of a program's 14 seconds.
+  // json::sax_parse would also compile nlohmann's readers of five binary formats: 3 of a program's 14 seconds.
   auto input = nlohmann::detail::input_adapter(text.data(), text.data() + text.size());
   nlohmann::detail::parser<nlohmann::json, decltype(input)> parser(
       std::move(input));  // NOLINT(performance-move-const-arg): it takes an rvalue

@@ -22,9 +22,9 @@
 
 namespace bert::inline BERT_ISA::io {
 
-/// An object's keys are kept sorted, so that what is written depends on the content alone.
+/// A JSON value. An object's keys are sorted, so that its text depends on the content alone.
 ///
-///     json config = {{"model_type", "bert"}, {"hidden_size", 768}};   // pairs that start with a text: an object
+///     json config = {{"model_type", "bert"}, {"hidden_size", 768}};   // pairs that start with a string: an object
 ///     config["architectures"] = std::vector<std::string>{"BertModel"};
 ///     if (const auto at = config.find("hidden_size"); at != config.end()) use(at->get<int>());
 class json {
@@ -56,7 +56,7 @@ class json {
   json(const std::map<std::string, T>& values) : json(object()) {  // NOLINT(*-explicit-*)
     for (const auto& [key, value] : values) members().emplace(key, json(value));
   }
-  /// An object if all values are pairs that start with a text, else an array.
+  /// An object if all values are pairs that start with a string, else an array.
   json(std::initializer_list<json> values) : json(array()) {
     const auto pair = [](const json& v) { return v.is_array() && v.size() == 2 && v[std::size_t{0}].is_string(); };
     if (std::all_of(values.begin(), values.end(), pair)) {
@@ -84,7 +84,7 @@ class json {
     for (const json& v : values) j.push_back(v);
     return j;
   }
-  /// `parse_json` of a text that names itself "JSON" in errors.
+  /// `parse_json(text, "JSON")`.
   [[nodiscard]] static json parse(std::string_view text);
 
   json(const json& other) : value_(other.value_) {
@@ -99,7 +99,7 @@ class json {
     std::swap(value_, other.value_);
     return *this;
   }
-  // As deep as the limits of reading let a value be; nothing here can throw.
+  // Recursive, as deep as json_limits allow; cannot throw.
   ~json() {
     if (is_string()) delete value_.text;
     else if (is_array()) delete value_.items;
@@ -116,7 +116,7 @@ class json {
   [[nodiscard]] bool is_array() const noexcept { return kind_ == kind::array; }
   [[nodiscard]] bool is_object() const noexcept { return kind_ == kind::object; }
 
-  // Each is for a value of its kind alone; `get`, `json_as` and `require` check.
+  // Precondition: a value of that kind. `get`, `json_as` and `require` check it.
   [[nodiscard]] bool as_boolean() const noexcept { return value_.truth; }
   [[nodiscard]] std::uint64_t as_whole() const noexcept { return value_.whole; }
   [[nodiscard]] std::int64_t as_negative() const noexcept { return value_.negative; }
@@ -126,24 +126,24 @@ class json {
                                   : static_cast<double>(value_.negative);
   }
   [[nodiscard]] const std::string& as_text() const noexcept { return *value_.text; }
-  /// The members of an object; a null becomes an empty object.
+  /// The members of an object; null becomes an empty object. Throws bert::error for other kinds.
   [[nodiscard]] members_map& members() {
     if (is_null()) *this = object();
     expect(is_object(), "an object");
     return *value_.members;
   }
 
-  /// As a T, checked. Throws bert::error if it is of another kind.
+  /// The value as a T. Throws bert::error if it is of another kind.
   template <class T>
   [[nodiscard]] T get() const;
 
-  /// Values of an array or an object, 0 of null, 1 of others.
+  /// Number of values in an array or an object, 0 for null, 1 for others.
   [[nodiscard]] std::size_t size() const noexcept {
     return is_array() ? value_.items->size() : is_object() ? value_.members->size() : is_null() ? 0 : 1;
   }
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
 
-  /// Walks over the values of an array or an object; over nothing in others.
+  /// Iterates over the values of an array or an object; over nothing for other kinds.
   class const_iterator {
    public:
     using value_type = json;
@@ -153,7 +153,7 @@ class json {
     explicit const_iterator(members_map::const_iterator at) noexcept : member_(at), in_object_(true) {}
     const json& operator*() const noexcept { return in_object_ ? member_->second : *item_; }
     const json* operator->() const noexcept { return &**this; }
-    /// Of an object's member.
+    /// Only for an object's member.
     [[nodiscard]] const std::string& key() const noexcept { return member_->first; }
     [[nodiscard]] const json& value() const noexcept { return **this; }
     const_iterator& operator++() noexcept {
@@ -183,21 +183,21 @@ class json {
     if (is_object()) return const_iterator(value_.members->end());
     return const_iterator(is_array() ? value_.items->data() + value_.items->size() : nullptr);
   }
-  /// The member of that name, or `end()`; `end()` of what is no object.
+  /// The member of that name; `end()` if there is none, or if this is no object.
   [[nodiscard]] const_iterator find(std::string_view key) const noexcept {
     return is_object() ? const_iterator(value_.members->find(key)) : end();
   }
   [[nodiscard]] bool contains(std::string_view key) const noexcept { return find(key) != end(); }
-  /// Pairs of key and value of an object: `for (const auto& [key, value] : j.items())`; none of others.
+  /// Pairs of key and value of an object, none for other kinds: `for (const auto& [key, value] : j.items())`.
   [[nodiscard]] const members_map& items() const noexcept {
     static const members_map none;
     return is_object() ? *value_.members : none;
   }
 
-  /// The member of that name, made if there is none. Throws bert::error unless this is an object, or null, which becomes one.
+  /// The member of that name, added if there is none. Throws bert::error unless this is an object, or null, which becomes one.
   json& operator[](const std::string& key) { return members()[key]; }
   json& operator[](const char* key) { return members()[key]; }
-  /// Throws bert::error unless there is such a member.
+  /// The member of that name. Throws bert::error if there is none.
   [[nodiscard]] const json& at(std::string_view key) const {
     const auto found = find(key);
     if (found == end()) throw error({"a JSON value", cat("the key \"", key, '"'), "none", {}});
@@ -205,21 +205,21 @@ class json {
   }
   [[nodiscard]] const json& operator[](const char* key) const { return at(key); }
   [[nodiscard]] const json& operator[](const std::string& key) const { return at(key); }
-  /// Throws bert::error unless this is an array of more than `i` values.
+  /// Value `i`. Throws bert::error unless this is an array of more than `i` values.
   [[nodiscard]] const json& operator[](std::size_t i) const {
     expect(is_array() && i < size(), "an array of more values");
     return (*value_.items)[i];
   }
   [[nodiscard]] json& operator[](std::size_t i) { return const_cast<json&>(std::as_const(*this)[i]); }
   std::size_t erase(const std::string& key) { return is_object() ? value_.members->erase(key) : 0; }
-  /// Appends to an array, which null becomes; gives the new value. Throws bert::error for others.
+  /// Appends to an array and returns the new value; null becomes an array. Throws bert::error for other kinds.
   json& push_back(json value) {
     if (is_null()) *this = array();
     expect(is_array(), "an array");
     return value_.items->emplace_back(std::move(value));
   }
 
-  /// As text: on one line, or indented by `indent` spaces a level. Throws bert::error for text that is no UTF-8.
+  /// The value as text, on one line or indented by `indent` spaces a level. Throws bert::error for strings that are not UTF-8.
   [[nodiscard]] std::string dump(int indent = -1) const {
     std::string out;
     write(out, indent, 0);
@@ -253,15 +253,15 @@ class json {
     members_map* members;
   };
 
-  static void expect(bool held, const char* what) {
-    if (!held) throw error({"a JSON value", what, "another", {}});
+  static void expect(bool holds, const char* what) {
+    if (!holds) throw error({"a JSON value", what, "another", {}});
   }
 
   void write(std::string& out, int indent, int depth) const {
     const auto line = [&](int level) {
       if (indent >= 0) (out += '\n').append(static_cast<std::size_t>(indent) * static_cast<std::size_t>(level), ' ');
     };
-    // `each(write_value)` calls back once a value.
+    // Writes `values` between `open` and `close`, each by `value(v)`.
     const auto list_of = [&](char open, char close, const auto& values, const auto& value) {
       out += open;
       bool first = true;
@@ -291,10 +291,10 @@ class json {
     }
   }
 
-  // The shortest digits that give the number back; a fraction stays one.
+  // The shortest digits that parse to the same number, with ".0" if it is whole.
   static void write_fraction(std::string& out, double x) {
     if (!std::isfinite(x)) {
-      out += "null";  // as JSON has neither
+      out += "null";  // JSON has no NaN and no infinity
       return;
     }
     std::array<char, 64> digits;

@@ -1,4 +1,4 @@
-// A text file line by line, in bounded memory.
+// Reads a text file line by line, in bounded memory.
 // Layer: io. Test: tests/unit/io/lines_test.cpp
 #pragma once
 
@@ -23,17 +23,17 @@
 namespace bert::inline BERT_ISA::io {
 
 struct line_limits {
-  std::size_t longest = std::size_t{1} << 26;  ///< bytes of the longest line allowed: 64 MiB, a book of ten thousand pages
+  std::size_t longest = std::size_t{1} << 26;  ///< bytes of the longest line allowed: 64 MiB
 };
 
-/// Reads lines that end in "\n" or "\r\n"; the last may end with the file. A byte order mark at the start is skipped. A file in
-/// UTF-16, and one whose lines end in "\r" alone, is refused by name: its lines and characters would come out wrong.
+/// Reads lines that end in "\n" or "\r\n"; the last may end with the file. Skips a byte order mark at the start. Refuses a file
+/// in UTF-16, and one whose lines end in "\r" alone.
 ///
 ///     io::line_reader lines("corpus.txt");
 ///     for (std::string_view line; lines.next(line);) …
 ///
-/// Holds 256 KiB, or twice the longest line if that is more. Any readable path will do, a pipe included; only `seek`
-/// needs a regular file. Throws bert::error with path and reason, or path, line number and limit.
+/// Holds 256 KiB, or twice the longest line if that is more. Reads any path, also a pipe; only `seek` needs a regular file.
+/// Throws bert::error with path and reason, or path, line number and limit.
 class line_reader {
  public:
   explicit line_reader(std::filesystem::path path, line_limits limits = {}) : path_(std::move(path)), limits_(limits) {
@@ -63,22 +63,22 @@ class line_reader {
     if (fd_ >= 0) ::close(fd_);
   }
 
-  /// Writes the next line, without its end, to `line` (valid until the next call); false when there is none.
+  /// Writes the next line, without its line end, to `line` (valid until the next call); false if there is none.
   bool next(std::string_view& line) {
     for (;;) {
       const char* from = buffer_.data() + scanned_;
       if (const auto* end = static_cast<const char*>(std::memchr(from, '\n', last_ - scanned_)); end != nullptr)
-        return give(line, static_cast<std::size_t>(end - buffer_.data()), 1);
+        return emit(line, static_cast<std::size_t>(end - buffer_.data()), 1);
       scanned_ = last_;
-      if (ended_) return last_ > first_ && give(line, last_, 0);
+      if (ended_) return last_ > first_ && emit(line, last_, 0);
       if (last_ - first_ > limits_.longest) too_long();
       fill();
     }
   }
 
-  /// Number of the line given last, from 1 on; after `seek`, counted from there.
+  /// Number of the line returned last, from 1; after `seek`, counted from there.
   [[nodiscard]] std::uint64_t line() const noexcept { return line_; }
-  /// Byte at which the line given last starts.
+  /// Byte offset of the line returned last.
   [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 
@@ -94,7 +94,7 @@ class line_reader {
  private:
   static constexpr std::size_t block = std::size_t{1} << 18;
 
-  bool give(std::string_view& line, std::size_t end, std::size_t newline) {
+  bool emit(std::string_view& line, std::size_t end, std::size_t newline) {
     std::size_t begin = first_;
     if (base_ + begin == 0) {
       check_encoding({buffer_.data(), last_}, {buffer_.data(), end}, newline == 0);
@@ -109,7 +109,7 @@ class line_reader {
     return true;
   }
 
-  // `start` is what has been read of the file, `line` its first line, `whole` whether that is all there is.
+  // `start`: what has been read of the file; `line`: its first line; `whole`: whether that is all of the file.
   void check_encoding(std::string_view start, std::string_view line, bool whole) const {
     const auto fail = [&](const char* expected, const std::string& found, const char* hint) {
       throw error({path_.string(), expected, found, hint});
@@ -117,7 +117,7 @@ class line_reader {
     const char* const convert = "convert it, as by iconv -f UTF-16 -t UTF-8";
     if (start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF"))
       fail("text in UTF-8", "the byte order mark of UTF-16", convert);
-    // Without a mark: of 16 bit units of a European text, one byte of the two is nearly always zero.
+    // Without a byte order mark: in UTF-16 of a European text, one byte of each two is nearly always zero.
     start = start.substr(0, 256);
     std::size_t zeros[2] = {0, 0};
     for (std::size_t i = 0; i < start.size(); ++i) zeros[i % 2] += start[i] == '\0' ? 1 : 0;
@@ -160,7 +160,7 @@ class line_reader {
   int fd_ = -1;
   std::vector<char> buffer_;
   std::size_t first_ = 0, last_ = 0, scanned_ = 0;  // unread bytes [first_, last_), no newline in [first_, scanned_)
-  std::uint64_t base_ = 0;                          // where in the file the buffer starts
+  std::uint64_t base_ = 0;                          // the buffer's offset in the file
   std::uint64_t offset_ = 0, line_ = 0;
   bool ended_ = false;
 };

@@ -1,4 +1,4 @@
-// A file's bytes as read-only memory, paged in as they are touched.
+// A file mapped read-only; its pages are read when they are first touched.
 // Layer: io. Test: tests/unit/io/mapped_file_test.cpp
 #pragma once
 
@@ -21,10 +21,10 @@
 
 namespace bert::inline BERT_ISA::io {
 
-/// The reason behind `errno`, in words.
+/// The message of an errno value.
 [[nodiscard]] inline std::string reason(int code) { return std::generic_category().message(code); }
 
-/// What stands at a path that is no regular file, by its `st_mode`, in words.
+/// The kind of a file by its `st_mode`, in words, for messages.
 [[nodiscard]] inline std::string kind_of_file(unsigned mode) {
   if (S_ISREG(mode)) return "a regular file";
   if (S_ISDIR(mode)) return "a folder";
@@ -33,15 +33,15 @@ namespace bert::inline BERT_ISA::io {
   return "a device";
 }
 
-/// Maps a regular file for as long as it lives. Movable, not copyable; an empty file is an empty span.
+/// Maps a regular file for the object's lifetime. Movable, not copyable; an empty file is an empty span.
 ///
-/// Throws bert::error with path and reason; a pipe or a device is refused at once, without waiting for its writer. A file that
-/// another program shortens while it is mapped is beyond what can be checked: replace files by renaming (see atomic_file),
-/// never by writing into them.
+/// Throws bert::error with path and reason. Refuses a pipe or a device at once, without waiting for its writer. Nothing can
+/// check for a program that shortens the file while it is mapped: replace files by renaming (see atomic_file), never by writing
+/// into them.
 class mapped_file {
  public:
   explicit mapped_file(std::filesystem::path path) : path_(std::move(path)) {
-    // Not blocking: opening a pipe to read would wait until somebody opens it to write.
+    // Not blocking: opening a pipe would wait for its writer.
     const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) fail(reason(errno));
     struct stat info {};

@@ -1,4 +1,4 @@
-// The safetensors format, read: named tensors in a mapped file, every claim of its header checked.
+// Reads the safetensors format: named tensors in a mapped file, with a fully checked header.
 // Layer: io. Test: tests/unit/io/safetensors_test.cpp, tests/fuzz/safetensors_fuzz.cpp
 // Format: https://github.com/huggingface/safetensors#format
 #pragma once
@@ -30,17 +30,17 @@ namespace bert::inline BERT_ISA::io {
 /// Name of the tensor that holds a file's checksum.
 inline constexpr std::string_view checksum_name = "checksum";
 
-/// The tensors of one file, in the order of their bytes. Opening reads and checks the header alone; the system pages the
-/// rest in as it is touched.
+/// The tensors of one file, in the order of their bytes. Opening reads and checks the header alone; tensors are read when they
+/// are first touched.
 ///
-/// Checked, and refused by a bert::error naming file and tensor: a length of the header beyond the file or 100 MB, a header
-/// that is no JSON, names given twice, unknown types, shapes whose product overflows, bytes that do not match type and shape,
-/// that overlap, leave gaps, or lie outside the file; more than 64 dimensions, more than 10,000 metadata entries.
+/// Throws bert::error naming file and tensor for: a header longer than the file or than 100 MB, or that is no JSON; names given
+/// twice; unknown dtypes; shapes whose product overflows; bytes that do not match dtype and shape, overlap, leave gaps, or lie
+/// outside the file; more than 64 dimensions; more than 10,000 metadata entries.
 class safetensors {
  public:
   explicit safetensors(const std::filesystem::path& path) : safetensors(mapped_file(path)) {}
   explicit safetensors(mapped_file file) : file_(std::move(file)) { parse(file_->bytes(), file_->path().string()); }
-  /// Over bytes in memory, which must live as long; `where` names them in errors.
+  /// Reads bytes in memory, which must outlive the object; `where` names them in errors.
   safetensors(std::span<const std::byte> bytes, const std::string& where) { parse(bytes, where); }
 
   [[nodiscard]] std::span<const stored_tensor> tensors() const noexcept { return tensors_; }
@@ -57,8 +57,8 @@ class safetensors {
   }
   /// The file's "__metadata__"; empty if it has none.
   [[nodiscard]] const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
-  /// Throws bert::error unless the file ends in the checksum of all that stands before it, as `write_safetensors` writes it if
-  /// asked: a last tensor "checksum" of U8 [8].
+  /// Throws bert::error unless the file ends in the checksum of all bytes before it: a last tensor "checksum" of U8 [8], as
+  /// `write_safetensors` writes it with checksums::at_end.
   void verify_checksum() const {
     const stored_tensor* sum = find(checksum_name);
     if (sum == nullptr || sum->type != dtype::u8 || sum->bytes.size() != 8 ||
@@ -75,7 +75,7 @@ class safetensors {
   [[nodiscard]] const std::string& where() const noexcept { return where_; }
 
  private:
-  // The reference implementation's limit: no honest header comes near, and it bounds what a hostile one makes us allocate.
+  // The reference implementation's limit; it bounds the memory that a hostile header takes.
   static constexpr std::uint64_t header_limit = 100'000'000;
 
   void parse(std::span<const std::byte> bytes, const std::string& where) {
@@ -90,7 +90,7 @@ class safetensors {
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + sizeof length, static_cast<std::size_t>(length));
     const auto data = bytes.subspan(sizeof length + static_cast<std::size_t>(length));
     detail::safetensors_header header(data, where_);
-    // Values are bounded by the text here: nothing of a few bytes is kept, so their number needs no limit.
+    // The number of values needs no limit of its own: the memory for each is bounded by its length in the text.
     read_events(text, where + ", header", header, {.values = text.size() + 1});
     tensors_ = std::move(header.tensors);
     metadata_ = std::move(header.metadata);
@@ -104,7 +104,7 @@ class safetensors {
         throw error({where_, "every key once", cat('"', name, "\" twice"), "the file is damaged or hostile"});
   }
 
-  // By where their bytes start, which must leave no gap and no overlap.
+  // Sorts tensors by offset. Throws for a gap or an overlap.
   void order_by_bytes(std::size_t size) {
     const auto begin = [](const stored_tensor& t) { return t.bytes.data(); };
     std::sort(tensors_.begin(), tensors_.end(), [&](const stored_tensor& a, const stored_tensor& b) {

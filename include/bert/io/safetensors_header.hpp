@@ -1,4 +1,4 @@
-// The header of a safetensors file, read event by event: no tree, memory within a few times its length, time linear in it.
+// Reads the header of a safetensors file by events, without a tree: memory and time are linear in its length.
 // Layer: io. Test: tests/unit/io/safetensors_test.cpp, tests/unit/io/hostile_test.cpp
 // Format: https://github.com/huggingface/safetensors#format
 #pragma once
@@ -22,8 +22,8 @@ namespace bert::inline BERT_ISA::io::detail {
 
 inline constexpr const char* damaged = "the file is damaged; fetch or write it again";
 
-/// Collects tensors and metadata; each tensor is checked against `data` as soon as its entry ends. Names may still be given
-/// twice and bytes may still overlap: that is for who has seen all of them.
+/// Collects tensors and metadata; checks each tensor against `data` as soon as its entry ends. The caller checks for names
+/// given twice and for bytes that overlap.
 class safetensors_header final : public json_events {
  public:
   safetensors_header(std::span<const std::byte> data, const std::string& where) : data_(data), where_(where) {}
@@ -38,16 +38,16 @@ class safetensors_header final : public json_events {
   void whole(std::uint64_t value) override {
     if (level_ != level::numbers) return scalar("a whole number");
     if (numbers_.size() == most_numbers)
-      throw error({cat(place(), ", \"", key_, "\""), cat("at most ", most_numbers, " numbers"), "more", damaged});
+      throw error({cat(location(), ", \"", key_, "\""), cat("at most ", most_numbers, " numbers"), "more", damaged});
     numbers_.push_back(value);
   }
   void text(std::string& value) override {
     if (level_ == level::metadata) {
       if (metadata.size() == most_metadata)
         throw error({cat(where_, ", __metadata__"), cat("at most ", most_metadata, " entries"), "more", damaged});
-      if (!metadata.emplace(key_, std::move(value)).second) twice(cat(where_, ", __metadata__"), key_);
+      if (!metadata.emplace(key_, std::move(value)).second) duplicate(cat(where_, ", __metadata__"), key_);
     } else if (level_ == level::entry && key_ == "dtype" && skipped_ == 0) {
-      if (std::exchange(seen_type_, true)) twice(place(), key_);
+      if (std::exchange(seen_type_, true)) duplicate(location(), key_);
       type_ = std::move(value);
     } else {
       scalar("a string");
@@ -58,7 +58,7 @@ class safetensors_header final : public json_events {
   void begin_object() override {
     if (level_ == level::outside) level_ = level::top;
     else if (level_ == level::top && name_ == "__metadata__") {
-      if (std::exchange(seen_metadata_, true)) twice(where_, name_);
+      if (std::exchange(seen_metadata_, true)) duplicate(where_, name_);
       level_ = level::metadata;
     } else if (level_ == level::top) {
       level_ = level::entry;
@@ -75,7 +75,7 @@ class safetensors_header final : public json_events {
   }
   void begin_array() override {
     if (level_ == level::entry && skipped_ == 0 && (key_ == "shape" || key_ == "data_offsets")) {
-      if (std::exchange(key_ == "shape" ? seen_shape_ : seen_offsets_, true)) twice(place(), key_);
+      if (std::exchange(key_ == "shape" ? seen_shape_ : seen_offsets_, true)) duplicate(location(), key_);
       numbers_.clear();
       level_ = level::numbers;
     } else {
@@ -93,35 +93,35 @@ class safetensors_header final : public json_events {
   }
 
  private:
-  // No honest file comes near; they bound what a hostile one makes us hold for each of its bytes.
+  // Far beyond real files; they bound the memory that a hostile one takes for each of its bytes.
   static constexpr std::size_t most_numbers = 64, most_metadata = 10'000;
 
   enum class level : std::uint8_t { outside, top, metadata, entry, numbers };
 
-  [[nodiscard]] std::string place() const { return cat(where_, ", tensor \"", name_, '"'); }
-  [[noreturn]] static void twice(const std::string& place, const std::string& key) {
-    throw error({place, "every key once", cat('"', key, "\" twice"), "the file is damaged or hostile"});
+  [[nodiscard]] std::string location() const { return cat(where_, ", tensor \"", name_, '"'); }
+  [[noreturn]] static void duplicate(const std::string& where, const std::string& key) {
+    throw error({where, "every key once", cat('"', key, "\" twice"), "the file is damaged or hostile"});
   }
 
-  // A value that is no object and no array, at a level where it may be wrong.
+  // Throws for a value that is no object and no array, except under an unknown key.
   void scalar(const char* kind, const std::string& shown = {}) {
     if (skipped_ != 0) return;
     switch (level_) {
       case level::outside: throw error({where_, "an object as header", kind, damaged});
       case level::top:
         if (name_ == "__metadata__") throw error({cat(where_, ", __metadata__"), "an object", kind, damaged});
-        throw error({place(), "an object", kind, damaged});
+        throw error({location(), "an object", kind, damaged});
       case level::metadata: throw error({cat(where_, ", __metadata__, ", key_), "a string", kind, damaged});
       case level::numbers:
-        throw error({cat(place(), ", \"", key_, "\"[", numbers_.size(), ']'), "a whole number from 0 on",
+        throw error({cat(location(), ", \"", key_, "\"[", numbers_.size(), ']'), "a whole number from 0 on",
                      shown.empty() ? kind : shown, damaged});
       case level::entry:
-        if (key_ == "dtype") throw error({cat(place(), ", \"dtype\""), "a string", kind, damaged});
+        if (key_ == "dtype") throw error({cat(location(), ", \"dtype\""), "a string", kind, damaged});
         if (key_ == "shape" || key_ == "data_offsets")
-          throw error({cat(place(), ", \"", key_, '"'), "an array", kind, damaged});
+          throw error({cat(location(), ", \"", key_, '"'), "an array", kind, damaged});
     }
   }
-  // An object or array: an error where `scalar` finds one, passed over with all that it holds under a key that nobody knows.
+  // An object or array that is not expected: throws as `scalar` does, or under an unknown key skips it with all that it holds.
   void unknown(const char* kind) {
     if (skipped_ == 0) scalar(kind);
     ++skipped_;
@@ -129,16 +129,17 @@ class safetensors_header final : public json_events {
 
   void finish_entry() {
     for (const auto& [seen, key] : {std::pair{seen_type_, "dtype"}, {seen_shape_, "shape"}, {seen_offsets_, "data_offsets"}})
-      if (!seen) throw error({place(), cat("the key \"", key, '"'), "none", damaged});
+      if (!seen) throw error({location(), cat("the key \"", key, '"'), "none", damaged});
     const auto type = dtype_named(type_);
-    if (!type) throw error({place(), "a known type such as F32, F16 or BF16", type_, "convert the weights to one of these"});
-    if (offsets_.size() != 2) throw error({place(), "two data_offsets", cat(offsets_.size()), damaged});
+    if (!type) throw error({location(), "a known type such as F32, F16 or BF16", type_, "convert the weights to one of these"});
+    if (offsets_.size() != 2) throw error({location(), "two data_offsets", cat(offsets_.size()), damaged});
     const std::uint64_t first = offsets_[0], last = offsets_[1];
     if (first > last || last > data_.size())
-      throw error({place(), cat("bytes within the ", data_.size(), " of the file's data"), cat(first, " to ", last), damaged});
+      throw error(
+          {location(), cat("bytes within the ", data_.size(), " of the file's data"), cat(first, " to ", last), damaged});
     const auto claimed = product(shape_, bytes_of(*type));
     if (claimed != last - first)
-      throw error({place(),
+      throw error({location(),
                    cat(claimed ? std::to_string(*claimed) : "more than 2^64", " bytes for ", type_, ' ', shape_text(shape_)),
                    cat(last - first), damaged});
     tensors.push_back({std::move(name_), *type, shape_,

@@ -1,4 +1,4 @@
-// The safetensors format, written: the same tensors give the same bytes as the reference writer's.
+// Writes the safetensors format: the bytes are those of the reference writer.
 // Layer: io. Test: tests/unit/io/safetensors_writer_test.cpp
 #pragma once
 
@@ -25,21 +25,21 @@
 
 namespace bert::inline BERT_ISA::io {
 
-/// A tensor of f32 in memory, ready to be written. Does not own the numbers.
+/// An f32 tensor in memory as a stored_tensor. Does not own the elements.
 [[nodiscard]] inline stored_tensor stored(std::string name, std::span<const float> values, std::vector<std::size_t> shape) {
   return {std::move(name), dtype::f32, std::move(shape), std::as_bytes(values)};
 }
 
-/// Whether a file ends in a checksum of its bytes, as one more tensor, which `safetensors::verify_checksum` compares.
+/// Whether a file ends in a checksum of its bytes, as one more tensor, which `safetensors::verify_checksum` checks.
 enum class checksums : std::uint8_t { none, at_end };
 
 using safetensors_metadata = std::map<std::string, std::string>;
 
 /// Writes `tensors` to an open file, straight from their memory; the caller commits it.
 ///
-/// Wider types first, then by name, whatever the order given; header padded with spaces to a multiple of 8 bytes.
-/// `metadata`'s {"format": "pt"} is what transformers asks for. Throws bert::error naming the tensor if a name is given twice
-/// or if bytes do not match type and shape, before anything is written, and with path and reason if writing fails.
+/// Sorts tensors by dtype, wider ones first, then by name; pads the header with spaces to a multiple of 8 bytes. transformers
+/// needs the {"format": "pt"} of `metadata`. Throws bert::error naming the tensor, before anything is written, if a name is
+/// given twice or bytes do not match dtype and shape; with path and reason if writing fails.
 inline void write_safetensors(atomic_file& file, std::span<const stored_tensor> tensors,
                               const safetensors_metadata& metadata = {{"format", "pt"}}, checksums sums = checksums::none) {
   checksum sum;
@@ -58,12 +58,13 @@ inline void write_safetensors(atomic_file& file, std::span<const stored_tensor> 
   std::set<std::string_view> names;
   for (const stored_tensor* tensor : order) {
     const stored_tensor& t = *tensor;
-    const std::string place = cat(file.path().string(), ", tensor \"", t.name, '"');
+    const std::string location = cat(file.path().string(), ", tensor \"", t.name, '"');
     if (t.name == "__metadata__" || !names.insert(t.name).second)
-      throw error({place, "every name once", "a name taken already", {}});
+      throw error({location, "every name once", "a name taken already", {}});
     std::size_t bytes = bytes_of(t.type);
     for (const std::size_t extent : t.shape) bytes *= extent;
-    if (bytes != t.bytes.size()) throw error({place, cat(bytes, " bytes for ", shape_text(t.shape)), cat(t.bytes.size()), {}});
+    if (bytes != t.bytes.size())
+      throw error({location, cat(bytes, " bytes for ", shape_text(t.shape)), cat(t.bytes.size()), {}});
     if (header.size() > 1) header += ',';
     header += json(t.name).dump() + ":{\"dtype\":\"" + std::string(name_of(t.type)) + "\",\"shape\":" + json(t.shape).dump() +
               ",\"data_offsets\":[" + std::to_string(offset) + ',' + std::to_string(offset + bytes) + "]}";
@@ -74,11 +75,11 @@ inline void write_safetensors(atomic_file& file, std::span<const stored_tensor> 
 
   const auto write = [&](std::span<const std::byte> bytes) {
     if (sums == checksums::none) return file.write(bytes);
-    // In parts, so that the sum is taken of bytes that the copy for the system then finds in the cache.
-    for (std::size_t part = 0; !bytes.empty(); bytes = bytes.subspan(part)) {
-      part = std::min(bytes.size(), std::size_t{1} << 20);
-      sum.add(bytes.first(part));
-      file.write(bytes.first(part));
+    // In chunks of 1 MB, so that the write finds in the cache what the checksum has read.
+    for (std::size_t chunk = 0; !bytes.empty(); bytes = bytes.subspan(chunk)) {
+      chunk = std::min(bytes.size(), std::size_t{1} << 20);
+      sum.add(bytes.first(chunk));
+      file.write(bytes.first(chunk));
     }
   };
   const std::uint64_t length = header.size();
@@ -90,7 +91,7 @@ inline void write_safetensors(atomic_file& file, std::span<const stored_tensor> 
   }
 }
 
-/// The same to `path`, atomically (see atomic_file).
+/// Writes them to `path`, atomically (see atomic_file).
 inline void write_safetensors(const std::filesystem::path& path, std::span<const stored_tensor> tensors,
                               const safetensors_metadata& metadata = {{"format", "pt"}}, checksums sums = checksums::none) {
   atomic_file file(path);

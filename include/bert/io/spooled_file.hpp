@@ -1,4 +1,4 @@
-// A file that can be read many times: a regular file as it is, a pipe as a temporary copy.
+// A file that can be read many times: a regular file itself, or a temporary copy of a pipe.
 // Layer: io. Test: tests/unit/io/spooled_file_test.cpp
 #pragma once
 
@@ -21,8 +21,8 @@
 
 namespace bert::inline BERT_ISA::io {
 
-/// `path()` can be opened again and again: it is the path given, or for a pipe or a terminal a copy of what came through it, in
-/// the folder for temporary files, removed with the object. Reads a pipe to its end at construction.
+/// `path()` can be opened many times: the path given, or, for a pipe or a terminal, a copy in the folder for temporary files,
+/// removed with the object. Reads a pipe to its end at construction.
 ///
 /// Throws bert::error for a path that cannot be read, and for a device, which may have no end.
 class spooled_file {
@@ -58,7 +58,7 @@ class spooled_file {
     fail(cat("a pipe, copied to ", name, ": ", reason(code)));
   }
 
-  // errno of what went wrong, or 0.
+  // Copies all bytes. Returns the errno of a failure, or 0.
   static int pass(int in, int out) {
     std::vector<std::byte> block(std::size_t{1} << 18);
     for (;;) {

@@ -1,4 +1,4 @@
-// A tensor as a file holds it: name, element type, shape, bytes; and its elements as f32.
+// A tensor as stored in a file: name, dtype, shape, bytes; and its conversion to f32.
 // Layer: io. Test: tests/unit/io/safetensors_test.cpp
 #pragma once
 
@@ -26,7 +26,7 @@ namespace bert::inline BERT_ISA::io {
 
 static_assert(std::endian::native == std::endian::little, "safetensors is little-endian; add byte swaps for this machine");
 
-/// Element types, in the order in which the reference writer sorts them.
+/// Dtypes, in the order in which the reference writer sorts them.
 enum class dtype : std::uint8_t { boolean, u8, i8, f8_e5m2, f8_e4m3, i16, u16, f16, bf16, i32, u32, f32, f64, i64, u64 };
 
 namespace detail {
@@ -51,7 +51,7 @@ inline constexpr std::array<dtype_facts, 15> dtypes{{{"BOOL", 1},
                                                      {"U64", 8}}};
 }  // namespace detail
 
-/// As it stands in a header: "F32", "BF16", …
+/// The name in a header: "F32", "BF16", …
 [[nodiscard]] constexpr std::string_view name_of(dtype type) noexcept {
   return detail::dtypes[static_cast<std::size_t>(type)].name;
 }
@@ -78,14 +78,14 @@ struct stored_tensor {
   std::vector<std::size_t> shape;  ///< empty: a scalar
   std::span<const std::byte> bytes;
 
-  /// Elements.
+  /// Number of elements.
   [[nodiscard]] std::size_t size() const noexcept { return bytes.size() / bytes_of(type); }
 };
 
 namespace detail {
 
-/// Whether `to_floats` can turn elements of that type into f32.
-[[nodiscard]] constexpr bool is_number(dtype type) noexcept {
+/// Whether `to_floats` can convert elements of this dtype to f32.
+[[nodiscard]] constexpr bool converts_to_f32(dtype type) noexcept {
   return type == dtype::f32 || type == dtype::f16 || type == dtype::bf16 || type == dtype::f64;
 }
 
@@ -108,17 +108,17 @@ inline void convert(dtype type, const std::byte* bytes, std::span<float> out) no
 }  // namespace detail
 
 /// out[i] = the i-th element as f32: F32, F16 and BF16 exactly, F64 rounded to nearest.
-/// Throws bert::error naming the tensor for any other type, or if `out` has another size. `e` runs parts of the tensor.
+/// Throws bert::error naming the tensor for any other dtype, or if `out` has another size. `e` converts chunks in parallel.
 template <executor E = execution::serial>
 void to_floats(const stored_tensor& tensor, std::span<float> out, const E& e = {}) {
   if (out.size() != tensor.size())
     throw error({tensor.name, cat(out.size(), " elements"), cat(tensor.size(), ' ', shape_text(tensor.shape)), {}});
-  if (!detail::is_number(tensor.type))
+  if (!detail::converts_to_f32(tensor.type))
     throw error({tensor.name, "a tensor of F32, F16, BF16 or F64", std::string(name_of(tensor.type)),
                  "convert the weights to one of these"});
   constexpr std::size_t step = std::size_t{1} << 18;  // 1 MB: some 50 µs
-  e.parallel_for((out.size() + step - 1) / step, [&](std::size_t part) {
-    const std::size_t first = part * step;
+  e.parallel_for((out.size() + step - 1) / step, [&](std::size_t chunk) {
+    const std::size_t first = chunk * step;
     detail::convert(tensor.type, tensor.bytes.data() + first * bytes_of(tensor.type),
                     out.subspan(first, std::min(step, out.size() - first)));
   });
@@ -126,7 +126,7 @@ void to_floats(const stored_tensor& tensor, std::span<float> out, const E& e = {
 
 namespace detail {
 
-/// Index of the first element of [first, first + count) that f32 cannot hold as a finite number, or `all_finite`.
+/// Index of the first element of [first, first + count) that is not finite as an f32, or `all_finite`.
 [[nodiscard]] inline std::size_t first_not_finite(const stored_tensor& tensor, std::size_t first, std::size_t count) noexcept {
   const std::byte* const from = tensor.bytes.data() + first * bytes_of(tensor.type);
   if (tensor.type == dtype::f32) {
@@ -144,13 +144,14 @@ namespace detail {
 
 }  // namespace detail
 
-/// Throws bert::error naming `where`, the tensor and the element unless every element is finite as an f32. `e` runs parts.
+/// Throws bert::error naming `where`, the tensor and the element unless every element is finite as an f32. `e` checks chunks in
+/// parallel.
 template <executor E = execution::serial>
 void check_finite(const stored_tensor& tensor, const std::string& where, const E& e = {}) {
   constexpr std::size_t step = std::size_t{1} << 18;
   std::atomic<std::size_t> found{all_finite};
-  e.parallel_for((tensor.size() + step - 1) / step, [&](std::size_t part) {
-    const std::size_t at = detail::first_not_finite(tensor, part * step, std::min(step, tensor.size() - part * step));
+  e.parallel_for((tensor.size() + step - 1) / step, [&](std::size_t chunk) {
+    const std::size_t at = detail::first_not_finite(tensor, chunk * step, std::min(step, tensor.size() - chunk * step));
     for (std::size_t before = found.load(); at < before && !found.compare_exchange_weak(before, at);) {
     }
   });

@@ -1,4 +1,4 @@
-// Entity types as tags: O, then B- and I- of each type, and which tag may follow which.
+// Entity tags as a type: O, then B- and I- of each entity type, and which tag may follow which.
 // Layer: labels. Test: tests/unit/labels/bio_test.cpp. Paper: Ramshaw and Marcus 1995, "Text chunking using
 // transformation-based learning".
 #pragma once
@@ -17,7 +17,7 @@ namespace bert::inline BERT_ISA::labels {
 
 /// `struct entities : bert::labels::bio<"PER", "ORG"> {};` has the tags O, B-PER, I-PER, B-ORG, I-ORG, numbered 0 to 4.
 ///
-/// I-X continues an entity, so it follows only B-X or I-X; every other tag follows any.
+/// I-X continues an entity, so it may follow only B-X or I-X; every other tag may follow any tag.
 template <fixed_string... Types>
 struct bio {
   static_assert(ensure<(sizeof...(Types) >= 1), facts<names<Types...>>>, "a tag set has at least one entity type; add one");
@@ -76,7 +76,7 @@ struct bio {
   /// The type of a tag other than O, in [0, types).
   [[nodiscard]] static constexpr int type(int tag) noexcept { return (tag - 1) / 2; }
 
-  /// Whether `to` may stand right after `from`.
+  /// Whether the tag `to` may follow the tag `from`.
   [[nodiscard]] static constexpr bool may_follow(int from, int to) noexcept {
     return !continues(to) || (from != outside && type(from) == type(to));
   }

@@ -1,4 +1,4 @@
-// A label set whose names are known only at run time, as a file or a checkpoint gives them.
+// A label set whose names are known only at run time, from a file or a checkpoint.
 // Layer: labels. Test: tests/unit/labels/dynamic_set_test.cpp
 #pragma once
 
@@ -16,7 +16,7 @@
 
 namespace bert::inline BERT_ISA::labels {
 
-/// Names in a given order, numbered from 0. Throws bert::error for an empty set, an empty name or one that comes twice.
+/// Names in a given order, numbered from 0. Throws bert::error for an empty set, an empty name or a name given twice.
 class dynamic_set {
  public:
   explicit dynamic_set(std::vector<std::string> names) : names_(std::move(names)) {

@@ -1,6 +1,6 @@
-// From tags to entities: which words are one name, by the rules of conlleval and by strict ones.
+// From tags to entities: spans of words, by the rules of conlleval or by strict ones.
 // Layer: labels. Test: tests/unit/labels/entities_test.cpp, tests/unit/metrics/entities_test.cpp
-// Papers: Tjong Kim Sang and Buchholz 2000 (conlleval); Nakayama 2018, seqeval, of which both modes are reproduced.
+// Papers: Tjong Kim Sang and Buchholz 2000 (conlleval); Nakayama 2018, seqeval, whose two modes are reproduced.
 #pragma once
 
 #include <algorithm>
@@ -16,18 +16,19 @@
 
 namespace bert::inline BERT_ISA::labels {
 
-/// How tags are written. `bio`: B begins, I continues (IOB2). `bioes`: E ends, and S is an entity of one word.
+/// Tagging schemes. `bio`: B begins an entity, I continues it (IOB2). `bioes`: also E ends one, and S is one of a single word.
 enum class scheme : std::uint8_t { bio, bioes };
 
 /// A tag in parts: "B-PER" has the letter B and the type PER.
 struct tag_parts {
-  char letter = 'O';  ///< '?' if the tag begins with no ASCII character
+  char letter = 'O';  ///< '?' if the tag's first character is not ASCII
   std::string_view type;
-  std::string_view rest;  ///< all behind the letter: "-PER"
+  std::string_view rest;  ///< all after the letter: "-PER"
 };
 
-/// The letter is the first character, the type what follows the first '-' behind it, all of the rest where there is none, and
-/// "_" if that is empty: "A-B-C" has the type "B-C", "O" the type "_". The tag "" is O.
+/// The letter is the first character. The type is what follows the first '-' after it, or all of the rest where there is no
+/// '-';
+/// "_" if that is empty. "A-B-C" has the type "B-C", "O" the type "_". The tag "" is O.
 [[nodiscard]] constexpr tag_parts split_tag(std::string_view tag) noexcept {
   if (tag.empty()) return {'O', "_", {}};
   const char letter = static_cast<unsigned char>(tag[0]) < 0x80 ? tag[0] : '?';
@@ -39,12 +40,12 @@ struct tag_parts {
   return {letter, type.empty() ? std::string_view("_") : type, rest};
 }
 
-/// The letters of BMES and BILOU as those of BIOES: M is I, L is E, U is S.
+/// Converts letters of BMES and BILOU to BIOES: M to I, L to E, U to S.
 [[nodiscard]] constexpr char bioes_letter(char letter) noexcept {
   return letter == 'M' ? 'I' : letter == 'L' ? 'E' : letter == 'U' ? 'S' : letter;
 }
 
-/// Whether every name is O or one of B, I, E, S, M, L, U with "-TYPE": tags of entities, not parts of speech, say.
+/// Whether every name is O or one of B, I, E, S, M, L, U with "-TYPE", so that the set tags entities, not parts of speech.
 [[nodiscard]] inline bool marks_entities(std::span<const std::string> names) noexcept {
   return std::all_of(names.begin(), names.end(), [](std::string_view name) {
     const bool typed = name.size() > 2 && name[1] == '-' && std::string_view("BIESMLU").find(name[0]) != std::string_view::npos;
@@ -52,22 +53,22 @@ struct tag_parts {
   });
 }
 
-/// Words [first, last] of one type, counted over all sentences with one O after each.
+/// An entity: words [first, last] of one type, numbered over all sentences with one O after each.
 struct entity_span {
   std::string_view type;
   std::int64_t first = 0, last = 0;
   friend auto operator<=>(const entity_span&, const entity_span&) = default;
 };
 
-/// Reads entities out of one sentence after the other, leniently: the default mode of seqeval, which counts as conlleval.
+/// Reads the entities of sentence after sentence by lenient rules: the default mode of seqeval, which counts as conlleval.
 ///
-/// Between a tag and the next, the sentence having an O behind it, an entity ends if the first is E or S, if the first is B or
-/// I and the next B, S or O, or if the first is not O and the types differ. One begins if the next is B or S, if it is E or I
-/// and the first is E, S or O, or if it is not O and the types differ. So I-X after O begins an entity, and one without its E
+/// Each pair of adjacent tags decides, with an O after the last. An entity ends if the first tag is E or S; if it is B or I and
+/// the second B, S or O; or if it is not O and the types differ. An entity begins if the second tag is B or S; if it is E or I
+/// and the first E, S or O; or if it is not O and the types differ. So I-X after O begins an entity, and an entity without E
 /// counts.
 class entity_reader {
  public:
-  /// Calls found(entity_span) for each; the spans keep the views of `tags`. One may be found twice.
+  /// Calls found(entity_span) for each entity; one may be found twice. The spans refer to the text of `tags`.
   template <class Found>
   void read(std::span<const tag_parts> tags, Found&& found) {
     tag_parts before = split_tag("O");
@@ -95,16 +96,16 @@ class entity_reader {
            other_type(now, before, now);
   }
 
-  std::int64_t next_ = 0, begin_ = 0;  // the reference keeps where the last entity began, over sentences too; so do we
+  std::int64_t next_ = 0, begin_ = 0;  // begin_ persists over sentences, as in seqeval
 };
 
-/// The same by strict rules: an entity begins at B (or S) alone, goes on through I (or E) of its type, and in `bioes` counts
-/// only if E or S ends it; whatever else is no entity. A type is all behind the letter, without '-' at its ends.
+/// The same by strict rules: an entity begins at B or S only, continues through I of its type, and in `bioes` counts only if
+/// E or S ends it. Other tags are no entities. A type is all after the letter, without '-' at its ends.
 class strict_entity_reader {
  public:
   explicit strict_entity_reader(scheme s) : scheme_(s) {}
 
-  /// Calls found(entity_span) for each. Throws bert::error for a letter that the scheme does not have.
+  /// Calls found(entity_span) for each entity. Throws bert::error for a letter that the scheme does not have.
   template <class Found>
   void read(std::span<const tag_parts> tags, Found&& found) {
     const std::int64_t base = next_;

@@ -1,4 +1,4 @@
-// What every label set can be asked, whether its names are known to the compiler or only at run time.
+// The concepts of label sets, with names known at compile time or only at run time.
 // Layer: labels. Test: tests/unit/labels/dynamic_set_test.cpp
 #pragma once
 
@@ -19,14 +19,14 @@ concept label_set = requires(const L& set, int number, std::string_view text) {
   { set.parse(text) } -> std::same_as<std::optional<int>>;
 };
 
-/// A label set that is part of the type: `L::count` names, no object needed.
+/// A label set whose names are part of its type: `L::count` names, no object needed.
 template <class L>
 concept static_label_set = label_set<L> && requires {
   { L::count } -> std::convertible_to<int>;
   requires(L::count > 0);
 };
 
-/// In the place of a label set: the target is a number (regression), not a name.
+/// Used instead of a label set where the target is a number (regression).
 struct number {};
 
 /// All names of a set, quoted, for a message; the first dozen if there are more.

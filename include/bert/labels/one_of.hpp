@@ -1,4 +1,4 @@
-// A finite set of class names as a type: exactly one of them is right.
+// A set of class names as a type, for single-label classification.
 // Layer: labels. Test: tests/unit/labels/one_of_test.cpp
 #pragma once
 
@@ -15,7 +15,7 @@
 namespace bert::inline BERT_ISA::labels {
 
 #if defined(__clang__)
-/// clang 14 prints a fixed_string as numbers, `{{117, 114, …}}`, but a `char` as itself: `spelled<'u', 'r', …>`.
+/// clang 14 prints a fixed_string as numbers, `{{117, 114, …}}`, but a `char` as a character: `spelled<'u', 'r', …>`.
 template <char... Characters>
 struct spelled {};
 namespace detail {
@@ -38,7 +38,7 @@ template <fixed_string... Names>
 struct names {};
 #endif
 
-/// The number of `text` among `all`, -1 if it is not one of them.
+/// The index of `text` in `all`, -1 if it is not there.
 template <std::size_t N>
 [[nodiscard]] constexpr int find(const std::array<std::string_view, N>& all, std::string_view text) noexcept {
   for (std::size_t i = 0; i < N; ++i)
@@ -72,7 +72,7 @@ struct one_of {
   }
 
  public:
-  /// The number of a name known at compile time; a name that is not in the set does not compile.
+  /// The index of a name; one that is not in the set does not compile.
   template <fixed_string Name>
   static constexpr int index = checked<Name>();
 

@@ -1,4 +1,4 @@
-// What an evaluation counts: confusion matrix, accuracy, precision, recall, F1, Matthews correlation, mean loss, perplexity.
+// Metrics of a classifier: confusion matrix, accuracy, precision, recall, F1, Matthews correlation, mean loss, perplexity.
 // Layer: metrics. Test: tests/unit/metrics/classification_test.cpp
 #pragma once
 
@@ -25,7 +25,7 @@
 
 namespace bert::inline BERT_ISA::metrics {
 
-/// The weighted mean of what was added, 0 of nothing: a loss over batches of different sizes.
+/// A weighted mean, 0 of nothing: the loss over batches of different sizes, for example.
 class mean {
  public:
   void add(double value, double weight = 1) noexcept {
@@ -39,12 +39,12 @@ class mean {
   double sum_ = 0, weight_ = 0;
 };
 
-/// exp(loss): among how many equally likely pieces a masked LM of that mean loss (nats) hesitates.
+/// exp(loss): the number of equally likely pieces with that mean cross-entropy (in nats).
 [[nodiscard]] inline double perplexity(double loss) noexcept { return std::exp(loss); }
 
-/// Counts n[e][p] of examples of class e that were taken for class p. A ratio 0/0 is 0, as in scikit-learn.
+/// Counts n[e][p] of examples of class e that were predicted as class p. A ratio 0/0 is 0, as in scikit-learn.
 ///
-/// Holds the pairs that occurred, and three sums a class: a hundred thousand classes are as good as two.
+/// Holds only the pairs (e, p) that occurred, and three sums a class, so that memory is linear in the classes.
 class confusion {
  public:
   /// Throws bert::error for fewer than two classes.
@@ -56,7 +56,7 @@ class confusion {
   void add(int expected, int predicted) {
     if (expected < 0 || predicted < 0 || expected >= classes() || predicted >= classes())
       throw error(
-          {"bert::metrics::confusion", cat("classes of 0 to ", classes() - 1), cat(expected, " taken for ", predicted), {}});
+          {"bert::metrics::confusion", cat("classes of 0 to ", classes() - 1), cat(expected, " predicted as ", predicted), {}});
     record(key(expected, predicted), 1);
   }
   /// Throws bert::error if the two differ in length.
@@ -79,22 +79,22 @@ class confusion {
     return found == counts_.end() ? 0 : found->second;
   }
   [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
-  [[nodiscard]] std::uint64_t right() const noexcept { return right_; }
+  [[nodiscard]] std::uint64_t correct() const noexcept { return correct_; }
   /// Examples of a class.
   [[nodiscard]] std::uint64_t expected(int label) const noexcept { return sums_[static_cast<std::size_t>(label)].expected; }
-  /// Examples of a class that were taken for it.
-  [[nodiscard]] std::uint64_t right(int label) const noexcept { return sums_[static_cast<std::size_t>(label)].right; }
-  /// Examples taken for a class.
+  /// Examples of a class that were predicted as it (true positives).
+  [[nodiscard]] std::uint64_t correct(int label) const noexcept { return sums_[static_cast<std::size_t>(label)].correct; }
+  /// Examples predicted as a class.
   [[nodiscard]] std::uint64_t predicted(int label) const noexcept { return sums_[static_cast<std::size_t>(label)].predicted; }
 
-  [[nodiscard]] double accuracy() const noexcept { return ratio(right(), total()); }
-  /// Of those taken for the class, the share that is of it.
-  [[nodiscard]] double precision(int label) const noexcept { return ratio(right(label), predicted(label)); }
-  /// Of those of the class, the share that was taken for it.
-  [[nodiscard]] double recall(int label) const noexcept { return ratio(right(label), expected(label)); }
-  /// 2 * right / (expected + predicted), the harmonic mean of precision and recall.
-  [[nodiscard]] double f1(int label) const noexcept { return ratio(2 * right(label), expected(label) + predicted(label)); }
-  /// The mean of f1 over all classes, each counting the same.
+  [[nodiscard]] double accuracy() const noexcept { return ratio(correct(), total()); }
+  /// The share of the examples predicted as the class that are of it.
+  [[nodiscard]] double precision(int label) const noexcept { return ratio(correct(label), predicted(label)); }
+  /// The share of the examples of the class that were predicted as it.
+  [[nodiscard]] double recall(int label) const noexcept { return ratio(correct(label), expected(label)); }
+  /// 2 * correct / (expected + predicted), the harmonic mean of precision and recall.
+  [[nodiscard]] double f1(int label) const noexcept { return ratio(2 * correct(label), expected(label) + predicted(label)); }
+  /// The unweighted mean of f1 over all classes.
   [[nodiscard]] double macro_f1() const noexcept {
     double sum = 0;
     for (int c = 0; c < classes(); ++c) sum += f1(c);
@@ -103,7 +103,7 @@ class confusion {
   /// With two classes the F1 of class 1, the positive one, as GLUE reports it; with more, macro_f1().
   [[nodiscard]] double f1() const noexcept { return classes() == 2 ? f1(1) : macro_f1(); }
   /// Correlation of truth and prediction, -1 to 1, 0 for guessing (Gorodkin 2004 for more than two classes):
-  /// (right * n - sum_c e_c p_c) / sqrt((n^2 - sum e_c^2) (n^2 - sum p_c^2)).
+  /// (correct * n - sum_c e_c p_c) / sqrt((n^2 - sum e_c^2) (n^2 - sum p_c^2)).
   [[nodiscard]] double matthews() const noexcept {
     const auto n = static_cast<double>(total());
     double ep = 0, ee = 0, pp = 0;
@@ -114,16 +114,16 @@ class confusion {
       pp += p * p;
     }
     const double spread = std::sqrt((n * n - ee) * (n * n - pp));
-    return spread == 0 ? 0 : (static_cast<double>(right()) * n - ep) / spread;
+    return spread == 0 ? 0 : (static_cast<double>(correct()) * n - ep) / spread;
   }
 
  private:
-  [[nodiscard]] static double ratio(std::uint64_t part, std::uint64_t whole) noexcept {
-    return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+  [[nodiscard]] static double ratio(std::uint64_t share, std::uint64_t whole) noexcept {
+    return whole == 0 ? 0 : static_cast<double>(share) / static_cast<double>(whole);
   }
 
   struct sums {
-    std::uint64_t expected = 0, predicted = 0, right = 0;
+    std::uint64_t expected = 0, predicted = 0, correct = 0;
   };
 
   static std::uint64_t key(int expected, int predicted) noexcept {
@@ -136,16 +136,16 @@ class confusion {
     sums_[p].predicted += n;
     total_ += n;
     if (e != p) return;
-    sums_[e].right += n;
-    right_ += n;
+    sums_[e].correct += n;
+    correct_ += n;
   }
 
   std::vector<sums> sums_;
-  std::unordered_map<std::uint64_t, std::uint64_t> counts_;  ///< n by key(e, p), where it is not 0
-  std::uint64_t total_ = 0, right_ = 0;
+  std::unordered_map<std::uint64_t, std::uint64_t> counts_;  ///< n[e][p] by key(e, p), where it is not 0
+  std::uint64_t total_ = 0, correct_ = 0;
 };
 
-/// Pearson's correlation of two series, 0 if one of them is constant: what STS-B reports.
+/// Pearson's correlation of two series, as STS-B reports; 0 if one of them is constant.
 [[nodiscard]] inline double pearson(std::span<const float> a, std::span<const float> b) {
   if (a.size() != b.size())
     throw error({"bert::metrics::pearson", cat(a.size(), " numbers in the second series"), cat(b.size()), {}});
@@ -161,7 +161,7 @@ class confusion {
   return aa == 0 || bb == 0 ? 0 : ab / std::sqrt(aa * bb);
 }
 
-/// Pearson's correlation of the ranks; equal values share the mean of their ranks. NaN if one of the values is.
+/// Pearson's correlation of the ranks; equal values share the mean of their ranks. NaN if a value is NaN.
 [[nodiscard]] inline double spearman(std::span<const float> a, std::span<const float> b) {
   const auto unordered = [](float x) { return std::isnan(x); };
   if (std::any_of(a.begin(), a.end(), unordered) || std::any_of(b.begin(), b.end(), unordered))
@@ -180,7 +180,7 @@ class confusion {
   return pearson(ranks(a), ranks(b));
 }
 
-/// What evaluating a classifier gives: confusion, mean loss, and the names of the classes.
+/// The result of evaluating a classifier: confusion, mean loss, and the names of the classes.
 ///
 ///     std::cout << report << report.recall<"urgent">();   // recall<"urgnet">() does not compile
 template <labels::label_set Labels>
@@ -210,12 +210,12 @@ class report : public confusion {
   requires labels::static_label_set<Labels>
   [[nodiscard]] double f1() const noexcept { return f1(Labels::template index<Name>); }
 
-  /// The same for a name known only at run time. Throws bert::error if it is none of the set.
+  /// The same for a name known only at run time. Throws bert::error if the set does not have it.
   [[nodiscard]] double precision(std::string_view name) const { return precision(number(name)); }
   [[nodiscard]] double recall(std::string_view name) const { return recall(number(name)); }
   [[nodiscard]] double f1(std::string_view name) const { return f1(number(name)); }
 
-  /// "accuracy=0.8123 f1=0.8101 loss=0.4312": one line that scripts read.
+  /// "accuracy=0.8123 f1=0.8101 loss=0.4312": one line for scripts.
   [[nodiscard]] std::string line() const {
     std::ostringstream out;
     out << std::fixed << std::setprecision(4) << "accuracy=" << this->accuracy() << " f1=" << f1() << " loss=" << loss();
@@ -231,7 +231,8 @@ class report : public confusion {
     std::iota(all.begin(), all.end(), 0);
     return table(all);
   }
-  /// `table()`, of more than 50 classes only those of the most examples, in the order of the set, and how many were left out.
+  /// Writes `table()`; of more than 50 classes only the 50 of the most examples, in the order of the set, and how many are left
+  /// out.
   friend std::ostream& operator<<(std::ostream& stream, const report& r) {
     if (r.classes() <= most_shown) return stream << r.table();
     std::vector<int> order(static_cast<std::size_t>(r.classes()));
@@ -265,7 +266,7 @@ class report : public confusion {
         << this->matthews() << ", loss " << loss() << ", " << this->total() << " examples\n";
     return std::move(out).str();
   }
-  // Code points, not bytes, so that columns of Chinese or accented names stand straight enough.
+  // Counts code points, not bytes, so that columns align for accented names.
   [[nodiscard]] static std::size_t letters(std::string_view text) noexcept {
     return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
   }

@@ -1,4 +1,4 @@
-// Entities found in tags: precision, recall and F1 as conlleval and seqeval count them, and the share of right tags.
+// Metrics of a tagger: precision, recall and F1 of entities as conlleval and seqeval count them, and the accuracy of tags.
 // Layer: metrics. Test: tests/unit/metrics/entities_test.cpp. Paper: Tjong Kim Sang and Buchholz 2000 (conlleval).
 #pragma once
 
@@ -27,19 +27,19 @@
 
 namespace bert::inline BERT_ISA::metrics {
 
-/// Entities of one type, or of all. A ratio 0/0 is 0.
+/// Counts of entities of one type, or of all. A ratio 0/0 is 0.
 struct entity_counts {
   std::uint64_t expected = 0, predicted = 0;
-  std::uint64_t right = 0;  ///< predicted where they are expected: same type, same first and last word
+  std::uint64_t correct = 0;  ///< predicted as expected: same type, same first and last word
 
-  [[nodiscard]] double precision() const noexcept { return ratio(right, predicted); }
-  [[nodiscard]] double recall() const noexcept { return ratio(right, expected); }
+  [[nodiscard]] double precision() const noexcept { return ratio(correct, predicted); }
+  [[nodiscard]] double recall() const noexcept { return ratio(correct, expected); }
   /// 2 p r / (p + r)
-  [[nodiscard]] double f1() const noexcept { return ratio(2 * right, expected + predicted); }
+  [[nodiscard]] double f1() const noexcept { return ratio(2 * correct, expected + predicted); }
 
  private:
-  [[nodiscard]] static double ratio(std::uint64_t part, std::uint64_t whole) noexcept {
-    return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+  [[nodiscard]] static double ratio(std::uint64_t share, std::uint64_t whole) noexcept {
+    return whole == 0 ? 0 : static_cast<double>(share) / static_cast<double>(whole);
   }
 };
 
@@ -50,11 +50,12 @@ struct entity_means {
 
 /// Counts entities, sentence by sentence.
 ///
-///     bert::metrics::entity_counter count;                                      // as conlleval; or
-///     {bert::labels::scheme::bio}, strict count.add(std::array{"B-PER"sv, "O"sv}, std::array{"I-PER"sv, "O"sv});    //
-///     expected, predicted count.total().f1();
+///     bert::metrics::entity_counter count;                                       // lenient, as conlleval
+///     bert::metrics::entity_counter strict(bert::labels::scheme::bio);           // strict
+///     count.add(std::array{"B-PER"sv, "O"sv}, std::array{"I-PER"sv, "O"sv});     // expected, predicted
+///     count.total().f1();
 ///
-/// Of an entity that occurs once too often, as seqeval has it, one counts. The letter M goes on with whatever is open, as in
+/// An entity that the lenient rules find twice counts once, as in seqeval. The letter M continues any open entity, as in
 /// seqeval; bert::evaluate replaces it by I.
 class entity_counter {
  public:
@@ -64,15 +65,16 @@ class entity_counter {
   explicit entity_counter(labels::scheme s)
       : strict_(std::pair{labels::strict_entity_reader(s), labels::strict_entity_reader(s)}) {}
 
-  /// A sentence's tags. Throws bert::error if there are not as many of both, in strict mode for letters of another scheme.
+  /// Adds a sentence's tags. Throws bert::error if the numbers of tags differ, and in strict mode for letters of another
+  /// scheme.
   void add(std::span<const std::string_view> expected, std::span<const std::string_view> predicted) {
     std::vector<labels::tag_parts> e, p;
     for (const auto tag : expected) e.push_back(labels::split_tag(tag));
     for (const auto tag : predicted) p.push_back(labels::split_tag(tag));
     add(e, p);
-    for (std::size_t i = 0; i < expected.size(); ++i) right_tags_ += expected[i] == predicted[i] ? 1 : 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) correct_tags_ += expected[i] == predicted[i] ? 1 : 0;
   }
-  /// The same of tags in parts; does not count which tags are equal.
+  /// The same for tags that are split already; does not count correct tags.
   void add(std::span<const labels::tag_parts> expected, std::span<const labels::tag_parts> predicted) {
     if (expected.size() != predicted.size())
       throw error(
@@ -94,35 +96,35 @@ class entity_counter {
     for (const auto& found : in_predicted) {
       auto& counts = of(found.type);
       ++counts.predicted;
-      counts.right += std::binary_search(in_expected.begin(), in_expected.end(), found) ? 1 : 0;
+      counts.correct += std::binary_search(in_expected.begin(), in_expected.end(), found) ? 1 : 0;
     }
     tags_ += expected.size();
   }
-  /// Adds to the tags that are as expected.
-  void add_right_tags(std::uint64_t n) noexcept { right_tags_ += n; }
+  /// Adds to the number of correct tags.
+  void add_correct_tags(std::uint64_t n) noexcept { correct_tags_ += n; }
 
-  /// By type, in the order of their bytes; a type that is only predicted has `expected` of 0.
+  /// Counts by type, sorted by the types' bytes; a type that is only predicted has `expected` of 0.
   [[nodiscard]] const std::map<std::string, entity_counts, std::less<>>& types() const noexcept { return types_; }
-  /// Of a type; zeros for one that occurs nowhere.
+  /// The counts of a type; zeros for one that does not occur.
   [[nodiscard]] entity_counts of(std::string_view type) const {
     const auto found = types_.find(type);
     return found == types_.end() ? entity_counts{} : found->second;
   }
-  /// All types together: what conlleval calls overall and seqeval micro.
+  /// The sum over types: conlleval's overall, seqeval's micro average.
   [[nodiscard]] entity_counts total() const noexcept {
     entity_counts all;
     for (const auto& [type, counts] : types_) {
       all.expected += counts.expected;
       all.predicted += counts.predicted;
-      all.right += counts.right;
+      all.correct += counts.correct;
     }
     return all;
   }
-  /// The mean over types, each counting the same.
+  /// The unweighted mean over types.
   [[nodiscard]] entity_means macro() const noexcept {
     return mean_by([](const entity_counts&) { return 1.0; });
   }
-  /// The mean over types by their expected entities.
+  /// The mean over types, weighted by their expected entities.
   [[nodiscard]] entity_means weighted() const noexcept {
     return mean_by([](const entity_counts& c) { return static_cast<double>(c.expected); });
   }
@@ -133,9 +135,9 @@ class entity_counter {
   [[nodiscard]] double precision(std::string_view type) const { return of(type).precision(); }
   [[nodiscard]] double recall(std::string_view type) const { return of(type).recall(); }
   [[nodiscard]] double f1(std::string_view type) const { return of(type).f1(); }
-  /// The share of words whose tag is as expected, O counting as any other.
+  /// The share of words with the expected tag, O included.
   [[nodiscard]] double accuracy() const noexcept {
-    return tags_ == 0 ? 0 : static_cast<double>(right_tags_) / static_cast<double>(tags_);
+    return tags_ == 0 ? 0 : static_cast<double>(correct_tags_) / static_cast<double>(tags_);
   }
   /// Words.
   [[nodiscard]] std::uint64_t tags() const noexcept { return tags_; }
@@ -159,29 +161,29 @@ class entity_counter {
   labels::entity_reader expected_, predicted_;
   std::optional<std::pair<labels::strict_entity_reader, labels::strict_entity_reader>> strict_;
   std::map<std::string, entity_counts, std::less<>> types_;
-  std::uint64_t tags_ = 0, right_tags_ = 0;
+  std::uint64_t tags_ = 0, correct_tags_ = 0;
 };
 
-/// What evaluating a tagger gives: entities, the share of right tags, mean loss.
+/// The result of evaluating a tagger: entities, accuracy of tags, mean loss.
 ///
 ///     std::cout << report << report.f1<"PER">();   // f1<"PRE">() does not compile where the set is bio<…>
 ///
-/// Letters of BMES and BILOU are read as BIOES. Tags that mark no entities, parts of speech say, have an accuracy and a loss;
-/// what is counted as entities then has no meaning.
+/// Letters of BMES and BILOU are converted to BIOES. For tags that mark no entities, such as parts of speech, only accuracy and
+/// loss have a meaning.
 template <labels::label_set Labels>
 class entity_report : public entity_counter {
  public:
   explicit entity_report(Labels names) : names_(std::move(names)) {}
 
-  /// A sentence's tags, by their numbers. Throws bert::error if there are not as many of both.
+  /// Adds a sentence's tags, by their indices. Throws bert::error if the numbers of tags differ.
   void add(std::span<const std::int32_t> expected, std::span<const std::int32_t> predicted) {
     std::vector<labels::tag_parts> e, p;
-    for (const auto tag : expected) e.push_back(part(tag));
-    for (const auto tag : predicted) p.push_back(part(tag));
+    for (const auto tag : expected) e.push_back(split(tag));
+    for (const auto tag : predicted) p.push_back(split(tag));
     entity_counter::add(e, p);
-    std::uint64_t right = 0;
-    for (std::size_t i = 0; i < expected.size(); ++i) right += expected[i] == predicted[i] ? 1 : 0;
-    add_right_tags(right);
+    std::uint64_t correct = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) correct += expected[i] == predicted[i] ? 1 : 0;
+    add_correct_tags(correct);
   }
   /// Adds `count` words whose mean loss is `loss`.
   void add_loss(double loss, double count) noexcept { loss_.add(loss, count); }
@@ -204,7 +206,7 @@ class entity_report : public entity_counter {
     return f1(checked<Type>());
   }
 
-  /// "precision=0.5000 recall=0.4000 f1=0.4444 accuracy=0.9500 loss=0.2100": one line that scripts read.
+  /// "precision=0.5000 recall=0.4000 f1=0.4444 accuracy=0.9500 loss=0.2100": one line for scripts.
   [[nodiscard]] std::string line() const {
     const auto all = total();
     std::ostringstream out;
@@ -230,7 +232,7 @@ class entity_report : public entity_counter {
   }
 
  private:
-  [[nodiscard]] labels::tag_parts part(std::int32_t tag) const noexcept {
+  [[nodiscard]] labels::tag_parts split(std::int32_t tag) const noexcept {
     auto out = labels::split_tag(names_.name(tag));
     out.letter = labels::bioes_letter(out.letter);
     return out;

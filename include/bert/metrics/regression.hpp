@@ -1,4 +1,4 @@
-// What evaluating a regression gives: mean squared error, Pearson's and Spearman's correlation.
+// Metrics of a regression: mean squared error, Pearson's and Spearman's correlation.
 // Layer: metrics. Test: tests/unit/evaluation/evaluate_test.cpp
 #pragma once
 
@@ -15,7 +15,7 @@
 
 namespace bert::inline BERT_ISA::metrics {
 
-/// Keeps the numbers that were expected and predicted.
+/// The result of evaluating a regression; holds the expected and the predicted numbers.
 ///
 ///     std::cout << report << report.spearman();
 class regression_report {
@@ -30,15 +30,15 @@ class regression_report {
   [[nodiscard]] std::size_t total() const noexcept { return expected_.size(); }
   /// The mean of the squared differences; 0 of nothing.
   [[nodiscard]] double mean_squared_error() const noexcept { return error_.value(); }
-  /// The loss that objectives::mean_squared_error reports: the same.
+  /// The same, which objectives::mean_squared_error reports as its loss.
   [[nodiscard]] double loss() const noexcept { return error_.value(); }
-  /// Correlations; 0 where one of the two is constant.
+  /// Correlation of expected and predicted numbers; 0 where either is constant.
   [[nodiscard]] double pearson() const { return metrics::pearson(expected_, predicted_); }
   [[nodiscard]] double spearman() const { return metrics::spearman(expected_, predicted_); }
   [[nodiscard]] std::span<const float> expected() const noexcept { return expected_; }
   [[nodiscard]] std::span<const float> predicted() const noexcept { return predicted_; }
 
-  /// "spearman=0.8123 pearson=0.8101 loss=0.4312": one line that scripts read.
+  /// "spearman=0.8123 pearson=0.8101 loss=0.4312": one line for scripts.
   [[nodiscard]] std::string line() const {
     std::ostringstream out;
     out << std::fixed << std::setprecision(4) << "spearman=" << spearman() << " pearson=" << pearson() << " loss=" << loss();

@@ -1,4 +1,4 @@
-// The fast gradient method: a second pass over embeddings moved in the direction that hurts most.
+// The fast gradient method: a second pass over embeddings moved along their gradient.
 // Layer: objectives. Test: tests/unit/objectives/regularizers_test.cpp
 // Paper: Miyato et al. 2017, "Adversarial training methods for semi-supervised text classification".
 #pragma once
@@ -14,13 +14,13 @@
 namespace bert::inline BERT_ISA::objectives {
 
 struct fgm_options {
-  float epsilon = 1.0f;  ///< length of the perturbation of a sequence
+  float epsilon = 1.0f;  ///< L2 norm of a sequence's perturbation
 };
 
-/// loss = L(y) + L(y + r),  r_s = epsilon g_s / |g_s| for sequence s, g = the gradient of L by the embeddings' output y [N, H]
+/// loss = L(y) + L(y + r),  r_s = epsilon g_s / |g_s| for sequence s, g = dL/dy, y [N, H] the embeddings' output
 ///
-/// The output is perturbed, not the table, and each sequence by its own gradient: so it is right when batches are accumulated
-/// and where a decoder is tied to the table. Two forward and two backward passes. The second loss is reported as "adversarial".
+/// Perturbs the embeddings' output, not the table, each sequence by its own gradient. So it is correct for accumulated batches
+/// and for a decoder tied to the table. Two forward and two backward passes. Reports the second loss as "adversarial".
 template <class Inner>
 struct fgm {
   Inner inner{};
@@ -44,7 +44,7 @@ struct fgm {
   [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const noexcept requires(tells_counts<Inner>) {
     return inner.counts(in, w.inner);
   }
-  /// The loss without an attack.
+  /// The loss without the perturbation.
   template <class Model, executor E>
   loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
     return inner.score(e, in, w.inner, t, scale);
@@ -61,12 +61,12 @@ struct fgm {
       const std::size_t first = starts[s] * g.cols, last = starts[s + 1] * g.cols;
       double squares = 0;
       for (std::size_t i = first; i < last; ++i) squares += static_cast<double>(g.data[i]) * static_cast<double>(g.data[i]);
-      const float length = squares > 0 ? options.epsilon / static_cast<float>(std::sqrt(squares)) : 0.0f;
-      for (std::size_t i = first; i < last; ++i) w.perturbation[i] = length * g.data[i];
+      const float factor = squares > 0 ? options.epsilon / static_cast<float>(std::sqrt(squares)) : 0.0f;
+      for (std::size_t i = first; i < last; ++i) w.perturbation[i] = factor * g.data[i];
     }
-    auto& attacked = p.forward(1, {w.perturbation.data(), g.rows, g.cols});
-    for (const loss_term& part : inner.score(p.executor(), in, w.inner, attacked, scale))
-      terms.add({.name = "adversarial", .sum = part.sum, .count = part.count, .correct = part.correct});
+    auto& perturbed = p.forward(1, {w.perturbation.data(), g.rows, g.cols});
+    for (const loss_term& term : inner.score(p.executor(), in, w.inner, perturbed, scale))
+      terms.add({.name = "adversarial", .sum = term.sum, .count = term.count, .correct = term.correct});
     p.backward();
     return terms;
   }

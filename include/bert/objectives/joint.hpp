@@ -28,11 +28,11 @@ struct concatenate<bert::type_list<Ts...>, bert::type_list<Us...>, Rest...>
 
 /// loss = the sum of the objectives' losses
 ///
-/// Only the first may rewrite the tokens; each of the others scores what the first made of the batch.
+/// Only the first may rewrite the tokens; the others score the batch that the first has prepared.
 template <class First, class... Rest>
 struct joint {
   static_assert(ensure<(!Rest::rewrites && ... && true), facts<First, Rest...>>,
-                "bert::objectives::joint: only the first objective may rewrite tokens; put the masked one first");
+                "bert::objectives::joint: only the first objective may rewrite tokens; put the masked LM first");
 
   First first{};
   std::tuple<Rest...> rest{};

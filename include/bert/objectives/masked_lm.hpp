@@ -13,13 +13,13 @@ namespace bert::inline BERT_ISA::objectives {
 
 /// loss = -mean over masked positions of log softmax(logits)[original token]
 ///
-/// `Masking` chooses the positions and what stands there instead; the masks of a sequence depend on the seed, its key and
-/// the epoch alone.
+/// `Masking` chooses the positions and their replacements. A sequence's masks depend on its tokens, the seed, its key and the
+/// epoch alone.
 template <class Masking = masking::token>
 struct masked_lm {
   float rate = 0.15f;   ///< share of the tokens that are predicted
-  float mask = 0.8f;    ///< of them, share replaced by [MASK]
-  float random = 0.1f;  ///< of them, share replaced by a random piece; the rest stays
+  float mask = 0.8f;    ///< share of these replaced by [MASK]
+  float random = 0.1f;  ///< share of these replaced by a random piece; the rest is unchanged
 
   using heads = bert::type_list<heads::masked_lm>;
   template <class Model>

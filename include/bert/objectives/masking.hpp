@@ -1,4 +1,4 @@
-// Masking policies: which positions a masked LM must predict, and what stands there instead.
+// Masking policies: which positions a masked LM predicts, and which tokens replace them.
 // Layer: objectives. Test: tests/unit/objectives/masking_test.cpp
 // Papers: Devlin et al. 2019, "BERT", 3.1; Joshi et al. 2020, "SpanBERT"; Lan et al. 2020, "ALBERT" (n-grams).
 #pragma once
@@ -20,17 +20,17 @@
 
 namespace bert::inline BERT_ISA {
 
-/// A batch with its blanks, and what was there: `targets[i]` stood at `tokens.scored()[i]`.
+/// A batch with masks, and the original tokens: `targets[i]` was at position `tokens.scored()[i]`.
 struct masked_batch {
   token_batch tokens;
   std::vector<token_id> targets;
 
-  struct scratch_memory {  ///< of the policies, kept from one batch to the next
+  struct scratch_memory {  ///< of the policies, reused from batch to batch
     std::vector<std::uint32_t> positions, units, order, chosen;
     std::vector<std::uint8_t> taken;
   } scratch;
 
-  /// Room for any batch of `shape`, so that not even the first one allocates.
+  /// Reserves capacity for any batch of `shape`, so that not even the first one allocates.
   void reserve(const batch_shape& shape) {
     tokens.reserve(shape);
     for (auto* v : {&scratch.positions, &scratch.units, &scratch.order, &scratch.chosen}) v->reserve(shape.tokens + 1);
@@ -40,9 +40,9 @@ struct masked_batch {
 };
 
 /// `policy(in, seed, out)` writes `out.tokens` (the sequences of `in` with replacements; `scored()` increasing) and
-/// `out.targets`. A sequence's mask depends on its ids and parts, its key, `in.epoch` and `seed`, on nothing else in the
-/// batch. `policy.max_scored(shape)` bounds the scored positions of any batch of that shape. Allocates nothing once
-/// `out` has seen as large a batch, or has reserved. Throws bert::error for a batch without parts or keys.
+/// `out.targets`. A sequence's masks depend on its ids and word parts, its key, `in.epoch` and `seed`, on nothing else in
+/// the batch. `policy.max_scored(shape)` bounds the scored positions of any batch of that shape. Allocates nothing once
+/// `out` has the capacity, from an earlier batch or `reserve`. Throws bert::error for a batch without word parts or keys.
 template <class P>
 concept masking_policy = std::copyable<P> &&
     requires(const P& policy, const training_batch& in, masked_batch& out, batch_shape shape) {
@@ -50,7 +50,7 @@ concept masking_policy = std::copyable<P> &&
   { policy.max_scored(shape) } -> std::same_as<std::size_t>;
 };
 
-/// What a policy's masks depend on: its own fingerprint(), or its name; nothing where it has neither.
+/// What a policy's masks depend on: its name and options, else its fingerprint(), else nothing.
 template <class P>
 [[nodiscard]] named_facts masking_facts(const P& policy) {
   if constexpr (requires { std::string_view(P::name); }) {
@@ -65,8 +65,7 @@ template <class P>
 
 namespace masking {
 
-/// How often, and what with: of the chosen positions `mask` become [MASK], `random` any piece of the vocabulary, the rest
-/// stays as it is.
+/// The share of positions to choose; of these, `mask` become [MASK], `random` become any piece, the rest is unchanged.
 struct rates {
   float rate = 0.15f;
   float mask = 0.8f;
@@ -79,17 +78,16 @@ struct rates {
   return std::min(maskable, std::max<std::size_t>(1, rounded));
 }
 
-/// Bounds the sum of `wanted` over any sequences of that shape: each is at most rate * T + 1, and none exceeds T.
+/// Bounds the sum of `wanted` over the sequences of any batch of `shape`: each is at most rate * T + 1, and at most T.
 [[nodiscard]] constexpr std::size_t most_wanted(float rate, const batch_shape& shape) noexcept {
   const auto share = static_cast<std::size_t>(static_cast<double>(rate) * 1.000001 * static_cast<double>(shape.tokens));
   return std::min(shape.tokens, share + 1 + shape.sequences);
 }
 
-/// The machinery that all policies share.
+/// The algorithm that all policies share.
 ///
-/// `Whole`: units are words, else tokens. Units are gone through in random order; each begins a group of `length(random)`
-/// units that stand side by side; a group loses its last units while it exceeds what is still wanted, meets one already
-/// chosen, or a special token; a group with nothing left is passed over. So the number wanted is never exceeded.
+/// Units are words with `Whole`, else tokens. Visits the units in random order; each begins a run of `length(random)` adjacent
+/// units. A run ends early before a unit that is chosen already, before a special token, or where `wanted` would be exceeded.
 template <bool Whole, class Length>
 void choose(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, const rates& how, Length length,
             masked_batch& out) {
@@ -122,12 +120,12 @@ void choose(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, c
     taken.assign(count, 0);
     chosen.clear();
     random_stream random(seed, draw::masking, in.keys[s], static_cast<std::uint32_t>(epoch));
-    for (std::size_t i = 0; i < count && chosen.size() < most; ++i) {  // a shuffle, as far as it is needed
+    for (std::size_t i = 0; i < count && chosen.size() < most; ++i) {  // Fisher-Yates, as far as needed
       std::swap(order[i], order[i + random.below(static_cast<std::uint32_t>(count - i))]);
       const std::size_t first = order[i], longest = length(random);
       for (std::size_t u = first; u < std::min(count, first + longest); ++u) {
-        const bool apart = u > first && positions[units[u]] != positions[units[u] - 1] + 1;
-        if (taken[u] != 0 || apart || chosen.size() + (units[u + 1] - units[u]) > most) break;
+        const bool gap = u > first && positions[units[u]] != positions[units[u] - 1] + 1;
+        if (taken[u] != 0 || gap || chosen.size() + (units[u + 1] - units[u]) > most) break;
         taken[u] = 1;
         for (std::uint32_t p = units[u]; p < units[u + 1]; ++p) chosen.push_back(positions[p]);
       }
@@ -144,7 +142,7 @@ void choose(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, c
   }
 }
 
-/// A number n of [1, longest], drawn in proportion to `share(n)`.
+/// A random n in [1, longest], with P(n) proportional to `share(n)`.
 template <class Share>
 [[nodiscard]] std::size_t run_length(int longest, Share share, random_stream& random) noexcept {
   float total = 0;
@@ -155,7 +153,7 @@ template <class Share>
   return static_cast<std::size_t>(n);
 }
 
-/// One token at a time, as in the first BERT.
+/// One token at a time, as in the original BERT.
 struct token {
   static constexpr std::string_view name = "token";
   float rate = 0.15f;
@@ -170,8 +168,8 @@ struct token {
   [[nodiscard]] constexpr std::size_t max_scored(const batch_shape& shape) const noexcept { return most_wanted(rate, shape); }
 };
 
-/// All pieces of a word or none; a sequence whose every word has more pieces than are wanted stays without a blank.
-/// What is put in place is drawn for each piece.
+/// All pieces of a word or none. A sequence whose every word has more pieces than are wanted gets no mask. Each piece draws
+/// its own replacement.
 struct whole_word {
   static constexpr std::string_view name = "whole_word";
   float rate = 0.15f;
@@ -203,8 +201,8 @@ struct ngram {
   [[nodiscard]] constexpr std::size_t max_scored(const batch_shape& shape) const noexcept { return most_wanted(rate, shape); }
 };
 
-/// Runs of whole words, P(n words) proportional to (1 - stop)^(n - 1) up to `longest`, as in SpanBERT (mean 3.8), but with
-/// replacements drawn for each piece.
+/// Runs of whole words, P(n words) proportional to (1 - stop)^(n - 1) up to `longest`, as in SpanBERT (mean 3.8). Unlike
+/// there, each piece draws its own replacement.
 struct span {
   static constexpr std::string_view name = "span";
   float rate = 0.15f;
@@ -226,8 +224,8 @@ struct span {
   [[nodiscard]] constexpr std::size_t max_scored(const batch_shape& shape) const noexcept { return most_wanted(rate, shape); }
 };
 
-/// The same blanks in every epoch, what people compare with: `fixed<whole_word>`. The sequences must be the same too:
-/// pack with .pairs_drawn = redraw::never. `Policy` can be asked for the blanks of a given epoch, as all above can.
+/// Static masking, the same masks in every epoch: `fixed<whole_word>`. The sequences must be the same too: pack with
+/// .pairs_drawn = redraw::never. `Policy` must take an epoch, `policy(in, seed, epoch, out)`, as all above do.
 template <class Policy>
 struct fixed {
   Policy policy{};

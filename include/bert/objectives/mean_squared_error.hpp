@@ -27,14 +27,14 @@ struct mean_squared_error : detail::per_sequence<detail::is_regression> {
     const auto y = t.template head<head<Model>>().logits();
     if (in.values.size() != y.rows)
       throw error({"bert::objectives::mean_squared_error", cat(y.rows, " values, one a sequence"), cat(in.values.size()), {}});
-    loss_term part{.name = "loss", .count = y.rows};
+    loss_term term{.name = "loss", .count = y.rows};
     for (std::size_t s = 0; s < y.rows; ++s) {
       const float difference = y(s, 0) - in.values[s];
-      part.sum += static_cast<double>(difference) * static_cast<double>(difference);
+      term.sum += static_cast<double>(difference) * static_cast<double>(difference);
       y(s, 0) = scale.share("loss", y.rows, 2.0f * difference);
     }
     loss_terms terms;
-    terms.add(part);
+    terms.add(term);
     return terms;
   }
 };

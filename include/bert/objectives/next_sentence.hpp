@@ -1,4 +1,4 @@
-// Next-sentence prediction: does B follow A in one document, or come from another?
+// Next-sentence prediction: does B follow A, or come from another document?
 // Layer: objectives. Test: tests/unit/objectives/joint_test.cpp. Paper: Devlin et al. 2019.
 #pragma once
 

@@ -1,4 +1,4 @@
-// What an objective is, and the numbers that it reports.
+// What an objective is, and the loss terms that it reports.
 // Layer: objectives. Test: tests/unit/objectives/joint_test.cpp
 #pragma once
 
@@ -21,9 +21,9 @@ namespace bert::inline BERT_ISA::objectives {
 /// One term of a loss over some predictions.
 struct loss_term {
   std::string_view name;      ///< "mlm", "nsp", …
-  double sum = 0;             ///< of the losses of all predictions, before any weight
+  double sum = 0;             ///< of the predictions' losses, before any scale
   std::uint64_t count = 0;    ///< predictions
-  std::uint64_t correct = 0;  ///< of them, where the best class was the target
+  std::uint64_t correct = 0;  ///< predictions whose best class was the target
 
   [[nodiscard]] double mean() const noexcept { return count == 0 ? 0.0 : sum / static_cast<double>(count); }
   [[nodiscard]] double accuracy() const noexcept {
@@ -32,37 +32,37 @@ struct loss_term {
   [[nodiscard]] double perplexity() const noexcept { return std::exp(mean()); }
 };
 
-/// The terms of an objective, at most four; sums over batches by `+=`.
+/// The terms of an objective, at most four; `+=` adds those of another batch.
 class loss_terms {
  public:
   static constexpr std::size_t most = 4;
 
-  void add(const loss_term& part) noexcept {
+  void add(const loss_term& term) noexcept {
     for (std::size_t i = 0; i < count_; ++i)
-      if (terms_[i].name == part.name) {
-        terms_[i].sum += part.sum;
-        terms_[i].count += part.count;
-        terms_[i].correct += part.correct;
+      if (terms_[i].name == term.name) {
+        terms_[i].sum += term.sum;
+        terms_[i].count += term.count;
+        terms_[i].correct += term.correct;
         return;
       }
-    if (count_ < terms_.size()) terms_[count_++] = part;
+    if (count_ < terms_.size()) terms_[count_++] = term;
   }
   loss_terms& operator+=(const loss_terms& other) noexcept {
-    for (const auto& part : other) add(part);
+    for (const auto& term : other) add(term);
     return *this;
   }
   [[nodiscard]] const loss_term* begin() const noexcept { return terms_.data(); }
   [[nodiscard]] const loss_term* end() const noexcept { return terms_.data() + count_; }
-  /// The part of that name; an empty one if there is none.
+  /// The term of that name; a term without predictions if there is none.
   [[nodiscard]] loss_term operator[](std::string_view name) const noexcept {
-    for (const auto& part : *this)
-      if (part.name == name) return part;
+    for (const auto& term : *this)
+      if (term.name == name) return term;
     return {.name = name};
   }
   /// The sum of the means.
   [[nodiscard]] double loss() const noexcept {
     double total = 0;
-    for (const auto& part : *this) total += part.mean();
+    for (const auto& term : *this) total += term.mean();
     return total;
   }
 
@@ -71,21 +71,21 @@ class loss_terms {
   std::size_t count_ = 0;
 };
 
-/// By what the gradient of a prediction is multiplied, so that a term's gradient is that of its mean over a whole step: over
-/// all batches that are accumulated and all replicas, not over one batch alone.
+/// The factor of each prediction's gradient: it makes a term's gradient that of its mean over a whole step, over all
+/// accumulated batches and all replicas.
 class loss_scale {
  public:
-  /// The mean over a batch of its own, times `factor`.
+  /// The mean over each batch alone, times `factor`.
   constexpr loss_scale(float factor = 1.0f) noexcept : factor_(factor) {}  // NOLINT: a factor is a scale
   /// The mean over the counts of a whole step.
   explicit loss_scale(const loss_terms& step) noexcept : step_(step), known_(true) {}
 
-  /// For the term `name`, of which this batch has `count` predictions.
+  /// The factor for the term `name`, of which this batch has `count` predictions.
   [[nodiscard]] float of(std::string_view name, std::uint64_t count) const noexcept {
     const std::uint64_t all = known_ ? step_[name].count : count;
     return all == 0 ? 0.0f : factor_ / static_cast<float>(all);
   }
-  /// The share of the term's mean that `x`, the gradient of one prediction's loss, is.
+  /// `x`, the gradient of one prediction's loss, as its share of the gradient of the term's mean.
   [[nodiscard]] float share(std::string_view name, std::uint64_t count, float x) const noexcept {
     const std::uint64_t all = known_ ? step_[name].count : count;
     return all == 0 ? 0.0f : factor_ * x / static_cast<float>(all);
@@ -107,14 +107,14 @@ class loss_scale {
 ///  - says with `fits<Model>` whether the model has the head it trains, and with `heads` which heads a model made for it has;
 ///  - may say with `needs` what its batches carry (`target_list`);
 ///  - has a `work` type, its buffers, made from the objective, the capacity of the source and, if it takes one, the executor;
-///  - bounds with `capacity(raw)` the batches that it feeds to the model;
-///  - turns a batch as it comes from the source into what the model is fed (`prepare`: masking happens here);
-///  - may count its predictions of a prepared batch (`counts`): where it does, a mean over several batches or replicas is over
-///    all of them, where it does not, it is the mean of their means;
-///  - after the forward pass turns the head's logits into their gradient by `scale` and reports its terms (`score`);
+///  - bounds with `capacity(raw)` the batches that the model is given;
+///  - turns a batch of the source into the batch that the model is given (`prepare`: masking happens here);
+///  - may count its predictions of a prepared batch (`counts`): a mean over several batches or replicas is then over all
+///    predictions, without it the mean of the batches' means;
+///  - after the forward pass replaces the head's logits by their gradient, scaled by `scale`, and reports its terms (`score`);
 ///  - or runs the passes itself (`run(passes, batch, work, scale)`: training/passes.hpp), as often as it wants;
 ///  - may train a second model (`second_model()`, with `run`);
-///  - may read hidden states and projections (`taps()`), and ask for the gradient by the embeddings' output (`perturbs`).
+///  - may read hidden states and projections (`taps()`), and ask for the gradient of the embeddings' output (`perturbs`).
 template <class O, class Model>
 concept objective_for = O::template fits<Model>&& requires(const O& o, const batch_shape& raw, const training_batch& in,
                                                            typename O::work& w) {
@@ -139,7 +139,7 @@ template <class O, executor E>
   else return typename O::work(o, raw);
 }
 
-/// The number of predictions of each term of a prepared batch, where the objective tells.
+/// The number of predictions of each term of a prepared batch; empty where the objective has no `counts`.
 template <class O>
 [[nodiscard]] loss_terms counts_of(const O& o, const training_batch& in, const typename O::work& w) noexcept {
   if constexpr (requires { o.counts(in, w); }) return o.counts(in, w);
@@ -150,37 +150,38 @@ inline constexpr bool tells_counts = requires(const O& o, const training_batch& 
   { o.counts(in, w) } -> std::same_as<loss_terms>;
 };
 
-/// Targets that are counted: not below 0.
+/// The number of targets that are not negative.
 [[nodiscard]] inline std::uint64_t counted(std::span<const std::int32_t> targets) noexcept {
   std::uint64_t n = 0;
   for (const auto t : targets) n += t >= 0 ? 1 : 0;
   return n;
 }
 
-/// The losses and the best classes of `n` predictions.
+/// Buffers for the losses and the best classes of `n` predictions.
 struct prediction_buffers {
   explicit prediction_buffers(std::size_t n) : losses(n), predicted(n) {}
   buffer<float> losses;
   buffer<std::int32_t> predicted;
 };
 
-/// Mean cross-entropy of `logits` [N, C] against `targets` [N] (below 0: not counted); `logits` <- gradient by `scale`.
+/// Cross-entropy of `logits` [N, C] against `targets` [N] (negative: not counted). Writes its gradient, scaled by `scale`, to
+/// `logits`.
 template <executor E>
 [[nodiscard]] loss_term mean_cross_entropy(const E& e, std::string_view name, matrix<float> logits,
                                            std::span<const std::int32_t> targets, const loss_scale& scale,
                                            prediction_buffers& work) noexcept {
-  loss_term part{.name = name, .count = counted(targets)};
-  if (part.count == 0) {
+  loss_term term{.name = name, .count = counted(targets)};
+  if (term.count == 0) {
     for (std::size_t i = 0; i < targets.size(); ++i) std::fill_n(logits.row(i), logits.cols, 0.0f);
-    return part;
+    return term;
   }
-  kernels::cross_entropy(e, logits, targets, work.losses.data(), work.predicted.data(), logits, scale.of(name, part.count));
+  kernels::cross_entropy(e, logits, targets, work.losses.data(), work.predicted.data(), logits, scale.of(name, term.count));
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (targets[i] < 0) continue;
-    part.sum += static_cast<double>(work.losses[i]);
-    part.correct += work.predicted[i] == targets[i] ? 1 : 0;
+    term.sum += static_cast<double>(work.losses[i]);
+    term.correct += work.predicted[i] == targets[i] ? 1 : 0;
   }
-  return part;
+  return term;
 }
 
 /// Throws unless the batch has one label a sequence, each below `classes` (negative ones are not counted).

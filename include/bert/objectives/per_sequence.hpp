@@ -1,4 +1,4 @@
-// What objectives with one row of logits a sequence share: finding their head, cross-entropy against a label a sequence.
+// Base of the objectives with one row of logits a sequence: finds their head, scores labels by cross-entropy.
 // Layer: objectives. Test: tests/unit/objectives/joint_test.cpp. Paper: Devlin et al. 2019.
 #pragma once
 
@@ -46,13 +46,13 @@ struct per_sequence {
   }
   [[nodiscard]] static const token_batch& prepare(const training_batch& in, std::uint64_t, work&) noexcept { return in.tokens; }
 
-  /// The terms' counts of one cross-entropy over `in.labels`.
+  /// The count of a cross-entropy over `in.labels`, as the term `name`.
   [[nodiscard]] static loss_terms count_labels(std::string_view name, const training_batch& in) noexcept {
     loss_terms terms;
     terms.add({.name = name, .count = counted(in.labels)});
     return terms;
   }
-  /// The logits of the objective's head, which `score` turns into their gradient.
+  /// The logits of the objective's head, which `score` replaces by their gradient.
   template <class Model>
   [[nodiscard]] static matrix<float> logits(tape<Model>& t) noexcept {
     return t.template head<head<Model>>().logits();

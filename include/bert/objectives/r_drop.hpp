@@ -1,4 +1,4 @@
-// R-Drop: two passes that differ in dropout alone should answer alike.
+// R-Drop: penalizes the divergence between two passes that differ in dropout alone.
 // Layer: objectives. Test: tests/unit/objectives/regularizers_test.cpp. Paper: Liang et al. 2021, "R-Drop".
 #pragma once
 
@@ -21,7 +21,8 @@ struct r_drop_options {
 
 namespace detail {
 
-/// KL(p || q) + KL(q || p) of p = softmax(z), q = softmax(other); adds `factor` times its gradient by `other` to `d` [C].
+/// KL(p || q) + KL(q || p) of p = softmax(z), q = softmax(other), all [C]. Adds `factor` times the gradient with respect to
+/// `other` to `d`. `logs` [2 C] is scratch.
 [[nodiscard]] inline double symmetric_divergence(std::span<const float> z, std::span<const float> other, std::span<double> logs,
                                                  float factor, std::span<float> d) noexcept {
   const std::span<double> p = logs.first(z.size()), q = logs.subspan(z.size(), z.size());
@@ -42,11 +43,10 @@ namespace detail {
 
 }  // namespace detail
 
-/// loss = (L_1 + L_2) / 2 + alpha mean_n (KL(p1_n || p2_n) + KL(p2_n || p1_n)) / 2,  L_i and p_i of two passes under other
-/// dropout
+/// loss = (L_1 + L_2) / 2 + alpha mean_n (KL(p1_n || p2_n) + KL(p2_n || p1_n)) / 2,  L_i and p_i of passes of other dropout
 ///
-/// `Inner` is an objective with one row of logits a prediction: cross_entropy, next_sentence, and any that has
-/// `logits(tape)`. Three forward passes and two backward passes.
+/// `Inner` is an objective with `logits(tape)`, one row a sequence: cross_entropy, next_sentence, … Three forward passes and
+/// two backward passes.
 template <class Inner>
 struct r_drop {
   Inner inner{};
@@ -72,7 +72,7 @@ struct r_drop {
     terms.add({.name = "r_drop", .count = in.tokens.sequences()});
     return terms;
   }
-  /// Without dropout, both passes are one: the loss of `Inner`.
+  /// The loss without dropout, where both passes agree: that of `Inner`.
   template <class Model, executor E>
   loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
     return inner.score(e, in, w.inner, t, scale);

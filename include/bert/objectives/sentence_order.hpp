@@ -1,4 +1,4 @@
-// Sentence-order prediction: do A and B stand in the order of the document?
+// Sentence-order prediction: are A and B in the order of the document?
 // Layer: objectives. Test: tests/unit/objectives/joint_test.cpp. Paper: Lan et al. 2020, "ALBERT".
 #pragma once
 
@@ -8,7 +8,7 @@
 
 namespace bert::inline BERT_ISA::objectives {
 
-/// The same head and loss where label 1 means that A and B were swapped. Paper: Lan et al. 2020, "ALBERT".
+/// loss = -mean_s log softmax(logits[s,:])[label_s] of the next-sentence head, label 1 where A and B were swapped
 struct sentence_order : detail::per_sequence<detail::is_next_sentence> {
   using heads = bert::type_list<heads::next_sentence>;
 

@@ -15,9 +15,9 @@ template <class Head>
 struct is_tagger : std::bool_constant<heads::tagger<Head>> {};
 }  // namespace detail
 
-/// loss = -mean_n log softmax(logits[n,:])[tag_n] over the tokens n with a tag (0 or more), of the model's first tagger
+/// loss = -mean_n log softmax(logits[n,:])[tag_n] over the tokens n with tag_n >= 0, of the model's first tagger
 ///
-/// Reports `correct`: tokens whose best tag is theirs. Throws bert::error unless there is one tag a token, each below L.
+/// Throws bert::error unless there is one tag a token, each below L.
 struct tag_cross_entropy : detail::per_sequence<detail::is_tagger> {
   using needs = target_list<target::tag>;
 

@@ -1,4 +1,4 @@
-// From a name or a folder's sizes to one of the architectures that a program was compiled with.
+// Chooses an architecture at run time, by name or by a folder's sizes, among those that a program was compiled with.
 // Layer: pipeline. Test: tests/unit/pipeline/choose_test.cpp
 #pragma once
 
@@ -16,7 +16,7 @@
 
 namespace bert::inline BERT_ISA {
 
-/// An architecture and the name that a command line has for it.
+/// An architecture and its name on a command line.
 template <fixed_string Name, architecture A>
 struct named {
   static constexpr std::string_view name = Name.view();
@@ -44,7 +44,7 @@ struct choices {
     if (!found) throw error({"architecture", "one of " + names(), std::string(name), {}});
   }
 
-  /// The same with the first that `config` describes, whatever its vocabulary. Throws bert::error naming the sizes found.
+  /// The same with the first architecture that agrees with `config`. Throws bert::error naming the sizes found.
   template <class Body>
   static void by_config(const model_config& config, Body&& body) {
     const bool found = ((config.is<typename Named::type>() && (body(std::type_identity<typename Named::type>{}), true)) || ...);
@@ -73,7 +73,7 @@ struct choices {
   }
 };
 
-/// The published sizes with any vocabulary. Large BERT is left out: pass it in a list of your own.
+/// The published sizes with any vocabulary, without BERT-Large: add it in a list of your own.
 using published =
     choices<named<"tiny", open_vocabulary<arch::tiny>>, named<"mini", open_vocabulary<arch::mini>>,
             named<"small", open_vocabulary<arch::small>>, named<"medium", open_vocabulary<arch::medium>>,

@@ -1,4 +1,4 @@
-// What a head's numbers mean: pieces for a blank, a class of a text, a number.
+// Decodes a head's output: pieces for a [MASK], a class of a text, a number.
 // Layer: pipeline. Test: tests/unit/pipeline/pipeline_test.cpp
 #pragma once
 
@@ -39,22 +39,22 @@ namespace bert::inline BERT_ISA {
   return p;
 }
 
-/// A piece that may stand in a blank.
+/// A candidate piece for a [MASK].
 struct candidate {
   std::string piece;
   token_id id = 0;
   float probability = 0;
 };
 
-/// The class of a text.
+/// The predicted class of a text.
 struct classified {
   std::string label;
-  int number = 0;                    ///< of the label in its set
+  int number = 0;                    ///< index of the label in its set
   float score = 0;                   ///< its probability
-  std::vector<float> probabilities;  ///< of every label
+  std::vector<float> probabilities;  ///< of all labels
 };
 
-/// The `k` likeliest pieces for one row of masked-LM logits, likeliest first.
+/// The `k` likeliest pieces of one row of masked-LM logits, likeliest first.
 [[nodiscard]] inline std::vector<candidate> candidates(std::span<const float> logits, const text::vocabulary& pieces,
                                                        std::size_t k) {
   std::vector<candidate> best;
@@ -73,25 +73,25 @@ struct classified {
 ///       static result decode(const bert::pipeline_example& in) { return in.rows[0](0, 0); }
 ///     };
 ///
-/// With `static std::vector<text_encoding> windows(tokenizer, text, second, options)` beside it, as pipelines::word_windows has
-/// it, it says as which sequences a text is read; without, it is one sequence, cut to the positions.
+/// An optional `static std::vector<text_encoding> windows(tokenizer, text, second, options)` splits a text into sequences, as
+/// that of pipelines::word_windows. Without it, a text is one sequence, cut to the positions.
 template <class Head>
 struct decoding;
 
-/// For every [MASK] of the text, in order, the likeliest pieces.
+/// The likeliest pieces for every [MASK] of the text, in order.
 template <std::derived_from<heads::masked_lm> Head>
 struct decoding<Head> {
   using result = std::vector<std::vector<candidate>>;
 
   static result decode(const pipeline_example& in) {
     const matrix<const float> logits = in.rows.front();
-    result blanks;
+    result masks;
     for (std::size_t i = 0; i < logits.rows; ++i)
-      blanks.push_back(candidates(logits[i], in.tokenizer.vocabulary(), in.options.top));
-    if (blanks.empty())
+      masks.push_back(candidates(logits[i], in.tokenizer.vocabulary(), in.options.top));
+    if (masks.empty())
       throw error({"bert::pipeline", "a text with a " + in.tokenizer.options().mask, "none in it",
                    "write one where a word is missing"});
-    return blanks;
+    return masks;
   }
 };
 

@@ -1,4 +1,4 @@
-// Sentences in, vectors of unit length out.
+// Sentence embeddings: sentences in, vectors of unit length out.
 // Layer: pipeline. Test: tests/unit/pipeline/embedder_test.cpp. Paper: Reimers and Gurevych 2019, "Sentence-BERT".
 #pragma once
 
@@ -29,22 +29,21 @@
 
 namespace bert::inline BERT_ISA {
 
-/// What is done where the folder names another pooling than the embedder's type.
+/// What is done if the folder names another pooling than the embedder's type.
 enum class pooling_mismatch : std::uint8_t { refuse, allow };
 
 struct embedder_options {
-  std::size_t max_tokens = 0;  ///< of a sentence, longer ones are cut; 0 = what the folder says, at most the positions
-  std::optional<std::string> prompt =
-      {};  ///< text put before every sentence; absent: the folder's default prompt, if it has one
+  std::size_t max_tokens = 0;  ///< of a sentence, longer ones are cut; 0 = the folder's limit, at most the positions
+  std::optional<std::string> prompt = {};  ///< prefix of every sentence; absent: the folder's default prompt, if it has one
   pooling_mismatch other_pooling = pooling_mismatch::refuse;
 };
 
-/// What happened to the sentences of a call.
+/// Counts over the sentences of a call.
 struct embedding_report {
-  std::size_t cut = 0;  ///< sentences of more than max_tokens()
+  std::size_t cut = 0;  ///< sentences that were cut to max_tokens()
 };
 
-/// "mean", "cls" or "max", as a folder names it; of a policy of your own its `static constexpr std::string_view name`, or "".
+/// The name of a pooling in a folder: "mean", "cls", "max"; for a policy of your own its `name`, a std::string_view, or "".
 template <pooling_policy Pooling>
 [[nodiscard]] constexpr std::string_view pooling_name() noexcept {
   if constexpr (std::same_as<Pooling, pooling::mean>) return "mean";
@@ -54,15 +53,15 @@ template <pooling_policy Pooling>
   else return "";
 }
 
-/// y[s,:] = pooling(hidden states of sentence s), to unit length
+/// y[s,:] = p / |p|,  p = pooling(hidden states of sentence s)
 ///
 ///     using embedder = bert::embedder<bert::arch::minilm_l6, bert::pooling::mean>;
 ///     const auto embed = embedder::open("all-MiniLM-L6-v2");
 ///     const auto index = embed(sentences);                       // bert::vectors<384>, a row a sentence
 ///     const auto query = embed("small animals resting");         // std::array<float, 384>
 ///
-/// A sentence's vector is the same bit for bit whatever else is embedded with it. Immutable: copies share the weights, and
-/// any number of threads may use one.
+/// A sentence's vector has the same bits whatever else is embedded with it. Immutable: copies share the weights, and any number
+/// of threads may use one.
 template <class A, class Pooling = pooling::mean, class Precision = precision::f32>
 class embedder {
   static_assert(ensure<architecture<A>, facts<A>>,
@@ -76,9 +75,9 @@ class embedder {
   using frozen_type = frozen<model_type, Precision>;
   static constexpr std::size_t dimension = A::hidden;
 
-  /// From a checkpoint folder, packed straight from its mapped file. The files of sentence-transformers are obeyed where the
-  /// folder has them: longest sentence, lower case, default prompt. `e` runs the packing. Throws bert::error as
-  /// bert::checkpoint does, where the folder names another pooling than `Pooling`, and where it does what cannot be done here.
+  /// Opens a checkpoint folder, packed directly from its mapped file. Follows the files of sentence-transformers if the folder
+  /// has them: longest sentence, lower case, default prompt. `e` runs the packing. Throws bert::error as bert::checkpoint does,
+  /// if the folder names another pooling than `Pooling`, and for settings that are not supported.
   template <executor E = execution::serial>
   [[nodiscard]] static embedder open(const std::filesystem::path& folder, embedder_options options = {}, const E& e = {}) {
     const checkpoint files(folder);
@@ -103,13 +102,12 @@ class embedder {
       : embedder(freeze<Precision>(m), std::move(tokenizer), options) {}
 
   embedder(frozen_type f, text::tokenizer tokenizer, const embedder_options& options = {})
-      : shared_(std::make_shared<const parts>(std::move(f), std::move(tokenizer))),
+      : shared_(std::make_shared<const shared_state>(std::move(f), std::move(tokenizer))),
         max_tokens_(
             std::min(options.max_tokens == 0 ? std::size_t{A::positions} : options.max_tokens, std::size_t{A::positions})),
         prompt_(options.prompt.value_or("")) {
     if (max_tokens_ < 3)
-      throw error(
-          {"bert::embedder_options", "max_tokens of 3 or more, room for [CLS], a piece and [SEP]", cat(max_tokens_), {}});
+      throw error({"bert::embedder_options", "max_tokens of 3 or more, for [CLS], a piece and [SEP]", cat(max_tokens_), {}});
   }
 
   /// One row a sentence. `e` runs the kernels: `embed(sentences, bert::execution::threads{2})`. Adds to `report`, if given.
@@ -137,17 +135,17 @@ class embedder {
 
   [[nodiscard]] const text::tokenizer& tokenizer() const noexcept { return shared_->tokenizer; }
   [[nodiscard]] std::size_t max_tokens() const noexcept { return max_tokens_; }
-  /// What is put before every sentence.
+  /// The prefix of every sentence.
   [[nodiscard]] const std::string& prompt() const noexcept { return prompt_; }
 
  private:
-  struct parts {
-    parts(frozen_type f, text::tokenizer t) : frozen(std::move(f)), tokenizer(std::move(t)) {}
+  struct shared_state {
+    shared_state(frozen_type f, text::tokenizer t) : frozen(std::move(f)), tokenizer(std::move(t)) {}
     frozen_type frozen;
     text::tokenizer tokenizer;
   };
 
-  /// Appends the sentence as the folder wants it; how many tokens were cut.
+  /// Appends the sentence with prompt and lower case. Returns how many tokens were cut.
   std::size_t encode(token_batch& batch, std::string_view sentence) const {
     const text::encode_options options{.max_tokens = max_tokens_};
     if (prompt_.empty() && !lowercase_) return shared_->tokenizer.encode_into(batch, sentence, options);
@@ -167,7 +165,7 @@ class embedder {
     });
   }
 
-  std::shared_ptr<const parts> shared_;
+  std::shared_ptr<const shared_state> shared_;
   std::size_t max_tokens_;
   std::string prompt_;
   bool lowercase_ = false;

@@ -1,4 +1,4 @@
-// One input of a pipeline with all that its decoding may want: the texts, the windows they were read in, the head's output.
+// One input of a pipeline as its decoding sees it: the texts, their windows, the head's output.
 // Layer: pipeline. Test: tests/unit/pipeline/tagging_test.cpp
 #pragma once
 
@@ -23,28 +23,28 @@ namespace bert::inline BERT_ISA {
 
 struct pipeline_options {
   std::size_t max_tokens = 0;  ///< of a sequence, 0 = the architecture's positions; longer texts are cut, or read in windows
-  std::size_t top = 5;         ///< candidates for a blank
-  std::size_t stride = 64;     ///< tokens that a window shares with the next, at most half of them; for heads that read windows
+  std::size_t top = 5;         ///< candidates for a [MASK]
+  std::size_t stride = 64;     ///< tokens that a window shares with the next, at most half of it; for heads that read windows
 };
 
 /// Tokens of a sequence with their bytes in the text.
 using text_encoding = text::encoding<text::offsets::bytes>;
 
-/// A word of the text, and where its output is: row `row` of window `window`, that of its first piece.
+/// A word of the text. Its output is row `row` of window `window`, that of its first piece.
 struct example_word {
   std::string_view text;
   text::text_range bytes;
   std::size_t window = 0, row = 0;
 };
 
-/// What a decoding is given: one text or pair, as it was read.
+/// The input of a decoding: one text or pair, as it was read.
 struct pipeline_example {
   std::string_view text;
   std::optional<std::string_view> second;     ///< of a pair
-  std::span<const text_encoding> windows;     ///< the sequences that the text was read as; one, unless the head reads windows
+  std::span<const text_encoding> windows;     ///< the sequences of the text; one, unless the head reads windows
   std::span<const matrix<const float>> rows;  ///< the head's output for each: [T, L], [1, L] or [scored, V]; see heads::rows_of
   const text::tokenizer& tokenizer;
-  const std::vector<std::string>& labels;  ///< names of the classes or tags, where the head has any
+  const std::vector<std::string>& labels;  ///< names of the classes or tags, if the head has any
   const pipeline_options& options;
 
   /// The words of `text` in order, each in the window where it has the most context. Windows hold whole words.
@@ -82,7 +82,7 @@ struct pipeline_example {
 
 namespace pipelines {
 
-/// A head's output as rows: a view of rank 1 or 2.
+/// A head's output, a view of rank 1 or 2, as a matrix.
 template <class Head, class Output>
 [[nodiscard]] matrix<const float> all_rows(const Output& output) {
   static_assert(
@@ -93,7 +93,7 @@ template <class Head, class Output>
   else return output.as_matrix();
 }
 
-/// Of those, the rows of sequence `s` of the batch.
+/// The rows of sequence `s` of the batch in a head's output.
 template <class Head, class Output>
 [[nodiscard]] matrix<const float> rows_of_sequence(const Output& output, const token_batch& batch, std::size_t s) {
   const matrix<const float> all = all_rows<Head>(output);

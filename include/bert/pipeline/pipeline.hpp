@@ -1,4 +1,4 @@
-// Tokenizer, model and decoding as one callable.
+// A callable from text to the decoded output of a model's first head: tokenizer, model and decoding.
 // Layer: pipeline. Test: tests/unit/pipeline/pipeline_test.cpp
 #pragma once
 
@@ -39,18 +39,18 @@ struct first_head_of<model<A, Head, Others...>> {
 };
 }  // namespace detail
 
-/// Text in, the first head's decoding out: `candidate`s for every [MASK], a `classified`, a number, the entities of a text.
+/// Text in, the first head's decoded output out: `candidate`s for every [MASK], a `classified`, a number, entities.
 ///
 ///     const bert::pipeline triage{model, tokenizer};
 ///     std::cout << triage("The server is on fire.").label;
 ///     for (const auto& [text, type, score] : tag("Ada Lovelace met Charles Babbage in London.")) …
 ///
-/// Texts are encoded with the bytes of every token, run as one sequence each or, for taggers, in windows, and decoded by
-/// bert::decoding<Head>. Texts longer than a sequence may be are cut where the head does not read windows.
+/// A text is encoded with the byte range of every token, run as one sequence, or for taggers in windows, and decoded by
+/// bert::decoding<Head>. Without windows, a text longer than `max_tokens` is cut.
 ///
-/// `pipeline<decltype(model)>::open(folder)` is the same of a checkpoint folder, without a model between.
+/// `pipeline<decltype(model)>::open(folder)` packs a checkpoint folder directly, without a model in between.
 ///
-/// Packs the model's weights for inference and keeps them; copies share them, and any number of threads may use one.
+/// Holds weights packed for inference; copies share them, and any number of threads may use one.
 template <class Model, class Precision = precision::f32>
 class pipeline {
   using architecture = typename Model::architecture;
@@ -61,19 +61,19 @@ class pipeline {
   using head = typename detail::first_head_of<Model>::type;
   using result = typename decoding<head>::result;
 
-  /// From a checkpoint folder, packed straight from its mapped file. `e` runs the packing. Throws bert::error as
+  /// Opens a checkpoint folder, packed directly from its mapped file. `e` runs the packing. Throws bert::error as
   /// bert::checkpoint does.
   template <executor E = execution::serial>
   [[nodiscard]] static pipeline open(const std::filesystem::path& folder, pipeline_options options = {}, const E& e = {}) {
     const checkpoint files(folder);
     return pipeline(
-        std::make_shared<const parts>(files.freeze<Model, Precision>(e), files.tokenizer(), files.label_names<Model>()),
+        std::make_shared<const shared_state>(files.freeze<Model, Precision>(e), files.tokenizer(), files.label_names<Model>()),
         options);
   }
 
   pipeline(const Model& m, text::tokenizer tokenizer, pipeline_options options = {})
-      : pipeline(std::make_shared<const parts>(freeze<Precision>(m), std::move(tokenizer),
-                                               pipelines::model_traits<Model>::labels_of(m)),
+      : pipeline(std::make_shared<const shared_state>(freeze<Precision>(m), std::move(tokenizer),
+                                                      pipelines::model_traits<Model>::labels_of(m)),
                  options) {}
 
   [[nodiscard]] result operator()(std::string_view text) const {
@@ -89,7 +89,7 @@ class pipeline {
            !std::convertible_to<const Texts&, std::string_view>) [[nodiscard]] std::vector<result>
   operator()(const Texts& texts, const E& e = {}) const {
     using reference = std::ranges::range_reference_t<const Texts>;
-    // Decoding reads the texts once more, so those that the range makes on the fly are kept.
+    // Decoding reads the texts again, so temporaries of the range are copied.
     constexpr bool lasting =
         std::is_lvalue_reference_v<reference> || std::same_as<std::remove_cv_t<reference>, std::string_view>;
     std::deque<std::string> kept;
@@ -102,20 +102,21 @@ class pipeline {
   }
 
  private:
-  struct parts {
-    parts(bert::frozen<Model, Precision> f, text::tokenizer t, std::vector<std::string> names)
+  struct shared_state {
+    shared_state(bert::frozen<Model, Precision> f, text::tokenizer t, std::vector<std::string> names)
         : frozen(std::move(f)), tokenizer(std::move(t)), labels(std::move(names)) {}
     bert::frozen<Model, Precision> frozen;
     text::tokenizer tokenizer;
     std::vector<std::string> labels;
   };
 
-  pipeline(std::shared_ptr<const parts> shared, pipeline_options options) : shared_(std::move(shared)), options_(options) {
+  pipeline(std::shared_ptr<const shared_state> shared, pipeline_options options)
+      : shared_(std::move(shared)), options_(options) {
     if (options_.max_tokens == 0 || options_.max_tokens > architecture::positions)
       options_.max_tokens = architecture::positions;
   }
 
-  /// A text or pair, and the sequences as which it is read.
+  /// A text or pair, and its sequences.
   struct inputs {
     std::string_view text;
     std::optional<std::string_view> second;
@@ -150,19 +151,19 @@ class pipeline {
         shape.longest = std::max(shape.longest, w.size());
         if (mask) shape.scored += static_cast<std::size_t>(std::count(w.ids.begin(), w.ids.end(), *mask));
       }
-    std::vector<matrix<const float>> rows;  // of the windows of the text that is being read
-    std::vector<std::vector<float>> kept;   // where they are several, which may be of different batches
+    std::vector<matrix<const float>> rows;  // output of the current text's windows
+    std::vector<std::vector<float>> kept;   // copies of it, if the windows are several, as they may be in different batches
     pipelines::run_portions(
         shared_->frozen, shape, e, [&](std::size_t i) { return sequences[i]->size(); },
-        [&](std::size_t i, token_batch& part) {
-          const std::size_t from = part.tokens();
-          part.add(sequences[i]->ids, sequences[i]->segments);
-          for (std::size_t t = from; mask && t < part.tokens(); ++t)
-            if (part.ids()[t] == *mask) part.score(t);
+        [&](std::size_t i, token_batch& batch) {
+          const std::size_t from = batch.tokens();
+          batch.add(sequences[i]->ids, sequences[i]->segments);
+          for (std::size_t t = from; mask && t < batch.tokens(); ++t)
+            if (batch.ids()[t] == *mask) batch.score(t);
         },
-        [&](std::size_t, const token_batch& part, std::size_t s, const auto& output) {
+        [&](std::size_t, const token_batch& batch, std::size_t s, const auto& output) {
           const inputs& in = all[results.size()];
-          rows.push_back(pipelines::rows_of_sequence<head>(output, part, s));
+          rows.push_back(pipelines::rows_of_sequence<head>(output, batch, s));
           for (std::size_t row = 0; row < rows.back().rows; ++row)
             if (first_not_finite({rows.back().row(row), rows.back().cols}) != all_finite)
               throw error({"bert::pipeline", "an answer of finite numbers", "a NaN or an infinity",
@@ -182,7 +183,7 @@ class pipeline {
     return {to.data(), from.rows, from.cols};
   }
 
-  std::shared_ptr<const parts> shared_;
+  std::shared_ptr<const shared_state> shared_;
   pipeline_options options_;
 };
 

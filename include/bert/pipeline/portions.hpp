@@ -1,4 +1,4 @@
-// Any number of sequences through a model, in portions of a size at which it is fast.
+// Runs any number of sequences through a model, in batches of the fastest size.
 // Layer: pipeline. Test: tests/unit/pipeline/embedder_test.cpp
 #pragma once
 
@@ -13,12 +13,12 @@
 
 namespace bert::inline BERT_ISA::pipelines {
 
-/// Tokens that a session takes at once: enough to keep products large, little enough for activations to stay in the cache.
+/// Tokens of a batch: enough for large products, few enough for activations to stay in the cache.
 inline constexpr std::size_t tokens_at_once = 1024;
 
-/// Runs `all.sequences` sequences. `length(i)` says how many tokens sequence i has, add(i, batch) appends it to a batch, and
-/// visit(i, batch, s, output) is called for each in order: sequence s of `batch`, of which `output` is the session's, for the
-/// call. `all` is the shape of all together.
+/// Runs `all.sequences` sequences; `all` is the shape of all of them together. `length(i)` returns the tokens of sequence i,
+/// and `add(i, batch)` appends it to a batch. Calls `visit(i, batch, s, output)` for each sequence in order: it is sequence s
+/// of `batch`, and `output`, the session's output for `batch`, is valid during the call.
 template <class Frozen, executor E, class Length, class Add, class Visit>
 void run_portions(const Frozen& frozen, const batch_shape& all, const E& e, const Length& length, const Add& add,
                   const Visit& visit) {
@@ -29,25 +29,25 @@ void run_portions(const Frozen& frozen, const batch_shape& all, const E& e, cons
                                  .scored = std::min(all.scored, capacity),
                                  .longest = all.longest},
                                 e);
-  token_batch part;
+  token_batch batch;
   for (std::size_t first = 0, next = 0; next < all.sequences; first = next) {
-    part.clear();
-    for (; next < all.sequences && part.tokens() + length(next) <= capacity; ++next) add(next, part);
-    const auto output = session(part);
-    for (std::size_t s = 0; s < part.sequences(); ++s) visit(first + s, part, s, output);
+    batch.clear();
+    for (; next < all.sequences && batch.tokens() + length(next) <= capacity; ++next) add(next, batch);
+    const auto output = session(batch);
+    for (std::size_t s = 0; s < batch.sequences(); ++s) visit(first + s, batch, s, output);
   }
 }
 
-/// Calls visit(s, x) for every sequence s of `all` in order, x [T, H] its hidden states, which last for the call.
+/// Calls visit(s, x) for every sequence s of `all` in order, with its hidden states x [T, H], which are valid during the call.
 template <class Frozen, executor E, class Visit>
 void encode_portions(const Frozen& frozen, const token_batch& all, const E& e, const Visit& visit) {
   auto shape = all.shape();
   shape.scored = 0;
   run_portions(
       frozen, shape, e, [&](std::size_t i) { return all.length(i); },
-      [&](std::size_t i, token_batch& part) { part.add(all[i], all.segments(i)); },
-      [&](std::size_t i, const token_batch& part, std::size_t s, matrix<const float> hidden) {
-        visit(i, hidden.block(part.starts()[s], part.length(s)));
+      [&](std::size_t i, token_batch& batch) { batch.add(all[i], all.segments(i)); },
+      [&](std::size_t i, const token_batch& batch, std::size_t s, matrix<const float> hidden) {
+        visit(i, hidden.block(batch.starts()[s], batch.length(s)));
       });
 }
 

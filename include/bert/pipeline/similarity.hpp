@@ -1,4 +1,4 @@
-// Vectors of sentences in rows, how alike they are, and the best of them.
+// Sentence vectors in rows, their similarity, and top-k search.
 // Layer: pipeline. Test: tests/unit/pipeline/similarity_test.cpp
 #pragma once
 
@@ -15,33 +15,33 @@
 
 namespace bert::inline BERT_ISA {
 
-/// `rows()` vectors of `Dimension` numbers, owned; row i is a span.
+/// `rows()` owned vectors of `Dimension` floats; row i is a span.
 template <std::size_t Dimension>
 class vectors {
  public:
   static constexpr std::size_t dimension = Dimension;
 
   vectors() = default;
-  explicit vectors(std::size_t rows) : rows_(rows), numbers_(rows * Dimension) {}
+  explicit vectors(std::size_t rows) : rows_(rows), data_(rows * Dimension) {}
 
   [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
   [[nodiscard]] std::size_t size() const noexcept { return rows_; }
   [[nodiscard]] std::span<const float, Dimension> operator[](std::size_t i) const noexcept {
-    return std::span<const float, Dimension>(numbers_.data() + i * Dimension, Dimension);
+    return std::span<const float, Dimension>(data_.data() + i * Dimension, Dimension);
   }
   [[nodiscard]] std::span<float, Dimension> operator[](std::size_t i) noexcept {
-    return std::span<float, Dimension>(numbers_.data() + i * Dimension, Dimension);
+    return std::span<float, Dimension>(data_.data() + i * Dimension, Dimension);
   }
-  /// All numbers, row after row.
-  [[nodiscard]] std::span<const float> flat() const noexcept { return numbers_.span(); }
+  /// All floats, row after row.
+  [[nodiscard]] std::span<const float> flat() const noexcept { return data_.span(); }
 
  private:
   std::size_t rows_ = 0;
-  buffer<float> numbers_;
+  buffer<float> data_;
 };
 
 namespace detail {
-// Eight sums side by side: what a vector unit takes, in an order that is the same everywhere.
+// Eight independent sums, which vectorize, in a fixed order, so that bits match across ISAs.
 [[nodiscard]] inline float dot(const float* a, const float* b, std::size_t n) noexcept {
   std::array<float, 8> sums{};
   for (std::size_t block = 0; block < n / 8; ++block, a += 8, b += 8)
@@ -51,7 +51,7 @@ namespace detail {
 }
 }  // namespace detail
 
-/// s[i] = index[i,:] · query: the cosine of the angle, as an embedder's rows have unit length
+/// s[i] = index[i,:] · query, the cosine similarity, as an embedder's rows have unit length
 template <std::size_t D>
 [[nodiscard]] std::vector<float> similarity(const vectors<D>& index, const std::array<float, D>& query) {
   std::vector<float> scores(index.rows());
@@ -64,7 +64,7 @@ template <std::size_t D>
   return detail::dot(a.data(), b.data(), D);
 }
 
-/// s[j][i] = index[i,:] · queries[j,:], one list of scores a query
+/// s[j][i] = index[i,:] · queries[j,:], one list of scores for each query
 template <std::size_t D>
 [[nodiscard]] std::vector<std::vector<float>> similarity(const vectors<D>& index, const vectors<D>& queries) {
   std::vector<std::vector<float>> scores(queries.rows(), std::vector<float>(index.rows()));
@@ -78,7 +78,7 @@ struct scored_row {
   float score = 0;
 };
 
-/// The `k` highest scores with their rows, highest first; of equal ones the lower row first. All of them if there are fewer.
+/// The `k` highest scores with their rows, highest first, the lower row first of equal ones. All scores if there are fewer.
 [[nodiscard]] inline std::vector<scored_row> top_k(std::span<const float> scores, std::size_t k) {
   std::vector<scored_row> best(scores.size());
   for (std::size_t i = 0; i < best.size(); ++i) best[i] = {i, scores[i]};

@@ -1,4 +1,4 @@
-// Words with their tags, and the entities that they make: what a tagger says of a text.
+// Decodes a tagger's output: words with their tags, and the entities that they form.
 // Layer: pipeline. Test: tests/unit/pipeline/tagging_test.cpp
 #pragma once
 
@@ -25,14 +25,14 @@ namespace bert::inline BERT_ISA {
 struct tagged_word {
   std::string text;
   std::string tag;
-  int number = 0;          ///< of the tag in its set
+  int number = 0;          ///< index of the tag in its set
   float score = 0;         ///< its probability
   text::text_range bytes;  ///< [first, last) in the text
 };
 
-/// Words that make one entity. `const auto& [text, type, score] = entity;`
+/// An entity of one or more words. `const auto& [text, type, score] = entity;`
 struct entity {
-  std::string text;        ///< as it stands in the text
+  std::string text;        ///< its bytes of the input
   std::string type;        ///< "PER"
   float score = 0;         ///< the mean of its words' probabilities
   text::text_range bytes;  ///< [first, last) in the text
@@ -47,10 +47,10 @@ struct entity {
   }
 };
 
-/// What a tagger says of a text: a range of its entities, and every word.
+/// A tagger's result for a text: a range of entities, and all words.
 struct tagged_text {
   std::vector<entity> entities;
-  std::vector<tagged_word> words;  ///< all of them, O among them
+  std::vector<tagged_word> words;  ///< all of them, those tagged O too
 
   [[nodiscard]] auto begin() const noexcept { return entities.begin(); }
   [[nodiscard]] auto end() const noexcept { return entities.end(); }
@@ -59,8 +59,8 @@ struct tagged_text {
   [[nodiscard]] const entity& operator[](std::size_t i) const noexcept { return entities[i]; }
 };
 
-/// The entities of tagged words by the lenient rules of labels::entity_reader, M, L and U read as I, E and S. Where `labels`
-/// mark no entities (parts of speech), every word is one, its tag the type.
+/// The entities of tagged words by the lenient rules of labels::entity_reader, with M, L and U read as I, E and S. If `labels`
+/// mark no entities (parts of speech), every word is one entity, with its tag as type.
 [[nodiscard]] inline std::vector<entity> entities_of(std::string_view text, const std::vector<tagged_word>& words,
                                                      std::span<const std::string> labels) {
   std::vector<entity> out;
@@ -90,7 +90,7 @@ struct tagged_text {
   return out;
 }
 
-/// Every word has the likeliest tag of its first piece, in the window where it has the most context.
+/// A word has the likeliest tag of its first piece, in the window where it has the most context.
 template <heads::tagger Head>
 struct decoding<Head> : pipelines::word_windows {
   using result = tagged_text;

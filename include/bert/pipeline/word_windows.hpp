@@ -1,4 +1,4 @@
-// How a tagger reads a text of any length: in windows of whole words that overlap.
+// Splits a text of any length into overlapping windows of whole words, for taggers.
 // Layer: pipeline. Test: tests/unit/pipeline/tagging_test.cpp
 #pragma once
 
@@ -17,9 +17,10 @@
 
 namespace bert::inline BERT_ISA::pipelines {
 
-/// Windows of whole words, joined as by text::join_words: inherit it in a decoding of your own whose head has a row a token.
+/// Windows of whole words, joined as by text::join_words. A decoding of your own, for a head with a row a token, may derive
+/// from it.
 ///
-/// A word of more pieces than a window has loses those at its end; its bytes are told whole.
+/// A word of more pieces than a window is cut at its end; its byte range stays whole.
 struct word_windows {
   /// Throws bert::error for a pair of texts, or if a window cannot have 8 tokens.
   [[nodiscard]] static std::vector<text_encoding> windows(const text::tokenizer& tokenizer, std::string_view text,
@@ -33,7 +34,7 @@ struct word_windows {
     auto all = tokenizer.encode<text::offsets::bytes>(text, {.special_tokens = false});
     text::join_words(all, text);
     const std::size_t capacity = options.max_tokens - 2;
-    std::vector<std::size_t> sizes, starts{0};  // of each word: its pieces in a window, and its first token in `all`
+    std::vector<std::size_t> sizes, starts{0};  // each word's pieces in a window, and its first token in `all`
     for (std::size_t t = 0; t < all.size(); ++t)
       if (t + 1 == all.size() || all.words[t + 1] != all.words[t]) {
         sizes.push_back(std::min(t + 1 - starts.back(), capacity));
@@ -41,7 +42,7 @@ struct word_windows {
         starts.push_back(t + 1);
       }
     std::vector<text_encoding> out;
-    for (const auto& held : text::word_windows(sizes, capacity, std::min(options.stride, capacity / 2))) {
+    for (const auto& window : text::word_windows(sizes, capacity, std::min(options.stride, capacity / 2))) {
       text_encoding& w = out.emplace_back();
       const auto put = [&](token_id id, text::text_range range, std::int32_t word, bool special) {
         w.ids.push_back(id);
@@ -51,7 +52,7 @@ struct word_windows {
         w.special.push_back(special ? 1 : 0);
       };
       put(tokenizer.cls_id(), {}, text::no_word, true);
-      for (std::size_t word = held.first; word < held.last; ++word)
+      for (std::size_t word = window.first; word < window.last; ++word)
         for (std::size_t t = starts[word]; t < starts[word] + sizes[word]; ++t)
           put(all.ids[t], all.ranges[t], all.words[t], false);
       put(tokenizer.sep_id(), {}, text::no_word, true);

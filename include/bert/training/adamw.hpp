@@ -1,4 +1,4 @@
-// AdamW with decoupled weight decay that spares biases and norms, and clipping by the global norm.
+// AdamW: decoupled weight decay, none on biases and norms; clipping by the global gradient norm.
 // Layer: training. Test: tests/unit/training/adamw_test.cpp. Papers: Kingma and Ba 2015; Loshchilov and Hutter 2019.
 #pragma once
 
@@ -16,7 +16,7 @@
 
 namespace bert::inline BERT_ISA::optim {
 
-/// Whether Adam's running means are corrected for starting at zero; google-research/bert does not.
+/// Whether Adam's moments are corrected for starting at zero; google-research/bert does not.
 enum class bias_correction : std::uint8_t { on, off };
 
 /// g <- g * min(1, clip_norm / |g|);  m <- beta1 m + (1 - beta1) g;  v <- beta2 v + (1 - beta2) g^2
@@ -32,7 +32,7 @@ struct adamw {
   float clip_norm = 1.0f;
   bias_correction correction = bias_correction::on;
 
-  /// The running means of all trained parameters.
+  /// The first and second moments of all trained parameters.
   struct state {
     explicit state(std::size_t block) : m(block), v(block) {}
     [[nodiscard]] std::array<state_block, 2> blocks() noexcept { return {{{"m", m.span()}, {"v", v.span()}}}; }
@@ -57,12 +57,12 @@ struct adamw {
     for (const trained_tensor& t : u.tensors) {
       each.rate = t.rate;
       each.decay = weight_decay * t.decay;
-      const auto part = [&](buffer<float>& block) { return block.span().subspan(t.offset, t.values.size()); };
-      kernels::adamw(e, each, t.gradient, part(s.m), part(s.v), t.values);
+      const auto moments = [&](buffer<float>& block) { return block.span().subspan(t.offset, t.values.size()); };
+      kernels::adamw(e, each, t.gradient, moments(s.m), moments(s.v), t.values);
     }
   }
 
-  /// The numbers that a resumed run must share.
+  /// The hyper-parameters that a resumed run must share.
   [[nodiscard]] std::string describe() const {
     return cat("adamw beta1=", beta1, " beta2=", beta2, " epsilon=", epsilon, " weight_decay=", weight_decay,
                " clip_norm=", clip_norm, " bias_correction=", correction == bias_correction::on ? "on" : "off");

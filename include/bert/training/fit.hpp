@@ -1,4 +1,4 @@
-// Fine-tuning in one call: AdamW, warm-up over the first tenth, linear decay to zero.
+// Fine-tuning in one call: AdamW, linear warm-up over the first tenth of the steps, linear decay to zero.
 // Layer: training. Test: tests/unit/training/trainer_test.cpp. Paper: Devlin et al. 2019, A.3.
 #pragma once
 
@@ -18,7 +18,7 @@
 namespace bert::inline BERT_ISA {
 
 namespace detail {
-/// Calls make(policies...) with those that are no functions of a report.
+/// Calls make(policies...) without the policies that are functions of a step_report.
 template <class Make>
 auto trainer_of(const Make& make) {
   return make();
@@ -43,19 +43,19 @@ struct fit_options {
   float attention_dropout = 0.1f;
   unsigned accumulate = 1;
   std::uint64_t seed = 0;
-  std::function<double(const Model&)> keep_best = {};  ///< after each epoch; the model of the largest value is kept
+  std::function<double(const Model&)> keep_best = {};  ///< called after each epoch; the weights of the largest value are kept
 };
 
 /// Trains `model` in place for `options.epochs` over `source`, with AdamW, a linear warm-up and a linear decay. Returns the
 /// last step's report.
 ///
-/// `policies` are the trainer's, in any order, and a function that is called with each step's report:
+/// `policies` are the trainer's, in any order, and optionally a function that is called with each step's report:
 ///
 ///     bert::fit(triage, bert::objectives::cross_entropy{}, train.batches(32), {.epochs = 3}, bert::execution::threads{2},
 ///               bert::activations::recompute{}, bert::precision::bf16{}, bert::optim::layer_decay{.factor = 0.9f});
 ///
-/// With `keep_best`, the model is left as it was after the epoch of the largest value; the first of equal ones counts. Throws
-/// bert::error for options that cannot work, for a `keep_best` that is not finite, and as the trainer does.
+/// With `keep_best`, the model ends with the weights of the epoch of the largest value, the first of equal ones. Throws
+/// bert::error for options out of range, for a `keep_best` that is not finite, and as the trainer does.
 template <class Model, class Objective, batch_source Source, class... Policies>
 step_report fit(Model& model, const Objective& objective, const Source& source,
                 const fit_options<std::type_identity_t<Model>>& options = {}, const Policies&... policies) {
@@ -69,10 +69,10 @@ step_report fit(Model& model, const Objective& objective, const Source& source,
   const std::uint64_t batches = source.batches_per_epoch();
   const std::uint64_t total = (batches * options.epochs + options.accumulate - 1) / options.accumulate;
   const auto on_step = [&](const step_report& report) {
-    [[maybe_unused]] const auto tell = [&](const auto& policy) {
+    [[maybe_unused]] const auto call = [&](const auto& policy) {
       if constexpr (std::invocable<decltype(policy), const step_report&>) policy(report);
     };
-    (tell(policies), ...);
+    (call(policies), ...);
   };
   auto t = detail::trainer_of(
       [&](const auto&... known) {
@@ -98,10 +98,10 @@ step_report fit(Model& model, const Objective& objective, const Source& source,
   for (const auto& step : t->over(source)) {
     on_step(step);
     last = step;
-    // The first step that ends in a later epoch than it began, or the last of all.
-    const bool ends =
+    // The first step that ends in a later epoch than it began in, or the last of all.
+    const bool epoch_ends =
         step.index * options.accumulate / batches > (step.index - 1) * options.accumulate / batches || step.index == total;
-    if (!options.keep_best || !ends) continue;
+    if (!options.keep_best || !epoch_ends) continue;
     const double value = options.keep_best(std::as_const(model));
     if (!std::isfinite(value)) throw error({"bert::fit, keep_best", "a finite number", cat(value), {}});
     if (best.empty() || value > largest) {

@@ -1,4 +1,4 @@
-// Parameter groups: how fast each parameter learns, whether it decays, and which do not learn at all.
+// Parameter groups: each parameter's learning rate, weight decay, and whether it is frozen.
 // Layer: training. Test: tests/unit/training/groups_test.cpp. Paper: Clark et al. 2020, "ELECTRA" (layer-wise rates).
 #pragma once
 
@@ -22,17 +22,18 @@ namespace bert::inline BERT_ISA::optim {
 struct group {
   float rate = 1;       ///< its learning rate, as a multiple of the schedule's
   float decay = 1;      ///< its weight decay, as a multiple of the optimizer's
-  bool frozen = false;  ///< whether it stays as it is: no gradient, no moments, no backward pass below the lowest that is not
+  bool frozen = false;  ///< not trained: no gradient, no moments, no backward pass below the lowest trained parameter
 };
 
-/// A function from a parameter, and the number of the encoder's layers, to its group. A constant expression, so that memory is.
+/// A function from a parameter and the number of encoder layers to the parameter's group. It is constexpr, so that the memory
+/// of gradients and moments is a constant.
 template <class G>
 concept parameter_groups = std::copy_constructible<G> && requires(const G& g, const parameter& p, int layers) {
   { g(p, layers) } -> std::convertible_to<group>;
   { g.describe() } -> std::convertible_to<std::string>;
 };
 
-/// Every parameter learns at one rate.
+/// Every parameter learns at the schedule's rate.
 struct one_group {
   [[nodiscard]] constexpr group operator()(const parameter& p, int) const noexcept { return {.decay = decay_of(p.role)}; }
   [[nodiscard]] std::string describe() const { return {}; }
@@ -40,8 +41,8 @@ struct one_group {
 
 /// rate = factor^(n - d),  d = 0 for the embeddings, l + 1 for layer l of n, and n for pooler and heads
 ///
-/// The top layer and the heads learn at the full rate, what lies lower more slowly. The `frozen` lowest layers, and with
-/// the first of them the embeddings, do not learn.
+/// The top layer, the pooler and the heads learn at the full rate, lower layers more slowly. The `frozen` lowest layers are not
+/// trained; with `frozen` of 1 or more, neither are the embeddings.
 struct layer_decay {
   float factor = 1;
   int frozen = 0;
@@ -60,7 +61,7 @@ struct layer_decay {
 
 namespace bert::inline BERT_ISA::training {
 
-/// Where each parameter's gradient lies in a block that holds those of trained parameters alone.
+/// The offset of each parameter's gradient in a block that holds those of trained parameters alone.
 template <std::size_t N>
 struct gradient_layout {
   std::array<std::size_t, N> offsets{};  ///< of each tensor of the table, or `not_trained`
@@ -70,7 +71,8 @@ struct gradient_layout {
   std::size_t parameters = 0;  ///< trained ones
 };
 
-/// Lays out the gradients of a model's resolved table under `groups`. Where all are trained, it is the layout of the model.
+/// Lays out the gradients of a model's resolved table under `groups`. Where all parameters are trained, offsets are the
+/// model's.
 template <class A, std::size_t N, optim::parameter_groups Groups>
 [[nodiscard]] constexpr gradient_layout<N> layout_of(const std::array<parameter, N>& table, const Groups& groups) noexcept {
   gradient_layout<N> out;
@@ -91,7 +93,7 @@ template <class A, std::size_t N, optim::parameter_groups Groups>
     out.size = block_size(table);
     return out;
   }
-  // Joined tensors keep each other's company: a product writes their gradients as one matrix.
+  // Joined tensors stay adjacent if one of them is trained: a product writes their gradients as one matrix.
   for (std::size_t i = 0, end = 0; i < N; i = end) {
     bool trained = !out.groups[i].frozen;
     for (end = i + 1; end < N && table[end].joined; ++end) trained = trained || !out.groups[end].frozen;
@@ -105,7 +107,7 @@ template <class A, std::size_t N, optim::parameter_groups Groups>
   return out;
 }
 
-/// The tensors of a model that a step updates, and at which multiple of the schedule's rate each learns.
+/// The tensors of a model that a step updates, each with its multiple of the schedule's rate.
 class update_list {
  public:
   /// `gradients` are laid out by `layout`.
@@ -113,7 +115,7 @@ class update_list {
   update_list(Model& model, const gradient_layout<N>& layout, std::span<float> gradients) {
     for (std::size_t i = 0; i < N; ++i) {
       const parameter& p = model.table()[i];
-      // A pooler that no head reads has no gradient, so it must not decay either.
+      // A pooler that no head reads has no gradient, so it must not decay.
       if (layout.groups[i].frozen || (!Model::reads_pooler && p.module == module_kind::pooler)) continue;
       tensors_.push_back({.parameter = &p,
                           .values = model.values(p),
@@ -124,7 +126,7 @@ class update_list {
     }
   }
 
-  /// All of them, each at its share of `rate`, or of `head_rate` in the pooler and the heads.
+  /// All of them, each at its multiple of `rate`, or of `head_rate` in the pooler and the heads.
   [[nodiscard]] std::span<const optim::trained_tensor> at_rates(float rate, float head_rate) noexcept {
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
       const module_kind kind = tensors_[i].parameter->module;
@@ -143,7 +145,7 @@ class update_list {
 
 namespace bert::inline BERT_ISA {
 
-/// Bytes of gradients and of an optimizer's moments, `moments` floats a trained parameter, that training `Model` takes.
+/// Bytes of the gradients and of the optimizer's moments, `moments` floats a trained parameter, in training `Model`.
 template <class Model, optim::parameter_groups Groups = optim::one_group>
 [[nodiscard]] constexpr std::size_t gradient_bytes(const Groups& groups = {}, std::size_t moments = 2,
                                                    open_sizes sizes = {.vocab = Model::architecture::vocab}) noexcept {

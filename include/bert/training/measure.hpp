@@ -11,10 +11,12 @@ namespace bert::inline BERT_ISA {
 
 struct measure_options {
   std::uint64_t seed = 0;     ///< of the masks
-  std::uint64_t batches = 0;  ///< at most so many; 0 = one epoch
+  std::uint64_t batches = 0;  ///< at most this many; 0 = one epoch
 };
 
-/// The terms of `objective` over the first epoch of `source`, dropout off. `measure(...)["mlm"].perplexity()`.
+/// The loss terms of `objective` over the first epoch of `source`, without dropout.
+///
+///     const double perplexity = bert::measure(model, objective, validation)["mlm"].perplexity();
 template <class Model, class Objective, batch_source Source, executor E = execution::serial>
 [[nodiscard]] objectives::loss_terms measure(const Model& model, const Objective& objective, const Source& source,
                                              measure_options options = {}, const E& e = {}) {

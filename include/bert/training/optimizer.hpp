@@ -1,4 +1,4 @@
-// What an optimizer is: everything that the trainer uses of one.
+// The concept `optimizer`, and the update that the trainer gives one.
 // Layer: training. Test: tests/unit/training/adamw_test.cpp, tests/unit/guide/own_optimizer_test.cpp
 #pragma once
 
@@ -24,7 +24,7 @@ struct trained_tensor {
   const bert::parameter* parameter = nullptr;
   std::span<float> values;
   std::span<const float> gradient;
-  std::size_t offset = 0;  ///< of its values in a block of the optimizer's state
+  std::size_t offset = 0;  ///< of its elements in each block of the optimizer's state
   float rate = 0;          ///< its learning rate in this step
   float decay = 1;         ///< its weight decay, as a multiple of the optimizer's own
 };
@@ -32,18 +32,18 @@ struct trained_tensor {
 /// One update of all tensors that are trained.
 struct update {
   std::span<const trained_tensor> tensors;
-  double gradient_norm = 0;  ///< of all gradients together, before any clipping; finite
+  double gradient_norm = 0;  ///< global, before clipping; finite
   std::uint64_t step = 0;    ///< from 0
 };
 
-/// A block of an optimizer's state by name, as the state file keeps it.
+/// A block of an optimizer's state, with its name in the state file.
 using state_block = std::pair<const char*, std::span<float>>;
 
 /// An optimizer is a value of hyper-parameters
-///  - with a `state` type, made from the floats of a block that holds every trained parameter, whose `blocks()` names what a
-///    resumed run needs: an array of `state_block`;
-///  - whose `apply(executor, update, state)` changes `values` and the state, and leaves gradients as they are;
-///  - whose `describe()` names what a resumed run must share.
+///  - with a `state` type, made from the number of floats in a block of all trained parameters, whose `blocks()` is an array of
+///    `state_block`, what a resumed run needs;
+///  - whose `apply(executor, update, state)` changes `values` and the state, not the gradients;
+///  - whose `describe()` names the hyper-parameters that a resumed run must share.
 template <class O>
 concept optimizer = std::copy_constructible<O> && std::constructible_from<typename O::state, std::size_t> &&
     requires(const O& o, typename O::state& s, const update& u, const execution::serial& e) {

@@ -1,4 +1,4 @@
-// The passes of a training step over one batch: one for most objectives, several where the objective runs them itself.
+// The forward and backward passes of a training step over one batch: one of each, or those that the objective runs itself.
 // Layer: training. Test: tests/unit/training/trainer_test.cpp, tests/unit/guide/own_passes_test.cpp
 #pragma once
 
@@ -12,19 +12,19 @@
 
 namespace bert::inline BERT_ISA::training {
 
-/// What an objective with a `run(passes, batch, work, scale)` of its own is given:
+/// The first argument of an objective's own `run(passes, batch, work, scale)`:
 ///
 ///     auto& tape = p.forward(0);                              // with the step's dropout
-///     … turn the head's logits on the tape into their gradient …
+///     … replace the head's logits on the tape by their gradient …
 ///     p.backward();                                           // adds to the step's gradients
 ///     auto& again = p.forward(1, {r, tape.embedding_gradient().rows, H});   // other dropout, perturbed embeddings
 ///
 /// The gradient of a step is the sum of all backward passes.
 ///
-/// An objective that trains a second model returns it by `second_model()`. It has a tape for it in its `work`, and runs it:
+/// An objective that trains a second model returns it by `second_model()`. Its `work` has a tape for it, and `run` uses that:
 ///
 ///     tape2.forward(p.executor(), second, batch, p.noise(2));
-///     … turn the logits on the tape into their gradient …
+///     … replace the logits on the tape by their gradient …
 ///     tape2.backward(p.executor(), second, batch, p.second_gradients(), p.noise(2));    // adds
 template <class Model, class Tape, class E, class Second>
 class passes {
@@ -47,29 +47,29 @@ class passes {
   /// The batch as the objective prepared it.
   [[nodiscard]] const token_batch& batch() const noexcept { return *batch_; }
 
-  /// Runs the model. Passes of one number drop the same elements, passes of another number others. `perturbation` [N, H] is
-  /// added to the embeddings' output and must stay as it is until the backward pass is over.
+  /// Runs the model forward. Passes of the same `number` have the same dropout, passes of other numbers another. Adds
+  /// `perturbation` [N, H] to the embeddings' output; it must not change until the backward pass is done.
   Tape& forward(std::uint64_t number = 0, matrix<const float> perturbation = {}) {
     current_ = noise(number);
     tape_->forward(*executor_, *model_, *batch_, current_, perturbation);
     return *tape_;
   }
-  /// The dropout of passes of that number.
+  /// The dropout of passes of this number.
   [[nodiscard]] step_noise noise(std::uint64_t number) const noexcept {
     step_noise other = noise_;
     if (number != 0) other.key = noise_.hidden_at((std::uint64_t{1} << 32) + number).key;
     return other;
   }
-  /// The buffers of the last forward pass.
+  /// The tape of the last forward pass.
   [[nodiscard]] Tape& tape() const noexcept { return *tape_; }
-  /// Goes back over the last forward pass, given the gradients on the tape.
+  /// The backward pass of the last forward pass, from the gradients on the tape. Adds to the step's gradients.
   void backward() noexcept {
     tape_->backward(*executor_, *model_, *batch_, gradients_, current_, how_);
     how_ = bert::gradients::added;
   }
-  /// Where backward passes over the objective's second model add: zeros at the start of a step.
+  /// The second model's gradients, to which its backward passes add; zeros at the start of a step.
   [[nodiscard]] auto second_gradients() const noexcept requires(Second::trained) { return second_->gradient_view(); }
-  /// Whether no backward pass has been yet: gradients of the step stand as they were.
+  /// What the next backward pass does to the gradients: `written` by the first of a step, else `added`.
   [[nodiscard]] bert::gradients how() const noexcept { return how_; }
 
  private:
@@ -83,7 +83,7 @@ class passes {
   Second* second_;
 };
 
-/// Runs an objective over one prepared batch: its own passes, or the one that all others have.
+/// Runs an objective over one prepared batch: by its own `run`, else one forward pass, `score` and one backward pass.
 template <class Objective, class Passes, class E>
 objectives::loss_terms run_passes(const Objective& o, Passes& p, const E& e, const training_batch& in,
                                   typename Objective::work& work, const objectives::loss_scale& scale) {

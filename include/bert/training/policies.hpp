@@ -1,4 +1,4 @@
-// Policies of a trainer found among its arguments by what they are, in any order.
+// Finds a trainer's policies among its arguments by their kind, in any order.
 // Layer: training. Test: tests/unit/training/trainer_test.cpp
 #pragma once
 
@@ -27,7 +27,7 @@ struct is_groups : std::bool_constant<optim::parameter_groups<T>> {};
 template <class T>
 struct is_reduction : std::bool_constant<reduction<T>> {};
 
-/// The first of `Policies` that `Is`, or Default.
+/// The first of `Policies` that satisfies `Is`, or Default.
 template <template <class> class Is, class Default, class... Policies>
 struct first_policy {
   using type = Default;
@@ -38,7 +38,7 @@ struct first_policy<Is, Default, Policy, Policies...>
 template <template <class> class Is, class Default, class... Policies>
 using policy_of = typename first_policy<Is, Default, Policies...>::type;
 
-/// Its value among the arguments, or a default one.
+/// The argument of that type, or a default one.
 template <template <class> class Is, class Default, class... Policies>
 [[nodiscard]] policy_of<Is, Default, Policies...> pick_policy(const Policies&... policies) {
   using wanted = policy_of<Is, Default, Policies...>;
@@ -46,11 +46,11 @@ template <template <class> class Is, class Default, class... Policies>
   else return wanted{};
 }
 
-/// How many of `Policies` are of a kind.
+/// How many of `Policies` satisfy `Is`.
 template <template <class> class Is, class... Policies>
 inline constexpr std::size_t policies_of = (std::size_t{Is<Policies>::value} + ... + 0);
 
-/// Whether each of `Policies` is of one of the kinds, and no two are of one.
+/// Whether each of `Policies` is of a kind above, and no two are of the same kind.
 template <class... Policies>
 inline constexpr bool policies_fit =
     ((is_executor<Policies>::value || is_activation_policy<Policies>::value || is_precision<Policies>::value ||

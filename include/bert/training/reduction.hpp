@@ -1,4 +1,4 @@
-// Replicas: who else trains the same model on other parts of each batch, and how gradients come together.
+// Data parallelism: replicas that train the same model on other parts of each batch, and how their gradients are summed.
 // Layer: training. Test: tests/unit/guide/own_reduction_test.cpp
 #pragma once
 
@@ -19,7 +19,7 @@ namespace bert::inline BERT_ISA::training {
 /// functions in the same order with spans of the same length:
 ///  - `gather(mine, all)` writes the `mine` of replica r to all[r mine.size(), …);
 ///  - `add(values)` replaces `values`, in every replica, by their sum over replicas, element by element in the order
-///    ((r0 + r1) + (r2 + r3)) + …, so that the bits are those of one replica that has summed all groups.
+///    ((r0 + r1) + (r2 + r3)) + …, so that the bits are those of one replica that sums all groups.
 template <class R>
 concept reduction = std::copy_constructible<R> &&
     requires(const R& r, std::span<const std::uint64_t> mine, std::span<std::uint64_t> all, std::span<float> values) {
@@ -29,7 +29,7 @@ concept reduction = std::copy_constructible<R> &&
   r.add(values);
 };
 
-/// One replica has all of each batch.
+/// One replica, which has all of each batch.
 struct alone {
   [[nodiscard]] static constexpr std::size_t rank() noexcept { return 0; }
   [[nodiscard]] static constexpr std::size_t size() noexcept { return 1; }
@@ -37,27 +37,27 @@ struct alone {
   static void add(std::span<float>) noexcept {}
 };
 
-/// The terms of a loss over all replicas: counts added, losses by the tree of replicas.
+/// The terms of a loss over all replicas: counts are summed, losses too, in the order of `add`.
 template <reduction R>
 [[nodiscard]] objectives::loss_terms over_replicas(const R& replicas, const objectives::loss_terms& terms) {
   if (replicas.size() == 1) return terms;
-  constexpr std::size_t each = 3;
-  std::array<std::uint64_t, each * objectives::loss_terms::most> mine{};
+  constexpr std::size_t fields = 3;
+  std::array<std::uint64_t, fields * objectives::loss_terms::most> mine{};
   std::size_t n = 0;
-  for (const auto& part : terms) {
-    mine[each * n] = std::bit_cast<std::uint64_t>(part.sum);
-    mine[each * n + 1] = part.count;
-    mine[each * n++ + 2] = part.correct;
+  for (const auto& term : terms) {
+    mine[fields * n] = std::bit_cast<std::uint64_t>(term.sum);
+    mine[fields * n + 1] = term.count;
+    mine[fields * n++ + 2] = term.correct;
   }
   std::vector<std::uint64_t> all(mine.size() * replicas.size());
   replicas.gather(mine, all);
   objectives::loss_terms sum;
   n = 0;
-  for (const auto& part : terms) {
+  for (const auto& term : terms) {
     std::vector<double> sums;
-    objectives::loss_term total{.name = part.name};
+    objectives::loss_term total{.name = term.name};
     for (std::size_t r = 0; r < replicas.size(); ++r) {
-      const std::uint64_t* at = all.data() + mine.size() * r + each * n;
+      const std::uint64_t* at = all.data() + mine.size() * r + fields * n;
       sums.push_back(std::bit_cast<double>(at[0]));
       total.count += at[1];
       total.correct += at[2];
@@ -71,7 +71,7 @@ template <reduction R>
   return sum;
 }
 
-/// Where group g of L begins among n examples: groups differ by one example at most, and the first is never empty.
+/// The first example of group `g` among `n` examples. Sizes of groups differ by at most 1; the first is empty only if n = 0.
 [[nodiscard]] constexpr std::size_t group_start(std::size_t n, std::size_t g, std::size_t groups) noexcept {
   return (n * g + groups - 1) / groups;
 }

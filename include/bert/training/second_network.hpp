@@ -1,4 +1,4 @@
-// A second model that an objective trains beside the trainer's own: a generator or an auxiliary model, for example.
+// A second model that an objective trains beside the trainer's own, for example ELECTRA's generator.
 // Layer: training. Test: tests/unit/guide/own_passes_test.cpp. Paper: Clark et al. 2020, "ELECTRA".
 #pragma once
 
@@ -24,15 +24,15 @@ inline constexpr bool has_second_model = requires(const Objective& o) {
   o.second_model();
 };
 
-/// What the trainer keeps of the second model of an objective that has none.
+/// Takes the place of second_network for an objective without a second model.
 struct no_second_network {
   static constexpr bool trained = false;
   template <class Objective>
   explicit no_second_network(const Objective&) noexcept {}
 };
 
-/// What the trainer keeps of an objective's second model: gradients, the optimizer's state, the tensors to update. All of its
-/// parameters are trained, by the trainer's optimizer and schedule.
+/// An objective's second model in the trainer: gradients, the optimizer's state, the tensors to update. All of its parameters
+/// are trained, with the trainer's optimizer and schedule.
 template <class Model, optim::optimizer Optimizer>
 class second_network {
  public:
@@ -67,7 +67,7 @@ class second_network {
   void update(const E& e, const Optimizer& optimizer, float rate, float head_rate, double norm, std::uint64_t step) {
     optimizer.apply(e, optim::update{updates_.at_rates(rate, head_rate), norm, step}, state_);
   }
-  /// What the state file keeps: "second.parameters" and the optimizer's blocks, "second." before their names.
+  /// Appends the blocks of the state file: "second.parameters" and the optimizer's, their names after "second.".
   void add_blocks(std::vector<optim::state_block>& to) noexcept {
     to.emplace_back("second.parameters", model_->block());
     std::size_t i = 0;

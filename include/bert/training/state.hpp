@@ -1,4 +1,4 @@
-// The state file of a run: all that is needed to go on bit for bit, written atomically, under a checksum.
+// The state file of a run: all that it takes to resume bit for bit, written atomically, with a checksum.
 // Layer: training. Test: tests/unit/training/state_test.cpp, tests/fuzz/state_fuzz.cpp
 #pragma once
 
@@ -24,11 +24,11 @@
 
 namespace bert::inline BERT_ISA::training {
 
-/// Blocks of floats by name, and the step they belong to. A safetensors file; `run` describes what made it, as words
-/// "key=value" between blanks.
+/// The blocks of floats of a state file, by name. The file is safetensors; its `run` lists the settings that made it, as
+/// "key=value" separated by spaces.
 using state_blocks = std::span<const std::pair<const char*, std::span<float>>>;
 
-/// Of the files that `write_state` writes. 1, of before 0.1, had neither a version nor a checksum.
+/// Version of the files that `write_state` writes. Files of version 1, from before 0.1, have no version and no checksum.
 inline constexpr std::string_view state_version = "2";
 
 /// Throws bert::error naming the facts that `run` and `state` both have and in which they differ.
@@ -49,10 +49,10 @@ namespace detail {
 
 inline constexpr const char* state_kind = "bert training state";
 
-/// What a state says of the source and the objective of its run stands under these words and the fact's name.
+/// Metadata keys of the facts of source and objective are this and the fact's name.
 inline constexpr std::string_view fact_prefix = "fact: ";
 
-/// The words of `a` that are not in `b`, which say what differs between two runs and nothing else.
+/// The words of `a` that are not in `b`: the settings in which two runs differ.
 [[nodiscard]] inline std::string words_beyond(std::string_view a, std::string_view b) {
   const std::string others = cat(' ', b, ' ');
   std::string out;
@@ -64,7 +64,7 @@ inline constexpr std::string_view fact_prefix = "fact: ";
   return out;
 }
 
-// A state has the numbers of one step only if all of it is right, so all is checked before the first block is changed.
+// Checks all of the file before the first block is changed, so that blocks never mix two steps.
 inline std::uint64_t check_state(const io::safetensors& file, state_blocks blocks, const std::string& run,
                                  std::uint64_t total) {
   const std::string& where = file.where();
@@ -99,8 +99,8 @@ inline std::uint64_t check_state(const io::safetensors& file, state_blocks block
 
 }  // namespace detail
 
-/// Writes the blocks, and the facts of source and objective. Throws bert::error if the file cannot be written, or if a number
-/// is not finite; the old one is then still whole.
+/// Writes the blocks, and the facts of source and objective. Throws bert::error if the file cannot be written, or if an element
+/// is not finite; the old file is then unchanged.
 inline void write_state(const std::filesystem::path& path, state_blocks blocks, std::uint64_t step, const std::string& run,
                         const named_facts& facts = {}) {
   std::vector<io::stored_tensor> tensors;
@@ -116,9 +116,9 @@ inline void write_state(const std::filesystem::path& path, state_blocks blocks, 
   io::write_safetensors(path, tensors, words, io::checksums::at_end);
 }
 
-/// Reads the blocks back, writes the facts of source and objective to `facts`, and returns the step. Throws bert::error, and
-/// changes no block, if the file is no state, of another version, of another run (saying what differs), damaged in any bit, of
-/// a step beyond `total`, or not finite.
+/// Reads the blocks, writes the facts of source and objective to `facts`, and returns the step. Throws bert::error, and changes
+/// no block, if the file is no state, of another version, of other settings (naming them), damaged in any bit, of a step beyond
+/// `total`, or not finite.
 inline std::uint64_t read_state(const std::filesystem::path& path, state_blocks blocks, const std::string& run,
                                 std::uint64_t total, named_facts* facts = nullptr) {
   const io::safetensors file(path);

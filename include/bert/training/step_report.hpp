@@ -1,4 +1,4 @@
-// What a trainer is told and what it tells: options of a run, and the report of a step.
+// The options of a training run, and the report of a step.
 // Layer: training. Test: tests/unit/training/trainer_test.cpp
 #pragma once
 
@@ -10,7 +10,7 @@
 
 namespace bert::inline BERT_ISA {
 
-/// What a step of training reports.
+/// The report of a training step.
 struct step_report {
   std::uint64_t index = 0;  ///< steps done, this one included: 1, 2, …, total
   std::uint64_t epoch = 0;  ///< of the step's last batch, from 0
@@ -23,25 +23,25 @@ struct step_report {
   /// "step 100 loss 7.1043 mlm 6.4112 nsp 0.6931 lr 0.0001 tokens/s 20312"
   friend std::ostream& operator<<(std::ostream& out, const step_report& s) {
     out << "step " << s.index << " loss " << s.loss;
-    for (const auto& part : s.terms)
-      if (part.name != "loss") out << ' ' << part.name << ' ' << part.mean();
+    for (const auto& term : s.terms)
+      if (term.name != "loss") out << ' ' << term.name << ' ' << term.mean();
     return out << " lr " << s.rate << " tokens/s " << static_cast<std::uint64_t>(s.tokens_per_second);
   }
 };
 
 struct training_options {
   std::uint64_t seed = 0;          ///< of masks and dropout
-  float dropout = 0.1f;            ///< of hidden vectors
+  float dropout = 0.1f;            ///< of hidden states
   float attention_dropout = 0.1f;  ///< of attention probabilities
   unsigned accumulate = 1;         ///< batches whose gradients make one step
   float head_rate = 1;             ///< learning rate of pooler and heads, as a multiple of the encoder's
-  /// Groups of a batch's examples, a power of two up to 256: gradients are summed within each, then over groups in a fixed
-  /// binary tree, so that up to so many replicas have the bits of one. With 1, rows are summed in order.
+  /// Groups of a batch's examples, a power of two up to 256. Gradients are summed within each group, then over groups in a
+  /// fixed binary tree, so that up to this many replicas have the bits of one. With 1, rows are summed in order.
   unsigned leaves = 1;
 };
 
 struct keep_options {
-  std::uint64_t every = 1'000;  ///< steps between two writings; the end of the run is written too
+  std::uint64_t every = 1'000;  ///< steps between two writes; the last step is written too
 };
 
 }  // namespace bert

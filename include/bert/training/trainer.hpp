@@ -37,9 +37,9 @@
 
 namespace bert::inline BERT_ISA {
 
-/// Trains `model` on an objective. The same seed gives the same bytes whatever the number of threads, and a run that was cut
-/// and resumed ends with the same bytes as one that was not. A step whose loss or gradient is not finite throws bert::error and
-/// changes neither the model nor the state file.
+/// Trains `model` on an objective. The same seed gives the same bits with any number of threads, and a run that was
+/// interrupted and resumed ends with the same bits as one that was not. A step whose loss or gradient is not finite throws
+/// bert::error and changes neither the model nor the state file.
 ///
 /// `Policies`, in any order and each with a default:
 ///  - an executor (`execution::serial`);
@@ -50,7 +50,7 @@ namespace bert::inline BERT_ISA {
 ///    `leaves`, an objective of one pass gives the same bits with 1, 2, 4, … replicas.
 ///
 /// An objective may train a second model (`second_model()`, training/passes.hpp): the step, its check, the gradient norm and
-/// the state file then are of both.
+/// the state file then cover both.
 template <class Model, class Objective, optim::optimizer Optimizer, schedules::schedule Schedule, class... Policies>
 class trainer {
   static_assert(ensure<Objective::template fits<Model>, facts<Objective, Model>>,
@@ -112,26 +112,26 @@ class trainer {
   trainer(const trainer&) = delete;
   trainer& operator=(const trainer&) = delete;
 
-  /// Keeps the state of the run in `path`. If the file exists, the run goes on from it. Throws bert::error if it belongs to a
-  /// run of other settings, is damaged, or cannot be read or written. `over` throws if it was made with another source or
-  /// objective: of what both say by fingerprint(), the state holds every fact, and a difference is refused by its name.
+  /// Writes the state of the run to `path` as it trains. If the file exists, resumes from it. Throws bert::error if it is of a
+  /// run of other settings, is damaged, or cannot be read or written. The state holds the fingerprint() of source and
+  /// objective; `over` throws, naming what differs, if it was made with others.
   void keep(const std::filesystem::path& path, keep_options options = {}) {
     kept_ = path;
     keep_ = options;
-    std::error_code ignored;  // what can be seen but not read is an error of reading
+    std::error_code ignored;  // a file that exists but cannot be read is read_state's error
     if (std::filesystem::exists(std::filesystem::symlink_status(path, ignored)))
       done_ = training::read_state(path, blocks(), describe(), schedule_.total, &resumed_facts_);
     else io::check_output_file(path);
   }
 
-  /// Ends the loop after the step that is being done, with the state written if it is kept. Any thread, and a signal handler,
-  /// may ask.
+  /// Ends the loop after the current step; the state is then written, if `keep` was called. Any thread and a signal handler may
+  /// call it.
   void request_stop() noexcept { stop_.asked.store(true, std::memory_order_relaxed); }
 
   /// Steps done so far.
   [[nodiscard]] std::uint64_t done() const noexcept { return done_; }
 
-  /// The range of the remaining steps; each is trained when the loop comes to it.
+  /// The range of the remaining steps; the loop's iterator trains each.
   template <batch_source Source>
   class steps {
    public:
@@ -194,7 +194,7 @@ class trainer {
   steps<Source> over(const Source&& source) = delete;
 
  private:
-  // An atomic flag that leaves its owner movable; each has its own.
+  // An atomic flag in a copyable struct; a copy starts unset.
   struct stop_flag {
     std::atomic<bool> asked{false};
     stop_flag() = default;
@@ -202,7 +202,7 @@ class trainer {
     stop_flag& operator=(const stop_flag&) noexcept { return *this; }
   };
 
-  // Whether there is a next step. If a stop was asked for, there is none, and the state is on the disk.
+  // Whether there is a next step. After request_stop there is none, and the state is written first.
   [[nodiscard]] bool goes_on() {
     if (done_ >= schedule_.total) return false;
     if (!stop_.asked.load(std::memory_order_relaxed)) return true;
@@ -219,7 +219,7 @@ class trainer {
     const auto start = std::chrono::steady_clock::now();
     step_report& report = s.report_;
     report.terms = {};
-    // Prepare: what of a batch is predicted is known before the first gradient, so that a mean is over the whole step.
+    // Prepare: predictions are counted before the first gradient, so that a mean is over the whole step.
     objectives::loss_scale scale(1.0f / static_cast<float>(options_.accumulate));
     prepared counted{};  // the last batch that was counted
     if constexpr (objectives::tells_counts<Objective>) {
@@ -235,7 +235,7 @@ class trainer {
       static_assert(ensure<!replicated, facts<Objective>>,
                     "bert::trainer: with a reduction, the objective must count its predictions; give it counts(batch, work)");
     }
-    // Forward, score and backward, in one pass over a batch or several; then the sum over replicas.
+    // Each batch: forward, score, backward, then the sum over replicas.
     std::uint64_t tokens = 0;
     if constexpr (Second::trained) second_.clear(executor_);
     for (unsigned i = 0; i < options_.accumulate; ++i) {
@@ -265,10 +265,10 @@ class trainer {
         static_cast<double>(tokens) / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
-  /// The number of batch i of the step among all.
+  /// The index of the step's batch `i` among all batches of the run.
   [[nodiscard]] std::uint64_t number(unsigned i) const noexcept { return done_ * options_.accumulate + i; }
 
-  /// A batch of the step, or this replica's part of it, and what the model is fed.
+  /// A batch of the step, or this replica's part of it, and the tokens that the model is given.
   struct prepared {
     const training_batch* in = nullptr;
     const token_batch* batch = nullptr;
@@ -276,7 +276,7 @@ class trainer {
     std::uint64_t tokens = 0;  ///< of the whole batch
   };
 
-  /// Loads batch i of the step, takes this replica's part, and makes of it what the model is fed.
+  /// Loads the step's batch `i`, takes this replica's part, and has the objective prepare it.
   template <batch_source Source>
   prepared prepare(steps<Source>& s, unsigned i) {
     s.source_->load(number(i), s.raw_);
@@ -316,11 +316,11 @@ class trainer {
     return shape;
   }
 
-  /// Whether each batch's gradients are summed apart before they are added to those of the batches before: so that the order of
-  /// all sums is one, whatever the number of replicas.
+  /// Whether each batch's gradients are summed on their own before they are accumulated, so that the order of all sums is the
+  /// same with any number of replicas.
   [[nodiscard]] bool apart() const noexcept { return options_.leaves > 1; }
 
-  /// The gradients of batch i over all replicas, added to those of the batches before.
+  /// Sums the gradients of batch `i` over all replicas, and adds them to those of the batches before.
   void reduce(unsigned i) {
     if constexpr (replicated) reduction_.add(gradients_.span());
     if (const std::size_t tied = tied_size(); tied != 0 && layout_.offsets[0] != not_trained) {
@@ -335,11 +335,11 @@ class trainer {
     if (i + 1 == options_.accumulate) std::copy_n(sum.data, layout_.size, gradients_.data());
   }
 
-  /// With replicas, heads that are tied to the token embeddings have a gradient of their own: a sum over replicas of two sums
-  /// has other bits than two sums over replicas.
+  /// Floats of a separate gradient of heads tied to the token embeddings, with replicas only. It keeps the bits of one replica:
+  /// each of the two gradients is summed over replicas before they are added.
   [[nodiscard]] std::size_t tied_size() const noexcept { return replicated ? model_->table()[0].count() : 0; }
 
-  /// Throws unless loss and gradient are finite: nothing has changed yet.
+  /// Throws unless loss and gradient are finite; no weight or state has changed yet.
   void check(step_report& report) const {
     report.loss = report.terms.loss();
     report.rate = schedule_.rate(done_);

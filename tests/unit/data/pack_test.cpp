@@ -317,8 +317,8 @@ TEST_CASE("documents of one sentence give no pairs that follow each other: refus
   CHECK_THROWS_WITH_AS((void)pack(corpus{all.path()}, toy::tokenizer{}, {.tokens = 16}),
                        doctest::Contains("found one sentence in each of 40 documents: all 40 pairs would be random"),
                        bert::error);
-  CHECK(pack(corpus{all.path()}, toy::tokenizer{}, {.tokens = 16, .pairs = pairing::none}).odd_share() == 0);
-  const double share = pack(corpus{most.path()}, toy::tokenizer{}, {.tokens = 16}).odd_share();
+  CHECK(pack(corpus{all.path()}, toy::tokenizer{}, {.tokens = 16, .pairs = pairing::none}).negative_share() == 0);
+  const double share = pack(corpus{most.path()}, toy::tokenizer{}, {.tokens = 16}).negative_share();
   CHECK(share > 0.7);
   CHECK(share < 1);
 }

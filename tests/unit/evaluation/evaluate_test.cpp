@@ -73,7 +73,7 @@ TEST_CASE("an evaluation counts what a session answers, example by example") {
     loss += std::log(sum) - static_cast<double>(logits(0, label));
   }
   CHECK(report.total() == 17);
-  CHECK(report.right() == right);
+  CHECK(report.correct() == right);
   CHECK(report.loss() == doctest::Approx(loss / 17).epsilon(1e-6));
   CHECK(report.expected(0) == 6);
   CHECK(report.recall<"large">() == report.recall(2));
@@ -94,7 +94,7 @@ TEST_CASE("labels that are known at run time only give the numbers that the same
   const auto a = bert::evaluate(fixed, made_up{});
   const auto b = bert::evaluate(open, made_up{});
   CHECK(a.loss() == b.loss());
-  CHECK(a.right() == b.right());
+  CHECK(a.correct() == b.correct());
   CHECK(b.recall("large") == a.recall<"large">());
   CHECK(b.names().name(1) == "middle");
 }

@@ -71,7 +71,7 @@ TEST_CASE("counts of parts add up to those of the whole, and what does not fit i
   CHECK(c.total() == 20);
   CHECK(c.accuracy() == Approx(0.7));
   CHECK_THROWS_AS(c.add(confusion(2)), bert::error);
-  CHECK_THROWS_WITH_AS(c.add(3, 0), doctest::Contains("classes of 0 to 2, found 3 taken for 0"), bert::error);
+  CHECK_THROWS_WITH_AS(c.add(3, 0), doctest::Contains("classes of 0 to 2, found 3 predicted as 0"), bert::error);
   CHECK_THROWS_AS(c.add(0, -1), bert::error);
   CHECK_THROWS_AS(c.add(std::array{0, 1}, std::array{0}), bert::error);
   CHECK_THROWS_AS(confusion(1), bert::error);
