@@ -133,7 +133,7 @@ def generate(folder):
     for first, last, target, step in NEWER_LOWER:
         for i in range(0, last - first + 1, step):
             lower[first + i] = target + i
-    lower.pop(0x130, None)  # two characters, by hand in unicode.hpp
+    lower.pop(0x130, None)  # two characters, by hand in properties.hpp
 
     kinds = bytearray(END)
     for c in range(END):
@@ -176,39 +176,41 @@ def generate(folder):
             + 8 * len(classes) + 8 * (len(cased) + len(ignorable) + len(words)))
     assert size < 64 * 1024, size
     major = ".".join(db.version.split(".")[:2])
-    return size, f"""// Unicode tables: what each code point is to the two references. Written by tools/unicode_tables.py; do not edit.
+    return size, f"""// Unicode tables of the two reference tokenizers. Written by tools/unicode_tables.py; do not edit.
 // Layer: text. Test: tests/unit/text/unicode/properties_test.cpp
 #pragma once
 
 #include <cstdint>
 
-// clang-format off
-namespace bert::text::unicode {{
+#include "bert/core/isa.hpp"
 
-/// The database that the tables were made from, and decides for reference::google.
+// clang-format off
+namespace bert::inline BERT_ISA::text::unicode {{
+
+/// Version of the database that the tables were made from, which is reference::google's.
 inline constexpr const char* database_version = "{db.version}";
-/// What the fast tokenizer of transformers uses, part by part.
+/// Versions that the fast tokenizer of transformers uses.
 inline constexpr const char* transformers_categories = "8.0.0";
 inline constexpr const char* transformers_decompositions = "9.0.0";
 inline constexpr const char* lowercase_version = "17.0.0";
-/// All tables of this file together.
+/// Size of all tables of this file.
 inline constexpr unsigned table_bytes = {size};
 
 struct code_range {{ std::uint32_t first, last; }};
-/// Every `step`-th code point of [first, last] moves by `delta`. `newer`: than the database, so known to the fast tokenizer alone.
+/// Adds `delta` to every `step`-th code point of [first, last]. `newer` than the database: applies to the fast tokenizer only.
 struct lower_range {{ std::uint32_t first, last : 24, step : 4, newer : 4; std::int32_t delta; }};
-/// `late`: younger than 9.0, so a starter to the fast tokenizer.
+/// `late`: newer than Unicode 9.0, so a starter to the fast tokenizer.
 struct combining_range {{ std::uint32_t first : 24, value : 8, last : 24, late : 8; }};
 
 {array("std::uint8_t", "stage1", top, "Row of stage2 for code point >> 12.")}
 {array(index_type, "stage2", middle, "Row of stage3 for (code point >> 6) & 63.")}
-{array("std::uint8_t", "stage3", leaves, "Bits 0-2 kind to transformers, 3-5 kind to google, 6 decomposes or has a lower case, 7 a combining mark that stays.")}
-{array("std::uint64_t", "decompositions", packed, "code | first << 21 | second << 42 | younger than 9.0 << 63; one step of the canonical decomposition, Hangul apart.")}
-{array("lower_range", "lowercase", lowers, "Simple lower case; U+0130 apart.")}
+{array("std::uint8_t", "stage3", leaves, "Bits 0-2: kind for transformers; 3-5: kind for google; 6: has a decomposition or a lower case; 7: a combining mark that stays.")}
+{array("std::uint64_t", "decompositions", packed, "code | first << 21 | second << 42 | newer than Unicode 9.0 << 63: one step of the canonical decomposition, without Hangul.")}
+{array("lower_range", "lowercase", lowers, "Simple lower case, without U+0130.")}
 {array("combining_range", "combining_classes", classes, "Canonical combining classes other than 0.")}
 {array("code_range", "cased", cased, f"Cased (Unicode {major}), for the final sigma of Python's str.lower.")}
 {array("code_range", "case_ignorable", ignorable, f"Case_Ignorable (Unicode {major}).")}
-{array("code_range", "word_characters", words, f"What a regular expression calls a word character (Unicode {major}): Alphabetic, M, Nd, Pc, Join_Control.")}
+{array("code_range", "word_characters", words, f"Word characters of regular expressions (Unicode {major}): Alphabetic, M, Nd, Pc, Join_Control.")}
 }}  // namespace bert::text::unicode
 """
 

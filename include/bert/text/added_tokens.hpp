@@ -1,4 +1,4 @@
-// Tokens that text may name outright, [MASK] and the like: found before anything is split.
+// Finds special and added tokens, such as [MASK], in text before it is split into words.
 // Layer: text. Test: tests/unit/text/added_tokens_test.cpp
 #pragma once
 
@@ -19,18 +19,18 @@
 
 namespace bert::inline BERT_ISA::text {
 
-/// A token that is looked for in the text itself; the fields are those of tokenizer.json.
+/// A token that is matched in the text itself; the fields are those of tokenizer.json.
 struct added_token {
   std::string content;
   token_id id = 0;
-  bool single_word = false;  ///< only where no word character touches it
-  bool lstrip = false;       ///< takes the white space before it
-  bool rstrip = false;       ///< takes the white space after it
-  bool normalized = false;   ///< looked for in the normalized text
-  bool special = true;       ///< left out by decode when specials are skipped
+  bool single_word = false;  ///< matches only where no word character adjoins it
+  bool lstrip = false;       ///< includes the white space before it
+  bool rstrip = false;       ///< includes the white space after it
+  bool normalized = false;   ///< matched in the normalized text
+  bool special = true;       ///< omitted by decode with decode_options::skip_special
 };
 
-/// Finds added tokens in raw text: the leftmost, and of those that begin there the longest.
+/// Matches added tokens: the leftmost first, and of those that begin there the longest.
 class added_tokens {
  public:
   added_tokens() = default;
@@ -39,7 +39,6 @@ class added_tokens {
       if (t.content.empty()) throw error({"bert::text::added_tokens", "a token with content", "an empty one", "leave it out"});
       first_[static_cast<unsigned char>(t.content[0])] = true;
     }
-    // Longest first, so that the first that fits is the longest.
     for (std::size_t i = 0; i < tokens_.size(); ++i) by_length_.push_back(i);
     std::sort(by_length_.begin(), by_length_.end(), [this](std::size_t a, std::size_t b) {
       const std::size_t x = tokens_[a].content.size(), y = tokens_[b].content.size();
@@ -52,14 +51,14 @@ class added_tokens {
   [[nodiscard]] const std::vector<added_token>& all() const noexcept { return tokens_; }
   [[nodiscard]] bool empty() const noexcept { return tokens_.empty(); }
 
-  /// Calls `on_text(first, last)` for what lies between and `on_token(token, first, last)` for the tokens, in order.
+  /// Calls `on_token(token, first, last)` for every token and `on_text(first, last)` for the text between, in order.
   template <class OnText, class OnToken>
   void split(const char* const begin, const char* const end, OnText&& on_text, OnToken&& on_token) const {
-    const char* done = begin;  // all before it has been passed on
-    for (const char* p = seek(begin, end); p < end;) {
-      const added_token* const found = at(p, end);
+    const char* done = begin;  // end of what has been passed on
+    for (const char* p = next_candidate(begin, end); p < end;) {
+      const added_token* const found = longest_at(p, end);
       if (found == nullptr) {
-        p = seek(p + 1, end);
+        p = next_candidate(p + 1, end);
         continue;
       }
       const char *first = p, *last = p + found->content.size();
@@ -71,13 +70,13 @@ class added_tokens {
         on_token(*found, first, last);
         done = last;
       }
-      p = seek(p, end);
+      p = next_candidate(p, end);
     }
     if (done < end) on_text(done, end);
   }
 
  private:
-  [[nodiscard]] const char* seek(const char* p, const char* end) const noexcept {
+  [[nodiscard]] const char* next_candidate(const char* p, const char* end) const noexcept {
     if (tokens_.empty() || p >= end) return end;
     if (only_ >= 0) {
       const void* const hit = std::memchr(p, only_, static_cast<std::size_t>(end - p));
@@ -86,7 +85,7 @@ class added_tokens {
     while (p < end && !first_[static_cast<unsigned char>(*p)]) ++p;
     return p;
   }
-  [[nodiscard]] const added_token* at(const char* p, const char* end) const noexcept {
+  [[nodiscard]] const added_token* longest_at(const char* p, const char* end) const noexcept {
     const std::string_view rest(p, static_cast<std::size_t>(end - p));
     for (const std::size_t i : by_length_)
       if (rest.starts_with(tokens_[i].content)) return &tokens_[i];
@@ -121,8 +120,8 @@ class added_tokens {
 
   std::vector<added_token> tokens_;
   std::vector<std::size_t> by_length_;
-  std::array<bool, 256> first_{};
-  int only_ = -1;
+  std::array<bool, 256> first_{};  // bytes with which a token begins
+  int only_ = -1;                  // that byte if there is one only
 };
 
 }  // namespace bert::text

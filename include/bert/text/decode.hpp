@@ -1,4 +1,4 @@
-// Pieces back to text, as the reference's WordPiece decoder joins and cleans them.
+// Joins pieces to text as the reference's WordPiece decoder does.
 // Layer: text. Test: tests/unit/text/tokenizer_test.cpp
 #pragma once
 
@@ -28,7 +28,7 @@ inline void replace_all(std::string& text, const replacement& r) {
   text = out.append(text, done);
 }
 
-/// What the reference replaces in every piece with its space, in this order.
+/// Replacements of the reference, in this order, in every piece with the space before it.
 inline constexpr std::array<replacement, 11> clean_up{{{" .", "."},
                                                        {" ?", "?"},
                                                        {" !", "!"},
@@ -41,15 +41,15 @@ inline constexpr std::array<replacement, 11> clean_up{{{" .", "."},
                                                        {" 've", "'ve"},
                                                        {" 're", "'re"}}};
 
-/// Appends `piece` to `out`: without its "##" to the word before it, else after a space.
+/// Appends `piece` to `out`: a continuation piece without its "##", any other after a space.
 inline void append_piece(std::string& out, std::string_view piece, bool first, bool clean) {
-  std::string part;
-  if (first) part = piece;
-  else if (piece.starts_with("##")) part = piece.substr(2);
-  else part.append(1, ' ').append(piece);
+  std::string text;
+  if (first) text = piece;
+  else if (piece.starts_with("##")) text = piece.substr(2);
+  else text.append(1, ' ').append(piece);
   if (clean)
-    for (const auto& r : clean_up) replace_all(part, r);
-  out += part;
+    for (const auto& r : clean_up) replace_all(text, r);
+  out += text;
 }
 
 }  // namespace bert::text::detail

@@ -1,4 +1,4 @@
-// A vocabulary with the tokens that were added to it after training.
+// A vocabulary extended by added tokens.
 // Layer: text. Test: tests/unit/text/tokenizer_test.cpp
 #pragma once
 
@@ -16,8 +16,8 @@
 
 namespace bert::inline BERT_ISA::text {
 
-/// The pieces of `vocabulary` and, at their ids, the added tokens that it lacks; nothing if it lacks none. Ids that no token
-/// has stay unused: they are the empty piece. Throws bert::error for an id that another token has, or one far behind all.
+/// `pieces` with the added tokens that it lacks, at their ids; nullopt if it lacks none. Unused ids between them are empty
+/// pieces. Throws bert::error for an id of another token, or one more than 65,536 past the end.
 [[nodiscard]] inline std::optional<vocabulary> with_added(const vocabulary& pieces, std::span<const added_token> added) {
   std::vector<const added_token*> beyond;
   for (const auto& t : added)
@@ -26,7 +26,7 @@ namespace bert::inline BERT_ISA::text {
   std::sort(beyond.begin(), beyond.end(), [](const added_token* x, const added_token* y) { return x->id < y->id; });
   std::vector<std::string> all;
   for (std::size_t i = 0; i < pieces.size(); ++i) all.emplace_back(pieces.piece(static_cast<token_id>(i)));
-  constexpr std::size_t most_unused = 1u << 16;  // ids between two tokens; more of them is a damaged file
+  constexpr std::size_t most_unused = 1u << 16;  // between two tokens; a larger gap means a damaged file
   for (const added_token* t : beyond) {
     const auto fail = [&](const std::string& expected) {
       throw error({cat(pieces.where(), ", added token ", t->content), expected, cat("the id ", t->id),

@@ -1,4 +1,4 @@
-// A whole text in normal form, with the place that every byte came from: for added tokens that are looked for there.
+// A normalized text with the input range of every byte, in which added tokens with `normalized` are matched.
 // Layer: text. Test: tests/unit/text/added_tokens_test.cpp
 #pragma once
 
@@ -31,8 +31,8 @@ struct normalized_text {
   }
 };
 
-/// Writes `out`: control characters gone, white space made spaces, spaces around CJK characters, accents and case as `folding`
-/// has it. Combining marks stay in the order in which they were written.
+/// Writes `out`: control characters removed, white space replaced by spaces, spaces around CJK characters, accents and case by
+/// `folding`. Combining marks keep their order.
 template <class Reference>
 void normalize(const folding<Reference>& folding, const char* const begin, const char* const end, normalized_text& out) {
   out.clear();
@@ -54,23 +54,23 @@ void normalize(const folding<Reference>& folding, const char* const begin, const
   }
 }
 
-/// Passes the words of normalized text on as words of the input that it came from, to any sink: this way is rare, so that one
-/// scanner for all sinks is enough.
+/// A sink that maps words of a normalized text back to the input and passes them to `sink`. It hides the type of `sink`, so
+/// that one scanner is compiled for all of them; texts with normalized tokens are rare.
 class original_offsets {
  public:
   static constexpr bool tracks = true;
 
   template <class Sink>
-  original_offsets(const normalized_text& from, const char* input, Sink& sink)
-      : from_(from),
+  original_offsets(const normalized_text& normal, const char* input, Sink& sink)
+      : normal_(normal),
         input_(input),
         sink_(&sink),
         pass_([](void* to, const scanned_word& w) { (*static_cast<Sink*>(to))(w); }) {}
 
   void operator()(scanned_word w) {
-    const auto at = static_cast<std::size_t>(w.begin - from_.text.data());
-    const auto begin = [&](std::size_t i) { return from_.first[at + (w.map == nullptr ? i : w.map->first[i])]; };
-    const auto end = [&](std::size_t i) { return from_.last[at + (w.map == nullptr ? i + 1 : w.map->last[i]) - 1]; };
+    const auto at = static_cast<std::size_t>(w.begin - normal_.text.data());
+    const auto begin = [&](std::size_t i) { return normal_.first[at + (w.map == nullptr ? i : w.map->first[i])]; };
+    const auto end = [&](std::size_t i) { return normal_.last[at + (w.map == nullptr ? i + 1 : w.map->last[i]) - 1]; };
     const std::size_t base = begin(0);
     first_.clear();
     last_.clear();
@@ -85,7 +85,7 @@ class original_offsets {
   }
 
  private:
-  const normalized_text& from_;
+  const normalized_text& normal_;
   const char* input_;
   void* sink_;
   void (*pass_)(void*, const scanned_word&);

@@ -1,4 +1,4 @@
-// Text to words to pieces, in one pass and without memory: ASCII 64 bytes at a time, the rest a character at a time.
+// Text to words to pieces in one pass, without allocation: ASCII 64 bytes at a time, the rest by character.
 // Layer: text. Test: tests/unit/text/golden_test.cpp
 #pragma once
 
@@ -12,7 +12,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
-#include "bert/text/gathered.hpp"
+#include "bert/text/scanned_word.hpp"
 #include "bert/text/unicode/ascii.hpp"
 #include "bert/text/unicode/fold.hpp"
 #include "bert/text/unicode/utf8.hpp"
@@ -20,9 +20,9 @@
 
 namespace bert::inline BERT_ISA::text {
 
-/// Splits text into words and words into pieces. Immutable; any number of threads may scan at once.
+/// Splits text into words and words into pieces. Immutable; threads may share it.
 ///
-/// A sink is called as `sink(scanned_word)` for every word in order. `Sink::tracks` says whether it wants `map`.
+/// Calls `sink(scanned_word)` for every word in order. `Sink::tracks` says whether the sink reads scanned_word::map.
 template <class Reference>
 class scanner {
  public:
@@ -54,7 +54,7 @@ class scanner {
   template <class Sink>
   void scan(const char* p, const char* end, Sink& sink) const {
     const bool lower = form().lowercase;
-    const char* const floor = p;
+    const char* const text_begin = p;
     char tail[ascii::block_bytes + slack];
     while (p < end) {
       const auto left = static_cast<std::size_t>(end - p);
@@ -67,28 +67,28 @@ class scanner {
         block = tail;
         if (n < ascii::block_bytes) valid = (std::uint64_t{1} << n) - 1;
       }
-      const ascii::block sorted = ascii::sort(block);
+      const ascii::block classes = ascii::classify(block);
       const bool last = left <= ascii::block_bytes;
-      std::uint64_t todo = ~sorted.spaces & valid;
+      std::uint64_t todo = ~classes.spaces & valid;
       const char* resume = p + std::min(left, ascii::block_bytes);
       while (todo != 0) {
         const auto at = static_cast<unsigned>(std::countr_zero(todo));
-        if ((sorted.words >> at & 1u) != 0) {
-          const auto size = static_cast<unsigned>(std::countr_one(sorted.words >> at));
+        if ((classes.words >> at & 1u) != 0) {
+          const auto size = static_cast<unsigned>(std::countr_one(classes.words >> at));
           const unsigned stop = at + size;
           if (stop >= ascii::block_bytes && !last) {
-            resume = at != 0 ? p + at : any_words(floor, p, end, sink);  // the next block begins with this word
+            resume = at != 0 ? p + at : unicode_words(text_begin, p, end, sink);  // the next block begins with this word
             break;
           }
-          if (stop < ascii::block_bytes && (sorted.others >> stop & 1u) != 0) {
-            resume = any_words(floor, p + at, end, sink);
+          if (stop < ascii::block_bytes && (classes.others >> stop & 1u) != 0) {
+            resume = unicode_words(text_begin, p + at, end, sink);
             break;
           }
           ascii_word(lower, block + at, size, p + at, sink);
           if (stop >= ascii::block_bytes) break;
           todo &= ~std::uint64_t{0} << stop;
-        } else if ((sorted.others >> at & 1u) != 0) {
-          resume = any_words(floor, p + at, end, sink);
+        } else if ((classes.others >> at & 1u) != 0) {
+          resume = unicode_words(text_begin, p + at, end, sink);
           break;
         } else {
           const auto sign = static_cast<unsigned char>(block[at]);
@@ -103,7 +103,7 @@ class scanner {
  private:
   using step = typename text::folding<Reference>::step;
 
-  // A block is read with 16 bytes beyond it, so that a word anywhere in it can be read at once.
+  // Bytes that may be read past a block: 16, so that a word that begins in it is loaded at once.
   static constexpr std::size_t slack = 16;
 
   template <class Sink>
@@ -147,11 +147,11 @@ class scanner {
   }
 
   template <bool Tracks, class Sink>
-  void flush(detail::gathered<Tracks>& word, Sink& sink) const {
-    if (word.characters != 0) pass(word, sink);
+  void flush(detail::word_buffer<Tracks>& word, Sink& sink) const {
+    if (word.characters != 0) pass_word(word, sink);
   }
   template <bool Tracks, class Sink>
-  [[gnu::noinline]] void pass(detail::gathered<Tracks>& word, Sink& sink) const {
+  [[gnu::noinline]] void pass_word(detail::word_buffer<Tracks>& word, Sink& sink) const {
     const origins map{word.first, word.last};
     const origins* const where = Tracks ? &map : nullptr;
     if (Tracks && word.characters > max_characters_ && word.bytes != 0) word.last[word.bytes - 1] = word.end;
@@ -171,11 +171,12 @@ class scanner {
     word.bytes = word.characters = 0;
   }
 
-  // Words of any characters, from `p` on; returns where plain ASCII goes on after a word. The text begins at `floor`.
+  // Scans words of any characters from `p`; returns after a word, where ASCII goes on.
   template <class Sink>
-  [[gnu::noinline]] const char* any_words(const char* const floor, const char* p, const char* const end, Sink& sink) const {
-    detail::gathered<Sink::tracks> word;
-    const char* run = p;  // where the combining marks after the last starter begin
+  [[gnu::noinline]] const char* unicode_words(const char* const text_begin, const char* p, const char* const end,
+                                              Sink& sink) const {
+    detail::word_buffer<Sink::tracks> word;
+    const char* run = p;  // start of the combining marks after the last starter
     while (p < end) {
       const auto [code, bytes] = utf8::decode(p, end);
       const char* const next = p + bytes;
@@ -187,7 +188,7 @@ class scanner {
             if (entry.bytes() == 0) break;
             if (word.characters == 0) word.begin = p;
             word.characters += entry.characters();
-            if (word.characters > max_characters_ && word.bytes != 0) {  // a word has a byte, so that it has a place
+            if (word.characters > max_characters_ && word.bytes != 0) {  // one byte is kept, as it holds the offsets
               word.end = static_cast<std::uint32_t>(next - word.begin);
               break;
             }
@@ -202,14 +203,14 @@ class scanner {
             flush(word, sink);
             char32_t sign = code;
             if (code >= 0x80) sign = folding_.fold(code, unicode::bits_of(code)).code[0];
-            lone(word, sign, p, next, sink);
+            put_alone(word, sign, p, next, sink);
             run = next;
             if (next < end && static_cast<unsigned char>(*next) < 0x80) return next;
             break;
           }
           case step::drop:
           case step::mark: break;
-          case step::hard: p = hard(code, floor, p, next, end, run, word, sink); continue;
+          case step::fold: p = fold(code, text_begin, p, next, end, run, word, sink); continue;
         }
         p = next;
         continue;
@@ -219,15 +220,15 @@ class scanner {
       if (k == kind::cjk) {
         flush(word, sink);
         if (unicode::is_mapped(bits)) {
-          p = hard(code, floor, p, next, end, run, word, sink);
+          p = fold(code, text_begin, p, next, end, run, word, sink);
           flush(word, sink);
         } else {
-          alone(code, p, bytes, sink);
+          pass_unfolded(code, p, bytes, sink);
           p = run = next;
         }
       } else if (k == kind::punctuation && !unicode::is_mapped(bits)) {
         flush(word, sink);
-        alone(code, p, bytes, sink);
+        pass_unfolded(code, p, bytes, sink);
         p = run = next;
       } else if (k == kind::space) {
         flush(word, sink);
@@ -236,7 +237,7 @@ class scanner {
         p = next;
         continue;
       } else {
-        p = hard(code, floor, p, next, end, run, word, sink);
+        p = fold(code, text_begin, p, next, end, run, word, sink);
         continue;
       }
       if (p < end && static_cast<unsigned char>(*p) < 0x80) return p;
@@ -245,9 +246,9 @@ class scanner {
     return p;
   }
 
-  // A character that is a word as it stands in the input.
+  // Passes a character that is a word and that folding leaves as it is.
   template <class Sink>
-  void alone(char32_t code, const char* p, unsigned bytes, Sink& sink) const {
+  void pass_unfolded(char32_t code, const char* p, unsigned bytes, Sink& sink) const {
     token_id id;
     if (code < single_.size()) {
       id = single_[code];
@@ -260,35 +261,35 @@ class scanner {
     sink(scanned_word{&id, 1, p, p, bytes, 1, nullptr});
   }
 
-  // A character that is a word.
+  // Passes a folded character as a word.
   template <bool Tracks, class Sink>
-  void lone(detail::gathered<Tracks>& word, char32_t code, const char* from, const char* to, Sink& sink) const {
+  void put_alone(detail::word_buffer<Tracks>& word, char32_t code, const char* from, const char* to, Sink& sink) const {
     word.add(code, from, to, max_characters_);
     flush(word, sink);
   }
 
-  // Any letter, mark or punctuation mark, by its folded form; returns where to go on.
+  // Adds the folded form of a letter, mark or punctuation mark; returns where to go on.
   template <bool Tracks, class Sink>
-  [[gnu::noinline]] const char* hard(char32_t code, const char* floor, const char* p, const char* next, const char* end,
-                                     const char*& run, detail::gathered<Tracks>& word, Sink& sink) const {
+  [[gnu::noinline]] const char* fold(char32_t code, const char* text_begin, const char* p, const char* next, const char* end,
+                                     const char*& run, detail::word_buffer<Tracks>& word, Sink& sink) const {
     const unsigned bits = unicode::bits_of(code);
     if (folding_.reorders(code, bits)) {
       char32_t parts[4];
       unicode::decompose<Reference>(code, parts);
-      if (unicode::combining_class<Reference>(parts[0]) == 0) run = p;  // a letter: the run begins inside it
+      if (unicode::combining_class<Reference>(parts[0]) == 0) run = p;  // a letter: the run begins inside its decomposition
       return reordered(end, run, word, sink);
     }
     folded f = folding_.fold(code, bits);
     if constexpr (Reference::lower_first)
-      if (code == 0x3A3 && form().lowercase && is_final(floor, p, next, end)) f.code[0] = 0x3C2;
+      if (code == 0x3A3 && form().lowercase && is_final(text_begin, p, next, end)) f.code[0] = 0x3C2;
     for (unsigned i = 0; i < f.count; ++i) put(f.code[i], p, next, word, sink);
     if (f.count != 0 || unicode::combining_class<Reference>(code) == 0) run = next;
     return next;
   }
 
-  // Whether the capital sigma in [p, next) ends its word as str.lower sees it: a cased letter before it and none after, what is
-  // case-ignorable passed over, within the white space around.
-  [[nodiscard]] bool is_final(const char* floor, const char* p, const char* next, const char* end) const noexcept {
+  // Whether the capital sigma in [p, next) is final as in str.lower: a cased letter before it and none after, case-ignorable
+  // characters skipped, within white space.
+  [[nodiscard]] bool is_final(const char* text_begin, const char* p, const char* next, const char* end) const noexcept {
     const auto cased = [&](char32_t c, bool& decided) {
       const kind k = folding_.kind_of(c);
       if (k == kind::drop) return false;
@@ -297,8 +298,8 @@ class scanner {
       return decided = true, unicode::contains(unicode::cased, c);
     };
     bool decided = false, before = false, after = false;
-    while (p > floor && !decided) {
-      const char* const q = utf8::previous(floor, p);
+    while (p > text_begin && !decided) {
+      const char* const q = utf8::previous(text_begin, p);
       before = cased(utf8::decode(q, p).code, decided);
       p = q;
     }
@@ -312,11 +313,11 @@ class scanner {
   }
 
   template <bool Tracks, class Sink>
-  void put(char32_t code, const char* from, const char* to, detail::gathered<Tracks>& word, Sink& sink) const {
+  void put(char32_t code, const char* from, const char* to, detail::word_buffer<Tracks>& word, Sink& sink) const {
     const kind k = folding_.kind_of(code);
     if (k == kind::punctuation) {
       flush(word, sink);
-      lone(word, code, from, to, sink);
+      put_alone(word, code, from, to, sink);
     } else if (k == kind::space) {
       flush(word, sink);
     } else {
@@ -324,14 +325,15 @@ class scanner {
     }
   }
 
-  // The marks from `run` to the next starter, some of which stay, in canonical order (by class, then as written). As the
-  // reference aligns them: the k-th mark of the sorted run that is no tail of a decomposition takes the k-th character's
-  // place in the input, a tail the place before it.
+  // Adds the marks from `run` to the next starter in canonical order (by class, then as written), less those removed as
+  // accents. Offsets as in the reference: the k-th sorted mark that is no tail of a decomposition gets the k-th character's
+  // range, a tail the range before it.
   template <bool Tracks, class Sink>
-  [[gnu::noinline]] const char* reordered(const char* end, const char*& run, detail::gathered<Tracks>& word, Sink& sink) const {
+  [[gnu::noinline]] const char* reordered(const char* end, const char*& run, detail::word_buffer<Tracks>& word,
+                                          Sink& sink) const {
     detail::mark_run& found = detail::mark_run::cleared();
     auto& marks = found.marks;
-    auto& places = found.places;
+    auto& ranges = found.ranges;
     const char* p = run;
     const char* before_first = p;
     const char* before_last = p;
@@ -348,12 +350,12 @@ class scanner {
       const bool starts = unicode::combining_class<Reference>(parts[0]) == 0;
       if (starts && p != run) break;
       unsigned i = 0;
-      if (starts) {  // a letter that decomposes into itself and marks that stay: the run begins inside it
+      if (starts) {  // a letter that decomposes into itself and marks that stay
         for (; i < n && unicode::combining_class<Reference>(parts[i]) == 0; ++i) put(lowered(parts[i]), p, next, word, sink);
         before_first = p;
         before_last = next;
       } else {
-        places.emplace_back(p, next);
+        ranges.emplace_back(p, next);
       }
       for (; i < n; ++i)
         marks.push_back({parts[i], unicode::combining_class<Reference>(parts[i]), starts || i > 0,
@@ -364,8 +366,8 @@ class scanner {
     std::size_t taken = 0;
     for (const detail::mark& m : marks) {
       if (!m.tail) ++taken;
-      const char* from = taken == 0 ? before_first : places[taken - 1].first;
-      const char* to = taken == 0 ? before_last : places[taken - 1].second;
+      const char* from = taken == 0 ? before_first : ranges[taken - 1].first;
+      const char* to = taken == 0 ? before_last : ranges[taken - 1].second;
       if (m.stays) put(lowered(m.code), from, to, word, sink);
     }
     run = p;
@@ -379,7 +381,7 @@ class scanner {
   wordpiece pieces_;
   token_id unknown_;
   std::size_t max_characters_;
-  std::vector<token_id> single_;  // the word that each character of at most 3 bytes is alone
+  std::vector<token_id> single_;  // id of each character of at most 3 bytes as a word
 };
 
 }  // namespace bert::text

@@ -1,4 +1,4 @@
-// Sentences of a paragraph, by rules: enough to draw next-sentence pairs, for English and Chinese.
+// Splits a paragraph into sentences by rules for English and Chinese, for next-sentence pairs.
 // Layer: text. Test: tests/unit/text/sentences_test.cpp
 #pragma once
 
@@ -15,14 +15,14 @@ namespace bert::inline BERT_ISA::text {
 
 namespace detail {
 
-/// Words that take a full stop without ending a sentence, in lower case, sorted.
+/// Abbreviations whose full stop ends no sentence; lower case, sorted.
 inline constexpr std::array<std::string_view, 62> abbreviations{
     "adm", "al",   "apr", "art", "aug",  "av",  "ave", "bros", "ca",    "capt", "cf",  "ch",  "cmdr", "co",  "col", "corp",
     "dec", "dept", "dr",  "ed",  "eds",  "est", "etc", "feb",  "fig",   "figs", "ft",  "gen", "gov",  "hon", "inc", "jan",
     "jr",  "lt",   "ltd", "maj", "mar",  "mr",  "mrs", "ms",   "mt",    "no",   "nos", "nov", "oct",  "op",  "pp",  "prof",
     "pt",  "rep",  "rev", "sen", "sept", "sgt", "sr",  "st",   "trans", "univ", "v",   "viz", "vol",  "vs"};
-// Of these, a capital after them may well begin a sentence.
-inline constexpr std::array<std::string_view, 8> often_last{"al", "bros", "co", "corp", "etc", "inc", "jr", "ltd"};
+// Those that do end a sentence if a capital follows.
+inline constexpr std::array<std::string_view, 8> may_end_sentence{"al", "bros", "co", "corp", "etc", "inc", "jr", "ltd"};
 
 constexpr bool is_closing(char32_t c) noexcept {
   return c == '"' || c == '\'' || c == ')' || c == ']' || c == '}' || c == 0x2019 || c == 0x201D || c == 0xBB || c == 0x300D ||
@@ -38,7 +38,7 @@ constexpr bool is_wide_end(char32_t c) noexcept { return c == 0x3002 || c == 0xF
 constexpr bool is_ascii_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 constexpr bool is_digit(char32_t c) noexcept { return c >= '0' && c <= '9'; }
 
-/// Whether the full stop at `stop` belongs to the word before it: an abbreviation, an initial, an "e.g.".
+/// Whether the full stop at `stop` belongs to the word before it: an abbreviation, an initial, or "e.g.".
 inline bool stop_belongs_to_word(std::string_view text, std::size_t stop, bool capital_follows) {
   std::size_t begin = stop;
   bool dotted = false;
@@ -47,22 +47,22 @@ inline bool stop_belongs_to_word(std::string_view text, std::size_t stop, bool c
   if (size == 0) return false;
   const bool word_before = begin > 0 && static_cast<unsigned char>(text[begin - 1]) >= 0x80;
   if (word_before) return false;
-  if (dotted) return !capital_follows || size <= 3;  // "e.g.", "U.S. Army"; "…in the U.S. He" is rarer than the second
+  if (dotted) return !capital_follows || size <= 3;  // "e.g."; "U.S. Army" is more frequent than "in the U.S. He"
   if (size == 1) return text[begin] >= 'A' && text[begin] <= 'Z' && text[begin] != 'I';  // J. Smith
   if (size > 5) return false;
   char lower[5];
   for (std::size_t i = 0; i < size; ++i) lower[i] = static_cast<char>(text[begin + i] | 0x20);
   const std::string_view word(lower, size);
   if (!std::binary_search(abbreviations.begin(), abbreviations.end(), word)) return false;
-  return !capital_follows || !std::binary_search(often_last.begin(), often_last.end(), word);
+  return !capital_follows || !std::binary_search(may_end_sentence.begin(), may_end_sentence.end(), word);
 }
 
 }  // namespace detail
 
-/// Calls `each(sentence)` for every sentence of `paragraph`, without the white space around it; never an empty one.
+/// Calls `each(sentence)` for every sentence of `paragraph`, trimmed and not empty.
 ///
-/// A sentence ends at 。！？, and at . ! ? with white space after it (closing quotes and brackets in between) unless what
-/// follows begins in lower case, or the full stop is one of an abbreviation, an initial or a number.
+/// A sentence ends at 。！？, and at . ! ? before white space, with closing quotes and brackets between. It does not end if
+/// lower case follows, or if the full stop belongs to an abbreviation, an initial or a number.
 template <class Each>
 void split_sentences(std::string_view paragraph, Each&& each) {
   using namespace detail;
@@ -87,7 +87,7 @@ void split_sentences(std::string_view paragraph, Each&& each) {
     const bool wide = is_wide_end(code);
     if (!wide && code != '.' && code != '!' && code != '?' && code != 0x2026) continue;
     bool only_stop = code == '.';
-    while (p < end) {  // "?!", "...", quotes and brackets that close
+    while (p < end) {  // "?!", "...", closing quotes and brackets
       const auto next = utf8::decode(p, end);
       const bool more =
           next.code == '.' || next.code == '!' || next.code == '?' || next.code == 0x2026 || is_wide_end(next.code);

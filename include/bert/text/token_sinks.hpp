@@ -1,4 +1,4 @@
-// Where a scanner's words go when only ids are wanted, and what they are to their words.
+// The scanner's sink for ids alone, and for which pieces begin or continue a word.
 // Layer: text. Test: tests/unit/text/tokenizer_test.cpp
 #pragma once
 
@@ -12,8 +12,8 @@
 
 namespace bert::inline BERT_ISA::text::detail {
 
-/// Ids, and on request what each is to its word. They gather in a small array: growing a vector one id at a time costs as
-/// much as finding the id.
+/// Appends ids to `ids`, and their word_part to `parts` if given. Buffers 256 ids, as growing a vector id by id costs as much
+/// as finding the id.
 class id_sink {
  public:
   static constexpr bool tracks = false;
@@ -22,7 +22,7 @@ class id_sink {
   id_sink& operator=(const id_sink&) = delete;
 
   void operator()(const scanned_word& w) {
-    if (w.count > capacity - held_) {
+    if (w.count > capacity - size_) {
       flush();
       if (w.count > capacity) {
         ids_.insert(ids_.end(), w.ids, w.ids + w.count);
@@ -30,20 +30,20 @@ class id_sink {
         return;
       }
     }
-    buffer_[held_] = w.ids[0];
-    for (std::size_t i = 1; i < w.count; ++i) buffer_[held_ + i] = w.ids[i];
-    held_ += w.count;
+    buffer_[size_] = w.ids[0];
+    for (std::size_t i = 1; i < w.count; ++i) buffer_[size_ + i] = w.ids[i];
+    size_ += w.count;
     if (parts_ != nullptr) note(w.count);
   }
   void special(const added_token& t, const char*, const char*) {
-    if (held_ == capacity) flush();
-    buffer_[held_++] = t.id;
+    if (size_ == capacity) flush();
+    buffer_[size_++] = t.id;
     if (parts_ != nullptr) parts_->push_back(word_part::special);
   }
-  /// Hands over what is left; to be called last.
+  /// Appends the buffered ids; call it last.
   [[gnu::noinline]] void flush() {
-    ids_.insert(ids_.end(), buffer_, buffer_ + held_);
-    held_ = 0;
+    ids_.insert(ids_.end(), buffer_, buffer_ + size_);
+    size_ = 0;
   }
 
  private:
@@ -56,7 +56,7 @@ class id_sink {
 
   std::vector<token_id>& ids_;
   std::vector<word_part>* parts_;
-  std::size_t held_ = 0;
+  std::size_t size_ = 0;
   token_id buffer_[capacity];
 };
 

@@ -1,4 +1,4 @@
-// What a tokenizer does to text and how it fits texts into a model: plain values.
+// Options of a tokenizer: normalization, added tokens, truncation, decoding.
 // Layer: text. Test: tests/unit/text/tokenizer_test.cpp
 #pragma once
 
@@ -15,47 +15,47 @@
 
 namespace bert::inline BERT_ISA::text {
 
-/// The end of a text that is cut.
+/// The side of a text that truncation cuts.
 enum class side : std::uint8_t { left, right };
 
-/// What to do to text, under the names of tokenizer_config.json.
+/// Normalization and special tokens, named as in tokenizer_config.json.
 struct tokenizer_options {
   bool lowercase = true;
-  std::optional<bool> strip_accents = {};  ///< as `lowercase` says if absent
+  std::optional<bool> strip_accents = {};  ///< absent: same as `lowercase`
   bool tokenize_chinese_chars = true;      ///< every CJK ideograph is a word of its own
   bool clean_text = true;                  ///< drops control characters
-  std::size_t max_word_characters = 0;     ///< longer words are [UNK]; 0: what the reference has (100, google 200)
+  std::size_t max_word_characters = 0;     ///< longer words are [UNK]; 0: the reference's limit (100; google 200)
   std::string pad = "[PAD]", unk = "[UNK]", cls = "[CLS]", sep = "[SEP]", mask = "[MASK]";
-  std::vector<added_token> added = {};  ///< besides those five; may lie beyond the vocabulary, ids between them stay unused
-  bool second_segment = true;           ///< the second text of a pair is of segment 1; else both are of segment 0
-  side truncation_side = side::right;   ///< the end that is cut, unless encode_options say
+  std::vector<added_token> added = {};  ///< besides those five; ids may exceed the vocabulary's, gaps stay unused
+  bool second_segment = true;           ///< the second text of a pair has segment 1; else both have segment 0
+  side truncation_side = side::right;   ///< the side to cut, unless encode_options::truncate_side is given
 };
 
-/// Which sequence of a pair gives way when there are more tokens than `max_tokens`.
+/// Which text of a pair is cut when there are more than `max_tokens` tokens.
 enum class truncation : std::uint8_t {
-  none,           ///< none: too many are an error
-  longest_first,  ///< one by one from the longer
+  none,           ///< neither: too many tokens are an error
+  longest_first,  ///< one token at a time from the longer text
   only_first,
   only_second
 };
 
 struct encode_options {
-  std::size_t max_tokens = 0;                       ///< with [CLS] and [SEP]; 0: no limit
-  truncation truncate = truncation::longest_first;  ///< only if there is a limit
-  std::optional<side> truncate_side = {};           ///< the end that is cut; absent: the tokenizer's truncation_side
+  std::size_t max_tokens = 0;                       ///< [CLS] and [SEP] included; 0: no limit
+  truncation truncate = truncation::longest_first;  ///< used only with a limit
+  std::optional<side> truncate_side = {};           ///< the side to cut; absent: the tokenizer's truncation_side
   std::size_t stride = 0;                           ///< tokens that a window shares with the next; see windows()
-  bool special_tokens = true;                       ///< put [CLS] and [SEP] around
+  bool special_tokens = true;                       ///< add [CLS] and [SEP]
 };
 
 struct decode_options {
-  bool skip_special = true;  ///< leave out [CLS], [SEP], [PAD], [MASK], [UNK] and added tokens that are special
-  bool clean_up = true;      ///< no space before . ? ! , and around English contractions
+  bool skip_special = true;  ///< omit [CLS], [SEP], [PAD], [MASK], [UNK] and special added tokens
+  bool clean_up = true;      ///< remove spaces before . ? ! , and inside English contractions
 };
 
 namespace detail {
 
-/// How many tokens of each sequence stay, of `a` and `b`, with `extra` special ones around them; `first_is_longer()` is asked
-/// when an odd place is left between two that are both cut. Throws bert::error if the options do not allow to make them fit.
+/// How many of the `a` and `b` tokens are kept beside `extra` special tokens. `first_is_longer()` decides which text gets the
+/// odd token if both are cut. Throws bert::error if the options do not allow truncation to max_tokens.
 template <class FirstIsLonger>
 std::pair<std::size_t, std::size_t> kept_tokens(std::size_t a, std::size_t b, bool pair, std::size_t extra,
                                                 const encode_options& options, FirstIsLonger&& first_is_longer) {
@@ -63,24 +63,24 @@ std::pair<std::size_t, std::size_t> kept_tokens(std::size_t a, std::size_t b, bo
   const auto fail = [&](const std::string& hint) {
     throw error({"bert::text::tokenizer::encode", cat("at most ", options.max_tokens, " tokens"), cat(a + b + extra), hint});
   };
-  if (options.max_tokens < extra) fail(cat("max_tokens has to hold the ", extra, " special tokens"));
-  const std::size_t room = options.max_tokens - extra, excess = a + b - room;
+  if (options.max_tokens < extra) fail(cat("max_tokens must be at least the ", extra, " special tokens"));
+  const std::size_t capacity = options.max_tokens - extra, excess = a + b - capacity;
   switch (options.truncate) {
-    case truncation::none: fail("ask for a truncation, or for windows"); break;
+    case truncation::none: fail("set encode_options::truncate, or use windows()"); break;
     case truncation::only_first:
-      if (excess >= a) fail("the first sequence is too short to make room; truncate longest_first");
+      if (excess >= a) fail("cutting the first text is not enough; use truncation::longest_first");
       return {a - excess, b};
     case truncation::only_second:
-      if (!pair || excess >= b) fail("the second sequence is too short to make room; truncate longest_first");
+      if (!pair || excess >= b) fail("cutting the second text is not enough; use truncation::longest_first");
       return {a, b - excess};
     case truncation::longest_first: break;
   }
-  if (!pair) return {room, 0};
-  // The shorter stays whole if it takes no more than its half; else they share, the longer getting the odd one.
-  const std::size_t half = room / 2;
-  if (a <= half) return {a, room - a};
-  if (b <= half) return {room - b, b};
-  return room % 2 != 0 && first_is_longer() ? std::pair{half + 1, half} : std::pair{half, room - half};
+  if (!pair) return {capacity, 0};
+  // A text of at most half the capacity is kept whole; else each gets half, and the longer the odd token.
+  const std::size_t half = capacity / 2;
+  if (a <= half) return {a, capacity - a};
+  if (b <= half) return {capacity - b, b};
+  return capacity % 2 != 0 && first_is_longer() ? std::pair{half + 1, half} : std::pair{half, capacity - half};
 }
 
 }  // namespace detail

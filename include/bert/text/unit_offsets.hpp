@@ -1,4 +1,4 @@
-// Places in bytes told in code points or UTF-16 units.
+// Converts byte offsets to offsets in code points or UTF-16 units.
 // Layer: text. Test: tests/unit/text/unit_offsets_test.cpp
 #pragma once
 
@@ -18,14 +18,14 @@
 
 namespace bert::inline BERT_ISA::text::detail {
 
-/// units(b) = how many units of `Offsets` the bytes [0, b) of a text are.
+/// units(b) = number of units of `Offsets` in the bytes [0, b) of a text.
 ///
-/// A bit for every unit, at the byte where it begins (the second half of a surrogate pair at the byte after that), and for
-/// every 64 bytes the number of units before them: places may be asked for in any order, and each costs a count of bits.
+/// Stores one bit per unit at its first byte (a low surrogate at the next byte), and for every 64 bytes the number of units
+/// before them. An offset costs one popcount, in any order.
 template <class Offsets>
 class unit_offsets {
  public:
-  /// Whether `text` is all ASCII: then a place in bytes is one in units.
+  /// Whether `text` is all ASCII, so that byte offsets are unit offsets.
   static bool same_as_bytes(std::string_view text) noexcept {
     const char *p = text.data(), *const end = p + text.size();
     while (end - p >= 8 && ascii(p)) p += 8;
@@ -33,13 +33,13 @@ class unit_offsets {
     return p == end;
   }
 
-  /// Reads `text`, in place of what was read before. Allocates only while the longest text grows.
+  /// Reads `text`, replacing the text before. Allocates only for a text longer than all before.
   void read(std::string_view text) {
     blocks_.resize(text.size() / block_bytes + 1);
     const char *p = text.data(), *const end = p + text.size();
     const char* begin = p;
     std::size_t before = 0;
-    std::uint64_t carried = 0;  // a second half whose byte is the next block's first
+    std::uint64_t carried = 0;  // a low surrogate whose byte is the next block's first
     for (block& b : blocks_) {
       const char* const stop = begin + std::min(block_bytes, static_cast<std::size_t>(end - begin));
       b = {carried, before};
@@ -64,7 +64,7 @@ class unit_offsets {
     }
   }
 
-  /// `byte` is at most the size of the text that was read.
+  /// Pre: `byte` is at most the size of the text.
   [[nodiscard]] std::size_t operator()(std::size_t byte) const noexcept {
     const block& b = blocks_[byte / block_bytes];
     return b.before + static_cast<std::size_t>(std::popcount(b.units & ((std::uint64_t{1} << byte % block_bytes) - 1)));
@@ -82,7 +82,7 @@ class unit_offsets {
     std::memcpy(&word, p, 8);
     return (word & 0x8080808080808080u) == 0;
   }
-  // As utf8::decode says; at once for ASCII and for most of what has 3 bytes.
+  // utf8::decode(p, end).bytes, with a fast path for ASCII and most characters of 3 bytes.
   static unsigned bytes_of(const char* p, const char* end) noexcept {
     const auto byte = [p](int i) { return static_cast<unsigned char>(p[i]); };
     if (byte(0) < 0x80) return 1;
@@ -93,15 +93,15 @@ class unit_offsets {
   std::vector<block> blocks_;
 };
 
-/// Makes places in bytes of `text` places in the unit of `Offsets`. Allocates only while the thread's memory for the longest
-/// text grows.
+/// Converts byte offsets in `text` to units of `Offsets`, in place. Allocates only for a text longer than all before on this
+/// thread.
 template <class Offsets>
-void retell([[maybe_unused]] std::string_view text, [[maybe_unused]] std::span<text_range> ranges) {
+void convert_offsets([[maybe_unused]] std::string_view text, [[maybe_unused]] std::span<text_range> ranges) {
   if constexpr (!std::is_same_v<Offsets, offsets::bytes>) {
-    static thread_local unit_offsets<Offsets> places;
+    static thread_local unit_offsets<Offsets> units;
     if (ranges.empty() || unit_offsets<Offsets>::same_as_bytes(text)) return;
-    places.read(text);
-    for (auto& range : ranges) range = {places(range.first), places(range.last)};
+    units.read(text);
+    for (auto& range : ranges) range = {units(range.first), units(range.last)};
   }
 }
 

@@ -1,4 +1,4 @@
-// Windows of whole words over a text that is longer than a model reads, and the window that a word is best read in.
+// Windows of whole words over a text longer than a model's positions, and the window with the most context of a word.
 // Layer: text. Test: tests/unit/text/windows_test.cpp. Paper: Devlin et al. 2019, run_squad.py ("max context").
 #pragma once
 
@@ -12,10 +12,10 @@
 
 namespace bert::inline BERT_ISA::text {
 
-/// Words [first, last) of each window: as many as have `capacity` pieces or fewer, the last words of a window again in the next
-/// where they have `stride` pieces or fewer. `sizes` are the pieces of each word, none more than `capacity`.
+/// Words [first, last) of each window of at most `capacity` pieces. A window repeats the last words of the one before, at most
+/// `stride` pieces. `sizes` holds the number of pieces of each word, none above `capacity`.
 ///
-/// Every window ends later than the one before it: where the next word would not fit behind what is shared, less is shared.
+/// Every window ends later than the one before: it repeats fewer words if the next word would not fit otherwise.
 [[nodiscard]] inline std::vector<text_range> word_windows(std::span<const std::size_t> sizes, std::size_t capacity,
                                                           std::size_t stride) {
   std::vector<text_range> windows;
@@ -30,8 +30,9 @@ namespace bert::inline BERT_ISA::text {
   }
 }
 
-/// The window in which `item` has the most context: max_w min(item - w.first, w.last - 1 - item) over the windows that hold it,
-/// the first of equals. `windows` are in ascending order and one of them holds the item.
+/// argmax_w min(item - w.first, w.last - 1 - item) over the windows that contain `item`: the one with the most context.
+///
+/// Returns the first of equals. Pre: `windows` ascend and one of them contains `item`.
 [[nodiscard]] inline std::size_t most_context(std::span<const text_range> windows, std::size_t item) noexcept {
   std::size_t best = windows.size(), most = 0;
   for (std::size_t w = 0; w < windows.size() && windows[w].first <= item; ++w) {

@@ -1,4 +1,4 @@
-// The words of a text as a reader sees them, where a tokenizer cuts at every punctuation mark.
+// Joins a tokenizer's words, split at punctuation, to the words of tagged corpora.
 // Layer: text. Test: tests/unit/text/windows_test.cpp
 #pragma once
 
@@ -14,12 +14,11 @@
 
 namespace bert::inline BERT_ISA::text {
 
-/// Renumbers `e.words`, so that what no space separates is one word as in tagged corpora: "U.S", "Jean-Paul", "@ada", "5,000",
-/// "example.com" are a word each. `e` is an encoding of `text`, all of it.
+/// Renumbers `e.words`, so that "U.S", "Jean-Paul", "@ada", "5,000" and "example.com" are one word each, as in tagged corpora.
+/// `e` is an encoding of all of `text`.
 ///
-/// The tokenizer's words are joined where one of - . _ & / @ + stands between letters or digits, or , : between digits, and
-/// where a word follows @ or #, nothing between them. All other punctuation and every Chinese character stays a word of its
-/// own.
+/// Joins words without white space between them at - . _ & / @ + between letters or digits, at , : between digits, and after
+/// @ or #. Other punctuation and every Chinese character stay words of their own.
 inline void join_words(encoding<offsets::bytes>& e, std::string_view text) {
   struct word {
     text_range range;

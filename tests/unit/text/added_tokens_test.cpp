@@ -9,7 +9,7 @@
 using namespace bert::text;
 
 namespace {
-// Tokens in angle brackets, text as it is, parts joined by '|'.
+// Tokens in angle brackets, text unchanged, joined by '|'.
 std::string split(const added_tokens& tokens, std::string_view text) {
   std::string out;
   const auto part = [&](const std::string& s) { out += (out.empty() ? "" : "|") + s; };
@@ -20,7 +20,7 @@ std::string split(const added_tokens& tokens, std::string_view text) {
 }
 }  // namespace
 
-TEST_CASE("The leftmost token wins, and of those that begin there the longest") {
+TEST_CASE("The leftmost token matches, and of those that begin there the longest") {
   const added_tokens t({{.content = "ab", .id = 1}, {.content = "abc", .id = 2}, {.content = "bcd", .id = 3}});
   CHECK(split(t, "xabcd") == "x|<abc:abc>|d");
   CHECK(split(t, "abab") == "<ab:ab>|<ab:ab>");
@@ -37,7 +37,7 @@ TEST_CASE("lstrip and rstrip take white space, once") {
   CHECK(split(t, "a\xC2\x85[L]") == "a|<[L]:\xC2\x85[L]>");
 }
 
-TEST_CASE("A single word is one that no letter, mark, digit or underscore touches") {
+TEST_CASE("single_word matches only without an adjoining letter, mark, digit or underscore") {
   const added_tokens t({{.content = "yes", .id = 1, .single_word = true}});
   CHECK(split(t, "yes") == "<yes:yes>");
   CHECK(split(t, "yes!") == "<yes:yes>|!");
@@ -47,7 +47,7 @@ TEST_CASE("A single word is one that no letter, mark, digit or underscore touche
   CHECK(split(t, "yes\xCC\x81") == "yes\xCC\x81");
 }
 
-TEST_CASE("What lies behind the end of a text is no part of a token, nor does it touch one") {
+TEST_CASE("Bytes past the end of a text neither complete a token nor adjoin one") {
   const added_tokens t({{.content = "yes", .id = 1, .single_word = true}, {.content = "no", .id = 2}});
   CHECK(split(t, std::string_view("xyno").substr(0, 2)) == "xy");
   CHECK(split(t, std::string_view("yesno").substr(0, 4)) == "yesn");

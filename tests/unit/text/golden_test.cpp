@@ -1,4 +1,4 @@
-// tests/golden/tokenizer holds what the reference tokenizer makes of hard texts; tools/tokenizer_parity/golden.py wrote it.
+// The reference tokenizer's output for hard texts: tests/golden/tokenizer, written by tools/tokenizer_parity/golden.py.
 #include <doctest/doctest.h>
 
 #include <cstdlib>
@@ -30,7 +30,7 @@ std::string line_of(const encoding<offsets::code_points>& e) {
 
 }  // namespace
 
-TEST_CASE("Ids, places, words and special tokens are those of the reference on every golden text") {
+TEST_CASE("Ids, offsets, words and special tokens equal the reference's on every golden text") {
   const std::string folder = BERT_SOURCE_DIR "/tests/golden/tokenizer/";
   const auto v = vocabulary::open(folder + "vocab.txt");
   std::map<std::string, tokenizer> made;

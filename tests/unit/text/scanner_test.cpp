@@ -20,22 +20,22 @@ vocabulary with_specials(strings pieces) {
 
 }  // namespace
 
-TEST_CASE("A capital sigma is a final one where its word ends, as str.lower has it, for google's tokenizer alone") {
+TEST_CASE("A capital sigma becomes final at the end of its word as in str.lower, for google's tokenizer only") {
   const auto v = with_specials({"ας", "ασ", "ασα", "σ", "ς", "α", ".", "'", "中"});
   const google_tokenizer google(v);
   CHECK(google.tokens("ΑΣ ΑΣ.") == strings{"ας", "ας", "."});
   CHECK(google.tokens("ΑΣ") == strings{"ας"});
   CHECK(google.tokens("ΑΣΑ") == strings{"ασα"});
-  CHECK(google.tokens("Σ Α Σ") == strings{"σ", "α", "σ"});  // no letter before it in its word
+  CHECK(google.tokens("Σ Α Σ") == strings{"σ", "α", "σ"});  // no letter before it in the word
   CHECK(google.tokens("Α中Σ") == strings{"α", "中", "σ"});
-  CHECK(google.tokens("Α\xCC\x81Σ\xCC\x81") == strings{"ας"});   // marks are passed over
-  CHECK(google.tokens("ΑΣ'Α") == strings{"ασ", "'", "α"});       // so is an apostrophe, within str.lower
-  CHECK(google.tokens("\x01Σ ΑΣ\x01Α") == strings{"σ", "ασα"});  // control characters are gone before
+  CHECK(google.tokens("Α\xCC\x81Σ\xCC\x81") == strings{"ας"});   // marks are skipped
+  CHECK(google.tokens("ΑΣ'Α") == strings{"ασ", "'", "α"});       // str.lower skips an apostrophe too
+  CHECK(google.tokens("\x01Σ ΑΣ\x01Α") == strings{"σ", "ασα"});  // control characters are removed first
   CHECK(google_tokenizer(v, {.lowercase = false}).tokens("Σ") == strings{"[UNK]"});
   CHECK(tokenizer(v).tokens("ΑΣ") == strings{"ασ"});
 }
 
-TEST_CASE("What lies behind the end of a text is not read as part of it") {
+TEST_CASE("Bytes past the end of a text do not change its tokens") {
   const tokenizer t(with_specials({"a", "##a", "ab", "##b", ",", "é", "##é"}), {.strip_accents = false});
   const auto check = [&](const std::string& all, std::size_t size) {
     if (size < all.size() && (static_cast<unsigned char>(all[size]) & 0xC0u) == 0x80) return;
@@ -45,7 +45,7 @@ TEST_CASE("What lies behind the end of a text is not read as part of it") {
     t.append_ids(copy, expected);
     CAPTURE(size);
     REQUIRE(ids == expected);
-    std::size_t letters = 0;  // none is lost, none is added
+    std::size_t letters = 0;  // as many as in the text
     for (const auto& piece : t.pieces(ids))
       for (const char c : piece) letters += c != '#' ? 1u : 0u;
     std::size_t written = 0;
@@ -61,22 +61,22 @@ TEST_CASE("What lies behind the end of a text is not read as part of it") {
   for (std::size_t size = 0; size <= mixed.size(); ++size) check(mixed, size);
 }
 
-TEST_CASE("A word with a letter beyond ASCII is found whole only if all its bytes are those of the piece") {
+TEST_CASE("A non-ASCII word is one piece only if all its bytes are the piece's") {
   const tokenizer t(with_specials({"ßbcdefgi", "abcdefghijklmnoß", "ßb", "##ß"}));
   CHECK(t.tokens("ßbcdefgi") == strings{"ßbcdefgi"});
-  CHECK(t.tokens("ßbcdefgxi") == strings{"[UNK]"});  // the ninth byte tells
+  CHECK(t.tokens("ßbcdefgxi") == strings{"[UNK]"});  // differs in the ninth byte
   CHECK(t.tokens("abcdefghijklmnoß") == strings{"abcdefghijklmnoß"});
   const tokenizer longer(with_specials({"abcdefghijklmnop", "##ß"}));
   CHECK(longer.tokens("abcdefghijklmnopß") == strings{"abcdefghijklmnop", "##ß"});  // 18 bytes: two pieces, not the first 16
 }
 
-TEST_CASE("A word of too many characters is unknown though what is kept of it is a piece") {
+TEST_CASE("A word of too many characters is [UNK] though its kept prefix is a piece") {
   const tokenizer t(with_specials({"aßb", "abc"}), {.max_word_characters = 3});
   CHECK(t.tokens("aßb aßbc") == strings{"aßb", "[UNK]"});
   CHECK(t.tokens("abc abcd") == strings{"abc", "[UNK]"});
 }
 
-TEST_CASE("A mark that stays is put before one of a higher class, that a letter decomposes into too") {
+TEST_CASE("A mark that stays moves before one of a higher class, also one of a decomposition") {
   // U+1D15E is U+1D157 and U+1D165, of class 216; U+16FF0 has class 6.
   const google_tokenizer t(with_specials({"\U0001D157", "##\U0001D165", "##\U00016FF0"}));
   CHECK(t.tokens("\U0001D15E\U00016FF0") == strings{"\U0001D157", "##\U00016FF0", "##\U0001D165"});

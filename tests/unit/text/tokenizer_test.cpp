@@ -39,7 +39,7 @@ std::vector<token_id> ids_of(const bert::token_batch& b, std::size_t s = 0) { re
 
 }  // namespace
 
-TEST_CASE("A pair becomes CLS a SEP b SEP with segments 0 and 1, and scores are asked for at MASK") {
+TEST_CASE("A pair becomes CLS a SEP b SEP with segments 0 and 1, and MASK is scored") {
   const tokenizer t(small());
   const auto batch = t.encode("The [MASK] sat.", "unaffable");
   CHECK(ids_of(batch) == std::vector<token_id>{2, 5, 4, 7, 11, 3, 8, 9, 10, 3});
@@ -49,7 +49,7 @@ TEST_CASE("A pair becomes CLS a SEP b SEP with segments 0 and 1, and scores are 
   CHECK(batch.scored()[0] == 2);
 }
 
-TEST_CASE("Many texts become one batch, the same on threads as alone") {
+TEST_CASE("Many texts become one batch, the same on several threads as on one") {
   const tokenizer t(small());
   strings texts;
   for (int i = 0; i < 100; ++i) texts.push_back(i % 3 == 0 ? "the cat" : i % 3 == 1 ? "unaffable [MASK]" : "");
@@ -61,14 +61,14 @@ TEST_CASE("Many texts become one batch, the same on threads as alone") {
   CHECK(std::ranges::equal(alone.scored(), shared.scored()));
 }
 
-TEST_CASE("An error on a thread comes out of the call") {
+TEST_CASE("An error on a thread is thrown by the call") {
   const tokenizer t(small());
   const strings texts{"the", "the cat sat"};
   CHECK_THROWS_AS((void)t.encode(texts, {.max_tokens = 3, .truncate = truncation::none}, bert::execution::threads(2)),
                   bert::error);
 }
 
-TEST_CASE("Parts say which pieces begin a word, and named tokens are special") {
+TEST_CASE("`parts` says which pieces begin a word, and tokens found in the text are special") {
   const tokenizer t(small());
   std::vector<token_id> ids;
   std::vector<word_part> parts;
@@ -78,14 +78,14 @@ TEST_CASE("Parts say which pieces begin a word, and named tokens are special") {
                                         word_part::begins});
 }
 
-TEST_CASE("Case and accents go together unless they are told apart") {
+TEST_CASE("Accents are stripped if text is lower-cased, unless strip_accents says otherwise") {
   const std::string text = "Caf\xC3\xA9 Cat";
   CHECK(tokenizer(small()).tokens(text) == strings{"cafe", "cat"});
   CHECK(tokenizer(small(), {.lowercase = false}).tokens(text) == strings{"Caf\xC3\xA9", "Cat"});
   CHECK(tokenizer(small(), {.lowercase = true, .strip_accents = false}).tokens(text) == strings{"[UNK]", "cat"});
 }
 
-TEST_CASE("Truncation keeps what the reference keeps and says how much went") {
+TEST_CASE("Truncation keeps what the reference keeps and returns how much it cut") {
   const tokenizer t(small());
   bert::token_batch b;
   CHECK(t.encode_into(b, "the cat sat", {.max_tokens = 4}) == 1);
@@ -104,28 +104,28 @@ TEST_CASE("Truncation keeps what the reference keeps and says how much went") {
   CHECK(b.sequences() == 5);
   CHECK(t.encode_into(b, "the cat sat", "the cat", {.max_tokens = 7}) == 1);
   CHECK(ids_of(b, 5) == std::vector<token_id>{2, 5, 6, 3, 5, 6, 3});
-  CHECK(t.encode_into(b, "the cat sat the", "the cat sat", {.max_tokens = 7}) == 3);  // an even number is shared alike
+  CHECK(t.encode_into(b, "the cat sat the", "the cat sat", {.max_tokens = 7}) == 3);  // an even capacity is halved
   CHECK(ids_of(b, 6) == std::vector<token_id>{2, 5, 6, 3, 5, 6, 3});
   const auto too_short = [&](truncation which) {
     return complaint([&] { t.encode_into(b, "the cat", "the cat", {.max_tokens = 5, .truncate = which}); });
   };
-  CHECK(says(too_short(truncation::only_first), "the first sequence is too short"));
-  CHECK(says(too_short(truncation::only_second), "the second sequence is too short"));
+  CHECK(says(too_short(truncation::only_first), "cutting the first text"));
+  CHECK(says(too_short(truncation::only_second), "cutting the second text"));
 }
 
-TEST_CASE("Of two texts that are both cut the one longer as far as the reference reads gets the odd place") {
+TEST_CASE("If both texts are cut, the odd token goes to the longer, as the reference compares them") {
   const tokenizer t(small());
   const auto kept = [&](const std::string& a, const std::string& b, const encode_options& options) {
     bert::token_batch batch;
     t.encode_into(batch, a, b, options);
     return ids_of(batch);
   };
-  const std::string nine = "the the the the the the the the the";  // reading ends with the sixth
+  const std::string nine = "the the the the the the the the the";  // compared up to the sixth
   const std::vector<token_id> first{2, 6, 6, 3, 5, 3}, second{2, 6, 3, 5, 5, 3};
   CHECK(kept("cat cat cat cat cat unaffable", nine, {.max_tokens = 6}) == first);
-  CHECK(kept("cat cat cat cat cat cat cat cat cat cat", nine, {.max_tokens = 6}) == second);  // read as far as the other
-  CHECK(kept("cat cat cat cat cat [MASK] cat", nine, {.max_tokens = 6}) == first);            // no word ends at a named token
-  CHECK(kept("cat cat cat cat cat zzz cat", nine, {.max_tokens = 6}) == second);              // [UNK] of a word
+  CHECK(kept("cat cat cat cat cat cat cat cat cat cat", nine, {.max_tokens = 6}) == second);  // as long as the other
+  CHECK(kept("cat cat cat cat cat [MASK] cat", nine, {.max_tokens = 6}) == first);            // no word ends at [MASK]
+  CHECK(kept("cat cat cat cat cat zzz cat", nine, {.max_tokens = 6}) == second);              // the [UNK] of a word
   CHECK(kept("unaffable cat cat cat cat cat", nine, {.max_tokens = 6, .truncate_side = side::left}) == first);
   const auto w = t.windows<offsets::none>("cat cat cat cat cat unaffable", nine, {.max_tokens = 6});
   CHECK(w[0].ids == first);
@@ -142,7 +142,7 @@ TEST_CASE("Windows share their stride and lose nothing") {
   CHECK(says(complaint([&] { (void)t.windows<offsets::none>("the cat sat . a", {.max_tokens = 5, .stride = 3}); }), "stride"));
 }
 
-TEST_CASE("Places are told in bytes, code points or UTF-16 units of the text given") {
+TEST_CASE("Offsets are in bytes, code points or UTF-16 units of the input") {
   const tokenizer t(small());
   const std::string text = "\xC3\xA9\xF0\x9F\x98\x80 Cafe\xCC\x81!";
   const auto last_two = [&](const auto& e) { return std::vector<text_range>(e.ranges.end() - 3, e.ranges.end() - 1); };
@@ -152,7 +152,7 @@ TEST_CASE("Places are told in bytes, code points or UTF-16 units of the text giv
   CHECK(t.encode<offsets::none>(text).ranges.empty());
 }
 
-TEST_CASE("An encoding that is used again holds what a fresh one holds, and costs no memory") {
+TEST_CASE("An encoding that is reused equals a new one and allocates nothing") {
   const tokenizer t(small());
   const std::string text = "The [MASK] unaffable! Caf\xC3\xA9 \xE4\xB8\xAD zork", other = "the cat sat";
   const auto check = [&](auto unit, const encode_options& options) {
@@ -182,9 +182,9 @@ TEST_CASE("An encoding that is used again holds what a fresh one holds, and cost
   }
 }
 
-TEST_CASE("An encoding is the first of its windows, places and words included") {
+TEST_CASE("An encoding equals the first of its windows, offsets and words included") {
   const tokenizer t(small());
-  std::string text;  // more tokens than the lists of tokens begin with
+  std::string text;  // more tokens than a list's first capacity
   for (int i = 0; i < 300; ++i) text += "unaffable caf\xC3\xA9 ";
   for (const side from : {side::right, side::left}) {
     const encode_options options{.max_tokens = 100, .truncate_side = from};
@@ -210,14 +210,14 @@ TEST_CASE("A zero byte in a word or in a piece is a character like others") {
   CHECK(ids == std::vector<token_id>{3, 4, 5, 6, 0, 0});
 }
 
-TEST_CASE("A word whose first letter alone becomes too many characters has its place") {
+TEST_CASE("A word whose first letter alone has too many characters has its offsets") {
   const tokenizer t(small(), {.strip_accents = false, .max_word_characters = 1});
-  const auto e = t.encode<offsets::bytes>("a \xC4\xB0 a", {.special_tokens = false});  // U+0130 becomes i and a dot
+  const auto e = t.encode<offsets::bytes>("a \xC4\xB0 a", {.special_tokens = false});  // U+0130 becomes i and a combining dot
   CHECK(e.ids == std::vector<token_id>{19, 1, 19});
   CHECK(e.ranges == std::vector<text_range>{{0, 1}, {2, 4}, {5, 6}});
 }
 
-TEST_CASE("Added tokens beyond the vocabulary have ids, pieces and texts, and are no pieces of words") {
+TEST_CASE("Added tokens beyond the vocabulary encode and decode, and are no pieces of words") {
   const tokenizer t(
       small(), {.added = {{.content = "<x>", .id = 22}, {.content = "zork", .id = 23, .single_word = true, .special = false}}});
   CHECK(t.size() == 24);
@@ -237,7 +237,7 @@ TEST_CASE("Ids between added tokens stay unused") {
   CHECK(t.vocabulary().piece(25).empty());
 }
 
-TEST_CASE("A tokenizer's fingerprint changes with its pieces, its case and its added tokens, by that name alone") {
+TEST_CASE("The fingerprint's entry of a setting changes with that setting and no other does") {
   const auto base = tokenizer(small()).fingerprint();
   const auto differing = [&](const bert::named_facts& others) {
     std::string names;
@@ -253,7 +253,7 @@ TEST_CASE("A tokenizer's fingerprint changes with its pieces, its case and its a
   CHECK(differing(google_tokenizer(small()).fingerprint()).find("tokenizer's reference;") != std::string::npos);
 }
 
-TEST_CASE("A token that is looked for in normalized text has the range of the text that it came from") {
+TEST_CASE("A token matched in normalized text has its range in the input") {
   const tokenizer t(small(), {.added = {{.content = "Z\xC3\xB6rk", .id = 22, .normalized = true}}});
   const auto ranges = [&](const std::string& text) {
     const auto e = t.encode<offsets::bytes>(text, {.special_tokens = false});
@@ -261,16 +261,17 @@ TEST_CASE("A token that is looked for in normalized text has the range of the te
     return e.ranges;
   };
   using places = std::vector<text_range>;
-  // Control characters are dropped, accents too: normalized text is shorter than what it came from.
+  // Without control characters and accents, normalized text is shorter than the input.
   CHECK(ranges("the zorkunaffable") == places{{0, 3}, {4, 8}, {8, 10}, {10, 13}, {13, 17}});
   CHECK(ranges("\x01"
                "th\xC3\xA9 Z\xC3\xB6RK un\xC3\xA1"
                "ffabl\xC3\xA9") == places{{1, 5}, {6, 11}, {12, 14}, {14, 18}, {18, 23}});
-  CHECK(ranges("the zorkunaffable") == places{{0, 3}, {4, 8}, {8, 10}, {10, 13}, {13, 17}});  // nothing of the last text stays
+  CHECK(ranges("the zorkunaffable") ==
+        places{{0, 3}, {4, 8}, {8, 10}, {10, 13}, {13, 17}});  // nothing remains of the text before
   CHECK(t.tokens("zork\xE4\xB8\xADzork") == strings{"Z\xC3\xB6rk", "\xE4\xB8\xAD", "Z\xC3\xB6rk"});
 }
 
-TEST_CASE("The policy of google splits named tokens, keeps private use and takes longer words") {
+TEST_CASE("google's tokenizer splits special tokens, keeps private use characters and accepts longer words") {
   const google_tokenizer t(small());
   CHECK(t.tokens("[MASK]") == strings{"[", "mask", "]"});
   CHECK(t.tokens(std::string(150, 'a')).size() == 150);
@@ -279,7 +280,7 @@ TEST_CASE("The policy of google splits named tokens, keeps private use and takes
   CHECK(tokenizer(small()).tokens("\xEE\x80\x80").empty());
 }
 
-TEST_CASE("Text comes back from ids with its punctuation in place") {
+TEST_CASE("Decoded text has its punctuation without spaces before it") {
   const tokenizer t(small());
   CHECK(t.decode(t.encode("The cat, unaffable. [MASK]").ids()) == "the cat unaffable.");
   CHECK(t.decode(std::vector<token_id>{5, 6, 11}, {.clean_up = false}) == "the cat .");
@@ -288,14 +289,14 @@ TEST_CASE("Text comes back from ids with its punctuation in place") {
   CHECK_THROWS_AS((void)t.decode(std::vector<token_id>{22}), bert::error);
 }
 
-TEST_CASE("A vocabulary without a token that is needed is an error that names it") {
+TEST_CASE("A vocabulary without a required token is an error that names it") {
   CHECK(says(complaint([] { tokenizer t(vocabulary(strings{"[UNK]", "[CLS]"})); }), "[SEP]"));
   const tokenizer t(vocabulary(strings{"[UNK]", "[CLS]", "[SEP]"}));
   CHECK(says(complaint([&] { (void)t.mask_id(); }), "[MASK]"));
   CHECK(says(complaint([&] { (void)t.pad_id(); }), "[PAD]"));
 }
 
-TEST_CASE("Encoding into a batch that has had its room allocates nothing, whatever the text") {
+TEST_CASE("Encoding into a batch of sufficient capacity allocates nothing, whatever the text") {
   const tokenizer t(small(), {.added = {{.content = "zork", .id = 22, .normalized = true}}});
   const google_tokenizer g(small());
   const std::string text =
@@ -318,14 +319,14 @@ TEST_CASE("Encoding into a batch that has had its room allocates nothing, whatev
         }) == 0);
 }
 
-TEST_CASE("Time grows with the length of the text, whatever it is made of") {
+TEST_CASE("Time is linear in the length of the text, whatever it consists of") {
   const tokenizer t(small());
   const auto repeat = [](const std::string& unit, std::size_t bytes) {
     std::string out;
     while (out.size() < bytes) out += unit;
     return out;
   };
-  // A word without end, marks that are dropped, marks that must be sorted, named tokens that are none, sigmas, broken UTF-8.
+  // An endless word, marks to drop, marks to sort, incomplete special tokens, sigmas, invalid UTF-8.
   for (const std::string unit : {"a", "\xCC\x81", "\xF0\x9D\x85\xA5\xCC\x81", "[MASK", "[", "\xCE\xA3\xCC\x81", "\xF0\x9F\x98",
                                  "a\xCC\x81", "\xE4\xB8\xAD"}) {
     const auto seconds = [&](std::size_t bytes) {

@@ -9,7 +9,7 @@ using namespace bert::text;
 
 namespace {
 
-// One unit after another, as the definition has it.
+// The definition: counts one unit after another.
 template <class Offsets>
 void check_every_boundary(const std::string& text) {
   detail::unit_offsets<Offsets> places;
@@ -28,7 +28,7 @@ void check_every_boundary(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("A place in bytes is told in code points and in UTF-16 units wherever blocks of 64 bytes begin") {
+TEST_CASE("Byte offsets convert to code points and UTF-16 units at every alignment of blocks") {
   for (const std::string unit : {"a", "\xC3\xA9", "\xE4\xB8\xAD", "\xF0\x9F\x98\x80", "ab\xE4\xB8\xAD", "\xF0\x9F\x98", "\xFF",
                                  "aaaaaaaa\xC3\xA9", "\xEF\xBF\xBD"})
     for (std::size_t lead = 0; lead < 9; ++lead)

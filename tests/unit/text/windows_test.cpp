@@ -15,7 +15,7 @@ using bert::text::most_context;
 using bert::text::text_range;
 using bert::text::word_windows;
 
-TEST_CASE("windows hold as many whole words as fit, and share the last of them with the next") {
+TEST_CASE("Windows hold as many whole words as fit, and share the last of them with the next") {
   const std::vector<std::size_t> sizes{1, 2, 1, 3, 1, 1};
   CHECK(word_windows(sizes, 9, 3) == std::vector<text_range>{{0, 6}});
   CHECK(word_windows(sizes, 5, 2) == std::vector<text_range>{{0, 3}, {2, 5}, {4, 6}});
@@ -23,7 +23,7 @@ TEST_CASE("windows hold as many whole words as fit, and share the last of them w
   CHECK(word_windows({}, 5, 2) == std::vector<text_range>{{0, 0}});
 }
 
-TEST_CASE("every window fits, ends later than the one before, and leaves no word out, whatever is shared") {
+TEST_CASE("Every window fits, ends later than the one before, and skips no word, whatever the stride") {
   bert::random_stream random(5, bert::draw::user);
   for (int trial = 0; trial < 300; ++trial) {
     const std::size_t capacity = 2 + random.below(12), stride = random.below(20);
@@ -52,10 +52,10 @@ TEST_CASE("every window fits, ends later than the one before, and leaves no word
   }
 }
 
-TEST_CASE("a word is read where it has the most context on its poorer side, the first window if two are equal") {
+TEST_CASE("A word's window has the most context on the word's shorter side; of equals the first") {
   const std::vector<text_range> windows{{0, 10}, {4, 14}, {8, 18}};
   CHECK(most_context(windows, 0) == 0);
-  CHECK(most_context(windows, 6) == 0);  // 3 words behind it in the first, 2 before it in the second
+  CHECK(most_context(windows, 6) == 0);  // 3 words after it in the first, 2 before it in the second
   CHECK(most_context(windows, 7) == 1);
   CHECK(most_context(windows, 10) == 1);
   CHECK(most_context(windows, 11) == 2);
@@ -64,7 +64,7 @@ TEST_CASE("a word is read where it has the most context on its poorer side, the 
 
 namespace {
 
-/// The words of `text` as join_words has them, apart by '|'.
+/// The words of `text` by join_words, separated by '|'.
 std::string joined(const std::string& text) {
   const auto t = bert::text::tokenizer::open(golden::folder("tanh") / "vocab.txt");
   auto e = t.encode<bert::text::offsets::bytes>(text);
@@ -80,7 +80,7 @@ std::string joined(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("what no space separates is one word where corpora have it so, and punctuation at its ends is not part of it") {
+TEST_CASE("Words are joined at inner punctuation as in tagged corpora, not at punctuation at their ends") {
   CHECK(joined("Ada met Jean-Paul in London.") == "Ada|met|Jean-Paul|in|London|.");
   CHECK(joined("the U.S. (and a/b)") == "the|U.S|.|(|and|a/b|)");
   CHECK(joined("@ada_l #bert x@y.org") == "@ada_l|#bert|x@y.org");

@@ -1,4 +1,4 @@
-// Sixty-four bytes at a time: which are ASCII letters and digits, which are spaces, which need a closer look.
+// Classifies 64 bytes at once: ASCII letters and digits, white space, punctuation, other bytes.
 // Layer: text. Test: tests/unit/text/unicode/ascii_test.cpp
 #pragma once
 
@@ -7,8 +7,8 @@
 #include <cstring>
 
 #if defined(__AVX512BW__) || defined(__AVX2__)
-// As in kernels/simd/f32.hpp, and it is the first inclusion that counts: g++ 12 takes the deliberately undefined operand of
-// AVX-512 intrinsics for a mistake of ours (its bug 105593).
+// As in kernels/simd/f32.hpp, here too because the first inclusion counts: g++ 12 warns of the deliberately undefined
+// operand of AVX-512 intrinsics (bug 105593).
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -19,24 +19,24 @@
 #pragma GCC diagnostic pop
 #endif
 #elif defined(__SSE2__)
-#include <emmintrin.h>  // immintrin.h takes g++ a quarter of a second to read
+#include <emmintrin.h>  // immintrin.h costs g++ a quarter of a second
 #endif
 
 #include "bert/core/isa.hpp"
 
 namespace bert::inline BERT_ISA::text::ascii {
 
-/// One bit a byte, the first byte lowest. What is in none of the three is punctuation.
+/// Bit i is byte i of the block. A byte in none of the three is punctuation.
 struct block {
   std::uint64_t words;   ///< 0-9 A-Z a-z
   std::uint64_t spaces;  ///< space, tab, line feed, carriage return
-  std::uint64_t others;  ///< bytes of 0x80 and more, other control characters
+  std::uint64_t others;  ///< bytes from 0x80, other control characters
 };
 
 inline constexpr std::size_t block_bytes = 64;
 
-/// Sorts the 64 bytes at `p`.
-inline block sort(const char* p) noexcept {
+/// Classifies the 64 bytes at `p`.
+inline block classify(const char* p) noexcept {
 #if defined(__AVX512BW__)
   const __m512i v = _mm512_loadu_si512(p);
   const auto byte = [](int c) { return _mm512_set1_epi8(static_cast<char>(c)); };
@@ -49,7 +49,7 @@ inline block sort(const char* p) noexcept {
   return {letters | digits, spaces, ~(graphic | spaces)};
 #elif defined(__AVX2__) || defined(__SSE2__)
   block out{0, 0, 0};
-  // x < n without sign, for n below 128: min(x, n - 1) == x.
+  // Unsigned x <= top as min(x, top) == x.
 #if defined(__AVX2__)
   constexpr unsigned width = 32;
   using vector = __m256i;
@@ -98,14 +98,14 @@ inline block sort(const char* p) noexcept {
 #endif
 }
 
-/// Eight ASCII bytes with A-Z made a-z. No byte may be 0x80 or more.
+/// Lower case of eight ASCII bytes. Pre: every byte is below 0x80.
 constexpr std::uint64_t lower(std::uint64_t bytes) noexcept {
   constexpr std::uint64_t ones = 0x0101010101010101u;
   const std::uint64_t from_a = bytes + ones * (0x80 - 'A'), past_z = bytes + ones * (0x80 - 'Z' - 1);
   return bytes | (from_a & ~past_z & ones * 0x80) >> 2;
 }
 
-/// The first `count` (0 to 8) bytes of a little-endian word, zeros after them.
+/// The first `count` (0 to 8) bytes of a little-endian word, padded with zeros.
 constexpr std::uint64_t first_bytes(std::uint64_t word, std::size_t count) noexcept {
   return count >= 8 ? word : word & ((std::uint64_t{1} << 8 * count) - 1);
 }

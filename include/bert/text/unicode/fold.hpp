@@ -1,4 +1,4 @@
-// One character to what is left of it: dropped, a boundary, or the bytes that lower case and accent stripping leave.
+// Normalizes one character: dropped, a word boundary, or its lower case without accents.
 // Layer: text. Test: tests/unit/text/golden_test.cpp
 #pragma once
 
@@ -12,7 +12,7 @@
 
 namespace bert::inline BERT_ISA::text {
 
-/// What normalization does; the names are those of tokenizer_config.json and tokenizer.json.
+/// Settings of normalization, named as in tokenizer_config.json and tokenizer.json.
 struct normal_form {
   bool lowercase = true;
   bool strip_accents = true;
@@ -20,22 +20,22 @@ struct normal_form {
   bool clean_text = true;          ///< drops control characters
 };
 
-/// The characters that one character becomes: at most 4, as decompositions are.
+/// The normal form of one character: at most 4 characters, the longest decomposition.
 struct folded {
   char32_t code[4];
   unsigned count = 0;
 };
 
-/// Characters to their normal form; the first 8,192 code points answered from a table of 32 kB.
+/// Maps characters to their normal form; the first 8,192 code points by a table of 32 kB.
 template <class Reference>
 class folding {
  public:
   static constexpr char32_t tabled = 0x2000;
 
-  /// What the scanner does with a character. `hard` means: ask fold().
-  enum class step : std::uint8_t { letters, space, punctuation, drop, mark, hard };
+  /// What the scanner does with a character. `fold`: not in the table, call fold().
+  enum class step : std::uint8_t { letters, space, punctuation, drop, mark, fold };
 
-  /// A character below `tabled`, in 32 bits: up to 3 bytes of UTF-8 | bytes << 24 | step << 26 | characters << 29.
+  /// Table entry of a character below `tabled`: up to 3 bytes of UTF-8 | bytes << 24 | step << 26 | characters << 29.
   struct entry {
     std::uint32_t bits = 0;
     [[nodiscard]] step what() const noexcept { return static_cast<step>(bits >> 26 & 7u); }
@@ -60,7 +60,7 @@ class folding {
     return k;
   }
 
-  /// What is left of a letter, mark, CJK character or punctuation mark. Combining marks keep their place here.
+  /// Normal form of a letter, mark, CJK character or punctuation mark, without canonical ordering.
   [[nodiscard]] folded fold(char32_t c, unsigned bits) const noexcept {
     folded out;
     if (!unicode::is_mapped(bits)) {
@@ -69,7 +69,7 @@ class folding {
       return out;
     }
     if (Reference::lower_first && form_.lowercase) {
-      const bool dotted = c == 0x130;  // its lower case is i and a dot, which goes with the accents
+      const bool dotted = c == 0x130;  // its lower case is i and a combining dot, an accent
       c = unicode::lower<Reference>(c);
       if (!form_.strip_accents) {
         out.code[out.count++] = c;
@@ -91,7 +91,7 @@ class folding {
     return out;
   }
 
-  /// Whether stripping accents may have to put combining marks around `c` into canonical order, because one of them stays.
+  /// Whether accents are stripped, but `c` has a mark that stays, so that its run needs canonical ordering.
   [[nodiscard]] bool reorders(char32_t c, unsigned bits) const noexcept {
     if (!form_.strip_accents) return false;
     if (unicode::stays_combining(bits))
@@ -116,9 +116,9 @@ class folding {
     const kind k = kind_from(bits, c);
     if (k == kind::space) return make(step::space);
     if (k == kind::drop) return make(step::drop);
-    if (reorders(c, bits) || (Reference::lower_first && c == 0x3A3)) return make(step::hard);
+    if (reorders(c, bits) || (Reference::lower_first && c == 0x3A3)) return make(step::fold);
     const folded f = fold(c, bits);
-    // A mark with class 0 ends a run of combining marks as a letter does.
+    // A mark of class 0 ends a run of combining marks, as a letter does.
     if (f.count == 0) return make(unicode::combining_class<Reference>(c) != 0 ? step::mark : step::letters);
     char text[16];
     unsigned bytes = 0;
@@ -126,10 +126,10 @@ class folding {
     for (unsigned i = 0; i < f.count; ++i) {
       const kind now = kind_of(f.code[i]);
       if (now == kind::punctuation) s = step::punctuation;
-      else if (now == kind::space) return make(step::hard);
+      else if (now == kind::space) return make(step::fold);
       bytes += utf8::encode(f.code[i], text + bytes);
     }
-    if (bytes > 3 || f.count > 3 || (s == step::punctuation && f.count > 1)) return make(step::hard);
+    if (bytes > 3 || f.count > 3 || (s == step::punctuation && f.count > 1)) return make(step::fold);
     std::uint32_t packed = 0;
     for (unsigned i = 0; i < bytes; ++i) packed |= std::uint32_t{static_cast<unsigned char>(text[i])} << 8 * i;
     return make(s, packed, bytes, f.count);

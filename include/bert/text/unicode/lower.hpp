@@ -1,4 +1,4 @@
-// A whole text in lower case, as Python's str.lower() has it.
+// A text in lower case, as Python's str.lower() gives it.
 // Layer: text. Test: tests/unit/text/unicode/lower_test.cpp
 #pragma once
 
@@ -12,11 +12,10 @@
 
 namespace bert::inline BERT_ISA::text {
 
-/// Every character in lower case; a capital sigma becomes a final one at the end of a word. Accents stay. Bytes that are no
-/// UTF-8 become U+FFFD.
+/// `text` in lower case; a capital sigma at the end of a word becomes a final one. Accents stay. Invalid UTF-8 becomes U+FFFD.
 [[nodiscard]] inline std::string lowercased(std::string_view text) {
   const char *const begin = text.data(), *const end = begin + text.size();
-  const auto letter = [](char32_t c) {  // whether it ends the search for a cased letter, and whether it is one
+  const auto letter = [](char32_t c) {  // whether `c` ends the search for a cased letter, and is one
     struct found {
       bool decided, cased;
     };
@@ -48,7 +47,7 @@ namespace bert::inline BERT_ISA::text {
     const auto [code, bytes] = utf8::decode(p, end);
     if (code == 0x3A3 && final_sigma(p, p + bytes)) utf8::append(0x3C2, out);
     else utf8::append(unicode::lower<reference::transformers>(code), out);
-    if (code == 0x130) utf8::append(0x307, out);  // I with a dot becomes i and a dot
+    if (code == 0x130) utf8::append(0x307, out);  // i and a combining dot
     p += bytes;
   }
   return out;

@@ -1,4 +1,4 @@
-// What a code point is to each reference tokenizer, its canonical decomposition, combining class and lower case.
+// Properties of code points by reference tokenizer: kind, canonical decomposition, combining class, lower case.
 // Layer: text. Test: tests/unit/text/unicode/properties_test.cpp
 #pragma once
 
@@ -13,21 +13,21 @@
 
 namespace bert::inline BERT_ISA::text {
 
-/// What tokenization does with a character. `mark` (Mn) is dropped when accents are stripped and a letter otherwise.
+/// The role of a character in tokenization. `mark` (category Mn) is removed as an accent, or a letter if accents stay.
 enum class kind : std::uint8_t { letter, space, drop, punctuation, cjk, mark };
 
-/// Which tokenizer decides, down to its version of Unicode and its constants.
+/// The tokenizers whose output is reproduced: their Unicode versions and constants.
 namespace reference {
 
 /// The fast tokenizer of transformers (Hugging Face tokenizers).
 struct transformers {
   static constexpr std::string_view name = "transformers";
   static constexpr std::size_t max_word_characters = 100;  ///< longer words become [UNK]
-  static constexpr unsigned kind_shift = 0;                ///< where its bits lie in unicode::stage3
-  static constexpr bool late_decompositions = false;       ///< what came after Unicode 9.0 decomposes
-  static constexpr bool newer_lowercase = true;            ///< lower case that came after the database of the tables
-  static constexpr bool lower_first = false;               ///< str.lower() before accents are stripped, final sigma included
-  static constexpr bool finds_specials = true;             ///< [MASK] and the like are found in text
+  static constexpr unsigned kind_shift = 0;                ///< first bit of its kind in unicode::stage3
+  static constexpr bool late_decompositions = false;       ///< decomposes characters newer than Unicode 9.0
+  static constexpr bool newer_lowercase = true;            ///< lower case newer than the tables' Unicode database
+  static constexpr bool lower_first = false;               ///< str.lower(), final sigma included, before stripping accents
+  static constexpr bool finds_specials = true;             ///< finds [MASK] and other special tokens in text
 };
 
 /// google-research/bert's tokenization.py.
@@ -56,9 +56,9 @@ constexpr kind kind_of(char32_t c) noexcept {
   return static_cast<kind>(bits_of(c) >> Reference::kind_shift & 7u);
 }
 
-/// Whether a decomposition or a lower case may exist.
+/// Whether the character may have a decomposition or a lower case.
 constexpr bool is_mapped(unsigned bits) noexcept { return (bits & 0x40u) != 0; }
-/// Whether the character has a combining class and outlives the stripping of accents.
+/// Whether the character has a combining class and is not removed with the accents.
 constexpr bool stays_combining(unsigned bits) noexcept { return (bits & 0x80u) != 0; }
 
 template <std::size_t N>
@@ -78,7 +78,7 @@ constexpr unsigned combining_class(char32_t c) noexcept {
   return r[-1].value;
 }
 
-/// Lower case of one character as one character; U+0130, which has two, gives its first, 'i'.
+/// Lower case of one character as one character; U+0130, whose lower case is two, gives the first, 'i'.
 template <class Reference = reference::transformers>
 constexpr char32_t lower(char32_t c) noexcept {
   if (c < 0x80) return c >= 'A' && c <= 'Z' ? c + 32 : c;
@@ -91,7 +91,7 @@ constexpr char32_t lower(char32_t c) noexcept {
   return static_cast<char32_t>(static_cast<std::int32_t>(c) + range.delta);
 }
 
-/// Writes the canonical decomposition of `c` (not reordered) at `out`, room for 4, and returns how many characters it has.
+/// Writes the canonical decomposition of `c`, not reordered, to `out` [4] and returns its length.
 template <class Reference>
 constexpr unsigned decompose(char32_t c, char32_t* out) noexcept {
   if (c >= 0xAC00 && c < 0xAC00 + 11172) {

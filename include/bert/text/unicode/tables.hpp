@@ -1,4 +1,4 @@
-// Unicode tables: what each code point is to the two references. Written by tools/unicode_tables.py; do not edit.
+// Unicode tables of the two reference tokenizers. Written by tools/unicode_tables.py; do not edit.
 // Layer: text. Test: tests/unit/text/unicode/properties_test.cpp
 #pragma once
 
@@ -9,19 +9,19 @@
 // clang-format off
 namespace bert::inline BERT_ISA::text::unicode {
 
-/// The database that the tables were made from, and decides for reference::google.
+/// Version of the database that the tables were made from, which is reference::google's.
 inline constexpr const char* database_version = "15.0.0";
-/// What the fast tokenizer of transformers uses, part by part.
+/// Versions that the fast tokenizer of transformers uses.
 inline constexpr const char* transformers_categories = "8.0.0";
 inline constexpr const char* transformers_decompositions = "9.0.0";
 inline constexpr const char* lowercase_version = "17.0.0";
-/// All tables of this file together.
+/// Size of all tables of this file.
 inline constexpr unsigned table_bytes = 54060;
 
 struct code_range { std::uint32_t first, last; };
-/// Every `step`-th code point of [first, last] moves by `delta`. `newer`: than the database, so known to the fast tokenizer alone.
+/// Adds `delta` to every `step`-th code point of [first, last]. `newer` than the database: applies to the fast tokenizer only.
 struct lower_range { std::uint32_t first, last : 24, step : 4, newer : 4; std::int32_t delta; };
-/// `late`: younger than 9.0, so a starter to the fast tokenizer.
+/// `late`: newer than Unicode 9.0, so a starter to the fast tokenizer.
 struct combining_range { std::uint32_t first : 24, value : 8, last : 24, late : 8; };
 
 /// Row of stage2 for code point >> 12.
@@ -103,7 +103,7 @@ inline constexpr std::uint16_t stage2[1728] = {
   155, 155, 155, 155, 155, 155, 155, 273,
 };
 
-/// Bits 0-2 kind to transformers, 3-5 kind to google, 6 decomposes or has a lower case, 7 a combining mark that stays.
+/// Bits 0-2: kind for transformers; 3-5: kind for google; 6: has a decomposition or a lower case; 7: a combining mark that stays.
 inline constexpr std::uint8_t stage3[17536] = {
   18, 18, 18, 18, 18, 18, 18, 18, 18, 9, 9, 18, 18, 9, 18, 18, 18, 18, 18, 18, 18, 18, 18, 18, 18, 18, 18, 18, 18, 18, 18, 18,
   9, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 27, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 27, 27, 27, 27, 27, 27, 27, 64,
@@ -581,7 +581,7 @@ inline constexpr std::uint8_t stage3[17536] = {
   2, 2, 2, 2, 2, 2, 2, 2, 0, 0,
 };
 
-/// code | first << 21 | second << 42 | younger than 9.0 << 63; one step of the canonical decomposition, Hangul apart.
+/// code | first << 21 | second << 42 | newer than Unicode 9.0 << 63: one step of the canonical decomposition, without Hangul.
 inline constexpr std::uint64_t decompositions[2061] = {
   0xC0000082000C0, 0xC0400082000C1, 0xC0800082000C2, 0xC0C00082000C3, 0xC2000082000C4, 0xC2800082000C5, 0xC9C00086000C7,
   0xC000008A000C8, 0xC040008A000C9, 0xC080008A000CA, 0xC200008A000CB, 0xC0000092000CC, 0xC0400092000CD, 0xC0800092000CE,
@@ -853,7 +853,7 @@ inline constexpr std::uint64_t decompositions[2061] = {
   0x54C002FA1D,
 };
 
-/// Simple lower case; U+0130 apart.
+/// Simple lower case, without U+0130.
 inline constexpr lower_range lowercase[189] = {
   {0x41, 0x5A, 1, 0, 32}, {0xC0, 0xD6, 1, 0, 32}, {0xD8, 0xDE, 1, 0, 32}, {0x100, 0x12E, 2, 0, 1}, {0x132, 0x136, 2, 0, 1},
   {0x139, 0x147, 2, 0, 1}, {0x14A, 0x176, 2, 0, 1}, {0x178, 0x178, 1, 0, -121}, {0x179, 0x17D, 2, 0, 1},
@@ -1099,7 +1099,7 @@ inline constexpr code_range case_ignorable[437] = {
   {0xE0001, 0xE0001}, {0xE0020, 0xE007F}, {0xE0100, 0xE01EF},
 };
 
-/// What a regular expression calls a word character (Unicode 15.0): Alphabetic, M, Nd, Pc, Join_Control.
+/// Word characters of regular expressions (Unicode 15.0): Alphabetic, M, Nd, Pc, Join_Control.
 inline constexpr code_range word_characters[771] = {
   {0x30, 0x39}, {0x41, 0x5A}, {0x5F, 0x5F}, {0x61, 0x7A}, {0xAA, 0xAA}, {0xB5, 0xB5}, {0xBA, 0xBA}, {0xC0, 0xD6},
   {0xD8, 0xF6}, {0xF8, 0x2C1}, {0x2C6, 0x2D1}, {0x2E0, 0x2E4}, {0x2EC, 0x2EC}, {0x2EE, 0x2EE}, {0x300, 0x374}, {0x376, 0x377},

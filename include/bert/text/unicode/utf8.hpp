@@ -1,4 +1,4 @@
-// UTF-8 in and out: decoding that replaces what is invalid exactly as Python's errors="replace" does.
+// UTF-8 decoding and encoding; invalid bytes are replaced as by Python's errors="replace".
 // Layer: text. Test: tests/unit/text/unicode/utf8_test.cpp
 #pragma once
 
@@ -12,7 +12,7 @@ namespace bert::inline BERT_ISA::text::utf8 {
 
 inline constexpr char32_t replacement = 0xFFFD;
 
-/// A code point and how many bytes of the input it stands for.
+/// A code point and the number of input bytes decoded.
 struct decoded {
   char32_t code;
   unsigned bytes;
@@ -23,8 +23,8 @@ constexpr unsigned byte(const char* p) noexcept { return static_cast<unsigned ch
 constexpr bool trails(const char* p) noexcept { return (byte(p) & 0xC0u) == 0x80u; }
 }  // namespace detail
 
-/// The code point at `p`; p < end. What is invalid gives U+FFFD for its longest prefix that could have become valid,
-/// at least one byte (Unicode 3.9, "substitution of maximal subparts").
+/// The code point at `p`; p < end. Invalid bytes give U+FFFD for their longest prefix of a valid sequence, at least one byte
+/// (Unicode 3.9, "substitution of maximal subparts").
 constexpr decoded decode(const char* p, const char* end) noexcept {
   using detail::byte, detail::trails;
   const unsigned a = byte(p);
@@ -44,14 +44,14 @@ constexpr decoded decode(const char* p, const char* end) noexcept {
   return {(a & 0x07u) << 18 | (byte(p + 1) & 0x3Fu) << 12 | (byte(p + 2) & 0x3Fu) << 6 | (byte(p + 3) & 0x3Fu), 4};
 }
 
-/// Where the code point before `p` begins; begin < p.
+/// Start of the code point before `p`; begin < p.
 constexpr const char* previous(const char* begin, const char* p) noexcept {
   const char* q = p - 1;
   while (q > begin && p - q < 4 && detail::trails(q)) --q;
   return decode(q, p).bytes == static_cast<unsigned>(p - q) ? q : p - 1;
 }
 
-/// Writes `code` at `out` (room for 4 bytes) and returns how many bytes it took.
+/// Writes `code` to `out` [4] and returns its number of bytes.
 constexpr unsigned encode(char32_t code, char* out) noexcept {
   const auto put = [out](unsigned i, char32_t value) { out[i] = static_cast<char>(static_cast<unsigned char>(value)); };
   if (code < 0x80) {
@@ -81,14 +81,14 @@ inline void append(char32_t code, std::string& out) {
   out.append(bytes, encode(code, bytes));
 }
 
-/// Code points of `text`, each replaced part counted as one.
+/// Number of code points of `text`, each U+FFFD that replaces invalid bytes included.
 constexpr std::size_t length(std::string_view text) noexcept {
   std::size_t n = 0;
   for (const char *p = text.data(), *end = p + text.size(); p < end; ++n) p += decode(p, end).bytes;
   return n;
 }
 
-/// Offset of the first byte that is not valid UTF-8; npos if all of it is.
+/// Offset of the first byte that is not valid UTF-8; npos if there is none.
 constexpr std::size_t first_invalid(std::string_view text) noexcept {
   const char* const begin = text.data();
   for (const char *p = begin, *end = p + text.size(); p < end;) {

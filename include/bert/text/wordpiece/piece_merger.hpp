@@ -1,4 +1,4 @@
-// Pairs of neighboring pieces merged, best first: the engine of vocabulary training.
+// Merges the best pair of neighboring pieces until the vocabulary is complete: the loop of vocabulary training.
 // Layer: text. Test: tests/unit/text/wordpiece/train_wordpiece_test.cpp
 // Papers: Schuster and Nakajima 2012, "Japanese and Korean voice search"; Sennrich et al. 2016 for the pair counts.
 #pragma once
@@ -21,17 +21,17 @@
 
 namespace bert::inline BERT_ISA::text {
 
-/// Which pair is merged next.
+/// Scoring policies: the pair with the highest score is merged next.
 namespace scoring {
 
-/// The most frequent pair, as Hugging Face's trainer merges (byte-pair encoding).
+/// The frequency of the pair, as in Hugging Face's trainer (byte-pair encoding).
 struct pair_counts {
   static constexpr bool by_context = false;
   static double score(double both, double, double, double) noexcept { return both; }
 };
 
-/// The pair whose merging raises the likelihood of the text under a unigram model of its pieces the most:
-/// f(ab) + f(a - ab) + f(b - ab) - f(a) - f(b) + f(n) - f(n - ab), f(x) = x log x, with the counts of the pieces and n of all.
+/// f(ab) + f(a - ab) + f(b - ab) - f(a) - f(b) + f(n) - f(n - ab), where f(x) = x log x: the gain in log likelihood of the text
+/// under a unigram model of its pieces. a, b, ab count the pieces and the pair, n all pieces.
 struct likelihood_gain {
   static constexpr bool by_context = true;
   static double score(double both, double a, double b, double n) noexcept {
@@ -44,11 +44,11 @@ struct likelihood_gain {
 
 namespace detail {
 
-/// The state of training: every distinct word as a list of pieces, every pair of neighbors with its count and its words.
+/// State of training: every distinct word as a list of pieces; every pair of neighbors with its count and its words.
 template <class Scoring>
 class merger {
  public:
-  /// `first_pieces` come first; then the `alphabet_limit` most frequent characters, alone and within words.
+  /// Begins with `first_pieces`, then the `alphabet_limit` most frequent characters, at the start of words and inside.
   merger(const std::vector<counted_word>& words, std::vector<std::string> first_pieces, std::size_t alphabet_limit)
       : pieces_(std::move(first_pieces)) {
     choose_alphabet(words, alphabet_limit);
@@ -57,13 +57,13 @@ class merger {
     count_pairs();
   }
 
-  /// Merges until there are `size` pieces or no pair occurs `min_frequency` times.
+  /// Merges until there are `size` pieces, or every pair occurs less than `min_frequency` times.
   void run(std::size_t size, std::uint64_t min_frequency) {
     least_ = static_cast<std::int64_t>(std::max<std::uint64_t>(1, min_frequency));
     std::size_t refresh = 0;
     while (pieces_.size() < size) {
       if (best_.empty() || (Scoring::by_context && pieces_.size() >= refresh)) {
-        // Scores that depend on the counts of the pieces drift: all are renewed each time the vocabulary has grown by 1 %.
+        // Scores that depend on piece counts go stale: all are computed again when the vocabulary has grown by 1 %.
         if (refresh != 0 && !Scoring::by_context) break;
         best_ = {};
         for (std::uint32_t i = 0; i < pairs_.size(); ++i) offer(i);
@@ -73,16 +73,16 @@ class merger {
       const candidate top = best_.top();
       best_.pop();
       if (pairs_[top.pair].count < least_) continue;
-      if (score(top.pair) < top.score) offer(top.pair);  // it has lost some since; it comes back with what it has now
+      if (score(top.pair) < top.score) offer(top.pair);  // stale: push it again with the score of now
       else merge(top.pair);
     }
   }
 
-  /// How many pieces there were before the first merge: special tokens and alphabet.
+  /// Number of pieces before the first merge: special tokens and alphabet.
   [[nodiscard]] std::size_t given() const noexcept { return given_; }
-  /// Characters of the text, and how many of them are in the alphabet.
+  /// Number of distinct characters of the text, and of those in the alphabet.
   [[nodiscard]] std::size_t characters_seen() const noexcept { return seen_; }
-  [[nodiscard]] std::size_t alphabet() const noexcept { return alone_.size(); }
+  [[nodiscard]] std::size_t alphabet() const noexcept { return initial_.size(); }
   [[nodiscard]] std::vector<std::string>& pieces() noexcept { return pieces_; }
 
  private:
@@ -94,7 +94,7 @@ class merger {
   struct candidate {
     double score;
     std::uint32_t left, right, pair;
-    // The highest score first; of equals the one of the oldest pieces.
+    // The highest score first; of equals the pair of the oldest pieces.
     friend bool operator<(const candidate& a, const candidate& b) noexcept {
       if (a.score != b.score) return a.score < b.score;
       return std::pair(a.left, a.right) > std::pair(b.left, b.right);
@@ -124,7 +124,7 @@ class merger {
     for (const auto& [code, count] : ranked) {
       std::string text;
       utf8::append(code, text);
-      add(alone_, code, text);
+      add(initial_, code, text);
     }
     for (const auto& [code, count] : ranked) {
       if (!inside.contains(code)) continue;
@@ -146,7 +146,7 @@ class merger {
       const char *p = text.data(), *const end = p + text.size();
       while (p < end) {
         const auto [code, bytes] = utf8::decode(p, end);
-        const auto& table = p == text.data() ? alone_ : inside_;
+        const auto& table = p == text.data() ? initial_ : inside_;
         const auto found = table.find(code);
         if (found == table.end()) break;
         symbols_.push_back(found->second);
@@ -239,10 +239,10 @@ class merger {
   }
 
   std::vector<std::string> pieces_;
-  std::vector<std::int64_t> counts_;  // of every piece
+  std::vector<std::int64_t> counts_;  // per piece
   std::int64_t total_ = 0, least_ = 1;
   std::size_t given_ = 0, seen_ = 0;
-  std::unordered_map<char32_t, std::uint32_t> alone_, inside_;
+  std::unordered_map<char32_t, std::uint32_t> initial_, inside_;
   std::vector<std::uint32_t> symbols_;
   std::vector<word> words_;
   std::vector<pair_of> pairs_;

@@ -1,4 +1,4 @@
-// A WordPiece vocabulary learned from text.
+// Trains a WordPiece vocabulary on text.
 // Layer: text. Test: tests/unit/text/wordpiece/train_wordpiece_test.cpp
 // Papers: Schuster and Nakajima 2012, "Japanese and Korean voice search"; Sennrich et al. 2016, "Subword units".
 #pragma once
@@ -22,30 +22,30 @@
 namespace bert::inline BERT_ISA::text {
 
 struct wordpiece_options {
-  std::size_t vocab = 30'522;  ///< pieces, special tokens included
+  std::size_t vocab = 30'522;  ///< number of pieces, special tokens included
   bool lowercase = true;
   std::optional<bool> strip_accents = {};
   bool tokenize_chinese_chars = true;
-  std::uint64_t min_frequency = 2;     ///< a pair seen less often is not merged
-  std::size_t alphabet_limit = 1'000;  ///< the most frequent characters; words with others are passed over
-  float surplus = 0.25f;               ///< learns so many more pieces, then drops those that the text uses least; 0: none
-  std::size_t unused = 0;   ///< [unused0]…: with 99 or more the special tokens lie at 100 to 103, as in Google's files
-  std::size_t threads = 0;  ///< 0: one a core
+  std::uint64_t min_frequency = 2;     ///< rarer pairs are not merged
+  std::size_t alphabet_limit = 1'000;  ///< keeps the most frequent characters; skips words with others
+  float surplus = 0.25f;               ///< learns this share of extra pieces, then drops the least used; 0: none
+  std::size_t unused = 0;   ///< [unused0]…; from 99 on, the special tokens have ids 100 to 103, as in Google's files
+  std::size_t threads = 0;  ///< 0: one per core
 };
 
-/// What came out besides the tokenizer.
+/// Statistics of a training.
 struct wordpiece_report {
-  std::uint64_t words = 0;  ///< running words of the text
+  std::uint64_t words = 0;  ///< words of the text, repeats included
   std::size_t distinct_words = 0;
   std::size_t characters = 0;        ///< distinct characters of the text
-  std::size_t alphabet = 0;          ///< those that are pieces
-  std::uint64_t words_left_out = 0;  ///< running words with a character that is not in the alphabet
-  double pieces_per_word = 0;        ///< over the text, by longest match
+  std::size_t alphabet = 0;          ///< those of them that are pieces
+  std::uint64_t words_left_out = 0;  ///< words with a character that is not in the alphabet
+  double pieces_per_word = 0;        ///< mean over the text, by longest match
 };
 
 namespace detail {
 
-/// How often longest match uses each piece on the counted words; adds up what the report tells.
+/// How often longest match uses each piece on the counted words. Writes the report's counts of words and pieces.
 inline std::vector<std::uint64_t> piece_uses(const vocabulary& v, const std::vector<counted_word>& words,
                                              wordpiece_report& report) {
   const wordpiece match(v, reference::transformers::max_word_characters);
@@ -64,9 +64,8 @@ inline std::vector<std::uint64_t> piece_uses(const vocabulary& v, const std::vec
   return uses;
 }
 
-/// Drops the least used pieces after the first `given` until `size` are left, in a few rounds, as every drop changes what
-/// longest match uses. Merging leaves steps on the way to longer pieces that nothing uses any more; their places are worth
-/// more.
+/// Drops the least used pieces after the first `given` until `size` remain. Takes 4 rounds, as every drop changes which pieces
+/// longest match uses. Merging leaves intermediate pieces that only longer pieces contain; dropping them makes way for others.
 inline void drop_least_used(std::vector<std::string>& pieces, const std::vector<counted_word>& words, std::size_t given,
                             std::size_t size) {
   constexpr std::size_t rounds = 4;
@@ -85,7 +84,7 @@ inline void drop_least_used(std::vector<std::string>& pieces, const std::vector<
   }
 }
 
-/// [PAD] [UNK] [CLS] [SEP] [MASK], or Google's order with [unused] tokens between.
+/// [PAD] [UNK] [CLS] [SEP] [MASK], or Google's order with [unused] tokens between them.
 inline std::vector<std::string> special_pieces(std::size_t unused) {
   std::vector<std::string> out{"[PAD]"};
   const auto fill = [&](std::size_t from, std::size_t to) {
@@ -100,10 +99,10 @@ inline std::vector<std::string> special_pieces(std::size_t unused) {
 
 }  // namespace detail
 
-/// Learns a vocabulary from `source`: a span of strings, or anything with `for_each_line(callback(std::string_view))`.
+/// Trains on `source`: a range of strings, or a type with `for_each_line(callback(std::string_view))`.
 ///
-/// The result depends on the text and the options only, not on the order of lines nor on the number of threads.
-/// Throws bert::error if the alphabet alone does not fit.
+/// The result depends on the text and the options, not on the order of lines or the number of threads.
+/// Throws bert::error if the alphabet exceeds the vocabulary's size.
 template <class Scoring = scoring::pair_counts, class Source, executor Executor>
 [[nodiscard]] tokenizer train_wordpiece(const Source& source, const wordpiece_options& options, const Executor& run,
                                         wordpiece_report* report = nullptr) {
@@ -114,8 +113,8 @@ template <class Scoring = scoring::pair_counts, class Source, executor Executor>
   detail::merger<Scoring> merger(words, detail::special_pieces(options.unused), options.alphabet_limit);
   if (merger.given() > options.vocab)
     throw error({"bert::text::train_wordpiece",
-                 cat("room for the alphabet, ", merger.given(), " pieces with the special tokens"),
-                 cat("a vocabulary of ", options.vocab), "ask for more pieces or lower alphabet_limit"});
+                 cat("a vocabulary of at least ", merger.given(), " pieces: the alphabet and the special tokens"),
+                 cat("a vocabulary of ", options.vocab), "raise vocab or lower alphabet_limit"});
   const auto more = static_cast<std::size_t>(static_cast<double>(options.vocab - merger.given()) *
                                              static_cast<double>(std::max(0.0f, options.surplus)));
   merger.run(options.vocab + more, options.min_frequency);

@@ -1,4 +1,4 @@
-// The pieces of a WordPiece vocabulary and their ids: vocab.txt in and out.
+// The pieces of a WordPiece vocabulary and their ids; reads and writes vocab.txt.
 // Layer: text. Test: tests/unit/text/wordpiece/vocabulary_test.cpp
 #pragma once
 
@@ -26,7 +26,7 @@ namespace bert::inline BERT_ISA::text {
 
 namespace detail {
 
-/// 64 well-mixed bits of a string: the folded 128-bit product of its words.
+/// 64-bit hash of a string: multiply and xor-shift over its 8-byte words.
 inline std::uint64_t hash_of(std::string_view s) noexcept {
   std::uint64_t h = 0x9E3779B97F4A7C15u ^ s.size();
   for (std::size_t i = 0; i < s.size(); i += 8) {
@@ -46,14 +46,14 @@ using file_handle = std::unique_ptr<std::FILE, file_closer>;
 
 }  // namespace detail
 
-/// Pieces numbered from 0; a piece that begins with "##" continues a word. Immutable once built.
+/// Pieces with ids from 0; a piece that begins with "##" continues a word. Immutable.
 ///
-/// A piece that occurs twice has its last number as id, as in Python's dictionaries; both numbers give the piece back.
+/// id() of a piece that occurs twice is the last one, as in a Python dict; piece() of both ids gives the piece.
 class vocabulary {
  public:
   vocabulary() = default;
 
-  /// Throws bert::error naming the piece if one is not valid UTF-8.
+  /// Throws bert::error naming the piece if it is not valid UTF-8.
   explicit vocabulary(std::span<const std::string> pieces) {
     std::size_t bytes = 0;
     for (const auto& piece : pieces) bytes += piece.size();
@@ -64,14 +64,14 @@ class vocabulary {
   }
   explicit vocabulary(const std::vector<std::string>& pieces) : vocabulary(std::span<const std::string>(pieces)) {}
 
-  /// Reads a vocab.txt: one piece a line, the line's number (from 0) its id.
+  /// Reads a vocab.txt: one piece per line; its id is the line's number from 0.
   static vocabulary open(const std::filesystem::path& path) {
     const detail::file_handle file(std::fopen(path.string().c_str(), "rb"));
     if (!file)
       throw error({path.string(), "a vocabulary that can be read", "no such file, or no right to read it",
                    "give the path of a vocab.txt"});
     std::string text;
-    constexpr std::size_t longest = std::size_t{1} << 28;  // a hundred times the largest; /dev/zero has no end
+    constexpr std::size_t longest = std::size_t{1} << 28;  // 100 times the largest; /dev/zero has no end
     char block[1 << 16];
     for (std::size_t n; (n = std::fread(block, 1, sizeof block, file.get())) != 0 && text.size() <= longest;)
       text.append(block, n);
@@ -80,8 +80,7 @@ class vocabulary {
     return parse(text, path.string());
   }
 
-  /// The same from memory; `where` names it in errors. Lines end with LF, CR LF or CR, as Python reads them. A byte order mark
-  /// before the first piece is skipped.
+  /// The same from memory; `where` names it in errors. Lines end with LF, CR LF or CR, as in Python. Skips a byte order mark.
   static vocabulary parse(std::string_view text, const std::string& where = "vocabulary") {
     vocabulary v;
     v.where_ = where;
@@ -108,7 +107,7 @@ class vocabulary {
     }
   }
 
-  /// Throws bert::error if `id` is not in [0, size()). The view lives as long as the vocabulary.
+  /// Throws bert::error if `id` is not in [0, size()). The view is valid as long as the vocabulary.
   [[nodiscard]] std::string_view piece(token_id id) const {
     if (id < 0 || static_cast<std::size_t>(id) >= size())
       throw error({"bert::text::vocabulary::piece", cat("an id in [0, ", size(), ")"), cat(id),
@@ -116,30 +115,30 @@ class vocabulary {
     return at(static_cast<std::size_t>(id));
   }
 
-  /// Length of piece(id). `id` is one of the vocabulary's.
+  /// Length of piece(id). Pre: `id` is in [0, size()).
   [[nodiscard]] std::size_t bytes(token_id id) const noexcept {
     const auto i = static_cast<std::size_t>(id);
     return starts_[i + 1] - starts_[i];
   }
 
-  /// The file that it was read from, or "vocabulary".
+  /// The file it was read from, or "vocabulary".
   [[nodiscard]] const std::string& where() const noexcept { return where_; }
 
-  /// The id of a token that must be there, such as [MASK]. Throws bert::error naming file and token, and what the file seems to
-  /// be if it is no vocabulary.
+  /// The id of a required token such as [MASK]. Throws bert::error naming file and token, and what the file looks like if it is
+  /// no vocabulary.
   [[nodiscard]] token_id require(std::string_view token) const {
     if (const auto found = id(token)) return *found;
     const auto [found, hint] = diagnosis();
     throw error({where_, cat("the token ", token), found, hint});
   }
-  /// These pieces under another name in errors.
+  /// The same pieces with another where() for errors.
   [[nodiscard]] vocabulary named(std::string where) && {
     where_ = std::move(where);
     return std::move(*this);
   }
 
-  /// Writes a vocab.txt atomically. Throws bert::error if the file cannot be written or a piece holds a line break; the old
-  /// file is then still whole.
+  /// Writes a vocab.txt atomically. Throws bert::error if the file cannot be written or a piece has a line break; the old file
+  /// is then unchanged.
   void save(const std::filesystem::path& path) const {
     for (std::size_t i = 0; i < size(); ++i)
       if (at(i).find_first_of("\r\n") != std::string_view::npos)
@@ -161,7 +160,7 @@ class vocabulary {
     return std::string_view(characters_).substr(starts_[i], starts_[i + 1] - starts_[i]);
   }
 
-  // What stands in place of a special token: the first line tells files of other kinds.
+  // {found, hint} for a missing special token; the first line shows whether the file is of another kind.
   [[nodiscard]] std::pair<std::string, std::string> diagnosis() const {
     const std::string_view first = size() == 0 ? std::string_view{} : at(0);
     const std::string pieces = cat(size(), size() == 1 ? " piece without it" : " pieces without it");

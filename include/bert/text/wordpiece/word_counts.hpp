@@ -1,4 +1,4 @@
-// How often every word of a text occurs, counted on all cores.
+// Counts the words of a text on several threads.
 // Layer: text. Test: tests/unit/text/wordpiece/train_wordpiece_test.cpp
 #pragma once
 
@@ -26,7 +26,7 @@ struct counted_word {
 
 namespace detail {
 
-/// Words to 64-bit counts; the characters of all words in one string.
+/// Hash table from words to 64-bit counts; stores the characters of all words in one string.
 class word_counter {
  public:
   static constexpr bool tracks = false;
@@ -55,7 +55,7 @@ class word_counter {
     for (const entry& e : other.entries_) add(other.view(e), e.count);
   }
 
-  /// In the order of their bytes.
+  /// The words with their counts, sorted by bytes.
   [[nodiscard]] std::vector<counted_word> sorted() const {
     std::vector<counted_word> out;
     out.reserve(entries_.size());
@@ -73,7 +73,7 @@ class word_counter {
     std::uint32_t size;
   };
 
-  // The scanner cuts such a word off, and no piece of it would ever be used.
+  // The scanner cuts such a word off, and the tokenizer makes it [UNK].
   [[nodiscard]] bool too_long(const scanned_word& w) const noexcept { return w.characters > max_characters; }
   [[nodiscard]] std::string_view view(const entry& e) const noexcept {
     return std::string_view(characters_).substr(e.begin, e.size);
@@ -93,7 +93,7 @@ class word_counter {
   std::vector<std::uint32_t> slots_ = std::vector<std::uint32_t>(1024, 0);
 };
 
-/// Calls `each(line)` for every line of a span of strings or of anything with for_each_line.
+/// Calls `each(line)` for every line of a range of strings or of a type with for_each_line.
 template <class Source, class Each>
 void for_each_line_of(const Source& source, Each&& each) {
   if constexpr (requires { source.for_each_line(each); }) {
@@ -107,7 +107,7 @@ void for_each_line_of(const Source& source, Each&& each) {
 
 /// Counts the words of `source` as a tokenizer with these options would split it, sorted by their bytes.
 ///
-/// Lines are gathered into blocks and the blocks shared among the threads; memory is bounded by the distinct words.
+/// The threads count blocks of lines; memory is bounded by the distinct words.
 template <class Source, executor Executor>
 [[nodiscard]] std::vector<counted_word> count_words(const Source& source, const tokenizer_options& options,
                                                     const Executor& run) {
@@ -116,14 +116,14 @@ template <class Source, executor Executor>
                                                {options.lowercase, options.strip_accents.value_or(options.lowercase),
                                                 options.tokenize_chinese_chars, options.clean_text},
                                                0, reference::transformers::max_word_characters);
-  const std::size_t lanes = run.width();
-  std::vector<detail::word_counter> counters(lanes);
-  std::vector<std::string> blocks(4 * lanes);
+  const std::size_t threads = run.width();
+  std::vector<detail::word_counter> counters(threads);
+  std::vector<std::string> blocks(4 * threads);
   std::size_t filled = 0;
   const auto count = [&] {
-    run.parallel_for(lanes, [&](std::size_t lane) {
-      for (std::size_t b = lane; b < blocks.size(); b += lanes) {
-        words.scan(blocks[b].data(), blocks[b].data() + blocks[b].size(), counters[lane]);
+    run.parallel_for(threads, [&](std::size_t thread) {
+      for (std::size_t b = thread; b < blocks.size(); b += threads) {
+        words.scan(blocks[b].data(), blocks[b].data() + blocks[b].size(), counters[thread]);
         blocks[b].clear();
       }
     });
@@ -134,7 +134,7 @@ template <class Source, executor Executor>
     if (blocks[filled].size() >= block_bytes && ++filled == blocks.size()) count();
   });
   count();
-  for (std::size_t lane = 1; lane < lanes; ++lane) counters[0].add(counters[lane]);
+  for (std::size_t thread = 1; thread < threads; ++thread) counters[0].add(counters[thread]);
   return counters[0].sorted();
 }
 

@@ -1,4 +1,4 @@
-// Longest-match-first WordPiece in linear time: a trie with failure links in a double array, and a table of whole words.
+// Longest-match-first WordPiece in linear time: a double-array trie with failure links, and a hash table of whole words.
 // Layer: text. Test: tests/unit/text/wordpiece/wordpiece_test.cpp
 // Paper: Song et al. 2021, "Fast WordPiece tokenization".
 #pragma once
@@ -18,12 +18,12 @@ namespace bert::inline BERT_ISA::text {
 
 namespace detail {
 
-inline std::uint64_t mixed(std::uint64_t key) noexcept { return key * 0x9E3779B97F4A7C15u; }
-inline std::uint64_t mixed(const std::array<std::uint64_t, 2>& key) noexcept {
-  return (key[0] ^ mixed(key[1])) * 0xD6E8FEB86659FD93u;
+inline std::uint64_t mix(std::uint64_t key) noexcept { return key * 0x9E3779B97F4A7C15u; }
+inline std::uint64_t mix(const std::array<std::uint64_t, 2>& key) noexcept {
+  return (key[0] ^ mix(key[1])) * 0xD6E8FEB86659FD93u;
 }
 
-/// Keys to ids by open addressing; at most two thirds of the places are taken. The key of zeros is never there.
+/// Hash table from keys to ids: open addressing, at most two thirds full. The zero key marks a free slot.
 template <class Key>
 class key_table {
  public:
@@ -34,16 +34,16 @@ class key_table {
     entries_.resize(std::size_t{1} << bits);
   }
 
-  /// The last id that a key was given holds. Takes no more keys than it was made for.
+  /// Of several ids of one key the last holds. Pre: no more keys than the constructor was given.
   void put(const Key& key, token_id id) noexcept {
-    std::size_t slot = place(key);
+    std::size_t slot = first_slot(key);
     while (entries_[slot].key != Key{} && entries_[slot].key != key) slot = next(slot);
     entries_[slot] = {key, id};
   }
 
-  /// -1 if the key is not there.
+  /// The id of `key`, or -1.
   [[nodiscard]] token_id find(const Key& key) const noexcept {
-    for (std::size_t slot = place(key);; slot = next(slot)) {
+    for (std::size_t slot = first_slot(key);; slot = next(slot)) {
       const entry& e = entries_[slot];
       if (e.key == key) return e.id;
       if (e.key == Key{}) return -1;
@@ -56,7 +56,7 @@ class key_table {
     token_id id = -1;
   };
 
-  [[nodiscard]] std::size_t place(const Key& key) const noexcept { return static_cast<std::size_t>(mixed(key) >> shift_); }
+  [[nodiscard]] std::size_t first_slot(const Key& key) const noexcept { return static_cast<std::size_t>(mix(key) >> shift_); }
   [[nodiscard]] std::size_t next(std::size_t slot) const noexcept { return (slot + 1) & (entries_.size() - 1); }
 
   std::vector<entry> entries_;
@@ -65,10 +65,10 @@ class key_table {
 
 }  // namespace detail
 
-/// Words of at most 16 bytes that are pieces themselves, by their bytes as two numbers.
+/// Hash table of words of at most 16 bytes that are pieces, keyed by their bytes as two integers.
 ///
-/// Nine words in ten of running text are one piece; this finds them with one multiplication and one comparison. Most have at
-/// most 8 bytes: these lie in a table of their own, four entries a cache line.
+/// Nine of ten words of running text are one piece, found by one multiplication and one comparison. Most have at most 8 bytes:
+/// these have a table of their own with four entries per cache line.
 class word_table {
  public:
   static constexpr std::size_t longest = 16;
@@ -92,15 +92,13 @@ class word_table {
     }
   }
 
-  /// The id of the word whose bytes, zeros after them, are `low` and `high`; -1 if it is not a piece. No byte of the word is
-  /// zero.
+  /// The id of the word whose bytes, padded with zeros, are `low` and `high`; -1 if it is no piece. Pre: no byte is zero.
   [[nodiscard]] token_id find(std::uint64_t low, std::uint64_t high) const noexcept {
     return high == 0 ? short_.find(low) : long_.find({low, high});
   }
 
  private:
-  // A piece that continues ("##x") is never a word: '#' is punctuation and stands alone. One with a zero byte could not be told
-  // from what is before the zero.
+  // A continuation piece ("##x") is never a word, as '#' is punctuation. A zero byte would look like padding.
   static bool fits(std::string_view p) noexcept {
     return !p.empty() && p.size() <= longest && !(p.size() > 2 && p[0] == '#' && p[1] == '#') &&
            p.find('\0') == std::string_view::npos;
@@ -110,19 +108,19 @@ class word_table {
   detail::key_table<std::array<std::uint64_t, 2>> long_;
 };
 
-/// match(w) = the pieces of the word w, each the longest that fits, left to right; none if some part fits no piece.
+/// match(w) = the pieces of the word w, each the longest that matches, left to right; none if a remainder matches no piece.
 ///
-/// One step a byte: where the trie ends, the pieces matched so far and the node of what remains are known beforehand
-/// (`pops` and `fail`), so nothing is read twice.
+/// Takes one step per byte. Where the trie has no child, the node's failure pops are the pieces matched, and its failure link
+/// is the node of the remainder, so no byte is read twice.
 class wordpiece {
  public:
   wordpiece() = default;
 
-  /// Pieces of more than `max_characters` are left out: no word that is looked up could hold them.
+  /// Leaves out pieces of more than `max_characters`, the length of the longest word.
   wordpiece(const vocabulary& v, std::size_t max_characters) { build(v, max_characters); }
 
-  /// Writes the ids of the pieces of `word` (not empty) at `out`, which has room for one a character, and returns how many;
-  /// 0 if the word is unknown.
+  /// Writes the ids of the pieces of `word` (not empty) to `out` [characters of the word] and returns their number; 0 if the
+  /// word is unknown.
   std::size_t match(const char* word, std::size_t size, token_id* out) const noexcept {
     const node* const nodes = nodes_.data();
     std::uint32_t at = word_root;
@@ -146,7 +144,7 @@ class wordpiece {
     return static_cast<std::size_t>(put - out);
   }
 
-  /// Memory held, in bytes.
+  /// Memory used, in bytes.
   [[nodiscard]] std::size_t bytes() const noexcept {
     return nodes_.capacity() * sizeof(node) + pops_.capacity() * sizeof(token_id);
   }
@@ -154,13 +152,13 @@ class wordpiece {
  private:
   static constexpr std::uint32_t none = 0xFFFFFFFFu, word_root = 0, suffix_root = 1;
 
-  // `pops` is the start of a list in pops_: its length, then the ids. Free slots have `check` none.
+  // `pops` indexes a list in pops_: its length, then the ids. A free slot has `check` none.
   struct node {
     std::uint32_t base = 0, check = none, fail = none, pops = 0;
   };
 
-  // The trie as it grows: children as linked lists, found through a hash of (parent, byte).
-  struct sketch {
+  // The trie during construction: children as linked lists, found by a hash of (parent, byte).
+  struct linked_trie {
     struct vertex {
       std::uint32_t child = none, sibling = none;
       token_id token = -1;
@@ -168,11 +166,11 @@ class wordpiece {
       unsigned char byte = 0;
     };
     std::vector<vertex> vertices;
-    std::vector<std::uint64_t> edges;  // (parent << 8 | byte) + 1 << 32 | child… as key and value
-    std::vector<std::uint32_t> targets;
+    std::vector<std::uint64_t> edges;    // hash keys: (parent << 8 | byte) + 1; 0 is free
+    std::vector<std::uint32_t> targets;  // hash values: the child
     std::size_t mask = 0;
 
-    explicit sketch(std::size_t bytes) {
+    explicit linked_trie(std::size_t bytes) {
       std::size_t capacity = 1024;
       while (capacity < bytes + bytes / 2) capacity *= 2;
       mask = capacity - 1;
@@ -202,7 +200,7 @@ class wordpiece {
   token_id* pop(std::uint32_t list, token_id* put) const noexcept {
     const token_id* p = pops_.data() + list;
     const token_id count = *p++;
-    put[0] = p[0];  // almost always the only one
+    put[0] = p[0];  // almost always the only id
     for (token_id i = 1; i < count; ++i) put[i] = p[i];
     return put + count;
   }
@@ -210,10 +208,10 @@ class wordpiece {
   void build(const vocabulary& v, std::size_t max_characters) {
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < v.size(); ++i) bytes += v.piece(static_cast<token_id>(i)).size();
-    sketch trie(bytes + 2);
+    linked_trie trie(bytes + 2);
     for (std::size_t i = 0; i < v.size(); ++i) {
       std::string_view p = v.piece(static_cast<token_id>(i));
-      if (v.id(p) != static_cast<token_id>(i)) continue;  // a later duplicate holds
+      if (v.id(p) != static_cast<token_id>(i)) continue;  // a later duplicate has the id
       std::uint32_t at = word_root;
       if (p.size() > 2 && p[0] == '#' && p[1] == '#') {
         at = suffix_root;
@@ -223,15 +221,15 @@ class wordpiece {
       for (const char c : p) at = trie.descend(at, static_cast<unsigned char>(c));
       trie.vertices[at].token = static_cast<token_id>(i);
     }
-    const auto order = place(trie);
+    const auto order = assign_slots(trie);
     link(trie, order);
   }
 
-  // Gives every vertex its slot, breadth first, and returns them in that order with their parents.
+  // Assigns every vertex its slot, breadth first, and returns the vertices in that order with their parents.
   struct visit {
     std::uint32_t vertex, parent;
   };
-  std::vector<visit> place(sketch& trie) {
+  std::vector<visit> assign_slots(linked_trie& trie) {
     std::vector<visit> order;
     order.reserve(trie.vertices.size());
     order.push_back({word_root, none});
@@ -239,7 +237,7 @@ class wordpiece {
     trie.vertices[word_root].slot = word_root;
     trie.vertices[suffix_root].slot = suffix_root;
     nodes_.assign(std::max<std::size_t>(1024, trie.vertices.size() + trie.vertices.size() / 8 + 512), {});
-    nodes_[word_root].check = nodes_[suffix_root].check = none - 1;  // taken, and nobody's child
+    nodes_[word_root].check = nodes_[suffix_root].check = none - 1;  // taken, and no vertex's child
     std::size_t first_free = 256, first_try = 256;                   // so that no base is negative
     std::array<unsigned char, 256> labels{};
     for (std::size_t next = 0; next < order.size(); ++next) {
@@ -259,7 +257,7 @@ class wordpiece {
         trie.vertices[c].slot = target;
       }
     }
-    // Any byte may be added to any base without leaving the array.
+    // Any base plus any byte stays within the array.
     std::size_t used = nodes_.size();
     while (used > 0 && nodes_[used - 1].check == none) --used;
     nodes_.resize(used + 256);
@@ -267,8 +265,8 @@ class wordpiece {
     return order;
   }
 
-  // The lowest base at which every label's slot is free. One child takes the first free slot; for more, the search starts
-  // where the array is not yet all but full.
+  // The lowest base at which every label's slot is free. One label takes the first free slot; for more, the search starts at
+  // `first_try`, past the slots that are 95 % full.
   std::size_t find_base(const unsigned char* labels, std::size_t count, std::size_t& first_free, std::size_t& first_try) {
     const auto [least, most] = std::minmax_element(labels, labels + count);
     const std::size_t low = *least, high = *most;
@@ -297,7 +295,7 @@ class wordpiece {
     }
   }
 
-  void link(const sketch& trie, const std::vector<visit>& order) {
+  void link(const linked_trie& trie, const std::vector<visit>& order) {
     pops_.assign(1, 0);
     std::vector<token_id> list;
     const auto collect = [&](std::uint32_t from) {

@@ -7,23 +7,23 @@
 
 using namespace bert::text;
 
-TEST_CASE("Every byte falls into the same class in every position as the C library says") {
+TEST_CASE("Every byte is classified in every position as by the C library") {
   std::array<char, ascii::block_bytes> bytes;
   for (unsigned first = 0; first < 256; ++first) {
     for (unsigned i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(first + i * 7);
-    const auto sorted = ascii::sort(bytes.data());
+    const auto classes = ascii::classify(bytes.data());
     for (unsigned i = 0; i < bytes.size(); ++i) {
       const auto c = static_cast<unsigned char>(bytes[i]);
       const bool word = c < 0x80 && std::isalnum(c) != 0, space = c == ' ' || c == '\t' || c == '\n' || c == '\r';
       const bool punctuation = c < 0x80 && std::ispunct(c) != 0;
-      REQUIRE((sorted.words >> i & 1u) == word);
-      REQUIRE((sorted.spaces >> i & 1u) == space);
-      REQUIRE((sorted.others >> i & 1u) == !(word || space || punctuation));
+      REQUIRE((classes.words >> i & 1u) == word);
+      REQUIRE((classes.spaces >> i & 1u) == space);
+      REQUIRE((classes.others >> i & 1u) == !(word || space || punctuation));
     }
   }
 }
 
-TEST_CASE("Eight bytes are made lower case at once and nothing but A to Z changes") {
+TEST_CASE("Lower case of eight bytes changes A to Z and nothing else") {
   for (unsigned c = 0; c < 128; ++c) {
     const std::uint64_t ones = 0x0101010101010101u;
     CHECK(ascii::lower(ones * c) == ones * static_cast<unsigned>(std::tolower(static_cast<int>(c))));

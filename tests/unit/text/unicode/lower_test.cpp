@@ -1,4 +1,4 @@
-// Lower case against what Python 3 prints for str.lower().
+// Lower case compared with Python 3's str.lower().
 // Layer: tests.
 #include "bert/text/unicode/lower.hpp"
 
@@ -6,7 +6,7 @@
 
 using bert::text::lowercased;
 
-TEST_CASE("lower case is that of Python, accents stay, and bytes that are no UTF-8 are replaced") {
+TEST_CASE("Lower case is Python's, accents stay, and invalid UTF-8 is replaced") {
   CHECK(lowercased("The CAT [MASK] 日本") == "the cat [mask] 日本");
   CHECK(lowercased("ÄÖÜ É ẞ") == "äöü é ß");
   CHECK(lowercased("\u0130stanbul") == "i\u0307stanbul");
@@ -15,7 +15,7 @@ TEST_CASE("lower case is that of Python, accents stay, and bytes that are no UTF
                    "B") == "a\uFFFDb");
 }
 
-TEST_CASE("a capital sigma is final at the end of a word and nowhere else") {
+TEST_CASE("A capital sigma is final at the end of a word and nowhere else") {
   CHECK(lowercased("ΟΔΥΣΣΕΥΣ") == "οδυσσευς");
   CHECK(lowercased("ΟΔΟΣ ΣΟΦΙΑΣ!") == "οδος σοφιας!");
   CHECK(lowercased("Σ") == "σ");

@@ -23,7 +23,7 @@ static_assert(unicode::kind_of<transformers>('$') == kind::punctuation);
 static_assert(unicode::kind_of<transformers>(0x4E2D) == kind::cjk);
 static_assert(unicode::kind_of<google>(0) == kind::drop);
 
-TEST_CASE("The two references differ where their versions of Unicode and their ranges do") {
+TEST_CASE("The two references differ in their versions of Unicode and their ranges") {
   CHECK(unicode::kind_of<google>(0x2B820) == kind::cjk);  // extension E, its first 256
   CHECK(unicode::kind_of<transformers>(0x2B820) == kind::letter);
   CHECK(unicode::kind_of<transformers>(0x2B920) == kind::cjk);
@@ -37,7 +37,7 @@ TEST_CASE("The two references differ where their versions of Unicode and their r
   CHECK(unicode::kind_of<transformers>(0x166D) == kind::punctuation);
 }
 
-TEST_CASE("Decompositions are taken to the end, and those younger than the reference are not taken") {
+TEST_CASE("Decompositions are complete, and those newer than the reference are not applied") {
   CHECK(decomposed<transformers>('a') == std::vector<char32_t>{'a'});
   CHECK(decomposed<transformers>(0xE9) == std::vector<char32_t>{'e', 0x301});
   CHECK(decomposed<transformers>(0x1EA5) == std::vector<char32_t>{'a', 0x302, 0x301});
@@ -48,7 +48,7 @@ TEST_CASE("Decompositions are taken to the end, and those younger than the refer
   CHECK(decomposed<google>(0x11938) == std::vector<char32_t>{0x11935, 0x11930});
 }
 
-TEST_CASE("Lower case is that of Unicode 17, one character for one") {
+TEST_CASE("Lower case is that of Unicode 17, one character per character") {
   CHECK(unicode::lower('A') == 'a');
   CHECK(unicode::lower('[') == '[');
   CHECK(unicode::lower(0xC9) == 0xE9);
@@ -57,13 +57,13 @@ TEST_CASE("Lower case is that of Unicode 17, one character for one") {
   CHECK(unicode::lower(0x1E9E) == 0xDF);
   CHECK(unicode::lower(0x13A0) == 0xAB70);
   CHECK(unicode::lower(0x16EA0) == 0x16EBB);
-  CHECK(unicode::lower<google>(0x16EA0) == 0x16EA0);  // Unicode 17, and to that reference unassigned
+  CHECK(unicode::lower<google>(0x16EA0) == 0x16EA0);  // Unicode 17: unassigned for this reference
   CHECK(unicode::lower<google>(0x1C89) == 0x1C89);    // Unicode 16
   CHECK(unicode::lower<google>(0xC9) == 0xE9);
   CHECK(unicode::lower(0x130) == 'i');
 }
 
-TEST_CASE("Combining classes stop at the age of the reference") {
+TEST_CASE("Combining classes newer than the reference are 0") {
   CHECK(unicode::combining_class<transformers>(0x301) == 230);
   CHECK(unicode::combining_class<transformers>(0x34F) == 0);
   CHECK(unicode::combining_class<transformers>(0x1DF9) == 0);  // Unicode 10

@@ -10,7 +10,7 @@ using namespace bert::text;
 using namespace std::string_literals;
 
 namespace {
-std::vector<unsigned> parts(std::string_view s) {  // lengths of the parts; those of U+FFFD plus 100
+std::vector<unsigned> parts(std::string_view s) {  // bytes of each code point; plus 100 for U+FFFD
   std::vector<unsigned> out;
   for (const char *p = s.data(), *end = p + s.size(); p < end;) {
     const auto [code, bytes] = utf8::decode(p, end);
@@ -21,7 +21,7 @@ std::vector<unsigned> parts(std::string_view s) {  // lengths of the parts; thos
 }
 }  // namespace
 
-TEST_CASE("Every code point comes back from its UTF-8") {
+TEST_CASE("Every code point survives encoding and decoding") {
   for (char32_t c = 0; c < 0x110000; ++c) {
     if (c >= 0xD800 && c < 0xE000) continue;
     char bytes[4];
@@ -32,7 +32,7 @@ TEST_CASE("Every code point comes back from its UTF-8") {
   }
 }
 
-TEST_CASE("Invalid UTF-8 is replaced part by part as Python replaces it") {
+TEST_CASE("Invalid UTF-8 is replaced as Python replaces it") {
   CHECK(parts("\x80") == std::vector<unsigned>{101});
   CHECK(parts("\xC0\x80") == std::vector<unsigned>{101, 101});
   CHECK(parts("\xE1\xC0\x80") == std::vector<unsigned>{101, 101, 101});

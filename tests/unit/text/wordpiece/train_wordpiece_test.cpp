@@ -38,7 +38,7 @@ struct lines_of {
   }
 };
 
-// The definition: before every merge all counts and all scores afresh; of equal scores the pair of the oldest pieces.
+// The definition: recounts and rescores every pair before every merge; of equal scores takes the pair of the oldest pieces.
 template <class Scoring>
 strings merged_by_definition(const std::vector<counted_word>& words, std::size_t size) {
   std::set<char> letters, inside;
@@ -106,7 +106,7 @@ void check_merges(unsigned seed) {
 
 }  // namespace
 
-TEST_CASE("Pairs are merged in the order that the definition gives, for random words and both scoring policies") {
+TEST_CASE("Pairs are merged in the order of the definition, for random words and both scoring policies") {
   for (unsigned seed = 1; seed <= 300; ++seed) {
     check_merges<scoring::pair_counts>(seed);
     check_merges<scoring::likelihood_gain>(seed);
@@ -120,8 +120,8 @@ TEST_CASE("A pair that occurs less often than min_frequency is not merged") {
   CHECK(merger.pieces() == strings{"a", "b", "c", "d", "##b", "##d", "ab"});
 }
 
-TEST_CASE("What a dropped piece was used for counts before the next one is dropped") {
-  // abcd is used least; without it abc is used 5 times, which is more than xy.
+TEST_CASE("Uses are counted again after a piece is dropped") {
+  // abcd is used least; without it abc is used 5 times, more often than xy.
   strings pieces{"a", "x", "##b", "##c", "##d", "##y", "abc", "xy", "abcd"};
   detail::drop_least_used(pieces, {{"abc", 3}, {"abcd", 2}, {"xy", 4}}, 6, 7);
   CHECK(pieces == strings{"a", "x", "##b", "##c", "##d", "##y", "abc"});
@@ -140,7 +140,7 @@ TEST_CASE("The vocabulary does not depend on threads, on the order of lines or o
   CHECK(train_wordpiece(text, options, bert::execution::serial{}).vocabulary() == one);
 }
 
-TEST_CASE("Frequent words become pieces, whole, and every word of the text can be spelled") {
+TEST_CASE("Frequent words become one piece, and no word of the text is [UNK]") {
   const auto text = corpus(500, 2);
   wordpiece_report report;
   const auto t = train_wordpiece(text, {.vocab = 150}, &report);
@@ -154,7 +154,7 @@ TEST_CASE("Frequent words become pieces, whole, and every word of the text can b
   CHECK(report.pieces_per_word >= 1.0);
 }
 
-TEST_CASE("Learning more and dropping the least used takes fewer pieces a word than merging alone") {
+TEST_CASE("A surplus, dropped by use, gives fewer pieces per word than merging alone") {
   const auto text = corpus(2000, 3);
   wordpiece_report plain, pruned;
   (void)train_wordpiece(text, {.vocab = 80, .surplus = 0}, &plain);
@@ -162,7 +162,7 @@ TEST_CASE("Learning more and dropping the least used takes fewer pieces a word t
   CHECK(pruned.pieces_per_word <= plain.pieces_per_word);
 }
 
-TEST_CASE("Both scoring policies learn the words of a text, in ways of their own") {
+TEST_CASE("Both scoring policies learn the words of a text, with different pieces") {
   const auto text = corpus(500, 4);
   const auto counts = train_wordpiece<scoring::pair_counts>(text, {.vocab = 90, .surplus = 0}).vocabulary();
   const auto likelihood = train_wordpiece<scoring::likelihood_gain>(text, {.vocab = 90, .surplus = 0}).vocabulary();
@@ -170,7 +170,7 @@ TEST_CASE("Both scoring policies learn the words of a text, in ways of their own
   CHECK_FALSE(counts == likelihood);
 }
 
-TEST_CASE("Special tokens lie where Google's files have them") {
+TEST_CASE("Special tokens have the ids of Google's files") {
   const auto text = corpus(100, 5);
   const auto plain = train_wordpiece(text, {.vocab = 100}).vocabulary();
   CHECK(plain.piece(0) == "[PAD]");
@@ -192,7 +192,7 @@ TEST_CASE("The alphabet is limited to the most frequent characters, and words wi
   CHECK(report.alphabet == 2);
   CHECK(report.words_left_out == 1);
   CHECK_FALSE(t.vocabulary().id("z").has_value());
-  (void)train_wordpiece(text, {.vocab = 9, .alphabet_limit = 2}, &report);  // no place for a merge: aa is a and ##a
+  (void)train_wordpiece(text, {.vocab = 9, .alphabet_limit = 2}, &report);  // no id left for a merge: aa is a and ##a
   CHECK(report.words == 101);
   CHECK(report.distinct_words == 3);
   CHECK(report.pieces_per_word == doctest::Approx((2 * 100 + 1) / 101.0));
@@ -205,11 +205,11 @@ TEST_CASE("Words are counted as the tokenizer splits them") {
   CHECK(counted == std::vector<counted_word>{{"!", 1}, {",", 1}, {"cafe", 3}});
 }
 
-TEST_CASE("A text of many blocks on several threads is counted to the last word") {
+TEST_CASE("A text of many blocks is counted to the last word on several threads") {
   std::string line;
   while (line.size() < (std::size_t{1} << 20)) line += "the cat ";
   const std::uint64_t in_a_line = line.size() / 8;
-  strings text(10, line);  // two threads count every eight of them
+  strings text(10, line);  // two threads count eight at a time
   std::string many;
   for (int i = 1000; i < 2500; ++i) many += 'w' + std::to_string(i) + ' ';
   text.push_back(many);

@@ -24,7 +24,7 @@ std::string complaint(auto&& f) {
 bool says(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 }  // namespace
 
-TEST_CASE("Ids are line numbers, and what is not a piece has none") {
+TEST_CASE("Ids are line numbers, and a string that is no piece has none") {
   const auto v = vocabulary::parse("[UNK]\na\n##a\n\nb");
   CHECK(v.size() == 5);
   CHECK(v.id("##a") == 2);
@@ -47,7 +47,7 @@ TEST_CASE("In a vocabulary of any size every piece is found and no other") {
   }
 }
 
-TEST_CASE("Lines may end as they do on Windows") {
+TEST_CASE("Lines may end with CR LF") {
   CHECK(vocabulary::parse("a\r\nb\r\n") == vocabulary::parse("a\nb\n"));
   CHECK(vocabulary::parse("a\rb") == vocabulary::parse("a\nb"));
 }
@@ -58,7 +58,7 @@ TEST_CASE("Of two equal pieces the later gives the id, both give the piece") {
   CHECK(v.piece(0) == "a");
 }
 
-TEST_CASE("A vocabulary comes back from its file, byte for byte") {
+TEST_CASE("A saved vocabulary opens again byte for byte") {
   const auto path = std::filesystem::temp_directory_path() / "bert_vocabulary_test.txt";
   const vocabulary v(std::vector<std::string>{"[PAD]", "[UNK]", "\xE4\xB8\xAD", "##s"});
   v.save(path);
@@ -68,7 +68,7 @@ TEST_CASE("A vocabulary comes back from its file, byte for byte") {
   std::filesystem::remove(path);
 }
 
-TEST_CASE("Bad files are errors that say where") {
+TEST_CASE("Bad files are errors that name file and line") {
   CHECK(says(complaint([] { (void)vocabulary::open("/nowhere/vocab.txt"); }), "/nowhere/vocab.txt"));
   CHECK(says(complaint([] { (void)vocabulary::parse("", "vocab.txt"); }), "empty"));
   CHECK(says(complaint([] { (void)vocabulary::parse("a\nb\nc\xFF\n", "vocab.txt"); }), "vocab.txt:3"));

@@ -12,7 +12,7 @@ using bert::token_id;
 
 namespace {
 
-// The definition: the longest piece that fits, again and again.
+// The definition: the longest matching piece, again and again.
 std::vector<token_id> greedy(const vocabulary& v, std::string_view word) {
   std::vector<token_id> out;
   while (!word.empty()) {
@@ -66,7 +66,7 @@ TEST_CASE("Pieces may begin with a zero byte") {
     CHECK(matched(w, word) == greedy(v, word));
 }
 
-TEST_CASE("A piece longer than any word that is looked up costs nothing") {
+TEST_CASE("A piece longer than any word costs no memory") {
   std::string giant(100'000, 'x');
   const vocabulary v(std::vector<std::string>{"a", "##x", giant});
   const wordpiece w(v, 100);
@@ -74,7 +74,7 @@ TEST_CASE("A piece longer than any word that is looked up costs nothing") {
   CHECK(matched(w, "axx") == std::vector<token_id>{0, 1, 1});
 }
 
-TEST_CASE("Failure lists of nested pieces stay bounded by the length of a word") {
+TEST_CASE("Failure pops of nested pieces are no longer than a word") {
   std::vector<std::string> pieces{"##a", "a"};
   pieces.push_back(std::string(100, 'a') + "b");  // dropped: 101 characters
   pieces.push_back(std::string(99, 'a') + "b");
@@ -85,7 +85,7 @@ TEST_CASE("Failure lists of nested pieces stay bounded by the length of a word")
   CHECK(matched(w, std::string(99, 'a') + "b") == std::vector<token_id>{3});
 }
 
-TEST_CASE("The table of words finds every piece of up to 16 bytes that begins a word, and nothing else") {
+TEST_CASE("The word table finds every word-initial piece of up to 16 bytes, and nothing else") {
   std::vector<std::string> pieces{"##a", "b", "bcdefgh", "bcdefghi", "0123456789abcdef", "0123456789abcdefg"};
   for (int i = 0; i < 3000; ++i) pieces.push_back("w" + std::to_string(i));
   const vocabulary v(pieces);
@@ -102,7 +102,7 @@ TEST_CASE("The table of words finds every piece of up to 16 bytes that begins a 
   CHECK(find("bcdefg") == -1);
 }
 
-TEST_CASE("The table of words holds as many words as there are, whatever their lengths") {
+TEST_CASE("The word table finds every word, whatever the mix of lengths") {
   for (const std::size_t size : {1u, 7u, 8u, 9u, 15u, 16u}) {
     std::vector<std::string> pieces;
     for (std::size_t i = 0; i < (size == 1 ? 26 : 200); ++i) {

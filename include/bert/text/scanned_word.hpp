@@ -1,4 +1,4 @@
-// What a scanner passes on and what it puts together on the way: words, and runs of combining marks.
+// The words that a scanner passes to its sink, and the buffers in which it builds them.
 // Layer: text. Test: tests/unit/text/golden_test.cpp
 #pragma once
 
@@ -14,36 +14,36 @@
 
 namespace bert::inline BERT_ISA::text {
 
-/// Where the bytes of a normalized word came from, in bytes of the input: byte i of the word from [first[i], last[i]).
+/// Byte i of a normalized word came from bytes [first[i], last[i]) of the input.
 struct origins {
   const std::uint32_t* first;
   const std::uint32_t* last;
 };
 
-/// One word of the input and its pieces; lives during the call that passes it.
+/// One word of the input and its pieces; valid during the sink's call only.
 struct scanned_word {
   const token_id* ids;  ///< its pieces, or [UNK] alone
   std::size_t count;
-  const char* begin;       ///< where the word begins in the input
-  const char* text;        ///< the word normalized; cut off after `max_characters`
+  const char* begin;       ///< start of the word in the input
+  const char* text;        ///< the normalized word, cut off after `max_characters`
   std::size_t bytes;       ///< length of `text`
-  std::size_t characters;  ///< of the whole word, normalized
-  const origins* map;      ///< relative to `begin`; null if every byte of the word is the byte of the input
+  std::size_t characters;  ///< of the whole normalized word
+  const origins* map;      ///< relative to `begin`; null if byte i of `text` is byte i of the input
 };
 
 namespace detail {
 
-/// Words of more characters than this become [UNK] whatever the options say: they live in a buffer on the stack.
+/// Longer words are [UNK] whatever the options say: a word is built in a buffer on the stack.
 inline constexpr std::size_t most_word_characters = 1000;
 
-/// The word that is being put together.
+/// The normalized word under construction.
 template <bool Tracks>
-struct gathered {
+struct word_buffer {
   char text[4 * most_word_characters + 4 * word_table::longest];
   std::uint32_t first[Tracks ? 4 * most_word_characters + 64 : 1], last[Tracks ? 4 * most_word_characters + 64 : 1];
   std::size_t bytes = 0, characters = 0;
   const char* begin = nullptr;
-  std::uint32_t end = 0;  // of the last character, when there are too many to keep
+  std::uint32_t end = 0;  // of the last character, kept or not
 
   void add(char32_t code, const char* from, const char* to, std::size_t most) noexcept {
     if (characters == 0) begin = from;
@@ -66,33 +66,34 @@ struct gathered {
   }
 };
 
-/// A combining mark of a word that has to be put into canonical order.
+/// A combining mark of a run that needs canonical ordering.
 struct mark {
   char32_t code;
-  unsigned value;  // its combining class, below 256
-  bool tail, stays;
+  unsigned combining_class;  // below 256
+  bool tail;                 // not the first character of a decomposition
+  bool stays;                // not removed with the accents
 };
 
-/// A run of marks and where each that is no tail stood.
+/// A run of marks, and the input range of each character that is a mark.
 struct mark_run {
   std::vector<mark> marks, sorted;
-  std::vector<std::pair<const char*, const char*>> places;
+  std::vector<std::pair<const char*, const char*>> ranges;
 
-  /// The thread's own, cleared: scanning allocates only while it grows. One scan a thread at a time.
+  /// The thread's run, cleared; it allocates only while it grows. One scan per thread at a time.
   [[nodiscard]] static mark_run& cleared() {
-    static thread_local mark_run mine;
-    mine.marks.clear();
-    mine.places.clear();
-    return mine;
+    static thread_local mark_run run;
+    run.marks.clear();
+    run.ranges.clear();
+    return run;
   }
 
-  /// By class, equals as they were; linear, as a run may be a megabyte.
+  /// Stable counting sort by combining class; linear, as a run may have a megabyte.
   void sort_by_class() {
-    std::array<std::size_t, 257> place{};
-    for (const mark& m : marks) ++place[m.value + 1];
-    for (std::size_t i = 1; i < place.size(); ++i) place[i] += place[i - 1];
+    std::array<std::size_t, 257> start{};
+    for (const mark& m : marks) ++start[m.combining_class + 1];
+    for (std::size_t i = 1; i < start.size(); ++i) start[i] += start[i - 1];
     sorted.resize(marks.size());
-    for (const mark& m : marks) sorted[place[m.value]++] = m;
+    for (const mark& m : marks) sorted[start[m.combining_class]++] = m;
     marks.swap(sorted);
   }
 };
