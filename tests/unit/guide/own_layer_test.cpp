@@ -41,7 +41,7 @@ struct gated_pre_norm {
   template <class A>
   static constexpr auto parameters() {
     constexpr int h = A::hidden, f = A::intermediate;
-    constexpr auto gain = [](std::string_view stem) {
+    constexpr auto gain = [=](std::string_view stem) {
       return bert::parameter{.stem = stem, .rows = h, .role = bert::role::norm, .initial = bert::initialization::ones};
     };
     return std::array<bert::parameter, 9>{{
