@@ -18,11 +18,11 @@ namespace bert::inline BERT_ISA::precision {
 /// y = epilogue(s t sum(q(x) q(W)^T)),  q(x) = round(x / s), s = max |x[n,:]| / 127 of a token, t of a channel of W
 ///
 /// A quarter of the memory of f32, embedding tables half. Queries, keys and values, contexts and what GELU gives are bf16 on
-/// their way where products of bf16 are faster than of f32 (BERT_BF16_DOT), which adds little to the rounding of a byte, and
-/// f32 elsewhere. Fast on processors with AVX512_VNNI or AVX_VNNI; a product has the same bits on all others.
+/// their way where products of bf16 are faster than of f32 (BERT_BF16_DOT, BERT_AMX), which adds little to the rounding of a
+/// byte, and f32 elsewhere. Fast on processors with AVX512_VNNI or AVX_VNNI; a product has the same bits on all others.
 struct int8 {
   using weight = kernels::packed_int8;
-  using element = std::conditional_t<kernels::bf16_pairs::passes == 1, bert::bf16, float>;
+  using element = std::conditional_t<BERT_AMX == 1 || kernels::bf16_pairs::passes == 1, bert::bf16, float>;
   using table = bert::bf16;
   template <int HeadDim>
   using attended = std::conditional_t<std::is_same_v<element, float>, float, bf16::attended<HeadDim>>;

@@ -77,7 +77,7 @@ void gemm(const E& run, const quantized& a, const packed_int8& b, const Epilogue
   const detail::scaled<Epilogue> out{epilogue, a.scale, b.scale};
 #if BERT_AMX
   if constexpr (std::same_as<Form, byte_dot::best> && Form::zero_point == detail::amx_bytes::zero_point)
-    if (amx_permitted()) {
+    if (a.rows > amx_sizes::few_byte_rows && amx_permitted()) {
       const amx_tile<detail::amx_bytes, amx::processor_tiles> tile{{b.start}};
       return detail::amx_product(run, tile, detail::words_of(a), detail::word_panels(b), out);
     }

@@ -33,6 +33,9 @@ inline constexpr std::size_t block_rows = 128;
 /// Up to so many rows a product waits for weights from memory, and all of its depth is one part.
 inline constexpr std::size_t few_rows = 64;
 
+/// Up to so many rows of bytes AVX512_VNNI reads the weights faster: base 1 x 16 takes 3.1 ms by it, 3.5 by tiles.
+inline constexpr std::size_t few_byte_rows = 16;
+
 /// Sums that wait for the next part of the depth: 112 KB of stack.
 inline constexpr std::size_t waiting_sums = std::size_t{28} << 10;
 
