@@ -1,4 +1,4 @@
-# bert_dependency(package debian_package [version]): find_package, or an error that names the Debian package to install.
+# bert_dependency(package debian_package [version]): find_package, or an error that names the Debian package.
 macro(bert_dependency package debian_package)
   find_package(${package} ${ARGN} QUIET)
   if(NOT ${package}_FOUND)

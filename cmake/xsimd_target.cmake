@@ -1,5 +1,5 @@
-# bert::xsimd: the headers of xsimd, whatever the installed version calls its own target. Not that target itself: Debian 12's
-# asks the linker for xtl, a library that has no object code and that its package does not install.
+# bert::xsimd: xsimd's include folder, under any name of its target. Not that target itself: Debian 12's links xtl, which has
+# no object code and is not installed.
 if(NOT TARGET bert::xsimd)
   if(TARGET xsimd::xsimd)
     get_target_property(_bert_xsimd_headers xsimd::xsimd INTERFACE_INCLUDE_DIRECTORIES)

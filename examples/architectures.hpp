@@ -1,4 +1,4 @@
-// The architectures that the example programs are compiled with: the published ones, and the demo's.
+// The architectures compiled into the example programs: the published ones and the demo's.
 #pragma once
 
 #include <string_view>
@@ -6,14 +6,14 @@
 
 #include "bert/pipeline/choose.hpp"
 
-/// The demo's model: small enough to learn a little world in a minute or two, on two cores.
+/// The demo's model: small enough to learn its facts in a minute or two on two cores.
 struct pocket : bert::architecture_of<bert::dims{
                     .vocab = bert::dynamic, .hidden = 128, .layers = 2, .heads = 4, .intermediate = 512, .positions = 64}> {};
 
 namespace architectures {
 
-/// Names to compile, separated by commas; empty: all. Each costs training programs half a minute or more: CMake's
-/// BERT_EXAMPLE_ARCHITECTURES=tiny is for those who need one.
+/// Names to compile, separated by commas; empty: all. Each adds half a minute or more to compiling a training program; set
+/// BERT_EXAMPLE_ARCHITECTURES=tiny in CMake for one.
 #ifdef BERT_EXAMPLE_ARCHITECTURES
 inline constexpr std::string_view wanted = BERT_EXAMPLE_ARCHITECTURES;
 #else
@@ -48,5 +48,5 @@ struct of<bert::choices<Named...>> : only<bert::choices<>, Named...> {};
 
 /// What `pretrain` trains.
 using published = architectures::of<bert::published>::type;
-/// Add your own here: a folder is opened if its config.json has the sizes of one of these.
+/// Add your own here: programs open folders whose config.json has the sizes of one of these.
 using compiled = architectures::of<bert::published::with<bert::named<"pocket", pocket>>>::type;

@@ -1,4 +1,4 @@
-// How a file of labeled texts is read, as the command line says it.
+// Command-line options for reading a file of labeled texts.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -19,17 +19,17 @@ struct columns {
   bool pair = false, uneven = false, scores = false;
 
   void add_to(CLI::App& app) {
-    app.add_flag("--pair", pair, "two texts a line");
-    app.add_option("--text-column", text_column, "of the text, or of the first of a pair");
-    app.add_option("--second-column", second_column, "of the second text of a pair; default: the one after --text-column");
-    app.add_option("--label-column", label_column, "of the label");
+    app.add_flag("--pair", pair, "two texts per line");
+    app.add_option("--text-column", text_column, "column of the text, or of a pair's first text");
+    app.add_option("--second-column", second_column, "column of a pair's second text; default: the one after --text-column");
+    app.add_option("--label-column", label_column, "column of the label");
     app.add_option("--header", header, "whether the first row names the columns")
         ->check(CLI::IsMember({"detect", "yes", "no"}));
-    app.add_option("--separator", separator, "between columns; detect: a comma if the file's name ends in .csv")
+    app.add_option("--separator", separator, "between columns; detect: comma if the file's name ends in .csv")
         ->check(CLI::IsMember({"detect", "tab", "comma"}));
     app.add_flag("--uneven-rows", uneven, "rows may have more or fewer columns than the first");
-    app.add_flag("--scores-as-classes", scores, "labels such as 0.5 are names of classes");
-    number(app, "--max-tokens", max_tokens, "longer examples are cut", {.least = 8, .most = 32'767});
+    app.add_flag("--scores-as-classes", scores, "treat labels such as 0.5 as class names");
+    number(app, "--max-tokens", max_tokens, "truncate longer examples", {.least = 8, .most = 32'767});
   }
 
   [[nodiscard]] bert::data::tsv_options options() const {
@@ -53,27 +53,27 @@ struct columns {
   }
 
  private:
-  /// Numbers count from 1 on the command line, from 0 in the library; anything else is a name in the header.
+  /// Columns count from 1 on the command line and from 0 in the library; other text is a name in the header.
   static bert::data::column column(const std::string& text, const char* option, int shift = 0) {
     int number = 0;
     const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (failed != std::errc{} || end != text.data() + text.size()) return text;
     if (number == 0)
-      throw bert::error({option, "a column from 1 on, from -1 on for those at the end, or a name in the header", "0", {}});
+      throw bert::error({option, "a column: 1, 2, … from the start, -1, -2, … from the end, or a name in the header", "0", {}});
     return number > 0 ? number - 1 + shift : number + shift;
   }
 };
 
-/// What was guessed in reading a set, how many of its examples were cut, and whether the vocabulary knows its words.
+/// Prints what was guessed in reading a set, how many examples were truncated, and whether many tokens are unknown.
 template <class Set>
 void tell_about(const std::string& name, const Set& set, int max_tokens, std::ostream& out) {
   tell(set.notes(), out);
   if (set.truncated() != 0)
     out << "note: " << name << ": " << set.truncated() << " examples cut to " << max_tokens
-        << " tokens; --max-tokens says otherwise\n";
+        << " tokens; --max-tokens changes that\n";
   if (10 * set.unknown() > set.tokens())
     out << "note: " << name << ": " << 100 * set.unknown() / set.tokens()
-        << " % of the tokens are unknown; is it the vocabulary of this language and case?\n";
+        << " % of the tokens are [UNK]; does the vocabulary have this language and case?\n";
 }
 
 }  // namespace support

@@ -1,6 +1,6 @@
-// From nothing to a BERT and back in a few minutes: writes a little world of facts (or takes your text), learns a vocabulary,
-// pretrains, answers masked questions, fine-tunes a classifier, saves, reloads, and writes a page with pictures.
-//   demo                     the little world
+// The life of a BERT in a few minutes: writes a text of invented facts (or takes yours), trains a vocabulary, pretrains,
+// answers masked questions, fine-tunes a classifier, saves, reloads, and writes a page with charts.
+//   demo                     the invented facts
 //   demo --text FILE         your own text
 #include <algorithm>
 #include <chrono>
@@ -69,7 +69,7 @@ pretrained pretrain(const settings& s, const demo::material& m, const bert::text
                     const bert::execution::threads& threads, curves& c) {
   const auto batches = bert::data::pack(bert::data::corpus(m.corpus), tokenizer,
                                         {.tokens = m.tokens, .batch = m.batch, .seed = s.seed}, threads);
-  // Wider first weights than the 0.02 of hidden size 768, and a shorter memory of squared gradients: a short run needs both.
+  // A short run needs a larger stddev than hidden size 768's 0.02, and a faster decay of the second moment.
   auto model = pretrained::random({.stddev = 0.05f, .seed = s.seed, .vocab = static_cast<int>(tokenizer.size())});
   const std::uint64_t total = s.steps != 0 ? s.steps : m.steps;
   heading(3, print("Pretraining a BERT of %d layers, %d wide, %zu parameters: %llu steps of %d sequences", pocket::layers,
@@ -106,14 +106,14 @@ pretrained pretrain(const settings& s, const demo::material& m, const bert::text
   return model;
 }
 
-/// Fills in what the model says to every question. Returns all scores, to compare bit by bit.
+/// Writes the model's candidates into every question. Returns all logits, for bitwise comparison.
 template <class Frozen>
 std::vector<float> ask(const Frozen& frozen, const bert::text::tokenizer& tokenizer, std::vector<demo::answer>& questions) {
   auto run = frozen.session({.sequences = 1, .tokens = pocket::positions, .scored = pocket::positions});
   std::vector<float> all;
   for (auto& q : questions) {
     const auto logits = run(tokenizer.encode(q.question, {.max_tokens = pocket::positions}));
-    if (logits.rows() == 0) continue;  // the blank was cut off
+    if (logits.rows() == 0) continue;  // the [MASK] was truncated
     all.insert(all.end(), logits[0].begin(), logits[0].end());
     const auto best = bert::candidates(logits[0], tokenizer.vocabulary(), 4);
     const auto truth = tokenizer.tokens(q.right);
@@ -129,7 +129,7 @@ std::size_t count_right(const std::vector<demo::answer>& questions) {
   return static_cast<std::size_t>(std::count_if(questions.begin(), questions.end(), [](const auto& q) { return q.correct; }));
 }
 
-/// Two of each topic, and at most six wrong ones.
+/// Two correct answers per topic, and at most six wrong ones.
 std::vector<demo::answer> selection(const std::vector<demo::answer>& questions) {
   std::vector<demo::answer> chosen;
   std::map<std::string, int> of_topic;
@@ -154,7 +154,7 @@ auto tune(classifier& model, const settings& s, const examples& training, const 
   return bert::evaluate(model, held_out.batches(64), threads);
 }
 
-/// The layer in which the blank looks hardest at another word, and what it looks at.
+/// The attention map of the layer in which [MASK] attends most strongly to another word, and that layer.
 template <class Frozen>
 std::pair<bert::attention_probabilities, int> sharpest(const Frozen& frozen, const bert::token_batch& batch) {
   int best = 0;
@@ -185,7 +185,7 @@ void work(const settings& s) {
 
   const auto tokenizer = bert::text::train_wordpiece(bert::data::corpus(m.corpus), {.vocab = m.pieces, .threads = s.threads});
   heading(2, print("A vocabulary of %zu pieces, learned from that text", tokenizer.size()));
-  // A blank is one piece wide, so words of several pieces cannot be asked for.
+  // [MASK] is one piece, so words of several pieces are left out.
   if (!m.has_facts) std::erase_if(m.questions, [&](const auto& q) { return tokenizer.tokens(q.right).size() != 1; });
 
   curves c;
@@ -277,16 +277,16 @@ void work(const settings& s) {
 
 int main(int argc, char** argv) {
   settings s;
-  CLI::App app("Trains a small BERT from nothing, uses it, and writes a page about it.", "demo");
+  CLI::App app("Trains a small BERT from random weights, uses it, and writes a page about it.", "demo");
   app.option_defaults()->always_capture_default();
-  app.add_option("--text", s.text, "a text to learn instead of the little world: one paragraph a line")
+  app.add_option("--text", s.text, "a text to train on instead of invented facts: one paragraph per line")
       ->check(CLI::ExistingFile);
-  app.add_option("--out", s.out, "folder for all that is written");
-  support::number(app, "--seed", s.seed, "of everything random, the world too");
-  support::number(app, "--steps", s.steps, "of pretraining; 0: what the text needs");
+  app.add_option("--out", s.out, "folder of all output");
+  support::number(app, "--seed", s.seed, "seed of all random numbers and of the facts");
+  support::number(app, "--steps", s.steps, "steps of pretraining; 0: depends on the text");
   support::number(app, "--lr", s.lr, "peak learning rate of pretraining", {.least = 0, .above = true});
-  support::number(app, "--mask-rate", s.mask_rate, "share of the words hidden in pretraining", {.least = 0.05f, .most = 0.6f});
-  support::number(app, "--dropout", s.dropout, "of pretraining", {.least = 0, .most = 0.9f});
+  support::number(app, "--mask-rate", s.mask_rate, "share of the words masked in pretraining", {.least = 0.05f, .most = 0.6f});
+  support::number(app, "--dropout", s.dropout, "rate in pretraining", {.least = 0, .most = 0.9f});
   support::threads_option(app, s.threads);
   return support::run(app, argc, argv, [&] { work(s); });
 }

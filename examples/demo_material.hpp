@@ -1,4 +1,4 @@
-// What the demo reads, asks and classifies: made from the little world, or from a text of the reader's.
+// The demo's corpus, questions and labeled sentences: from invented facts, or from a text of the user's.
 #pragma once
 
 #include <algorithm>
@@ -24,20 +24,20 @@ namespace demo {
 struct verdict : bert::labels::one_of<"no", "yes"> {};
 
 struct material {
-  std::string corpus;  ///< path of what pretraining reads
-  std::string about;   ///< of the corpus, for the reader
+  std::string corpus;  ///< path of the pretraining text
+  std::string about;   ///< description of the corpus
   std::vector<std::string> show;
-  std::vector<answer> questions;                                ///< `question` and `right` filled in; never part of the corpus
+  std::vector<answer> questions;                                ///< `question` and `right` are set; not in the corpus
   std::vector<std::pair<std::string, int>> training, held_out;  ///< sentences and their class
-  std::string claim, how;                                       ///< what "yes" says of a sentence; where the two sets come from
-  std::size_t pieces = 0;                                       ///< of the vocabulary
+  std::string claim, how;                                       ///< meaning of "yes"; origin of the two sets
+  std::size_t pieces = 0;                                       ///< vocabulary size
   std::uint64_t steps = 0;
   int tokens = 0, batch = 0;
-  bool has_facts = false;  ///< whether an answer can be known, not only guessed
+  bool has_facts = false;  ///< whether the corpus determines the answers
 };
 
-/// Facts, corpus and questions of the world of that seed. The classifier is to tell true statements from false ones: it is
-/// fine-tuned on statements about some facts and measured on statements about the others, which it has met in pretraining only.
+/// Facts, corpus and questions by seed. The classifier tells true statements from false ones: it is fine-tuned on statements
+/// about some facts and evaluated on statements about the others, which only pretraining has seen.
 inline material from_world(const std::string& folder, std::uint64_t seed) {
   const auto facts = make_world(seed);
   material m;
@@ -69,7 +69,7 @@ inline material from_world(const std::string& folder, std::uint64_t seed) {
 
 namespace detail {
 
-/// Where the units of a sentence begin and end: words between spaces; characters where there are no spaces.
+/// [begin, end) of each unit of a sentence: its words, or its characters if it has no spaces.
 inline std::vector<std::pair<std::size_t, std::size_t>> units(std::string_view sentence) {
   std::vector<std::pair<std::size_t, std::size_t>> out;
   const bool spaced = sentence.find(' ') != std::string_view::npos;
@@ -83,10 +83,10 @@ inline std::vector<std::pair<std::size_t, std::size_t>> units(std::string_view s
   return out;
 }
 
-/// A letter of ASCII, or any character beyond it.
+/// An ASCII letter or a byte of a non-ASCII character.
 inline bool is_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c & 0x80) != 0; }
 
-/// The sentence with one of its words hidden, and that word.
+/// The sentence with one of its words masked, and that word.
 inline answer hide_word(std::string_view sentence, bert::random_stream& random) {
   const auto all = units(sentence);
   for (int attempt = 0; attempt < 8; ++attempt) {
@@ -105,7 +105,7 @@ inline answer hide_word(std::string_view sentence, bert::random_stream& random) 
   return {};
 }
 
-/// The sentence with two neighbors, neither the first nor the last word, in each other's place; empty if that changes nothing.
+/// The sentence with two inner neighboring words swapped; empty if they are equal.
 inline std::string scramble(std::string_view sentence, bert::random_stream& random) {
   const auto all = units(sentence);
   const std::size_t i = 1 + random.below(static_cast<std::uint32_t>(all.size() - 3));
@@ -118,8 +118,8 @@ inline std::string scramble(std::string_view sentence, bert::random_stream& rand
 
 }  // namespace detail
 
-/// The same from a text. One sentence in 20 is kept from the corpus and asked about, a word of it hidden; the classifier is to
-/// tell sentences as written from those with two neighboring words exchanged. Reads at most 16 MB.
+/// The same from a text. One sentence in 20 is held out and asked about with a masked word; the classifier tells original
+/// sentences from those with two neighboring words swapped. Reads at most 16 MB.
 inline material from_text(const std::string& path, const std::string& folder, std::uint64_t seed) {
   material m;
   m.corpus = folder + "/corpus.txt";
@@ -156,7 +156,7 @@ inline material from_text(const std::string& path, const std::string& folder, st
       ++in_document;
     });
     if (any) out << '\n';
-    // Next-sentence pairs need documents: where the text marks none, a dozen sentences make one.
+    // Next-sentence pairs need documents: in a text without blank lines, 12 sentences are one.
     if (bert::data::blank(line) || (!blank_lines && in_document >= 12)) {
       out << '\n';
       in_document = 0;

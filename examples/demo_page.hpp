@@ -1,4 +1,4 @@
-// The demo's report: one HTML file with its pictures inside, no script, no network.
+// The demo's report: one HTML file with inline SVG, without scripts or network.
 #pragma once
 
 #include <algorithm>
@@ -39,11 +39,11 @@ namespace demo {
 }
 
 struct series {
-  std::string name, style;  ///< of the CSS: "a" or "b"
+  std::string name, style;  ///< CSS class: "a" or "b"
   std::vector<double> values;
 };
 
-/// Curves over steps 1, 2, …: every value faint, a running mean over it, the name at its end.
+/// Curves over steps 1, 2, …: the values faint, their running mean, and the name at its end.
 [[nodiscard]] inline std::string line_chart(const std::vector<series>& all, const char* number_format) {
   constexpr double width = 500, height = 270, left = 52, right = 108, top = 12, bottom = 40;
   double most = 0;
@@ -113,7 +113,7 @@ struct candidate {
   double probability = 0;
 };
 
-/// A question as it was asked, `[MASK]` in it, and what the model said.
+/// A question with `[MASK]`, and the model's candidates.
 struct answer {
   std::string topic, question, right;
   std::vector<candidate> candidates;
@@ -141,7 +141,7 @@ struct answer {
   return out + "</svg></div>";
 }
 
-/// One square a head: row i is what token i looks at, darker is more.
+/// One square per head: row i shows what token i attends to; darker is more.
 [[nodiscard]] inline std::string attention_panels(const bert::attention_probabilities& map,
                                                   const std::vector<std::string>& tokens) {
   std::string out = "<div class='heads'>";
@@ -173,12 +173,12 @@ class page {
  public:
   explicit page(std::string title, std::string lead) : title_(std::move(title)), lead_(std::move(lead)) {}
 
-  /// A number with a name, in the row at the top.
+  /// A figure with a name, in the row at the top.
   void tile(const std::string& number, const std::string& name) {
     tiles_ += "<div class='tile'><b>" + escaped(number) + "</b><span>" + escaped(name) + "</span></div>";
   }
   enum class size { whole, half };
-  /// `body` is HTML. Two halves stand side by side where there is room.
+  /// `body` is HTML. Two halves are side by side on a wide screen.
   void section(const std::string& heading, const std::string& words, const std::string& body, size how_wide = size::whole) {
     sections_ += std::string("<section") + (how_wide == size::half ? " class='half'" : "") + "><h2>" + escaped(heading) +
                  "</h2><p>" + escaped(words) + "</p>" + body + "</section>\n";

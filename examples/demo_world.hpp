@@ -1,4 +1,4 @@
-// A little world of facts for the demo: who lives where, what is made of what, each said in several ways.
+// Invented facts for the demo: who lives where, what is made of what, each in several phrasings.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 
 namespace demo {
 
-/// What can be said of a kind of subject. In a phrasing, $ stands for the subject and % for what is said of it.
+/// A relation between subjects and objects. In a phrasing, $ is the subject and % the object.
 struct relation {
   std::string_view topic;
   std::span<const std::string_view> subjects;
@@ -83,7 +83,7 @@ inline constexpr list trades{"$ sells % to its neighbors.", "Ships carry % out o
 
 }  // namespace words
 
-/// Relations of the same subjects stand side by side: a document tells them of one subject.
+/// Relations of the same subjects are adjacent: a document has those of one subject.
 inline constexpr relation relations[]{
     {"towns", words::people, words::towns, words::lives},       {"work", words::people, words::jobs, words::works},
     {"music", words::people, words::instruments, words::plays}, {"materials", words::things, words::materials, words::made_of},
@@ -92,13 +92,13 @@ inline constexpr relation relations[]{
     {"trade", words::lands, words::goods, words::trades},
 };
 
-/// One fact, and the one phrasing of it that no training text contains.
+/// One fact, and the phrasing of it that no training text has.
 struct fact {
   const relation* about = nullptr;
   std::string_view subject, object;
   std::size_t held_out = 0;
 
-  /// The fact, or with another `object` a falsehood, in the given phrasing.
+  /// The fact in a phrasing; false with another `other_object`.
   [[nodiscard]] std::string say(std::size_t phrasing, std::string_view other_object = {}) const {
     std::string text;
     for (const char c : about->phrasings[phrasing])
@@ -110,7 +110,7 @@ struct fact {
   }
 };
 
-/// The facts of the world of that seed. What is true of whom is drawn at random: nothing can be known before reading.
+/// The facts by seed. Objects are assigned at random, so that only the corpus tells them.
 inline std::vector<fact> make_world(std::uint64_t seed) {
   std::vector<fact> facts;
   std::uint64_t number = 0;
@@ -125,7 +125,7 @@ inline std::vector<fact> make_world(std::uint64_t seed) {
   return facts;
 }
 
-/// One subject a document, one of its facts a line, each in a phrasing drawn anew; held-out phrasings never occur.
+/// Writes one document per subject, one fact per line, each in a random phrasing that is not held out.
 inline void write_corpus(const std::string& path, const std::vector<fact>& facts, std::size_t rounds, std::uint64_t seed) {
   std::vector<std::vector<const fact*>> subjects;
   for (const fact& f : facts) {

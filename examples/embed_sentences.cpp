@@ -1,4 +1,4 @@
-// Lines of text in, one row of numbers of unit length a line out.
+// Embeds lines of text: writes one vector of unit length per line.
 //   embed_sentences --model all-MiniLM-L6-v2 < sentences.txt > vectors.txt
 #include <bit>
 #include <charconv>
@@ -42,7 +42,7 @@ void embed_lines(const settings& s, const bert::embedder_options& options) {
   const auto embed = bert::embedder<A, Pooling, Precision>::open(s.model, options, threads);
   bert::embedding_report report;
   std::uint64_t all = 0;
-  constexpr std::size_t at_once = 256;  // lines held in memory
+  constexpr std::size_t at_once = 256;  // lines in memory
   support::progress bar("embed");
   std::vector<std::string> lines;
   std::string line, row;
@@ -55,7 +55,7 @@ void embed_lines(const settings& s, const bert::embedder_options& options) {
     const auto vectors = embed(lines, threads, &report);
     all += lines.size();
     for (std::size_t i = 0; i < vectors.rows(); ++i) write_row(s, vectors[i], row);
-    support::flush_output();  // nobody reads on: nothing more is computed
+    support::flush_output();  // stops if nobody reads the output
     bar.count(done += lines.size(), "lines");
   }
   bar.clear();
@@ -63,7 +63,7 @@ void embed_lines(const settings& s, const bert::embedder_options& options) {
     std::cerr << "note: " << report.cut << " of " << all << " lines cut to " << embed.max_tokens() << " tokens\n";
 }
 
-/// How the folder is used, where the command line does not say it; what is guessed or done with every line is told.
+/// The options of the command line, else of the folder; prints a note of everything guessed.
 bert::embedder_options options_of(settings& s, const bert::checkpoint& files) {
   const auto folder = files.sentences();
   bert::embedder_options options{.max_tokens = s.max_tokens};
@@ -74,13 +74,13 @@ bert::embedder_options options_of(settings& s, const bert::checkpoint& files) {
   } else {
     s.pooling = folder.pooling;
     if (folder.pooling_file.empty())
-      std::cerr << "note: " << s.model << " does not say how to pool, so the mean is taken; --pooling says otherwise\n";
+      std::cerr << "note: " << s.model << " names no pooling: using the mean; --pooling changes that\n";
   }
   if (s.no_prompt) options.prompt = "";
   else options.prompt = folder.prompt(s.prompt, s.model);
   if (!options.prompt->empty() && s.prompt.empty())
     std::cerr << "note: the folder's default prompt \"" << *options.prompt
-              << "\" is put before every line; --no-prompt leaves it out\n";
+              << "\" is added before every line; --no-prompt omits it\n";
   if (!folder.similarity.empty() && folder.similarity != "cosine")
     std::cerr << "note: the folder compares vectors by " << folder.similarity << '\n';
   bert::pipelines::reading_notes notes;
@@ -106,20 +106,20 @@ void work(settings& s) {
 
 int main(int argc, char** argv) {
   settings s;
-  CLI::App app("Embeds lines of standard input: one row of numbers, of unit length, a line.", "embed_sentences");
+  CLI::App app("Embeds lines of standard input: writes one vector of unit length per line.", "embed_sentences");
   app.option_defaults()->always_capture_default();
   app.add_option("--model", s.model, "folder of a BERT")->required();
   app.add_option("--pooling", s.pooling,
-                 "of a line's tokens: their mean, the first one, the largest of each dimension; default: as the folder says")
+                 "of a line's tokens: mean, first token, or maximum per dimension; default: the folder's")
       ->check(CLI::IsMember({"mean", "cls", "max"}));
   auto* prompt =
-      app.add_option("--prompt", s.prompt, "name of the folder's prompt to put before every line; default: as the folder says");
-  app.add_flag("--no-prompt", s.no_prompt, "no prompt, whatever the folder says")->excludes(prompt);
+      app.add_option("--prompt", s.prompt, "name of a prompt of the folder to add before every line; default: the folder's");
+  app.add_flag("--no-prompt", s.no_prompt, "add no prompt")->excludes(prompt);
   app.add_option("--precision", s.precision, "of the computation")->check(CLI::IsMember(precisions::names));
   support::number(app, "--max-tokens", s.max_tokens,
-                  "longer lines are cut; 0: what the folder says, at most the model's positions", {.most = 32'767});
+                  "truncate longer lines; 0: the folder's limit, at most the model's positions", {.most = 32'767});
   support::threads_option(app, s.threads);
-  auto* json = app.add_flag("--json", s.json, "each row as a JSON array");
-  app.add_flag("--binary", s.binary, "each row as little-endian f32, nothing between rows")->excludes(json);
+  auto* json = app.add_flag("--json", s.json, "write each vector as a JSON array");
+  app.add_flag("--binary", s.binary, "write vectors as little-endian f32 without separators")->excludes(json);
   return support::run(app, argc, argv, [&] { work(s); });
 }

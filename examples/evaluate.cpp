@@ -1,5 +1,4 @@
-// What a precision costs: a classifier's answers on a tab-separated file, or sentence vectors against those of f32, in each
-// precision.
+// Compares precisions: a classifier's metrics on a tab-separated file, or the cosines of sentence vectors to those of f32.
 //   evaluate --model classifier --tsv dev.tsv
 //   evaluate --model all-MiniLM-L6-v2 --sentences sentences.txt --precision int8
 #include "bert/evaluation/evaluate.hpp"
@@ -58,7 +57,7 @@ std::vector<std::string> read_sentences(const settings& s) {
   return all;
 }
 
-/// Mean and least cosine between the vectors of each sentence in a precision and in f32; all have unit length.
+/// Mean and least cosine between each sentence's vectors in a precision and in f32; all have unit length.
 template <class A, class Pooling>
 void cosines(const settings& s) {
   const auto sentences = read_sentences(s);
@@ -68,8 +67,8 @@ void cosines(const settings& s) {
   };
   const auto full = embed(std::type_identity<bert::precision::f32>{});
   for (const auto& name : s.precision)
-    precisions::by_name(name, [&]<class P>(std::type_identity<P> numbers) {
-      const auto other = embed(numbers);
+    precisions::by_name(name, [&]<class P>(std::type_identity<P> precision) {
+      const auto other = embed(precision);
       double sum = 0, least = 1;
       for (std::size_t i = 0; i < sentences.size(); ++i) {
         double cosine = 0;
@@ -100,16 +99,17 @@ void work(const settings& s) {
 int main(int argc, char** argv) {
   settings s;
   CLI::App app(
-      "Measures a model in each precision: the accuracy of a classifier, or how near its sentence vectors are to those of f32.",
+      "Evaluates a model in each precision: the metrics of a classifier, or the cosines of its sentence vectors to those of "
+      "f32.",
       "evaluate");
   app.option_defaults()->always_capture_default();
   app.add_option("--model", s.model, "folder whose config.json is one of " + compiled::names())->required();
-  auto* tsv = app.add_option("--tsv", s.tsv, "labeled examples, for the folder of a BertForSequenceClassification");
-  auto* sentences = app.add_option("--sentences", s.sentences, "a sentence a line, for any folder");
-  app.add_option("--precision", s.precision, "one or more")->check(CLI::IsMember(precisions::names));
+  auto* tsv = app.add_option("--tsv", s.tsv, "labeled examples, for a folder of BertForSequenceClassification");
+  auto* sentences = app.add_option("--sentences", s.sentences, "one sentence per line, for any folder");
+  app.add_option("--precision", s.precision, "one or several")->check(CLI::IsMember(precisions::names));
   s.columns.add_to(app);
-  support::number(app, "--batch", s.batch, "examples a batch", {.least = 1});
-  support::number(app, "--most-sentences", s.most_sentences, "lines to read", {.least = 1});
+  support::number(app, "--batch", s.batch, "examples per batch", {.least = 1});
+  support::number(app, "--most-sentences", s.most_sentences, "most lines to read", {.least = 1});
   support::threads_option(app, s.threads);
   app.callback([&] {
     if (tsv->empty() && sentences->empty()) throw CLI::RequiredError("--tsv or --sentences");

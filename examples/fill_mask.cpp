@@ -1,4 +1,4 @@
-// What may stand in the blanks of a text: the likeliest pieces for every [MASK], with their probabilities.
+// Predicts the most probable pieces for every [MASK] of a text.
 //   fill_mask --model bert-base-uncased "The [MASK] sat on the mat." "Paris is the [MASK] of [MASK]."
 #include <iomanip>
 #include <iostream>
@@ -42,7 +42,7 @@ void work(const settings& s) {
   bert::pipelines::reading_notes notes;
   const auto tokenizer = files.tokenizer(&notes);
   support::tell(notes);
-  (void)tokenizer.mask_id();  // or an error that names the vocabulary's file
+  (void)tokenizer.mask_id();  // throws an error that names the vocabulary's file
   compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
     precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) {
       print(s, bert::pipeline<bert::model<A, bert::heads::masked_lm>, P>::open(s.model, {.top = s.top}), tokenizer);
@@ -54,11 +54,11 @@ void work(const settings& s) {
 
 int main(int argc, char** argv) {
   settings s;
-  CLI::App app("The likeliest pieces for every [MASK] of a text, with their probabilities.", "fill_mask");
+  CLI::App app("Prints the most probable pieces for every [MASK] of a text.", "fill_mask");
   app.option_defaults()->always_capture_default();
-  app.add_option("--model", s.model, "folder of a BertForMaskedLM or BertForPreTraining")->required();
-  support::number(app, "--top", s.top, "candidates for a blank", {.least = 1, .most = 1'000'000});
+  app.add_option("--model", s.model, "folder of a BertForMaskedLM or a BertForPreTraining")->required();
+  support::number(app, "--top", s.top, "candidates per [MASK]", {.least = 1, .most = 1'000'000});
   app.add_option("--precision", s.precision, "of the computation")->check(CLI::IsMember(precisions::names));
-  app.add_option("TEXT", s.texts, "texts with one [MASK] or more each")->required();
+  app.add_option("TEXT", s.texts, "texts, each with at least one [MASK]")->required();
   return support::run(app, argc, argv, [&] { work(s); });
 }

@@ -1,4 +1,4 @@
-// Fine-tunes a classifier on a tab-separated file: one text or a pair of texts a line, and its label.
+// Fine-tunes a classifier on a tab-separated file: a text or a pair of texts per line, and its label.
 //   finetune --model bert-base-uncased --train train.tsv --dev dev.tsv --epochs 3 --batch 32 --lr 3e-5 --out classifier
 #include <algorithm>
 #include <iostream>
@@ -29,7 +29,7 @@ struct settings {
   bool from_scratch = false, recompute = false, new_head = false;
 };
 
-/// Whether both name the same classes, in whatever order. "LABEL_0", … are no names: numbers agree with them.
+/// Whether both have the same labels, in any order. "LABEL_0", … of a folder match the labels 0, … of a file.
 bool agree(std::vector<std::string> folder, std::vector<std::string> file) {
   if (folder.size() != file.size()) return false;
   bool unnamed = true, numbers = true;
@@ -42,10 +42,10 @@ bool agree(std::vector<std::string> folder, std::vector<std::string> file) {
   return folder == file || (unnamed && numbers);
 }
 
-/// Why the folder's classifier is not taken over for labels `names`; empty if it is.
+/// Why the folder's classifier is not used for labels `names`; empty if it is.
 template <class Classifier>
 std::string why_new_head(const settings& s, const bert::checkpoint& files, const std::vector<std::string>& names) {
-  if (s.from_scratch) return "all is drawn at random";
+  if (s.from_scratch) return "all weights are random";
   if (s.new_head) return "--new-head asks for one";
   if (!files.holds<Classifier>()) return s.model + " has none";
   try {
@@ -140,7 +140,7 @@ void finetune(const settings& s, const bert::checkpoint& files) {
 }
 
 void work(const settings& s) {
-  // What cannot be written is found out now, not after the training.
+  // Fails now, not after the training, if the outputs cannot be written.
   if (!s.out.empty()) bert::check_save(s.out);
   if (!s.report.empty()) bert::io::check_output_file(s.report);
   const bert::checkpoint files{s.model};
@@ -152,30 +152,32 @@ void work(const settings& s) {
 int main(int argc, char** argv) {
   settings s;
   CLI::App app(
-      "Fine-tunes a classifier on a tab-separated file. Labels are those of the training file. The model of the last epoch is "
-      "saved.\n"
-      "Columns are numbers from 1 on (-1 is the last), or names in the header; a header row is found by itself.",
+      "Fine-tunes a classifier on a tab-separated file. The labels are those of the training file. Saves the model of the last "
+      "epoch.\n"
+      "Columns are numbers from 1 (-1 is the last) or names in the header, which is detected.",
       "finetune");
   app.option_defaults()->always_capture_default();
   app.add_option("--model", s.model, "folder whose config.json is one of " + compiled::names())->required();
-  app.add_option("--train", s.train, "examples to learn from")->required();
-  app.add_option("--dev", s.dev, "examples to measure on")->required();
-  app.add_option("--out", s.out, "folder for the classifier; BertForSequenceClassification opens it");
+  app.add_option("--train", s.train, "training examples")->required();
+  app.add_option("--dev", s.dev, "examples to evaluate on")->required();
+  app.add_option("--out", s.out, "folder of the classifier to write; BertForSequenceClassification opens it");
   s.columns.add_to(app);
-  app.add_option("--report", s.report, "file for the figures of every class; the output has the 50 most frequent");
-  support::number(app, "--epochs", s.epochs, "times through the training file", {.least = 1});
-  support::number(app, "--batch", s.batch, "examples a batch", {.least = 1});
+  app.add_option("--report", s.report, "file to write the metrics of all classes to; the output has the 50 most frequent");
+  support::number(app, "--epochs", s.epochs, "passes over the training file", {.least = 1});
+  support::number(app, "--batch", s.batch, "examples per batch", {.least = 1});
   support::number(app, "--lr", s.lr, "peak learning rate", {.least = 0, .above = true});
-  support::number(app, "--head-lr", s.head_lr, "of pooler and classifier; 0: the same", {.least = 0});
-  support::number(app, "--warmup", s.warmup, "share of the steps until the peak", {.least = 0, .most = 1});
-  support::number(app, "--dropout", s.dropout, "of hidden vectors and attention", {.least = 0, .most = 0.9f});
-  support::number(app, "--weight-decay", s.weight_decay, "of weights and embeddings", {.least = 0, .most = 1'000});
-  support::number(app, "--seed", s.seed, "of everything random");
+  support::number(app, "--head-lr", s.head_lr, "learning rate of pooler and classifier; 0: same as --lr", {.least = 0});
+  support::number(app, "--warmup", s.warmup, "share of the steps up to the peak", {.least = 0, .most = 1});
+  support::number(app, "--dropout", s.dropout, "rate for hidden states and attention probabilities",
+                  {.least = 0, .most = 0.9f});
+  support::number(app, "--weight-decay", s.weight_decay, "applied to weights and embeddings", {.least = 0, .most = 1'000});
+  support::number(app, "--seed", s.seed, "seed of all random numbers");
   support::threads_option(app, s.threads);
-  support::number(app, "--log-every", s.log_every, "steps between two lines", {.least = 1});
-  app.add_option("--precision", s.precision, "of the products; all else is f32")->check(CLI::IsMember(precisions::trained));
-  app.add_flag("--recompute", s.recompute, "computes activations again: less memory, slower, the same result");
-  app.add_flag("--new-head", s.new_head, "a new classifier, even if the folder has one of the same labels");
-  app.add_flag("--from-scratch", s.from_scratch, "random weights in place of the folder's, to compare with");
+  support::number(app, "--log-every", s.log_every, "steps between log lines", {.least = 1});
+  app.add_option("--precision", s.precision, "of the matrix products; the rest is f32")
+      ->check(CLI::IsMember(precisions::trained));
+  app.add_flag("--recompute", s.recompute, "recompute activations: less memory, slower, the same result");
+  app.add_flag("--new-head", s.new_head, "a new classifier even if the folder has one for the same labels");
+  app.add_flag("--from-scratch", s.from_scratch, "random weights instead of the folder's, for comparison");
   return support::run(app, argc, argv, [&] { work(s); });
 }

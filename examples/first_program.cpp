@@ -1,4 +1,4 @@
-// Which of these sentences is closest to a question? README's first program.
+// Ranks sentences by similarity to a question: README's first program.
 //   first_program FOLDER QUESTION        a sentence-embedding checkpoint of 6 layers of 384, such as all-MiniLM-L6-v2
 #include <bert/pipeline/embedder.hpp>
 #include <iostream>

@@ -1,4 +1,4 @@
-// The precisions that the example programs can compute in.
+// The precisions of the example programs.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ namespace precisions {
 
 inline const std::vector<std::string> names{"f32", "bf16", "int8"};
 
-/// Calls `body(std::type_identity<P>{})` with the precision of that name, one of `names`.
+/// Calls `body(std::type_identity<P>{})` with the precision `name`, one of `names`.
 template <class Body>
 void by_name(const std::string& name, Body&& body) {
   if (name == "bf16") body(std::type_identity<bert::precision::bf16>{});
@@ -20,10 +20,10 @@ void by_name(const std::string& name, Body&& body) {
   else body(std::type_identity<bert::precision::f32>{});
 }
 
-/// The precisions that products are trained in.
+/// The precisions of training's matrix products.
 inline const std::vector<std::string> trained{"f32", "bf16"};
 
-/// Calls `body(kept, p)` with the activation policy and the precision, one of `trained`, that a trainer takes.
+/// Calls `body(activations, precision)` with policies for a trainer; `name` is one of `trained`.
 template <class Body>
 void training(bool recompute, const std::string& name, Body&& body) {
   const auto with = [&](auto kept) {

@@ -1,4 +1,4 @@
-// Pretrains a BERT on a text file: masked LM with next-sentence prediction, from a vocabulary learned or given.
+// Pretrains a BERT on a text file by masked LM and next-sentence prediction; trains a vocabulary or reads one.
 //   pretrain --text corpus.txt --arch mini --vocab-size 8192 --steps 3000 --batch 32 --tokens 128 --lr 1e-3 --warmup 300 --out
 //   folder
 #include <cmath>
@@ -34,7 +34,7 @@ struct settings {
   bool static_masks = false, no_nsp = false, cased = false, recompute = false, replace_invalid = false;
 };
 
-/// A masking policy of our own: the command line's choice among the library's.
+/// A masking policy that selects one of the library's by command line.
 struct chosen_masking {
   float rate = 0.15f, mask = 0.8f, random = 0.1f;
   static inline bool whole_words = false, fixed = false;  // set once, before any training
@@ -76,11 +76,11 @@ void pretrain(const settings& s, const bert::data::corpus& text, const bert::tex
             << " sequences\n";
   if (!s.no_nsp && std::abs(batches.negative_share() - static_cast<double>(packing.second_random)) > 0.1)
     std::cout << "note: " << s.text << ": " << static_cast<int>(100 * batches.negative_share())
-              << " % of the pairs are random, where 50 % were wanted: most documents have one sentence; --no-nsp trains "
+              << " % of the pairs are random instead of 50 %: most documents have one sentence; --no-nsp trains "
                  "without pairs\n";
   if (10 * batches.unknown() > batches.tokens())
     std::cout << "note: " << s.text << ": " << 100 * batches.unknown() / batches.tokens()
-              << " % of the tokens are unknown; is it the vocabulary of this language and case?\n";
+              << " % of the tokens are [UNK]; does the vocabulary have this language and case?\n";
   std::optional<bert::data::packed> valid;
   if (!s.valid.empty()) valid = bert::data::pack(corpus_of(s, s.valid), tokenizer, packing, threads);
 
@@ -102,7 +102,7 @@ void pretrain(const settings& s, const bert::data::corpus& text, const bert::tex
                           kept,
                           p};
     if (!s.keep.empty()) trainer.keep(s.keep, {.every = s.every});
-    auto run = trainer.over(batches);  // throws if the state was made with others
+    auto run = trainer.over(batches);  // throws if the state is of another run
     if (trainer.done() != 0) std::cout << "resumed at step " << trainer.done() << '\n';
 
     support::progress bar("pretrain");
@@ -134,7 +134,7 @@ void pretrain(const settings& s, const bert::data::corpus& text, const bert::tex
 void work(const settings& s) {
   chosen_masking::whole_words = s.masking == "whole_word";
   chosen_masking::fixed = s.static_masks;
-  // What cannot be done is found out now, not after a vocabulary is learned or a model trained.
+  // Fails now, not after a vocabulary is learned or a model trained.
   published::by_name(s.arch, [&]<class A>(std::type_identity<A>) {
     if (s.tokens > A::positions)
       throw bert::error(
@@ -142,9 +142,9 @@ void work(const settings& s) {
   });
   bert::check_save(s.out);
   if (!s.keep.empty()) bert::io::check_output_file(s.keep);
-  const bert::data::corpus text = corpus_of(s, s.text);  // once: it may be a pipe
+  const bert::data::corpus text = corpus_of(s, s.text);  // opened once, as it may be a pipe
   const bert::text::tokenizer_options reading{.lowercase = !s.cased};
-  // A vocabulary learned for a run that is resumed must be the same one: training it is deterministic.
+  // Training a vocabulary is deterministic, so a resumed run has the same one.
   const auto tokenizer =
       s.vocab.empty() ? bert::text::train_wordpiece(text, {.vocab = s.vocab_size, .lowercase = !s.cased, .threads = s.threads})
                       : bert::text::tokenizer(bert::text::vocabulary::open(s.vocab), reading);
@@ -159,42 +159,43 @@ void work(const settings& s) {
 
 int main(int argc, char** argv) {
   settings s;
-  CLI::App app("Pretrains a BERT on a text file: one paragraph a line, a blank line between documents.", "pretrain");
+  CLI::App app("Pretrains a BERT on a text file: one paragraph per line, a blank line between documents.", "pretrain");
   app.option_defaults()->always_capture_default();
   app.add_option("--text", s.text, "the corpus")->required();
-  app.add_option("--valid", s.valid, "text that is measured at the end");
+  app.add_option("--valid", s.valid, "text to evaluate on at the end");
   app.add_option("--arch", s.arch, "one of " + published::names());
   auto* vocab = app.add_option("--vocab", s.vocab, "a vocab.txt to use");
-  support::number(app, "--vocab-size", s.vocab_size, "pieces of the vocabulary that is learned",
-                  {.least = 100, .most = 1'000'000})
+  support::number(app, "--vocab-size", s.vocab_size, "size of the vocabulary to train", {.least = 100, .most = 1'000'000})
       ->excludes(vocab);
   app.add_flag("--cased", s.cased, "keep upper case and accents");
   support::number(app, "--steps", s.steps, "steps of the optimizer", {.least = 1});
-  support::number(app, "--batch", s.batch, "sequences a batch", {.least = 1});
-  support::number(app, "--tokens", s.tokens, "tokens a sequence at most", {.least = 8, .most = 32'767});
-  support::number(app, "--accumulate", s.accumulate, "batches a step", {.least = 1});
+  support::number(app, "--batch", s.batch, "sequences per batch", {.least = 1});
+  support::number(app, "--tokens", s.tokens, "most tokens per sequence", {.least = 8, .most = 32'767});
+  support::number(app, "--accumulate", s.accumulate, "batches per step", {.least = 1});
   support::number(app, "--lr", s.lr, "peak learning rate", {.least = 0, .above = true});
-  support::number(app, "--warmup", s.warmup, "steps until the peak");
-  support::number(app, "--dropout", s.dropout, "of hidden vectors and attention", {.least = 0, .most = 0.9f});
-  support::number(app, "--weight-decay", s.weight_decay, "of weights and embeddings", {.least = 0, .most = 1'000});
-  support::number(app, "--beta2", s.beta2, "AdamW's memory of squared gradients; 0.98 suits short runs",
+  support::number(app, "--warmup", s.warmup, "steps up to the peak");
+  support::number(app, "--dropout", s.dropout, "rate for hidden states and attention probabilities",
+                  {.least = 0, .most = 0.9f});
+  support::number(app, "--weight-decay", s.weight_decay, "applied to weights and embeddings", {.least = 0, .most = 1'000});
+  support::number(app, "--beta2", s.beta2, "AdamW's decay of the second moment; 0.98 suits short runs",
                   {.least = 0, .most = 0.99999f});
-  support::number(app, "--init-std", s.stddev, "standard deviation of the first weights; 0.02 suits hidden sizes from 768",
+  support::number(app, "--init-std", s.stddev, "standard deviation of the initial weights; 0.02 suits hidden sizes from 768",
                   {.least = 0, .most = 100, .above = true});
-  app.add_option("--init-positions", s.positions, "how positions start: as all else, or with heads that look at neighbors")
+  app.add_option("--init-positions", s.positions,
+                 "initial position embeddings: random, or such that some heads attend to neighbors")
       ->check(CLI::IsMember({"normal", "neighbors"}));
-  support::number(app, "--seed", s.seed, "of everything random");
+  support::number(app, "--seed", s.seed, "seed of all random numbers");
   support::threads_option(app, s.threads);
-  app.add_option("--out", s.out, "folder for the model")->required();
-  auto* keep = app.add_option("--keep", s.keep, "state file: written on the way, resumed from if it is there");
-  support::number(app, "--every", s.every, "steps between two writings of the state", {.least = 1})->needs(keep);
-  support::number(app, "--log-every", s.log_every, "steps between two lines", {.least = 1});
-  app.add_option("--masking", s.masking, "what is masked as one")->check(CLI::IsMember({"token", "whole_word"}));
-  app.add_option("--precision", s.precision, "of the products; all else is f32")->check(CLI::IsMember(precisions::trained));
-  app.add_flag("--recompute", s.recompute, "computes activations again: less memory, slower, the same result");
-  app.add_flag("--static-masks", s.static_masks, "the same masks in every epoch");
-  app.add_flag("--replace-invalid", s.replace_invalid,
-               "takes text that is not valid UTF-8, with U+FFFD in place of what is not");
-  app.add_flag("--no-nsp", s.no_nsp, "masked LM alone, over running text");
+  app.add_option("--out", s.out, "folder of the model to write")->required();
+  auto* keep = app.add_option("--keep", s.keep, "state file: saved while training; if it exists, training resumes from it");
+  support::number(app, "--every", s.every, "steps between saves of the state", {.least = 1})->needs(keep);
+  support::number(app, "--log-every", s.log_every, "steps between log lines", {.least = 1});
+  app.add_option("--masking", s.masking, "unit of masking")->check(CLI::IsMember({"token", "whole_word"}));
+  app.add_option("--precision", s.precision, "of the matrix products; the rest is f32")
+      ->check(CLI::IsMember(precisions::trained));
+  app.add_flag("--recompute", s.recompute, "recompute activations: less memory, slower, the same result");
+  app.add_flag("--static-masks", s.static_masks, "use the same masks in every epoch");
+  app.add_flag("--replace-invalid", s.replace_invalid, "replace invalid UTF-8 by U+FFFD instead of refusing the text");
+  app.add_flag("--no-nsp", s.no_nsp, "masked LM only, on sequences of running text");
   return support::run(app, argc, argv, [&] { work(s); });
 }

@@ -1,4 +1,4 @@
-// What the example programs share: command lines, numeric options, errors, signals, progress.
+// Shared by the example programs: command lines, numeric options, errors, signals, progress.
 #pragma once
 
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): sigaction
@@ -28,7 +28,7 @@
 
 namespace support {
 
-/// What a numeric option may be: from `least` to `most`, or above `least` if `above`.
+/// The range of a numeric option: [least, most], or (least, most] if `above`.
 template <class T>
 struct range {
   T least = std::numeric_limits<T>::lowest();
@@ -36,8 +36,8 @@ struct range {
   bool above = false;
 };
 
-/// `text` as a T within `allowed`; throws CLI::ValidationError in words. All of the text must be the number, and no number is
-/// rounded to fit, infinite or a NaN.
+/// `text` as a T within `allowed`, or throws CLI::ValidationError. The whole text must be a number, finite and not rounded to
+/// fit.
 template <class T>
 [[nodiscard]] T parsed(const std::string& text, const range<T>& allowed) {
   using wide = std::conditional_t<std::floating_point<T>, double, T>;
@@ -57,11 +57,11 @@ template <class T>
   return number;
 }
 
-/// The one way in which a program takes a number from its command line.
+/// Adds a numeric option to a program.
 template <class T>
 requires(std::integral<T> || std::floating_point<T>) CLI::Option* number(CLI::App& app, const std::string& name, T& value,
                                                                          const std::string& help, range<T> allowed = {}) {
-  // Written anew, so that "010" is ten, to CLI11 too.
+  // Rewrites the text, so that CLI11 reads "010" as ten.
   const CLI::Validator check(
       [allowed](std::string& text) -> std::string {
         try {
@@ -76,12 +76,12 @@ requires(std::integral<T> || std::floating_point<T>) CLI::Option* number(CLI::Ap
   return app.add_option(name, value, help)->transform(check);
 }
 
-/// `--threads`, by default as many as there are cores for this process.
+/// Adds `--threads`; the default is the number of cores this process may use.
 inline CLI::Option* threads_option(CLI::App& app, std::size_t& threads) {
-  return number(app, "--threads", threads, "threads to use; the result does not depend on it", {.least = 1, .most = 4096});
+  return number(app, "--threads", threads, "number of threads; does not change the result", {.least = 1, .most = 4096});
 }
 
-/// The threads that were asked for; says so on stderr if there are not as many cores.
+/// Starts `n` threads; warns on stderr if the process has fewer cores.
 inline bert::execution::threads start_threads(std::size_t n) {
   bert::execution::threads threads{n};
   if (threads.beyond_cores() != 0)
@@ -90,7 +90,7 @@ inline bert::execution::threads start_threads(std::size_t n) {
   return threads;
 }
 
-/// Ends a program that was asked to stop: exit status 128 + the signal's number.
+/// Ends a program that a signal stopped: exit status 128 + the signal's number.
 struct stopped : std::exception {
   int signal;
   std::string text;
@@ -98,8 +98,8 @@ struct stopped : std::exception {
   [[nodiscard]] const char* what() const noexcept override { return text.c_str(); }
 };
 
-/// While it lives, a first SIGINT or SIGTERM is only noted, so that a step can end and a state be written; a second one ends
-/// the program at once. What the caller ignores (nohup, a job in the background) stays ignored.
+/// While it exists, the first SIGINT or SIGTERM is only recorded, so that a step can end and a state be saved; the second ends
+/// the program at once. Signals that the caller ignores (nohup, a background job) stay ignored.
 class signals {
  public:
   signals() {
@@ -118,7 +118,7 @@ class signals {
     for (std::size_t i = 0; i < 2; ++i) ::sigaction(numbers[i], &before_[i], nullptr);
   }
 
-  /// The signal that came, or 0.
+  /// The signal received, or 0.
   [[nodiscard]] static int received() noexcept { return received_; }
   [[nodiscard]] static const char* name() noexcept { return received_ == SIGINT ? "SIGINT" : "SIGTERM"; }
 
@@ -137,19 +137,19 @@ class signals {
   struct sigaction before_[2]{};
 };
 
-/// Throws if what was written to standard output did not get there: a full disk, a closed pipe.
+/// Throws if standard output failed: a full disk, a closed pipe.
 inline void flush_output() {
   if (!std::cout.flush()) throw bert::error({"standard output", "a place to write to", "an error", {}});
 }
 
-/// Says what was guessed, a line each: on standard error, where standard output is data.
+/// Prints each note on a line: on standard error for programs whose standard output is data.
 template <class Notes>
 void tell(const Notes& notes, std::ostream& out = std::cerr) {
   for (const auto& note : notes) out << "note: " << note << '\n';
 }
 
-/// Parses the command line, runs `work`. Exit status: 0 done or --help, 2 wrong usage, 1 failed work, 128 + n stopped by signal
-/// n; one line on stderr.
+/// Parses the command line and runs `work`. Exit status: 0 success or --help, 1 error, 2 wrong usage, 128 + n stopped by
+/// signal n. Prints an error as one line on stderr.
 template <class Work>
 int run(CLI::App& app, int argc, char** argv, Work&& work) {
   const auto say = [&](std::string_view text) { std::cerr << app.get_name() << ": " << text << '\n'; };
@@ -171,7 +171,7 @@ int run(CLI::App& app, int argc, char** argv, Work&& work) {
     say(e.what());
     return 128 + e.signal;
   } catch (const std::bad_alloc&) {
-    say("out of memory; take a smaller batch or architecture");
+    say("out of memory; use a smaller batch or architecture");
   } catch (const std::filesystem::filesystem_error& e) {
     say(bert::error({e.path1().string(), "a path that can be used", e.code().message(), "check the path and its permissions"})
             .what());
@@ -183,7 +183,7 @@ int run(CLI::App& app, int argc, char** argv, Work&& work) {
   return 1;
 }
 
-/// A bar on stderr where that is a terminal; nothing elsewhere.
+/// A progress bar on stderr if that is a terminal.
 class progress {
  public:
   explicit progress(std::string what) : what_(std::move(what)), shown_(isatty(STDERR_FILENO) == 1) {}
@@ -206,7 +206,7 @@ class progress {
                  static_cast<unsigned long long>(total), left, note.c_str());
     std::fflush(stderr);
   }
-  /// The same where nobody knows how much is to come.
+  /// The same with an unknown total.
   void count(std::uint64_t done, const char* what) {
     const auto now = std::chrono::steady_clock::now();
     if (!shown_ || now - last_ < std::chrono::milliseconds(100)) return;
@@ -216,7 +216,7 @@ class progress {
                  static_cast<double>(done) / std::max(elapsed, 1e-3));
     std::fflush(stderr);
   }
-  /// Makes room for a line of output.
+  /// Clears the line for other output.
   void clear() const {
     if (shown_) std::fputs("\r\033[K", stderr);
   }

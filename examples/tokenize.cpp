@@ -1,4 +1,4 @@
-// Text in, tokens out: one line of output for each line of input, at the speed of a pipe.
+// Tokenizes text: one line of output per line of input.
 //
 //   tokenize --vocab bert-base-uncased/vocab.txt < corpus.txt > ids.txt
 //   tokenize --vocab vocab.txt --tokens notes.txt
@@ -29,7 +29,7 @@ struct settings {
   std::size_t max_tokens = 0, stride = 0;
 };
 
-// Gathers output; the C library's buffer would lock for every line.
+// Buffers output; the C library's buffer locks for every line.
 class writer {
  public:
   ~writer() { std::fwrite(text.data(), 1, text.size(), stdout); }
@@ -124,8 +124,8 @@ void one_line(writer& out, const tokenizer& t, std::string_view line, const sett
   ids.clear();
   if (s.special) ids.push_back(t.cls_id());
   t.append_ids(line, ids);
-  const std::size_t room = s.max_tokens == 0 ? ids.size() + 1 : s.max_tokens - s.special;
-  if (ids.size() > room) ids.resize(room);
+  const std::size_t most = s.max_tokens == 0 ? ids.size() + 1 : s.max_tokens - s.special;
+  if (ids.size() > most) ids.resize(most);
   if (s.special) ids.push_back(t.sep_id());
   bool first = true;
   for (const bert::token_id id : ids) {
@@ -138,7 +138,7 @@ void one_line(writer& out, const tokenizer& t, std::string_view line, const sett
 }
 
 void whole_file(writer& out, const tokenizer& t, std::FILE* in, const std::string& name, const settings& s) {
-  std::string held;
+  std::string buffered;
   std::vector<bert::token_id> ids;
   std::vector<char> block(std::size_t{1} << 18);
   std::size_t begin = 0;
@@ -147,17 +147,17 @@ void whole_file(writer& out, const tokenizer& t, std::FILE* in, const std::strin
     if (got < 0) throw bert::error({name, "a file that can be read", "a read error", {}});
     if (got == 0) break;
     const auto n = static_cast<std::size_t>(got);
-    held.erase(0, begin);
-    std::size_t seek = held.size();
-    held.append(block.data(), n);
+    buffered.erase(0, begin);
+    std::size_t seek = buffered.size();
+    buffered.append(block.data(), n);
     begin = 0;
-    for (std::size_t end; (end = held.find('\n', seek)) != std::string::npos; begin = seek = end + 1) {
-      const std::size_t length = end - begin - (end > begin && held[end - 1] == '\r' ? 1 : 0);
-      one_line(out, t, std::string_view(held).substr(begin, length), s, ids);
+    for (std::size_t end; (end = buffered.find('\n', seek)) != std::string::npos; begin = seek = end + 1) {
+      const std::size_t length = end - begin - (end > begin && buffered[end - 1] == '\r' ? 1 : 0);
+      one_line(out, t, std::string_view(buffered).substr(begin, length), s, ids);
     }
-    if (n < block.size()) out.flush();  // a pipe or a person or a slow program types: answer now
+    if (n < block.size()) out.flush();  // a slow pipe or a terminal: answer now
   }
-  if (begin < held.size()) one_line(out, t, std::string_view(held).substr(begin), s, ids);
+  if (begin < buffered.size()) one_line(out, t, std::string_view(buffered).substr(begin), s, ids);
   out.flush();
 }
 
@@ -179,23 +179,24 @@ void work(const settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Splits text into the tokens of a BERT vocabulary: lines in, one line each out.", "tokenize");
+  CLI::App app("Splits text into the tokens of a BERT vocabulary: one line of output per line of input.", "tokenize");
   settings s;
-  app.add_option("--vocab", s.vocabulary, "vocabulary: one piece a line")->required()->type_name("FILE");
-  app.add_option("files", s.files, "text files; standard input if none are given")->type_name("TEXT");
-  auto* const lowercase = app.add_flag("--lowercase", s.lowercase, "lower case, no accents (the default)");
+  app.add_option("--vocab", s.vocabulary, "vocab.txt: one piece per line")->required()->type_name("FILE");
+  app.add_option("files", s.files, "text files; default: standard input")->type_name("TEXT");
+  auto* const lowercase = app.add_flag("--lowercase", s.lowercase, "lower case without accents (default)");
   app.add_flag("--cased", s.cased, "keep case and accents")->excludes(lowercase);
-  auto* const strip = app.add_flag("--strip-accents", s.strip_accents, "no accents, whatever the case");
-  app.add_flag("--keep-accents", s.keep_accents, "keep accents, whatever the case")->excludes(strip);
-  auto* const ids = app.add_flag("--ids", s.ids, "numbers");
-  auto* const tokens = app.add_flag("--tokens", s.tokens, "pieces (the default)")->excludes(ids);
-  app.add_flag("--json", s.json, "an object: tokens, ids, offsets, words")->excludes(ids)->excludes(tokens);
+  auto* const strip = app.add_flag("--strip-accents", s.strip_accents, "strip accents, with --cased too");
+  app.add_flag("--keep-accents", s.keep_accents, "keep accents, in lower case too")->excludes(strip);
+  auto* const ids = app.add_flag("--ids", s.ids, "write ids");
+  auto* const tokens = app.add_flag("--tokens", s.tokens, "write pieces (default)")->excludes(ids);
+  app.add_flag("--json", s.json, "write a JSON object: tokens, ids, offsets, words")->excludes(ids)->excludes(tokens);
   app.add_option("--offsets", s.unit, "unit of the offsets in --json")
       ->check(CLI::IsMember({"bytes", "code_points", "utf16"}))
       ->capture_default_str();
-  app.add_flag("--special", s.special, "put [CLS] and [SEP] around");
-  auto* const most = support::number(app, "--max-tokens", s.max_tokens, "cut longer lines", {.least = 1});
-  support::number(app, "--stride", s.stride, "with --json and --max-tokens: windows that share so many tokens, one a line")
+  app.add_flag("--special", s.special, "add [CLS] and [SEP]");
+  auto* const most = support::number(app, "--max-tokens", s.max_tokens, "truncate longer lines", {.least = 1});
+  support::number(app, "--stride", s.stride,
+                  "with --json and --max-tokens: tokens that a window shares with the next; one window per line")
       ->needs(most);
   return support::run(app, argc, argv, [&] { work(s); });
 }

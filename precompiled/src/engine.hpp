@@ -1,4 +1,4 @@
-// What stands between the library's front, compiled for any processor, and its levels, each compiled for some.
+// The interface between precompiled.cpp, compiled for any x86-64, and level.cpp, compiled for each level.
 #pragma once
 
 #include "bert/precompiled.hpp"
@@ -25,7 +25,7 @@ class engine {
   std::size_t dimension_;
 };
 
-/// The one function of a level that the linker sees. The caller owns the result.
+/// The only symbol of a level visible to the linker. The caller owns the result.
 using open_function = engine*(const std::filesystem::path& folder, const options& o);
 
 }  // namespace bert::precompiled

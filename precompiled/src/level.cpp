@@ -1,6 +1,6 @@
-// One level of the library: the headers compiled for one instruction set. BERT_PRECOMPILED_OPEN names the function that it
-// offers; cmake/isolate.cmake hides everything else, or the linker would merge std::vector's functions of one level with
-// another's.
+// One level of the library: the headers compiled for one instruction set. BERT_PRECOMPILED_OPEN names the exported function.
+// cmake/isolate.cmake hides everything else, as the linker would merge std::vector's functions of one level with those of
+// another.
 #include <algorithm>
 #include <exception>
 #include <memory>
@@ -30,7 +30,7 @@ class engine_of final : public engine {
     try {
       sentences_ = files.sentences();
     } catch (const error&) {
-      fault_ = std::current_exception();  // hidden states need none of it
+      fault_ = std::current_exception();  // hidden() does not need it
     }
     max_tokens_ = longest_sentence(o);
     if (has_tokenizer(files.folder())) tokenizer_.emplace(files.tokenizer());
@@ -50,7 +50,7 @@ class engine_of final : public engine {
   }
   [[nodiscard]] rows embed(std::span<const std::string_view> sentences, pooling how) const override {
     if (!tokenizer_)
-      throw error({where_, "a vocabulary, vocab.txt or tokenizer.json", "neither", "add it, or encode ids in place of text"});
+      throw error({where_, "a vocabulary, vocab.txt or tokenizer.json", "neither", "add one, or encode ids instead of text"});
     const sentence_settings& use = settings(how);
     const std::string prompt = use.prompt({}, where_);
     token_batch all;
@@ -75,8 +75,7 @@ class engine_of final : public engine {
     const std::size_t most = static_cast<std::size_t>(A::positions);
     const std::size_t wanted = o.max_tokens == 0 ? sentences_.max_tokens : o.max_tokens;
     const std::size_t n = wanted == 0 ? most : std::min(wanted, most);
-    if (n < 3)
-      throw error({"bert::precompiled::options", "max_tokens of 3 or more, room for [CLS], a piece and [SEP]", cat(n), {}});
+    if (n < 3) throw error({"bert::precompiled::options", "max_tokens of 3 or more: [CLS], a piece and [SEP]", cat(n), {}});
     return n;
   }
 
@@ -122,7 +121,7 @@ extern "C" bert::precompiled::engine* BERT_PRECOMPILED_OPEN(const std::filesyste
   const bert::checkpoint files(folder);
   std::unique_ptr<engine> made;
   models::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
-    with_precision(o.numbers, [&]<class Precision>(std::type_identity<Precision>) {
+    with_precision(o.precision, [&]<class Precision>(std::type_identity<Precision>) {
       made = std::make_unique<engine_of<A, Precision>>(model_name<A>, files, o);
     });
   });

@@ -1,4 +1,4 @@
-// Which levels this processor runs, and the way to them. Compiled for any x86-64.
+// Detects the levels that the processor runs and calls the one chosen. Compiled for any x86-64.
 #include <cpuid.h>
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 namespace bert::precompiled {
 namespace {
 
-// x86-64 psABI, "Micro-Architecture Levels". The compiler's __builtin_cpu_supports also asks whether the operating system saves
-// the registers; of the bits that not every compiler has a name for, cpuid's leaves 1 and 0x80000001 tell.
+// x86-64 psABI, "Micro-Architecture Levels". __builtin_cpu_supports also checks that the operating system saves the
+// registers. Features that some compilers have no name for are read from cpuid leaves 1 and 0x80000001.
 bool runs(level l) noexcept {
   __builtin_cpu_init();
   unsigned eax = 0, ebx = 0, leaf1 = 0, extended = 0, edx = 0;
@@ -71,7 +71,7 @@ std::span<const level> levels() {
     std::vector<level> some;
     for (const compiled& c : all)
       if (runs(c.at)) some.push_back(c.at);
-    // Intel's processors do products of bf16 faster in f32 (core/isa.hpp): there the instruction for them makes a level slower.
+    // On Intel's processors bf16 products are faster widened to f32 than by VDPBF16PS (core/isa.hpp): prefer v4_vnni.
     const auto bf16 = std::ranges::find(some, level::v4_bf16), vnni = std::ranges::find(some, level::v4_vnni);
     if (__builtin_cpu_is("intel") && bf16 != some.end() && vnni != some.end()) std::iter_swap(bf16, vnni);
     return some;
@@ -84,13 +84,13 @@ encoder encoder::open(const std::filesystem::path& folder, const options& o) {
   if (here.empty()) {
     std::vector<level> compiled_in;
     for (const compiled& c : all) compiled_in.push_back(c.at);
-    throw error({"bert::precompiled", "a processor for " + listed(compiled_in), "one for none of them",
+    throw error({"bert::precompiled", "a processor for " + listed(compiled_in), "one that runs none of them",
                  "compile the library for a lower level"});
   }
   const level wanted = o.on.value_or(here.back());
   for (const compiled& c : all)
     if (c.at == wanted && runs(wanted)) return encoder(std::shared_ptr<const engine>(c.open(folder, o)), wanted);
-  throw error({"bert::precompiled::options::on", listed(here), std::string(name_of(wanted)), "leave it out for the best"});
+  throw error({"bert::precompiled::options::on", listed(here), std::string(name_of(wanted)), "leave it out for the fastest"});
 }
 
 rows encoder::hidden(std::span<const sequence> sequences) const { return engine_->hidden(sequences); }

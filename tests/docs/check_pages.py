@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Checks what README.md and docs/ say beside C++: commands and their options, CMake blocks, paths, names, links.
+"""Checks README.md and docs/ apart from C++: commands and their options, CMake blocks, paths, names, links.
 
     tests/docs/check_pages.py [--programs build/dev/examples] [--no-cmake] [page.md …]
 
 - ```sh blocks, and inline code that begins with a program: the program is one of examples/, bench/, tools/ or a known one, and it has each
   option. Of an example, the options are those that `--help` lists with --programs, else those in its source.
-- ```cmake blocks configure, below the lines of `<!-- cmake` … `-->`, in a folder where `bert` and `cmake` are this repository's.
-- A path in inline code exists; a name of bert in inline code stands in a header; a link leads to a file and a heading.
-- ```text blocks are output and drawings, of which nothing is checked; ```cpp is for compile_blocks.py. There is no other kind.
+- ```cmake blocks configure, after the lines of `<!-- cmake` … `-->`, in a folder where `bert` and `cmake` are this repository's.
+- A path in inline code exists; a name of bert in inline code is in a header; a link has its file and heading.
+- ```text blocks are output and drawings and are not checked; ```cpp is for compile_blocks.py. Other kinds are errors.
 """
 
 import argparse

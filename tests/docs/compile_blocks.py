@@ -3,18 +3,18 @@
 
     tests/docs/compile_blocks.py [--compiler g++] [--jobs N] [--list] [page.md …]
 
-A block with a main() is a program. Any other is a fragment: its types, templates and functions go into a namespace of their own,
-its other statements into a function there. A comment right above a block says what is special:
+A block with a main() is a program. Any other is a fragment: its types, templates and functions go into a namespace,
+its other statements into a function there. A comment right above a block changes that:
 
-    <!-- continues -->                  it sees what the block before it declared
-    <!-- compiled only: why -->         it is not run: it needs a folder from elsewhere, takes too long, …
-    <!-- not compiled: why -->          it is left out
-    <!-- cpp                            lines that the next block needs and a reader does not: includes, files that it reads
+    <!-- continues -->                  sees the declarations of the block before
+    <!-- compiled only: why -->         is not run: needs a folder from elsewhere, takes too long, …
+    <!-- not compiled: why -->          is skipped
+    <!-- cpp                            hidden lines that the next block needs: includes, files to read
     std::ofstream("corpus.txt") << …;
     -->
 
-A block that includes headers of bert is compiled with these alone; blocks of README must include what they need. To take less time,
-blocks of a page that include the same headers are one program, and so are all that include none. It runs in an empty folder and passes if
+A block that includes headers of bert is compiled with these only; blocks of README must include what they need. To save time,
+blocks of a page with the same includes are one program, and so are those without. It runs in an empty folder and passes if
 nothing is thrown.
 """
 
@@ -38,7 +38,7 @@ OWN_HEADER = re.compile(r"^\s*#\s*include\s*[<\"](bert/[^>\"]+)", re.M)
 MAIN = re.compile(r"\bint main\(")
 TYPE = re.compile(r"(struct|class|enum|union|template|namespace|using|concept|typedef|inline)\b")
 CONTROL = re.compile(r"(if|for|while|do|switch|try|else|catch|return|static_assert)\b|\{")
-# What a block takes from the standard library comes by its own includes, not by chance through another header.
+# A block includes the standard headers it uses; it must not rely on other headers to include them.
 STANDARD = {
     r"std::(cout|cerr|cin)\b": ("iostream",), r"std::array\b": ("array",), r"std::vector\b": ("vector",), r"std::span\b": ("span",),
     r"std::string\b": ("string", "iostream"), r"std::string_view\b": ("string_view", "string"), r"std::[io]?fstream\b": ("fstream",),
@@ -47,13 +47,13 @@ STANDARD = {
 
 
 def without_comments(code):
-    """Comments and literals blanked, line by line the same length: what brackets and words are looked for in."""
+    """The code with comments and literals blanked, of the same length, to search for brackets and words."""
     pattern = re.compile(r'//[^\n]*|/\*.*?\*/|R"([^(\s]*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<![0-9A-Za-z])\'(?:\\.|[^\'\\\n])+\'', re.S)
     return pattern.sub(lambda m: re.sub(r"[^\n]", " " if m[0].startswith("/") else "0", m[0]), code)
 
 
 def statements(code):
-    """(line, text, kind) of each statement at the top: `include`, `type` (for a namespace) or `body` (for a function)."""
+    """(line, text, kind) of each top-level statement: `include`, `type` (for a namespace) or `body` (for a function)."""
     plain = without_comments(code)
     found, begin, depth, at = [], 0, 0, 0
 
@@ -103,7 +103,7 @@ def kind(text):
 
 
 class Unit:
-    """One translation unit: a program, or chains of fragments, each chain in a namespace of its own."""
+    """One translation unit: a program, or chains of fragments with a namespace each."""
 
     def __init__(self, name, run):
         self.name, self.run, self.chains, self.program = name, run, [], None
@@ -132,7 +132,7 @@ class Unit:
                 f"int main() {{ if (!compiled_only) return 1;\n{chr(10).join(calls)}\n}}\n")
 
     def check(self, compiler):
-        """An error message, or nothing; and the seconds that it took."""
+        """(error message or "", seconds)."""
         begin = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             source, program, place = Path(folder, "blocks.cpp"), Path(folder, "program"), Path(folder, "empty")
@@ -153,7 +153,7 @@ class Unit:
 
 
 def own_includes(block):
-    """What a block that includes a header of bert lacks of the standard library's."""
+    """Standard headers that a block with headers of bert uses but does not include."""
     plain = without_comments(block.code)
     has = set(re.findall(r"^\s*#\s*include\s*<([^>]+)>", block.code, re.M))
     return [f"{block.where}: uses {re.search(name, plain)[0]} without #include <{headers[0]}>"
@@ -161,7 +161,7 @@ def own_includes(block):
 
 
 def units_of(path, root=ROOT):
-    """The translation units of a page, the blocks left out, and what is wrong with the page."""
+    """The translation units of a page, the skipped blocks, and the errors of the page."""
     alone, chains, left, wrong, hidden = [], [], [], [], []
     for block in blocks(path, root):
         if block.language != "cpp":
@@ -206,7 +206,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--compiler", default="g++")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--list", action="store_true", help="say what would be done with each block, and why")
+    parser.add_argument("--list", action="store_true", help="print what would be done with each block, and why")
     parser.add_argument("pages", nargs="*", type=Path)
     args = parser.parse_args()
     units, left, failures = [], [], []

@@ -1,4 +1,4 @@
-"""Pages of the repository, their fenced blocks and what HTML comments say about a block."""
+"""The repository's pages, their fenced blocks, and the HTML comments about blocks."""
 
 import re
 import subprocess
@@ -31,12 +31,12 @@ class PageError(Exception):
 
 
 def pages(root=ROOT):
-    """README, CONTRIBUTING, SECURITY and docs/; CHANGELOG tells of names that are gone."""
+    """README, CONTRIBUTING, SECURITY and docs/; not CHANGELOG, which has removed names."""
     return [p for p in (root / "README.md", root / "CONTRIBUTING.md", root / "SECURITY.md", *sorted((root / "docs").glob("*.md"))) if p.exists()]
 
 
 def blocks(path, root=ROOT):
-    """The blocks of a page in their order, hidden ones (`<!-- cpp` … `-->`) among them."""
+    """The blocks of a page in order, hidden ones (`<!-- cpp` … `-->`) included."""
     page = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
     found, remarks, end, begin, language, hidden = [], {}, None, 0, "", False
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -66,7 +66,7 @@ def blocks(path, root=ROOT):
 
 
 def prose(path):
-    """(line, text) of what stands outside of blocks and comments."""
+    """(line, text) outside of blocks and comments."""
     end = None
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if end is not None:
@@ -81,7 +81,7 @@ def prose(path):
 
 
 def tracked(root=ROOT):
-    """The files of the repository: those of git, or all of an exported tree."""
+    """The repository's files: git's, or all of an exported tree."""
     listed = subprocess.run(["git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard"], capture_output=True, text=True)
     if listed.returncode == 0:
         return [name for name in listed.stdout.splitlines() if (root / name).exists()]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What compile_blocks.py and check_pages.py promise, tried on pages that are right and wrong."""
+"""Tests of compile_blocks.py and check_pages.py on valid and invalid pages."""
 
 import sys
 import tempfile

@@ -1,4 +1,4 @@
-// Any bytes as a config.json: an error that says where, or a configuration that is written and read back as the same.
+// Any bytes as config.json: an error that says where, or a configuration that survives writing and reading.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,4 +1,4 @@
-// Any bytes as a CoNLL file, where the library reads them: an error that says where, or a set.
+// Any bytes as a CoNLL file: an error that says where, or a set.
 #include <cstddef>
 #include <cstdint>
 

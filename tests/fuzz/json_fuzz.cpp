@@ -1,4 +1,4 @@
-// Any bytes as JSON: an error that says where, or a value whose text is read back as the same value.
+// Any bytes as JSON: an error that says where, or a value that survives writing and reading.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

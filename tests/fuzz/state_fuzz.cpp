@@ -1,5 +1,5 @@
-// Any bytes as a state file: an error that changes no block, or a state. The first byte says whether its checksum is put right,
-// so that what lies behind it is reached.
+// Any bytes as a state file: an error that changes no block, or a state. The first byte says whether to correct the checksum,
+// so that the checks after it are reached.
 #include <array>
 #include <cstddef>
 #include <cstdint>

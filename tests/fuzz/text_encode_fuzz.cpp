@@ -1,4 +1,4 @@
-// Any bytes as text, any options: encoding never fails, and its ways agree with each other.
+// Any bytes as text, any options: encoding never fails, and all encoding functions agree.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

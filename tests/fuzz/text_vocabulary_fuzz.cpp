@@ -1,4 +1,4 @@
-// Any bytes as a vocab.txt: an error that says where, or a vocabulary whose longest matches are those of the definition.
+// Any bytes as vocab.txt: an error that says where, or a vocabulary whose longest matches are the definition's.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     const auto v = vocabulary::parse(file, "vocab.txt");
     const wordpiece match(v, 20);
-    // Words made of the file's own bytes.
+    // Words of the file's own bytes.
     for (std::size_t i = 0; i + 1 < size; i += 7) {
       std::string_view word = file.substr(i, 1 + data[i] % 20);
       if (utf8::first_invalid(word) != std::string_view::npos) continue;
@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         std::size_t take = rest.size();
         for (; take > 0; --take) {
           const auto id = v.id((wanted.empty() ? "" : "##") + std::string(rest.substr(0, take)));
-          // The matcher takes "##x" for a piece that continues, wherever it stands: words never hold a '#' and more.
+          // The matcher reads "##x" as a continuation piece anywhere: '#' is always a word of its own.
           const bool hash = wanted.empty() && take > 2 && rest.starts_with("##");
           if (id && !hash) {
             wanted.push_back(*id);

@@ -1,4 +1,4 @@
-// Every header, in the first of two translation units of one program.
+// Every header in the first of two translation units.
 #include "all_headers.hpp"
 
 int other_translation_unit();

@@ -1,4 +1,4 @@
-// Every header again, in the second.
+// Every header in the second translation unit.
 #include "all_headers.hpp"
 
 int other_translation_unit();

@@ -1,4 +1,4 @@
-// A program of someone else: finds the headers, compiles, links, runs.
+// A user's program: finds the headers, compiles, links, runs.
 #include <array>
 #include <cstdio>
 

@@ -10,7 +10,7 @@ set(dir ${BUILD}/${WAY})
 file(REMOVE_RECURSE ${dir})
 set(where -DBERT_SOURCE=${SOURCE})
 if(WAY STREQUAL "installed")
-  # Moved after installation: no path of the build may be in the package files.
+  # Moved after installation, as package files must not contain paths of the build.
   run(${CMAKE_COMMAND} --install ${BERT_BUILD} --prefix ${dir}/first)
   file(RENAME ${dir}/first ${dir}/moved)
   set(where -DCMAKE_PREFIX_PATH=${dir}/moved)

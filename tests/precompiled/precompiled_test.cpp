@@ -1,4 +1,4 @@
-// bert::precompiled against PyTorch and against itself: every level that this processor runs gives the same answers.
+// bert::precompiled compared with PyTorch and with itself, at every level that this processor runs.
 // Layer: tests.
 #include "bert/precompiled.hpp"
 
@@ -26,7 +26,7 @@ const std::vector<std::string> sentences{"the cat sat on the mat.", "a red film 
 
 std::vector<level> here() { return {precompiled::levels().begin(), precompiled::levels().end()}; }
 
-// The golden batch as the library takes it; it refers to `batch`.
+// The golden batch as sequences, which refer to `batch`.
 std::vector<precompiled::sequence> sequences_of(const token_batch& batch) {
   std::vector<precompiled::sequence> out;
   for (std::size_t s = 0; s < batch.sequences(); ++s) out.push_back({batch[s], batch.segments(s)});
@@ -35,8 +35,7 @@ std::vector<precompiled::sequence> sequences_of(const token_batch& batch) {
 
 }  // namespace
 
-TEST_CASE(
-    "this processor runs at least the lowest level, and levels come in increasing order, but bf16's before VNNI's on Intel") {
+TEST_CASE("this processor runs at least the lowest level, and levels are in increasing order, but BF16 before VNNI on Intel") {
   REQUIRE(!here().empty());
   CHECK(here().front() == level::v2);
   const bool intel = __builtin_cpu_is("intel") != 0;
@@ -62,7 +61,7 @@ TEST_CASE("at every level, pooled vectors are within 2e-5 of PyTorch's") {
   }
 }
 
-TEST_CASE("at every level, hidden states are those of the headers in this file, whose flags are others") {
+TEST_CASE("at every level, hidden states equal those of the headers in this file, compiled with other flags") {
   const io::safetensors file(golden::folder("encoder") / "golden.safetensors");
   const auto batch = golden::batch(file, "eval");
   const auto frozen = freeze(checkpoint(golden::folder("encoder")).load<model<golden::plain>>());
@@ -76,14 +75,14 @@ TEST_CASE("at every level, hidden states are those of the headers in this file, 
   }
 }
 
-TEST_CASE("at every level, bf16 and int8 are other precisions than f32 and near it") {
+TEST_CASE("at every level, bf16 and int8 differ from f32, but little") {
   const io::safetensors file(golden::folder("encoder") / "golden.safetensors");
   const auto batch = golden::batch(file, "eval");
   using enum precompiled::precision;
   for (const level l : here()) {
     CAPTURE(precompiled::name_of(l));
-    const auto off = [&](precompiled::precision numbers) {
-      const auto encode = encoder::open(golden::folder("encoder"), {.numbers = numbers, .on = l});
+    const auto off = [&](precompiled::precision precision) {
+      const auto encode = encoder::open(golden::folder("encoder"), {.precision = precision, .on = l});
       return golden::largest_difference(encode.embed(sequences_of(batch)).values(), golden::floats(file, "eval.mean"));
     };
     CHECK(off(bf16) > 1e-4);
@@ -93,25 +92,25 @@ TEST_CASE("at every level, bf16 and int8 are other precisions than f32 and near 
   }
 }
 
-TEST_CASE("at every level, bf16 and int8 of a sequence are the same bits among others and on two threads") {
+TEST_CASE("at every level, a sequence has the same bits in bf16 and int8 in any batch and on two threads") {
   const io::safetensors file(golden::folder("encoder") / "golden.safetensors");
   const auto batch = golden::batch(file, "eval");
   const auto sequences = sequences_of(batch);
   using enum precompiled::precision;
   for (const level l : here())
-    for (const auto numbers : {bf16, int8}) {
+    for (const auto precision : {bf16, int8}) {
       CAPTURE(precompiled::name_of(l));
-      const auto encode = encoder::open(golden::folder("encoder"), {.numbers = numbers, .on = l});
+      const auto encode = encoder::open(golden::folder("encoder"), {.precision = precision, .on = l});
       const auto all = encode.embed(sequences);
       const auto threaded =
-          encoder::open(golden::folder("encoder"), {.numbers = numbers, .threads = 2, .on = l}).embed(sequences);
+          encoder::open(golden::folder("encoder"), {.precision = precision, .threads = 2, .on = l}).embed(sequences);
       CHECK(std::ranges::equal(all.values(), threaded.values()));
       for (std::size_t s = 0; s < sequences.size(); ++s)
         CHECK(std::ranges::equal(encode.embed(std::array{sequences[s]})[0], all[s]));
     }
 }
 
-TEST_CASE("text gives the vectors of bert::embedder, alone, among others and on two threads") {
+TEST_CASE("text has the vectors of bert::embedder, alone, in a batch and on two threads") {
   const auto expected = embedder<golden::plain>::open(golden::folder("encoder"))(sentences);
   for (const level l : here()) {
     CAPTURE(precompiled::name_of(l));
@@ -128,28 +127,29 @@ TEST_CASE("text gives the vectors of bert::embedder, alone, among others and on 
   }
 }
 
-TEST_CASE("nothing in gives nothing out") {
+TEST_CASE("no sequences give no rows") {
   const auto encode = encoder::open(golden::folder("encoder"));
   CHECK(encode.hidden({}).size() == 0);
   CHECK(encode.embed(std::span<const std::string>{}).size() == 0);
 }
 
-TEST_CASE("errors of a level arrive as bert::error") {
+TEST_CASE("a level's errors are caught as bert::error") {
   for (const level l : here()) {
     CAPTURE(precompiled::name_of(l));
     const auto encode = encoder::open(golden::folder("encoder"), {.on = l});
     CHECK_THROWS_AS((void)encoder::open("/no/such/folder", {.on = l}), error);
-    CHECK_THROWS_AS(encoder::open(golden::folder("tanh"), {.on = l}), error);  // sizes that were not compiled in
-    CHECK_THROWS_AS(encoder::open(golden::folder("encoder"), {.numbers = static_cast<precompiled::precision>(3), .on = l}),
-                    error);  // none that was compiled in
-    CHECK_THROWS_AS(encoder::open(golden::folder("encoder"), {.threads = 0, .on = l}), error);
+    CHECK_THROWS_AS((void)encoder::open(golden::folder("tanh"), {.on = l}), error);  // not compiled in
+    CHECK_THROWS_AS(
+        (void)encoder::open(golden::folder("encoder"), {.precision = static_cast<precompiled::precision>(3), .on = l}),
+        error);  // not compiled in
+    CHECK_THROWS_AS((void)encoder::open(golden::folder("encoder"), {.threads = 0, .on = l}), error);
     const std::array<std::int32_t, 2> beyond{2, 101};
-    CHECK_THROWS_AS(encode.hidden(std::array{precompiled::sequence{beyond}}), error);
-    CHECK_THROWS_AS(encode.hidden(std::array{precompiled::sequence{}}), error);
+    CHECK_THROWS_AS((void)encode.hidden(std::array{precompiled::sequence{beyond}}), error);
+    CHECK_THROWS_AS((void)encode.hidden(std::array{precompiled::sequence{}}), error);
   }
 }
 
-TEST_CASE("a folder without a vocabulary encodes ids, and says why it encodes no text") {
+TEST_CASE("a folder without a vocabulary encodes ids, and its error says why it cannot encode text") {
   const testing::scratch folder;
   for (const char* name : {"config.json", "model.safetensors"})
     std::filesystem::copy_file(golden::folder("encoder") / name, folder.folder() / name);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""In bert::precompiled's archive, a level shows the linker one function and type information, and the lowest uses no wide register.
+"""In bert::precompiled's archive, each level exports one function and type information, and uses no wider register than its own.
 
     symbols.py [--nm nm] [--objdump objdump] libbert_precompiled.a
 """
@@ -12,8 +12,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support import objects  # noqa: E402
 
-TYPE_INFORMATION = {"_ZTIN4bert5errorE", "_ZTSN4bert5errorE"}  # of bert::error, so that one `catch` serves all levels
-# Level -> the widest registers that it may use, of those that it must: without them it would be compiled for another level.
+TYPE_INFORMATION = {"_ZTIN4bert5errorE", "_ZTSN4bert5errorE"}  # of bert::error, so that one `catch` works for all levels
+# Level -> the widest registers that it uses; without them it would be compiled for another level.
 WIDEST = {"v2": "xmm", "v3": "ymm", "v4": "zmm", "v4_vnni": "zmm", "v4_bf16": "zmm"}
 
 

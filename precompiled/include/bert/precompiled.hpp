@@ -1,4 +1,4 @@
-// Encoders compiled for several instruction sets, the best of which is picked when a folder is opened.
+// Encoders compiled for several instruction sets; open() picks the fastest that the processor runs.
 // Library: bert::precompiled. Test: tests/precompiled. Page: docs/shipping.md
 #pragma once
 
@@ -17,7 +17,7 @@
 
 namespace bert::precompiled {
 
-/// The instruction sets that code can be compiled for; each holds those before it.
+/// Instruction sets that the library can be compiled for; each includes those before it.
 enum class level : std::uint8_t {
   v2,       ///< x86-64-v2: SSE4.2
   v3,       ///< x86-64-v3: AVX2 and FMA
@@ -26,38 +26,38 @@ enum class level : std::uint8_t {
   v4_bf16   ///< x86-64-v4 with AVX512_VNNI and AVX512_BF16
 };
 
-/// "x86-64-v3" and the like.
+/// The level's name, such as "x86-64-v3".
 [[nodiscard]] std::string_view name_of(level l) noexcept;
 
-/// The levels that this library was compiled for and this processor can run, the fastest last. On Intel's processors
-/// v4_vnni comes after v4_bf16, if it is compiled in: products of bf16 that widen to f32 are faster there. Found out once.
+/// The levels that are compiled in and that this processor runs, the fastest last. On Intel's processors that is v4_vnni
+/// before v4_bf16: bf16 products that widen to f32 are faster there. Detected once.
 [[nodiscard]] std::span<const level> levels();
 
-/// In what numbers an encoder computes; a library holds those that it was compiled with.
+/// The precision of an encoder; BERT_PRECOMPILED_PRECISIONS lists those compiled in.
 enum class precision : std::uint8_t { f32, bf16, int8 };
 
-/// One vector of a sentence from those of its tokens.
+/// Pooling of a sentence's token vectors into one.
 enum class pooling : std::uint8_t {
   mean,
   max,
   cls,
-  folder  ///< what the folder says (1_Pooling/config.json); the mean where it says nothing
+  folder  ///< by the folder's 1_Pooling/config.json; mean if it has none
 };
 
 struct options {
-  precision numbers = precision::f32;
-  std::size_t threads = 1;                 ///< that an encoder computes with
-  std::optional<level> on = std::nullopt;  ///< for comparison; the best if not given
-  std::size_t max_tokens = 0;              ///< of a sentence, longer ones are cut; 0 = what the folder says
+  precompiled::precision precision = precompiled::precision::f32;
+  std::size_t threads = 1;                 ///< of an encoder
+  std::optional<level> on = std::nullopt;  ///< forces a level, for comparison; default: the fastest
+  std::size_t max_tokens = 0;              ///< truncates longer sentences; 0: the folder's limit
 };
 
-/// Ids of the model's vocabulary, [CLS] and [SEP] included; `segments` is empty (all 0) or as long as `ids`.
+/// Token ids, [CLS] and [SEP] included; `segments` is empty (all 0) or has the length of `ids`.
 struct sequence {
   std::span<const std::int32_t> ids;
   std::span<const std::uint8_t> segments = {};
 };
 
-/// Rows of equal width, one after the other.
+/// A row-major matrix.
 class rows {
  public:
   rows(std::size_t count, std::size_t width) : width_(width), values_(count * width) {}
@@ -78,32 +78,32 @@ class engine;
 /// An encoder with its tokenizer, from a Hugging Face folder.
 ///
 ///     const auto encode = bert::precompiled::encoder::open("all-MiniLM-L6-v2");
-///     const auto index = encode.embed(sentences);        // a row a sentence, of unit length
+///     const auto index = encode.embed(sentences);        // one row per sentence, of unit length
 ///
-/// Immutable: copies share the weights, and any number of threads may use one. A sequence's rows are the same bit for bit
-/// whatever else is encoded with it, at one level; between levels they differ by rounding.
+/// Immutable; copies share the weights, and threads may share an encoder. At one level, a sequence's rows have the same bits
+/// whatever the rest of the batch; between levels they differ by rounding.
 class encoder {
  public:
-  /// Throws bert::error if the folder cannot be read, its sizes are of no model that was compiled in, a tensor disagrees, or
-  /// the precision or the level is not there.
+  /// Throws bert::error if the folder cannot be read, no compiled-in model has its sizes, a tensor's shape differs, or the
+  /// precision or level is not available.
   [[nodiscard]] static encoder open(const std::filesystem::path& folder, const options& o = {});
 
-  /// The last layer's output: a row a token, sequences end to end. Throws bert::error for ids beyond the vocabulary and
-  /// sequences that are empty or too long.
+  /// The last layer's output [tokens, dimension], sequences end to end. Throws bert::error for ids beyond the vocabulary and
+  /// for empty or too long sequences.
   [[nodiscard]] rows hidden(std::span<const sequence> sequences) const;
 
-  /// The same pooled to a row a sequence, of unit length. With `pooling::folder` throws bert::error where the folder does what
-  /// cannot be done here, such as a Dense layer.
+  /// The same pooled to one row per sequence, of unit length. With `pooling::folder` throws bert::error if the folder asks for
+  /// an unsupported module, such as Dense.
   [[nodiscard]] rows embed(std::span<const sequence> sequences, pooling how = pooling::folder) const;
 
-  /// The same of text, behind the folder's default prompt if it has one. Throws bert::error if the folder holds no vocabulary.
+  /// The same of text, with the folder's default prompt before it. Throws bert::error if the folder has no vocabulary.
   [[nodiscard]] rows embed(std::span<const std::string_view> sentences, pooling how = pooling::folder) const;
   [[nodiscard]] rows embed(std::span<const std::string> sentences, pooling how = pooling::folder) const;
 
   [[nodiscard]] level runs_on() const noexcept { return level_; }
-  /// The name under which the model was compiled in.
+  /// The model's name in BERT_PRECOMPILED_MODELS.
   [[nodiscard]] std::string_view model() const noexcept;
-  /// Numbers in a row.
+  /// Width of a row: the hidden size.
   [[nodiscard]] std::size_t dimension() const noexcept;
 
  private:

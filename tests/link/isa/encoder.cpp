@@ -1,4 +1,4 @@
-// One file of a program, compiled for several instruction sets: the same small encoder and the same products in each.
+// Compiled for several instruction sets in one program: a small encoder, and products in bf16 and int8.
 // BERT_TEST_ENCODE and BERT_TEST_MULTIPLY name its functions.
 #include <span>
 #include <vector>
@@ -50,7 +50,7 @@ std::vector<float> BERT_TEST_ENCODE(std::span<const int> ids) {
 /// x W^T + bias in bf16, then the same in int8.
 std::vector<float> BERT_TEST_MULTIPLY() {
   std::vector<float> out;
-  for (const std::size_t inputs : {203u, 1203u}) {  // in one part of the depth and in several
+  for (const std::size_t inputs : {203u, 1203u}) {  // one K block, several K blocks
     multiply<bert::precision::bf16>(inputs, out);
     multiply<bert::precision::int8>(inputs, out);
   }

@@ -1,8 +1,7 @@
-// One program of files for several levels of x86-64: each runs its own kernels, f32 agrees, and products in bf16 and int8 have
-// the same bits at every level.
-//   test_isa LEVEL      v2, v3, v4, v4_bf16 or v4_bf16_widened; all others are compared with v2. Exit status 77: this processor
-//   does
-//                       not run it.
+// A program of files compiled for several levels of x86-64: each runs its own kernels, f32 agrees, and products in bf16 and
+// int8 have the same bits at every level.
+//   test_isa LEVEL      v2, v3, v4, v4_bf16 or v4_bf16_widened; compares it with v2
+// Exit status 77: this processor does not run it.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -33,7 +32,7 @@ struct level {
 };
 
 int check_low(const std::vector<float>& low) {
-  // Rows of a layer norm with gain 1 and bias 0: their squares sum to their width.
+  // Rows of a layer norm with gain 1 and bias 0 have a mean square of 1.
   double squares = 0;
   for (const float x : low) squares += static_cast<double>(x) * static_cast<double>(x);
   if (low.size() == 37 * 96 && std::abs(squares / static_cast<double>(low.size()) - 1) <= 1e-3) return 0;
@@ -48,7 +47,7 @@ int compare(const std::vector<float>& low, const level& high, std::span<const in
   const bool same = !expected.empty() && expected.size() == products.size() &&
                     std::memcmp(expected.data(), products.data(), expected.size() * sizeof(float)) == 0;
   std::printf("largest difference %g; products in bf16 and int8 have %s bits\n", worst, same ? "the same" : "other");
-  // Fused multiply-adds round once where SSE rounds twice: equal bits would mean that one file runs the other's kernels.
+  // FMA rounds once, SSE twice: equal bits would mean that one file runs the other's kernels.
   return worst < 1e-4 && worst > 0 && same ? 0 : 1;
 }
 

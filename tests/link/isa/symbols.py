@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""No function of bert that the linker may merge is in both object files, and the first uses no wide register.
+"""The two object files share no mergeable function of bert, and the first uses no wide register.
 
     symbols.py [--nm nm] [--objdump objdump] v2.o v4.o
 
-bert::error is in both: one type, whatever the file that throws it. The standard library's templates are in both too, and
-no header can help it; docs/shipping.md has the way out.
+bert::error is in both: one type, whichever file throws it. The standard library's templates are in both too, which no
+header can prevent; docs/shipping.md has the solution.
 """
 
 import re
@@ -19,7 +19,7 @@ OURS = re.compile(r"\bbert::")
 
 
 def mergeable(nm, path):
-    """The demangled names of the definitions that another file may replace."""
+    """Demangled names of the definitions that the linker may merge with another file's."""
     lines = (line.split(maxsplit=2) for line in objects.output(nm, "-C", "--defined-only", path).splitlines())
     return {parts[2] for parts in lines if len(parts) == 3 and parts[1] in "WVuvw"}
 
@@ -27,7 +27,7 @@ def mergeable(nm, path):
 def main():
     args = objects.arguments(__doc__, "low", "high")
     low, high = mergeable(args.nm, args.low), mergeable(args.nm, args.high)
-    # A function of the standard library over a type of bert's bears the type's name, and so the instruction set's.
+    # A standard template over a type of bert has the type's name, and with it the instruction set's.
     both = sorted(name for name in low & high if OURS.search(name) and not SHARED.match(name) and "bert::error" not in name)
     own = sum(1 for name in low if OURS.search(name))
     mistakes = [f"in both: {name}" for name in both]

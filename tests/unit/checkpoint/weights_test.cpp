@@ -148,8 +148,8 @@ TEST_CASE("a tensor that is no part of a BERT is passed over and told of") {
   const auto right = load_weights<pretraining>(t.file, 101);
   t.tensors.push_back({"loss.log_vars", io::dtype::i64, {0}, {}});
   CHECK(same_numbers(load_weights<pretraining>(t.written(), 101), right));
-  CHECK(match_weights<pretraining>(t.written(), {.vocab = 101}).passed_over == std::vector<std::string>{"loss.log_vars"});
-  CHECK(match_weights<encoder>(t.file, {.vocab = 101}).passed_over.empty());
+  CHECK(match_weights<pretraining>(t.written(), {.vocab = 101}).skipped == std::vector<std::string>{"loss.log_vars"});
+  CHECK(match_weights<encoder>(t.file, {.vocab = 101}).skipped.empty());
 }
 
 TEST_CASE("names with the prefix of a wrapper load; any other prefix is named in the error") {
