@@ -164,7 +164,7 @@ inline double bf16_flops_once(const threads& run) {
       simd x[chains] = {simd(static_cast<float>(I))...};
       const simd a(f), b(-f);
       const auto step = [&](auto pass) {
-        const simd pa = bf16_pairs::part<decltype(pass)::value>(a), pb = bf16_pairs::part<decltype(pass)::value>(b);
+        const simd pa = bf16_pairs::operand<decltype(pass)::value>(a), pb = bf16_pairs::operand<decltype(pass)::value>(b);
         ((x[I] = bf16_pairs::add(pa, pb, x[I])), ...);
       };
       for (std::size_t s = 0; s < count; ++s) unrolled<bf16_pairs::passes>(step);

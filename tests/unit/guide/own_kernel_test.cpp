@@ -41,13 +41,13 @@ template <bert::executor E>
 void rms_norm(const E& e, matrix<const float> x, matrix<float> y) noexcept {
   for_each_row(e, x.rows, x.cols, [&](std::size_t m) {
     simd squares = zero();
-    for_each_register(x.cols, [&, row = x.row(m)](std::size_t i, auto part) {
-      const simd v = load(row + i, part);  // zeros beyond the row add nothing
+    for_each_register(x.cols, [&, row = x.row(m)](std::size_t i, auto extent) {
+      const simd v = load(row + i, extent);  // zeros beyond the row add nothing
       squares = fma(v, v, squares);
     });
     const simd r(1.0f / std::sqrt(sum(squares) / static_cast<float>(x.cols)));
-    for_each_register(x.cols, [&, from = x.row(m), to = y.row(m)](std::size_t i, auto part) {
-      store(to + i, load(from + i, part) * r, part);
+    for_each_register(x.cols, [&, from = x.row(m), to = y.row(m)](std::size_t i, auto extent) {
+      store(to + i, load(from + i, extent) * r, extent);
     });
   });
 }
@@ -56,15 +56,15 @@ template <bert::executor E>
 void rms_norm_backward(const E& e, matrix<const float> x, matrix<const float> d_y, matrix<float> d_x) noexcept {
   for_each_row(e, x.rows, x.cols, [&](std::size_t m) {
     simd squares = zero(), along = zero();
-    for_each_register(x.cols, [&, row = x.row(m), d = d_y.row(m)](std::size_t i, auto part) {
-      const simd v = load(row + i, part);
+    for_each_register(x.cols, [&, row = x.row(m), d = d_y.row(m)](std::size_t i, auto extent) {
+      const simd v = load(row + i, extent);
       squares = fma(v, v, squares);
-      along = fma(v, load(d + i, part), along);
+      along = fma(v, load(d + i, extent), along);
     });
     const float total = sum(squares);
     const simd r(1.0f / std::sqrt(total / static_cast<float>(x.cols))), share(-sum(along) / total);
-    for_each_register(x.cols, [&, row = x.row(m), d = d_y.row(m), to = d_x.row(m)](std::size_t i, auto part) {
-      store(to + i, r * fma(load(row + i, part), share, load(d + i, part)), part);
+    for_each_register(x.cols, [&, row = x.row(m), d = d_y.row(m), to = d_x.row(m)](std::size_t i, auto extent) {
+      store(to + i, r * fma(load(row + i, extent), share, load(d + i, extent)), extent);
     });
   });
 }
