@@ -1,7 +1,6 @@
-// Matrix products of every BERT shape: GFLOP/s and share of the peak measured in this process.
+// Matrix products in the shapes of BERT: GFLOP/s and share of the peak measured in this process.
 //   gemm_bench --benchmark_filter=base
-// "share" is of the median call, "best" of the fastest; both of the multiply-add peak of as many threads, in the row's
-// precision.
+// "share" is of the median call, "best" of the fastest; both relative to the peak of as many threads in the row's precision.
 #include <benchmark/benchmark.h>
 
 #include <string>
@@ -66,7 +65,7 @@ void forward(benchmark::State& state, const shape& s, std::size_t width) {
   report(state, watch, s, peak);
 }
 
-// The same in bf16; of the peak of bf16.
+// The same in bf16, relative to the bf16 peak.
 void forward_bf16(benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};
   const auto a = random_floats(s.m * s.k, 1), w = random_floats(s.n * s.k, 2);
@@ -82,7 +81,7 @@ void forward_bf16(benchmark::State& state, const shape& s, std::size_t width) {
   report(state, watch, s, peak);
 }
 
-// The feed-forward layer's first product as it is run: bias and GELU on the way out.
+// The feed-forward layer's first product with its epilogue, bias and GELU.
 void forward_gelu(benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};
   const auto a = random_floats(s.m * s.k, 1), w = random_floats(s.n * s.k, 2), bias = random_floats(s.n, 3);
@@ -103,7 +102,7 @@ std::vector<std::size_t> equal_groups(std::size_t rows, std::size_t count) {
   return offsets;
 }
 
-// The gradient of the same weights: [n, m] x [m, k], depth = tokens, in one group or as the tree of several.
+// The gradient of the same weights: [n, m] x [m, k], depth = tokens, in one group or as a tree of several.
 template <std::size_t Groups>
 void weight_gradient(benchmark::State& state, const shape& s, std::size_t width) {
   const auto offsets = equal_groups(s.m, Groups);
@@ -122,7 +121,7 @@ void weight_gradient(benchmark::State& state, const shape& s, std::size_t width)
   report(state, watch, s, peak);
 }
 
-// The same products of bytes, x quantized before.
+// The same products in int8, without quantizing x.
 template <class Activation>
 void forward_int8(benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};
@@ -151,7 +150,7 @@ void quantize_rows(benchmark::State& state, const shape& s, std::size_t width) {
   state.counters["GB/s"] = 5e-9 * static_cast<double>(s.m * s.k) / watch.median();
 }
 
-// The same in bf16, with what training does before each: both operands rounded and turned into pairs.
+// The same in bf16, including training's packing: both operands are rounded and paired.
 template <std::size_t Groups>
 void weight_gradient_bf16(benchmark::State& state, const shape& s, std::size_t width) {
   const auto offsets = equal_groups(s.m, Groups);
@@ -171,7 +170,7 @@ void weight_gradient_bf16(benchmark::State& state, const shape& s, std::size_t w
   report(state, watch, s, peak);
 }
 
-// Time of packing as a share of the product that uses it once, and bytes moved.
+// Packing: GB/s of memory read and written.
 template <bool Transposed>
 void packing(benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};

@@ -25,7 +25,7 @@ struct batch_shape {
   std::size_t tokens = 0;           ///< of all sequences together
   std::size_t scored = unlimited;   ///< positions scored by a head such as masked LM; as a capacity, `unlimited` means `tokens`
   std::size_t longest = unlimited;  ///< tokens of the longest sequence; as a capacity, `unlimited` means the model's limit
-  std::size_t leaves = 1;           ///< in training: groups of sequences over which gradients are summed
+  std::size_t leaves = 1;           ///< in training: greatest number of groups of sequences over which gradients are summed
 
   static constexpr std::size_t unlimited = static_cast<std::size_t>(-1);
 

@@ -35,14 +35,14 @@ void rms_norm_backward_reference(matrix<const T> x, matrix<const T> d_y, matrix<
   }
 }
 
-// The kernel: rows go to threads, registers within a row; a row's sums run in one order, whatever its neighbors.
+// The kernel: threads split rows, registers split a row; the order of a row's sums does not depend on other rows.
 /// y[m,:] = x[m,:] / sqrt(mean(x[m,:]^2)); writes `y`, which may be `x`. [M, N]
 template <bert::executor E>
 void rms_norm(const E& e, matrix<const float> x, matrix<float> y) noexcept {
   for_each_row(e, x.rows, x.cols, [&](std::size_t m) {
     simd squares = zero();
     for_each_register(x.cols, [&, row = x.row(m)](std::size_t i, auto extent) {
-      const simd v = load(row + i, extent);  // zeros beyond the row add nothing
+      const simd v = load(row + i, extent);  // lanes beyond the row are zeros
       squares = fma(v, v, squares);
     });
     const simd r(1.0f / std::sqrt(sum(squares) / static_cast<float>(x.cols)));
@@ -69,7 +69,7 @@ void rms_norm_backward(const E& e, matrix<const float> x, matrix<const float> d_
   });
 }
 
-// The description: what test, gradient check, determinism check and benchmark are made from.
+// The description, from which test, gradient check, determinism check and benchmark are made.
 struct rms_norm_kernel : bert::test::row_kernel {
   [[nodiscard]] bert::test::sizes inputs() const { return {count()}; }
   [[nodiscard]] bert::test::sizes outputs() const { return {count()}; }
