@@ -1,5 +1,5 @@
-// Whole encoders: GFLOP/s, tokens/s and share of the peak, of the same precision, measured in this process.
-// "read" is the rate at which short batches read the weights, as a share of the read bandwidth measured in this process.
+// Whole encoders: GFLOP/s, tokens/s and share of the same precision's peak, measured in this process. "read": the rate at which
+// short batches read the weights, as a share of the read bandwidth measured in this process.
 //   encoder_bench --benchmark_filter=base/8x128/2
 //   encoder_bench --benchmark_filter=base/8x128/bf16/2
 //   encoder_bench --benchmark_filter=/int8/
@@ -29,7 +29,7 @@ void encode_batch(benchmark::State& state, const bert::token_batch& batch, std::
   for (auto _ : state) watch.time([&] { benchmark::DoNotOptimize(session(batch).data()); });
   peak = peak_of<P>(run);
   bench::report(state, watch, bench::encoder_flops<A>(batch), static_cast<double>(batch.tokens()), peak);
-  constexpr double bytes = sizeof(float) * static_cast<double>(P::weight_size(64, 64)) / (64 * 64);  // a weight
+  constexpr double bytes = sizeof(float) * static_cast<double>(P::weight_size(64, 64)) / (64 * 64);  // per weight
   if (batch.tokens() <= 64)
     state.counters["read"] = bytes * bench::encoder_weights<A> / watch.median() / bench::peak_bytes(run);
 }

@@ -1,7 +1,6 @@
-// Matrix products of every BERT shape: GFLOP/s and share of the peak measured in this process.
+// Matrix products in the shapes of BERT: GFLOP/s and share of the peak measured in this process.
 //   gemm_bench --benchmark_filter=base
-// "share" is of the median call, "best" of the fastest; both of the multiply-add peak of as many threads, in the row's
-// precision.
+// "share" is of the median call, "best" of the fastest; both relative to the peak of as many threads in the row's precision.
 #include <benchmark/benchmark.h>
 
 #include <string>
@@ -39,7 +38,7 @@ const std::vector<shape> shapes{
     {"tiny_64x64/out", 4096, 128, 128},   {"tiny_64x64/up", 4096, 512, 128},      {"tiny_64x64/down", 4096, 128, 512},
 };
 
-buffer<float> numbers(std::size_t count, std::uint64_t seed) {
+buffer<float> random_floats(std::size_t count, std::uint64_t seed) {
   buffer<float> out(count);
   random_stream random(seed, draw::user);
   for (auto& x : out) x = random.uniform() * 2 - 1;
@@ -55,7 +54,7 @@ void report(benchmark::State& state, bench::stopwatch& watch, const shape& s, do
 
 void forward(benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};
-  const auto a = numbers(s.m * s.k, 1), w = numbers(s.n * s.k, 2);
+  const auto a = random_floats(s.m * s.k, 1), w = random_floats(s.n * s.k, 2);
   buffer<float> c(s.m * s.n), memory(packed_size(s.k, s.n));
   const packed b = pack_transposed(run, matrix<const float>(w.data(), s.n, s.k), memory.data());
   double peak = bench::peak_flops(run);
@@ -66,10 +65,10 @@ void forward(benchmark::State& state, const shape& s, std::size_t width) {
   report(state, watch, s, peak);
 }
 
-// The same in bf16; of the peak of bf16.
+// The same in bf16, relative to the bf16 peak.
 void forward_bf16(benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};
-  const auto a = numbers(s.m * s.k, 1), w = numbers(s.n * s.k, 2);
+  const auto a = random_floats(s.m * s.k, 1), w = random_floats(s.n * s.k, 2);
   buffer<bf16> rounded(s.m * s.k);
   for (std::size_t i = 0; i < rounded.size(); ++i) rounded[i] = to_bf16(a[i]);
   buffer<float> c(s.m * s.n), memory(packed_bf16_size(s.k, s.n));
@@ -82,10 +81,10 @@ void forward_bf16(benchmark::State& state, const shape& s, std::size_t width) {
   report(state, watch, s, peak);
 }
 
-// The feed-forward layer's first product as it is run: bias and GELU on the way out.
+// The feed-forward layer's first product with its epilogue, bias and GELU.
 void forward_gelu(benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};
-  const auto a = numbers(s.m * s.k, 1), w = numbers(s.n * s.k, 2), bias = numbers(s.n, 3);
+  const auto a = random_floats(s.m * s.k, 1), w = random_floats(s.n * s.k, 2), bias = random_floats(s.n, 3);
   buffer<float> c(s.m * s.n), memory(packed_size(s.k, s.n));
   const packed b = pack_transposed(run, matrix<const float>(w.data(), s.n, s.k), memory.data());
   double peak = bench::peak_flops(run);
@@ -103,12 +102,12 @@ std::vector<std::size_t> equal_groups(std::size_t rows, std::size_t count) {
   return offsets;
 }
 
-// The gradient of the same weights: [n, m] x [m, k], depth = tokens, in one group or as the tree of several.
+// The gradient of the same weights: [n, m] x [m, k], depth = tokens, in one group or as a tree of several.
 template <std::size_t Groups>
 void weight_gradient(benchmark::State& state, const shape& s, std::size_t width) {
   const auto offsets = equal_groups(s.m, Groups);
   const execution::threads run{width};
-  const auto d_y = numbers(s.m * s.n, 1), x = numbers(s.m * s.k, 2);
+  const auto d_y = random_floats(s.m * s.n, 1), x = random_floats(s.m * s.k, 2);
   buffer<float> c(s.n * s.k), memory(packed_size(s.m, s.k));
   const packed b = pack(run, matrix<const float>(x.data(), s.m, s.k), memory.data());
   double peak = bench::peak_flops(run);
@@ -122,11 +121,11 @@ void weight_gradient(benchmark::State& state, const shape& s, std::size_t width)
   report(state, watch, s, peak);
 }
 
-// The same products of bytes, x quantized before.
+// The same products in int8, without quantizing x.
 template <class Activation>
 void forward_int8(benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};
-  const auto a = numbers(s.m * s.k, 1), w = numbers(s.n * s.k, 2), bias = numbers(s.n, 3);
+  const auto a = random_floats(s.m * s.k, 1), w = random_floats(s.n * s.k, 2), bias = random_floats(s.n, 3);
   buffer<float> c(s.m * s.n), left(quantized_size(s.m, s.k)), right(packed_int8_size(s.k, s.n));
   const quantized x(left.data(), s.m, s.k);
   quantize(run, matrix<const float>(a.data(), s.m, s.k), x);
@@ -144,20 +143,20 @@ void forward_int8(benchmark::State& state, const shape& s, std::size_t width) {
 
 void quantize_rows(benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};
-  const auto a = numbers(s.m * s.k, 1);
+  const auto a = random_floats(s.m * s.k, 1);
   buffer<float> memory(quantized_size(s.m, s.k));
   bench::stopwatch watch;
   for (auto _ : state) watch.time([&] { quantize(run, matrix<const float>(a.data(), s.m, s.k), {memory.data(), s.m, s.k}); });
   state.counters["GB/s"] = 5e-9 * static_cast<double>(s.m * s.k) / watch.median();
 }
 
-// The same in bf16, with what training does before each: both operands rounded and turned into pairs.
+// The same in bf16, including training's packing: both operands are rounded and paired.
 template <std::size_t Groups>
 void weight_gradient_bf16(benchmark::State& state, const shape& s, std::size_t width) {
   const auto offsets = equal_groups(s.m, Groups);
   const row_groups groups{offsets};
   const execution::threads run{width};
-  const auto d_y = numbers(s.m * s.n, 1), x = numbers(s.m * s.k, 2);
+  const auto d_y = random_floats(s.m * s.n, 1), x = random_floats(s.m * s.k, 2);
   buffer<float> c(s.n * s.k), left(bf16_pairs_of(s.m, Groups) * s.n), right(packed_bf16_size(s.m, s.k, Groups));
   double peak = bench::peak_bf16_flops(run);
   bench::stopwatch watch;
@@ -171,11 +170,11 @@ void weight_gradient_bf16(benchmark::State& state, const shape& s, std::size_t w
   report(state, watch, s, peak);
 }
 
-// Time of packing as a share of the product that uses it once, and bytes moved.
+// Packing: GB/s of memory read and written.
 template <bool Transposed>
 void packing(benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};
-  const auto w = numbers(s.n * s.k, 2);
+  const auto w = random_floats(s.n * s.k, 2);
   buffer<float> memory(packed_size(s.k, s.n));
   bench::stopwatch watch;
   for (auto _ : state)

@@ -1,7 +1,7 @@
-// The kernels around the products, by the descriptions that also give their tests, and what the machine can do.
+// The kernels other than products, from the descriptions that also give their tests, and the machine's peaks.
 //   kernels_bench --benchmark_filter=attention
-// Arithmetic-bound kernels report GFLOP/s and the share of the multiply-add peak, the others GB/s and, beyond the caches, the
-// share of the read bandwidth, both measured in this process with as many threads. "share" is of the median call, "best" of the
+// Compute-bound kernels report GFLOP/s and the share of the FMA peak, the others GB/s and, beyond the caches, the share of the
+// read bandwidth; both peaks are measured in this process with as many threads. "share" is of the median call, "best" of the
 // fastest.
 #include <benchmark/benchmark.h>
 
@@ -54,7 +54,7 @@ void register_row(const std::string& name, const char* pass, std::size_t width,
       ->MinTime(0.2);
 }
 
-/// Rows for the passes of one kernel whose cost it knows, with one and with two threads.
+/// Rows for those passes of a kernel whose cost its description has, with one and with two threads.
 template <kernel_description K>
 void add(const std::string& name, const K& kernel) {
   for (const std::size_t width : {1u, 2u})
@@ -78,7 +78,7 @@ void add(const std::string& name, const K& kernel) {
     }
 }
 
-/// Steps of AdamW in place: the description's forward pass copies the moments first.
+/// Steps of AdamW in place; the description's forward pass would copy the moments first.
 void add_adamw(const std::string& name, std::size_t count) {
   for (const std::size_t width : {1u, 2u}) {
     const auto row = [=](benchmark::State& state) {
@@ -93,7 +93,7 @@ void add_adamw(const std::string& name, std::size_t count) {
 
 std::vector<std::size_t> lengths(std::size_t count, std::size_t tokens) { return std::vector<std::size_t>(count, tokens); }
 
-/// 8 to 128 tokens, mean 40: what a batch of real sentences looks like.
+/// 8 to 128 tokens, mean 40, like a batch of real sentences.
 std::vector<std::size_t> ragged() {
   std::vector<std::size_t> all;
   for (std::size_t s = 0; s < 64; ++s) all.push_back(8 + s * s * s % 121 * (s % 3 == 0 ? 2 : 1) % 121 * 64 / 121);

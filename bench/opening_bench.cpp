@@ -1,7 +1,7 @@
 // From a safetensors folder to the first answer: open, load, freeze, session, a query of 16 tokens. Milliseconds of each step,
-// the file in the system's cache as after a first start.
+// with the file in the page cache.
 //   opening_bench --benchmark_filter=base/freeze
-// "load" goes by way of a model, as a program does that keeps it; "freeze" packs straight from the file.
+// "load" loads a model first, as a program that keeps it does; "freeze" packs directly from the file.
 #include <unistd.h>
 
 #include <filesystem>
@@ -12,7 +12,7 @@
 
 namespace {
 
-/// A checkpoint of random weights, written once and removed at the end.
+/// A checkpoint of random weights, written once and removed at exit.
 template <class A>
 const std::filesystem::path& folder() {
   struct temporary {

@@ -1,4 +1,4 @@
-// What the machine can do, measured in the process that reports a share of it: multiply-adds a second, bytes read a second.
+// The machine's peaks, measured in the process that reports shares of them: multiply-adds and bytes read per second.
 #pragma once
 
 #include <algorithm>
@@ -26,8 +26,8 @@ using bert::execution::threads;
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-/// x = x * factor + offset, `steps` times on each of 24 independent registers: 24 chains cover a latency of 4 cycles on up to
-/// 6 pipes, and with two constants fit 32 registers; on 16 registers, 12 chains do.
+/// x = x * factor + offset, `steps` times on each of 24 independent registers: 24 chains cover a latency of 4 cycles on up to 6
+/// pipes and fit 32 registers with two constants; for 16 registers, 12 chains.
 inline float multiply_adds(std::size_t steps, float factor, float offset) noexcept {
   using namespace bert::kernels;
   constexpr std::size_t chains = simd_registers >= 32 ? 24 : 12;
@@ -42,12 +42,12 @@ inline float multiply_adds(std::size_t steps, float factor, float offset) noexce
   (std::make_index_sequence<chains>{});
 }
 
-/// Floating-point operations a second of `run.width()` threads together, f32: the best of `repeats` runs of some 2 ms.
+/// f32 operations per second of `run.width()` threads together: the best of `repeats` runs of some 2 ms.
 inline double flops_once(const threads& run) {
   using namespace bert::kernels;
   constexpr std::size_t chains = simd_registers >= 32 ? 24 : 12, steps = 200'000;
   volatile float factor = 0.999f, offset = 0.001f, sink = 0;
-  const std::size_t n = run.width(), shares = 4 * n;  // claimed one by one: a slow core takes fewer
+  const std::size_t n = run.width(), shares = 4 * n;  // claimed one by one, so that a slow core takes fewer
   std::vector<float> results(shares * 16);
   const float f = factor, o = offset;
   const double start = now();
@@ -57,14 +57,14 @@ inline double flops_once(const threads& run) {
   return 2.0 * static_cast<double>(lanes * chains * (steps / 4) * shares) / seconds;
 }
 
-/// sums += left * weights, `steps` times on each of 24 or 8 independent registers, as `multiply_adds`. A product of several
-/// instructions must differ from register to register and step to step, or a compiler would make it once: as in a tile, two
-/// registers of weights, from memory that it is told may have changed, meet four rows.
+/// sums += left * weights, `steps` times on each of 24 or 8 independent registers, as `multiply_adds`. Products of several
+/// instructions must differ between registers and steps, or the compiler would compute them once. So, as in a tile, two
+/// registers of weights, reloaded from memory that the asm may have changed, meet four rows.
 inline std::int32_t byte_dots(std::size_t steps, const std::uint8_t* bytes) noexcept {
   using form = bert::kernels::byte_dot::best;
   constexpr std::size_t chains = bert::kernels::simd_registers >= 32 ? 24 : 8;
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
-    typename form::sums x[chains] = {form::load(bytes + I)...};  // all different, or the compiler would keep one
+    typename form::sums x[chains] = {form::load(bytes + I)...};  // all different, or the compiler would merge them
     if constexpr (form::zero_point != 0) {
       const auto left = form::broadcast(bytes);
       const auto weights = form::load(bytes + chains);
@@ -85,7 +85,7 @@ inline std::int32_t byte_dots(std::size_t steps, const std::uint8_t* bytes) noex
   (std::make_index_sequence<chains>{});
 }
 
-/// Operations a second of products of bytes, a multiply-add counted as two, by the form that products use.
+/// int8 operations per second by the form that products use; a multiply-add counts as two.
 inline double int8_ops_once(const threads& run) {
   using namespace bert::kernels;
   constexpr std::size_t chains = simd_registers >= 32 ? 24 : 8, steps = 200'000;
@@ -101,8 +101,8 @@ inline double int8_ops_once(const threads& run) {
   return 2.0 * static_cast<double>(4 * byte_dot::best::columns * chains * (steps / 4) * shares) / seconds;
 }
 
-/// Bytes a second that `run.width()` threads together read from memory: a pass over 340 MB, what base's layers weigh, written
-/// before: pages that nobody wrote are one page of zeros, which caches hold.
+/// Bytes per second that `run.width()` threads together read from memory: a pass over 340 MB, the size of base's layers. They
+/// are written first, as unwritten pages all map one page of zeros, which stays in the caches.
 inline double bytes_once(const threads& run) {
   using namespace bert::kernels;
   static const auto memory = [] {
@@ -131,7 +131,7 @@ inline double bytes_once(const threads& run) {
   return static_cast<double>(memory.size() * sizeof(float)) / seconds;
 }
 
-/// The best of all measurements so far in this process, after a few more: call it near each benchmark.
+/// Measures a few more times and returns the best in this process so far: call it near each benchmark.
 inline double peak_flops(const threads& run) {
   static std::map<std::size_t, double> best;
   double& b = best[run.width()];
@@ -151,11 +151,11 @@ inline double peak_bytes(const threads& run) {
   return b;
 }
 
-/// Operations a second of products of bf16 pairs, as `flops_once`: four a lane and step.
+/// bf16 operations per second, as `flops_once`: four per lane and step.
 inline double bf16_flops_once(const threads& run) {
   using namespace bert::kernels;
   constexpr std::size_t chains = simd_registers >= 32 ? 24 : 10, steps = 200'000;
-  volatile std::uint32_t halves = 0x3F803F80;  // 1 and 1: a half below 2^-126 would stall where it is widened
+  volatile std::uint32_t halves = 0x3F803F80;  // 1 and 1: a denormal half would stall once widened
   const float f = std::bit_cast<float>(static_cast<std::uint32_t>(halves));
   const std::size_t shares = 4 * run.width();
   std::vector<float> results(shares * 16);
@@ -164,7 +164,7 @@ inline double bf16_flops_once(const threads& run) {
       simd x[chains] = {simd(static_cast<float>(I))...};
       const simd a(f), b(-f);
       const auto step = [&](auto pass) {
-        const simd pa = bf16_pairs::part<decltype(pass)::value>(a), pb = bf16_pairs::part<decltype(pass)::value>(b);
+        const simd pa = bf16_pairs::operand<decltype(pass)::value>(a), pb = bf16_pairs::operand<decltype(pass)::value>(b);
         ((x[I] = bf16_pairs::add(pa, pb, x[I])), ...);
       };
       for (std::size_t s = 0; s < count; ++s) unrolled<bf16_pairs::passes>(step);
@@ -188,10 +188,10 @@ inline double peak_bf16_flops(const threads& run) {
   return b;
 }
 
-/// Times of single calls, for medians and bests: on a machine with other work, means say little.
+/// Times of single calls, for median and best: on a busy machine, means say little.
 class stopwatch {
  public:
-  /// Calls `body` and gives what it returns.
+  /// Times one call of `body` and returns its result.
   template <class Body>
   decltype(auto) time(Body&& body) {
     const struct stop {

@@ -1,4 +1,4 @@
-// The row of what this machine can do, the same in every program whose rows report shares of it.
+// The row of this machine's peaks, in every program whose rows report shares of them.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -10,7 +10,7 @@
 
 namespace bench {
 
-/// Registers peak/threads:N: multiply-adds a second in f32, bf16 and int8, and bytes read from memory.
+/// Registers peak/threads:N: operations per second in f32, bf16 and int8, and bytes read from memory.
 inline void add_peaks() {
   for (const std::size_t width : {1u, 2u}) {
     const auto row = [width](benchmark::State& state) {

@@ -1,4 +1,4 @@
-// Tokenization: bytes a second over real text where ../shared (or BERT_SHARED) has it, over made-up text elsewhere.
+// Tokenization: bytes per second over real text if ../shared (or BERT_SHARED) has it, else over synthetic text.
 #include <benchmark/benchmark.h>
 #include <malloc.h>
 
@@ -65,7 +65,7 @@ const std::vector<std::string>& lines(const setting& s) {
   return list;
 }
 
-// Every code point, 64 a line: nothing of it is running text, and most of it is in no table of frequent things.
+// Every code point, 64 per line: no running text, and mostly outside the caches for frequent words and characters.
 const std::vector<std::string>& every_code_point() {
   static const std::vector<std::string> list = [] {
     std::vector<std::string> made;
@@ -98,7 +98,7 @@ void report(benchmark::State& state, const std::vector<std::string>& texts, std:
   state.counters["tokens"] = static_cast<double>(tokens);
 }
 
-// Every text, one after the other; encode(text) says how many tokens it has.
+// Encodes every text; encode(text) returns its number of tokens.
 template <class Encode>
 void each(benchmark::State& state, const std::vector<std::string>& texts, const Encode& encode) {
   std::size_t tokens = 0;
@@ -156,7 +156,7 @@ void build(benchmark::State& state, const setting& s) {
   };
   const double before = held();
   const tokenizer made(v, {.lowercase = s.lowercase});
-  state.counters["megabytes"] = (held() - before) / 1e6;  // what one tokenizer keeps, its vocabulary included
+  state.counters["megabytes"] = (held() - before) / 1e6;  // memory of one tokenizer with its vocabulary
   state.counters["pieces"] = static_cast<double>(v.size());
 }
 
@@ -177,7 +177,7 @@ BENCHMARK_CAPTURE(ids, cased_wiki, cased)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(ids, chinese_weibo, chinese)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(ids, multilingual_weibo, multilingual)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(ids, multilingual_wiki, multilingual_english)->Unit(benchmark::kMillisecond);
-// The macro makes a variable's name of the function's, which a template's is not.
+// The macro needs a plain function name, not a template's.
 constexpr auto* everything_none = everything<offsets::none>;
 constexpr auto* everything_bytes = everything<offsets::bytes>;
 constexpr auto* everything_code_points = everything<offsets::code_points>;

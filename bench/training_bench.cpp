@@ -1,8 +1,8 @@
 // Steps of pretraining (masked LM at 15 % of the positions + next sentence, AdamW, clipping, no dropout): tokens/s, and the
 // encoder's arithmetic, three times that of its forward pass, as a share of the peak measured in this process: the f32 peak, or
-// the bf16 one where products are in bf16. The arithmetic is that of all rows in all layers, as peers do it; behind the last
-// layer's attention we compute the rows that the heads read alone, a sixth of them, which saves 6 % of base, 18 % of mini and
-// 35 % of tiny. "GB" is the most memory that the process has held so far: run one row alone to know its own.
+// the bf16 peak for products in bf16. The arithmetic counted is that of all rows in all layers, as in other libraries. After
+// the last layer's attention only the rows that heads read are computed, a sixth of them, which saves 6 % of base, 18 % of mini
+// and 35 % of tiny. "GB" is the peak memory of the process so far: run one row alone for its own.
 //   training_bench --benchmark_filter=mini
 #include <sys/resource.h>
 
@@ -15,7 +15,7 @@
 
 namespace {
 
-/// One random batch again and again.
+/// One random batch, repeated.
 template <class A>
 struct one_batch {
   bert::training_batch batch;

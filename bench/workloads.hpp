@@ -1,4 +1,4 @@
-// The workloads that whole models are timed on, and how their arithmetic is counted.
+// The workloads of whole-model benchmarks, and how their arithmetic is counted.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -27,7 +27,7 @@ template <class A>
   return batch;
 }
 
-/// 64 sequences of 8 to 128 tokens, 40 on average, as sentences are; short and long ones mixed.
+/// 64 sequences of 8 to 128 tokens, 40 on average, like sentences; short and long ones mixed.
 [[nodiscard]] inline std::vector<std::size_t> ragged_lengths() {
   std::vector<std::size_t> all;
   for (std::size_t i = 0; i < 64; ++i) {
@@ -37,7 +37,7 @@ template <class A>
   return all;
 }
 
-/// Random ids in sequences of those lengths.
+/// Random ids in sequences of these lengths.
 template <class A>
 [[nodiscard]] bert::token_batch ragged_batch() {
   const auto longest = random_batch<A>(64, 128);
@@ -47,12 +47,12 @@ template <class A>
   return batch;
 }
 
-/// Weights that the encoder's matrix products read once a pass.
+/// The number of weights that the encoder's matrix products read per pass.
 template <class A>
 inline constexpr double encoder_weights = static_cast<double>(A::layers) *
                                           (4.0 * A::hidden * A::hidden + 2.0 * A::hidden * A::intermediate);
 
-/// Operations of the encoder's matrix products and attention, a multiply-add counted as two; nothing else.
+/// Operations of the encoder's matrix products and attention only; a multiply-add counts as two.
 template <class A>
 [[nodiscard]] double encoder_flops(const bert::token_batch& batch) {
   const double h = A::hidden, f = A::intermediate;

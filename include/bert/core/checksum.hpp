@@ -1,4 +1,4 @@
-// A 64-bit checksum of bytes, as fast as memory can be read.
+// A 64-bit checksum of bytes, at the speed of memory.
 // Layer: core. Test: tests/unit/core/checksum_test.cpp
 #pragma once
 
@@ -16,8 +16,9 @@
 
 namespace bert::inline BERT_ISA {
 
-/// Of bytes given in any number of parts. Every change within one aligned word of 8 bytes changes it for certain, as each
-/// step is a bijection of the word; any other with a probability of 1 - 2^-64. Against accidents, not against forgers.
+/// The checksum of bytes given in any number of pieces. It detects every change within one aligned word of 8 bytes, because
+/// each step is a bijection of the word, and any other change with probability 1 - 2^-64. It guards against accidents, not
+/// against forgery.
 ///
 ///     checksum sum;
 ///     sum.add(bytes);
@@ -69,7 +70,7 @@ class checksum {
       std::uint64_t word = 0;
       std::memcpy(&word, bytes + 8 * i, sizeof word);
       word ^= lanes_[i];
-      word ^= word >> 32;  // a product carries upwards only: without this, the highest bit would change one bit alone
+      word ^= word >> 32;  // carries go upward only: without this shift, flipping the highest bit would flip one bit alone
       lanes_[i] = std::rotl(word * factor, 29);
     }
   }

@@ -1,4 +1,4 @@
-// How many processor cores this process may use: by affinity and by the quota of its control group.
+// How many processor cores this process may use: its affinity mask and the quota of its control group.
 // Layer: core. Test: tests/unit/core/cores_test.cpp
 #pragma once
 
@@ -21,7 +21,7 @@ namespace bert::inline BERT_ISA::execution {
 
 namespace detail {
 
-/// The whole of a small file; empty if it cannot be read.
+/// The content of a file of up to 4 KB; empty if it cannot be read.
 [[nodiscard]] inline std::string small_file(const std::string& path) {
   std::string text;
   if (std::FILE* file = std::fopen(path.c_str(), "rb"); file != nullptr) {
@@ -32,7 +32,7 @@ namespace detail {
   return text;
 }
 
-/// quota / period rounded up, from "200000 100000" or two files' contents; 0 for "max", -1 or anything else.
+/// quota / period, rounded up. Both are texts such as "200000" and "100000"; 0 if either is "max", -1 or not a positive number.
 [[nodiscard]] inline std::size_t quota_of(std::string_view quota, std::string_view period) {
   std::int64_t q = 0, p = 0;
   if (std::from_chars(quota.data(), quota.data() + quota.size(), q).ec != std::errc{} ||
@@ -41,7 +41,7 @@ namespace detail {
   return static_cast<std::size_t>((q + p - 1) / p);
 }
 
-/// The cores that the quotas of a control group and of those above it allow; 0 if none sets a limit. `root` is "" but in tests.
+/// The cores that the quotas of this control group and its ancestors allow; 0 if none sets a limit. Only tests set `root`.
 [[nodiscard]] inline std::size_t cores_by_group(const std::string& root = {}) {
   std::size_t least = 0;
   const auto limit = [&](std::size_t cores) {
@@ -57,7 +57,7 @@ namespace detail {
     const std::string controllers = ',' + std::string(line.substr(first + 1, second - first - 1)) + ',';
     const bool two = controllers == ",,";
     if (!two && controllers.find(",cpu,") == std::string::npos) continue;
-    // In a container the path may be one of the host, which is not mounted here: then the root of the mount is the group.
+    // In a container the path may be the host's, which is not mounted here: then the root of the mount is the group.
     for (std::string path(line.substr(second + 1));; path.resize(path.rfind('/'))) {
       if (path == "/") path.clear();
       if (two) {
@@ -74,7 +74,7 @@ namespace detail {
   return least;
 }
 
-/// The processors that the scheduler may put this thread on; 0 if the system does not say.
+/// The number of processors in this thread's affinity mask; 0 if the system does not say.
 [[nodiscard]] inline std::size_t cores_by_affinity() {
 #if defined(__linux__)
   for (int processors = 1024; processors <= 1 << 16; processors *= 4) {
@@ -92,8 +92,8 @@ namespace detail {
 
 }  // namespace detail
 
-/// The number of cores that this process may use, 1 or more: the processors of its affinity mask, and no more than its control
-/// group's quota of processor time pays for (rounded up). Asked of the system once a process.
+/// The number of cores that this process may use, at least 1: the processors in its affinity mask, limited by its control
+/// group's CPU quota (rounded up). Queried once per process.
 [[nodiscard]] inline std::size_t available_cores() {
   static const std::size_t cores = [] {
     std::size_t n = detail::cores_by_affinity();

@@ -4,7 +4,7 @@
 
 namespace bert {
 
-/// Facts shown in a diagnostic: `facts<hidden<770>, heads<12>>`. Never instantiated at run time.
+/// Facts shown in a diagnostic: `facts<hidden<770>, heads<12>>`. Never instantiated.
 template <class... Facts>
 struct facts {};
 

@@ -15,14 +15,14 @@ namespace bert {
 
 inline namespace BERT_ISA {
 
-/// Bytes of the UTF-8 sequence that `text` starts with; 0 if it starts with none. `text` is not empty.
+/// Length in bytes of the UTF-8 code point that `text` starts with; 0 if it starts with none. `text` is not empty.
 [[nodiscard]] constexpr std::size_t utf8_length(std::string_view text) noexcept {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned>(static_cast<unsigned char>(text[i])); };
   const unsigned a = byte(0);
   if (a < 0x80) return 1;
   const std::size_t length = a < 0xC2 || a > 0xF4 ? 0 : a < 0xE0 ? 2 : a < 0xF0 ? 3 : 4;
   if (length == 0 || length > text.size()) return 0;
-  // Of the second byte: no overlong forms, no surrogates, nothing beyond U+10FFFF.
+  // The second byte's range excludes overlong forms, surrogates and everything beyond U+10FFFF.
   const unsigned low = a == 0xE0 ? 0xA0u : a == 0xF0 ? 0x90u : 0x80u, high = a == 0xED ? 0x9Fu : a == 0xF4 ? 0x8Fu : 0xBFu;
   if (byte(1) < low || byte(1) > high) return 0;
   for (std::size_t i = 2; i < length; ++i)
@@ -30,11 +30,11 @@ inline namespace BERT_ISA {
   return length;
 }
 
-/// Longest part of a message, in bytes: a path of the longest kind fits, a file's content does not.
+/// Longest fact in a message, in bytes: the longest path fits, a file's content does not.
 inline constexpr std::size_t longest_fact = 1024;
 
-/// `text` as one line of a terminal can show it: control characters and bytes that are no UTF-8 as escapes of C, and of a text
-/// beyond `longest_fact` the start and the end.
+/// `text` as one printable line: control characters and bytes that are not UTF-8 become C escapes. A text longer than
+/// `longest_fact` is reduced to its start and its end.
 [[nodiscard]] inline std::string printable(std::string_view text) {
   std::string out;
   const auto put = [&out](std::string_view part) {
@@ -63,7 +63,7 @@ inline constexpr std::size_t longest_fact = 1024;
     put(text);
     return out;
   }
-  // A code point is never cut: its bytes beyond the first are 10xxxxxx.
+  // Do not cut within a code point, whose later bytes are 10xxxxxx.
   const auto trails = [&](std::size_t i) { return (static_cast<unsigned char>(text[i]) & 0xC0u) == 0x80u; };
   std::size_t first = longest_fact / 2, last = text.size() - longest_fact / 2;
   for (int i = 0; i < 3 && trails(first); ++i) --first;
@@ -76,15 +76,15 @@ inline constexpr std::size_t longest_fact = 1024;
 
 }  // namespace BERT_ISA
 
-/// What every run-time failure of the library throws: at construction and on input only, never inside a kernel.
+/// The exception of every run-time failure: thrown at construction and on input only, never inside a kernel.
 ///
-/// `what()` reads "where: expected …, found …; try …", one line whatever stands in a file: see printable. The parts
-/// stay readable one by one, as they were given.
+/// `what()` reads "where: expected …, found …; try …" in one line (see printable). The four facts remain available one by one,
+/// unchanged.
 class error : public std::runtime_error {
  public:
   struct facts {
-    std::string where;     ///< file, tensor, line or call in which it went wrong
-    std::string expected;  ///< what would have been right
+    std::string where;     ///< file, tensor, line or call that failed
+    std::string expected;  ///< what would have been valid
     std::string found;     ///< what was there
     std::string hint;      ///< what to try, as an imperative; may be empty
   };

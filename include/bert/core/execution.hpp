@@ -1,4 +1,4 @@
-// Executors: who runs the iterations of a kernel's outer loop.
+// Executors: they run the iterations of a kernel's outer loop, serially or on threads.
 // Layer: core. Test: tests/unit/core/execution_test.cpp
 #pragma once
 
@@ -21,7 +21,7 @@
 namespace bert::inline BERT_ISA {
 
 /// `parallel_for(count, body)` calls `body(i)` once for every i in [0, count), in any order, on any thread, and returns
-/// when all calls have returned. `width()` is how many may run at once. Bodies do not throw.
+/// when all calls have returned. `width()` is how many calls may run at once. Bodies do not throw.
 template <class E>
 concept executor = std::copyable<E> && requires(const E& e, std::size_t count, void (*body)(std::size_t)) {
   e.parallel_for(count, body);
@@ -39,19 +39,19 @@ struct serial {
   [[nodiscard]] std::size_t width() const noexcept { return 1; }
 };
 
-/// The calling thread and n - 1 threads of its own, started here and joined with the last copy.
+/// The calling thread and n - 1 worker threads, started by the constructor and joined when the last copy is destroyed.
 ///
-/// Each thread begins with a share of its own, the same of every loop of as many iterations: what it wrote in one kernel it
-/// finds in its cache in the next. Then it takes from the others' shares, one iteration at a time, so a slow core does fewer. A
-/// loop ends when its iterations are done: a thread that has not begun by then is not waited for. A thread that waits spins for
-/// some 50 µs (the gap between two kernels), then sleeps. If two user threads share one `threads`, the second finds it busy and
-/// runs its loop alone: the results are the same, as no kernel's arithmetic depends on who runs an iteration.
+/// Each thread first runs its own share, the same in every loop of that length: what it wrote in one kernel is in its cache in
+/// the next. Then it steals from other shares, one iteration at a time, so a slow core runs fewer. A loop ends when its
+/// iterations are done and does not wait for threads that have not begun. An idle thread spins for some 50 µs (the gap between
+/// two kernels), then sleeps. If two user threads share one `threads`, the second finds it busy and runs its loop alone. The
+/// results are the same: no kernel's arithmetic depends on the thread.
 ///
-/// More threads than `available_cores()` gain nothing: those beyond sleep, unless the others do.
+/// More threads than `available_cores()` gain nothing: the surplus ones sleep while the others work.
 class threads {
  public:
-  /// Throws bert::error for none, more than 4096, or if the system gives no more threads; those that were started have then
-  /// been joined.
+  /// Throws bert::error for 0 threads, more than 4096, or if the system refuses to start one; those already started are joined
+  /// first.
   explicit threads(std::size_t n = available_cores()) : pool_(std::make_shared<pool>(n)) {}
 
   template <class Body>
@@ -61,7 +61,7 @@ class threads {
         const_cast<void*>(static_cast<const void*>(std::addressof(body))));
   }
   [[nodiscard]] std::size_t width() const noexcept { return pool_->width(); }
-  /// How many of them are beyond `available_cores()`, for a program that warns.
+  /// How many threads exceed `available_cores()`, for a program that warns.
   [[nodiscard]] std::size_t beyond_cores() const noexcept {
     return width() > available_cores() ? width() - available_cores() : 0;
   }
@@ -90,7 +90,7 @@ class threads {
     [[nodiscard]] std::size_t width() const noexcept { return workers_.size() + 1; }
 
     void run(std::size_t count, void (*call)(void*, std::size_t), void* body) {
-      // A flag and not a mutex: a body may come back here on the thread that holds it.
+      // A flag, not a mutex: a body may call `run` again on the thread that holds it.
       if (workers_.empty() || count < 2 || count > most || busy_.test_and_set(std::memory_order_acquire)) {
         for (std::size_t i = 0; i < count; ++i) call(body, i);
         return;
@@ -99,13 +99,13 @@ class threads {
       body_ = body;
       count_ = count;
       ++number_;
-      // Sequentially consistent with awake_: a worker is counted there, or sees the open round. Nobody else writes a closed
-      // word.
+      // Sequentially consistent with awake_: a worker is counted there, or sees the open round. Only this thread writes a
+      // closed word.
       word_.store(((word_.load(std::memory_order_relaxed) & ~mask) + one_round) | open);
       const std::size_t wanted = std::min(useful_, workers_.size());
       for (std::size_t awake = awake_.load(); awake < wanted; ++awake) word_.notify_one();
       claim(0);
-      // A worker that comes now finds the round closed; one that came before is counted in the word, and waited for.
+      // A worker that arrives now finds the round closed; one that arrived before is counted in the word, and waited for.
       std::uint32_t inside = word_.fetch_and(~open, std::memory_order_acq_rel) & inside_mask;
       for (int spins = 0; inside != 0; inside = word_.load(std::memory_order_acquire) & inside_mask) {
         if (spins++ < spin_limit) pause();
@@ -117,7 +117,7 @@ class threads {
    private:
     // About 50 µs of `pause` at 20 to 45 cycles each.
     static constexpr int spin_limit = 4000;
-    // A share counts in 32 bits. No kernel has as many iterations; a loop that has runs on the caller's thread.
+    // A share counts in 32 bits. A loop with more iterations, which no kernel has, runs on the caller's thread.
     static constexpr std::size_t most = 0xFFFFFFFFu;
 
     static void pause() noexcept {
@@ -126,13 +126,13 @@ class threads {
 #endif
     }
 
-    // The upper half of a share's word is the round that it counts in, the lower half how many of its iterations are taken:
-    // whoever comes first in a round starts it anew, so nobody has to before the round.
+    // The upper half of a share's word is its round, the lower half how many of its iterations are taken. The first thread of a
+    // new round resets the count, so `run` need not.
     struct alignas(64) share {
       std::atomic<std::uint64_t> taken{0};
     };
 
-    /// Takes an iteration of share `t` and runs it; false if none is left.
+    /// Runs the next iteration of share `t`; false if none is left.
     bool run_one(std::size_t t, std::uint64_t round) noexcept {
       const std::size_t n = shares_.size(), first = count_ * t / n, size = count_ * (t + 1) / n - first;
       std::uint64_t seen = shares_[t].taken.load(std::memory_order_relaxed), next = 0;
@@ -154,8 +154,8 @@ class threads {
       return (word & open) != 0 && (word & ~mask) != seen;
     }
 
-    /// Waits for an open round that is none of `seen`, or for the end; the word as it was then. Who is one too many for the
-    /// cores does not spin.
+    /// Waits for an open round other than `seen`, or for `stop_`; returns the word as it was then. Workers in excess of the
+    /// cores do not spin.
     std::uint32_t next_round(std::uint32_t seen) noexcept {
       std::uint32_t now = word_.load(std::memory_order_acquire);
       for (int spins = 0; !is_new(now, seen) && spins < spin_limit; ++spins) {
@@ -176,7 +176,7 @@ class threads {
       for (std::uint32_t seen = ~mask;;) {
         std::uint32_t word = next_round(seen);
         if (stop_.load(std::memory_order_relaxed)) return;
-        // Counted in only while the round is open; another worker's coming or going is no reason to miss it.
+        // Enters only while the round is open; retries when another worker enters or leaves.
         while (is_new(word, seen) && !word_.compare_exchange_weak(word, word + 1, std::memory_order_acq_rel)) {
         }
         if (!is_new(word, seen)) continue;
@@ -198,14 +198,14 @@ class threads {
     void* body_ = nullptr;
     std::size_t count_ = 0;
     std::vector<share> shares_;
-    std::size_t useful_;        ///< workers that have a core beside the caller's
-    std::uint32_t number_ = 0;  ///< of the round, for the shares
-    // One word for all that a worker asks, so that one cache line goes to and fro: how many workers are inside a round (12
-    // bits, hence 4096 threads at most), whether it is open, and its number, which may come round again. Of 32 bits, so that
-    // notify_one wakes one.
+    std::size_t useful_;        ///< workers for which there is a core, besides the caller's
+    std::uint32_t number_ = 0;  ///< the current round, for the shares
+    // All that a worker reads is in one word, so that one cache line travels between cores: how many workers are inside the
+    // round (12 bits, hence 4096 threads at most), whether it is open, and its number, which may wrap. It has 32 bits, so that
+    // notify_one wakes one worker.
     static constexpr std::uint32_t inside_mask = 0xFFF, open = 0x1000, mask = inside_mask | open, one_round = 0x2000;
     alignas(64) std::atomic<std::uint32_t> word_{0};
-    alignas(64) std::atomic<std::size_t> awake_{0};  ///< workers that do not sleep
+    alignas(64) std::atomic<std::size_t> awake_{0};  ///< workers that are not asleep
     std::atomic<bool> stop_{false};
     std::vector<std::thread> workers_;
   };

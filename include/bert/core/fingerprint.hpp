@@ -1,4 +1,4 @@
-// What a run was made of: named facts, and a 64-bit hash for those that are too long to be written out.
+// What a run was made from: named facts, and a 64-bit hash for facts too long to write out.
 // Layer: core. Test: tests/unit/core/fingerprint_test.cpp
 #pragma once
 
@@ -15,10 +15,11 @@
 
 namespace bert::inline BERT_ISA {
 
-/// Facts by name: {"batch", "32"}, {"corpus", "9c3f…"}. Two runs agree if those that both name are equal.
+/// Facts by name: {"batch", "32"}, {"corpus", "9c3f…"}. Two runs agree if the facts that both name are equal.
 using named_facts = std::vector<std::pair<std::string, std::string>>;
 
-/// 64 bits of everything that was added, in that order; the same on every machine. Tells files apart, guards against nobody.
+/// A 64-bit hash of everything that was added, in order; the same on every machine. It tells files apart and is not
+/// cryptographic.
 class hash64 {
  public:
   /// Adds the bytes and their number, so that "ab", "c" differs from "a", "bc".
@@ -60,11 +61,11 @@ class hash64 {
   std::uint64_t state_ = 0x9E3779B97F4A7C15u;
 };
 
-/// `part.fingerprint()` if the type has it, else nothing: a batch source, tokenizer, objective or masking policy may say what
-/// it is made of, never what does not change a number (threads, ranks).
+/// `component.fingerprint()` if the type has it, else no facts. A batch source, tokenizer, objective or masking policy may name
+/// what determines its results, and nothing that does not (threads, ranks).
 template <class T>
-[[nodiscard]] named_facts fingerprint_of(const T& part) {
-  if constexpr (requires { named_facts(part.fingerprint()); }) return part.fingerprint();
+[[nodiscard]] named_facts fingerprint_of(const T& component) {
+  if constexpr (requires { named_facts(component.fingerprint()); }) return component.fingerprint();
   else return {};
 }
 

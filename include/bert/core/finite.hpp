@@ -1,4 +1,4 @@
-// Whether every float of a block is a number, at the speed of memory.
+// Whether every float of a block is finite, at the speed of memory.
 // Layer: core. Test: tests/unit/core/finite_test.cpp
 #pragma once
 
@@ -12,11 +12,10 @@
 
 namespace bert::inline BERT_ISA {
 
-/// What `first_not_finite` gives where all are finite.
+/// What `first_not_finite` returns if all are finite.
 inline constexpr std::size_t all_finite = std::numeric_limits<std::size_t>::max();
 
-/// Whether none of `Count` floats at any alignment is infinite or a NaN: no exponent of ones, which 1 more carries into the
-/// sign.
+/// Whether all of `Count` floats at any alignment are finite. An exponent of all ones, plus 1, carries into the sign bit.
 template <std::size_t Count>
 [[nodiscard]] bool finite_block(const std::byte* values) noexcept {
   std::uint32_t carried = 0;
@@ -28,7 +27,7 @@ template <std::size_t Count>
   return (carried & 0x80000000u) == 0;
 }
 
-/// Index of the first element that is infinite or a NaN, or `all_finite`. `values` may lie at any alignment.
+/// Index of the first element that is infinite or a NaN, or `all_finite`. `values` may have any alignment.
 [[nodiscard]] inline std::size_t first_not_finite(const std::byte* values, std::size_t count) noexcept {
   constexpr std::size_t step = 1024;  // a constant, so that compilers vectorize the loop at -O2
   std::size_t i = 0;

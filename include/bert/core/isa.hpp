@@ -2,11 +2,11 @@
 // Layer: core. Test: tests/link/isa
 #pragma once
 
-// Whether products of bf16 take AVX512_BF16's instruction, 0 or 1. AMD's processors do as many of it a cycle as of f32's, which
-// is twice the work; Intel's do a quarter as many (0.72 and 0.18 ns, Emerald Rapids), half the work, and widen to f32 instead,
-// with the same bits. Found out from what -march=native and -march=PROCESSOR define: g++ names Cooper Lake, clang calls all of
-// Intel's corei7, and later ones have FP16 without AMD's SSE4A. With -march=x86-64-v4 -mavx512bf16 it is 1: define it as 0 for
-// Intel's.
+// Whether bf16 products use VDPBF16PS (AVX512_BF16): 1 or 0. AMD issues it at the rate of f32 FMA, for twice the throughput.
+// Intel issues it at a quarter of that rate (0.72 and 0.18 ns, Emerald Rapids), for half the throughput: there bf16 is widened
+// to f32, with the same bits. The default follows the macros of -march=native and -march=PROCESSOR: g++ names Cooper Lake,
+// clang calls every Intel processor corei7, and later Intel ones have FP16 without AMD's SSE4A. With -march=x86-64-v4
+// -mavx512bf16 it is 1: define it as 0 for Intel.
 #if !defined(BERT_BF16_DOT)
 #if !defined(__AVX512BF16__) || defined(__cooperlake__) || defined(__corei7__) || \
     (defined(__AVX512FP16__) && !defined(__SSE4A__))
@@ -40,12 +40,12 @@
 #endif
 #undef BERT_AMX_COMPILED
 
-// A program may compile some files for AVX2 and others for AVX-512. Functions of a header that both use would have one name and
-// two bodies, and the linker would keep either: the program would crash on a processor without AVX-512, or run at half the
-// speed on one that has it. So `namespace bert::inline BERT_ISA {` gives them two names; programs write bert::… all the same.
+// A program may compile some files for AVX2 and others for AVX-512. An inline function that both use would have one name and
+// two bodies, of which the linker keeps either: the program would crash on a processor without AVX-512, or run at half the
+// speed on one with it. So `namespace bert::inline BERT_ISA {` gives the two different names; programs still write bert::….
 //
-// Named are the levels and the extensions that kernels ask for. Files that differ in other flags (-mavx512vbmi, -ffast-math)
-// define BERT_ISA, another name for each set of flags, before the first include or on the command line.
+// The name holds the level and the extensions that kernels test for. Files that differ in other flags (-mavx512vbmi,
+// -ffast-math) must define BERT_ISA, a different name for each set of flags, before the first include or on the command line.
 #if !defined(BERT_ISA)
 
 #if defined(__AVX512F__)
@@ -102,5 +102,5 @@
 
 #endif
 
-/// What files of every instruction set share stays outside: bert::error, so that one `catch` catches those of all.
+/// What all instruction sets share is outside: bert::error, so that one `catch` catches every file's.
 namespace bert::inline BERT_ISA {}

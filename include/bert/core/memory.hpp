@@ -1,4 +1,4 @@
-// Memory aligned to a cache line, owned once, zeroed at birth.
+// Memory aligned to a cache line, with one owner, initialized to zero.
 // Layer: core. Test: tests/unit/core/memory_test.cpp
 #pragma once
 
@@ -21,10 +21,10 @@ namespace bert::inline BERT_ISA {
 /// One cache line, and one AVX-512 register.
 inline constexpr std::size_t alignment = 64;
 
-/// Rounds up to whole multiples of `step`.
+/// `n` rounded up to a multiple of `step`.
 [[nodiscard]] constexpr std::size_t round_up(std::size_t n, std::size_t step) noexcept { return (n + step - 1) / step * step; }
 
-/// A fixed number of trivial `T`, 64-byte aligned, zero at construction. Movable; copying copies the contents.
+/// A fixed number of trivial `T`, 64-byte aligned, initialized to zero. Movable; a copy copies the contents.
 template <class T>
 class buffer {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -61,7 +61,7 @@ class buffer {
   static constexpr std::size_t page = 4096, huge_page = std::size_t{1} << 21;
 
 #if defined(__linux__)
-  // From here on the system's own zeros: no thread writes them twice, and whoever fills the memory first pays for its pages.
+  // From this size on, pages zeroed by the system: they are not written twice, and the thread that first fills one maps it.
   static constexpr std::size_t mapped_from = std::size_t{32} << 20;
 #else
   static constexpr std::size_t mapped_from = static_cast<std::size_t>(-1);
@@ -80,7 +80,7 @@ class buffer {
 
   static constexpr std::size_t bytes_of(std::size_t count) noexcept { return round_up(count * sizeof(T), alignment); }
 
-  // Blocks of a few megabytes are asked to lie on huge pages: a 3072 x 768 product touches 2,304 small ones.
+  // Requests huge pages for blocks of a few megabytes: the weights of a 3072 x 768 product span 2,304 small pages.
   static owner allocate(std::size_t count) {
     const std::size_t bytes = bytes_of(count);
 #if defined(__linux__)

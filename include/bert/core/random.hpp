@@ -28,11 +28,11 @@ namespace bert::inline BERT_ISA {
   return counter;
 }
 
-/// What a stream of random numbers is for; part of its key, so that no two uses share numbers.
+/// The purpose of a random stream; part of its key, so that no two purposes share draws.
 enum class draw : std::uint32_t { initial_weights, masking, dropout, shuffling, sentence_pairs, splitting, user };
 
-/// A stream of random numbers that depends on (seed, purpose, two indices) and on nothing else: not on threads,
-/// not on what was drawn before elsewhere. Satisfies uniform_random_bit_generator.
+/// A stream of random numbers that depends only on (seed, purpose, two indices), not on threads or on draws from other streams.
+/// Satisfies uniform_random_bit_generator.
 class random_stream {
  public:
   using result_type = std::uint32_t;
@@ -56,7 +56,7 @@ class random_stream {
   /// Uniform in [0, 1), a multiple of 2^-24.
   constexpr float uniform() noexcept { return static_cast<float>((*this)() >> 8) * 0x1p-24f; }
 
-  /// Uniform in [0, count); count > 0. Lemire's multiplication with rejection, so without bias.
+  /// Uniform in [0, count); count > 0. Unbiased: Lemire's multiplication with rejection.
   constexpr std::uint32_t below(std::uint32_t count) noexcept {
     const std::uint32_t reject = (0u - count) % count;
     for (;;) {
@@ -94,7 +94,7 @@ class random_stream {
   return hash;
 }
 
-/// Fisher and Yates; the same order on every machine (std::shuffle's is the implementation's own).
+/// Fisher-Yates; the same order on every machine (that of std::shuffle is implementation-defined).
 template <class T>
 constexpr void shuffle(std::span<T> items, random_stream random) noexcept {
   for (std::size_t i = items.size(); i > 1; --i) {

@@ -1,4 +1,4 @@
-// One class of a label set a sequence or a pair, from the pooled first token.
+// One class of a label set per sequence or pair, from the pooled first token.
 // Layer: heads. Test: tests/unit/heads/pooled_linear_test.cpp. Paper: Devlin et al. 2019, 3.2.
 #pragma once
 
@@ -21,7 +21,7 @@ constexpr int label_outputs() {
 }
 }  // namespace detail
 
-/// logits [S, L] = drop(pooled) W^T + b, one of `Labels` a sequence or a pair; BertForSequenceClassification's tensors.
+/// logits [S, L] = drop(pooled) W^T + b, one of `Labels` per sequence or pair; the tensors of BertForSequenceClassification.
 template <class Labels>
 struct classify : pooled_linear<"classifier.weight", "classifier.bias", detail::label_outputs<Labels>(), true> {
   using labels = Labels;

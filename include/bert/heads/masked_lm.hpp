@@ -1,4 +1,4 @@
-// The masked-LM head: scores every piece of the vocabulary at the scored positions only.
+// The masked-LM head: logits over the vocabulary at the scored positions only.
 // Layer: heads. Test: tests/unit/heads/masked_lm_test.cpp. Paper: Devlin et al. 2019, 3.1.
 //
 //   t = norm(activation(hidden[scored,:] Wt^T + bt));  logits = t E^T + b,  E the token embeddings
@@ -90,7 +90,8 @@ struct masked_lm {
     float *hidden_, *dense_, *operand_, *logits_;
   };
 
-  /// Buffers of a training step. `logits()` [scored, V], its rows apart, is overwritten by its own gradient before `backward`.
+  /// Buffers of a training step. The objective overwrites `logits()` [scored, V], of stride tape_stride(V), by its gradient
+  /// before `backward`.
   template <class A>
   class tape {
    public:
@@ -151,8 +152,8 @@ struct masked_lm {
     }
 
    private:
-    /// Pieces of the vocabulary at a time: their packed embeddings, 2 MB, stay in the second-level caches, and their logits in
-    /// the third between the products that read them. By H alone, as the order of the sums over pieces depends on it.
+    /// Pieces of the vocabulary per product: their packed embeddings, 2 MB, stay in the second-level caches, and their logits
+    /// in the third between the products that read them. Depends on H alone, as it fixes the order of sums over pieces.
     static constexpr std::size_t chunk = std::clamp<std::size_t>(524'288 / h / 64 * 64, 64, 2048);
 
     template <class Body>

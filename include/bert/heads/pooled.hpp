@@ -9,7 +9,7 @@
 
 namespace bert::inline BERT_ISA::heads {
 
-/// No tensors of its own: its output is the pooler's, as BertModel returns it.
+/// A head without tensors: its output is the pooler's.
 struct pooled {
   static constexpr bool reads_pooler = true;
   static constexpr bool reads_all_rows = false;
@@ -37,7 +37,8 @@ struct pooled {
    private:
     view<const float, dynamic, A::hidden> output_;
   };
-  /// Buffers of a training step. An objective adds its gradient by `output()` [S, H] to `d_output()`, zeros after `forward`.
+  /// Buffers of a training step. An objective adds the gradient with respect to `output()` [S, H] to `d_output()`, which
+  /// `forward` clears.
   template <class A>
   class tape {
    public:

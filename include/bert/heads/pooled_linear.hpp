@@ -15,14 +15,14 @@
 
 namespace bert::inline BERT_ISA::heads {
 
-/// `Outputs` numbers a sequence, or `label_rows` where the labels are known at run time only; tensors are `Name`.weight and
-/// `Name`.bias; `Dropout` says whether a training step's hidden dropout applies to the pooled vector first.
+/// `Outputs` values per sequence, or `label_rows` if the labels are known at run time only. Its tensors are named `Weight` and
+/// `Bias`; `Dropout` says whether a training step's hidden dropout is applied to the pooled vector.
 template <fixed_string Weight, fixed_string Bias, int Outputs, bool Dropout>
 struct pooled_linear {
   static constexpr bool reads_pooler = true;
   static constexpr bool reads_all_rows = false;
   static constexpr int outputs = Outputs;
-  /// Dropout's site number.
+  /// The dropout site.
   static constexpr std::uint64_t site = key_of(Weight.view());
 
   template <class A>
@@ -75,7 +75,7 @@ struct pooled_linear {
     float* logits_;
   };
 
-  /// Buffers of a training step. `logits()` is overwritten by its own gradient before `backward`.
+  /// Buffers of a training step. The objective overwrites `logits()` by its gradient before `backward`.
   template <class A>
   class tape {
    public:

@@ -1,4 +1,4 @@
-// Pooling policies: one vector of a sequence from the vectors of its tokens.
+// Pooling policies: one vector per sequence from the vectors of its tokens.
 // Layer: heads. Test: tests/unit/heads/pooling_test.cpp. Paper: Reimers and Gurevych 2019, "Sentence-BERT", 3.
 #pragma once
 
@@ -22,7 +22,7 @@ concept pooling_policy = requires(matrix<const float> x, std::span<float> y) {
 
 namespace pooling {
 
-/// y[h] = sum_t x[t,h] / T, [CLS] and [SEP] included, as sentence-transformers has it
+/// y[h] = sum_t x[t,h] / T, [CLS] and [SEP] included, as in sentence-transformers
 struct mean {
   static void pool(matrix<const float> x, std::span<float> y) noexcept {
     std::fill(y.begin(), y.end(), 0.0f);

@@ -1,4 +1,4 @@
-// What a head predicts: a label, a number or a tag, and to what the rows of its output belong.
+// What a head predicts (a label, a value or a tag), and what the rows of its output are.
 // Layer: heads. Test: tests/unit/heads/token_linear_test.cpp
 #pragma once
 
@@ -11,24 +11,24 @@
 
 namespace bert::inline BERT_ISA::heads {
 
-/// A head says what it predicts by `using predicts = bert::target::tag;` and, if these are names, of which set: `using labels =
-/// entities;`. Objectives, bert::evaluate and bert::pipeline find it by that, so a head derived from another is found as well.
+/// A head declares what it predicts by `using predicts = bert::target::tag;` and, for names, their label set by `using labels =
+/// entities;`. Objectives, bert::evaluate and bert::pipeline find heads by these, so they find derived heads too.
 template <class Head, class Target>
 concept predicts = std::same_as<typename Head::predicts, Target>;
 
-/// One label of `Head::labels` a sequence: logits [S, L].
+/// One label of `Head::labels` per sequence: logits [S, L].
 template <class Head>
 concept classifier = predicts<Head, target::label> && labels::label_set<typename Head::labels>;
 
-/// One number a sequence: y [S, 1].
+/// One value per sequence: y [S, 1].
 template <class Head>
 concept regressor = predicts<Head, target::value>;
 
-/// One label of `Head::labels` a token: logits [N, L].
+/// One label of `Head::labels` per token: logits [N, L].
 template <class Head>
 concept tagger = predicts<Head, target::tag> && labels::label_set<typename Head::labels>;
 
-/// To what the rows of a head's output belong.
+/// What a row of a head's output belongs to.
 enum class output_rows : std::uint8_t { sequences, tokens, scored };
 
 namespace detail {
@@ -43,8 +43,8 @@ constexpr output_rows rows_of() {
 }
 }  // namespace detail
 
-/// `Head::rows` where the head says so. Else the scored positions for a head that reads those; the sequences for one that
-/// predicts a label or a number, or reads the pooler; the tokens for all others.
+/// `Head::rows` if the head has it. Else the scored positions for a head that reads them; sequences for one that predicts a
+/// label or a value, or reads the pooler; tokens for all others.
 template <class Head>
 inline constexpr output_rows rows_of = detail::rows_of<Head>();
 

@@ -1,4 +1,4 @@
-// One number a sequence or a pair, from the pooled first token.
+// One value per sequence or pair, from the pooled first token.
 // Layer: heads. Test: tests/unit/heads/pooled_linear_test.cpp. Paper: Devlin et al. 2019, 3.2.
 #pragma once
 

@@ -1,4 +1,4 @@
-// A dense layer on every token's hidden state: what tagging and every other head of one output row a token share.
+// A dense layer on every token's hidden state: the base of tagging and of other heads with one output row per token.
 // Layer: heads. Test: tests/unit/heads/token_linear_test.cpp. Paper: Devlin et al. 2019, 5.3.
 //
 //   logits[n,:] = drop(hidden[n,:]) W^T + b
@@ -17,15 +17,15 @@
 
 namespace bert::inline BERT_ISA::heads {
 
-/// `Outputs` numbers a token, or `label_rows` where the labels are known at run time only. Its tensors are `Weight` and `Bias`;
-/// `Dropout` says whether a training step's hidden dropout applies to the hidden states first.
+/// `Outputs` values per token, or `label_rows` if the labels are known at run time only. Its tensors are named `Weight` and
+/// `Bias`; `Dropout` says whether a training step's hidden dropout is applied to the hidden states.
 ///
 ///     struct token_score : bert::heads::token_linear<"score.weight", "score.bias", 1> {};   // y[n] = hidden[n,:] w + b
 template <fixed_string Weight, fixed_string Bias, int Outputs, bool Dropout = true>
 struct token_linear {
   static constexpr bool reads_pooler = false;
   static constexpr int outputs = Outputs;
-  /// Dropout's site number.
+  /// The dropout site.
   static constexpr std::uint64_t site = key_of(Weight.view());
 
   template <class A>
@@ -78,7 +78,7 @@ struct token_linear {
     float* logits_;
   };
 
-  /// Buffers of a training step. `logits()` is overwritten by its own gradient before `backward`.
+  /// Buffers of a training step. The objective overwrites `logits()` by its gradient before `backward`.
   template <class A>
   class tape {
    public:

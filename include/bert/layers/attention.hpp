@@ -9,13 +9,16 @@
 #include "bert/kernels/attention/attention_backward.hpp"
 #include "bert/tensor/token_batch.hpp"
 
-// A policy has two static functions; D is the size of a head, H = A D:
+// A policy has three static functions; D is the size of a head, H = A D:
 //
-//     run<D>(e, qkv, run, context)                                            inference: qkv [N, 3H] and context [N, H] of
-//     float or bf16 forward<D>(e, qkv, run, context, log_sum, drop)                         training: also writes what backward
-//     needs to log_sum [A, N] backward<D>(e, qkv, run, context, log_sum, d_context, d_qkv, drop)      writes d_qkv [N, 3H]
+//     run<D>(e, qkv, run, context)
+//         inference: reads qkv [N, 3H], writes context [N, H], each of float or bf16
+//     forward<D>(e, qkv, run, context, log_sum, drop)
+//         training: also writes log_sum [A, N] for backward
+//     backward<D>(e, qkv, run, context, log_sum, d_context, d_qkv, drop)
+//         writes d_qkv [N, 3H]
 //
-// `run` has the ids, segments and marks of the sequences: a policy may read who sees whom from them.
+// The argument `run` has the ids, segments and marks of the sequences, from which a policy may derive its mask.
 
 namespace bert::inline BERT_ISA::attention {
 

@@ -26,7 +26,7 @@ namespace bert::inline BERT_ISA::layers {
 struct embeddings {
   enum tensor : std::size_t { word, position, segment, norm_gain, norm_bias };
 
-  /// Dropout's site number for the embeddings; layers use 3 l + {0, 1, 2}.
+  /// The dropout site of the embeddings; layer l has 3 l + {0, 1, 2}.
   static constexpr std::uint64_t site = 1u << 20;
 
   template <class A>
@@ -41,7 +41,7 @@ struct embeddings {
     }};
   }
 
-  /// The tables as precision P keeps them, and the norm's vectors.
+  /// The tables in precision P, and the norm's vectors.
   template <class A, class P = precision::f32>
   struct packed {
     static constexpr std::size_t h = A::hidden;

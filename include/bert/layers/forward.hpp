@@ -1,4 +1,4 @@
-// The names of the modules that an architecture is made of, without their definitions.
+// Forward declarations of an architecture's modules.
 // Layer: layers. Test: tests/unit/model/dims_test.cpp
 #pragma once
 

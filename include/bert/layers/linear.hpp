@@ -18,8 +18,8 @@
 
 namespace bert::inline BERT_ISA {
 
-/// In what numbers the products of training can be computed, forward and backward. Weights, gradients, moments, sums and all
-/// that is no product of a linear layer are f32 in either.
+/// The precision of the linear layers' products in training, forward and backward. Weights, gradients, moments, sums and
+/// everything else are f32 in both.
 template <class P>
 concept training_precision = std::same_as<P, precision::f32> || std::same_as<P, precision::bf16>;
 
@@ -27,8 +27,7 @@ concept training_precision = std::same_as<P, precision::f32> || std::same_as<P, 
 
 namespace bert::inline BERT_ISA::layers {
 
-/// An executor that carries the precision of the linear layers' products: it goes wherever an executor goes, so heads need not
-/// know.
+/// An executor that carries the precision of the linear layers' products, so that heads need not know it.
 template <training_precision P, executor E>
 struct in_precision {
   using products = P;
@@ -47,7 +46,7 @@ inline constexpr bool products_in_bf16 = requires {
 };
 
 /// Floats of scratch that `linear_forward` and `linear_backward` need for N rows, `in` inputs and `out` outputs in any
-/// precision: a packed operand in f32; in bf16, both at half the size. Gradients may be summed over `groups` groups of rows.
+/// precision: one packed operand in f32, both at half the size in bf16. `groups`: of rows over which gradients are summed.
 [[nodiscard]] constexpr std::size_t linear_scratch(std::size_t n, std::size_t in, std::size_t out,
                                                    std::size_t groups = 1) noexcept {
   using kernels::bf16_pairs_of, kernels::packed_bf16_size;
@@ -58,7 +57,7 @@ inline constexpr bool products_in_bf16 = requires {
 
 /// epilogue(x W^T)
 ///
-/// `x` [N, in], `w` [out, in]; packs `w` into `scratch` on the way, as training must: weights change every step.
+/// `x` [N, in], `w` [out, in]; packs `w` into `scratch` first, as weights change every step.
 template <executor E, class Epilogue>
 void linear_forward(const E& e, matrix<const float> x, matrix<const float> w, const Epilogue& epilogue,
                     float* scratch) noexcept {
@@ -73,7 +72,7 @@ void linear_forward(const E& e, matrix<const float> x, matrix<const float> w, co
 
 /// d_b += sum_n d_y[n,:],  d_W += d_y^T x
 ///
-/// `d_y` [N, out], `x` [N, in]; adds to `d_b` [out], adds to or writes `d_w` [out, in]. Either may be nullptr: it is not
+/// `d_y` [N, out], `x` [N, in]; adds to `d_b` [out], adds to or writes `d_w` [out, in]. Either may be nullptr, if it is not
 /// trained.
 template <executor E>
 void linear_weight_gradient(const E& e, matrix<const float> x, matrix<const float> d_y, matrix<float> d_w, float* d_b,
@@ -91,7 +90,7 @@ void linear_weight_gradient(const E& e, matrix<const float> x, matrix<const floa
   }
 }
 
-/// epilogue(d_y W), the gradient by x
+/// epilogue(d_y W), the gradient with respect to x
 template <executor E, class Epilogue>
 void linear_input_gradient(const E& e, matrix<const float> w, matrix<const float> d_y, const Epilogue& epilogue,
                            float* scratch) noexcept {
@@ -104,7 +103,7 @@ void linear_input_gradient(const E& e, matrix<const float> w, matrix<const float
   }
 }
 
-/// Both, the weight's gradient first: what becomes of d_x is the epilogue's, and it may overwrite `x`.
+/// Both, the weight's gradient first. The epilogue receives d_x and may overwrite `x`.
 template <executor E, class Epilogue>
 void linear_backward(const E& e, matrix<const float> x, matrix<const float> w, matrix<const float> d_y, matrix<float> d_w,
                      float* d_b, const Epilogue& epilogue, float* scratch, kernels::gradients how = kernels::gradients::added,

@@ -1,4 +1,4 @@
-// What a module is (embeddings, encoder layer, pooler, head) and what the modules of a model hand to each other.
+// The contract of modules (embeddings, encoder layer, pooler, head) and the types that they exchange.
 // Layer: layers. Test: tests/unit/model/tape_test.cpp
 #pragma once
 
@@ -18,15 +18,15 @@
 
 // A module M of a model of architecture A is a type with
 //
-//     M::parameters<A>()       its tensors, a std::array<parameter, n>; an enum of M's own names their indices
+//     M::parameters<A>()       its tensors, a std::array<parameter, n>; an enum of M names their indices
 //     M::packed<A, P>          its weights for inference in precision P. Static carve(carver&, open_sizes) takes what the
 //                              constructor (executor, carver&, module_parameters<const float>, open_sizes) takes
 //     M::workspace<A, P>       buffers of a session, (carver&, batch_shape, open_sizes); run(…) computes
 //     M::tape<A>               buffers of a training step, (carver&, batch_shape, open_sizes); forward(…) keeps what
 //                              backward(…) needs. backward *adds* to the gradients that are not nullptr
 //
-// Heads may leave out P: what they have is then f32 in every precision. How run, forward and backward are called is the one
-// thing in which the four kinds differ; layers::embeddings, layers::post_norm, layers::pooler and heads::pooled_linear say it.
+// Heads may omit P: they are then f32 in every precision. The four kinds of module differ in the arguments of run, forward and
+// backward: see layers::embeddings, layers::post_norm, layers::pooler and heads::pooled_linear.
 
 namespace bert::inline BERT_ISA {
 
@@ -36,18 +36,18 @@ namespace bert::inline BERT_ISA {
 template <class T>
 class module_parameters {
  public:
-  /// Tensors that a module may have.
+  /// Greatest number of tensors of a module.
   static constexpr std::size_t most = 32;
 
   module_parameters(std::span<const parameter> tensors, matrix<T> word_embeddings) noexcept
       : word(word_embeddings), tensors_(tensors) {}
 
-  /// The token embeddings [V, H], to which a head may be tied.
+  /// The token embeddings [V, H], with which a head may share weights.
   matrix<T> word;
 
   [[nodiscard]] T* operator[](std::size_t i) const noexcept { return data_[i]; }
   [[nodiscard]] matrix<T> weight(std::size_t i) const noexcept { return joined(i, 1); }
-  /// Tensors i to i + count - 1, of equal columns and joined in memory, as one matrix.
+  /// Tensors i to i + count - 1, of equal columns and contiguous in memory, as one matrix.
   [[nodiscard]] matrix<T> joined(std::size_t i, std::size_t count) const noexcept {
     std::size_t rows = 0;
     for (std::size_t j = i; j < i + count; ++j) rows += static_cast<std::size_t>(tensors_[j].rows);
@@ -64,26 +64,26 @@ class module_parameters {
 /// The groups of a batch's rows over which a step's gradients are summed in a fixed tree; none by default.
 struct batch_groups {
   kernels::row_groups sequences = {}, tokens = {}, scored = {};
-  kernels::row_groups chosen = {};  ///< of the rows that the last layer computes where it does not compute all
+  kernels::row_groups chosen = {};  ///< of the rows that the last layer computes, if not all
 };
 
-/// What a head reads: the batch, the last layer's output [N, H] and, if it asks for it, the pooler's [S, H].
+/// The input of a head: the batch, the last layer's output [N, H] and, if a head reads it, the pooler's [S, H].
 struct encoded {
   const token_batch& batch;
   matrix<const float> hidden;
   matrix<const float> pooled;
-  batch_groups groups = {};  ///< for its backward pass: how sums over tokens, sequences or scored positions are taken
+  batch_groups groups = {};  ///< for the backward pass: the order of sums over tokens, sequences or scored positions
 };
 
 namespace layers {
 
-/// How a layer's backward pass is asked for.
+/// Options of a layer's backward pass.
 struct backward_pass {
-  /// Whether the gradients of weights (role::weight) are written or added. All others are added to in any case.
+  /// Whether the gradients of weights (role::weight) are written or added. All others are always added.
   kernels::gradients how = kernels::gradients::added;
-  /// Whether the gradient by the layer's input is wanted. It is not below the lowest trained module.
+  /// Whether to compute the gradient with respect to the layer's input. False in the lowest trained module.
   bool input = true;
-  /// A gradient by the layer's projections (`tape::projections`) that an objective adds, of their shape, or empty.
+  /// A gradient with respect to the layer's projections (`tape::projections`) that an objective adds, of their shape, or empty.
   matrix<const float> d_projections = {};
   batch_groups groups = {};
 };
@@ -100,11 +100,11 @@ struct activation_of_layer<Layer> {
 };
 }  // namespace detail
 
-/// The feed-forward activation of architecture A, which the masked-LM head shares; GELU where its layers name none.
+/// The feed-forward activation of architecture A, which the masked-LM head shares; GELU if its layer module names none.
 template <class A>
 using activation_of = typename detail::activation_of_layer<typename A::layer_module>::type;
 
-/// Copies `n` floats of a vector into what `c` hands out.
+/// Copies `n` floats into a buffer taken from `c`.
 [[nodiscard]] inline const float* packed_copy(carver& c, const float* from, std::size_t n) noexcept {
   return std::copy_n(from, n, c.take(n)) - n;
 }

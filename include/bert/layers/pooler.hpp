@@ -90,7 +90,8 @@ struct pooler {
       kernels::tanh_forward(e, pooled);
     }
 
-    /// Adds to the gradients in `g` and to the first rows of `d_hidden`; overwrites `d_pooled` [S, H] and the copied rows.
+    /// Adds to the gradients in `g` and to each sequence's first row of `d_hidden`; overwrites `d_pooled` [S, H] and the copied
+    /// rows.
     template <executor E>
     void backward(const E& e, const module_parameters<const float>& p, const module_parameters<float>& g,
                   std::span<const std::size_t> starts, matrix<float> d_pooled, matrix<float> d_hidden,

@@ -1,4 +1,4 @@
-// The encoder layer of BERT: self-attention and feed-forward, each with residual and norm after it.
+// The encoder layer of BERT: self-attention and feed-forward, each followed by residual and norm.
 // Layer: layers. Test: tests/unit/layers/post_norm_test.cpp. Papers: Vaswani et al. 2017; Devlin et al. 2019.
 //
 //   a = attention(x Wqkv^T + bqkv);        m = norm1(x + drop(a Wo^T + bo))
@@ -27,15 +27,15 @@
 
 namespace bert::inline BERT_ISA::layers {
 
-/// Elements from one row to the next of what products read: even, as a precision may read pairs, and not such that the rows of
-/// a tile fall into one set of the first-level cache, or they would be copied. What lies between rows stays zero.
+/// Stride, in elements, of what products read: even, as a precision may read pairs, and chosen so that a tile's rows do not
+/// fall into one set of the first-level cache, where they would be copied. Elements between rows stay zero.
 template <class T>
 [[nodiscard]] constexpr std::size_t operand_stride(std::size_t cols) noexcept {
   const std::size_t stride = round_up(cols, 2);
   return kernels::detail::rows_collide(stride * sizeof(T) / sizeof(float)) ? stride + alignment / sizeof(T) : stride;
 }
 
-/// Passes a norm's rows on to an operand of precision P; the norm's first row is the operand's `first`.
+/// Stores the rows that a norm writes in an operand of precision P, from the operand's row `first` on.
 template <class P>
 struct stored_by {
   typename P::operand operand;
@@ -43,7 +43,7 @@ struct stored_by {
   void operator()(std::size_t i, const float* row) const noexcept { P::store_row(operand, first + i, row); }
 };
 
-/// epilogue(x W^T), then then(executor, first, last) for ranges of its `n` rows: early, if precision P can, or for all at the
+/// epilogue(x W^T), and then(executor, first, last) for ranges of its `n` rows: early if precision P can, else for all at the
 /// end.
 template <class P, executor E, class Epilogue, class Then>
 void multiply_then(const E& e, const typename P::operand& x, const typename P::weight& w, std::size_t n,
@@ -56,19 +56,19 @@ void multiply_then(const E& e, const typename P::operand& x, const typename P::w
   }
 }
 
-/// Floats from one row of a matrix on the tape to the next. Whole cache lines: registers that straddle two cost the logits of
-/// 30,522 pieces a tenth. Rows a multiple of 2 KB apart fall into two sets of the first-level cache, loads of one wait for
-/// stores to the last, and products must copy them: GELU's derivative took 27 ms of bert-base's step that way.
+/// Stride, in floats, of a matrix on the tape. Whole cache lines: registers that straddle two cost the logits of 30,522 pieces
+/// a tenth. Not a multiple of 2 KB: such rows fall into two sets of the first-level cache, loads of one wait for stores to the
+/// other, and products must copy them. GELU's derivative then took 27 ms of bert-base's step.
 [[nodiscard]] constexpr std::size_t tape_stride(std::size_t cols) noexcept {
   const std::size_t stride = round_up(cols, alignment / sizeof(float));
   return stride % 512 == 0 ? stride + alignment / sizeof(float) : stride;
 }
 
-/// The layer of BERT, its activation and its attention policies of their own: a module (layers/module.hpp).
+/// The encoder layer of BERT: a module (layers/module.hpp) with policies for activation and attention.
 ///
-/// An encoder layer differs from other modules in this: `workspace::run` and `tape::forward` compute y from x [N, H], the first
-/// in place; `workspace::receive` is called with each row of x by the norm that writes it; `scratch` is shared by all layers in
-/// training; a tape has `projections`, here q | k | v, which objectives can tap.
+/// An encoder layer differs from other modules: `workspace::run` computes y from x [N, H] in place, `tape::forward` into other
+/// memory. `workspace::receive(x)` returns the callable to which the norm before passes each row of x. `scratch` is shared by
+/// all layers in training. A tape may have `projections`, here q | k | v, which objectives can tap.
 template <class Activation, class Attention>
 struct post_norm {
   using activation = Activation;
@@ -122,7 +122,7 @@ struct post_norm {
     }};
   }
 
-  /// The four weights packed for inference in precision P, and the vectors beside them.
+  /// The four weights packed for inference in precision P, and the vectors in f32.
   template <class A, class P = precision::f32>
   struct packed {
     static constexpr std::size_t h = A::hidden, f = A::intermediate;
@@ -174,10 +174,10 @@ struct post_norm {
           inner_operand_(c.take(std::max(P::template operand_size<element>(shape.tokens, h),
                                          P::template operand_size<element>(shape.tokens, f)))) {}
 
-    /// What the norm before the first layer passes the rows of `x` [N, H] to.
+    /// The callable to which the norm before the first layer passes the rows of `x` [N, H].
     [[nodiscard]] auto receive(matrix<const float> x) const noexcept { return stored_by<P>{operand_of(x)}; }
 
-    /// x <- layer(x), `x` [N, H] in place. Before and after, the operand buffer holds x in precision P.
+    /// x <- layer(x), `x` [N, H] in place. Pre/post: the operand buffer holds x in precision P.
     template <executor E>
     void run(const E& e, const packed<A, P>& p, const token_run& b, matrix<float> x) const noexcept {
       namespace epi = kernels::epilogue;
@@ -222,7 +222,7 @@ struct post_norm {
     attended* qkv_;
     float* middle_;
     element *context_, *wide_;
-    // Of x and middle, and of context and wide: a product reads one while its rows become the other.
+    // Operands of x and middle, and of context and wide: a product reads one while its epilogue or norm writes the other.
     float *operand_, *inner_operand_;
   };
 
@@ -242,8 +242,8 @@ struct post_norm {
                         linear_scratch(shape.tokens, f, h, shape.leaves)}))) {}
   };
 
-  /// What the forward pass of one layer leaves for its backward pass: 12 H floats a token where F = 4 H. `y`, its output, is
-  /// apart: it lives on where the rest is computed again.
+  /// What the forward pass of one layer keeps for its backward pass: 12 H floats per token for F = 4 H. Its output y is
+  /// separate, as it is kept even where activations are recomputed.
   template <class A>
   class tape {
     static constexpr std::size_t h = A::hidden, f = A::intermediate;
@@ -251,15 +251,14 @@ struct post_norm {
    public:
     constexpr tape(carver& c, const batch_shape& shape, const open_sizes&) noexcept : tape(c, shape.tokens) {}
 
-    /// q | k | v of `n` tokens [N, 3H], as the last forward pass left them.
+    /// q | k | v of `n` tokens [N, 3H] from the last forward pass.
     [[nodiscard]] matrix<const float> projections(std::size_t n) const noexcept { return {qkv_, n, projection_cols}; }
     static constexpr std::size_t projection_cols = 3 * h;
 
-    /// y = layer(x), kept on the tape. `x`, `y` [N, H]; `layer` keys the dropout.
+    /// y = layer(x), recorded on the tape. `x`, `y` [N, H]; `layer` keys the dropout.
     ///
-    /// If `rows` is not empty, y is wanted in those rows alone, in ascending order, and the others are left as they are:
-    /// behind attention everything goes row by row, so the last layer of masked LM does five sixths of its work for a sixth of
-    /// the rows.
+    /// If `rows` (ascending) is not empty, only those rows of y are written. After attention all arithmetic is row by row, so
+    /// in masked LM the last layer does five sixths of its work for a sixth of the rows.
     template <executor E>
     void forward(const E& e, const module_parameters<const float>& p, const token_run& b, matrix<const float> x,
                  matrix<float> y, const scratch<A>& s, const step_noise& noise, std::uint64_t layer,
@@ -296,7 +295,7 @@ struct post_norm {
     }
 
     /// d <- d_x, given d = d_y [N, H]; adds the gradients of the layer's vectors to `g`, adds or writes those of its weights.
-    /// Uses the tape up. `rows` as in the forward pass; of d_y, only those count.
+    /// Overwrites the tape. `rows` as in the forward pass; other rows of d_y are ignored.
     template <executor E>
     void backward(const E& e, const module_parameters<const float>& p, const module_parameters<float>& g, const token_run& b,
                   matrix<const float> x, const scratch<A>& s, matrix<float> d, const step_noise& noise, std::uint64_t layer,
@@ -308,7 +307,7 @@ struct post_norm {
           sum2{sum2_, some, h};
       const matrix<float> before{before_, some, f, tape_stride(f)}, d_sum{s.d_sum, some, h}, d_qkv{s.d_qkv, n, 3 * h},
           d_wide{s.wide, some, f, tape_stride(f)};
-      // Until attention's turn, the rows that count lie where d_qkv will.
+      // Until attention's backward pass, the chosen rows use the memory of d_qkv.
       const matrix<float> some_d = rows.empty() ? d : matrix<float>{s.d_qkv, some, h};
       const matrix<float> some_context{s.d_qkv + n * h, some, h};
       if (!rows.empty()) {
@@ -318,7 +317,7 @@ struct post_norm {
 
       const std::uint64_t row0 = rows.empty() ? noise.before.tokens : noise.before.chosen;
       const kernels::row_groups &all = pass.groups.tokens, &groups = rows.empty() ? all : pass.groups.chosen;
-      // The branch's share of a sum's gradient: the gradient itself, or a dropped copy of it.
+      // The gradient of a residual's branch: that of the sum, or a copy of it with dropout.
       const auto branch_of = [&](matrix<float> d_total, std::uint64_t site) -> matrix<const float> {
         if (noise.hidden == 0) return d_total;
         const matrix<float> branch{s.branch, some, h};
@@ -330,7 +329,7 @@ struct post_norm {
       kernels::layer_norm_backward(e, sum2, p[norm2_gain], mean2_, rstd2_, some_d, d_sum, g[norm2_gain], g[norm2_bias], groups);
       const auto d_down = branch_of(d_sum, 3 * layer + 2);
       linear_input_gradient(e, p.weight(down_weight), d_down, epi::activation_gradient<Activation>{d_wide, before}, s.packed);
-      // `before` is the activation's value now.
+      // `before` now holds the activation's value.
       linear_weight_gradient(e, before, d_down, g.weight(down_weight), g[down_bias], s.packed, how, groups);
       linear_backward(e, middle, p.weight(up_weight), d_wide, g.weight(up_weight), g[up_bias], epi::residual{some_d, d_sum},
                       s.packed, how, groups);

@@ -1,4 +1,4 @@
-// Precisions: how a frozen model's linear layers are packed and run. Here the concept, and f32.
+// Precisions: how a frozen model's linear layers are packed and run. The concept, and f32.
 // Layer: layers. Test: tests/unit/layers/precision_test.cpp
 #pragma once
 
@@ -16,26 +16,25 @@ namespace bert::inline BERT_ISA {
 
 /// A precision says how a linear layer y = epilogue(x W^T), x [N, K], W [out, K], is packed and run:
 ///
-///     weight                      a packed W, a view of memory that is carved for it
-///     weight_size(k, out)         floats of that memory
+///     weight                      the packed W, a view of memory carved for it
+///     weight_size(k, out)         size of that memory in floats
 ///     pack(e, w, memory)          packs w [out, K]
 ///
-///     element                     in which attention and activations write what only the next product reads: float or bf16
-///     attended<D>                 in which queries, keys and values of heads of D are written: float or bf16
-///     table                       in which the embedding tables are kept: float or bf16
+///     element                     dtype in which attention and activations write what only products read: float or bf16
+///     attended<D>                 dtype of queries, keys and values of heads of D: float or bf16
+///     table                       dtype of the embedding tables: float or bf16
 ///
-///     operand                     an x as products read it: x itself, or a copy that is rounded or quantized
-///     operand_size<T>(n, k)       floats that such a copy of an x [N, K] of T, float or element, takes; 0 if x itself will do
-///     reserve(x, memory)            the operand of an x of floats whose rows are not there yet
-///     store_row(operand, i, row)       row i is there: called by layer norm on its way out, while the row lies in the
-///     first-level cache convert(e, x, memory)       the operand of an x of floats or elements that is complete
+///     operand                     x as products read it: x itself, or a rounded or quantized copy
+///     operand_size<T>(n, k)       size in floats of that copy for x [N, K] of T, float or element; 0 without a copy
+///     reserve(x, memory)          the operand of an x of floats whose rows are written later
+///     store_row(operand, i, row)  stores row i: layer norm calls it while the row is in the first-level cache
+///     convert(e, x, memory)       the operand of a complete x of floats or elements
 ///
-///     multiply(e, operand, weight, epilogue)     epilogue(x W^T)
-///     multiply(e, operand, weight, epilogue, then)     optional: the same, calling then(executor, first, last) for ranges of
-///     rows whose
-///                                                      every column is done, while they lie in a cache
+///     multiply(e, operand, weight, epilogue)          epilogue(x W^T)
+///     multiply(e, operand, weight, epilogue, then)    optional: also calls then(executor, first, last) for ranges of
+///                                                     finished rows, while they are in a cache
 ///
-/// The bits of a row of the result depend on that row of x and on W alone, whatever the other rows and the executor.
+/// The bits of a row of the result depend only on that row of x and on W, not on other rows or the executor.
 template <class P>
 concept precision_policy = requires(const execution::serial& e, matrix<const float> w, matrix<const typename P::element> x,
                                     float* memory, std::size_t n, typename P::operand operand, const typename P::weight& weight,
@@ -53,7 +52,7 @@ concept precision_policy = requires(const execution::serial& e, matrix<const flo
   P::multiply(e, operand, weight, epilogue);
 };
 
-/// In what numbers a frozen model computes.
+/// The precisions of frozen models.
 namespace precision {
 
 /// Weights, activations and sums in f32.

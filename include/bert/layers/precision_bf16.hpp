@@ -1,4 +1,4 @@
-// bf16: weights, tables and what products read in 16 bits, every sum and everything else in f32.
+// bf16: weights, tables and operands of products in 16 bits, sums and everything else in f32.
 // Layer: layers. Test: tests/unit/layers/precision_test.cpp
 #pragma once
 
@@ -17,9 +17,9 @@ namespace bert::inline BERT_ISA::precision {
 
 /// y = epilogue(bf16(x) bf16(W)^T), sums in f32, each input rounded to the nearest bf16 once
 ///
-/// Half the memory of f32. Twice as fast on processors that do as many of AVX512_BF16's instruction a cycle as of f32's (AMD).
-/// Others widen to f32 (BERT_BF16_DOT in core/isa.hpp): faster where weights come from memory, for a sentence, slower for
-/// batches, by a tenth with AVX-512. The same bits.
+/// Half the memory of f32. Twice as fast on processors that issue VDPBF16PS at the rate of f32 FMA (AMD). Others widen to f32
+/// (BERT_BF16_DOT in core/isa.hpp), with the same bits: faster for a sentence, where weights come from memory, and slower for
+/// batches, by a tenth with AVX-512.
 struct bf16 {
   using weight = kernels::packed_bf16;
   using element = bert::bf16;
@@ -38,7 +38,7 @@ struct bf16 {
   [[nodiscard]] static weight pack(const E& e, matrix<const float> w, float* memory) noexcept {
     return kernels::pack_transposed_bf16(e, w, memory);
   }
-  /// Elements need no copy: they are rounded where they are written.
+  /// Elements need no copy: they were rounded when written.
   template <class T>
   [[nodiscard]] static constexpr std::size_t operand_size(std::size_t n, std::size_t k) noexcept {
     return std::is_same_v<T, element> ? 0 : n * kernels::bf16_pairs_of(k);

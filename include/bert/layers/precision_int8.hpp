@@ -1,4 +1,4 @@
-// int8: weights with a scale a channel, inputs with a scale a token, exact sums.
+// int8: weights with a scale per output channel, inputs with a scale per token, exact sums.
 // Layer: layers. Test: tests/unit/layers/precision_test.cpp
 #pragma once
 
@@ -17,9 +17,9 @@ namespace bert::inline BERT_ISA::precision {
 
 /// y = epilogue(s t sum(q(x) q(W)^T)),  q(x) = round(x / s), s = max |x[n,:]| / 127 of a token, t of a channel of W
 ///
-/// A quarter of the memory of f32, embedding tables half. Queries, keys and values, contexts and what GELU gives are bf16 on
-/// their way where products of bf16 are faster than of f32 (BERT_BF16_DOT, BERT_AMX), which adds little to the rounding of a
-/// byte, and f32 elsewhere. Fast on processors with AVX512_VNNI or AVX_VNNI; a product has the same bits on all others.
+/// A quarter of the memory of f32; embedding tables half. Queries, keys, values, contexts and the output of GELU are bf16 where
+/// bf16 products are faster than f32 (BERT_BF16_DOT, BERT_AMX), which adds little to the rounding to int8, and f32 elsewhere.
+/// Fast with AMX, AVX512_VNNI or AVX_VNNI; a product has the same bits on all processors.
 struct int8 {
   using weight = kernels::packed_int8;
   using element = std::conditional_t<BERT_AMX == 1 || kernels::bf16_pairs::passes == 1, bert::bf16, float>;
@@ -28,7 +28,7 @@ struct int8 {
   using attended = std::conditional_t<std::is_same_v<element, float>, float, bf16::attended<HeadDim>>;
   using operand = kernels::quantized;
 
-  /// A layer's inputs beyond which the 32-bit sums might overflow.
+  /// Greatest number of a layer's inputs at which 32-bit sums cannot overflow.
   static constexpr std::size_t most_inputs = kernels::most_inputs;
 
   [[nodiscard]] static constexpr std::size_t weight_size(std::size_t k, std::size_t out) noexcept {

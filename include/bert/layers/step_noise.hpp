@@ -10,30 +10,29 @@
 
 namespace bert::inline BERT_ISA::layers {
 
-/// Rows before a part of a batch, of each kind, where the whole is trained in parts: what is dropped depends on the whole
-/// alone.
+/// Rows of each kind before a slice of a batch, so that the dropout of a batch does not depend on how it is sliced.
 struct rows_before {
   std::uint64_t sequences = 0;
   std::uint64_t tokens = 0;
-  std::uint64_t chosen = 0;  ///< of the rows that the last layer computes where it does not compute all
+  std::uint64_t chosen = 0;  ///< of the rows that the last layer computes, if not all
 };
 
-/// Dropout of one training step; every site in the network derives its own key.
+/// The dropout of one training step; every site of the network derives its own key.
 struct step_noise {
   float hidden = 0;
   float attention = 0;
   std::uint64_t key = 0;
   rows_before before = {};
 
-  /// Of hidden vectors, whose row 0 is number `first_row` of the whole batch.
+  /// For hidden vectors whose row 0 is row `first_row` of the whole batch.
   [[nodiscard]] constexpr kernels::dropout hidden_at(std::uint64_t site, std::uint64_t first_row) const noexcept {
     return {hidden, mix(site), first_row};
   }
-  /// Of hidden vectors of tokens.
+  /// For hidden vectors of tokens.
   [[nodiscard]] constexpr kernels::dropout hidden_at(std::uint64_t site) const noexcept {
     return hidden_at(site, before.tokens);
   }
-  /// Of the attention probabilities of `heads` heads.
+  /// For the attention probabilities of `heads` heads.
   [[nodiscard]] constexpr kernels::dropout attention_at(std::uint64_t site, std::size_t heads) const noexcept {
     return {attention, mix(site), before.tokens * heads};
   }

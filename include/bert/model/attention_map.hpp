@@ -1,4 +1,4 @@
-// What a layer attends to: the probabilities that the attention kernel never writes down, for one sequence, to be looked at.
+// The attention probabilities of one layer for one sequence, for inspection; the attention kernel never stores them.
 // Layer: model. Test: tests/unit/model/attention_map_test.cpp. Paper: Vaswani et al. 2017, 3.2.
 //
 //   p[a,i,j] = softmax_j(q[a,i,:] . k[a,j,:] / sqrt(D))
@@ -14,7 +14,7 @@
 
 namespace bert::inline BERT_ISA {
 
-/// Probabilities [A, T, T] of one layer: row i of head a says how much of token i's new value comes from each token.
+/// Probabilities [A, T, T] of one layer: row i of head a has the weights of all tokens' values in token i's context.
 class attention_probabilities {
  public:
   attention_probabilities(std::size_t heads, std::size_t tokens)
@@ -35,8 +35,8 @@ class attention_probabilities {
   buffer<float> values_;
 };
 
-/// The attention of layer `layer` (from 0) over `batch`, which holds one sequence. Plain loops: for pictures, not for speed.
-/// Throws bert::error for more than one sequence, a layer that is not there, and what a session throws for.
+/// The attention of layer `layer` (from 0) over `batch`, which holds one sequence. Plain loops, not optimized. Throws
+/// bert::error unless `batch` is one sequence and the layer exists, and wherever a session throws.
 template <class A, class... Heads>
 [[nodiscard]] attention_probabilities attention_map(const frozen<model<A, Heads...>, precision::f32>& f,
                                                     const token_batch& batch, std::size_t layer) {

@@ -1,4 +1,4 @@
-// The sizes of a BERT, and the type that they make.
+// The sizes of a BERT, and the architecture type made of them.
 // Layer: model. Test: tests/unit/model/dims_test.cpp, tests/compile_fail. Paper: Devlin et al. 2019, "BERT".
 #pragma once
 
@@ -10,7 +10,7 @@
 
 namespace bert {
 
-/// The sizes of an architecture. `vocab = bert::dynamic` leaves the vocabulary open until a model is made.
+/// The sizes of an architecture. `vocab = bert::dynamic` leaves the vocabulary open until a model is constructed.
 struct dims {
   int vocab = dynamic;
   int hidden = 0;
@@ -43,12 +43,12 @@ struct tensor_name {
   char text[64]{};
   constexpr bool operator==(const tensor_name&) const = default;
 };
-/// The name as a compiler's text shows it (g++), and letter by letter, for compilers that show texts as numbers (clang).
+/// The name as text, which g++ prints, and letter by letter for clang, which prints text as numbers.
 template <tensor_name Name, char... Letters>
 struct repeated_tensor {};
 }  // namespace fact
 
-/// Policies of the feed-forward activation, by the names that config.json has for them.
+/// Policies of the feed-forward activation, with their names in config.json.
 namespace activation {
 using kernels::gelu_erf;   // "gelu", the default
 using kernels::gelu_tanh;  // "gelu_new", google-research/bert
@@ -57,7 +57,7 @@ using kernels::relu;       // "relu"
 
 /// Derive from this to name an architecture: `struct pocket : bert::architecture_of<bert::dims{.vocab = 8'192, …}> {};`
 ///
-/// Its modules (layers/module.hpp) are BERT's unless you name others: `Layer` is what all encoder layers are, for example
+/// Its modules (layers/module.hpp) are BERT's by default. `Layer` is the type of all encoder layers, for example
 /// `bert::layers::post_norm<bert::activation::gelu_tanh>`, or one of your own (tests/unit/guide/own_layer_test.cpp).
 template <dims D, class Layer = layers::post_norm<>, class Embeddings = layers::embeddings, class Pooler = layers::pooler>
 struct architecture_of {
@@ -108,7 +108,7 @@ constexpr dims replace_positions(dims d, int positions) {
 }
 }  // namespace detail
 
-/// `A` with any vocabulary, its size known when a model is made or loaded.
+/// `A` with a vocabulary whose size is given when a model is constructed or loaded.
 template <architecture A>
 struct open_vocabulary : architecture_of<detail::replace_vocab(A::dimensions, dynamic), typename A::layer_module,
                                          typename A::embedding_module, typename A::pooler_module> {};

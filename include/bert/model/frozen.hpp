@@ -1,4 +1,4 @@
-// Weights packed once for inference by `freeze`. Include session.hpp to run them.
+// Weights packed once for inference by `freeze`. To run them, include session.hpp.
 // Layer: model. Test: tests/unit/model/session_test.cpp
 #pragma once
 
@@ -18,8 +18,8 @@
 namespace bert::inline BERT_ISA {
 namespace detail {
 
-/// A head's packed weights and its session's buffers in precision P: `packed<A, P>` and `workspace<A, P>` where the head has
-/// them, else `packed<A>` and `workspace<A>`, which stay in f32.
+/// A head's packed weights and session buffers in precision P: `packed<A, P>` and `workspace<A, P>` if the head has them, else
+/// `packed<A>` and `workspace<A>`, in f32.
 template <class Head, class A, class P>
 struct head_in {
   using packed = typename Head::template packed<A>;
@@ -39,7 +39,7 @@ using packed_head = typename head_in<Head, A, P>::packed;
 template <class Head, class A, class P>
 using head_workspace = typename head_in<Head, A, P>::workspace;
 
-/// Whether every layer of A has few enough inputs for the sums of precision P, where P has a limit (`most_inputs`).
+/// Whether every layer of A has at most P::most_inputs inputs, if precision P has that limit.
 template <class A, class P>
 inline constexpr bool inputs_fit = true;
 template <class A, class P>
@@ -63,7 +63,7 @@ void check_batch(const token_batch& b, int vocab, const char* where) {
   }
 }
 
-/// A capacity with every number known. `longest` is the architecture's positions unless a head says that it reads it.
+/// A capacity with every `unlimited` resolved. `longest` is the architecture's positions unless a head reads it.
 template <class Model>
 constexpr batch_shape complete(batch_shape s) noexcept {
   constexpr auto positions = static_cast<std::size_t>(Model::architecture::positions);
@@ -72,7 +72,7 @@ constexpr batch_shape complete(batch_shape s) noexcept {
   return s;
 }
 
-/// Scored positions count only where a head reads them (`static constexpr bool reads_scored = true`).
+/// Scored positions are checked only if a head reads them (`static constexpr bool reads_scored = true`).
 template <class Head>
 inline constexpr bool reads_scored = requires {
   requires Head::reads_scored;
@@ -85,9 +85,9 @@ void check_capacity(const token_batch& b, const batch_shape& capacity, const cha
   if (!(reads_scored<Heads> || ... || false)) shape.scored = 0;
   if (!by_length) shape.longest = 0;
   const auto text = [](const batch_shape& s) {
-    auto numbers = cat(s.sequences, " sequences, ", s.tokens, " tokens, ", s.scored, " scored positions");
-    if (by_length) numbers += cat(", ", s.longest, " tokens a sequence");
-    return numbers;
+    auto counts = cat(s.sequences, " sequences, ", s.tokens, " tokens, ", s.scored, " scored positions");
+    if (by_length) counts += cat(", ", s.longest, " tokens per sequence");
+    return counts;
   };
   if (b.empty()) throw error({where, "at least one sequence", "an empty batch", {}});
   if (!capacity.holds(shape))
@@ -102,8 +102,7 @@ class session;
 template <class Model, class Precision>
 class frozen;
 
-/// A model packed for inference in precision P: independent of the model it came from, immutable, shared by any number of
-/// sessions.
+/// A model packed for inference in precision P: independent of its source, immutable, shared by any number of sessions.
 template <class A, class... Heads, class P>
 class frozen<model<A, Heads...>, P> {
   static_assert(
@@ -120,8 +119,8 @@ class frozen<model<A, Heads...>, P> {
   using architecture = A;
   static constexpr bool reads_pooler = model_type::reads_pooler;
 
-  /// From a model, or from whatever hands out the same parameters module by module: sizes(), embeddings(), layer(l), pooler()
-  /// and head<I>(), called once each and in this order, each good until the next call.
+  /// From a model, or from any object with the same sizes(), embeddings(), layer(l), pooler() and head<I>(). Each is called
+  /// once, in this order; its result need only live until the next call.
   template <executor E, class Parameters>
   frozen(const E& e, Parameters& m) : sizes_(m.sizes()), block_(size(m.sizes())) {
     carver c{block_.data()};
@@ -168,7 +167,7 @@ class frozen<model<A, Heads...>, P> {
     return c.used();
   }
 
-  // Vectors of one, made when the block is there to be carved.
+  // Vectors of one element, constructed after the block from which they are carved.
   open_sizes sizes_;
   buffer<float> block_;
   std::vector<packed_embeddings> embeddings_;

@@ -1,4 +1,4 @@
-// A BERT: an architecture with any number of heads, its weights one flat block.
+// A BERT: an architecture with any number of heads, and its weights in one flat block.
 // Layer: model. Test: tests/unit/model/model_test.cpp
 #pragma once
 
@@ -27,10 +27,10 @@
 
 namespace bert::inline BERT_ISA {
 
-/// A head names its tensors, says whether it reads the pooler (and, with `reads_scored`, the scored positions; with
-/// `reads_longest`, `batch_shape::longest`; with `reads_all_rows` = false, no rows in training but the scored ones and each
-/// sequence's first), and brings three types for architecture A: `packed` (weights for inference), `workspace` (buffers of a
-/// session) and `tape` (buffers of a training step). docs/architecture.md shows how to write one.
+/// A head declares its tensors and whether it reads the pooler. Optional flags: `reads_scored` (it reads the scored positions),
+/// `reads_longest` (`batch_shape::longest` sizes its buffers), `reads_all_rows` = false (in training it reads only scored rows
+/// and each sequence's first). It has three types for architecture A: `packed` (weights for inference), `workspace` (buffers of
+/// a session) and `tape` (buffers of a training step). See docs/architecture.md, "How to add a head".
 template <class H, class A>
 concept head_for = requires {
   H::template parameters<A>().size();
@@ -40,14 +40,14 @@ concept head_for = requires {
   typename H::template tape<A>;
 };
 
-/// Heads, in the order of a model's arguments.
+/// A list of types, such as a model's heads.
 template <class... Heads>
 struct type_list {};
 
 namespace detail {
 using serial = execution::serial;
 
-/// What frozen, session and tape call, each of which checks its own: with any executor, asked for the serial one.
+/// The calls of frozen, session and tape, each of which checks its own. Heads take any executor; checked is the serial one.
 template <class H, class A>
 concept packs = std::constructible_from < typename H::template packed<A>,
 const serial&, carver&, const module_parameters<const float>&,
@@ -84,23 +84,23 @@ inline constexpr std::size_t index_of = [] {
 }();
 }  // namespace detail
 
-/// The offset of what a block does not hold.
+/// The offset of a tensor that a block does not hold.
 inline constexpr std::size_t not_trained = static_cast<std::size_t>(-1);
 
-/// The modules of a model in a block laid out as the model's own, or one of gradients, in which a parameter that is not trained
-/// takes no memory: `offsets[i]` is where tensor i of the table begins, or `not_trained`.
+/// The modules of a model in a block with the model's layout, or in a block of gradients, where an untrained parameter takes no
+/// memory: `offsets[i]` is the offset of tensor i of the table, or `not_trained`.
 template <class A, class T>
 class block_view {
  public:
   block_view(std::span<const parameter> table, T* block) noexcept : table_(table), block_(block) {}
-  /// `tied`, unless it is nullptr, is where heads that are tied to the token embeddings find them or put their gradient.
+  /// `tied`, unless nullptr, replaces the token embeddings, or their gradient, for heads that share them.
   block_view(std::span<const parameter> table, T* block, std::span<const std::size_t> offsets, T* tied = nullptr) noexcept
       : table_(table), block_(block), offsets_(offsets), tied_(tied) {}
 
   [[nodiscard]] module_parameters<T> embeddings() const noexcept { return module(index::embeddings, index::layers); }
   [[nodiscard]] module_parameters<T> layer(std::size_t l) const noexcept { return module(index::layer(l), index::per_layer); }
   [[nodiscard]] module_parameters<T> pooler() const noexcept { return module(index::pooler, index::heads - index::pooler); }
-  /// `count` tensors from `first` on: a head's.
+  /// `count` tensors from `first` on, as of a head.
   [[nodiscard]] module_parameters<T> module(std::size_t first, std::size_t count) const noexcept {
     module_parameters<T> p(table_.subspan(first, count), word());
     for (std::size_t i = 0; i < count; ++i) p.set(i, at(first + i));
@@ -111,7 +111,7 @@ class block_view {
     if (offsets_.empty()) return block_ + table_[i].offset;
     return offsets_[i] == not_trained ? nullptr : block_ + offsets_[i];
   }
-  /// Tensor i of the table, or nothing.
+  /// Tensor i of the table, or an empty span.
   [[nodiscard]] std::span<T> values(std::size_t i) const noexcept { return {at(i), at(i) == nullptr ? 0 : table_[i].count()}; }
   [[nodiscard]] std::span<const parameter> table() const noexcept { return table_; }
 
@@ -129,7 +129,7 @@ class block_view {
   T* tied_ = nullptr;
 };
 
-/// Weights only. Immutable to everything but a trainer, so one model may serve many threads.
+/// Weights only. Only a trainer changes them, so threads may share a model.
 template <class A, class... Heads>
 class model {
   static_assert(
@@ -153,19 +153,19 @@ class model {
   using table_type = decltype(parameter_table<A, Heads...>());
 
   static constexpr bool reads_pooler = (Heads::reads_pooler || ... || false);
-  /// Whether a head's buffers are sized by `batch_shape::longest`: then a capacity bounds each sequence, too.
+  /// Whether `batch_shape::longest` sizes a head's buffers; a capacity then bounds each sequence, too.
   static constexpr bool reads_longest = (detail::reads_longest<Heads> || ... || false);
   static constexpr std::size_t head_count = sizeof...(Heads);
   template <class Head>
   static constexpr bool has_head = (std::same_as<Head, Heads> || ... || false);
 
-  /// Parameters of a model whose sizes are all part of its type.
+  /// The number of parameters, if the type has all sizes.
   static constexpr std::size_t parameters = [] {
     static_assert(A::vocab != dynamic, "bert::model::parameters: the vocabulary is open; ask a model for count()");
     return count_parameters(resolve(parameter_table<A, Heads...>(), {.vocab = A::vocab, .labels = 0}));
   }();
 
-  /// The table for given sizes, before any memory is taken.
+  /// The table for given sizes, without constructing a model.
   [[nodiscard]] static constexpr table_type table_of(const open_sizes& sizes) noexcept {
     return resolve(parameter_table<A, Heads...>(), sizes);
   }
@@ -176,13 +176,13 @@ class model {
     return m;
   }
 
-  /// All zero, for a loader to fill through `values`.
+  /// All weights zero, for a loader to fill through `values`.
   [[nodiscard]] static model blank(int vocab = 0, std::vector<std::string> labels = {}) {
     const auto sizes = sizes_of(vocab, labels);
     return model{sizes, std::move(labels)};
   }
 
-  /// The same encoder under other heads: tensors that both have are kept, the others are born from `options`.
+  /// The same encoder with other heads: tensors of both models are kept, the others are initialized by `options`.
   template <class... Others>
   [[nodiscard]] model<A, Others...> with_head(random_options options = {}) && {
     if (options.vocab == 0) options.vocab = sizes_.vocab;
@@ -205,7 +205,7 @@ class model {
 
   template <std::size_t I>
   using head_at = std::tuple_element_t<I, std::tuple<Heads...>>;
-  /// The number of a head among the model's.
+  /// The index of a head of the model.
   template <class Head>
   static constexpr std::size_t index_of_head = [] {
     static_assert(ensure<has_head<Head>, facts<Head, model>>,
@@ -213,7 +213,7 @@ class model {
     return detail::index_of<Head, Heads...>;
   }();
 
-  /// Where the tensors of head I begin in the table.
+  /// The index in the table of head I's first tensor.
   template <std::size_t I>
   static constexpr std::size_t first_of_head = [] {
     std::size_t first = table_index<A>::heads, i = 0;
@@ -229,19 +229,19 @@ class model {
     return {block_.data() + p.offset, p.count()};
   }
 
-  /// The tensor of that name (BertForPreTraining's), or an error that names it.
+  /// The tensor with that name in BertForPreTraining. Throws bert::error if there is none.
   [[nodiscard]] std::span<const float> values(std::string_view name) const {
     for (const auto& p : table_)
       if (p.name() == name) return values(p);
     throw error({"bert::model::values", "the name of a parameter", std::string(name), "see table() for the names"});
   }
 
-  /// The modules in a block laid out as this model's: the model's own, or one of gradients.
+  /// The modules in a block with this model's layout: its own, or one of gradients.
   template <class T>
   [[nodiscard]] block_view<A, T> view(T* block) const noexcept {
     return {table_, block};
   }
-  // The model's own, as `freeze` takes them.
+  // The model's own modules, as `freeze` reads them.
   [[nodiscard]] auto embeddings() const noexcept { return view(block_.data()).embeddings(); }
   [[nodiscard]] auto layer(std::size_t l) const noexcept { return view(block_.data()).layer(l); }
   [[nodiscard]] auto pooler() const noexcept { return view(block_.data()).pooler(); }

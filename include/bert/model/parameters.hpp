@@ -1,4 +1,4 @@
-// The parameter table: every tensor of a model with its name, shape, role and offset in the one flat block.
+// The parameter table: every tensor of a model with its name, shape, role and offset in the flat block.
 // Layer: model. Test: tests/unit/model/parameters_test.cpp
 #pragma once
 
@@ -15,8 +15,8 @@
 
 namespace bert::inline BERT_ISA {
 
-/// Where the modules of architecture A stand in the table of every model: the embeddings first, each of the layers, the pooler,
-/// then the heads in their order.
+/// Indices in a model's table at which the modules of architecture A begin: embeddings, each layer, pooler, then heads in
+/// order.
 template <class A>
 struct table_index {
   static constexpr std::size_t embeddings = 0;
@@ -28,7 +28,7 @@ struct table_index {
   [[nodiscard]] static constexpr std::size_t layer(std::size_t l) noexcept { return layers + per_layer * l; }
 };
 
-/// The table of a model: its architecture's tensors, then each head's. Open sizes still stand as they are.
+/// The table of a model: its architecture's tensors, then each head's. Open sizes are not yet resolved.
 template <class A, class... Heads>
 constexpr auto parameter_table() {
   constexpr std::size_t count = table_index<A>::heads + (Heads::template parameters<A>().size() + ... + 0);
@@ -48,7 +48,7 @@ constexpr auto parameter_table() {
   return table;
 }
 
-/// Gives every tensor its sizes and its offset: those of known size first, so that their offsets depend on the type alone.
+/// Resolves open sizes and sets offsets: tensors of known size first, so that their offsets depend on the type alone.
 template <std::size_t N>
 constexpr std::array<parameter, N> resolve(std::array<parameter, N> table, open_sizes sizes) noexcept {
   std::size_t next = 0;
@@ -80,7 +80,8 @@ template <std::size_t N>
 
 namespace detail {
 
-/// The first name that two tensors of a table share; empty if there is none. All layers have the names of the first.
+/// The first name that two tensors of a table share; empty if there is none. Compares the first layer only, as all layers have
+/// its names.
 template <std::size_t N>
 [[nodiscard]] constexpr fact::tensor_name repeated_name(const std::array<parameter, N>& table) noexcept {
   for (std::size_t i = 0; i < N; ++i) {
@@ -95,7 +96,7 @@ template <std::size_t N>
   return {};
 }
 
-/// `Name` as a fact of a diagnostic.
+/// `Name` as a fact for a diagnostic.
 template <fact::tensor_name Name, class = std::make_index_sequence<std::string_view(Name.text).size()>>
 struct repeated_fact;
 template <fact::tensor_name Name, std::size_t... I>

@@ -1,4 +1,4 @@
-// The published BERTs.
+// The architectures of published BERTs.
 // Layer: model. Test: tests/unit/model/dims_test.cpp. Papers: Devlin et al. 2019; Turc et al. 2019 (tiny to medium);
 // Wang et al. 2020 (MiniLM).
 #pragma once

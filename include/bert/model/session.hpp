@@ -1,4 +1,4 @@
-// Running a frozen model: sessions own every buffer and never allocate.
+// Running a frozen model: a session owns every buffer and never allocates.
 // Layer: model. Test: tests/unit/model/session_test.cpp
 #pragma once
 
@@ -12,10 +12,11 @@
 
 namespace bert::inline BERT_ISA {
 
-/// Tokens that a session takes through all layers at a time: whole sequences, so at least as many as the longest may have.
+/// Tokens per slice, which a session takes through all layers at once: whole sequences, so at least the architecture's
+/// positions.
 ///
-/// What lies between two layers then stays in the caches however large the batch is: base at 4 x 512 tokens, 63 MB a layer,
-/// went from 0.79 of the peak to 0.84. Half as many tokens were no faster, and read the weights twice as often.
+/// Activations between layers then stay in the caches for any batch: base at 4 x 512 tokens, 63 MB per layer, went from 0.79 of
+/// the peak to 0.84. Half as many tokens were no faster and read the weights twice as often.
 template <class A>
 [[nodiscard]] constexpr std::size_t slice_tokens(const batch_shape& s) noexcept {
   return std::min(s.tokens, std::max<std::size_t>(A::positions, 1024));
@@ -47,7 +48,7 @@ struct session_workspace<model<A, Heads...>, P> {
   }
 };
 
-/// Bytes that a session takes for batches of `shape`; a constant expression where the sizes are.
+/// Bytes of a session with capacity `shape`; a constant expression if the sizes are.
 template <class Model, class Precision = precision::f32>
 [[nodiscard]] constexpr std::size_t session_bytes(batch_shape shape,
                                                   open_sizes sizes = {.vocab = Model::architecture::vocab}) noexcept {
@@ -72,8 +73,8 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
         block_(session_bytes<model<A, Heads...>, Precision>(capacity_, f.sizes()) / sizeof(float)),
         work_(carve(block_.data(), capacity_, f.sizes())) {}
 
-  /// Runs the encoder and every head. Returns the first head's output, or the hidden states [N, H] where there is no head.
-  /// The view stays valid until the next call. Throws bert::error if the batch does not fit; never allocates.
+  /// Runs the encoder and every head. Returns the first head's output, or the hidden states [N, H] without heads. The view is
+  /// valid until the next call. Throws bert::error if the batch does not fit; never allocates.
   auto operator()(const token_batch& batch) {
     detail::check_capacity<Heads...>(batch, capacity_, "bert::session");
     detail::check_batch<A>(batch, frozen_->sizes().vocab, "bert::session");
@@ -103,7 +104,7 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
   [[nodiscard]] view<const float, dynamic, A::hidden> pooled() const noexcept requires(frozen_type::reads_pooler) {
     return view<const float, dynamic, A::hidden>(work_.pooler.output(sequences_).data, sequences_);
   }
-  /// A head's output for the last batch, by its number or its type.
+  /// A head's output for the last batch, by its index or its type.
   template <std::size_t I>
   [[nodiscard]] auto output() const noexcept {
     return std::get<I>(work_.heads).output();
@@ -115,14 +116,15 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
   [[nodiscard]] const batch_shape& capacity() const noexcept { return capacity_; }
 
  private:
-  /// The layers' output for `run`, written to `x`.
+  /// Writes the last layer's output for `run` to `to`.
   void encode(const token_run& run, float* to) noexcept {
     const matrix<float> x{to, run.ids.size(), A::hidden};
     work_.embeddings.run(executor_, frozen_->embeddings(), run, x, work_.layer.receive(x));
     for (std::size_t l = 0; l < A::layers; ++l) work_.layer.run(executor_, frozen_->layer(l), run, x);
   }
 
-  /// The sequence after the slice that starts with `first`. What is left is cut evenly: no slice is a small rest.
+  /// The end of the slice that starts with sequence `first`. The remaining tokens are split evenly, so that no slice is a small
+  /// rest.
   [[nodiscard]] std::size_t slice_end(const token_batch& batch, std::size_t first) const noexcept {
     const auto starts = batch.starts();
     const std::size_t capacity = slice_tokens<A>(capacity_), left = batch.tokens() - starts[first],

@@ -1,4 +1,4 @@
-// Training: a forward pass that is kept, and the backward pass over it.
+// Training: a forward pass that is recorded, and the backward pass over it.
 // Layer: model. Test: tests/unit/model/tape_test.cpp, against PyTorch's gradients in tests/golden
 #pragma once
 
@@ -20,30 +20,31 @@ namespace bert::inline BERT_ISA {
 using kernels::gradients;
 using layers::step_noise;
 
-/// What a tape does with the activations that the backward pass needs. The results are the same, bit for bit.
+/// How a tape provides the activations of the backward pass. The results are the same bits.
 namespace activations {
-struct keep {};       ///< keeps them: 12 H floats a token and layer, where F = 4 H
-struct recompute {};  ///< keeps each layer's output alone, H floats, and runs the layer forward again before it goes back
+struct keep {};       ///< keeps them: 12 H floats per token and layer for F = 4 H
+struct recompute {};  ///< keeps each layer's output alone, H floats, and runs the layer forward again before its backward pass
 }  // namespace activations
 
 template <class T>
 concept activation_policy = std::same_as<T, activations::keep> || std::same_as<T, activations::recompute>;
 
-/// Whether a head reads rows of the hidden states beyond the scored ones and each sequence's first: so, unless it says
+/// Whether a head reads rows of the hidden states other than the scored ones and each sequence's first: true unless it has
 /// `static constexpr bool reads_all_rows = false`.
 template <class Head>
 inline constexpr bool reads_all_rows = !requires {
   requires !Head::reads_all_rows;
 };
 
-/// The lowest module of an encoder that has a trained parameter; the backward pass goes no further down.
+/// `tape_options::lowest` if the embeddings are trained.
 inline constexpr int lowest_is_embeddings = -1;
 
-/// What a tape is made for beside a model and a batch.
+/// Options of a tape.
 struct tape_options {
   bert::taps taps = {};
-  int lowest = lowest_is_embeddings;  ///< or the number of a layer, or that of all layers: only pooler and heads are trained
-  bool perturbs = false;              ///< whether the gradient by the embeddings' output is kept (`embedding_gradient`)
+  int lowest = lowest_is_embeddings;  ///< the lowest trained layer, where the backward pass ends; the number of layers: only
+                                      ///< pooler and heads
+  bool perturbs = false;  ///< whether to keep the gradient with respect to the embeddings' output (`embedding_gradient`)
 };
 
 template <class Model>
@@ -81,7 +82,7 @@ struct tape_workspace<model<A, Heads...>> {
   static constexpr bool taps_projections = requires { layer_tape::projection_cols; };
 
   typename A::embedding_module::template tape<A> embeddings;
-  std::array<layer_tape, layer_count> layer;  ///< one and the same where they are computed again, or never go back
+  std::array<layer_tape, layer_count> layer;  ///< shared by layers that are recomputed or have no backward pass
   std::array<float*, layer_count> output{};
   typename A::pooler_module::template tape<A> pooler;
   typename A::layer_module::template scratch<A> scratch;
@@ -109,7 +110,7 @@ struct tape_workspace<model<A, Heads...>> {
   }
 };
 
-/// Bytes that a tape takes for batches of `shape`; a constant expression where the sizes are.
+/// Bytes of a tape with capacity `shape`; a constant expression if the sizes are.
 template <class Model, activation_policy Activations = activations::keep>
 [[nodiscard]] constexpr std::size_t tape_bytes(batch_shape shape, open_sizes sizes = {.vocab = Model::architecture::vocab},
                                                const tape_options& options = {}) noexcept {
@@ -122,7 +123,7 @@ template <class Model, activation_policy Activations = activations::keep>
 template <class Model, class... Policies>
 class tape;
 
-/// One training step's memory. `forward`, then fill the gradients of the heads' outputs, then `backward`, once.
+/// The buffers of one training step. Call `forward`, write the gradients of the heads' outputs, then call `backward` once.
 template <class A, class... Heads>
 class tape<model<A, Heads...>> {
   static_assert((ensure<detail::trains<Heads, A>, facts<A, Heads>> && ...),
@@ -138,9 +139,9 @@ class tape<model<A, Heads...>> {
   explicit tape(const batch_shape& capacity, const open_sizes& sizes, const tape_options& options = {})
       : tape(capacity, sizes, options, activations::keep{}) {}
 
-  /// Runs the encoder and every head over `batch`, keeping what the backward pass needs. `batch` must stay as it is until
-  /// then. Adds `perturbation` [N, H], unless it is empty, to the embeddings' output. Throws bert::error if the batch does not
-  /// fit; never allocates.
+  /// Runs the encoder and every head over `batch`, which must not change until `backward`, and keeps what that needs. Adds
+  /// `perturbation` [N, H], unless it is empty, to the embeddings' output. Throws bert::error if the batch does not fit; never
+  /// allocates.
   template <executor E>
   void forward(const E& e, const model_type& m, const token_batch& batch, const step_noise& noise = {},
                matrix<const float> perturbation = {}) {
@@ -164,8 +165,8 @@ class tape<model<A, Heads...>> {
     for_each_head([&](auto i) { head<i>().forward(e, m.template head<i>(p), in, noise); });
   }
 
-  /// Adds the gradient of every parameter to `out`, or writes it there, given the heads' output gradients. `out` is laid out as
-  /// the model, or views a block without what is not trained.
+  /// Adds the gradient of every parameter to `out`, or writes it there, given the gradients of the heads' outputs. `out` has
+  /// the model's layout, or omits untrained parameters.
   template <executor E>
   void backward(const E& e, const model_type& m, const token_batch& batch, const gradient_view& out,
                 const step_noise& noise = {}, gradients how = gradients::added) noexcept {
@@ -177,7 +178,7 @@ class tape<model<A, Heads...>> {
     backward(e, m, batch, m.view(out), noise, how);
   }
 
-  /// A head's buffers, by its number or its type: its output, and where the gradient of its output goes.
+  /// A head's buffers, by its index or its type: its output, which an objective replaces by the output's gradient.
   template <std::size_t I>
   [[nodiscard]] auto& head() noexcept {
     return std::get<I>(work_.heads);
@@ -188,27 +189,28 @@ class tape<model<A, Heads...>> {
   }
   [[nodiscard]] const batch_shape& capacity() const noexcept { return capacity_; }
 
-  /// Sums the gradients of the batches to come over groups of their sequences, in a fixed binary tree: group g is sequences
-  /// [offsets[g], offsets[g + 1]), their number a power of two, at most the `leaves` of the tape's capacity. None: one group.
+  /// Sums the gradients of later batches over groups of their sequences, in a fixed binary tree. Group g is sequences
+  /// [offsets[g], offsets[g + 1]); the number of groups is a power of two, at most the `leaves` of the tape's capacity. Empty:
+  /// one group.
   void split(std::span<const std::size_t> offsets) noexcept {
     groups_ = offsets.empty() ? 0 : offsets.size() - 1;
     std::copy(offsets.begin(), offsets.end(), offsets_[0].begin());
   }
-  /// The rows of the last layer's output that the heads read alone, of `batch`; 0 where they read all.
+  /// The number of rows of the last layer's output that heads read of `batch`; 0 if they read all.
   [[nodiscard]] std::size_t chosen_rows(const token_batch& batch) noexcept {
     choose_rows(batch);
     return row_count_;
   }
 
-  /// The output of the embeddings (l = 0) or of layer l, counted from 1, for the last batch: [N, H]. Where heads read some rows
-  /// alone and the last layer is not tapped, its others are not computed.
+  /// The output of the embeddings (l = 0) or of layer l, counted from 1, for the last batch: [N, H]. If heads read only some
+  /// rows of the last layer and it is not tapped, its other rows are not computed.
   [[nodiscard]] matrix<const float> hidden(std::size_t l) const noexcept {
     return {l == 0 ? work_.embeddings.output(tokens_).data : work_.output[l - 1], tokens_, A::hidden};
   }
-  /// Where an objective adds its gradient by `hidden(l)` after each forward pass: zeros. Only of layers in
+  /// An objective adds the gradient with respect to `hidden(l)` here; each forward pass clears it. Only for layers in
   /// `tape_options::taps`.
   [[nodiscard]] matrix<float> d_hidden(std::size_t l) const noexcept { return {work_.d_tapped[l], tokens_, A::hidden}; }
-  /// The projections of layer l, counted from 0, and the gradient by them: q | k | v. Only of tapped layers.
+  /// The projections of layer l, counted from 0, and their gradient: q | k | v. Only for tapped layers.
   [[nodiscard]] matrix<const float> projections(std::size_t l) const noexcept {
     if (work_.projections[l] != nullptr) return {work_.projections[l], tokens_, workspace::layer_tape::projection_cols};
     return work_.layer[l].projections(tokens_);
@@ -216,7 +218,7 @@ class tape<model<A, Heads...>> {
   [[nodiscard]] matrix<float> d_projections(std::size_t l) const noexcept {
     return {work_.d_projections[l], tokens_, workspace::layer_tape::projection_cols};
   }
-  /// The gradient by the embeddings' output, after a backward pass: [N, H]. Only with `tape_options::perturbs`.
+  /// The gradient with respect to the embeddings' output, after a backward pass: [N, H]. Only with `tape_options::perturbs`.
   [[nodiscard]] matrix<const float> embedding_gradient() const noexcept { return {work_.d_embeddings, tokens_, A::hidden}; }
 
  protected:
@@ -239,7 +241,7 @@ class tape<model<A, Heads...>> {
                            rows(l));
   }
 
-  /// `before(l)` sees to it that layer l's tape is there.
+  /// `before(l)` provides layer l's tape.
   template <executor E, class Before>
   void backward(const E& e, const model_type& m, const token_batch& batch, const gradient_view& out, const step_noise& noise,
                 gradients how, Before&& before) noexcept {
@@ -278,7 +280,7 @@ class tape<model<A, Heads...>> {
     (std::index_sequence_for<Heads...>{});
   }
 
-  /// The rows of the last layer's output that any head reads: first ones and scored ones, in ascending order.
+  /// Lists the rows of the last layer's output that a head reads: first and scored ones, ascending.
   void choose_rows(const token_batch& batch) noexcept {
     row_count_ = 0;
     if constexpr (!(reads_all_rows<Heads> || ... || (sizeof...(Heads) == 0))) {
@@ -293,7 +295,7 @@ class tape<model<A, Heads...>> {
       }
     }
   }
-  /// Where the groups of sequences begin among the tokens, the scored positions and the chosen rows.
+  /// Computes the offsets of the groups of sequences in the tokens, the scored positions and the chosen rows.
   void split_rows(const token_batch& batch) noexcept {
     for (std::size_t g = 0; groups_ != 0 && g <= groups_; ++g) {
       const std::size_t token = batch.starts()[offsets_[0][g]];
@@ -312,7 +314,7 @@ class tape<model<A, Heads...>> {
     return {of(0), of(1), of(2), of(3)};
   }
 
-  /// What layer l must compute; empty for all.
+  /// The rows that layer l must compute; empty for all.
   [[nodiscard]] std::span<const std::uint32_t> rows(std::size_t l) const noexcept {
     return {rows_.data(), l + 1 == A::layers ? row_count_ : 0};
   }
@@ -343,7 +345,7 @@ class tape<model<A, Heads...>> {
     return workspace(c, shape, sizes, kept, options);
   }
 
-  /// Zeros for all that the backward pass adds to in any case: everything but the layers' weights.
+  /// Clears the gradients that the backward pass always adds to: all but the layers' weights.
   template <executor E>
   static void clear_added(const E& e, const gradient_view& out) noexcept {
     for (std::size_t i = 0; i < out.table().size(); ++i) {
@@ -361,7 +363,7 @@ class tape<model<A, Heads...>> {
   buffer<float> block_;
   buffer<std::uint32_t> rows_;
   std::size_t row_count_ = 0, tokens_ = 0, groups_ = 0;
-  std::array<buffer<std::size_t>, 4> offsets_;  ///< of groups among sequences, tokens, scored positions, chosen rows
+  std::array<buffer<std::size_t>, 4> offsets_;  ///< of groups, in sequences, tokens, scored positions and chosen rows
   workspace work_;
 };
 
@@ -371,7 +373,7 @@ class tape<Model, activations::keep> : public tape<Model> {
   using tape<Model>::tape;
 };
 
-/// A third more arithmetic for an eighth of the memory. Objectives see a `tape<Model>`.
+/// A third more arithmetic for an eighth of the memory. An objective is passed the base, `tape<Model>`.
 template <class Model>
 class tape<Model, activations::recompute> : public tape<Model> {
  public:
@@ -382,7 +384,7 @@ class tape<Model, activations::recompute> : public tape<Model> {
   void backward(const E& e, const Model& m, const token_batch& batch, const typename tape<Model>::gradient_view& out,
                 const step_noise& noise = {}, gradients how = gradients::added) noexcept {
     tape<Model>::backward(e, m, batch, out, noise, how, [&](std::size_t l) {
-      if (l + 1 < Model::architecture::layers) this->layer_forward(e, m, batch, noise, l);  // the last one's is there still
+      if (l + 1 < Model::architecture::layers) this->layer_forward(e, m, batch, noise, l);  // the last layer's is still there
     });
   }
   template <executor E>

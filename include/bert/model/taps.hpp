@@ -1,4 +1,4 @@
-// What an objective reads of the encoder beside the heads' outputs, and where it pushes gradients in.
+// Hidden states and projections of the encoder that an objective reads, and to which it adds gradients.
 // Layer: model. Test: tests/unit/model/taps_test.cpp
 #pragma once
 
@@ -9,18 +9,18 @@
 
 namespace bert::inline BERT_ISA {
 
-/// Layers whose hidden states or projections an objective reads and may push gradients into:
+/// Layers whose hidden states or projections an objective reads, and to which it may add gradients:
 ///
 ///     bert::taps t = bert::taps::hidden(1) | bert::taps::hidden(3) | bert::taps::projections(3);
 ///
-/// A tap costs one gradient of the tapped values, and a copy of projections where activations are recomputed.
+/// A tap costs the gradient of the tapped values and, for projections with recomputed activations, a copy.
 class taps {
  public:
   constexpr taps() = default;
 
-  /// The output of the embeddings (0) or of layer `l`, counted from 1, up to 63.
+  /// The output of the embeddings (l = 0) or of layer l, from 1 to 63.
   [[nodiscard]] static constexpr taps hidden(std::size_t l) noexcept { return {std::uint64_t{1} << l, 0}; }
-  /// The projections of layer `l`, counted from 0: q | k | v of layers::post_norm.
+  /// The projections of layer l, from 0: q | k | v of layers::post_norm.
   [[nodiscard]] static constexpr taps projections(std::size_t l) noexcept { return {0, std::uint64_t{1} << l}; }
 
   [[nodiscard]] constexpr bool reads_hidden(std::size_t l) const noexcept { return (hidden_ >> l & 1) != 0; }

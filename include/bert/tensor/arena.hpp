@@ -1,4 +1,4 @@
-// One block of memory carved into buffers; the same code that carves also counts, at compile time where it can.
+// One block of memory carved into buffers. The code that carves also counts, at compile time where sizes are constants.
 // Layer: tensor. Test: tests/unit/tensor/arena_test.cpp
 #pragma once
 
@@ -10,12 +10,12 @@
 
 namespace bert::inline BERT_ISA {
 
-/// Hands out consecutive 64-byte aligned pieces of a block of floats. Without a block it only counts, so that
+/// Hands out consecutive 64-byte aligned buffers from a block of floats. Without a block it only counts, so that
 ///
 ///     carver count;  workspace{count, shape};  buffer<float> block(count.used());
 ///     carver carve{block.data()};  workspace w{carve, shape};
 ///
-/// sizes and lays out a workspace with one description of it.
+/// sizes a workspace and lays it out by one description.
 class carver {
  public:
   constexpr carver() = default;
@@ -26,12 +26,12 @@ class carver {
     used_ += round_up(floats, alignment / sizeof(float));
     return piece;
   }
-  /// Room for `count` elements of T, in the same memory.
+  /// A buffer of `count` elements of T, from the same block.
   template <class T>
   constexpr T* take(std::size_t count) noexcept {
     float* piece = take((count * sizeof(T) + sizeof(float) - 1) / sizeof(float));
     if constexpr (std::is_same_v<T, float>) return piece;
-    else return piece == nullptr ? nullptr : reinterpret_cast<T*>(piece);  // a constant expression as long as it only counts
+    else return piece == nullptr ? nullptr : reinterpret_cast<T*>(piece);  // a constant expression if it only counts
   }
   [[nodiscard]] constexpr std::size_t used() const noexcept { return used_; }
 

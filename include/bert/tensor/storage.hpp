@@ -10,7 +10,7 @@
 namespace bert::inline BERT_ISA {
 
 /// The upper half of an IEEE f32: 8 bits of exponent, 8 of significand. Storage only; arithmetic is in f32.
-/// Products read two of them as one word of four bytes, so a compiler may not reason that other types leave a bf16 alone.
+/// Products read two of them as one word of four bytes, hence may_alias.
 struct [[gnu::may_alias]] bf16 {
   std::uint16_t bits = 0;
 };

@@ -1,4 +1,4 @@
-// A ragged batch of token sequences: end to end with offsets, no padding anywhere.
+// A ragged batch of token sequences: stored end to end with offsets, without padding.
 // Layer: tensor. Test: tests/unit/tensor/token_batch_test.cpp
 #pragma once
 
@@ -16,16 +16,16 @@ namespace bert::inline BERT_ISA {
 using token_id = std::int32_t;
 using segment_id = std::uint8_t;
 
-/// What a token is to its word: masking never touches `special`, whole-word masking keeps `begins` and `continues` together.
+/// A token's role in its word. Masking never selects `special`; whole-word masking keeps `begins` and `continues` together.
 enum class word_part : std::uint8_t { special, begins, continues };
 
-/// How much room a batch takes, or a session has.
+/// The size of a batch, or the capacity of a session or tape.
 struct batch_shape {
   std::size_t sequences = 0;
   std::size_t tokens = 0;           ///< of all sequences together
-  std::size_t scored = unlimited;   ///< positions that a head scores one by one; as a capacity, `unlimited` means `tokens`
-  std::size_t longest = unlimited;  ///< tokens of the longest sequence; as a capacity, `unlimited` means what the model allows
-  std::size_t leaves = 1;           ///< of a training step's capacity: groups of sequences over which gradients are summed
+  std::size_t scored = unlimited;   ///< positions scored by a head such as masked LM; as a capacity, `unlimited` means `tokens`
+  std::size_t longest = unlimited;  ///< tokens of the longest sequence; as a capacity, `unlimited` means the model's limit
+  std::size_t leaves = 1;           ///< in training: greatest number of groups of sequences over which gradients are summed
 
   static constexpr std::size_t unlimited = static_cast<std::size_t>(-1);
 
@@ -35,32 +35,32 @@ struct batch_shape {
   }
 };
 
-/// Neighboring sequences of a batch: their ids and segments, and where each starts in the batch, with a last entry where they
-/// end.
+/// Consecutive sequences of a batch: ids, segments, and the offset in the batch at which each starts, with one more entry for
+/// the end.
 struct token_run {
   std::span<const token_id> ids;
   std::span<const segment_id> segments;
   std::span<const std::size_t> starts;
-  std::span<const std::int32_t> marks = {};  ///< empty where no sequence of the batch has any
+  std::span<const std::int32_t> marks = {};  ///< empty if no sequence of the batch has any
 };
 
-/// Sequences of token ids with their segments, and the flat positions at which a masked-LM head gives scores.
+/// Sequences of token ids with their segments, and the flat positions that a masked-LM head scores.
 class token_batch {
  public:
   /// Appends one sequence, all of segment 0. Throws bert::error if it is empty.
   void add(std::span<const token_id> ids) { add(ids, {}); }
 
-  /// Appends one sequence; `segments` is empty (all 0) or as long as `ids`. `marks`, one a token or none (all 0), are for an
-  /// attention policy of your own: which branch of a tree a token stands on, for example.
+  /// Appends one sequence; `segments` is empty (all 0) or as long as `ids`. `marks`, one per token or none (all 0), are for an
+  /// attention policy of your own: a token's branch in a tree, for example.
   void add(std::span<const token_id> ids, std::span<const segment_id> segments, std::span<const std::int32_t> marks = {}) {
     if (ids.empty())
       throw error({"bert::token_batch::add", "at least one token", "an empty sequence", "leave it out or add [CLS] [SEP]"});
     if (!segments.empty() && segments.size() != ids.size())
-      throw error({"bert::token_batch::add", cat(ids.size(), " segments, one a token"), cat(segments.size()),
+      throw error({"bert::token_batch::add", cat(ids.size(), " segments, one per token"), cat(segments.size()),
                    "give none for all zero"});
     if (!marks.empty() && marks.size() != ids.size())
       throw error(
-          {"bert::token_batch::add", cat(ids.size(), " marks, one a token"), cat(marks.size()), "give none for all zero"});
+          {"bert::token_batch::add", cat(ids.size(), " marks, one per token"), cat(marks.size()), "give none for all zero"});
     if (!marks.empty() || !marks_.empty()) {
       marks_.resize(ids_.size(), 0);
       marks_.insert(marks_.end(), marks.begin(), marks.end());
@@ -72,7 +72,7 @@ class token_batch {
     starts_.push_back(ids_.size());
   }
 
-  /// Appends all sequences of another batch and asks for its scores.
+  /// Appends all sequences of another batch, with its scored positions.
   void append(const token_batch& other) {
     const std::size_t base = ids_.size();
     if (!marks_.empty() || !other.marks_.empty()) {
@@ -86,21 +86,21 @@ class token_batch {
     for (const std::uint32_t position : other.scored_) scored_.push_back(static_cast<std::uint32_t>(base + position));
   }
 
-  /// Asks for scores at flat position `position`; positions must be asked for in increasing order.
+  /// Adds flat position `position` to the scored ones; positions must increase.
   void score(std::size_t position) {
     if (position >= ids_.size() || (!scored_.empty() && position <= scored_.back()))
       throw error(
           {"bert::token_batch::score", cat("a position below ", ids_.size(), ", in increasing order"), cat(position), {}});
     scored_.push_back(static_cast<std::uint32_t>(position));
   }
-  /// Asks for scores wherever `id` stands, in place of what was asked for before.
+  /// Replaces the scored positions by those at which the token is `id`.
   void score_each(token_id id) {
     scored_.clear();
     for (std::size_t i = 0; i < ids_.size(); ++i)
       if (ids_[i] == id) scored_.push_back(static_cast<std::uint32_t>(i));
   }
 
-  /// Forgets the sequences, keeps the memory.
+  /// Removes the sequences, keeps the memory.
   void clear() noexcept {
     ids_.clear();
     segments_.clear();
@@ -129,9 +129,9 @@ class token_batch {
   [[nodiscard]] std::span<const token_id> ids() const noexcept { return ids_; }
   [[nodiscard]] std::span<token_id> ids() noexcept { return ids_; }
   [[nodiscard]] std::span<const segment_id> segments() const noexcept { return segments_; }
-  /// One a token, or none.
+  /// One per token, or none.
   [[nodiscard]] std::span<const std::int32_t> marks() const noexcept { return marks_; }
-  /// Where each sequence starts; one more entry than sequences, the last is `tokens()`.
+  /// The offset at which each sequence starts; one more entry than sequences, the last is `tokens()`.
   [[nodiscard]] std::span<const std::size_t> starts() const noexcept { return starts_; }
   [[nodiscard]] std::span<const std::uint32_t> scored() const noexcept { return scored_; }
 

@@ -1,4 +1,4 @@
-// What one training step sees: sequences, their labels, and what masking needs to know of the text.
+// The data of one training step: sequences, their targets, and what masking needs to know about the words.
 // Layer: tensor. Test: tests/unit/tensor/training_batch_test.cpp
 #pragma once
 
@@ -12,44 +12,43 @@
 
 namespace bert::inline BERT_ISA {
 
-/// The facts of a vocabulary that masking needs.
+/// What masking needs to know about a vocabulary.
 struct mask_vocabulary {
   token_id mask = 0;  ///< id of [MASK]
-  token_id size = 0;  ///< pieces; a random replacement is drawn from [0, size)
+  token_id size = 0;  ///< number of pieces; a random replacement is drawn from [0, size)
 };
 
-/// What a batch can carry beside its tokens. A source says what it carries, `using targets =
-/// bert::target_list<bert::target::tag>`, and an objective what it reads, `using needs = …`: a trainer of the two compiles only
-/// if the source carries all of that. A source that says nothing is checked when it loads.
+/// What a batch can carry beside its tokens. A source declares what it carries, `using targets =
+/// bert::target_list<bert::target::tag>`, and an objective what it reads, `using needs = …`: a trainer compiles only if the
+/// source carries all of it. A source without the declaration is checked when it loads.
 namespace target {
-struct label {};  ///< a class a sequence: `labels`
-struct value {};  ///< `width` numbers a sequence: `values`
-struct tag {};    ///< a class a token: `tags`
-struct span {};   ///< a first and a last token a sequence: `spans`
-struct group {};  ///< several sequences an example: `groups`
+struct label {};  ///< a class per sequence: `labels`
+struct value {};  ///< `width` numbers per sequence: `values`
+struct tag {};    ///< a class per token: `tags`
+struct span {};   ///< a first and a last token per sequence: `spans`
+struct group {};  ///< several sequences per example: `groups`
 }  // namespace target
 
 template <class... Targets>
 struct target_list {};
 
-/// Tokens `first` to `last` of a sequence, counted from its start; both -1: not counted.
+/// Tokens `first` to `last` of a sequence, counted from its start; both -1: ignored.
 struct token_span {
   std::int32_t first = -1;
   std::int32_t last = -1;
   constexpr bool operator==(const token_span&) const = default;
 };
 
-/// A batch of examples as it comes from a source, before any masking. Fields that an objective does not read stay empty.
+/// A batch of examples from a source, before masking. Fields that the objective does not read stay empty.
 struct training_batch {
   token_batch tokens;
-  std::vector<std::int32_t> labels;  ///< one a sequence; below 0: not counted (next sentence: 0 follows, 1 random)
-  std::vector<float> values;         ///< `width` a sequence, one sequence after the other
-  std::vector<std::int32_t> tags;    ///< one a token; below 0: not counted
-  std::vector<token_span> spans;     ///< one a sequence
-  std::vector<std::size_t>
-      groups;                    ///< the first sequence of each example, and one past the last; empty: one sequence an example
-  std::vector<word_part> parts;  ///< one a token
-  std::vector<std::uint64_t> keys;  ///< one a sequence: the number of the example in its epoch; keys the random masks
+  std::vector<std::int32_t> labels;  ///< one per sequence; below 0: ignored (next sentence: 0 follows, 1 random)
+  std::vector<float> values;         ///< `width` per sequence, one sequence after the other
+  std::vector<std::int32_t> tags;    ///< one per token; below 0: ignored
+  std::vector<token_span> spans;     ///< one per sequence
+  std::vector<std::size_t> groups;   ///< the first sequence of each example, and the end; empty: one sequence per example
+  std::vector<word_part> parts;      ///< one per token
+  std::vector<std::uint64_t> keys;   ///< one per sequence: the index of the example in its epoch, which keys the random masks
   std::size_t width = 1;
   std::uint64_t epoch = 0;
   mask_vocabulary vocabulary;
@@ -64,14 +63,14 @@ struct training_batch {
     parts.clear();
     keys.clear();
   }
-  /// Examples: groups where there are any, else sequences.
+  /// The number of examples: groups if there are any, else sequences.
   [[nodiscard]] std::size_t examples() const noexcept { return groups.empty() ? tokens.sequences() : groups.size() - 1; }
 };
 
-/// Where batches come from: random access by step number, so that resuming needs no state but that number.
+/// A source of batches with random access by step, so that the step is all the state that resuming needs.
 ///
 /// `load(step, out)` writes batch `step` of an endless run over the epochs (epoch = step / batches_per_epoch()) into `out`,
-/// reusing its memory; `capacity()` bounds every batch. Loading allocates nothing once `out` has seen `capacity()`.
+/// reusing its memory; `capacity()` bounds every batch. Loading does not allocate if `out` has `capacity()`.
 template <class S>
 concept batch_source = requires(const S& source, std::uint64_t step, training_batch& out) {
   { source.capacity() } -> std::convertible_to<batch_shape>;
@@ -79,8 +78,9 @@ concept batch_source = requires(const S& source, std::uint64_t step, training_ba
   source.load(step, out);
 };
 
-/// Sequences [first, last) of `whole`, with all that they carry; cuts no example in two. `out` keeps its memory.
-inline void take_part(const training_batch& whole, std::size_t first, std::size_t last, training_batch& out) {
+/// Writes sequences [first, last) of `whole` and their targets to `out`, reusing its memory. The range must not split an
+/// example.
+inline void copy_sequences(const training_batch& whole, std::size_t first, std::size_t last, training_batch& out) {
   out.clear();
   const auto starts = whole.tokens.starts();
   const std::size_t begin = starts[first], end = starts[last];
@@ -119,7 +119,7 @@ template <class Source, class... Needs>
 inline constexpr bool source_lists<Source, target_list<Needs...>> = (lists<Needs, typename Source::targets> && ...);
 }  // namespace detail
 
-/// Whether `Source` carries every target that `Objective` needs, as far as both say.
+/// Whether `Source` carries every target that `Objective` needs; true if either does not declare them.
 template <class Source, class Objective>
 inline constexpr bool carries_targets = [] {
   if constexpr (requires {

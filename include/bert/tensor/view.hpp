@@ -12,10 +12,10 @@
 
 namespace bert::inline BERT_ISA {
 
-/// An extent known only at run time; also the vocabulary size left open in `dims`.
+/// An extent known only at run time; also, in `dims`, a vocabulary size known only at run time.
 inline constexpr int dynamic = -1;
 
-/// Rows of `T` in memory, contiguous within a row, `stride` elements from one row to the next. What kernels take.
+/// Rows of `T` in memory, contiguous within a row, `stride` elements from one row to the next. The argument type of kernels.
 template <class T>
 struct matrix {
   T* data = nullptr;
@@ -43,7 +43,7 @@ struct matrix {
   }
 };
 
-/// A dense row-major view whose extents are part of the type where they are known. `view<float, dynamic, 768>`.
+/// A dense row-major view whose known extents are part of the type: `view<float, dynamic, 768>`.
 template <class T, int... Extents>
 class view {
  public:
@@ -64,7 +64,7 @@ class view {
       shape_[i] = static_extents[i] == dynamic ? given[next++] : static_cast<std::size_t>(static_extents[i]);
   }
 
-  // NOLINTBEGIN(google-explicit-constructor): adds const, or forgets an extent
+  // NOLINTBEGIN(google-explicit-constructor): adds const, or makes an extent dynamic
   template <class U, int... Others>
   requires(std::is_same_v<const U, T> && sizeof...(Others) == rank &&
            ((Others == Extents || Extents == dynamic) && ...)) constexpr view(const view<U, Others...>& other) noexcept

@@ -289,7 +289,7 @@ class trainer {
     };
     const std::size_t first = first_sequence(rank * own);
     if constexpr (replicated) {
-      take_part(s.raw_, first, first_sequence((rank + 1) * own), s.part_);
+      copy_sequences(s.raw_, first, first_sequence((rank + 1) * own), s.part_);
       p.in = &s.part_;
     }
     p.batch = &objective_.prepare(*p.in, options_.seed, s.work_);

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-TEST_CASE("the checksum depends on the bytes, not on how they were cut into parts") {
+TEST_CASE("the checksum depends on the bytes, not on the pieces in which they were added") {
   std::string text;
   for (int i = 0; i < 300; ++i) text += static_cast<char>(i * 7);
   const std::string whole = bert::checksum_of(text);

@@ -1,4 +1,4 @@
-// The number of cores, by made-up control groups and by this process's own affinity.
+// The number of cores, from made-up control groups and from this process's affinity.
 // Layer: tests.
 #include "bert/core/cores.hpp"
 
@@ -20,7 +20,7 @@ void put(const std::filesystem::path& path, const std::string& text) {
 }
 }  // namespace
 
-TEST_CASE("the least quota of a group and of those above it counts, rounded up to whole cores") {
+TEST_CASE("the least quota of a group and its ancestors counts, rounded up to whole cores") {
   const bert::testing::scratch dir;
   const std::string root = dir.folder().string();
   CHECK(cores_by_group(root) == 0);
@@ -42,7 +42,7 @@ TEST_CASE("in a container, whose own group is the root of the mount, its quota i
   CHECK(cores_by_group(root) == 4);
 }
 
-TEST_CASE("version 1 of control groups: two files, -1 for no limit, other controllers passed over") {
+TEST_CASE("control groups of version 1 have two files, -1 for no limit, and other controllers are skipped") {
   const bert::testing::scratch dir;
   const std::string root = dir.folder().string();
   put(root + "/proc/self/cgroup", "5:memory:/x\n4:cpuacct,cpu:/x\n3:cpuset:/\n");

@@ -11,7 +11,7 @@ TEST_CASE("an error says where, expected, found and what to try, and keeps each 
   CHECK(e.hint() == "delete it");
 }
 
-TEST_CASE("what an error does not know leaves no trace in its sentence") {
+TEST_CASE("an empty fact is left out of an error's message") {
   CHECK(std::string(bert::error({"a", "", "c", ""}).what()) == "a: c");
   CHECK(std::string(bert::error({"a", "b", "", ""}).what()) == "a: expected b");
   CHECK(std::string(bert::error({"a", "", "", "d"}).what()) == "a; d");
@@ -22,7 +22,7 @@ TEST_CASE("an error is caught as std::runtime_error") { CHECK_THROWS_AS(throw be
 
 TEST_CASE("cat writes its arguments as a stream does") { CHECK(bert::cat("n = ", 3, ", x = ", 0.5) == "n = 3, x = 0.5"); }
 
-TEST_CASE("a message is one line: control characters and bytes that are no UTF-8 are written out, a NUL does not cut it") {
+TEST_CASE("a message is one line: control characters and bytes that are not UTF-8 are escaped, a NUL does not end it") {
   using namespace std::string_literals;
   const std::string found = "a\nb\tc\r\x1b[31m\0d\x7f\xc2\x85\xff\xed\xa0\x80 é 日本 \xf0\x9f\x98\x80"s;
   const bert::error e({"f", "", found, "try"});
@@ -32,7 +32,7 @@ TEST_CASE("a message is one line: control characters and bytes that are no UTF-8
   CHECK(std::string(bert::error("two\nlines").what()) == "two\\nlines");
 }
 
-TEST_CASE("a part of a message is bounded, keeps its start and its end, and is cut between code points") {
+TEST_CASE("a fact in a message is bounded, keeps its start and its end, and is cut between code points") {
   for (const std::string unit : {"x", "é", "日", "\xf0\x9f\x98\x80", "\x80"}) {
     std::string huge;
     while (huge.size() < 100'000) huge += unit;

@@ -19,10 +19,10 @@ namespace {
 static_assert(bert::executor<bert::execution::serial>);
 static_assert(bert::executor<bert::execution::threads>);
 
-// Every iteration of a loop over `count`, counted.
+// Whether each iteration of a loop over `count` ran exactly once.
 template <class E>
 bool each_once(const E& e, std::size_t count) {
-  std::vector<int> calls(count, 0);  // one writer an element: a race would be found by ThreadSanitizer
+  std::vector<int> calls(count, 0);  // one writer per element: ThreadSanitizer would find a race
   e.parallel_for(count, [&](std::size_t i) { ++calls[i]; });
   for (const int n : calls)
     if (n != 1) return false;
@@ -38,14 +38,14 @@ TEST_CASE("every iteration runs exactly once, whatever the executor and the coun
   }
 }
 
-TEST_CASE("what the iterations wrote is seen after the loop, many loops on end") {
+TEST_CASE("what the iterations wrote is seen after each of many consecutive loops") {
   const bert::execution::threads threads(4);
   std::vector<std::size_t> values(64, 0);
   for (int round = 0; round < 2000; ++round) threads.parallel_for(values.size(), [&](std::size_t i) { values[i] += i; });
   for (std::size_t i = 0; i < values.size(); ++i) CHECK(values[i] == 2000 * i);
 }
 
-TEST_CASE("threads that fell asleep wake up for the next loop") {
+TEST_CASE("threads that went to sleep wake up for the next loop") {
   const bert::execution::threads threads(3);
   for (int round = 0; round < 20; ++round) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));  // forty times as long as a thread spins
@@ -53,7 +53,7 @@ TEST_CASE("threads that fell asleep wake up for the next loop") {
   }
 }
 
-TEST_CASE("copies of an executor share its threads, the last one joins them") {
+TEST_CASE("copies of an executor share its threads, and the last copy joins them") {
   bert::execution::threads a(2);
   {
     const auto b = a;
@@ -64,7 +64,7 @@ TEST_CASE("copies of an executor share its threads, the last one joins them") {
   CHECK(each_once(a, 10));
 }
 
-TEST_CASE("two threads of the user that share one executor both finish all their iterations") {
+TEST_CASE("two user threads that share one executor both finish all their iterations") {
   const bert::execution::threads shared(2);
   std::array<int, 2> failures{};
   std::thread other([&] {
@@ -76,19 +76,19 @@ TEST_CASE("two threads of the user that share one executor both finish all their
   CHECK(failures[1] == 0);
 }
 
-TEST_CASE("a loop within a loop runs on the thread that meets it") {
+TEST_CASE("a loop within a loop runs on the thread that calls it") {
   const bert::execution::threads threads(2);
   std::array<int, 8> good{};
   threads.parallel_for(good.size(), [&](std::size_t i) { good[i] = each_once(threads, 10) ? 1 : 0; });
   for (const int g : good) CHECK(g == 1);
 }
 
-TEST_CASE("a loop ends while a worker is kept from its core: who has not begun is not waited for") {
+TEST_CASE("a loop ends while a worker is kept from its core: a worker that has not begun is not waited for") {
   const bert::execution::threads threads(bert::execution::available_cores() + 2);
   const auto begin = std::chrono::steady_clock::now();
   for (int round = 0; round < 2000; ++round)
     if (!each_once(threads, 3)) FAIL("an iteration ran twice or never");
-  // 2,000 rounds in which everybody was waited for took a scheduler's time slice each: 8 s.
+  // If each of the 2,000 rounds waited for all workers, it would take a scheduler's time slice: 8 s in total.
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(4));
 }
 
@@ -107,8 +107,8 @@ TEST_CASE("the default is a thread for every core that the process may use") {
 }
 
 #if !defined(BERT_TESTS_SANITIZED)
-TEST_CASE("threads that the address space has no stacks for are an error, with those that were started joined") {
-  const pid_t child = ::fork();  // the limit is the child's alone
+TEST_CASE("threads whose stacks exceed the address space are an error, after those started are joined") {
+  const pid_t child = ::fork();  // the limit applies to the child alone
   REQUIRE(child >= 0);
   if (child == 0) {
     const rlimit tight{std::size_t{256} << 20, std::size_t{256} << 20};
@@ -130,7 +130,7 @@ TEST_CASE("threads that the address space has no stacks for are an error, with t
 }
 #endif
 
-TEST_CASE("no threads at all, or thousands, are refused") {
+TEST_CASE("0 threads, or thousands, are refused") {
   CHECK_THROWS_AS(bert::execution::threads(0), bert::error);
   CHECK_THROWS_AS(bert::execution::threads(4097), bert::error);
 }

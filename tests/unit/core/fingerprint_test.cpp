@@ -1,4 +1,4 @@
-// Named facts and the hash that stands for long ones.
+// Named facts, and the hash that replaces long ones.
 // Layer: tests.
 #include "bert/core/fingerprint.hpp"
 
@@ -16,7 +16,7 @@ struct telling {
 };
 }  // namespace
 
-TEST_CASE("a hash tells apart texts of other bytes, other lengths and other borders") {
+TEST_CASE("a hash tells apart texts of different bytes, lengths and boundaries") {
   const std::string zeros(3, '\0');
   const std::set<std::string> all{hash64().text(),
                                   hash64().add("").text(),
@@ -33,11 +33,11 @@ TEST_CASE("a hash tells apart texts of other bytes, other lengths and other bord
   CHECK(all.begin()->size() == 16);
 }
 
-TEST_CASE("a hash is the same number on every machine: that which Python computes by the formula") {
+TEST_CASE("a hash is the same number on every machine, the one that Python computes by the formula") {
   CHECK(hash64().add("the cat").add(std::uint64_t{7}).text() == "ed5d110546f25a7e");
 }
 
-TEST_CASE("a part that says nothing of itself has no facts, and one that does has its own") {
+TEST_CASE("a component without fingerprint() has no facts, and one with it has its own") {
   CHECK(fingerprint_of(silent{}).empty());
   named_facts all = fingerprint_of(telling{});
   append(all, {{"tokens", "8"}});

@@ -6,7 +6,7 @@
 #include <limits>
 #include <vector>
 
-TEST_CASE("the first NaN or infinity is found wherever it stands, and the largest and smallest floats are neither") {
+TEST_CASE("the first NaN or infinity is found at any index, and the largest and smallest floats are neither") {
   using limits = std::numeric_limits<float>;
   for (const std::size_t size : {0u, 1u, 1023u, 1024u, 3000u}) {
     std::vector<float> values(size, limits::max());

@@ -27,7 +27,7 @@ TEST_CASE("an empty buffer has no memory") {
   CHECK(bert::buffer<int>(zero).empty());
 }
 
-TEST_CASE("a copy has the contents and memory of its own") {
+TEST_CASE("a copy has the same contents and memory of its own") {
   bert::buffer<int> a(5);
   std::iota(a.begin(), a.end(), 1);
   bert::buffer<int> b = a;
@@ -41,7 +41,7 @@ TEST_CASE("a copy has the contents and memory of its own") {
   CHECK(a[0] == 9);
 }
 
-TEST_CASE("a block of the system's pages is copied, moved and given back as any other") {
+TEST_CASE("a block of mapped pages is copied, moved and freed like any other") {
   bert::buffer<float> a(std::size_t{9} << 20);
   a[5] = 1;
   a[a.size() - 1] = 2;
@@ -57,6 +57,6 @@ TEST_CASE("a move takes the memory and leaves an empty buffer") {
   const int* memory = a.data();
   bert::buffer<int> b = std::move(a);
   CHECK(b.data() == memory);
-  CHECK(a.empty());  // NOLINT(bugprone-use-after-move): that is the promise
+  CHECK(a.empty());  // NOLINT(bugprone-use-after-move): documented
   CHECK(a.data() == nullptr);
 }

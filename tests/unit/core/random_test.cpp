@@ -12,7 +12,7 @@ namespace {
 using bert::draw;
 using bert::random_stream;
 
-// Known answers of philox4x32-10: kat_vectors of Random123, the authors' own library.
+// Known answers of philox4x32-10: kat_vectors of Random123, the authors' library.
 static_assert(bert::philox({0, 0, 0, 0}, 0) ==
               std::array<std::uint32_t, 4>{0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u});
 static_assert(bert::philox({~0u, ~0u, ~0u, ~0u}, ~std::uint64_t{0}) ==
@@ -37,7 +37,7 @@ TEST_CASE("a stream depends on seed, purpose and both indices, and on nothing el
   CHECK(first({1, draw::masking, 5 + (std::uint64_t{1} << 32), 2}) != reference);
 }
 
-TEST_CASE("uniform numbers lie in [0, 1) and have the mean and variance of their law") {
+TEST_CASE("uniform numbers are in [0, 1) with the mean and variance of their distribution") {
   random_stream random(7, draw::user);
   constexpr int n = 200'000;
   double sum = 0, squares = 0;
@@ -94,5 +94,5 @@ TEST_CASE("a key from a name is its FNV-1a hash") {
   static_assert(bert::key_of("") == 0xCBF29CE484222325u);
   static_assert(bert::key_of("a") == 0xAF63DC4C8601EC8Cu);
   static_assert(bert::key_of("foobar") == 0x85944171F73967E8u);
-  CHECK(bert::key_of("classifier.weight") != bert::key_of("qa_outputs.weight"));  // as long as each other
+  CHECK(bert::key_of("classifier.weight") != bert::key_of("qa_outputs.weight"));  // of equal length
 }

@@ -11,7 +11,7 @@ TEST_CASE("the version is its three numbers with points between them") {
                              std::to_string(BERT_VERSION_PATCH));
 }
 
-TEST_CASE("CHANGELOG has a chapter for the version of the headers") {
+TEST_CASE("CHANGELOG has a heading for the version of the headers") {
   std::ifstream file(BERT_SOURCE_DIR "/CHANGELOG.md");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   const auto chapter = text.find("\n## [");

@@ -1,6 +1,6 @@
-// How to write an attention policy (layers/attention.hpp): a visible tree. The marks of a batch name each token's parent, and a
-// token sees itself and its ancestors: several continuations of one beginning share it in one sequence and do not see each
-// other. Plain loops over the tokens seen; a text of T tokens in a tree of depth D costs T D, not T^2.
+// How to write an attention policy (layers/attention.hpp): a tree mask. The marks of a batch name each token's parent, and a
+// token attends to itself and its ancestors: several continuations of one prefix share it in one sequence, without attending to
+// each other. Plain loops over the attended tokens; T tokens in a tree of depth D cost T D, not T^2.
 // Paper: Miao et al. 2024, "SpecInfer: tree-based speculative inference and verification".
 #include <doctest/doctest.h>
 
@@ -17,23 +17,23 @@ namespace guide {
 
 using bert::executor, bert::matrix, bert::token_run;
 
-/// context[n,:] = sum_m p[n,m] v[m,:],  p[n,:] = softmax over the m that n sees of q[n,:] . k[m,:] / sqrt(D), a head at a time
+/// context[n,:] = sum_m p[n,m] v[m,:],  p[n,:] = softmax of q[n,:] . k[m,:] / sqrt(D) over the m that n attends to, per head
 ///
-/// Mark t of a sequence is the index in it of token t's parent, one before t; a token whose mark is not before it is a root.
-/// Without marks, which is all zeros, each token sees the first one and itself.
+/// Mark t of a sequence is the index of token t's parent, which must precede t; a token whose mark does not precede it is a
+/// root. Without marks (all zeros), each token attends to the first one and itself.
 struct tree {
-  /// Calls see(m) for token n of the sequence whose first token is `first`, and for its ancestors, all counted in the run.
+  /// Calls see(m) for token n and its ancestors, in the sequence that begins at token `first` of the run.
   template <class See>
   static void for_each_seen(const token_run& run, std::size_t first, std::size_t n, const See& see) noexcept {
     for (std::size_t m = n;;) {
       see(m);
       const std::int32_t parent = run.marks.empty() ? 0 : run.marks[m];
-      if (parent < 0 || first + static_cast<std::size_t>(parent) >= m) return;  // so that every path ends
+      if (parent < 0 || first + static_cast<std::size_t>(parent) >= m) return;  // so that every path ends at a root
       m = first + static_cast<std::size_t>(parent);
     }
   }
 
-  // Inference. In and Out are float or bf16: in what precisions write queries, keys and values, and read contexts.
+  // Inference. In is the dtype of queries, keys and values, Out that of the context: float or bf16.
   template <int D, executor E, class In, class Out>
   static void run(const E& e, matrix<const In> qkv, const token_run& run, matrix<Out> context) noexcept {
     for_each_query<D>(e, run, context.cols, [&](std::size_t h, std::size_t first, std::size_t n) {
@@ -46,7 +46,7 @@ struct tree {
     });
   }
 
-  // Training: writes log sum exp of each query's scores, from which backward has the probabilities again.
+  // Training: writes log sum exp of each query's scores, from which backward recomputes the probabilities.
   template <int D, executor E>
   static void forward(const E& e, matrix<const float> qkv, const token_run& run, matrix<float> context, float* log_sum,
                       bert::kernels::dropout drop) noexcept {
@@ -57,7 +57,7 @@ struct tree {
     });
   }
 
-  // Writes d_qkv. One head to a thread: heads share no column.
+  // Writes d_qkv. One head per thread, as heads share no column.
   template <int D, executor E>
   static void backward(const E& e, matrix<const float> qkv, const token_run& run, matrix<const float>, const float* log_sum,
                        matrix<const float> d_context, matrix<float> d_qkv, bert::kernels::dropout drop) noexcept {
@@ -85,8 +85,8 @@ struct tree {
   }
 
  private:
-  // body(h, first, n) for every head and token; a thread takes a head, all its tokens in their order. Rows are counted from the
-  // run's first, `starts` from the batch's.
+  // Calls body(h, first, n) for every head and token; a thread runs a head's tokens in order. Rows are relative to the run,
+  // `starts` to the batch.
   template <int D, executor E, class Body>
   static void for_each_query(const E& e, const token_run& run, std::size_t hidden, const Body& body) noexcept {
     e.parallel_for(hidden / D, [&](std::size_t h) {
@@ -109,8 +109,7 @@ struct tree {
   static float score(matrix<const T> qkv, std::size_t h, std::size_t n, std::size_t m) noexcept {
     return scale<D>() * dot<D>(qkv.row(n) + h * D, qkv.row(m) + qkv.cols / 3 + h * D);
   }
-  // By what dropout multiplies a probability: the row of the mask is the query's, a head beside the other; the column the
-  // key's.
+  // The dropout factor of a probability: the mask's row is the query's and head's, the column the key's.
   static float kept(bert::kernels::dropout drop, std::size_t row, std::size_t col) noexcept {
     if (!drop.active()) return 1;
     return drop.keep(row, static_cast<std::uint32_t>(col)) ? drop.scale() : 0;
@@ -146,7 +145,7 @@ using model_type = bert::model<branching, bert::heads::classify<support::mood>>;
 
 constexpr std::size_t D = 8, heads = 5, H = D * heads;
 
-/// A path, a star, a binary tree, a forest, and a beginning with two continuations.
+/// A path, a star, a binary tree, a forest, and a prefix with two continuations.
 const std::vector<std::vector<std::int32_t>> trees{{0, 0, 1, 2, 3, 4}, {0, 0, 0, 0, 0},       {0, 0, 0, 1, 1, 2, 2, 3, 3},
                                                    {-1, 0, -1, 2, 2},  {0, 0, 1, 2, 3, 2, 5}, {0}};
 
@@ -156,7 +155,7 @@ bert::token_batch batch_of_trees() {
   return b;
 }
 
-/// Dense attention in double under a mask, with what it keeps.
+/// Dense attention in double under a mask, with its probabilities.
 std::vector<double> dense(const std::vector<double>& qkv, const bert::token_batch& b) {
   std::vector<double> context(b.tokens() * H, 0.0);
   for (std::size_t s = 0; s < b.sequences(); ++s) {
@@ -193,7 +192,7 @@ std::vector<double> random_numbers(std::size_t n, std::uint64_t seed) {
 const bert::execution::threads two{2};
 }  // namespace
 
-TEST_CASE("attention over a visible tree is dense attention under the tree's mask, forward and backward") {
+TEST_CASE("attention over a tree is dense attention under the tree's mask, forward and backward") {
   const auto batch = batch_of_trees();
   const std::size_t n = batch.tokens();
   auto exact = random_numbers(n * 3 * H, 1);
@@ -205,7 +204,7 @@ TEST_CASE("attention over a visible tree is dense attention under the tree's mas
   CHECK(support::largest_difference(context, dense(exact, batch)) < 2e-6);
   CHECK(inferred == context);
 
-  // The slope of sum_i c[i] context[i] by each element of qkv.
+  // The slope of sum_i c[i] context[i] with respect to each element of qkv.
   const auto c = random_numbers(n * H, 2);
   const std::vector<float> d_context(c.begin(), c.end());
   guide::tree::backward<D>(two, in, batch, bert::matrix<const float>{context.data(), n, H}, log_sum.data(),
@@ -226,7 +225,7 @@ TEST_CASE("attention over a visible tree is dense attention under the tree's mas
   CHECK(support::largest_difference(d_qkv, slopes) < 2e-5);
 }
 
-TEST_CASE("a token of one branch does not change what another branch sees, and the beginning of both does") {
+TEST_CASE("a token of one branch does not change the output of another branch, and a token of the shared prefix does") {
   const auto m = model_type::random({.stddev = 0.2f, .seed = 3});
   const auto frozen = bert::freeze(m);
   const auto hidden_of = [&](std::size_t changed) {
@@ -237,7 +236,7 @@ TEST_CASE("a token of one branch does not change what another branch sees, and t
     auto run = frozen.session(b.shape());
     run(b);
     const auto last = run.hidden();
-    return std::vector<float>(last.data() + 6 * H, last.data() + 7 * H);  // of the second branch's end
+    return std::vector<float>(last.data() + 6 * H, last.data() + 7 * H);  // of the second branch's last token
   };
   const auto other = hidden_of(3);
   CHECK(hidden_of(4) == other);
@@ -245,7 +244,7 @@ TEST_CASE("a token of one branch does not change what another branch sees, and t
   CHECK(hidden_of(1) != other);
 }
 
-TEST_CASE("a model with an own attention policy has right gradients under dropout, trains, and runs in int8 and bf16") {
+TEST_CASE("a model with its own attention policy has right gradients under dropout, trains, and runs in int8 and bf16") {
   struct source : support::made_up_source {
     void load(std::uint64_t step, bert::training_batch& out) const {
       made_up_source::load(step, out);

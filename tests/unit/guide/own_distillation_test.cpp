@@ -1,5 +1,5 @@
-// How to distil: an objective of one's own reads a frozen teacher's last hidden state and its logits, and pushes gradients into
-// the student's first layer by a tap (model/taps.hpp), beside those that go in through the head.
+// How to distill: an objective reads a frozen teacher's last hidden state and logits, and adds gradients at the student's first
+// layer by a tap (model/taps.hpp), beside those through the head.
 // Papers: Hinton et al. 2015, "Distilling the knowledge in a neural network"; Jiao et al. 2020, "TinyBERT".
 #include <doctest/doctest.h>
 
@@ -20,9 +20,9 @@ using bert::matrix;
 /// loss = mean_n |h1[n,:] - t[n,:]|^2 / H  +  T^2 mean_i KL(softmax(u[i,:] / T) || softmax(z[i,:] / T))
 ///
 /// h1 [N, H] is the output of the student's first layer, t the teacher's last; z and u [scored, V] are the logits of student
-/// and teacher at every `step`-th position. `Teacher` is a bert::frozen, by reference: it must outlive the objective.
+/// and teacher at every `step`-th position. `Teacher` is a bert::frozen, held by pointer: it must outlive the objective.
 template <class Teacher>
-struct distil {
+struct distill {
   const Teacher* teacher = nullptr;
   float temperature = 2;
   std::size_t step = 3;
@@ -32,18 +32,18 @@ struct distil {
   template <class Model>
   static constexpr bool fits =
       Model::template has_head<bert::heads::masked_lm>&& Model::architecture::hidden == Teacher::architecture::hidden;
-  static constexpr bool rewrites = true;  // it asks for scores of its own
+  static constexpr bool rewrites = true;  // it chooses the scored positions
 
-  // What it reads of the encoder beside the heads' logits.
+  // Hidden states that it reads, beside the heads' logits.
   [[nodiscard]] static constexpr bert::taps taps() noexcept { return bert::taps::hidden(1); }
 
   struct answer {
     matrix<const float> hidden, logits;
   };
-  // The buffers, made once. The teacher's session runs on the trainer's executor, whose type `run_teacher` hides.
+  // The buffers, constructed once. The teacher's session runs on the trainer's executor, whose type `run_teacher` hides.
   struct work {
     template <bert::executor E>
-    work(const distil& o, const bert::batch_shape& raw, const E& e)
+    work(const distill& o, const bert::batch_shape& raw, const E& e)
         : row(2 * static_cast<std::size_t>(o.teacher->sizes().vocab)) {
       auto session = std::make_shared<bert::session<Teacher, E>>(o.teacher->session(o.capacity(raw), e));
       run_teacher = [session](const bert::token_batch& batch) -> answer {
@@ -67,10 +67,10 @@ struct distil {
     return w.tokens;
   }
   [[nodiscard]] static bert::objectives::loss_terms counts(const bert::training_batch&, const work& w) noexcept {
-    bert::objectives::loss_terms parts;
-    parts.add({.name = "hidden", .count = w.tokens.tokens()});
-    parts.add({.name = "soft", .count = w.tokens.scored().size()});
-    return parts;
+    bert::objectives::loss_terms terms;
+    terms.add({.name = "hidden", .count = w.tokens.tokens()});
+    terms.add({.name = "soft", .count = w.tokens.scored().size()});
+    return terms;
   }
 
   template <class Model, bert::executor E>
@@ -78,28 +78,28 @@ struct distil {
                                      const bert::objectives::loss_scale& scale) const {
     const matrix<float> z = t.template head<bert::heads::masked_lm>().logits();
     if (z.cols != static_cast<std::size_t>(teacher->sizes().vocab))
-      throw bert::error({"guide::distil", bert::cat("a teacher with the student's vocabulary of ", z.cols, " pieces"),
-                         bert::cat(teacher->sizes().vocab), "distil from a teacher of the same vocabulary"});
+      throw bert::error({"guide::distill", bert::cat("a teacher with the student's vocabulary of ", z.cols, " pieces"),
+                         bert::cat(teacher->sizes().vocab), "distill from a teacher of the same vocabulary"});
     const answer from = w.run_teacher(w.tokens);
-    bert::objectives::loss_terms parts;
-    parts.add(imitate_hidden(t.hidden(1), from.hidden, t.d_hidden(1), scale));
-    parts.add(imitate_logits(z, from.logits, w.row, scale));
-    return parts;
+    bert::objectives::loss_terms terms;
+    terms.add(imitate_hidden(t.hidden(1), from.hidden, t.d_hidden(1), scale));
+    terms.add(imitate_logits(z, from.logits, w.row, scale));
+    return terms;
   }
 
  private:
-  // Adds to `d`, the gradient by `h` that a tap takes in.
+  // Adds to `d`, the tap's gradient with respect to `h`.
   static bert::objectives::loss_term imitate_hidden(matrix<const float> h, matrix<const float> target, matrix<float> d,
                                                     const bert::objectives::loss_scale& scale) {
-    bert::objectives::loss_term part{.name = "hidden", .count = h.rows};
+    bert::objectives::loss_term term{.name = "hidden", .count = h.rows};
     const float share = scale.share("hidden", h.rows, 2.0f / static_cast<float>(h.cols));
     for (std::size_t n = 0; n < h.rows; ++n)
       for (std::size_t j = 0; j < h.cols; ++j) {
         const float apart = h(n, j) - target(n, j);
-        part.sum += static_cast<double>(apart) * static_cast<double>(apart) / static_cast<double>(h.cols);
+        term.sum += static_cast<double>(apart) * static_cast<double>(apart) / static_cast<double>(h.cols);
         d(n, j) += share * apart;
       }
-    return part;
+    return term;
   }
   // log softmax(z / T)
   void log_probabilities(std::span<const float> z, std::span<double> log_p) const {
@@ -109,10 +109,10 @@ struct distil {
     for (const double x : log_p) sum += std::exp(x - most);
     for (double& x : log_p) x -= most + std::log(sum);
   }
-  // z <- its gradient, T (softmax(z / T) - softmax(u / T)) of each row.
+  // z <- its gradient, T (softmax(z / T) - softmax(u / T)) in each row.
   bert::objectives::loss_term imitate_logits(matrix<float> z, matrix<const float> u, std::span<double> row,
                                              const bert::objectives::loss_scale& scale) const {
-    bert::objectives::loss_term part{.name = "soft", .count = z.rows};
+    bert::objectives::loss_term term{.name = "soft", .count = z.rows};
     const std::span<double> own = row.first(z.cols), wanted = row.subspan(z.cols, z.cols);
     const float share = scale.share("soft", z.rows, temperature);
     for (std::size_t n = 0; n < z.rows; ++n) {
@@ -120,11 +120,11 @@ struct distil {
       log_probabilities(u[n], wanted);
       for (std::size_t i = 0; i < z.cols; ++i) {
         const double p = std::exp(own[i]), q = std::exp(wanted[i]);
-        part.sum += static_cast<double>(temperature) * static_cast<double>(temperature) * q * (wanted[i] - own[i]);
+        term.sum += static_cast<double>(temperature) * static_cast<double>(temperature) * q * (wanted[i] - own[i]);
         z(n, i) = share * static_cast<float>(p - q);
       }
     }
-    return part;
+    return term;
   }
 };
 
@@ -134,14 +134,14 @@ namespace {
 struct tall : bert::architecture_of<bert::dims{.hidden = 40, .layers = 3, .heads = 4, .intermediate = 80, .positions = 64}> {};
 using teacher_model = bert::model<tall, bert::heads::masked_lm>;
 using teacher_type = bert::frozen<teacher_model, bert::precision::f32>;
-using objective = guide::distil<teacher_type>;
+using objective = guide::distill<teacher_type>;
 using student = bert::model_for<support::pocket, objective>;
 
 teacher_type teacher_of(int vocab) { return bert::freeze(teacher_model::random({.stddev = 0.2f, .seed = 9, .vocab = vocab})); }
 const support::made_up_source source;
 }  // namespace
 
-TEST_CASE("gradients of a distilled student are the slopes of the loss, those pushed into its first layer too") {
+TEST_CASE("gradients of a distilled student are the slopes of the loss, including those added at its first layer") {
   const auto teacher = teacher_of(support::pocket::vocab);
   const objective o{&teacher};
   auto m = student::random({.stddev = 0.2f, .seed = 1});
@@ -151,15 +151,15 @@ TEST_CASE("gradients of a distilled student are the slopes of the loss, those pu
   bert::training_batch batch;
   source.load(0, batch);
   const auto& tokens = o.prepare(batch, 1, work);
-  bert::objectives::loss_terms parts;
+  bert::objectives::loss_terms terms;
   const auto loss = [&] {
     tape.forward(e, m, tokens);
-    parts = o.score(e, batch, work, tape, 1.0f);
-    return parts.loss();
+    terms = o.score(e, batch, work, tape, 1.0f);
+    return terms.loss();
   };
   loss();
-  CHECK(parts["hidden"].mean() > 0.5);
-  CHECK(parts["soft"].mean() > 0.1);
+  CHECK(terms["hidden"].mean() > 0.5);
+  CHECK(terms["soft"].mean() > 0.1);
   bert::buffer<float> gradients(m.block().size());
   tape.backward(e, m, tokens, gradients.data());
   CHECK(support::slope_error(m, gradients.data(), loss) < 0.03);

@@ -1,5 +1,5 @@
-// How to train on groups of sequences: an example is an anchor, a positive and a negative, and an objective of one's own pulls
-// the vectors of the first two together. Paper: Schroff et al. 2015, "FaceNet: a unified embedding for face recognition".
+// How to train on groups of sequences: an example is an anchor, a positive and a negative, and an objective pulls the vectors
+// of the first two together. Paper: Schroff et al. 2015, "FaceNet: a unified embedding for face recognition".
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -12,7 +12,7 @@
 
 namespace guide {
 
-// A head of one's own: a vector of 16 numbers a sequence, linear in the pooled first token. The base brings the rest.
+// A head: a vector of 16 values per sequence, linear in the pooled first token. The base has the rest.
 struct direction : bert::heads::pooled_linear<"direction.weight", "direction.bias", 16, false> {};
 
 /// loss = mean_g log(1 + exp(|a_g - p_g|^2 - |a_g - n_g|^2)),  a, p and n the vectors of example g's three sequences
@@ -38,15 +38,15 @@ struct triplet {
     return in.tokens;
   }
   [[nodiscard]] static bert::objectives::loss_terms counts(const bert::training_batch& in, const work&) noexcept {
-    bert::objectives::loss_terms parts;
-    parts.add({.name = "triplet", .count = in.examples()});
-    return parts;
+    bert::objectives::loss_terms terms;
+    terms.add({.name = "triplet", .count = in.examples()});
+    return terms;
   }
   template <class Model, bert::executor E>
   static bert::objectives::loss_terms score(const E&, const bert::training_batch& in, work&, bert::tape<Model>& t,
                                             const bert::objectives::loss_scale& scale) noexcept {
     const auto y = t.template head<direction>().logits();  // [S, 16]; each row becomes its gradient
-    bert::objectives::loss_term part{.name = "triplet", .count = in.examples()};
+    bert::objectives::loss_term term{.name = "triplet", .count = in.examples()};
     for (std::size_t g = 0; g < in.examples(); ++g) {
       const auto anchor = y[in.groups[g]], positive = y[in.groups[g] + 1], negative = y[in.groups[g] + 2];
       double apart = 0;
@@ -54,8 +54,8 @@ struct triplet {
         const double p = static_cast<double>(anchor[j] - positive[j]), n = static_cast<double>(anchor[j] - negative[j]);
         apart += p * p - n * n;
       }
-      part.sum += std::max(apart, 0.0) + std::log1p(std::exp(-std::abs(apart)));  // no overflow
-      part.correct += apart < 0 ? 1 : 0;
+      term.sum += std::max(apart, 0.0) + std::log1p(std::exp(-std::abs(apart)));  // no overflow
+      term.correct += apart < 0 ? 1 : 0;
       const float d = scale.share("triplet", in.examples(), static_cast<float>(2 / (1 + std::exp(-apart))));
       for (std::size_t j = 0; j < y.cols; ++j) {
         const float a = anchor[j], p = positive[j], n = negative[j];
@@ -64,9 +64,9 @@ struct triplet {
         negative[j] = d * (a - n);
       }
     }
-    bert::objectives::loss_terms parts;
-    parts.add(part);
-    return parts;
+    bert::objectives::loss_terms terms;
+    terms.add(term);
+    return terms;
   }
 };
 
@@ -98,7 +98,7 @@ struct plain_source : support::made_up_source {
 static_assert(!bert::carries_targets<plain_source, guide::triplet>);
 }  // namespace
 
-TEST_CASE("triplets train a head of one's own until positives are nearer than negatives") {
+TEST_CASE("triplets train a new head until positives are nearer than negatives") {
   auto m = model_type::random({.stddev = 0.1f, .seed = 4});
   const guide::triplets_by_id batches;
   CHECK(bert::measure(m, guide::triplet{}, batches)["triplet"].count == 24);
@@ -123,7 +123,7 @@ TEST_CASE("the gradients of an objective over groups are the slopes of its loss"
   CHECK(support::slope_error(m, gradients.data(), loss) < 0.03);
 }
 
-TEST_CASE("an example without its three sequences is refused with its number") {
+TEST_CASE("an example without its three sequences is refused with its index") {
   auto m = model_type::random({.stddev = 0.1f, .seed = 4});
   const support::made_up_source without_groups;
   CHECK_THROWS_WITH_AS(bert::fit(m, guide::triplet{}, without_groups), doctest::Contains("example 0"), bert::error);

@@ -1,4 +1,4 @@
-// docs/architecture.md, "How to add a head" and "How to add an objective", as a program: one score a token.
+// docs/architecture.md, "How to add a head" and "How to add an objective", as a program: one score per token.
 #include <doctest/doctest.h>
 
 #include "../../support/small_models.hpp"
@@ -8,19 +8,19 @@
 
 namespace guide {
 
-// A head of one's own: y[n] = hidden[n,:] w + b, a score for every token, as for picking the key words of a text. The base has
-// the tensors (names for the checkpoint, shapes, roles), packs them for inference, runs a session, and trains: forward keeps
-// what backward needs, backward adds to the gradients. A head of other arithmetic writes these types itself:
-// heads/token_linear.hpp shows all of them.
+// A head: y[n] = hidden[n,:] w + b, a score for every token, as for picking the key words of a text. The base has the tensors
+// (names for the checkpoint, shapes, roles), packs them for inference, runs a session, and trains: forward keeps what backward
+// needs, backward adds to the gradients. A head with other arithmetic defines these types itself, as heads/token_linear.hpp
+// does.
 struct token_score : bert::heads::token_linear<"token_score.weight", "token_score.bias", 1> {};
 
-// An objective of one's own: loss = mean_n (y[n] - values[n])^2.
+// An objective: loss = mean_n (y[n] - values[n])^2.
 struct score_error {
-  using needs = bert::target_list<bert::target::value>;  // of the source, beside the tokens
-  using heads = bert::type_list<token_score>;            // what bert::model_for gives a model
+  using needs = bert::target_list<bert::target::value>;  // what a source must carry beside the tokens
+  using heads = bert::type_list<token_score>;            // the heads that bert::model_for gives a model
   template <class Model>
   static constexpr bool fits = Model::template has_head<token_score>;
-  static constexpr bool rewrites = false;  // the tokens are fed as they come
+  static constexpr bool rewrites = false;  // the model is fed the batch's own tokens
 
   struct work {
     work(const score_error&, const bert::batch_shape&) {}
@@ -35,15 +35,15 @@ struct score_error {
   static bert::objectives::loss_terms score(const E&, const bert::training_batch& in, work&, bert::tape<Model>& t,
                                             const bert::objectives::loss_scale& scale) {
     const auto y = t.template head<token_score>().logits();
-    bert::objectives::loss_term part{.name = "loss", .count = y.rows};
+    bert::objectives::loss_term term{.name = "loss", .count = y.rows};
     for (std::size_t n = 0; n < y.rows; ++n) {
       const float difference = y(n, 0) - in.values[n];
-      part.sum += static_cast<double>(difference * difference);
+      term.sum += static_cast<double>(difference * difference);
       y(n, 0) = scale.share("loss", y.rows, 2.0f * difference);
     }
-    bert::objectives::loss_terms parts;
-    parts.add(part);
-    return parts;
+    bert::objectives::loss_terms terms;
+    terms.add(term);
+    return terms;
   }
 };
 

@@ -1,5 +1,5 @@
-// How to put two classifiers into one model: each is derived from the library's with tensors of its own names, and one
-// objective of one's own trains both. Heads are found by number or by type. That two heads of one name do not compile is in
+// How to put two classifiers into one model: each is derived from the library's with its own tensor names, and one objective
+// trains both. Heads are found by index or by type. Two heads with one tensor name do not compile:
 // tests/compile_fail/two_tensors_of_one_name.cpp.
 #include <doctest/doctest.h>
 
@@ -15,14 +15,14 @@ namespace guide {
 struct subject : bert::labels::one_of<"sport", "politics"> {};
 struct tone : bert::labels::one_of<"calm", "angry"> {};
 
-// The tensors of a head of the library under names of one's own.
+// The tensors of a head of the library under new names.
 template <std::size_t N>
 constexpr auto renamed(std::array<bert::parameter, N> tensors, const std::array<std::string_view, N>& names) {
   for (std::size_t i = 0; i < N; ++i) tensors[i].stem = names[i];
   return tensors;
 }
 
-// What is not said here, the weights' shapes, packing, forward and backward, is the base's.
+// The rest, the weights' shapes, packing, forward and backward, is the base's.
 struct subjects : bert::heads::classify<subject> {
   template <class A>
   static constexpr auto parameters() {
@@ -38,11 +38,11 @@ struct tones : bert::heads::classify<tone> {
 
 // An objective over both: a label is 2 * tone + subject, and the loss the sum of two mean cross-entropies.
 struct both {
-  using heads = bert::type_list<subjects, tones>;        // what bert::model_for gives a model
-  using needs = bert::target_list<bert::target::label>;  // a class a sequence
+  using heads = bert::type_list<subjects, tones>;        // the heads that bert::model_for gives a model
+  using needs = bert::target_list<bert::target::label>;  // a class per sequence
   template <class Model>
   static constexpr bool fits = Model::template has_head<subjects>&& Model::template has_head<tones>;
-  static constexpr bool rewrites = false;  // the tokens are fed as they come
+  static constexpr bool rewrites = false;  // the model is fed the batch's own tokens
 
   struct work {
     work(const both&, const bert::batch_shape& raw)
@@ -60,20 +60,20 @@ struct both {
     }
     return in.tokens;
   }
-  // How many predictions each term has, so that its mean is over all batches of a step.
+  // The number of predictions of each term, so that its mean is over all batches of a step.
   [[nodiscard]] static bert::objectives::loss_terms counts(const bert::training_batch& in, const work&) noexcept {
-    bert::objectives::loss_terms parts;
-    for (const char* name : {"subject", "tone"}) parts.add({.name = name, .count = bert::objectives::counted(in.labels)});
-    return parts;
+    bert::objectives::loss_terms terms;
+    for (const char* name : {"subject", "tone"}) terms.add({.name = name, .count = bert::objectives::counted(in.labels)});
+    return terms;
   }
   template <class Model, bert::executor E>
   static bert::objectives::loss_terms score(const E& e, const bert::training_batch&, work& w, bert::tape<Model>& t,
                                             const bert::objectives::loss_scale& scale) noexcept {
     using bert::objectives::mean_cross_entropy;
-    bert::objectives::loss_terms parts;
-    parts.add(mean_cross_entropy(e, "subject", t.template head<subjects>().logits(), w.subjects, scale, w.predictions));
-    parts.add(mean_cross_entropy(e, "tone", t.template head<tones>().logits(), w.tones, scale, w.predictions));
-    return parts;
+    bert::objectives::loss_terms terms;
+    terms.add(mean_cross_entropy(e, "subject", t.template head<subjects>().logits(), w.subjects, scale, w.predictions));
+    terms.add(mean_cross_entropy(e, "tone", t.template head<tones>().logits(), w.tones, scale, w.predictions));
+    return terms;
   }
 };
 
@@ -85,7 +85,7 @@ static_assert(std::same_as<model_type, bert::model<support::pocket, guide::subje
 static_assert(bert::objectives::objective_for<guide::both, model_type>);
 static_assert(!bert::objectives::objective_for<guide::both, bert::model<support::pocket, guide::subjects>>);
 
-/// The subject is the first id's last bit, the tone the second id's.
+/// The subject is the last bit of the first id, the tone that of the second.
 struct source : support::made_up_source {
   using targets = bert::target_list<bert::target::label>;
   void load(std::uint64_t step, bert::training_batch& out) const {
@@ -100,7 +100,7 @@ struct folder {
 };
 }  // namespace
 
-TEST_CASE("two classifiers derived from one, with equal label counts, have their own tensors and both learn") {
+TEST_CASE("two classifiers derived from one head, with equal label counts, have their own tensors and both learn") {
   auto m = model_type::random({.stddev = 0.1f, .seed = 4});
   CHECK(m.values("subjects.weight").size() == 2 * support::pocket::hidden);
   CHECK(m.values("tones.bias").size() == 2);
@@ -112,7 +112,7 @@ TEST_CASE("two classifiers derived from one, with equal label counts, have their
   CHECK(learned["tone"].accuracy() > 0.9);
 }
 
-TEST_CASE("a head by its number is the head by its type, and each answers from its own weights") {
+TEST_CASE("a head by index is the head by type, and each answers from its own weights") {
   auto m = model_type::random({.stddev = 0.1f, .seed = 4});
   const auto give = [&](const char* name, float value) {
     for (const auto& p : m.table())
@@ -132,7 +132,7 @@ TEST_CASE("a head by its number is the head by its type, and each answers from i
   CHECK(run.output<guide::tones>()(0, 1) < -5);
 }
 
-TEST_CASE("a model of two own heads is saved and loaded with the same weights") {
+TEST_CASE("a model of two new heads is saved and loaded with the same weights") {
   const folder to;
   const auto m = model_type::random({.stddev = 0.1f, .seed = 4});
   bert::save(to.path, m);

@@ -35,19 +35,19 @@ void rms_norm_backward_reference(matrix<const T> x, matrix<const T> d_y, matrix<
   }
 }
 
-// The kernel: rows go to threads, registers within a row; a row's sums run in one order, whatever its neighbors.
+// The kernel: threads split rows, registers split a row; the order of a row's sums does not depend on other rows.
 /// y[m,:] = x[m,:] / sqrt(mean(x[m,:]^2)); writes `y`, which may be `x`. [M, N]
 template <bert::executor E>
 void rms_norm(const E& e, matrix<const float> x, matrix<float> y) noexcept {
   for_each_row(e, x.rows, x.cols, [&](std::size_t m) {
     simd squares = zero();
-    for_each_register(x.cols, [&, row = x.row(m)](std::size_t i, auto part) {
-      const simd v = load(row + i, part);  // zeros beyond the row add nothing
+    for_each_register(x.cols, [&, row = x.row(m)](std::size_t i, auto extent) {
+      const simd v = load(row + i, extent);  // lanes beyond the row are zeros
       squares = fma(v, v, squares);
     });
     const simd r(1.0f / std::sqrt(sum(squares) / static_cast<float>(x.cols)));
-    for_each_register(x.cols, [&, from = x.row(m), to = y.row(m)](std::size_t i, auto part) {
-      store(to + i, load(from + i, part) * r, part);
+    for_each_register(x.cols, [&, from = x.row(m), to = y.row(m)](std::size_t i, auto extent) {
+      store(to + i, load(from + i, extent) * r, extent);
     });
   });
 }
@@ -56,20 +56,20 @@ template <bert::executor E>
 void rms_norm_backward(const E& e, matrix<const float> x, matrix<const float> d_y, matrix<float> d_x) noexcept {
   for_each_row(e, x.rows, x.cols, [&](std::size_t m) {
     simd squares = zero(), along = zero();
-    for_each_register(x.cols, [&, row = x.row(m), d = d_y.row(m)](std::size_t i, auto part) {
-      const simd v = load(row + i, part);
+    for_each_register(x.cols, [&, row = x.row(m), d = d_y.row(m)](std::size_t i, auto extent) {
+      const simd v = load(row + i, extent);
       squares = fma(v, v, squares);
-      along = fma(v, load(d + i, part), along);
+      along = fma(v, load(d + i, extent), along);
     });
     const float total = sum(squares);
     const simd r(1.0f / std::sqrt(total / static_cast<float>(x.cols))), share(-sum(along) / total);
-    for_each_register(x.cols, [&, row = x.row(m), d = d_y.row(m), to = d_x.row(m)](std::size_t i, auto part) {
-      store(to + i, r * fma(load(row + i, part), share, load(d + i, part)), part);
+    for_each_register(x.cols, [&, row = x.row(m), d = d_y.row(m), to = d_x.row(m)](std::size_t i, auto extent) {
+      store(to + i, r * fma(load(row + i, extent), share, load(d + i, extent)), extent);
     });
   });
 }
 
-// The description: what test, gradient check, determinism check and benchmark are made from.
+// The description, from which test, gradient check, determinism check and benchmark are made.
 struct rms_norm_kernel : bert::test::row_kernel {
   [[nodiscard]] bert::test::sizes inputs() const { return {count()}; }
   [[nodiscard]] bert::test::sizes outputs() const { return {count()}; }

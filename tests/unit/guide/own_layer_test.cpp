@@ -17,7 +17,7 @@ namespace kernels = bert::kernels;
 namespace layers = bert::layers;
 namespace epilogue = bert::kernels::epilogue;
 
-// An epilogue of one's own: what happens to a product's sums on their way to memory (kernels/gemm/epilogue.hpp).
+// An epilogue (kernels/gemm/epilogue.hpp).
 /// c = acc * c
 template <class T>
 struct times {
@@ -33,11 +33,11 @@ struct times {
 /// y = m + drop((Activation(norm2(m) Wgate^T) * (norm2(m) Wup^T)) Wdown^T),  a norm has a gain and no bias
 template <class Activation, class Attention = bert::attention::full>
 struct gated_pre_norm {
-  using activation = Activation;  // the masked-LM head takes it, too
+  using activation = Activation;  // the masked-LM head uses it, too
 
   enum tensor : std::size_t { norm1_gain, query, key, value, out, norm2_gain, gate, up, down };
 
-  // Names continue "bert.encoder.layer.<n>.". `joined`: query, key and value are one matrix in memory, so they are one product.
+  // Names continue "bert.encoder.layer.<n>.". `joined`: query, key and value are contiguous, so they are one product.
   template <class A>
   static constexpr auto parameters() {
     constexpr int h = A::hidden, f = A::intermediate;
@@ -60,7 +60,7 @@ struct gated_pre_norm {
   template <class A>  // for kernels that take a bias
   static constexpr std::array<float, std::max(3 * A::hidden, A::intermediate)> no_bias{};
 
-  // Inference, part one: weights packed in precision P. `carve` takes from the carver what the constructor takes.
+  // Inference: weights packed in precision P. `carve` takes from the carver what the constructor takes.
   template <class A, class P>
   struct packed {
     static constexpr std::size_t h = A::hidden, f = A::intermediate;
@@ -83,13 +83,13 @@ struct gated_pre_norm {
           down(P::pack(e, p.weight(tensor::down), c.take(P::weight_size(f, h)))) {}
   };
 
-  // Part two: buffers that all layers share. What the norm writes is what products read: in int8, bytes. The residual stream x
-  // stays in f32 and is nothing that a product reads.
+  // Inference: buffers that all layers share. The norm writes what products read, bytes in int8. The residual stream x stays in
+  // f32 and is read by no product.
   template <class A, class P>
   class workspace {
     static constexpr std::size_t h = A::hidden, f = A::intermediate;
-    using element = typename P::element;                          // in which attention and the gate write
-    using attended = typename P::template attended<A::head_dim>;  // in which attention reads
+    using element = typename P::element;                          // dtype that attention and the gate write
+    using attended = typename P::template attended<A::head_dim>;  // dtype that attention reads
 
    public:
     constexpr workspace(carver& c, const batch_shape& s, const open_sizes&) noexcept
@@ -100,7 +100,7 @@ struct gated_pre_norm {
           operand_(c.take(P::template operand_size<float>(s.tokens, h))),
           inner_operand_(c.take(P::template operand_size<element>(s.tokens, std::max(h, f)))) {}
 
-    // The norm of the embeddings would pass its rows on, but no product reads them as they are.
+    // Called by the embeddings' norm with each row; no product reads these.
     [[nodiscard]] static kernels::leave_row receive(matrix<const float>) noexcept { return {}; }
 
     template <executor E>
@@ -119,7 +119,7 @@ struct gated_pre_norm {
     }
 
    private:
-    // The operand of the next product: the norm hands each row over while it lies in the cache.
+    // The operand of the next product: the norm passes each row to it while the row is in the cache.
     template <executor E>
     [[nodiscard]] auto norm(const E& e, matrix<const float> x, const float* gain) const noexcept {
       const matrix<float> y{normed_, x.rows, h};
@@ -133,7 +133,7 @@ struct gated_pre_norm {
     float *normed_, *operand_, *inner_operand_;
   };
 
-  // Training, part one: buffers that all layers share.
+  // Training: buffers that all layers share.
   template <class A>
   struct scratch {
     float *branch, *d_normed, *d_qkv, *wide, *packed;
@@ -147,7 +147,7 @@ struct gated_pre_norm {
                                   layers::linear_scratch(s.tokens, A::intermediate, A::hidden, s.leaves)}))) {}
   };
 
-  // Part two: what one layer keeps from its forward pass, and the way back.
+  // Training: what one layer keeps from its forward pass, and both passes.
   template <class A>
   class tape {
     static constexpr std::size_t h = A::hidden, f = A::intermediate;
@@ -165,7 +165,7 @@ struct gated_pre_norm {
       for (float*& statistics : statistics_) statistics = c.take(s.tokens);
     }
 
-    // `layer` keys the dropout. The last argument lists the rows that heads read: a hint, which this layer does not take.
+    // `layer` keys the dropout. The last argument lists the rows that heads read: a hint, which this layer ignores.
     template <executor E>
     void forward(const E& e, const module_parameters<const float>& p, const bert::token_run& b, matrix<const float> x,
                  matrix<float> y, const scratch<A>& s, const bert::step_noise& noise, std::uint64_t layer,
@@ -187,15 +187,15 @@ struct gated_pre_norm {
       kernels::add_residual(e, noise.hidden_at(3 * layer + 2), branch, middle, y);
     }
 
-    // d <- d_x, given d = d_y. A gradient that is a nullptr in `g` is not wanted: that parameter is frozen. The kernels know.
-    // `pass.how` says whether gradients of weights are written or added; all others are added.
+    // d <- d_x, given d = d_y. A nullptr in `g` is a frozen parameter, which the kernels skip. `pass.how` says whether
+    // gradients of weights are written or added; all others are added.
     template <executor E>
     void backward(const E& e, const module_parameters<const float>& p, const module_parameters<float>& g,
                   const bert::token_run& b, matrix<const float> x, const scratch<A>& s, matrix<float> d,
                   const bert::step_noise& noise, std::uint64_t layer, const layers::backward_pass& pass,
                   std::span<const std::uint32_t> = {}) const noexcept {
       const std::size_t n = x.rows;
-      const kernels::row_groups& groups = pass.groups.tokens;  // in which order sums over tokens are taken
+      const kernels::row_groups& groups = pass.groups.tokens;  // the order of sums over tokens
       const auto [mean1, rstd1, mean2, rstd2] = statistics_;
       const matrix<const float> normed1{normed1_, n, h}, qkv{qkv_, n, 3 * h}, context{context_, n, h}, middle{middle_, n, h},
           normed2{normed2_, n, h};
@@ -211,10 +211,10 @@ struct gated_pre_norm {
       layers::linear_weight_gradient(e, wide, branch, g.weight(down), nullptr, s.packed, pass.how, groups);
       layers::linear_input_gradient(e, p.weight(down), branch, epilogue::store{wide}, s.packed);
       kernels::for_each_row(e, n, f, [&](std::size_t i) {  // gate and up become their gradients
-        kernels::for_each_register(f, [pre = gate.row(i), by = up.row(i), d_wide = wide.row(i)](std::size_t j, auto part) {
-          const kernels::simd before = kernels::load(pre + j, part), along = kernels::load(d_wide + j, part);
-          kernels::store(pre + j, along * kernels::load(by + j, part) * Activation::gradient(before), part);
-          kernels::store(by + j, along * Activation::forward(before), part);
+        kernels::for_each_register(f, [pre = gate.row(i), by = up.row(i), d_wide = wide.row(i)](std::size_t j, auto extent) {
+          const kernels::simd before = kernels::load(pre + j, extent), along = kernels::load(d_wide + j, extent);
+          kernels::store(pre + j, along * kernels::load(by + j, extent) * Activation::gradient(before), extent);
+          kernels::store(by + j, along * Activation::forward(before), extent);
         });
       });
       layers::linear_backward(e, normed2, p.weight(tensor::gate), gate, g.weight(tensor::gate), nullptr,
@@ -241,15 +241,15 @@ struct gated_pre_norm {
     matrix<float> multiply_gate(const E& e, const scratch<A>& s, std::size_t n) const noexcept {
       const matrix<float> wide{s.wide, n, f};
       kernels::for_each_row(e, n, f, [&](std::size_t i) {
-        kernels::for_each_register(f, [pre = gate_ + i * f, by = up_ + i * f, to = wide.row(i)](std::size_t j, auto part) {
-          kernels::store(to + j, Activation::forward(kernels::load(pre + j, part)) * kernels::load(by + j, part), part);
+        kernels::for_each_register(f, [pre = gate_ + i * f, by = up_ + i * f, to = wide.row(i)](std::size_t j, auto extent) {
+          kernels::store(to + j, Activation::forward(kernels::load(pre + j, extent)) * kernels::load(by + j, extent), extent);
         });
       });
       return wide;
     }
 
     float *normed1_, *qkv_, *context_, *middle_, *normed2_, *gate_, *up_, *log_sum_;
-    std::array<float*, 4> statistics_;  // mean and 1 / deviation of either norm
+    std::array<float*, 4> statistics_;  // mean and 1 / standard deviation of both norms
   };
 };
 
@@ -285,7 +285,7 @@ std::vector<float> hidden_in(const model_type& m) {
 }
 }  // namespace
 
-TEST_CASE("an own layer's session computes in f32 what its tape computes, and in bf16 and int8 nearly so") {
+TEST_CASE("a new layer's session computes in f32 what its tape computes, and nearly the same in bf16 and int8") {
   const auto m = model_type::random({.stddev = 0.1f, .seed = 3});
   const auto batch = three_sequences();
   bert::tape<model_type> tape(batch.shape(), m.sizes());
@@ -301,7 +301,7 @@ TEST_CASE("an own layer's session computes in f32 what its tape computes, and in
   CHECK(in_int8 < 0.06);
 }
 
-TEST_CASE("an own layer's gradients are the slopes of the loss, with dropout and with activations computed again") {
+TEST_CASE("a new layer's gradients are the slopes of the loss, with dropout and with recomputed activations") {
   auto m = model_type::random({.stddev = 0.2f, .seed = 1});
   bert::training_batch batch;
   source.load(0, batch);
@@ -319,7 +319,7 @@ TEST_CASE("an own layer's gradients are the slopes of the loss, with dropout and
   CHECK(support::slope_error(m, gradients.data(), loss) < 0.03);
 }
 
-TEST_CASE("a model of an own layer trains, in bf16 and with its lower layers frozen too") {
+TEST_CASE("a model of a new layer trains, also in bf16 and with frozen lower layers") {
   const auto trained = [](auto... policies) {
     auto m = model_type::random({.stddev = 0.1f, .seed = 1});
     bert::fit(m, bert::objectives::cross_entropy{}, source,

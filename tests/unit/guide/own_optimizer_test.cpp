@@ -1,5 +1,5 @@
-// How to write an optimizer and a schedule: SGD with momentum, and a rate that falls by steps. What the concepts
-// optim::optimizer and schedules::schedule list is all that the trainer uses: these two have nothing else.
+// How to write an optimizer and a schedule: SGD with momentum, and a rate that falls by steps. The trainer uses only what the
+// concepts optim::optimizer and schedules::schedule list.
 // Paper: Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning".
 #include <doctest/doctest.h>
 
@@ -16,20 +16,20 @@ namespace guide {
 
 /// v <- momentum v + g;  p <- p - rate (v + decay p)
 ///
-/// `decay` spares biases and norms, which the trainer's groups give 0.
+/// Weight decay skips biases and norms, to which the trainer's groups give a share of 0.
 struct sgd {
   float momentum = 0.9f;
   float decay = 0;
 
-  // What a run keeps beside the parameters: as many floats as all trained parameters take. `blocks` names them for the state
-  // file, so that a run that is resumed goes on bit for bit.
+  // The state of a run: one float per trained parameter. `blocks` names it for the state file, so that a resumed run continues
+  // bit for bit.
   struct state {
     explicit state(std::size_t floats) : velocity(floats) {}
     [[nodiscard]] std::array<bert::optim::state_block, 1> blocks() noexcept { return {{{"velocity", velocity.span()}}}; }
     bert::buffer<float> velocity;
   };
 
-  // One update. Each tensor comes with its gradient, its rate in this step, its share of the decay, and its offset in the
+  // One update. Each tensor comes with its gradient, its rate in this step, its share of weight decay, and its offset in the
   // state.
   template <bert::executor E>
   void apply(const E& e, const bert::optim::update& u, state& s) const noexcept {
@@ -44,7 +44,7 @@ struct sgd {
     }
   }
 
-  // What a run that is resumed must share; another description is refused.
+  // A run is resumed only under the same description.
   [[nodiscard]] std::string describe() const { return bert::cat("sgd momentum=", momentum, " decay=", decay); }
 };
 
@@ -99,7 +99,7 @@ struct scratch_file {
 };
 }  // namespace
 
-TEST_CASE("two tensors move as the formula of SGD with momentum says") {
+TEST_CASE("two tensors are updated by the formula of SGD with momentum") {
   std::vector<float> p{1, 2, 3}, g{0.5f, -1, 2};
   const bert::parameter weight{.stem = "w", .rows = 2}, bias{.stem = "b", .rows = 1, .role = bert::role::bias};
   const std::array<bert::optim::trained_tensor, 2> tensors{
@@ -132,13 +132,13 @@ TEST_CASE("a staircase falls by its factor after every width of steps, and the r
   for (const auto& step : t.over(source)) CHECK(step.rate == (step.index <= 4 ? 0.02f : step.index <= 8 ? 0.01f : 0.005f));
 }
 
-TEST_CASE("a run of an own optimizer and schedule that was cut and resumed ends with the bits of one that was not") {
+TEST_CASE("an interrupted and resumed run of a new optimizer and schedule ends with the bits of an uninterrupted one") {
   auto whole = start();
   auto t = trainer_of(whole);
   take(t, 12);
   const scratch_file file;
   for (const std::uint64_t cut : {3u, 7u, 12u}) {
-    auto m = cut == 3 ? start() : model_type::random({.seed = 99});  // whatever it starts from, the state replaces it
+    auto m = cut == 3 ? start() : model_type::random({.seed = 99});  // replaced by the state
     auto resumed = trainer_of(m, cut);
     resumed.keep(file.path, {.every = 1});
     take(resumed, cut);
@@ -149,7 +149,7 @@ TEST_CASE("a run of an own optimizer and schedule that was cut and resumed ends 
   CHECK_THROWS_WITH_AS(other.keep(file.path), doctest::Contains("momentum=0.5"), bert::error);
 }
 
-TEST_CASE("an own optimizer trains a model") {
+TEST_CASE("a new optimizer trains a model") {
   auto m = start();
   bert::trainer t{m, bert::objectives::cross_entropy{}, guide::sgd{},
                   guide::staircase{.peak = 0.02f, .width = 200, .total = 400},

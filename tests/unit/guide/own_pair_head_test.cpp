@@ -1,5 +1,5 @@
-// docs/architecture.md, "How to add a head", of other arithmetic: a score for every pair of tokens of a sequence, as a parser
-// of dependencies has them, and an objective that asks each token for its partner. Trained, evaluated, saved and opened.
+// docs/architecture.md, "How to add a head", with other arithmetic: a score for every pair of tokens of a sequence, as in
+// dependency parsing, and an objective that predicts each token's partner. Trained, evaluated, saved and opened.
 // Paper: Dozat & Manning 2017, "Deep biaffine attention for neural dependency parsing".
 #include <doctest/doctest.h>
 #include <unistd.h>
@@ -28,11 +28,11 @@ using bert::carver, bert::executor, bert::matrix, bert::module_parameters;
 
 // scores[n,j] = (hidden[n,:] W^T + b) . hidden[j,:]  for tokens n and j of one sequence, j counted from its start
 //
-// The output is [N, longest], a column for each token of the batch's longest sequence. Columns beyond a row's own sequence hold
-// the lowest float, whose share of a softmax is 1e-38 of the largest at most: nothing beside it.
+// The output is [N, longest], a column for each token of the batch's longest sequence. Columns beyond a row's own sequence are
+// the lowest float, whose softmax is at most 1e-38 of the largest.
 struct partner {
   static constexpr bool reads_pooler = false;
-  static constexpr bool reads_longest = true;  // the sizes of its buffers depend on batch_shape::longest
+  static constexpr bool reads_longest = true;  // batch_shape::longest sizes its buffers
   enum tensor : std::size_t { weight, bias };
 
   template <class A>
@@ -43,7 +43,7 @@ struct partner {
     }};
   }
 
-  // Writes the scores, a sequence at a time: a linear layer of its queries whose weight is its hidden states.
+  // Writes the scores, one sequence after another: a linear layer of its queries whose weight is its hidden states.
   template <executor E>
   static void pair(const E& e, const bert::encoded& in, matrix<const float> queries, matrix<float> scores, float* scratch) {
     std::fill_n(scores.data, scores.rows * scores.cols, std::numeric_limits<float>::lowest());
@@ -118,8 +118,8 @@ struct partner {
       pair(e, in, queries, logits(), scratch_);
     }
 
-    // The objective has turned logits() into their gradient; columns beyond a sequence are not read. The "weight" of a
-    // sequence's pairs is its hidden states, so one call adds to d_hidden and gives d_queries.
+    // The objective has replaced logits() by their gradient; columns beyond a sequence are not read. The "weight" of a
+    // sequence's pairs is its hidden states, so one call adds to d_hidden and writes d_queries.
     template <executor E>
     void backward(const E& e, const module_parameters<const float>& p, const module_parameters<float>& g,
                   const bert::encoded& in, matrix<float> d_hidden, matrix<float>, const bert::layers::step_noise&) noexcept {
@@ -225,7 +225,7 @@ struct source {
 
 }  // namespace
 
-TEST_CASE("a head that scores pairs of tokens learns each token's partner, and is saved and opened") {
+TEST_CASE("a head that scores pairs of tokens learns each token's partner, and is saved and loaded") {
   auto model = model_type::random({.stddev = 0.1f, .seed = 4});
   const source train{.seed = 1}, test{.seed = 2};
   const auto before = bert::evaluate(model, test);
@@ -261,7 +261,7 @@ TEST_CASE("the gradients of a head that scores pairs of tokens are the slopes of
   CHECK(support::slope_error(model, model.view(gradients.data()), loss) < 0.03);
 }
 
-TEST_CASE("the scores of a sequence's pairs are the same bits beside a longer sequence") {
+TEST_CASE("the scores of a sequence's pairs have the same bits beside a longer sequence") {
   const auto model = model_type::random({.stddev = 0.2f, .seed = 1});
   const auto frozen = bert::freeze(model);
   bert::token_batch alone, both;

@@ -1,5 +1,6 @@
-// How to say which parameters learn, and how fast: layer-wise decay over the upper half of the layers, the lower half and the
-// embeddings frozen. What is frozen takes no gradient, no moments and no backward pass, and the memory left is a constant.
+// How to define parameter groups: layer-wise learning-rate decay over the upper half of the layers; the lower half and the
+// embeddings are frozen. Frozen parameters have no gradient, moments or backward pass, and the memory is a compile-time
+// constant.
 // Papers: Howard and Ruder 2018, "Universal language model fine-tuning"; Clark et al. 2020, "ELECTRA".
 #include <doctest/doctest.h>
 
@@ -14,11 +15,11 @@ namespace guide {
 
 /// rate = factor^(n - 1 - l) for layer l of n; embeddings and layers below n / 2 are frozen.
 ///
-/// A parameter says what it is to its model: the kind of its module, its layer, its role and its name. The function is a
-/// constant expression, so that the memory of a training run is one.
+/// A parameter has the kind of its module, its layer, its role and its name. The function is a constant expression, so that the
+/// memory of a training run is one.
 struct upper_half {
   float factor = 0.8f;
-  float frozen_rate = -1;  // for the test: instead of freezing, learn at this rate
+  float frozen_rate = -1;  // for the test: train at this rate instead of freezing
 
   [[nodiscard]] constexpr bert::optim::group operator()(const bert::parameter& p, int layers) const noexcept {
     bert::optim::group g{.decay = bert::optim::decay_of(p.role)};
@@ -30,7 +31,7 @@ struct upper_half {
     }
     return g;
   }
-  // What a run that is resumed must share.
+  // A run is resumed only under the same description.
   [[nodiscard]] std::string describe() const { return bert::cat("upper_half factor=", factor); }
 };
 
@@ -41,15 +42,15 @@ struct tower : bert::architecture_of<bert::dims{
                    .vocab = 131, .hidden = 40, .layers = 4, .heads = 5, .intermediate = 56, .positions = 64}> {};
 using model_type = bert::model<tower, bert::heads::classify<support::mood>>;
 
-// Memory, before any is taken. Two layers, the pooler and the head have gradients and two moments of 4 bytes; all counts here
-// but the head's bias are multiples of 8 floats, and tensors begin at multiples of 16.
+// Memory, at compile time. Two layers, the pooler and the head have a gradient and two moments of 4 bytes; all counts here but
+// the head's bias are multiples of 8 floats, and tensors begin at multiples of 16.
 constexpr std::size_t layer = 4 * 40 * 40 + 2 * 40 * 56 + 9 * 40 + 56;
 constexpr std::size_t trained = bert::gradient_bytes<model_type>(guide::upper_half{});
 static_assert(trained >= 3 * sizeof(float) * (2 * layer + 40 * 40 + 40 + 2 * 40 + 2));
 static_assert(trained < 3 * sizeof(float) * (2 * layer + 40 * 40 + 40 + 2 * 40 + 2) + 3 * 64 * 40);
 static_assert(trained < bert::gradient_bytes<model_type>() / 2 + 3 * sizeof(float) * (40 * 40 + 40 + 2 * 40 + 2));
 
-// Layers that never go back share one tape.
+// Layers without a backward pass share one tape.
 constexpr bert::batch_shape shape{.sequences = 4, .tokens = 96, .longest = 24};
 constexpr int lowest =
     bert::training::layout_of<tower>(model_type::table_of({.vocab = tower::vocab}), guide::upper_half{}).lowest;
@@ -61,14 +62,14 @@ const support::made_up_source source;
 
 std::vector<float> after_training(guide::upper_half groups, std::size_t threads, auto kept) {
   auto m = model_type::random({.stddev = 0.1f, .seed = 1});
-  // Clipping would look at all gradients, frozen ones not among them.
+  // No clipping: its norm would not include frozen gradients.
   bert::fit(m, bert::objectives::cross_entropy{}, source, {.epochs = 2, .learning_rate = 2e-3f, .clip_norm = 0, .seed = 5},
             groups, bert::execution::threads{threads}, kept);
   return {m.block().begin(), m.block().end()};
 }
 }  // namespace
 
-TEST_CASE("frozen parameters keep every bit, and the others learn as if the gradients of the frozen ones were thrown away") {
+TEST_CASE("frozen parameters keep every bit, and the others learn as if the frozen ones' gradients were computed and dropped") {
   const auto start = model_type::random({.stddev = 0.1f, .seed = 1});
   const auto frozen = after_training({}, 2, bert::activations::keep{});
   for (const auto& p : start.table()) {
@@ -81,9 +82,9 @@ TEST_CASE("frozen parameters keep every bit, and the others learn as if the grad
   CHECK(frozen == after_training({}, 1, bert::activations::recompute{}));
 }
 
-TEST_CASE("the factor of an own group slows the lower of the trained layers and leaves the pooler at the full rate") {
+TEST_CASE("the factor of a new group slows the lower trained layer and leaves the pooler at the full rate") {
   const auto start = model_type::random({.stddev = 0.1f, .seed = 1});
-  // Adam's first step moves a parameter by its rate, whatever its gradient.
+  // Adam's first step moves a parameter by its rate, for any gradient.
   auto m = start;
   bert::trainer t{m,
                   bert::objectives::cross_entropy{},

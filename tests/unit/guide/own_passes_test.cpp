@@ -1,6 +1,6 @@
-// How to run the passes of a step oneself (training/passes.hpp): an objective of two passes, the second over disturbed
-// embedding outputs; and an objective that trains a second network beside the model. Papers: Jain et al. 2023, "NEFTune: noisy
-// embeddings improve instruction finetuning"; Zhang et al. 2018, "Deep mutual learning".
+// How an objective runs the passes of a step (training/passes.hpp): one with two passes, the second over perturbed embedding
+// outputs; and one that trains a second network with the model. Papers: Jain et al. 2023, "NEFTune: noisy embeddings improve
+// instruction finetuning"; Zhang et al. 2018, "Deep mutual learning".
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -19,9 +19,9 @@ namespace guide {
 using bert::objectives::loss_term, bert::objectives::loss_terms, bert::objectives::loss_scale;
 using classifier = bert::objectives::cross_entropy;
 
-/// loss = (L(y) + L(y + r)) / 2,  r uniform noise of length epsilon a sequence, added to the embeddings' output y [N, H]
+/// loss = (L(y) + L(y + r)) / 2,  r uniform noise of norm epsilon per sequence, added to the embeddings' output y [N, H]
 ///
-/// An objective that is cross-entropy but for its passes.
+/// Cross-entropy with other passes.
 struct noisy_twice : classifier {
   float epsilon = 1;
 
@@ -33,18 +33,18 @@ struct noisy_twice : classifier {
   template <class Passes>
   loss_terms run(Passes& p, const bert::training_batch& in, work& w, const loss_scale& scale) const {
     auto& tape = p.forward(0);
-    loss_terms parts = score(p.executor(), in, w, tape, scale.times(0.5f));
+    loss_terms terms = score(p.executor(), in, w, tape, scale.times(0.5f));
     p.backward();
     fill(w.noise, p.batch(), tape.hidden(0).cols, p.noise(1).key);
     auto& disturbed = p.forward(1, {w.noise.data(), p.batch().tokens(), tape.hidden(0).cols});
     const loss_term second = score(p.executor(), in, w, disturbed, scale.times(0.5f))["loss"];
-    parts.add({.name = "noisy", .sum = second.sum, .count = second.count, .correct = second.correct});
+    terms.add({.name = "noisy", .sum = second.sum, .count = second.count, .correct = second.correct});
     p.backward();
-    return parts;
+    return terms;
   }
 
  private:
-  // The key is that of the step's dropout: a run that is resumed draws the same noise.
+  // Keyed like the step's dropout, so that a resumed run draws the same noise.
   void fill(std::vector<float>& noise, const bert::token_batch& batch, std::size_t cols, std::uint64_t key) const {
     noise.resize(batch.tokens() * cols);
     for (std::size_t s = 0; s < batch.sequences(); ++s) {
@@ -60,10 +60,10 @@ struct noisy_twice : classifier {
   }
 };
 
-/// loss = L(z1) + L(z2) + mean_s |z1[s,:] - z2[s,:]|^2,  z1 and z2 the logits of the model and of a second one
+/// loss = L(z1) + L(z2) + mean_s |z1[s,:] - z2[s,:]|^2,  z1 and z2 the logits of the model and of a second model
 ///
-/// Both learn from the labels and from each other. `second_model` is all that the trainer must know: it keeps gradients and an
-/// optimizer's state for it, checks and updates it with the model, and writes it into the state file. The model is by
+/// Both learn from the labels and from each other. The trainer needs only `second_model`: it keeps gradients and optimizer
+/// state for it, checks and updates it with the model, and writes it into the state file. The second model is passed by
 /// reference: it must outlive the trainer.
 template <class Second>
 struct mutual : classifier {
@@ -81,17 +81,17 @@ struct mutual : classifier {
     auto& tape = p.forward();
     w.tape.forward(p.executor(), *second, p.batch(), p.noise(2));
     const auto z1 = logits(tape), z2 = logits(w.tape);
-    // The terms overwrite logits by gradients, so what both need of both is computed first.
+    // The loss terms overwrite logits by gradients, so the distance, which needs both, is computed first.
     std::vector<float> apart(z1.rows * z1.cols);
     loss_term distance{.name = "mutual", .count = z1.rows};
     for (std::size_t i = 0; i < apart.size(); ++i) {
       apart[i] = z1(i / z1.cols, i % z1.cols) - z2(i / z1.cols, i % z1.cols);
       distance.sum += static_cast<double>(apart[i]) * static_cast<double>(apart[i]);
     }
-    loss_terms parts = score(p.executor(), in, w, tape, scale);
+    loss_terms terms = score(p.executor(), in, w, tape, scale);
     const loss_term other = score(p.executor(), in, w, w.tape, scale)["loss"];
-    parts.add({.name = "second", .sum = other.sum, .count = other.count, .correct = other.correct});
-    parts.add(distance);
+    terms.add({.name = "second", .sum = other.sum, .count = other.count, .correct = other.correct});
+    terms.add(distance);
     for (std::size_t i = 0; i < apart.size(); ++i) {
       const float d = scale.share("mutual", distance.count, 2 * apart[i]);
       z1(i / z1.cols, i % z1.cols) += d;
@@ -99,15 +99,15 @@ struct mutual : classifier {
     }
     p.backward();
     w.tape.backward(p.executor(), *second, p.batch(), p.second_gradients(), p.noise(2));
-    return parts;
+    return terms;
   }
-  // With batches accumulated, each term's mean is over all of them: the trainer must know the counts beforehand.
+  // Each term's mean is over all accumulated batches, so the trainer needs the counts first.
   [[nodiscard]] static loss_terms counts(const bert::training_batch& in, const work&) noexcept {
-    loss_terms parts;
+    loss_terms terms;
     const std::uint64_t labels = bert::objectives::counted(in.labels);
-    parts.add({.name = "loss", .count = labels});
-    parts.add({.name = "mutual", .count = in.tokens.sequences()});
-    return parts;
+    terms.add({.name = "loss", .count = labels});
+    terms.add({.name = "mutual", .count = in.tokens.sequences()});
+    return terms;
   }
 };
 
@@ -151,7 +151,7 @@ struct pair_of_models {
     return all;
   }
 };
-/// Trains both up to `steps`, from the state in `kept` if there is one.
+/// Trains both up to `steps`, from the state file `kept` if there is one.
 bert::step_report train(pair_of_models& both, std::uint64_t steps, std::size_t threads, const std::filesystem::path& kept = {},
                         float dropout = 0.1f) {
   bert::trainer t{both.first,
@@ -168,18 +168,18 @@ bert::step_report train(pair_of_models& both, std::uint64_t steps, std::size_t t
 }
 }  // namespace
 
-TEST_CASE("the gradients of two passes, one of them over disturbed embeddings, are the slopes of the loss") {
+TEST_CASE("the gradients of two passes, one of them over perturbed embeddings, are the slopes of the loss") {
   auto m = model_type::random({.stddev = 0.2f, .seed = 1});
   guide::noisy_twice o;
   o.epsilon = 3;
   bert::training::no_second_network none(o);
   bert::buffer<float> gradients(m.block().size()), unused(m.block().size());
-  const auto parts = one_step(o, m, gradients, none);
-  CHECK(std::abs(parts["noisy"].mean() - parts["loss"].mean()) > 1e-4);
+  const auto terms = one_step(o, m, gradients, none);
+  CHECK(std::abs(terms["noisy"].mean() - terms["loss"].mean()) > 1e-4);
   CHECK(support::slope_error(m, gradients.data(), [&] { return one_step(o, m, unused, none).loss() / 2; }) < 0.03);
 }
 
-TEST_CASE("a model learns from two passes of its own") {
+TEST_CASE("a model learns from an objective of two passes") {
   auto m = model_type::random({.stddev = 0.1f, .seed = 1});
   bert::trainer t{m,
                   guide::noisy_twice{},
@@ -191,7 +191,7 @@ TEST_CASE("a model learns from two passes of its own") {
   CHECK(bert::measure(m, bert::objectives::cross_entropy{}, source)["loss"].accuracy() > 0.9);
 }
 
-TEST_CASE("the gradients of a model and of its objective's second one are the slopes of the loss that they share") {
+TEST_CASE("the gradients of a model and of its objective's second model are the slopes of their common loss") {
   pair_of_models both{model_type::random({.stddev = 0.2f, .seed = 1}), second_type::random({.stddev = 0.2f, .seed = 2})};
   const objective o{both.second};
   bert::training::second_network_of<objective, bert::optim::adamw> second(o), unused_second(o);
@@ -215,7 +215,7 @@ TEST_CASE("both models learn, to the same bits with one thread and with three") 
   CHECK(one.second.block()[0] != pair_of_models{}.second.block()[0]);
 }
 
-TEST_CASE("a run with a second network that was cut and resumed ends with the bits of one that was not") {
+TEST_CASE("an interrupted and resumed run with a second network ends with the bits of an uninterrupted one") {
   pair_of_models whole;
   train(whole, 12, 1);
   const scratch_file file;
@@ -226,7 +226,7 @@ TEST_CASE("a run with a second network that was cut and resumed ends with the bi
   CHECK(resumed.bits() == whole.bits());
 }
 
-TEST_CASE("a step in which the second network is not finite changes neither model") {
+TEST_CASE("a step with a non-finite second network changes neither model") {
   pair_of_models both;
   for (const auto& p : both.second.table())
     if (p.name() == "classifier.weight") both.second.values(p)[0] = std::numeric_limits<float>::infinity();

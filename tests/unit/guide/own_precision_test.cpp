@@ -1,4 +1,4 @@
-// docs/architecture.md, "How to add a precision", as a program: what would numbers of fewer bits do to a model's answers?
+// docs/architecture.md, "How to add a precision", as a program: what do fewer bits of significand do to a model's outputs?
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -10,16 +10,16 @@
 
 namespace guide {
 
-// What products read has `Bits` bits of significand, 24 being all of f32; the products themselves are those of f32.
+// Operands of products have `Bits` bits of significand (24: all of f32); the products are f32.
 template <int Bits>
 struct rounded {
   using weight = bert::kernels::packed;
-  using element = float;  // attention and activations write floats: they are rounded on the way into the product
+  using element = float;  // attention and activations write floats, which `convert` rounds
   using table = float;
   template <int>
   using attended = float;
 
-  // A copy of x, made row by row.
+  // A copy of x, stored row by row.
   struct operand {
     bert::matrix<const float> rows;
     float* memory;
@@ -74,7 +74,7 @@ std::vector<float> hidden() {
 
 }  // namespace guide
 
-TEST_CASE("a precision written outside the library freezes and runs a model: with all bits as f32, with fewer less exactly") {
+TEST_CASE("a precision written outside the library freezes and runs a model: with all bits like f32, with fewer less exactly") {
   const auto exact = guide::hidden<bert::precision::f32>();
   CHECK(guide::hidden<guide::rounded<24>>() == exact);
   const double with_16 = support::largest_difference(guide::hidden<guide::rounded<16>>(), exact);

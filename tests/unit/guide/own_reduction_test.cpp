@@ -1,5 +1,5 @@
-// docs/architecture.md, "Guides": a reduction of one's own. Replicas are threads of one process here; in bert::distributed they
-// are the ranks of a cluster. Each trains its own copy of the model on a part of every batch, and all end with the same bytes.
+// docs/architecture.md, "Guides": a reduction. Replicas are threads of one process here; in bert::distributed they are the
+// ranks of a cluster. Each trains its own copy of the model on a slice of every batch, and all end with the same bytes.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 
 namespace guide {
 
-// What the replicas share: where each shows the others its numbers, and where all wait for the last.
+// The replicas' shared memory: a pointer to each one's values, and a barrier.
 struct meeting {
   explicit meeting(std::size_t n) : numbers(n), values(n), all_here(static_cast<std::ptrdiff_t>(n)) {}
   std::vector<std::span<const std::uint64_t>> numbers;
@@ -33,17 +33,17 @@ class in_process {
   [[nodiscard]] std::size_t rank() const noexcept { return rank_; }
   [[nodiscard]] std::size_t size() const noexcept { return meeting_->values.size(); }
 
-  // all[r] <- the numbers of replica r.
+  // all[r] <- the values of replica r.
   void gather(std::span<const std::uint64_t> mine, std::span<std::uint64_t> all) const {
     meeting_->numbers[rank_] = mine;
     meeting_->all_here.arrive_and_wait();
     for (std::size_t r = 0; r < size(); ++r)
       std::copy(meeting_->numbers[r].begin(), meeting_->numbers[r].end(),
                 all.begin() + static_cast<std::ptrdiff_t>(r * mine.size()));
-    meeting_->all_here.arrive_and_wait();  // nobody's numbers go away while another still reads them
+    meeting_->all_here.arrive_and_wait();  // no replica's values are freed while another reads them
   }
 
-  // values <- ((r0 + r1) + (r2 + r3)) + …: the order is what makes the bits those of one replica.
+  // values <- ((r0 + r1) + (r2 + r3)) + …: this order gives the bits of one replica.
   void add(std::span<float> values) const {
     meeting_->values[rank_] = values;
     for (std::size_t apart = 1; apart < size(); apart *= 2) {
@@ -68,7 +68,7 @@ using model_type = bert::model_for<support::pocket, objective>;
 
 template <class... Policies>
 std::vector<float> train(bert::training_options options, const Policies&... policies) {
-  // Batches of seven: four leaves of 2, 2, 2 and 1 sequences. Each replica has a source of its own, as ranks have.
+  // Batches of seven: four leaves of 2, 2, 2 and 1 sequences. Each replica has its own source, as a rank does.
   const support::made_up_source source{.sequences = 7};
   auto model = model_type::random({.stddev = 0.1f, .seed = 1});
   bert::trainer t{
@@ -94,7 +94,7 @@ std::vector<float> train_in_parts(std::size_t replicas, const bert::training_opt
 
 }  // namespace guide
 
-TEST_CASE("two and four replicas with parts of each batch train to the bits of one with all of it and as many leaves") {
+TEST_CASE("two and four replicas with slices of each batch train to the bits of one replica with as many leaves") {
   for (const unsigned accumulate : {1u, 2u}) {
     CAPTURE(accumulate);
     const bert::training_options options{.seed = 11, .accumulate = accumulate, .leaves = 4};
@@ -106,7 +106,7 @@ TEST_CASE("two and four replicas with parts of each batch train to the bits of o
   }
 }
 
-TEST_CASE("the same holds for products in bf16, and leaves change bits, not what is learned") {
+TEST_CASE("the same holds for products in bf16, and the number of leaves changes only rounding") {
   const bert::training_options options{.seed = 11, .leaves = 4};
   const auto one = guide::train(options, bert::precision::bf16{});
   CHECK(guide::train_in_parts(2, options, bert::precision::bf16{}) == one);
@@ -115,7 +115,7 @@ TEST_CASE("the same holds for products in bf16, and leaves change bits, not what
   for (std::size_t i = 0; i < exact.size(); ++i) REQUIRE(exact[i] == doctest::Approx(in_order[i]).epsilon(0.02).scale(0.05));
 }
 
-TEST_CASE("more replicas than leaves, or leaves that are no power of two, are refused") {
+TEST_CASE("more replicas than leaves, or a number of leaves that is not a power of two, is refused") {
   CHECK_THROWS_WITH_AS(guide::train({.leaves = 3}), doctest::Contains("power of two"), bert::error);
   const auto shared = std::make_shared<guide::meeting>(4);
   CHECK_THROWS_WITH_AS(guide::train({.leaves = 2}, guide::in_process(shared, 0)), doctest::Contains("replicas 4"), bert::error);

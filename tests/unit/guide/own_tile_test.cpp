@@ -1,5 +1,5 @@
 // docs/architecture.md, "How to add an instruction set", as a program: a plain-C++ tile of 16 x 16 sums and 16 pairs of bf16
-// for an imaginary instruction set, in the shape and with the order of sums of AMX's TDPBF16PS. All products run over it.
+// for an imaginary instruction set, with the shape and the order of sums of AMX's TDPBF16PS. All products use it.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace guide {
 
 using bert::matrix;
 
-/// Two neighbors along K: what the tile's instruction reads.
+/// Two elements consecutive along K: the word of the tile's instruction.
 struct pair {
   bert::bf16 even, odd;
 };
@@ -23,8 +23,8 @@ struct pair {
 inline float flushed(float x) noexcept { return std::abs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x; }
 inline float flushed_fma(float a, float b, float c) noexcept { return flushed(std::fma(flushed(a), flushed(b), c)); }
 
-// 1. Layouts of the left operand: tiles of 16 rows, each copied with zeros beyond A's rows and columns. What differs between
-// rows [M, K] and columns [K, M] of pairs is one line.
+// 1. Layouts of the left operand: tiles of 16 rows, each copied with zeros beyond A's rows and columns. Rows [M, K] and columns
+// [K, M] of pairs differ in one line.
 enum class order { rows, columns };
 
 template <order Order>
@@ -59,7 +59,7 @@ struct tile {
 
   static bert::kernels::simd load(const float* sums) noexcept { return bert::kernels::load(sums); }
 
-  // Like the instruction, it always multiplies whole tiles: 16 rows, of which `height` are wanted.
+  // Like the instruction, it always multiplies whole tiles: 16 rows, of which `height` are used.
   template <class Layout>
   static void run(std::size_t, const bert::kernels::tile_task<pair, float>& task) noexcept {
     if (task.from == nullptr) std::fill_n(task.sums, rows * cols, 0.0f);
@@ -82,7 +82,8 @@ struct tile {
   }
 };
 
-// 3. Packing: pairs along K, zeros up to whole tiles of depth, in panels of 16 columns. `at(k, n)` is the operand's element.
+// 3. Packing: pairs along K, padded with zeros to whole tiles of depth, in panels of 16 columns. `at(k, n)` is the operand's
+// element.
 struct packed {
   bert::buffer<pair> data;
   std::size_t k, n;  ///< words, columns
@@ -119,7 +120,7 @@ packed pack(std::size_t rows, std::size_t cols, const bert::kernels::row_groups&
   return out;
 }
 
-// The products, as the library's own tests want them.
+// The products, in the form of the library's tests.
 struct products {
   static double tolerance(std::size_t) { return 0; }
 
@@ -149,7 +150,7 @@ struct products {
                                                           epilogue, words);
   }
 
-  // The plain loops, from the definition: 32 elements at a time.
+  // The plain loops, from the definition: 32 elements per step.
   template <class Left, class Right>
   static float sum(std::size_t depth, const Left& a, const Right& b) {
     float c = 0;
@@ -179,11 +180,11 @@ struct products {
 
 }  // namespace guide
 
-TEST_CASE("a tile written outside the library passes the library's tests of products, groups of the depth among them") {
+TEST_CASE("a tile written outside the library passes the library's tests of products, including groups of the depth") {
   support::check_products<guide::products>();
 }
 
-TEST_CASE("the tile has an order of sums of its own: even and odd elements apart, 16 pairs at a time, without denormals") {
+TEST_CASE("the tile's order of sums is that of TDPBF16PS: even and odd elements apart, 16 pairs per step, without denormals") {
   const auto product = [](std::vector<float> a, std::vector<float> w) {
     float c = 7;
     guide::products::rows(bert::execution::serial{}, {a.data(), 1, a.size()}, {w.data(), 1, w.size()},

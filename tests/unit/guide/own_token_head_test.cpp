@@ -21,24 +21,23 @@ namespace guide {
 
 struct animals : bert::labels::bio<"ANIMAL"> {};
 
-// A head of one's own: a row of logits a token, of tensors with names of its own. What it predicts, and of which set, is all
-// that bert::evaluate must know.
+// A head: a row of logits per token, with its own tensor names. bert::evaluate needs only what it predicts and the label set.
 struct spotter : bert::heads::token_linear<"spotter.weight", "spotter.bias", animals::count> {
   using labels = animals;
   using predicts = bert::target::tag;
 };
 
-// An objective of one's own: cross-entropy in which a word of an animal weighs more, as there are few.
+// An objective: cross-entropy in which tokens of animals, which are rare, have a larger weight.
 //
-//   loss = -sum_n w_n log softmax(logits[n,:])[tag_n] / sum_n w_n,  w_n = `weight` where tag_n is not O, else 1
+//   loss = -sum_n w_n log softmax(logits[n,:])[tag_n] / sum_n w_n,  w_n = `weight` if tag_n is not O, else 1
 struct weighted_tags {
   float weight = 4;
 
   using needs = bert::target_list<bert::target::tag>;  // a source without tags does not compile
-  using heads = bert::type_list<spotter>;              // what bert::model_for gives a model
+  using heads = bert::type_list<spotter>;              // the heads that bert::model_for gives a model
   template <class Model>
   static constexpr bool fits = Model::template has_head<spotter>;
-  static constexpr bool rewrites = false;  // the tokens are fed as they come
+  static constexpr bool rewrites = false;  // the model is fed the batch's own tokens
 
   struct work {
     work(const weighted_tags&, const bert::batch_shape& raw) : losses(raw.tokens) {}
@@ -51,28 +50,28 @@ struct weighted_tags {
 
   [[nodiscard]] float weight_of(std::int32_t tag) const noexcept { return tag < 0 ? 0 : tag == animals::outside ? 1 : weight; }
 
-  // Turns the head's logits into their gradient by `scale`, and reports the loss.
+  // Replaces the head's logits by their gradient, scaled by `scale`, and returns the loss.
   template <class Model, bert::executor E>
   bert::objectives::loss_terms score(const E& e, const bert::training_batch& in, work& w, bert::tape<Model>& t,
                                      const bert::objectives::loss_scale& scale) const {
     const auto logits = t.template head<spotter>().logits();
     bert::objectives::check_tags(in, logits.cols, "guide::weighted_tags");
-    bert::objectives::loss_term part{.name = "loss"};
+    bert::objectives::loss_term term{.name = "loss"};
     float total = 0;
     for (const auto tag : in.tags) total += weight_of(tag);
-    part.count = static_cast<std::uint64_t>(total);
-    bert::kernels::cross_entropy(e, logits, in.tags, w.losses.data(), nullptr, logits, scale.of("loss", part.count));
+    term.count = static_cast<std::uint64_t>(total);
+    bert::kernels::cross_entropy(e, logits, in.tags, w.losses.data(), nullptr, logits, scale.of("loss", term.count));
     for (std::size_t n = 0; n < logits.rows; ++n) {
-      part.sum += static_cast<double>(weight_of(in.tags[n]) * w.losses[n]);
+      term.sum += static_cast<double>(weight_of(in.tags[n]) * w.losses[n]);
       for (float& d : logits[n]) d *= weight_of(in.tags[n]);
     }
-    bert::objectives::loss_terms parts;
-    parts.add(part);
-    return parts;
+    bert::objectives::loss_terms terms;
+    terms.add(term);
+    return terms;
   }
 };
 
-// What a pipeline says of a text: the words that are animals, with their bytes in it.
+// A pipeline's answer: the words that are animals, with their bytes in the text.
 struct sighting {
   std::string word;
   bert::text::text_range bytes;
@@ -101,7 +100,7 @@ namespace {
 
 bert::text::tokenizer small_tokenizer() { return bert::text::tokenizer::open(golden::folder("tanh") / "vocab.txt"); }
 
-// Sentences of ten words at random; cat, dog and mole, which the tokenizer has in four pieces, are animals.
+// Sentences of ten random words; cat, dog and mole, which the tokenizer splits into four pieces, are animals.
 bert::data::tagged_set<guide::animals> sentences(const bert::text::tokenizer& tokenizer, std::uint64_t seed, int count) {
   constexpr std::array<std::string_view, 12> words{"cat", "dog", "mole", "the",  "sun", "sat",
                                                    "on",  "red", "mat",  "moon", ".",   "good"};
@@ -138,7 +137,7 @@ TEST_CASE("a token head, its objective and its decoding, all written outside the
   CHECK(report.f1<"ANIMAL">() > 0.95);
   CHECK(report.accuracy() > 0.95);
 
-  const bert::pipeline spot{model, tokenizer, {.max_tokens = 14, .stride = 4}};  // as long as what it has been trained on
+  const bert::pipeline spot{model, tokenizer, {.max_tokens = 14, .stride = 4}};  // the length of the training sentences
   const std::string text = "The Cat sat on the red mat; the MOLE was good.";
   const auto found = spot(text);
   REQUIRE(found.size() == 2);

@@ -6,12 +6,12 @@
 #include "../../support/small_models.hpp"
 
 namespace {
-/// More pieces than the head's tape takes at a time.
+/// More pieces than one chunk of the head's tape.
 struct wordy : bert::architecture_of<bert::dims{
                    .vocab = 4'500, .hidden = 24, .layers = 1, .heads = 2, .intermediate = 32, .positions = 16}> {};
 }  // namespace
 
-TEST_CASE("a vocabulary of several chunks has the session's logits, and the gradients that the formulas say") {
+TEST_CASE("with a vocabulary of several chunks the tape has the session's logits and the gradients of the formulas") {
   using model_type = bert::model<wordy, bert::heads::masked_lm>;
   const auto model = model_type::random({.stddev = 0.2f, .seed = 8});
   bert::token_batch batch;
@@ -27,7 +27,7 @@ TEST_CASE("a vocabulary of several chunks has the session's logits, and the grad
   REQUIRE(logits.rows == 3);
   CHECK(std::ranges::equal(expected, support::elements(logits)));
 
-  // The loss is the sum of all logits times weights that alternate: each piece's bias has its column's sum as gradient.
+  // The loss is the sum of all logits times alternating weights: the gradient of a piece's bias is its column's sum.
   for (std::size_t i = 0; i < 3; ++i)
     for (std::size_t v = 0; v < logits.cols; ++v) logits(i, v) = static_cast<float>(i + 1) * (v % 2 == 0 ? 0.01f : -0.02f);
   bert::buffer<float> g(model.block().size());
@@ -40,7 +40,7 @@ TEST_CASE("a vocabulary of several chunks has the session's logits, and the grad
   for (const std::size_t v : {0u, 1u, 2047u, 2048u, 4096u, 4499u})
     CHECK(of("cls.predictions.bias")[v] == doctest::Approx(v % 2 == 0 ? 0.06 : -0.12));
 
-  // By a small change of the dense bias, which reaches the loss through every chunk.
+  // The slope by the dense bias, which affects the loss through every chunk.
   const auto loss = [&](const model_type& m) {
     const auto packed = bert::freeze(m);
     auto session = packed.session(batch.shape());
@@ -64,8 +64,7 @@ TEST_CASE("a vocabulary of several chunks has the session's logits, and the grad
   }
 }
 
-TEST_CASE(
-    "scores are given where they were asked for, each the same bits as if asked for alone, none where none was asked for") {
+TEST_CASE("logits are computed at scored positions, with the bits of one position scored alone, and at no others") {
   using model_type = bert::model<support::pocket, bert::heads::masked_lm>;
   const auto frozen = bert::freeze(model_type::random({.stddev = 0.2f, .seed = 8}));
   bert::token_batch batch;
@@ -96,5 +95,5 @@ TEST_CASE("the decoder is tied to the token embeddings") {
   for (const auto& p : model.table())
     if (p.stem == "bert.embeddings.word_embeddings.weight")
       for (std::size_t i = 0; i < 40; ++i) model.values(p)[90 * 40 + i] = 0.0f;
-  CHECK(score_of_90() == 0.0f);  // a zero row, a zero bias: piece 90 is not in the text, so nothing else moved
+  CHECK(score_of_90() == 0.0f);  // a zero row and a zero bias; piece 90 is not in the text, so nothing else changed
 }

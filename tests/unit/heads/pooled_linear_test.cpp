@@ -8,7 +8,7 @@
 #include "bert/heads/pooled.hpp"
 #include "bert/heads/pooling.hpp"
 
-TEST_CASE("a classifier of labels known at run time gives a score for each of them") {
+TEST_CASE("a classifier of labels known at run time has a logit for each of them") {
   using open = bert::model<support::pocket, bert::heads::classify<bert::labels::dynamic_set>>;
   using closed = bert::model<support::pocket, bert::heads::classify<support::mood>>;
   const auto a = open::random({.stddev = 0.2f, .seed = 8, .labels = {"bad", "good"}});
@@ -43,7 +43,7 @@ TEST_CASE("a head's logits are a dense layer on the pooler's output") {
   }
 }
 
-TEST_CASE("the pooled head hands its gradient to the pooler: the gradient is the slope of a sum of its outputs") {
+TEST_CASE("the pooled head passes its gradient to the pooler: gradients are the slopes of a sum of its outputs") {
   using model_type = bert::model<support::pocket, bert::heads::pooled>;
   auto model = model_type::random({.stddev = 0.2f, .seed = 8});
   bert::token_batch batch;

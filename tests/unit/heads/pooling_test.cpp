@@ -21,8 +21,8 @@ struct sum_only {
 };
 }  // namespace
 
-TEST_CASE("mean, max and cls pool the rows of a sequence and nothing beside it") {
-  // Four columns of which the first three belong to the matrix.
+TEST_CASE("mean, max and cls pool the rows of a sequence and read nothing else") {
+  // Four columns, of which the matrix has the first three.
   const std::array<float, 12> numbers{1, -2, 3, 77, 3, -4, -9, 77, 8, -6, 0, 77};
   const matrix<const float> x{numbers.data(), 3, 3, 4};
   CHECK(pooled<pooling::mean>(x) == std::vector<float>{4, -4, -2});
@@ -31,7 +31,7 @@ TEST_CASE("mean, max and cls pool the rows of a sequence and nothing beside it")
   CHECK(pooled<pooling::max>(x.block(1, 1)) == std::vector<float>{3, -4, -9});
 }
 
-TEST_CASE("a vector is brought to unit length, and zero stays zero") {
+TEST_CASE("a vector is scaled to unit length, and zero stays zero") {
   std::array<float, 2> v{3, 4};
   to_unit_length(v);
   CHECK(v[0] == doctest::Approx(0.6));
@@ -44,7 +44,7 @@ TEST_CASE("a vector is brought to unit length, and zero stays zero") {
   CHECK(huge[1] == doctest::Approx(0.8));
 }
 
-TEST_CASE("the concept tells pooling policies from others") {
+TEST_CASE("the concept accepts pooling policies and rejects other types") {
   static_assert(pooling_policy<pooling::mean> && pooling_policy<pooling::max> && pooling_policy<pooling::cls>);
   static_assert(!pooling_policy<sum_only> && !pooling_policy<int>);
 }

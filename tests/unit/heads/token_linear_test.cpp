@@ -71,7 +71,7 @@ TEST_CASE("a tagger's logits are a dense layer on the hidden state of every toke
   CHECK(worst.value() < 1e-5);
 }
 
-TEST_CASE("tags known at run time give the bits that the same tags in a type give, in every precision") {
+TEST_CASE("tags known at run time have the bits of the same tags in a type, in every precision") {
   std::vector<std::string> labels;
   for (int i = 0; i < names::count; ++i) labels.emplace_back(names::name(i));
   const auto a = closed::random({.stddev = 0.2f, .seed = 8});
@@ -128,7 +128,7 @@ TEST_CASE("the gradients of a tagger agree with central differences, with dropou
   }
 }
 
-TEST_CASE("without dropout of its own a head has less memory and the same gradients as with a rate of zero") {
+TEST_CASE("a head without dropout has less memory than one with a rate of zero, and the same gradients") {
   using a_model = bert::model<support::pocket, dropping>;
   using b_model = bert::model<support::pocket, not_dropping>;
   auto batch = tagged_batch();

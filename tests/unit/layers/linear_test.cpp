@@ -60,10 +60,10 @@ void check_sums(const E& e) {
 
 }  // namespace
 
-TEST_CASE("forward and backward are the sums that the formulas say, at sizes that fill no vector") {
+TEST_CASE("forward and backward are the sums of the formulas, at sizes that do not fill a register") {
   check_sums(bert::execution::serial{});
 }
-TEST_CASE("with products in bf16, forward and backward are the same sums of rounded numbers") {
+TEST_CASE("with products in bf16, forward and backward are the same sums of rounded values") {
   check_sums(bert::layers::in_precision<bert::precision::bf16, bert::execution::serial>{});
   check_sums(bert::layers::in_precision<bert::precision::bf16, bert::execution::threads>{bert::execution::threads{2}});
 }

@@ -1,11 +1,11 @@
-// The layer's arithmetic is held to transformers' in tests/unit/training/golden_test.cpp; here, dropout's sites.
+// Dropout sites. The layer's arithmetic is compared with transformers in tests/unit/training/golden_test.cpp.
 #include "bert/layers/post_norm.hpp"
 
 #include <doctest/doctest.h>
 
 #include <set>
 
-TEST_CASE("every site of a network draws its dropout from a key of its own, and another step from other keys") {
+TEST_CASE("every site of a network has its own dropout key, and another step has other keys") {
   std::set<std::uint64_t> keys;
   for (const std::uint64_t step : {1u, 2u})
     for (std::uint64_t site = 0; site < 100; ++site)

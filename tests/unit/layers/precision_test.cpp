@@ -1,5 +1,4 @@
-// What every precision promises: a product near the f32 one, operands made row by row or at once the same, the same bits
-// always.
+// The contract of every precision: products close to f32, equal operands row by row or at once, the same bits always.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -24,7 +23,7 @@ buffer<float> numbers(std::size_t count, std::uint64_t seed) {
   return out;
 }
 
-/// y [n, out] = x W^T + b in precision P, the operand made at once (`whole`) or row by row.
+/// y [n, out] = x W^T + b in precision P, the operand converted at once (`whole`) or row by row.
 template <class P, class E>
 buffer<float> product(const E& e, matrix<const float> x, matrix<const float> w, const float* bias, bool whole) {
   buffer<float> weight(P::weight_size(w.cols, w.rows)), memory(P::template operand_size<float>(x.rows, x.cols)),
@@ -42,9 +41,10 @@ bool same(const buffer<float>& a, const buffer<float>& b) { return std::equal(a.
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("a linear layer in any precision is the product, within what its numbers can hold", P, precision::f32,
+TEST_CASE_TEMPLATE("a linear layer in any precision is the product, within the rounding of its dtype", P, precision::f32,
                    precision::bf16, precision::int8) {
-  // |x W^T| < 1 x 1 x k; a bf16 product errs by 2^-8 and an int8 one by 2^-7, at random signs by some sqrt(k) of that.
+  // |x W^T| < 1 x 1 x k. A bf16 product has an error of 2^-8, an int8 one of 2^-7; with random signs, sums have some sqrt(k) of
+  // that.
   const double unit = std::is_same_v<P, precision::f32> ? 1e-6 : std::is_same_v<P, precision::bf16> ? 0x1p-8 : 0x1p-7;
   for (const auto& [n, k, out] : {std::array<std::size_t, 3>{1, 40, 56}, {5, 56, 40}, {37, 96, 131}, {3, 7, 5}}) {
     const auto a = numbers(n * k, 1), b = numbers(out * k, 2), bias = numbers(out, 3);

@@ -37,7 +37,7 @@ TEST_CASE("every row of an attention map is a distribution") {
     }
 }
 
-TEST_CASE("the map's probabilities times the values are what the attention kernel gives") {
+TEST_CASE("the map's probabilities times the values are the output of the attention kernel") {
   const auto frozen = bert::freeze(encoder::random({.stddev = 0.4f, .seed = 2}));
   const auto batch = some_ids();
   constexpr std::size_t n = 11, h = 24, d = 8;
@@ -59,7 +59,7 @@ TEST_CASE("the map's probabilities times the values are what the attention kerne
       }
 }
 
-TEST_CASE("queries of zero look at every token alike, in the last layer too") {
+TEST_CASE("queries of zero attend to every token equally, in the last layer too") {
   auto model = encoder::random({.stddev = 0.4f, .seed = 3});
   for (const auto& p : model.table())
     if (p.layer == 2 && p.stem == "attention.self.query.weight") std::ranges::fill(model.values(p), 0.0f);
@@ -67,7 +67,7 @@ TEST_CASE("queries of zero look at every token alike, in the last layer too") {
   CHECK(map[1](4, 7) == doctest::Approx(1.0 / 11));
 }
 
-TEST_CASE("an attention map of two sequences, of a layer that is not there or of a foreign id is an error") {
+TEST_CASE("an attention map of two sequences, of a missing layer or of an id out of range is an error") {
   const auto frozen = bert::freeze(encoder::random());
   auto two = some_ids();
   two.add(std::array{1, 2});

@@ -23,7 +23,7 @@ static_assert(bert::open_vocabulary<bert::arch::mini>::vocab == bert::dynamic);
 static_assert(bert::open_vocabulary<bert::arch::mini>::hidden == 256);
 static_assert(bert::with_positions<bert::arch::mini, 64>::positions == 64);
 
-TEST_CASE("layer norm's epsilon is the power of ten that the dims name") {
+TEST_CASE("layer norm's epsilon is the power of ten given in dims") {
   struct loose : bert::architecture_of<bert::dims{
                      .vocab = 9, .hidden = 8, .layers = 1, .heads = 2, .intermediate = 8, .norm_epsilon_exponent = -5}> {};
   CHECK(loose::norm_epsilon == doctest::Approx(1e-5));

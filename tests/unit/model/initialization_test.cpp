@@ -12,7 +12,7 @@ struct neighborly : bert::architecture_of<bert::dims{
                         .vocab = 300, .hidden = 128, .layers = 4, .heads = 2, .intermediate = 64, .positions = 256}> {};
 using encoder = bert::model<neighborly>;
 
-/// The mean over inner tokens of what head `h` of layer `l` gives to the token `shift` away.
+/// The mean attention over inner tokens of head `h` of layer `l` to the token at offset `shift`.
 double attention_at(const encoder& model, std::size_t l, std::size_t h, int shift) {
   bert::token_batch batch;
   constexpr int length = 100, margin = 8;
@@ -26,7 +26,9 @@ double attention_at(const encoder& model, std::size_t l, std::size_t h, int shif
 
 }  // namespace
 
-TEST_CASE("born with neighbors, heads of the first layer look at the tokens before and after, of the others one further each") {
+TEST_CASE(
+    "initialized with neighbors, heads of the first layer attend to the tokens before and after, each later layer one "
+    "further") {
   const auto model = encoder::random({.seed = 3, .positions = bert::position_initialization::neighbors});
   for (const std::size_t l : {0u, 1u, 2u})
     for (const std::size_t h : {0u, 1u}) {
@@ -39,11 +41,11 @@ TEST_CASE("born with neighbors, heads of the first layer look at the tokens befo
       for (int other = -8; other <= 8; ++other)
         if (other != shift) CHECK(there > 5 * attention_at(model, l, h, other));
     }
-  CHECK(attention_at(model, 3, 0, -1) < 0.02);  // the last layer is born free
+  CHECK(attention_at(model, 3, 0, -1) < 0.02);  // the last layer has no neighbor heads
   CHECK(attention_at(encoder::random({.seed = 3}), 0, 0, -1) < 0.02);
 }
 
-TEST_CASE("positions born with neighbors are as strong as tokens with four heads and pair up with no other position") {
+TEST_CASE("positions initialized with neighbors have the norm of tokens with four heads and are near no other position") {
   struct four : bert::architecture_of<bert::dims{
                     .vocab = 300, .hidden = 256, .layers = 1, .heads = 4, .intermediate = 64, .positions = 512}> {};
   const auto model =
@@ -58,7 +60,7 @@ TEST_CASE("positions born with neighbors are as strong as tokens with four heads
   for (std::size_t t = 1; t < 512; ++t) CHECK(std::abs(product(0, t)) < 0.33 * product(0, 0));
 }
 
-TEST_CASE("how positions are born leaves every other tensor as it was") {
+TEST_CASE("position_initialization changes only positions and the queries and keys of the first three layers") {
   const auto a = encoder::random({.seed = 3}),
              b = encoder::random({.seed = 3, .positions = bert::position_initialization::neighbors});
   for (const auto& p : a.table()) {

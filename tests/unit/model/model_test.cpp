@@ -10,7 +10,7 @@ using masked = bert::model<pocket, bert::heads::masked_lm>;
 using open = bert::model<bert::open_vocabulary<pocket>, bert::heads::masked_lm>;
 }  // namespace
 
-TEST_CASE("the table gives every parameter its own place, matrices of query, key and value side by side") {
+TEST_CASE("the table gives every parameter its own memory, with query, key and value contiguous") {
   const auto model = masked::random({.seed = 1});
   std::size_t covered = 0;
   for (const auto& a : model.table()) {
@@ -30,7 +30,7 @@ TEST_CASE("the table gives every parameter its own place, matrices of query, key
   CHECK(layer[bert_layer::query_bias] + 80 == model.values("bert.encoder.layer.1.attention.self.value.bias").data());
 }
 
-TEST_CASE("random weights have the standard deviation asked for, gains are one, biases zero") {
+TEST_CASE("random weights have the given standard deviation, gains are one, biases zero") {
   const auto model = masked::random({.stddev = 0.05f, .seed = 3});
   double sum = 0, squares = 0;
   const auto word = model.values("bert.embeddings.word_embeddings.weight");
@@ -45,7 +45,7 @@ TEST_CASE("random weights have the standard deviation asked for, gains are one, 
   for (const float x : model.values("cls.predictions.bias")) CHECK(x == 0.0f);
 }
 
-TEST_CASE("a tensor is born the same whatever heads stand beside it, and otherwise with another seed") {
+TEST_CASE("a tensor's initial values do not depend on the model's heads, but on the seed") {
   const auto a = masked::random({.seed = 5});
   const auto b = bert::model<pocket, bert::heads::classify<support::mood>>::random({.seed = 5});
   const auto c = masked::random({.seed = 6});
@@ -54,7 +54,7 @@ TEST_CASE("a tensor is born the same whatever heads stand beside it, and otherwi
   CHECK_FALSE(std::equal(a.values(name).begin(), a.values(name).end(), c.values(name).begin()));
 }
 
-TEST_CASE("with_head keeps the encoder and the pooler and gives the new head fresh weights") {
+TEST_CASE("with_head keeps the encoder and the pooler and initializes the new head") {
   auto model = masked::random({.seed = 5});
   const std::vector<float> pooler(model.values("bert.pooler.dense.weight").begin(),
                                   model.values("bert.pooler.dense.weight").end());
@@ -64,7 +64,7 @@ TEST_CASE("with_head keeps the encoder and the pooler and gives the new head fre
   CHECK(other.values("classifier.weight")[0] != 0.0f);
 }
 
-TEST_CASE("an open vocabulary takes its size when the model is made, and only then") {
+TEST_CASE("an open vocabulary gets its size when the model is constructed, and a fixed one accepts no other") {
   CHECK(open::random({.vocab = 77}).values("bert.embeddings.word_embeddings.weight").size() == 77 * 40);
   CHECK_THROWS_WITH_AS((void)open::random(), doctest::Contains("set random_options::vocab"), bert::error);
   CHECK_THROWS_WITH_AS((void)masked::random({.vocab = 77}), doctest::Contains("131"), bert::error);
@@ -72,6 +72,6 @@ TEST_CASE("an open vocabulary takes its size when the model is made, and only th
                        doctest::Contains("labels"), bert::error);
 }
 
-TEST_CASE("asking for a parameter that is not there names it") {
+TEST_CASE("the error for an unknown parameter names it") {
   CHECK_THROWS_WITH_AS((void)masked::random().values("bert.pooler.dense.wieght"), doctest::Contains("wieght"), bert::error);
 }

@@ -13,10 +13,10 @@ constexpr auto large = bert::resolve(raw, {.vocab = 5000, .labels = 9});
 
 static_assert(small[bert::table_index<open>::embeddings].rows == 50 && large[bert::table_index<open>::embeddings].rows == 5000);
 
-TEST_CASE("tensors of known size have the same offsets whatever the vocabulary and the labels") {
+TEST_CASE("tensors of known size have the same offsets for any vocabulary and labels") {
   for (std::size_t i = 0; i < raw.size(); ++i) {
     if (raw[i].rows < 0) {
-      // Open ones stand behind all others.
+      // Open tensors follow all others.
       for (const auto& other : small)
         if (&other != &small[i] && raw[static_cast<std::size_t>(&other - small.data())].rows >= 0)
           CHECK(other.offset < small[i].offset);

@@ -36,14 +36,14 @@ static_assert(bert::session_bytes<bert::model<pocket>, bert::precision::bf16>({.
 static_assert(bert::session_bytes<bert::model<pocket>>({.sequences = 8, .tokens = 512}) >
               bert::session_bytes<bert::model<pocket>>({.sequences = 8, .tokens = 256}));
 
-// Linear in the length of a sequence: no T x T matrix. Beyond a slice a token costs its output and nothing else.
+// Linear in the length of a sequence: no T x T matrix. Beyond a slice a token costs its output only.
 constexpr auto base_bytes = [](std::size_t tokens) {
   return bert::session_bytes<bert::model<bert::arch::base_uncased>>({.sequences = 1, .tokens = tokens});
 };
 static_assert(base_bytes(512) - base_bytes(256) == 2 * (base_bytes(256) - base_bytes(128)));
 static_assert(base_bytes(16'384) - base_bytes(8'192) == 8'192 * 768 * sizeof(float));
 
-TEST_CASE_TEMPLATE("a sequence's numbers are the same bits whatever else is in the batch", P, bert::precision::f32,
+TEST_CASE_TEMPLATE("a sequence's outputs have the same bits with any other sequences in the batch", P, bert::precision::f32,
                    bert::precision::bf16, bert::precision::int8) {
   const auto frozen = bert::freeze<P>(masked::random({.stddev = 0.1f, .seed = 2}));
   const auto together = batch_of({4, 1, 6, 3, 2});
@@ -60,8 +60,8 @@ TEST_CASE_TEMPLATE("a sequence's numbers are the same bits whatever else is in t
   }
 }
 
-TEST_CASE_TEMPLATE("a batch that goes through the layers in several slices gives the bits of its sequences alone", P,
-                   bert::precision::f32, bert::precision::bf16, bert::precision::int8) {
+TEST_CASE_TEMPLATE("a batch of several slices gives the bits of its sequences alone", P, bert::precision::f32,
+                   bert::precision::bf16, bert::precision::int8) {
   const auto frozen = bert::freeze<P>(masked::random({.stddev = 0.1f, .seed = 2}));
   bert::token_batch batch;
   for (std::size_t s = 0; s < 90; ++s) batch.add(support::ids(s, 1 + (s * 29) % 64));
@@ -81,7 +81,7 @@ TEST_CASE_TEMPLATE("a batch that goes through the layers in several slices gives
   }
 }
 
-TEST_CASE_TEMPLATE("the outputs are the same bits with 1, 2 and 3 threads", P, bert::precision::f32, bert::precision::bf16,
+TEST_CASE_TEMPLATE("the outputs have the same bits with 1, 2 and 3 threads", P, bert::precision::f32, bert::precision::bf16,
                    bert::precision::int8) {
   const auto frozen = bert::freeze<P>(masked::random({.stddev = 0.1f, .seed = 2}));
   const auto batch = batch_of({4, 1, 6, 3, 2});
@@ -97,8 +97,8 @@ TEST_CASE_TEMPLATE("the outputs are the same bits with 1, 2 and 3 threads", P, b
   }
 }
 
-TEST_CASE_TEMPLATE("a session allocates nothing after construction, and counts would show it", P, bert::precision::f32,
-                   bert::precision::bf16, bert::precision::int8) {
+TEST_CASE_TEMPLATE("a session does not allocate after construction, and the test's counter detects allocations", P,
+                   bert::precision::f32, bert::precision::bf16, bert::precision::int8) {
   const auto frozen = bert::freeze<P>(masked::random({.seed = 2}));
   const auto large = batch_of({4, 1, 6, 3, 2}), small = batch_of({1, 2});
   auto serial = frozen.session(large.shape());
@@ -109,11 +109,11 @@ TEST_CASE_TEMPLATE("a session allocates nothing after construction, and counts w
   parallel(large);
   parallel(small);
   CHECK(support::allocations == before);
-  ::operator delete(::operator new(100));  // called by name: a new expression may be optimized away
+  ::operator delete(::operator new(100));  // called by name, as a new expression may be optimized away
   CHECK(support::allocations == before + (support::counts_allocations ? 1 : 0));
 }
 
-TEST_CASE("the user's own executor runs a session") {
+TEST_CASE("an executor of the user runs a session") {
   const auto frozen = bert::freeze(masked::random({.stddev = 0.1f, .seed = 2}));
   const auto batch = batch_of({4, 1});
   auto one = frozen.session(batch.shape());
@@ -121,7 +121,7 @@ TEST_CASE("the user's own executor runs a session") {
   CHECK(copy(one(batch).flat()) == copy(other(batch).flat()));
 }
 
-TEST_CASE("a batch that does not fit is an error that says what was expected and found") {
+TEST_CASE("the error for a batch that does not fit says what was expected and found") {
   const auto frozen = bert::freeze(masked::random({.seed = 2}));
   auto run = frozen.session({.sequences = 2, .tokens = 20});
   bert::token_batch b;
@@ -140,7 +140,7 @@ TEST_CASE("a batch that does not fit is an error that says what was expected and
   CHECK_THROWS_WITH_AS(wide(segment), doctest::Contains("a segment from 0 to 1"), bert::error);
 }
 
-TEST_CASE("a sequence longer than the capacity's longest is an error where a head sizes its buffers by it, and nowhere else") {
+TEST_CASE("a sequence longer than the capacity's longest is an error only if a head sizes its buffers by it") {
   const bert::batch_shape shape{.sequences = 2, .tokens = 40, .longest = 10};
   bert::token_batch short_ones, long_one;
   short_ones.add(support::ids(1, 10));
@@ -150,10 +150,10 @@ TEST_CASE("a sequence longer than the capacity's longest is an error where a hea
   const auto frozen = bert::freeze(by_length);
   auto run = frozen.session(shape);
   CHECK(run(short_ones).rows() == 10);
-  CHECK_THROWS_WITH_AS(run(long_one), doctest::Contains("10 tokens a sequence"), bert::error);
+  CHECK_THROWS_WITH_AS(run(long_one), doctest::Contains("10 tokens per sequence"), bert::error);
   bert::tape<bert::model<pocket, sized>> tape(shape, by_length.sizes());
-  CHECK_THROWS_WITH_AS(tape.forward(bert::execution::serial{}, by_length, long_one), doctest::Contains("10 tokens a sequence"),
-                       bert::error);
+  CHECK_THROWS_WITH_AS(tape.forward(bert::execution::serial{}, by_length, long_one),
+                       doctest::Contains("10 tokens per sequence"), bert::error);
   CHECK(frozen.session({.sequences = 1, .tokens = 1'000}).capacity().longest == pocket::positions);
 
   const auto other = bert::freeze(bert::model<pocket, unsized>::random({.seed = 1}));
@@ -161,7 +161,7 @@ TEST_CASE("a sequence longer than the capacity's longest is an error where a hea
   CHECK(any(long_one).rows() == 11);
 }
 
-TEST_CASE("a frozen model does not change with the model it came from") {
+TEST_CASE("a frozen model does not change with the model that it was packed from") {
   auto model = bert::model<pocket>::random({.seed = 2});
   const auto frozen = bert::freeze(model);
   const auto batch = batch_of({4});
@@ -171,7 +171,7 @@ TEST_CASE("a frozen model does not change with the model it came from") {
   CHECK(copy(run(batch).flat()) == before);
 }
 
-TEST_CASE("a head without a form of its own in bf16 stays in f32 and reads what the encoder gives it") {
+TEST_CASE("a head without packed weights in bf16 stays in f32 and reads the bf16 encoder's output") {
   const auto frozen = bert::freeze<bert::precision::bf16>(masked::random({.stddev = 0.1f, .seed = 2}));
   static_assert(std::same_as<decltype(frozen.head<bert::heads::next_sentence>().weight), bert::kernels::packed>);
   static_assert(std::same_as<decltype(frozen.head<bert::heads::masked_lm>().decoder), bert::kernels::packed_bf16>);
@@ -185,7 +185,7 @@ TEST_CASE("a head without a form of its own in bf16 stays in f32 and reads what 
   CHECK(copy(run.output<bert::heads::next_sentence>().flat()) == copy(logits));
 }
 
-TEST_CASE("hidden states in int8 are near those of f32 and not the same, and the masked-LM decoder is int8") {
+TEST_CASE("hidden states in int8 are close to f32 but not equal, and the masked-LM decoder is int8") {
   const auto model = masked::random({.stddev = 0.1f, .seed = 2});
   const auto full = bert::freeze(model);
   const auto bytes = bert::freeze<bert::precision::int8>(model);

@@ -1,4 +1,4 @@
-// Gradients against PyTorch's are in tests/unit/training/golden_test.cpp; here, what the tape promises beside them.
+// The tape's contract. Its gradients are compared with PyTorch in tests/unit/training/golden_test.cpp.
 #include "bert/model/tape.hpp"
 
 #include <doctest/doctest.h>
@@ -18,7 +18,7 @@ bert::token_batch two_sequences() {
   return b;
 }
 
-/// Computes nothing, but claims to read every row, so that the last layer computes them all.
+/// Computes nothing, but reads every row, so that the last layer computes all of them.
 struct reader {
   static constexpr bool reads_pooler = false;
   template <class>
@@ -45,13 +45,13 @@ struct reader {
 static_assert(bert::tape_bytes<model_type>({.sequences = 2, .tokens = 64}) >
               bert::tape_bytes<model_type>({.sequences = 2, .tokens = 32}));
 
-// A step of bert-base on 8 x 128 tokens, beside 1.76 GB of weights, gradients and moments.
+// A step of bert-base on 8 x 128 tokens; weights, gradients and moments take another 1.76 GB.
 using base = bert::model<bert::arch::base_uncased, bert::heads::masked_lm, bert::heads::next_sentence>;
 constexpr bert::batch_shape eight_by_128{.sequences = 8, .tokens = 1024, .scored = 154, .longest = 128};
 static_assert(bert::tape_bytes<base>(eight_by_128) < 560'000'000);
 static_assert(bert::tape_bytes<base, bert::activations::recompute>(eight_by_128) < 150'000'000);
 
-TEST_CASE("without dropout the tape's logits are the bits of a session's") {
+TEST_CASE("without dropout the tape's logits have the bits of a session's") {
   const auto model = model_type::random({.stddev = 0.1f, .seed = 3});
   const auto batch = two_sequences();
   bert::tape<model_type> tape(batch.shape(), model.sizes());
@@ -66,14 +66,14 @@ TEST_CASE("without dropout the tape's logits are the bits of a session's") {
   CHECK(std::equal(next.begin(), next.end(), tape.head<bert::heads::next_sentence>().logits().data));
 }
 
-TEST_CASE("backward adds: twice gives twice the gradient") {
+TEST_CASE("backward adds: two calls give twice the gradient") {
   const auto model = model_type::random({.stddev = 0.1f, .seed = 3});
   const auto batch = two_sequences();
   bert::tape<model_type> tape(batch.shape(), model.sizes());
   bert::buffer<float> once(model.block().size()), twice(model.block().size());
   const auto pass = [&](bert::buffer<float>& gradients) {
     tape.forward(bert::execution::serial{}, model, batch);
-    // The logits stand in for their own gradient.
+    // The logits serve as their own gradient.
     tape.backward(bert::execution::serial{}, model, batch, gradients.data());
   };
   pass(once);
@@ -83,7 +83,7 @@ TEST_CASE("backward adds: twice gives twice the gradient") {
     CHECK(twice[i] == doctest::Approx(2.0 * static_cast<double>(once[i])).epsilon(1e-3));
 }
 
-TEST_CASE("a tape that computes activations again gives the bits of one that keeps them, dropout on") {
+TEST_CASE("a tape that recomputes activations gives the bits of one that keeps them, with dropout") {
   const auto model = model_type::random({.stddev = 0.1f, .seed = 3});
   const auto batch = two_sequences();
   const auto gradients_of = [&](auto tape) {
@@ -99,7 +99,7 @@ TEST_CASE("a tape that computes activations again gives the bits of one that kee
   CHECK(std::count(kept.begin(), kept.end(), 0.0f) < static_cast<std::ptrdiff_t>(kept.size() / 2));
 }
 
-TEST_CASE("rows of the last layer that no head reads are left out, and change no bit of any logit or gradient") {
+TEST_CASE("rows of the last layer that no head reads are skipped, which changes no bit of any logit or gradient") {
   using everywhere = bert::model<support::pocket, bert::heads::masked_lm, bert::heads::next_sentence, reader>;
   static_assert(!bert::reads_all_rows<bert::heads::masked_lm> && !bert::reads_all_rows<bert::heads::next_sentence> &&
                 bert::reads_all_rows<reader>);
@@ -110,7 +110,7 @@ TEST_CASE("rows of the last layer that no head reads are left out, and change no
     tape.forward(bert::execution::threads{2}, model, batch);
     const auto logits = tape.template head<bert::heads::masked_lm>().logits();
     const std::vector<float> copy = support::elements(logits);
-    tape.backward(bert::execution::threads{2}, model, batch, out.data());  // the logits stand in for their own gradient
+    tape.backward(bert::execution::threads{2}, model, batch, out.data());  // the logits serve as their own gradient
     out.insert(out.end(), copy.begin(), copy.end());
     return out;
   };
@@ -120,7 +120,7 @@ TEST_CASE("rows of the last layer that no head reads are left out, and change no
   CHECK(std::count(some.begin(), some.end(), 0.0f) < static_cast<std::ptrdiff_t>(some.size() / 2));
 }
 
-TEST_CASE("gradients are written over whatever stood there, or added to it") {
+TEST_CASE("gradients overwrite the old content, or are added to it") {
   const auto model = model_type::random({.stddev = 0.1f, .seed = 3});
   const auto batch = two_sequences();
   bert::tape<model_type> tape(batch.shape(), model.sizes());
@@ -138,7 +138,7 @@ TEST_CASE("gradients are written over whatever stood there, or added to it") {
   CHECK(pass(7.0f, bert::gradients::added) != added);
 }
 
-TEST_CASE("dropout changes the logits, the same key the same way, and rate 0 not at all") {
+TEST_CASE("dropout changes the logits, identically for the same key, and rate 0 does not") {
   const auto model = model_type::random({.stddev = 0.1f, .seed = 3});
   const auto batch = two_sequences();
   bert::tape<model_type> tape(batch.shape(), model.sizes());

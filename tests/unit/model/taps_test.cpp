@@ -16,7 +16,7 @@ static_assert(all.reads_hidden(2) && !all.reads_hidden(3) && all.reads_projectio
 static_assert(all.any() && !taps{}.any() && taps::hidden(1) != taps::projections(1));
 static_assert((taps::hidden(1) | taps::hidden(2)) == (taps::hidden(2) | taps::hidden(1)));
 
-// A tap costs one gradient of what it taps, and where activations are computed again, a copy of projections.
+// A tap costs the gradient of the tapped values and, for projections with recomputed activations, a copy.
 constexpr bert::batch_shape shape{.sequences = 2, .tokens = 32};
 template <class Activations>
 constexpr std::size_t cost(taps t) {
@@ -37,7 +37,7 @@ bert::token_batch two_sequences() {
 }
 const bert::step_noise noise{0.1f, 0.1f, 77};
 
-/// Coefficients of the tapped values in a loss that is linear in them; of `site`, an index.
+/// Coefficients of the tapped values in a linear loss, for the tap with index `site`.
 float coefficient(std::size_t site, std::size_t n, std::size_t j) {
   return bert::random_stream(5, bert::draw::user, site * 100'000 + n * 1'000 + j).normal() * 0.1f;
 }
@@ -52,7 +52,7 @@ double push(matrix<const float> x, matrix<float> d, std::size_t site) {
     }
   return sum;
 }
-/// The loss of everything tapped; the head has no part in it.
+/// The loss over everything tapped; it does not read the head.
 double push_all(tape<model_type>& t, taps tapped) {
   double loss = 0;
   for (std::size_t l = 0; l <= 2; ++l)
@@ -65,7 +65,7 @@ double push_all(tape<model_type>& t, taps tapped) {
 }
 }  // namespace
 
-TEST_CASE("gradients pushed into every layer's hidden states and projections are the slopes of a loss over them") {
+TEST_CASE("gradients added at every layer's hidden states and projections give the slopes of a loss over them") {
   auto m = model_type::random({.stddev = 0.2f, .seed = 3});
   const auto batch = two_sequences();
   for (const taps tapped : {all, taps::hidden(1), taps::hidden(2), taps::projections(0)}) {
@@ -81,7 +81,7 @@ TEST_CASE("gradients pushed into every layer's hidden states and projections are
   }
 }
 
-TEST_CASE("what is tapped, and the gradients pushed in, have the same bits with activations kept and computed again") {
+TEST_CASE("tapped values and gradients have the same bits with activations kept and recomputed") {
   const auto m = model_type::random({.stddev = 0.2f, .seed = 3});
   const auto batch = two_sequences();
   const auto results = [&](auto t) {
@@ -103,7 +103,7 @@ TEST_CASE("what is tapped, and the gradients pushed in, have the same bits with 
   CHECK(results(tape<model_type, bert::activations::recompute>(batch.shape(), m.sizes(), {.taps = all})) == kept);
 }
 
-TEST_CASE("the projections of a layer are its query, key and value weights times what it reads") {
+TEST_CASE("the projections of a layer are its query, key and value weights times its input") {
   const auto m = model_type::random({.stddev = 0.2f, .seed = 3});
   const auto batch = two_sequences();
   tape<model_type> t(batch.shape(), m.sizes(), {.taps = taps::projections(1)});
@@ -122,7 +122,7 @@ TEST_CASE("the projections of a layer are its query, key and value weights times
   CHECK(support::largest_difference(support::elements(t.projections(1)), expected) < 1e-5);
 }
 
-TEST_CASE("a tap into which nothing is pushed changes no gradient, and a forward pass clears what was pushed before") {
+TEST_CASE("a tap to which nothing is added changes no gradient, and a forward pass clears what was added before") {
   const auto m = model_type::random({.stddev = 0.2f, .seed = 3});
   const auto batch = two_sequences();
   const auto gradients = [&](taps tapped, bool push_first) {
@@ -133,7 +133,7 @@ TEST_CASE("a tap into which nothing is pushed changes no gradient, and a forward
       push_all(t, tapped);
     }
     t.forward(bert::execution::serial{}, m, batch, noise);
-    t.backward(bert::execution::serial{}, m, batch, out.data(), noise);  // the logits stand in for their own gradient
+    t.backward(bert::execution::serial{}, m, batch, out.data(), noise);  // the logits serve as their own gradient
     return out;
   };
   const auto plain = gradients({}, false);
@@ -141,7 +141,7 @@ TEST_CASE("a tap into which nothing is pushed changes no gradient, and a forward
   CHECK(gradients(taps::hidden(1) | taps::projections(0), true) == plain);
 }
 
-TEST_CASE("a tapped layer among frozen ones keeps projections of its own") {
+TEST_CASE("a tapped layer among frozen ones keeps its own projections") {
   const auto m = model_type::random({.stddev = 0.2f, .seed = 3});
   const auto batch = two_sequences();
   const auto projections = [&](int lowest) {

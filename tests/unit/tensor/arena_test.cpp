@@ -17,9 +17,9 @@ constexpr std::size_t needed(std::size_t tokens) {
   workspace(count, tokens);
   return count.used();
 }
-static_assert(needed(1) == 80 + 16, "a budget can be a static_assert; pieces are whole cache lines");
+static_assert(needed(1) == 80 + 16, "sizes are constant expressions; buffers are whole cache lines");
 
-TEST_CASE("counting and carving agree, and pieces are aligned and apart") {
+TEST_CASE("counting and carving agree, and buffers are aligned and disjoint") {
   for (const std::size_t tokens : {1u, 2u, 7u}) {
     bert::buffer<float> block(needed(tokens));
     bert::carver carve(block.data());

@@ -16,7 +16,7 @@ using bert::to_float;
 static_assert(to_f16(1.0f).bits == 0x3C00 && to_f16(-2.0f).bits == 0xC000 && to_f16(65504.0f).bits == 0x7BFF);
 static_assert(to_bf16(1.0f).bits == 0x3F80 && to_float(bf16{0xC000}) == -2.0f);
 
-TEST_CASE("every f16 comes back from f32 as it was") {
+TEST_CASE("every f16 survives the conversion to f32 and back") {
   int wrong = 0;
   for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
     const f16 x{static_cast<std::uint16_t>(bits)};
@@ -27,7 +27,7 @@ TEST_CASE("every f16 comes back from f32 as it was") {
   CHECK(wrong == 0);
 }
 
-TEST_CASE("every bf16 comes back from f32 as it was") {
+TEST_CASE("every bf16 survives the conversion to f32 and back") {
   int wrong = 0;
   for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
     const bf16 x{static_cast<std::uint16_t>(bits)};
@@ -38,7 +38,7 @@ TEST_CASE("every bf16 comes back from f32 as it was") {
   CHECK(wrong == 0);
 }
 
-// Between two neighbors of a 16-bit type, `half` is their middle.
+// `half` is the midpoint of two neighbors of a 16-bit type.
 template <class T>
 int wrongly_rounded(T (*convert)(float), std::uint16_t last_finite) {
   int wrong = 0;
@@ -59,11 +59,11 @@ TEST_CASE("conversion to f16 rounds to nearest, ties to even, subnormals include
 }
 
 TEST_CASE("conversion to bf16 rounds to nearest, ties to even") {
-  // From the smallest normal up: below it the middle of two neighbors is exact all the same.
+  // From the smallest normal up; below it, too, the midpoint of two neighbors is exact.
   CHECK(wrongly_rounded<bf16>(to_bf16, 0x7F7F) == 0);
 }
 
-TEST_CASE("what is beyond the range becomes infinity with its sign") {
+TEST_CASE("a value beyond the range becomes an infinity of its sign") {
   CHECK(to_f16(65519.996f).bits == 0x7BFF);
   CHECK(to_f16(65520.0f).bits == 0x7C00);
   CHECK(to_f16(-1e9f).bits == 0xFC00);

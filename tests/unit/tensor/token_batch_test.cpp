@@ -19,7 +19,7 @@ token_batch two() {
   return batch;
 }
 
-TEST_CASE("sequences lie end to end, each with its own length") {
+TEST_CASE("sequences are stored end to end, each with its own length") {
   const auto batch = two();
   CHECK(batch.sequences() == 2);
   CHECK(batch.tokens() == 7);
@@ -31,7 +31,7 @@ TEST_CASE("sequences lie end to end, each with its own length") {
   CHECK(batch[1][1] == 7);
 }
 
-TEST_CASE("segments are 0 where none were given") {
+TEST_CASE("segments are 0 if none are given") {
   const auto batch = two();
   CHECK(batch.segments(0)[2] == 0);
   CHECK(batch.segments(1)[2] == 1);
@@ -44,7 +44,7 @@ TEST_CASE("an empty sequence, and segments of another length, are refused") {
   CHECK(batch.empty());
 }
 
-TEST_CASE("scores are asked for within the batch and in increasing order") {
+TEST_CASE("scored positions are within the batch and increase") {
   auto batch = two();
   batch.score(1);
   batch.score(5);
@@ -54,7 +54,7 @@ TEST_CASE("scores are asked for within the batch and in increasing order") {
   CHECK(batch.shape().scored == 2);
 }
 
-TEST_CASE("score_each finds every place of an id and forgets what was asked before") {
+TEST_CASE("score_each finds every position of an id and replaces earlier scored positions") {
   auto batch = two();
   batch.score(0);
   batch.score_each(103);
@@ -65,7 +65,7 @@ TEST_CASE("score_each finds every place of an id and forgets what was asked befo
   CHECK(batch.scored().empty());
 }
 
-TEST_CASE("a run of sequences keeps its ids, its segments and its places in the batch") {
+TEST_CASE("a run of sequences keeps its ids, segments and offsets in the batch") {
   token_batch batch;
   batch.add(std::array<token_id, 2>{1, 2});
   batch.add(std::array<token_id, 3>{3, 4, 5}, std::array<segment_id, 3>{0, 1, 1});
@@ -76,7 +76,7 @@ TEST_CASE("a run of sequences keeps its ids, its segments and its places in the 
   CHECK(std::vector(run.starts.begin(), run.starts.end()) == std::vector<std::size_t>{2, 5, 6});
 }
 
-TEST_CASE("a cleared batch is as good as new") {
+TEST_CASE("a cleared batch equals a new one") {
   auto batch = two();
   batch.score(1);
   batch.clear();
@@ -88,7 +88,7 @@ TEST_CASE("a cleared batch is as good as new") {
   CHECK(batch.scored().empty());
 }
 
-TEST_CASE("a reserved batch takes what was reserved without moving") {
+TEST_CASE("a reserved batch is filled without reallocation") {
   token_batch batch;
   batch.reserve({.sequences = 2, .tokens = 7});
   const auto* memory = batch.ids().data();
@@ -102,12 +102,12 @@ TEST_CASE("a capacity holds a shape if no count is above its own") {
   static_assert(room.holds({2, 10, 3, 6}));
   static_assert(!room.holds({3, 10, 3, 6}) && !room.holds({2, 11, 3, 6}) && !room.holds({2, 10, 4, 6}) &&
                 !room.holds({2, 10, 3, 7}));
-  static_assert(batch_shape{.sequences = 2, .tokens = 10}.holds({2, 10, 10, 9}), "what is not named is unlimited");
+  static_assert(batch_shape{.sequences = 2, .tokens = 10}.holds({2, 10, 10, 9}), "omitted counts are unlimited");
 }
 
 }  // namespace
 
-TEST_CASE("A batch appended to another keeps its sequences, segments and scored positions") {
+TEST_CASE("a batch appended to another keeps its sequences, segments and scored positions") {
   bert::token_batch a, b;
   a.add(std::array{1, 2, 3});
   a.score(1);

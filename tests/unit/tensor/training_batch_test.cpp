@@ -56,7 +56,7 @@ struct reads_tags_and_labels {
 };
 static_assert(bert::carries_targets<tags_and_spans, reads_tags>);
 static_assert(!bert::carries_targets<tags_and_spans, reads_tags_and_labels>);
-static_assert(bert::carries_targets<three_steps, reads_tags_and_labels>);  // says nothing: checked when it loads
+static_assert(bert::carries_targets<three_steps, reads_tags_and_labels>);  // no declaration: checked when it loads
 static_assert(bert::carries_targets<tags_and_spans, three_steps>);
 
 TEST_CASE("a batch without groups has as many examples as sequences, one with groups as many as groups") {

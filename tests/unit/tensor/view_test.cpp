@@ -15,12 +15,13 @@ using bert::view;
 static_assert(std::is_convertible_v<matrix<float>, matrix<const float>>);
 static_assert(!std::is_convertible_v<matrix<const float>, matrix<float>>);
 static_assert(std::is_constructible_v<view<float, dynamic, 4>, float*, int>);
-static_assert(!std::is_constructible_v<view<float, dynamic, 4>, float*, int, int>, "one extent is open, not two");
+static_assert(!std::is_constructible_v<view<float, dynamic, 4>, float*, int, int>, "one extent is dynamic, not two");
 static_assert(std::is_convertible_v<view<float, 3, 4>, view<const float, dynamic, 4>>);
-static_assert(!std::is_convertible_v<view<float, dynamic, 4>, view<const float, 3, 4>>, "an open extent is no known one");
+static_assert(!std::is_convertible_v<view<float, dynamic, 4>, view<const float, 3, 4>>,
+              "a dynamic extent does not convert to a static one");
 static_assert(!std::is_convertible_v<view<float, 3, 4>, view<const float, 3, 5>>);
 
-TEST_CASE("a block of rows or columns of a matrix is a window on the same memory") {
+TEST_CASE("a block of rows or columns of a matrix views the same memory") {
   std::vector<int> memory(20);
   std::iota(memory.begin(), memory.end(), 0);
   const matrix<int> m(memory.data(), 4, 5);
@@ -36,7 +37,7 @@ TEST_CASE("a block of rows or columns of a matrix is a window on the same memory
   CHECK(memory[7] == -1);
 }
 
-TEST_CASE("a view takes its open extents in order and keeps the known ones") {
+TEST_CASE("a view takes its dynamic extents in order and keeps the static ones") {
   std::vector<float> memory(24, 1.0f);
   const view<float, dynamic, 3, dynamic> v(memory.data(), 2, 4);
   CHECK(v.shape() == std::array<std::size_t, 3>{2, 3, 4});
@@ -62,7 +63,7 @@ TEST_CASE("an element of a view of one extent is a reference") {
   CHECK(memory[1] == 7);
 }
 
-TEST_CASE("a view of no rows has no elements, and can be asked for them") {
+TEST_CASE("a view of no rows has no elements, and its flat() is empty") {
   const view<float, dynamic, 3> v(nullptr, 0);
   CHECK(v.size() == 0);
   CHECK(v.flat().empty());

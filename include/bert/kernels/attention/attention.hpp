@@ -1,4 +1,4 @@
-// Self-attention over ragged sequences, forward: one pass over blocks of keys, no T x T matrix anywhere.
+// Self-attention over ragged sequences, forward: one pass over blocks of keys, without a T x T matrix.
 // Layer: kernels. Test: tests/unit/kernels/attention/attention_test.cpp
 // Papers: Vaswani et al. 2017, section 3.2; Milakov and Gimelshein 2018, "Online normalizer calculation for softmax"; Dao et
 // al. 2022.
@@ -26,17 +26,18 @@
 namespace bert::inline BERT_ISA::kernels {
 namespace detail {
 
-/// Keys of a block: its scores, 64 x 64 floats, take 16 KB of the first-level cache beside as many of queries and of sums.
+/// Keys of a block: its scores, 64 x 64 floats, take 16 KB of the first-level cache; queries and sums take 16 KB each.
 inline constexpr std::size_t key_block = 64;
-/// Queries of a block, one a lane.
+/// Queries of a block, one per lane.
 inline constexpr std::size_t query_block = block_registers * lanes;
 
-/// The dropout mask's row of a query: heads of one token lie side by side, so it does not depend on the size of the batch.
+/// The dropout mask's row of a query. The heads of a token are consecutive, so the row does not depend on the size of the
+/// batch.
 [[nodiscard]] constexpr std::uint64_t dropout_row(std::size_t head, std::size_t heads, std::size_t token) noexcept {
   return std::uint64_t{token} * heads + head;
 }
 
-/// out[d * width + i] = finish(rows[i * stride + d]) for i < count, of 0 for i from there to width, which is whole registers.
+/// out[d * width + i] = finish(rows[i * stride + d]) for i < count, finish(0) for count <= i < width; width is whole registers.
 template <std::size_t Columns, class Finish>
 inline void transpose_rows(const float* rows, std::size_t stride, std::size_t count, std::size_t width, const Finish& finish,
                            float* out) noexcept {
@@ -49,7 +50,7 @@ inline void transpose_rows(const float* rows, std::size_t stride, std::size_t co
     });
 }
 
-/// The same times `factor`.
+/// The same with finish(x) = x * factor.
 template <std::size_t HeadDim>
 inline void transpose_queries(const float* rows, std::size_t stride, std::size_t count, std::size_t width, float factor,
                               float* out) noexcept {
@@ -57,7 +58,7 @@ inline void transpose_queries(const float* rows, std::size_t stride, std::size_t
       rows, stride, count, width, [factors = simd(factor)](simd x) { return x * factors; }, out);
 }
 
-/// rows[i * stride + d] = in[d * width + i] * share[i] for i < count: the way back.
+/// rows[i * stride + d] = in[d * width + i] * share[i] for i < count: the reverse.
 template <std::size_t HeadDim, class T>
 inline void transpose_sums(const float* in, const float* share, std::size_t count, std::size_t width, T* rows,
                            std::size_t stride) noexcept {
@@ -71,7 +72,7 @@ inline void transpose_sums(const float* in, const float* share, std::size_t coun
     });
 }
 
-/// What one (sequence, head) is made of: its first query, key and value, and where the results go.
+/// The operands of one (sequence, head): its first query, key and value, and its outputs.
 template <class In, class Out>
 struct attention_task {
   const In *queries, *keys, *values;  // [T, D], `stride` apart
@@ -82,8 +83,8 @@ struct attention_task {
   std::size_t head, heads, first_token;
 };
 
-/// Queries [first, first + count) of a sequence, count <= Registers * lanes: lanes are queries, so that the softmax needs no
-/// sum across lanes, keys and values are read where they lie, and any HeadDim fills whole registers.
+/// Queries [first, first + count) of a sequence, count <= Registers * lanes. Lanes are queries: the softmax needs no sum across
+/// lanes, keys and values are read in place, and any HeadDim fills whole registers.
 template <std::size_t HeadDim, std::size_t Registers, class Out>
 void attend(const attention_task<float, Out>& task, std::size_t first, std::size_t count, const dropout& drop) noexcept {
   constexpr std::size_t width = Registers * lanes;
@@ -92,7 +93,7 @@ void attend(const attention_task<float, Out>& task, std::size_t first, std::size
   alignas(alignment) float sums[HeadDim * width];
   alignas(alignment) std::uint32_t row_keys[width] = {};
 
-  // Scores in units of log 2, so that p = 2^(score - top) needs no multiplication.
+  // Scores in base 2, so that p = 2^(score - top) needs no multiplication.
   const float factor = log2_e / std::sqrt(static_cast<float>(HeadDim));
   transpose_queries<HeadDim>(task.queries + first * task.stride, task.stride, count, width, factor, queries);
   if (drop.active())
@@ -104,9 +105,8 @@ void attend(const attention_task<float, Out>& task, std::size_t first, std::size
     top[j] = simd(-std::numeric_limits<float>::max());
     total[j] = zero();
   });
-  // Rows of keys and values lie kilobytes apart, where no prefetcher of the processor finds them. Asked for half a block ahead:
-  // 0.71
-  // -> 0.75 of the peak on 4 x 512 tokens, 0.47 -> 0.53 with heads of 32 on 32 x 128.
+  // Rows of keys and values are kilobytes apart, where no hardware prefetcher follows. Prefetched half a block ahead: 0.71 ->
+  // 0.75 of the peak on 4 x 512 tokens, 0.47 -> 0.53 with heads of 32 on 32 x 128.
   const auto fetch = [](const float* row) {
     for (std::size_t d = 0; d < HeadDim; d += alignment / sizeof(float)) prefetch(row + d);
   };
@@ -159,8 +159,8 @@ void attend(const attention_task<float, Out>& task, std::size_t first, std::size
   if (task.log_sum != nullptr) std::copy_n(log_sums, count, task.log_sum + first);
 }
 
-/// body(registers, from, count) for [first, last) cut into groups of block_registers * lanes queries, an integral constant and
-/// numbers. The last ones go in a register or two at a time, so that at most a register and a bit is idle.
+/// Calls body(registers, from, count) for [first, last) in groups of block_registers * lanes queries; `registers` is an
+/// integral constant. The last group has one or two registers, so that little more than one is idle.
 template <class Body>
 inline void for_each_group_of_queries(std::size_t first, std::size_t last, const Body& body) noexcept {
   const auto group = [&](auto registers) {
@@ -220,15 +220,15 @@ void attend_all(const E& e, matrix<const In> qkv, std::span<const std::size_t> s
 ///
 /// qkv [N, 3H], each row q | k | v, head h in columns [h D, (h + 1) D) of each. Writes `context` [N, H] and, unless it is
 /// nullptr, `log_sum` [A, N] = log sum_m exp(q . k / sqrt(D)) for the backward pass. `drop` drops elements of p, with row
-/// n A + h and column m - start of its sequence. `starts` has an entry for each sequence and a last one; rows are
-/// counted from the first.
+/// n A + h and column m - start of its sequence. `starts` has an entry for each sequence and a last one; rows are relative to
+/// the first.
 template <int HeadDim, executor E>
 void attention(const E& e, matrix<const float> qkv, std::span<const std::size_t> starts, matrix<float> context, float* log_sum,
                dropout drop) noexcept {
   detail::attend_all<HeadDim>(e, qkv, starts, context, log_sum, drop);
 }
 
-/// The same for inference: what it reads may be in bf16 (kernels/attention_bf16.hpp), and so may what it writes.
+/// The same for inference: inputs and outputs may be bf16 (attention_bf16.hpp).
 template <int HeadDim, executor E, class In, class Out>
 void attention(const E& e, matrix<const In> qkv, std::span<const std::size_t> starts, matrix<Out> context) noexcept {
   detail::attend_all<HeadDim>(e, qkv, starts, context, nullptr, dropout{});

@@ -1,4 +1,4 @@
-// Self-attention over ragged sequences, backward: the probabilities are computed again block by block from their log-sums.
+// Self-attention over ragged sequences, backward: probabilities are recomputed block by block from their log-sums.
 // Layer: kernels. Test: tests/unit/kernels/attention/attention_test.cpp. Paper: Dao et al. 2022, "FlashAttention", algorithm 4.
 #pragma once
 
@@ -23,7 +23,7 @@
 namespace bert::inline BERT_ISA::kernels {
 namespace detail {
 
-/// out(i, d, x, extent) takes sum_k a[i,k] b[k, d..] for i < rows and every register of the HeadDim columns of b.
+/// Calls out(i, d, x, extent) with x = sum_k a[i,k] b[k, d..] for i < rows and every register of the HeadDim columns of b.
 template <std::size_t HeadDim, class Out>
 inline void head_product(std::size_t rows, std::size_t depth, left_operand a, const float* b, std::size_t b_stride,
                          Out&& out) noexcept {
@@ -45,7 +45,7 @@ inline void head_product(std::size_t rows, std::size_t depth, left_operand a, co
   });
 }
 
-/// rows[i, d..] = factor * x, or += if it already holds a sum.
+/// rows[i, d..] = factor * x, or += if `add`.
 struct write_or_add {
   float* rows;
   std::size_t stride;
@@ -59,8 +59,8 @@ struct write_or_add {
   }
 };
 
-/// Rows that the next task will read, asked for a share at a time: 256 bytes each and far apart, they come late otherwise, as
-/// no hardware foresees them. A quarter of the time of the backward pass, where queries, keys and values have left the caches.
+/// Rows that the next task will read, prefetched one share at a time: 256 bytes each and far apart, where no hardware
+/// prefetcher follows. Saves a quarter of the backward pass if queries, keys and values have left the caches.
 struct rows_ahead {
   std::array<matrix<const float>, 5> of{};  // queries, keys, values, context and its gradient
 
@@ -83,7 +83,8 @@ struct attention_backward_task {
   rows_ahead ahead;
 };
 
-/// What queries [first, first + count) of a sequence give to the gradients of themselves and of all its keys and values.
+/// Adds the contribution of queries [first, first + count) of a sequence to their gradient and to those of all its keys and
+/// values.
 template <std::size_t HeadDim, std::size_t Registers>
 void attend_backward(const attention_backward_task& task, std::size_t first, std::size_t count, const dropout& drop) noexcept {
   constexpr std::size_t width = Registers * lanes;
@@ -113,8 +114,7 @@ void attend_backward(const attention_backward_task& task, std::size_t first, std
     const std::size_t share = first / query_block * key_blocks + key / key_block;
     const std::size_t keys = std::min(key_block, task.length - key);
     const float* of_keys = task.keys + key * task.stride;
-    // Both with lanes along queries: p = 2^(score - log_sum) in units of log 2, d_score = p * (d_p - sum_d context *
-    // d_context).
+    // Lanes are queries: p = 2^(score - log_sum) in base 2, d_score = p * (d_p - sum_d context * d_context).
     block_product<Registers>(
         keys, HeadDim, {of_keys, task.stride, 1}, right_operand<>{queries, width},
         [&](std::size_t i, auto j, simd x) { store(p + i * width + j * lanes, exp2(x - load(log_sum + j * lanes))); });
@@ -149,14 +149,14 @@ void attend_backward(const attention_backward_task& task, std::size_t first, std
 /// d_q = d_s k,  d_k = d_s^T q;  rowsum(p * d_p) = rowsum(context * d_context)
 ///
 /// Writes `d_qkv` [N, 3H]; the layout, `starts` and `drop` are those of `attention`, which wrote `context` and `log_sum`.
-/// One (sequence, head) is one task, queries in order: the order of every sum depends on the sequence's length alone.
+/// One (sequence, head) is one task with its queries in order: the order of every sum depends on the sequence's length alone.
 template <int HeadDim, executor E>
 void attention_backward(const E& e, matrix<const float> qkv, std::span<const std::size_t> starts, matrix<const float> context,
                         const float* log_sum, matrix<const float> d_context, matrix<float> d_qkv, dropout drop) noexcept {
   static_assert(HeadDim >= 1);
   constexpr auto dim = static_cast<std::size_t>(HeadDim);
   const std::size_t hidden = context.cols, heads = hidden / dim, items = (starts.size() - 1) * heads;
-  // As many tasks on as there are threads: most likely this thread's next.
+  // The task width() further on is likely this thread's next.
   const auto ahead_of = [&](std::size_t item) noexcept {
     if ((item += e.width()) >= items) return detail::rows_ahead{};
     const std::size_t start = starts[item / heads], length = starts[item / heads + 1] - start, column = item % heads * dim;

@@ -1,6 +1,6 @@
-// Self-attention for inference from queries, keys and values in bf16: products of pairs, softmax and sums in f32.
+// Self-attention for inference on bf16 queries, keys and values: products of bf16 pairs, softmax and sums in f32.
 // Layer: kernels. Test: tests/unit/kernels/attention/attention_bf16_test.cpp
-// Papers: as of attention.hpp, whose loop over blocks it shares.
+// Papers: those of attention.hpp, whose loop over blocks it shares.
 #pragma once
 
 #include <algorithm>
@@ -20,13 +20,13 @@
 
 namespace bert::inline BERT_ISA::kernels::detail {
 
-/// As `attend` of floats, but
-///   scores take pairs along the head's dimension, where keys have them side by side, and are scaled after the product;
-///   probabilities are rounded to bf16, in pairs of keys, and so are values: interleaved once a block of keys, an eighth of the
-///   instructions of the product with them.
+/// `attend` for bf16. It differs from that of floats:
+///   scores multiply pairs along the head's dimension, as they are in memory, and are scaled after the product;
+///   probabilities are rounded to bf16, in pairs of keys. Values are interleaved to match, once per block of keys, an eighth of
+///   the instructions of their product.
 template <std::size_t HeadDim, std::size_t Registers>
 void attend(const attention_task<bf16, bf16>& task, std::size_t first, std::size_t count, const dropout&) noexcept {
-  static_assert(HeadDim % 2 == 0, "heads of an odd size have no pairs; give attention floats");
+  static_assert(HeadDim % 2 == 0, "an odd head dimension has no pairs; pass attention floats");
   constexpr std::size_t width = Registers * lanes, half = HeadDim / 2, key_pairs = key_block / 2;
   alignas(alignment) bf16_pair queries[half * width];
   alignas(alignment) float scores[key_block * width];
@@ -37,8 +37,8 @@ void attend(const attention_task<bf16, bf16>& task, std::size_t first, std::size
   transpose_rows<half>(
       first_query, task.stride / 2, count, width, [](simd q) { return q; }, queries);
 
-  const simd factor(log2_e / std::sqrt(static_cast<float>(HeadDim)));  // scores in units of log 2
-  simd top[Registers], total[Registers];                               // top of the scores before they are scaled
+  const simd factor(log2_e / std::sqrt(static_cast<float>(HeadDim)));  // scores in base 2
+  simd top[Registers], total[Registers];                               // top of the unscaled scores
   unrolled<Registers>([&](auto j) {
     top[j] = simd(-std::numeric_limits<float>::max());
     total[j] = zero();
@@ -61,7 +61,7 @@ void attend(const attention_task<bf16, bf16>& task, std::size_t first, std::size
     for (std::size_t k = 0; k < pairs; ++k) {
       const bool alone = 2 * k + 1 == keys;
       unrolled<Registers>([&](auto j) {
-        // Row k of the probabilities takes the place of row k of the scores, which has been read.
+        // Row k of the probabilities overwrites row k of the scores, which has been read.
         const float* at = scores + 2 * k * width + j * lanes;
         const simd even = exp2(fma(load(at), factor, lowered[j]));
         const simd odd = alone ? zero() : exp2(fma(load(at + width), factor, lowered[j]));

@@ -1,4 +1,4 @@
-// Products of blocks small enough to lie in cache, in place and unpacked: what attention is made of.
+// Products of unpacked blocks that fit the first-level cache, for attention.
 // Layer: kernels. Test: tests/unit/kernels/attention/attention_test.cpp
 #pragma once
 
@@ -12,13 +12,13 @@
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// The left operand, a[i * row + k * depth]: a matrix or its transpose, read one element at a time.
+/// The left operand, a[i * row + k * depth]: a matrix or its transpose, read element by element.
 struct left_operand {
   const float* data;
   std::size_t row, depth;
 };
 
-/// The right operand, b[k * depth + j]: rows are read in whole registers, but for the last one, which is read as `Last`.
+/// The right operand, b[k * depth + j]: rows are read in whole registers, except the last one, whose extent is `Last`.
 template <class Last = whole>
 struct right_operand {
   const float* data;
@@ -26,11 +26,11 @@ struct right_operand {
   Last last{};
 };
 
-/// Registers in which a block may be wide: 4 of them with 4 rows leave half the loads of the widest cores unused. With 16
-/// registers, 3 with 4 rows make 12 sums of 7 loads.
+/// Greatest width of a block in registers. 4 with 4 rows leave half the loads of the widest cores unused. With 16 registers, 3
+/// with 4 rows make 12 sums from 7 loads.
 inline constexpr std::size_t block_registers = simd_registers == 32 ? 4 : 3;
 
-/// Rows of the register tile: enough sums for two multiply-adds a cycle of latency four, few enough for the registers.
+/// Rows of the register tile: enough sums for two FMAs per cycle of latency four, few enough for the registers.
 template <std::size_t Registers>
 requires(Registers <= block_registers) inline constexpr std::size_t block_tile_rows = [] {
   if (Registers == 1) return 8;
@@ -40,8 +40,8 @@ requires(Registers <= block_registers) inline constexpr std::size_t block_tile_r
 
 /// sum_k a[i,k] b[k,j] for Rows x Registers registers, in the order of k; result(i, j, x) takes each register.
 ///
-/// Inlined by order: g++ 12 would pass both operands through memory, written by halves and read as a whole, which waits for all
-/// stores before it: a tenth of the time of attention's backward pass.
+/// always_inline: g++ 12 would pass both operands through memory, written in halves and read whole, which stalls on store
+/// forwarding: a tenth of the time of attention's backward pass.
 template <class Dot, std::size_t Rows, std::size_t Registers, class Last, class Result>
 [[gnu::always_inline]] inline void block_tile(std::size_t depth, left_operand a, right_operand<Last> b,
                                               Result&& result) noexcept {
@@ -55,14 +55,15 @@ template <class Dot, std::size_t Rows, std::size_t Registers, class Last, class 
   [&]<std::size_t... J>(std::index_sequence<J...>) __attribute__((always_inline)) {
     const auto step = [&]<std::size_t Pass>(std::integral_constant<std::size_t, Pass>, auto... row) {
       unrolled<Rows>([&](auto i) {
-        const simd x = Dot::template part<Pass>(simd(left[i * a.row]));
+        const simd x = Dot::template operand<Pass>(simd(left[i * a.row]));
         ((sums[i][J] = Dot::add(x, row, sums[i][J])), ...);
       });
     };
     for (std::size_t k = 0; k < depth; ++k, left += a.depth, right += b.depth) {
-      step(std::integral_constant<std::size_t, 0>{}, Dot::template part<0>(at(std::integral_constant<std::size_t, J>{}))...);
+      step(std::integral_constant<std::size_t, 0>{}, Dot::template operand<0>(at(std::integral_constant<std::size_t, J>{}))...);
       if constexpr (Dot::passes == 2)
-        step(std::integral_constant<std::size_t, 1>{}, Dot::template part<1>(at(std::integral_constant<std::size_t, J>{}))...);
+        step(std::integral_constant<std::size_t, 1>{},
+             Dot::template operand<1>(at(std::integral_constant<std::size_t, J>{}))...);
     }
   }
   (std::make_index_sequence<Registers>{});
@@ -84,11 +85,11 @@ inline void block_rows_from(std::size_t first, std::size_t rows, std::size_t dep
 
 }  // namespace detail
 
-/// c[i,:] = sum_k a[i,k] b[k,:] for i < rows, c being Registers registers wide
+/// c[i,:] = sum_k a[i,k] b[k,:] for i < rows, c of `Registers` registers
 ///
-/// result(i, j, x) takes register j of row i, j an integral constant. Every element is one chain of multiply-adds in the order
-/// of k, so it does not depend on which tile it falls into. `Dot` says what the floats of a and b stand for.
-template <std::size_t Registers, class Dot = numbers, class Last, class Result>
+/// result(i, j, x) takes register j of row i, j an integral constant. Every element is one chain of FMAs in the order of k, so
+/// it does not depend on its tile. `Dot` says what the floats of a and b hold (f32_elements or bf16_pairs).
+template <std::size_t Registers, class Dot = f32_elements, class Last, class Result>
 inline void block_product(std::size_t rows, std::size_t depth, left_operand a, right_operand<Last> b,
                           Result&& result) noexcept {
   detail::block_rows_from<Dot, block_tile_rows<Registers>, Registers>(0, rows, depth, a, b, result);

@@ -1,4 +1,4 @@
-// The order of a product's sums over its depth: parts that fit into the cache, and groups whose sums are added as a tree.
+// The order of a product's sums over its depth K: parts that fit into the cache (BLIS: KC), and groups added as a tree.
 // Layer: kernels. Test: tests/unit/kernels/gemm/product_test.cpp
 #pragma once
 
@@ -16,8 +16,8 @@
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// Offsets, in words of depth, of `groups` of `rows` rows where a word holds `each` of them and a group fills up its last
-/// `step` words with zeros: how operands are packed along K. A float holds one row, a pair of bf16 two.
+/// Offsets of `groups`, in words of depth: how operands are packed along K. A word holds `each` rows (one in f32, two in bf16),
+/// and each group is padded with zeros to a multiple of `step` words.
 class word_groups {
  public:
   word_groups(const row_groups& groups, std::size_t rows, std::size_t each, std::size_t step = 1) noexcept
@@ -38,17 +38,17 @@ class word_groups {
 
 namespace detail {
 
-/// How a product goes through its depth. Groups are multiplied one after another; their sums, as in a binary counter, stand in
-/// slots, the first of which is the oldest, until the other half of their subtree is there.
+/// How a product traverses its depth. Groups are multiplied in order. As in a binary counter, their sums wait in slots, the
+/// oldest first, until the other half of their subtree is complete.
 struct depth_tree {
-  /// Sums that stand at a time: one of each level, and those of the group that is being multiplied.
+  /// Slots in use at a time: one per level, and one for the group being multiplied.
   static constexpr std::size_t most_slots = row_groups::most_levels + 1;
 
   std::span<const std::size_t> groups;  ///< offsets, in words
   std::size_t limit;                    ///< words of a part
-  std::size_t step;                     ///< words that a tile multiplies at a time
+  std::size_t step;                     ///< words that a tile multiplies at once
   std::size_t block;                    ///< groups of a part, a power of two
-  std::size_t waiting;                  ///< slots, the first ones, whose sums wait from one part to the next
+  std::size_t waiting;                  ///< number of the first slots, whose sums wait from one part to the next
 
   depth_tree(std::span<const std::size_t> offsets, std::size_t part, std::size_t at_a_time) noexcept
       : groups(offsets), limit(part), step(at_a_time), block(count()) {
@@ -71,26 +71,26 @@ struct depth_tree {
   }
 };
 
-/// A run of the depth that a tile multiplies by one call: a group, or a part of one that is too deep.
+/// The range of depth that one call of a tile multiplies: a group, or a piece of a group that is too deep.
 struct depth_slice {
   std::size_t first, depth;
-  std::size_t top;          ///< the slot in which its sums grow
-  bool resume;              ///< from those of the part before
-  std::uint8_t merges = 0;  ///< in the end: so many subtrees are added, the smallest first,
-  std::uint16_t full = 0;   ///< bit i says that the i-th stands in the next slot below; otherwise it is empty, and +0
+  std::size_t top;          ///< the slot that accumulates its sums
+  bool resume;              ///< whether to start from the sums of the piece before
+  std::uint8_t merges = 0;  ///< number of subtrees added at the end, the smallest first
+  std::uint16_t full = 0;   ///< bit i: the i-th subtree is in the next slot below; otherwise it is empty, and +0
 
   [[nodiscard]] bool pops(std::size_t i) const noexcept { return (full >> i & 1) != 0; }
-  /// Where the sums go in the end.
+  /// The slot of the final sums.
   [[nodiscard]] std::size_t slot() const noexcept { return top - static_cast<std::size_t>(std::popcount(full)); }
 };
 
-/// Goes through the depth, part by part.
+/// Iterates over the parts of the depth.
 class depth_walk {
  public:
   explicit depth_walk(const depth_tree& tree) noexcept : tree_(tree) {}
 
-  /// Writes the slices of the next part, at most one a group, and gives their number; 0 when there is none. A product without
-  /// depth has one part, an empty one, so that its sums of 0 are written.
+  /// Writes the slices of the next part, at most one per group, and returns their number; 0 at the end. A product of depth 0
+  /// has one empty part, so that its sums of 0 are written.
   std::size_t next(depth_slice* out) noexcept {
     if (tree_.words() == 0 && group_ == 0) {
       group_ = tree_.count();
@@ -100,7 +100,7 @@ class depth_walk {
     while (group_ < tree_.count() && tree_.empty(group_, tree_.block)) group_ += tree_.block;
     if (group_ == tree_.count()) return 0;
     const std::size_t first = tree_.groups[group_], depth = tree_.groups[group_ + tree_.block] - first;
-    if (depth > tree_.limit) {  // of one group
+    if (depth > tree_.limit) {  // a single group
       const std::size_t pieces = (depth + tree_.limit - 1) / tree_.limit, steps = depth / tree_.step;
       const auto border = [&](std::size_t piece) { return piece == pieces ? depth : steps * piece / pieces * tree_.step; };
       const std::size_t k0 = border(piece_);
@@ -121,12 +121,12 @@ class depth_walk {
     end_ = first + depth;
     return count;
   }
-  /// Where the part ends, and whether the depth ends there.
+  /// The end of the part, and whether it is the end of the depth.
   [[nodiscard]] std::size_t end() const noexcept { return end_; }
   [[nodiscard]] bool done() const noexcept { return end_ == tree_.words(); }
 
  private:
-  /// Adds what completes subtrees: the left half, which came before, or the right one if nothing of it will come.
+  /// Merges completed subtrees: with the left half, which came before, or with the right one if it is empty.
   void merge(std::size_t group, depth_slice& slice) noexcept {
     for (std::size_t number = 1; number < tree_.count(); number *= 2) {
       const std::size_t node = group / number, first = (node ^ 1) * number;

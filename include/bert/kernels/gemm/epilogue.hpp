@@ -1,4 +1,4 @@
-// What happens to the sums of a matrix product on their way to memory.
+// Epilogues: what is applied to the sums of a matrix product before they are stored.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_test.cpp
 #pragma once
 
@@ -13,19 +13,19 @@
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// What becomes of gradients that stand where new ones go: a step's first batch writes, further ones add. Writing saves
-/// clearing them, 0.4 GB for bert-base, and reading the zeros back.
+/// Whether new gradients are added to old ones or replace them: a step's first batch writes, further ones add. Writing saves
+/// clearing 0.4 GB for bert-base and reading the zeros back.
 enum class gradients : std::uint8_t { added, written };
 
 }  // namespace bert::kernels
 
-/// An epilogue is called with a row i, a first column j, one register of sums of that row, and how much of the register
-/// lies within the row (`whole` or `first`). `acc` in the formulas is the product's element [i, j]. `fetch(i, j)` comes a tile
-/// earlier and asks for the memory that the call will touch, tile_cols columns from j on: stores that miss cost up to a tenth.
+/// An epilogue is called with a row i, a first column j, one register of sums of that row, and the register's extent within the
+/// row (`whole` or `first`). `acc` in the formulas is the product's element [i, j]. `fetch(i, j)` is called before the tile and
+/// prefetches the memory that the call will touch, tile_cols columns from j on: stores that miss cost up to a tenth.
 namespace bert::inline BERT_ISA::kernels::epilogue {
 
 namespace detail {
-/// Asks for two registers of row i from column j on; they may lie past the row's end.
+/// Prefetches two registers of row i from column j on; they may lie past the row's end.
 template <class T>
 void fetch(const matrix<T>& m, std::size_t i, std::size_t j) noexcept {
   const auto* p = m.row(i) + j;
@@ -44,7 +44,7 @@ struct store {
   }
 };
 
-/// c += acc, or c = acc where the gradient is the first of its step
+/// c += acc, or c = acc if the gradient is the first of its step
 struct add {
   matrix<float> c;  ///< adds or writes [M, N]
   gradients how = gradients::added;
@@ -118,8 +118,8 @@ struct residual {
 
 /// c = acc * Activation'(pre); pre <- Activation(pre)
 ///
-/// The value that the forward pass had, computed again beside its derivative, takes the place of `pre`: a tape that keeps one
-/// of the two is a quarter smaller, and GELU shares the costly half of both.
+/// Overwrites `pre` with the activation's value, recomputed beside its derivative. A tape that keeps only `pre` is a quarter
+/// smaller, and value and derivative share the costly half of GELU.
 template <class Activation>
 struct activation_gradient {
   matrix<float> c;    ///< writes [M, N]

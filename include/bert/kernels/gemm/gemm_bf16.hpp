@@ -1,4 +1,4 @@
-// Matrix products of bf16 with sums in f32, of rows of A.
+// bf16 products C = epilogue(A B) with sums in f32.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_bf16_test.cpp
 #pragma once
 
@@ -40,8 +40,8 @@ namespace kernels {
 
 /// C[m,n] = epilogue(sum over k of A[m,k] B[k,n]), sums in f32
 ///
-/// a [M, K], b packed [K, N]. The bits of row m depend on that row of `a`, on `b` and on the order of sums only. Rows of `a`
-/// are an even number of elements apart and, where K is odd, followed by a zero.
+/// a [M, K], b packed [K, N]. The bits of row m depend only on that row of `a`, on `b` and on the order of sums. The stride of
+/// `a` is even and, if K is odd, a zero follows each row.
 template <class Order = bf16_order::fastest, executor E, class Epilogue>
 void gemm(const E& run, matrix<const bf16> a, packed_bf16 b, const Epilogue& epilogue) noexcept {
   const matrix<const float> pairs{reinterpret_cast<const bf16_pair*>(a.data), a.rows, b.pairs.k, a.stride / 2};

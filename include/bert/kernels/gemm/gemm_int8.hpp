@@ -1,4 +1,4 @@
-// Matrix products of bytes: exact 32-bit sums, made floats on the way to an epilogue.
+// int8 products C = epilogue(A B): exact 32-bit sums, converted to f32 for the epilogue.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
 #pragma once
 
@@ -25,8 +25,8 @@
 namespace bert::inline BERT_ISA::kernels {
 namespace detail {
 
-/// epilogue(sum * (row's scale * column's scale)). The product is held in a register so that no compiler fuses it with the
-/// epilogue's addition: the bits are the same with fused multiply-adds and without.
+/// epilogue(sum * (row's scale * column's scale)). `in_register` prevents FMA contraction of the product with the epilogue's
+/// addition, so that bits match with and without FMA.
 template <class Epilogue>
 struct scaled {
   const Epilogue& epilogue;
@@ -40,7 +40,7 @@ struct scaled {
   }
 };
 
-/// Both operands as the driver sees them: in words of four bytes.
+/// Both operands as the driver reads them: in words of four bytes.
 [[nodiscard]] inline matrix<const four_bytes> words_of(const quantized& a) noexcept {
   return {reinterpret_cast<const four_bytes*>(a.data), a.rows, (a.cols + 3) / 4, a.stride / 4};
 }
@@ -54,11 +54,11 @@ struct word_panels {
   }
 };
 
-/// Bytes of A and of what the epilogue writes of it, in f32, where whole rows are to stay in the second-level cache.
+/// Greatest size in bytes of a block's rows of A and of C in f32, so that both stay in the second-level cache.
 inline constexpr std::size_t row_block = std::size_t{640} << 10;
 
-/// Blocks of whole rows for `width` threads: four a thread if that leaves two tiles each, more if they would not stay in the
-/// cache.
+/// Number of blocks of whole rows for `width` threads: four per thread if each then has two tiles, more if a block would not
+/// fit the cache.
 [[nodiscard]] inline std::size_t row_blocks(std::size_t m, std::size_t row_bytes, std::size_t tile,
                                             std::size_t width) noexcept {
   const std::size_t most = std::max(tile, row_block / row_bytes), wanted = std::min(4 * width, m / (2 * tile));
@@ -67,10 +67,10 @@ inline constexpr std::size_t row_block = std::size_t{640} << 10;
 
 }  // namespace detail
 
-/// C[m,n] = epilogue(s[m] t[n] * sum over k of A[m,k] B[k,n]),  s and t the scales of A's rows and B's columns
+/// C[m,n] = epilogue(s[m] t[n] * sum over k of A[m,k] B[k,n]),  s and t the scales of A's rows and of B's columns
 ///
-/// a [M, K] quantized by the same form, b packed [K, N], K <= most_inputs. The sums are exact integers, rounded once to f32, so
-/// the epilogue is given the same bits by every form, executor and M.
+/// a [M, K] quantized for the same `Form`, b packed [K, N], K <= most_inputs. The sums are exact integers, rounded once to f32,
+/// so the epilogue receives the same bits for every form, executor and M.
 template <class Form = byte_dot::best, executor E, class Epilogue>
 void gemm(const E& run, const quantized& a, const packed_int8& b, const Epilogue& epilogue) noexcept {
   assert(a.cols == b.k && b.k <= most_inputs);
@@ -86,14 +86,14 @@ void gemm(const E& run, const quantized& a, const packed_int8& b, const Epilogue
   multiply<typename int8_tile<Form>::layout>(run, tile, detail::words_of(a), a.rows, detail::word_panels(b), out);
 }
 
-/// The same; then calls then(executor, first, last) for ranges of rows that cover C, once every column of theirs has been to
-/// the epilogue. Where there are rows enough for all threads, a range is what one thread has just written, still in its
-/// second-level cache, and `executor` is serial. `then` must not write what the product reads.
+/// The same; also calls then(executor, first, last) for ranges of rows that cover C, each once the epilogue has written all its
+/// columns. With enough rows for all threads, a range is what one thread has just written, still in its second-level cache, and
+/// `executor` is serial. `then` must not write what the product reads.
 template <class Form = byte_dot::best, executor E, class Epilogue, class Then>
 void gemm(const E& run, const quantized& a, const packed_int8& b, const Epilogue& epilogue, const Then& then) noexcept {
   const std::size_t m = a.rows, width = std::max<std::size_t>(1, run.width());
   const std::size_t blocks = detail::row_blocks(m, a.stride + b.n * sizeof(float), Form::rows, width);
-  // Each block reads all of B: below 16 rows that costs more than it saves.
+  // Each block reads all of B: with fewer than 16 rows per block that costs more than it saves.
   if (m < 16 * blocks) {
     gemm<Form>(run, a, b, epilogue);
     then(run, std::size_t{0}, m);

@@ -1,4 +1,4 @@
-// Gradients of weights as products of bf16: columns of pairs on the left.
+// bf16 products C = epilogue(A^T B) for gradients of weights: A and B are pairs along K.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gradient_bf16_test.cpp
 #pragma once
 
@@ -20,7 +20,7 @@ namespace bert::inline BERT_ISA::kernels {
 /// C[m,n] = epilogue(sum over k of A[k,m] B[k,n]), sums in f32
 ///
 /// a [ceil(K / 2), M] of pairs (`pair_rows`), b packed [K, N] (`pack_bf16`), both with these `groups`: gradients of weights, k
-/// over tokens. Order and bits as in `gemm` of bf16, or with the sums of `groups` of k added as their tree.
+/// over tokens. Order and bits as in bf16 `gemm`; with `groups` of k, their sums are added as a tree.
 template <executor E, class Epilogue>
 void gemm_transposed(const E& run, matrix<const bf16_pair> a, packed_bf16 b, const Epilogue& epilogue,
                      const row_groups& groups = {}) noexcept {

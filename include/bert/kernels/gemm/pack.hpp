@@ -1,4 +1,4 @@
-// Packing the right operand of a product into panels of columns, the order in which the register tile reads it.
+// Packing the right operand of a product into panels of columns, the layout that the register tile reads.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_test.cpp
 // Paper: Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication".
 #pragma once
@@ -15,7 +15,7 @@
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// Columns of a panel and of the register tile: two registers, so that each broadcast element of A feeds two chains.
+/// Columns of a panel and of the register tile: two registers, so that each broadcast element of A feeds two FMAs.
 inline constexpr std::size_t tile_cols = 2 * lanes;
 
 /// A packed [K, N] operand: ceil(N / tile_cols) panels, each [K, tile_cols] without gaps, columns past N zero.
@@ -28,14 +28,14 @@ struct packed {
   [[nodiscard]] constexpr const float* panel(std::size_t p) const noexcept { return data + p * k * tile_cols; }
 };
 
-/// Floats that a packed [k, n] operand takes; its memory is aligned to 64 bytes.
+/// Size of a packed [k, n] operand in floats; its memory must be aligned to 64 bytes.
 [[nodiscard]] constexpr std::size_t packed_size(std::size_t k, std::size_t n) noexcept { return k * round_up(n, tile_cols); }
 
 /// Packs b [K, N] into `out` [packed_size(K, N)].
 template <executor E>
 packed pack(const E& run, matrix<const float> b, float* out) noexcept {
   const std::size_t k = b.rows, n = b.cols, panels = (n + tile_cols - 1) / tile_cols;
-  // 64 rows of 768 columns are 192 KB: some 20 µs. Eight at a time write 1 KB runs into each panel.
+  // 64 rows of 768 columns are 192 KB: some 20 µs. Strips of eight rows write runs of 1 KB into each panel.
   constexpr std::size_t chunk = 64, strip = 8;
   run.parallel_for((k + chunk - 1) / chunk, [&](std::size_t c) {
     const std::size_t end = std::min(k, (c + 1) * chunk);
@@ -59,7 +59,7 @@ packed pack(const E& run, matrix<const float> b, float* out) noexcept {
   return {out, k, n};
 }
 
-/// Packs the transpose of w [N, K] into `out` [packed_size(K, N)]: linear weights as checkpoints store them.
+/// Packs the transpose of w [N, K] into `out` [packed_size(K, N)]: a linear layer's weight as checkpoints store it.
 template <executor E>
 packed pack_transposed(const E& run, matrix<const float> w, float* out) noexcept {
   const std::size_t k = w.cols, n = w.rows, panels = (n + tile_cols - 1) / tile_cols;

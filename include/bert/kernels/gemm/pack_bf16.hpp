@@ -1,4 +1,4 @@
-// Packing operands of bf16: pairs along K, a word each, in panels as the register tile reads them.
+// Packing bf16 operands: pairs along K, each one word, in panels for the register tile.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_bf16_test.cpp
 #pragma once
 
@@ -19,15 +19,15 @@
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// A packed [K, N] operand of bf16: panels of [ceil(K / 2), tile_cols] pairs along K; columns past N and rows past K are zero.
+/// A packed bf16 operand [K, N]: panels of [ceil(K / 2), tile_cols] pairs along K; columns past N and rows past K are zero.
 struct packed_bf16 {
   packed pairs;
 };
 
-/// Pairs, four bytes each, of k numbers; with groups of them, at most so many, as each of an odd size is filled up.
+/// Pairs (four bytes each) of k elements; with groups, an upper bound, as each group of odd size is padded.
 [[nodiscard]] constexpr std::size_t bf16_pairs_of(std::size_t k, std::size_t groups = 1) noexcept { return (k + groups) / 2; }
 
-/// Floats that a packed [k, n] operand of bf16 takes, or at most takes if k are rows of so many groups.
+/// Size of a packed bf16 operand [k, n] in floats; with groups of k, an upper bound.
 [[nodiscard]] constexpr std::size_t packed_bf16_size(std::size_t k, std::size_t n, std::size_t groups = 1) noexcept {
   return packed_size(bf16_pairs_of(k, groups), n);
 }
@@ -40,12 +40,13 @@ packed_bf16 pack_transposed_bf16(const E& run, matrix<const float> w, float* out
     float* panel = out + p * pairs * tile_cols;
     for (std::size_t half = 0; half < tile_cols; half += lanes)
       for (std::size_t i = 0; i < pairs; i += lanes) {
-        // A square of lanes rows and lanes pairs, rounded, then turned.
+        // A square of lanes rows and lanes pairs, rounded, then transposed.
         alignas(alignment) bf16 rounded[lanes][2 * lanes] = {};
         simd square[lanes];
         for (std::size_t r = 0; r < lanes; ++r) {
           const std::size_t row = p * tile_cols + half + r;
-          const float* later = w.data + row * w.stride + 2 * i + 128;  // rows far apart, which no hardware foresees
+          const float* later =
+              w.data + row * w.stride + 2 * i + 128;  // rows are far apart, where no hardware prefetcher follows
           for (std::size_t j = 0; j < 2 * lanes; j += alignment / sizeof(float)) prefetch(later + j);
           if (row < n)
             for_each_register(std::min(2 * lanes, w.cols - 2 * i), [&](std::size_t j, auto extent) {
@@ -62,7 +63,7 @@ packed_bf16 pack_transposed_bf16(const E& run, matrix<const float> w, float* out
 
 namespace detail {
 
-/// Which rows a pair along K holds: the first, and whether there is a second in its group.
+/// The rows of a pair along K: the first, and whether its group has a second.
 struct paired_rows {
   std::size_t first;
   bool both;
@@ -83,8 +84,8 @@ inline void for_each_pair(const row_groups& groups, const word_groups& words, st
   }
 }
 
-/// Registers of pairs (x[i, j], x[i + 1, j]) for count columns from j on; zeros for a second row that there is not. out(c,
-/// pairs, extent).
+/// Calls out(c, pairs, extent) for registers of pairs (x[i, j], x[i + 1, j]) of `count` columns from j on; a missing second row
+/// is zero.
 template <class Out>
 inline void pair_up_rows(matrix<const float> x, paired_rows rows, std::size_t j, std::size_t count, Out&& out) noexcept {
   const float *low = x.row(rows.first) + j, *high = low + x.stride;
@@ -100,7 +101,7 @@ template <executor E>
 packed_bf16 pack_bf16(const E& run, matrix<const float> b, float* out, const row_groups& groups = {}) noexcept {
   const word_groups words(groups, b.rows, 2);
   const std::size_t pairs = words.words(), n = b.cols, panels = (n + tile_cols - 1) / tile_cols;
-  // 64 rows of 768 columns: some 15 µs. Eight pairs of rows at a time write 1 KB runs into each panel and ask for the next
+  // 64 rows of 768 columns: some 15 µs. Strips of eight pairs of rows write runs of 1 KB into each panel and prefetch the next
   // eight.
   constexpr std::size_t strip = 8;
   for_each_range(run, pairs, 32, [&](std::size_t first, std::size_t last) {

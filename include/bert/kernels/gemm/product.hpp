@@ -1,4 +1,4 @@
-// The driver of all matrix products: blocks of C for the threads, parts of the depth, tiles, and their sums to an epilogue.
+// The driver of all matrix products: blocks of C for threads, parts of the depth, tiles, epilogues.
 // Layer: kernels. Test: tests/unit/kernels/gemm/product_test.cpp
 // Paper: Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication".
 #pragma once
@@ -20,20 +20,21 @@
 namespace bert::inline BERT_ISA::kernels {
 namespace detail {
 
-/// How the product's rows and panels are cut into blocks.
+/// The number of blocks along the product's rows and along its panels.
 struct grid {
   std::size_t down, across;
 };
 
-/// What is cut: `depth` in words; a block has at most `most_rows` rows and, where sums wait, at most `waiting` rows of panels.
+/// The size of a product: `depth` in words. A block has at most `most_rows` rows and, if sums wait, at most `waiting` rows
+/// times panels.
 struct product_size {
   std::size_t m, n, panels, depth, most_rows, row_step;
-  std::size_t waiting = 0;  ///< 0: none wait
+  std::size_t waiting = 0;  ///< 0: no limit, as no sums wait
 };
 
-/// Blocks for `width` threads: four to eight a thread, for cores of unequal speed, but none under 2 million multiplications
-/// (some 40 µs). Of the cuts near that, the one that ends first if all cores are alike, and then the one that reads least
-/// again, A once for each column of blocks and B once for each row of them.
+/// Chooses blocks for `width` threads: four to eight per thread, for cores of unequal speed, each of at least 2 million
+/// multiplications (some 40 µs). Among grids near that it minimizes the time on equal cores, then the memory read again: A once
+/// per column of blocks, B once per row of them.
 [[nodiscard]] inline grid cut(const product_size& s, std::size_t width) noexcept {
   const std::size_t steps = (s.m + s.row_step - 1) / s.row_step, fewest = (s.m + s.most_rows - 1) / s.most_rows;
   const std::size_t wanted = width == 1 ? 1 : std::clamp<std::size_t>(s.m * s.n * s.depth / 2'000'000, 1, 8 * width);
@@ -46,7 +47,7 @@ struct product_size {
     for (std::size_t across = std::min(first, s.panels); across <= std::min(first + 8, s.panels); ++across) {
       const std::size_t turns = (down * across + width - 1) / width;
       const std::size_t longest = width == 1 ? s.m * s.panels : turns * rows * ((s.panels + across - 1) / across);
-      // A register of two elements takes a cycle or two of the tile, an element read again a small part of one.
+      // Cycles per K-step: a row of a panel takes one or two, an element read again a fraction of one.
       const double cost = 2.0 * static_cast<double>(longest) +
                           0.05 * static_cast<double>(down * s.n + across * s.m) / static_cast<double>(width);
       if (best.down == 0 || cost < least) best = {down, across}, least = cost;
@@ -55,8 +56,8 @@ struct product_size {
   return best;
 }
 
-/// The first panel of the block that a thread is likely to claim after block i of `down` x `across`, or `panels`: threads claim
-/// them in turn.
+/// The first panel of the block that a thread is likely to claim after block i of `down` x `across`, as threads claim blocks in
+/// turn; `panels` if there is none.
 [[nodiscard]] constexpr std::size_t next_panel(std::size_t i, std::size_t width, std::size_t down, std::size_t across,
                                                std::size_t panels) noexcept {
   return i + width < down * across ? panels * ((i + width) % across) / across : panels;
@@ -73,7 +74,7 @@ template <class Tile, class Packed>
   return (b.n + Tile::cols - 1) / Tile::cols;
 }
 
-/// Hands the sums of one tile to the epilogue.
+/// Passes the sums of one tile to the epilogue.
 template <class Tile, class Epilogue>
 void finish(const Epilogue& epilogue, const typename Tile::sum* sums, std::size_t row0, std::size_t rows, std::size_t col0,
             std::size_t n) noexcept {
@@ -88,19 +89,19 @@ void finish(const Epilogue& epilogue, const typename Tile::sum* sums, std::size_
   }
 }
 
-/// What a tile holds while a thread works on a block: `enter()` if it has that.
+/// The object that lives while a thread works on a block: tile.enter() if the tile has it.
 template <class Tile>
 [[nodiscard]] auto enter(const Tile& tile) noexcept {
   if constexpr (requires { tile.enter(); }) return tile.enter();
   else return 0;
 }
 
-/// Sums that may wait in a block: twice as many by groups, as those of several levels wait.
+/// Greatest number of sums that wait in a block: twice as many with groups, where several levels wait.
 template <class Tile, std::size_t Groups>
 inline constexpr std::size_t most_waiting = Groups == 1 ? Tile::waiting_sums : 2 * Tile::waiting_sums;
 
-/// Runs the tile and adds the sums of subtrees: by the tile itself if it can, otherwise in memory. sums_of(slot) is where they
-/// stand.
+/// Runs the tile and adds the sums of subtrees, by the tile itself if it can, otherwise in memory. sums_of(slot) points at a
+/// slot.
 template <class Layout, class Tile, class Task, class Slots>
 void run_slice(const Tile& tile, std::size_t height, Task& task, const depth_slice& slice, const Slots& sums_of) noexcept {
   using sum = typename Tile::sum;
@@ -123,8 +124,8 @@ void run_slice(const Tile& tile, std::size_t height, Task& task, const depth_sli
   }
 }
 
-/// A block of the product: rows [row0, row0 + rows) and panels [panel0, panel1), after which panel `then` is likely to be read,
-/// if there is one.
+/// A block of the product: rows [row0, row0 + rows) and panels [panel0, panel1). Panel `then`, if there is one, is likely read
+/// next.
 struct block_range {
   std::size_t row0, rows, panel0, panel1, then;
 };
@@ -138,7 +139,8 @@ void block(const Tile& tile, matrix<const typename Tile::word> a, const Packed& 
   constexpr std::size_t cols = Tile::cols, tile_sums = Tile::rows * cols;
   alignas(alignment) word copy[std::max<std::size_t>(1, Layout::size)];
   alignas(alignment) sum waiting[std::max<std::size_t>(1, most_waiting<Tile, Groups>)];
-  alignas(alignment) sum near[(Groups == 1 ? 1 : depth_tree::most_slots) * tile_sums];  // what waits for no other part
+  alignas(alignment)
+      sum near[(Groups == 1 ? 1 : depth_tree::most_slots) * tile_sums];  // slots that do not wait for another part
   std::array<depth_slice, Groups> slices;
   [[maybe_unused]] const auto entered = enter(tile);
   const tile_cut tiling(range.rows, Tile::rows, Tile::row_step);
@@ -161,7 +163,7 @@ void block(const Tile& tile, matrix<const typename Tile::word> a, const Packed& 
         const auto sums_of = [&](std::size_t slot) {
           return slot < tree.waiting ? far + slot * tiling.height(t) * cols : near + (slot - tree.waiting) * tile_sums;
         };
-        // The first tiles fetch what is read next into the second-level cache; the others ask for what is there.
+        // The first tiles prefetch what is read next into the second-level cache; the others prefetch what is already there.
         const word* share = later != nullptr && t < fetching ? later + t * depth * apart : panel;
         if (last)
           for (std::size_t i = 0; i < height; ++i) epilogue.fetch(row + i, p * cols);
@@ -186,7 +188,7 @@ void block(const Tile& tile, matrix<const typename Tile::word> a, const Packed& 
   }
 }
 
-/// Cuts [M, N] into blocks of equal work and runs them; `groups` are offsets in words of depth.
+/// Splits C into blocks of equal work and runs them; `groups` are offsets in words of depth.
 template <class Layout, std::size_t Groups, executor E, class Tile, class Packed, class Epilogue>
 void product(const E& run, const Tile& tile, matrix<const typename Tile::word> a, std::size_t m, const Packed& b,
              std::span<const std::size_t> groups, const Epilogue& epilogue) noexcept {
@@ -209,10 +211,10 @@ void product(const E& run, const Tile& tile, matrix<const typename Tile::word> a
 
 }  // namespace detail
 
-/// C[m,n] = epilogue(sum over k of A[m,k] B[k,n]) for m < rows, with the tile of any instruction set
+/// C[m,n] = epilogue(sum over k of A[m,k] B[k,n]) for m < rows, with any tile
 ///
 /// `a` as `Layout` reads it, in words; b packed by panels: `k` words, `n` columns, `panel(p)` [k, Tile::cols]. Each sum runs
-/// over parts of k in order, as the tile adds them up; where K is cut depends on K, N and the layout alone.
+/// over parts of K in order, within a part in the tile's order; the parts depend on K, N and the layout alone.
 template <class Layout, executor E, class Tile, class Packed, class Epilogue>
 void multiply(const E& run, const Tile& tile, matrix<const typename Tile::word> a, std::size_t rows, const Packed& b,
               const Epilogue& epilogue) noexcept {
@@ -220,8 +222,7 @@ void multiply(const E& run, const Tile& tile, matrix<const typename Tile::word> 
   detail::product<Layout, 1>(run, tile, a, rows, b, all, epilogue);
 }
 
-/// The same with the sums of groups of words added by the tree of `row_groups`: `groups` are offsets in words, as
-/// `word_groups` gives them.
+/// The same with the sums of `groups` added by the tree of `row_groups`.
 template <class Layout, executor E, class Tile, class Packed, class Epilogue>
 void multiply(const E& run, const Tile& tile, matrix<const typename Tile::word> a, std::size_t rows, const Packed& b,
               const Epilogue& epilogue, const word_groups& groups) noexcept {

@@ -1,4 +1,4 @@
-// The tile that registers of floats make, for f32 and for pairs of bf16 alike: layouts, sizes of blocks, the K-loop.
+// The micro-kernel in registers of floats, for f32 and for pairs of bf16: layouts, block sizes, the K-loop.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_test.cpp
 #pragma once
 
@@ -21,40 +21,40 @@ namespace bert::inline BERT_ISA::kernels {
 
 namespace detail {
 
-/// Rows of the register tile: each holds two registers of sums; two more hold B, one the broadcast of A, one is spare.
+/// Rows of the register tile: each has two registers of sums; two more hold B, one the broadcast of A, one is spare.
 inline constexpr std::size_t tile_rows = (simd_registers - 4) / 2;
 
-/// Rows of A that are copied at a time, where it cannot be read in place.
+/// Rows of A that are copied at once, if A cannot be read in place.
 inline constexpr std::size_t copied_rows = 56 / tile_rows * tile_rows;
 
-/// Floats of a copied row: 56 x 512 take 115 KB of stack and of the second-level cache. With two passes a half is for each, and
-/// a part half as deep: elements are split once a copy, not once a tile.
+/// Floats of a copied row: 56 x 512 take 115 KB of stack and of the second-level cache. With two passes each has half of it,
+/// and a part is half as deep: elements are split once per copy, not once per tile.
 inline constexpr std::size_t copied_row = 512;
 
-/// Copied rows lie 33 cache lines apart, so that a tile's 14 rows, or their 28 halves, fall into as many sets of the
+/// Copied rows are 33 cache lines apart, so that a tile's 14 rows, or their 28 halves, fall into different sets of the
 /// first-level cache.
 inline constexpr std::size_t copied_stride = copied_row + 16;
 
-/// Greatest depth of a part copied by depth, over all passes: 1,024 tokens at once, 256 KB. In halves, a copy would serve 16
-/// panels only, as many as have room for their sums to wait, 4 % slower. For a product no wider than that, halves are 10 %
-/// faster.
+/// Greatest depth of a transposed copy, over all passes: 1,024 tokens, 256 KB. With half of it, a copy would serve only the 16
+/// panels whose sums can wait, 4 % slower. For a product no wider than 16 panels, half is 10 % faster.
 inline constexpr std::size_t transposed_depth = 1024;
 
-/// Depth of a part read in place: a panel's 1,024 x 32 floats take 128 KB of the second-level cache. Those of AVX2 are half as
-/// wide: 512 x 16 take 32 KB, and more of them stay in the first-level cache: base 8 x 128 2 % faster, which AVX-512 is not.
+/// Depth of a part read in place. AVX-512: 1,024 x 32 floats of a panel take 128 KB of the second-level cache. AVX2, with
+/// panels half as wide: 512 x 16 take 32 KB, and more of them stay in the first-level cache (base 8 x 128 2 % faster; no gain
+/// on AVX-512).
 inline constexpr std::size_t part_depth = simd_registers == 32 ? 1024 : 512;
 
-/// Floats of A in a block, which stay in the second-level cache while the panels of B stream past: 384 KB of the 1 MB or more
-/// that processors with AVX-512 have, 192 KB elsewhere. With 512 KB of cache, 384 were 2 to 3 % slower than 192.
+/// Floats of A in a block (BLIS: MC x KC), which stay in the second-level cache while panels of B stream past: 384 KB of the 1
+/// MB or more of AVX-512 processors, 192 KB elsewhere. With 512 KB of cache, 384 KB were 2 to 3 % slower than 192.
 inline constexpr std::size_t block_floats = std::size_t{simd_registers == 32 ? 96 : 48} << 10;
 
 /// Sums that wait for the next part of the depth: 112 KB of stack.
 inline constexpr std::size_t waiting_floats = std::size_t{28} << 10;
 
-/// The tile reads rows of A in place: `stride` floats from one to the next. Three rows share a pointer, which x86 addresses
-/// as p, p + s, p + 2s; a pointer a row would leave no register for anything else. Five names: an array would stay in memory.
+/// Reads rows of A `stride` floats apart. Three rows share a pointer, addressed on x86 as p, p + s, p + 2s: a pointer per row
+/// would leave no register for anything else. Five members, as an array would stay in memory.
 struct by_rows {
-  static constexpr bool merges = false;  ///< sums of groups: products of rows have none
+  static constexpr bool merges = false;  ///< products of rows have no groups of sums
   static_assert(tile_rows <= 15);
   const float *p0, *p1, *p2, *p3, *p4;
   std::size_t stride;
@@ -69,10 +69,10 @@ struct by_rows {
   void next() noexcept { ++p0, ++p1, ++p2, ++p3, ++p4; }
 };
 
-/// The tile reads a copy in which its elements of one depth and pass lie side by side, a cache line of them on AVX-512.
+/// Reads a transposed copy, in which a tile's elements of one depth and pass are contiguous: one cache line on AVX-512.
 template <std::size_t Passes>
 struct by_depth {
-  static constexpr bool merges = true;  ///< sums of groups of rows
+  static constexpr bool merges = true;  ///< products of columns may have groups of sums
   static constexpr std::size_t width = round_up(tile_rows, lanes), step = Passes * width;
   const float* at;
 
@@ -84,29 +84,28 @@ struct by_depth {
   void next() noexcept { at += step; }
 };
 
-/// What a tile asks for while it runs: its share of the next panel, `apart` floats further on every step of depth. The same
-/// line again costs nothing.
-struct one_after_another {
+/// Prefetches a tile's share of the next panel, `apart` floats further per K-step. A line requested again costs nothing.
+struct one_stream {
   const float* at;
   std::size_t apart;
 
-  one_after_another(const float* share, std::size_t, std::size_t distance) noexcept : at(share), apart(distance) {}
+  one_stream(const float* share, std::size_t, std::size_t distance) noexcept : at(share), apart(distance) {}
   [[gnu::always_inline]] void next(std::size_t) noexcept {
     prefetch(at);
     at += apart;
   }
 };
 
-/// A line a step in four strands: each reads a page of its own, where the processor itself reads on. For blocks of one tile or
-/// two, which wait for weights: 14 GB/s instead of 12 (16 tokens, a core of Emerald Rapids); others would wait for the address.
-/// A tile that is alone, with two lines a step to ask for, asks for the share of another, too; for one of two that is the same
-/// line again.
-struct four_strands {
+/// Prefetches one line per K-step from four streams on separate pages, so that the hardware prefetcher continues each. Only for
+/// 1 or 2 tiles, which are memory-bound: 14 GB/s instead of 12 (16 tokens, a core of Emerald Rapids). More tiles would wait for
+/// the address arithmetic. A single tile, with two lines per step to prefetch, has a second offset `other`; for one of two
+/// tiles it is 0.
+struct four_streams {
   const float* at;
   std::size_t other;
   std::ptrdiff_t across, back;
 
-  four_strands(const float* share, std::size_t depth, std::size_t distance) noexcept
+  four_streams(const float* share, std::size_t depth, std::size_t distance) noexcept
       : at(share),
         other(distance > 16 ? depth * 16 : 0),
         across(static_cast<std::ptrdiff_t>(depth * 4)),
@@ -123,8 +122,8 @@ using register_task = tile_task<float, float>;
 template <class Dot, class Walk, class Ahead, class Rows>
 struct tile_loop;
 
-/// sums[R, tile_cols] (+)= a[R, depth] b[depth, tile_cols], one Dot::add an element, step and pass, in order of depth. Walk
-/// gives the part of an element of `a` that a pass takes.
+/// sums[R, tile_cols] (+)= a[R, depth] b[depth, tile_cols], one Dot::add per element, step and pass, in order of depth. Walk
+/// reads what a pass multiplies of an element of `a`.
 template <class Dot, class Walk, class Ahead, std::size_t... I>
 struct tile_loop<Dot, Walk, Ahead, std::index_sequence<I...>> {
   static_assert(Dot::passes <= 2);
@@ -132,7 +131,7 @@ struct tile_loop<Dot, Walk, Ahead, std::index_sequence<I...>> {
 
   template <std::size_t Pass>
   [[gnu::always_inline]] static void pass(const Walk& walk, const float* b, sums_type& acc) noexcept {
-    const simd b0 = Dot::template part<Pass>(load(b)), b1 = Dot::template part<Pass>(load(b + lanes));
+    const simd b0 = Dot::template operand<Pass>(load(b)), b1 = Dot::template operand<Pass>(load(b + lanes));
     const auto row = [b0, b1](float element, simd(&s)[2]) {
       const simd x(element);
       s[0] = Dot::add(x, b0, s[0]);
@@ -170,7 +169,7 @@ struct tile_loop<Dot, Walk, Ahead, std::index_sequence<I...>> {
   }
 };
 
-/// The loop of each height, that of `height` at `height - 1`, so that none computes rows that are not there; none below Least.
+/// The K-loop for each tile height from Least on, at index height - 1, so that no loop computes missing rows.
 template <class Dot, class Walk, class Ahead, std::size_t Least>
 inline constexpr auto tile_loops = []<std::size_t... I>(std::index_sequence<I...>) {
   std::array<void (*)(const register_task&) noexcept, tile_rows> all{};
@@ -179,7 +178,7 @@ inline constexpr auto tile_loops = []<std::size_t... I>(std::index_sequence<I...
 }
 (std::make_index_sequence<tile_rows - Least + 1>{});
 
-/// The least height of a tile that has two or more beside it.
+/// The least height of a tile in a block of three or more.
 inline constexpr std::size_t height_among_many = [] {
   std::size_t least = tile_rows;
   for (std::size_t rows = 2 * tile_rows + 1; rows <= 64 * tile_rows; ++rows)
@@ -187,13 +186,12 @@ inline constexpr std::size_t height_among_many = [] {
   return least;
 }();
 
-/// Writes a register of A's elements, or the part of them that each pass takes, `distance` floats apart.
+/// Writes what each pass multiplies of a register of A, `distance` floats apart.
 template <class Dot>
-inline void store_parts(float* to, std::size_t distance, simd x, auto extent) noexcept {
-  unrolled<Dot::passes>([&](auto pass) { store(to + pass * distance, Dot::template part<pass>(x), extent); });
+inline void store_operands(float* to, std::size_t distance, simd x, auto extent) noexcept {
+  unrolled<Dot::passes>([&](auto pass) { store(to + pass * distance, Dot::template operand<pass>(x), extent); });
 }
 
-/// Rows in place.
 struct in_place_sizes {
   static constexpr std::size_t part_depth = detail::part_depth;
   [[nodiscard]] static constexpr std::size_t block_rows(std::size_t depth, std::size_t) noexcept {
@@ -204,7 +202,7 @@ struct in_place : rows_in_place<float, in_place_sizes> {
   using walk = by_rows;
 };
 
-/// Rows copied first, `copied_stride` apart, split into what each pass takes.
+/// The layout of rows that are copied first, `copied_stride` apart, split into each pass's operands.
 template <class Dot>
 struct copied {
   using walk = by_rows;
@@ -217,20 +215,21 @@ struct copied {
     return {copy + r * copied_stride, copied_stride};
   }
 
-  /// Asks for the elements that the copies to come will read, two rows further on.
+  /// Prefetches the row two further on.
   static void fill(matrix<const float> a, std::size_t row0, const tile_cut& cut, std::size_t k0, std::size_t depth,
                    float* copy) noexcept {
     for (std::size_t i = 0; i < cut.rows; ++i) {
       const float* from = a.row(row0 + i) + k0;
       float* to = copy + i * copied_stride;
       for (std::size_t j = 0; j < depth; j += 16) prefetch(from + 2 * a.stride + j);
-      for_each_register(
-          depth, [&](std::size_t j, auto extent) { store_parts<Dot>(to + j, copied_row / 2, load(from + j, extent), extent); });
+      for_each_register(depth, [&](std::size_t j, auto extent) {
+        store_operands<Dot>(to + j, copied_row / 2, load(from + j, extent), extent);
+      });
     }
   }
 };
 
-/// Columns of a [K, M], copied by depth.
+/// The layout of columns of a [K, M], copied so that one depth's elements are contiguous.
 template <class Dot>
 struct transposed {
   using walk = by_depth<Dot::passes>;
@@ -245,8 +244,8 @@ struct transposed {
     return {copy + t * depth * walk::step, 0};
   }
 
-  /// Copies a[k0 + k, row0 + r] for the rows r of tile t to copy[t, k, pass, r]. Reads and writes whole registers, further than
-  /// the tile's last row, wherever A goes that far.
+  /// Copies a[k0 + k, row0 + r] for the rows r of tile t to copy[t, k, pass, r]. Reads and writes whole registers, past the
+  /// tile's last row, as far as A extends.
   static void fill(matrix<const float> a, std::size_t row0, const tile_cut& cut, std::size_t k0, std::size_t depth,
                    float* copy) noexcept {
     for (std::size_t k = 0; k < depth; ++k, copy += walk::step) {
@@ -256,22 +255,21 @@ struct transposed {
         const std::size_t left = a.cols - row0 - r0;
         float* to = copy + t * depth * walk::step;
         for (std::size_t r = 0; r < walk::width; r += lanes) {
-          if (r + lanes <= left) store_parts<Dot>(to + r, walk::width, load(from + r0 + r), whole{});
-          else if (r < left) store_parts<Dot>(to + r, walk::width, load_partial(from + r0 + r, left - r), whole{});
+          if (r + lanes <= left) store_operands<Dot>(to + r, walk::width, load(from + r0 + r), whole{});
+          else if (r < left) store_operands<Dot>(to + r, walk::width, load_partial(from + r0 + r, left - r), whole{});
         }
       }
     }
   }
 };
 
-/// Whether the rows of a tile would all fall into one set of the first-level cache: measured 0.78 of the peak in place, 0.99
-/// copied.
+/// Whether a tile's rows would all fall into one set of the first-level cache: 0.78 of the peak in place, 0.99 copied.
 [[nodiscard]] constexpr bool rows_collide(std::size_t stride) noexcept { return stride % 1024 == 0; }
 
 }  // namespace detail
 
-/// Up to 14 x 32 sums (AVX-512; 6 x 16 with AVX2) in registers: every step of depth broadcasts an element of each row and
-/// multiplies it by two registers of B. `Dot` says what a float stands for: a number, or two of bf16.
+/// Up to 14 x 32 sums (AVX-512; 6 x 16 with AVX2) in registers: every K-step broadcasts an element of each row and multiplies
+/// it by two registers of B. `Dot` says what a float's bits hold: an f32 (f32_elements) or two bf16 (bf16_pairs).
 template <class Dot>
 struct register_tile {
   using word = float;
@@ -285,17 +283,17 @@ struct register_tile {
   template <class Layout>
   static void run(std::size_t height, const tile_task<float, float>& task) noexcept {
     using walk = typename Layout::walk;
-    static_assert(Dot::passes == 1 || Layout::size > 0, "a copy holds the part of each pass");
+    static_assert(Dot::passes == 1 || Layout::size > 0, "rows of more than one pass must be copied");
     using namespace detail;
-    if constexpr (walk::merges) tile_loops<Dot, walk, one_after_another, 1>[height - 1](task);
-    else if (task.tiles <= 2) tile_loops<Dot, walk, four_strands, 1>[height - 1](task);
-    else tile_loops<Dot, walk, one_after_another, height_among_many>[height - 1](task);
+    if constexpr (walk::merges) tile_loops<Dot, walk, one_stream, 1>[height - 1](task);
+    else if (task.tiles <= 2) tile_loops<Dot, walk, four_streams, 1>[height - 1](task);
+    else tile_loops<Dot, walk, one_stream, height_among_many>[height - 1](task);
   }
 };
 
 namespace detail {
 
-/// The product of rows in place, or copied where they collide or each pass takes a part of them.
+/// Multiplies rows in place, or copied if they collide in the cache or if there are two passes.
 template <class Dot, executor E, class Packed, class Epilogue>
 void row_product(const E& run, matrix<const float> a, const Packed& b, const Epilogue& epilogue) noexcept {
   const register_tile<Dot> tile;

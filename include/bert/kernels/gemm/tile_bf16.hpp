@@ -1,4 +1,4 @@
-// The tile of bf16: registers of pairs, by AVX512_BF16's instruction or, without it, by fused multiply-adds of f32.
+// The bf16 tile: registers of pairs, multiplied by VDPBF16PS or, without it, by f32 FMAs.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_bf16_test.cpp
 #pragma once
 
@@ -8,8 +8,8 @@
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// A word is a pair of bf16 along K. B is packed by `pack_bf16` or `pack_transposed_bf16`; rows of A are read in place where
-/// the instruction is, and copied in two halves where there is none.
+/// A word is a pair of bf16 along K. B is packed by `pack_bf16` or `pack_transposed_bf16`; rows of A are read in place with
+/// VDPBF16PS, and copied as two halves without it.
 struct bf16_tile : register_tile<bf16_pairs> {};
 
 }  // namespace bert::kernels

@@ -1,4 +1,4 @@
-// The tile of f32 on every instruction set: registers of floats, one fused multiply-add an element and step.
+// The f32 tile on every instruction set: registers of floats, one FMA per element and step.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_test.cpp
 #pragma once
 
@@ -9,7 +9,7 @@
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// A word is a float. B is packed by `pack` or `pack_transposed` (pack.hpp), rows of A are read in place, and columns copied.
-struct f32_tile : register_tile<numbers> {};
+/// A word is a float. B is packed by `pack` or `pack_transposed` (pack.hpp), rows of A are read in place, columns are copied.
+struct f32_tile : register_tile<f32_elements> {};
 
 }  // namespace bert::kernels

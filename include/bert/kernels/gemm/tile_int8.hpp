@@ -1,4 +1,4 @@
-// The tile of bytes with exact 32-bit sums, by the instruction of each form.
+// The int8 tile with exact 32-bit sums, by the instruction of each form.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
 #pragma once
 
@@ -17,7 +17,7 @@
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// What a 32-bit element of an operand of bytes holds: four that follow each other along K.
+/// A word of an int8 operand: four bytes consecutive along K.
 using four_bytes = std::array<std::uint8_t, 4>;
 
 namespace detail {
@@ -25,7 +25,7 @@ namespace detail {
 /// The tallest tile of any form.
 inline constexpr std::size_t most_byte_rows = 14;
 
-/// Rows of bytes, `stride` apart, a word at a time: as `by_rows`, three rows to a pointer.
+/// Reads rows of bytes, `stride` apart, one word per step: as in `by_rows`, three rows share a pointer.
 struct word_rows {
   const std::uint8_t *p0, *p1, *p2, *p3, *p4;
   std::size_t stride;
@@ -79,7 +79,7 @@ struct byte_loop<Form, std::index_sequence<I...>> {
   }
 };
 
-/// The loop of each height from 1 to Form::rows.
+/// The K-loop for each tile height from 1 to Form::rows.
 template <class Form>
 inline constexpr auto byte_loops = []<std::size_t... I>(std::index_sequence<I...>) {
   return std::array<void (*)(const byte_task&, const std::int32_t*) noexcept, Form::rows>{
@@ -87,11 +87,11 @@ inline constexpr auto byte_loops = []<std::size_t... I>(std::index_sequence<I...
 }
 (std::make_index_sequence<Form::rows>{});
 
-/// Bytes of A in a block: they stay in a second-level cache of 1 MB while the panels of B stream past.
+/// Bytes of A in a block, which stay in a second-level cache of 1 MB while panels of B stream past.
 inline constexpr std::size_t byte_block = std::size_t{384} << 10;
 
 struct byte_sizes {
-  static constexpr std::size_t part_depth = most_inputs;  // words: all of any product
+  static constexpr std::size_t part_depth = most_inputs;  // in words: a part is always the whole depth
   [[nodiscard]] static constexpr std::size_t block_rows(std::size_t, std::size_t stride) noexcept {
     return std::max(most_byte_rows, byte_block / (4 * stride));
   }
@@ -100,7 +100,7 @@ struct byte_sizes {
 }  // namespace detail
 
 /// Up to 14 x 32 exact sums (AVX512_VNNI) in registers of 32-bit integers. A word is four bytes along K; B is packed by
-/// `pack_int8`, whose channels' `start` undo what a form adds to the bytes of A. `Form` is the instruction (simd/int8.hpp).
+/// `pack_int8`, whose `start` subtracts what a form's zero point adds. `Form` is the instruction (simd/int8.hpp).
 template <class Form>
 struct int8_tile {
   using word = four_bytes;

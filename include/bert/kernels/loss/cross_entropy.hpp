@@ -1,4 +1,4 @@
-// Softmax cross-entropy of rows of logits with its gradient, and the best class of each row.
+// Softmax cross-entropy of rows of logits, its gradient, and the argmax of each row.
 // Layer: kernels. Test: tests/unit/kernels/loss/cross_entropy_test.cpp
 #pragma once
 
@@ -19,10 +19,10 @@
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// losses[m] = log(sum_v exp(logits[m,v])) - logits[m,targets[m]],  predicted[m] = argmax_v logits[m,v] (the first, if
-/// several), d_logits[m,:] = scale * (softmax(logits[m,:]) - onehot(targets[m]))
+/// losses[m] = log(sum_v exp(logits[m,v])) - logits[m,targets[m]], predicted[m] = argmax_v logits[m,v] (the first of several),
+/// d_logits[m,:] = scale * (softmax(logits[m,:]) - onehot(targets[m]))
 ///
-/// logits [M, V]; a target below 0 marks an ignored row: loss 0, gradient 0, predicted as ever. Writes `losses` [M];
+/// logits [M, V]; a target below 0 marks an ignored row: loss 0, gradient 0, `predicted` as in any other. Writes `losses` [M];
 /// writes `predicted` [M] unless nullptr; writes `d_logits` [M, V] unless its data is nullptr; it may be `logits`.
 template <executor E>
 void cross_entropy(const E& e, matrix<const float> logits, std::span<const std::int32_t> targets, float* losses,
@@ -46,19 +46,19 @@ void cross_entropy(const E& e, matrix<const float> logits, std::span<const std::
     float* d_row = d_logits.data == nullptr ? nullptr : d_logits.row(m);
     if (target < 0) {
       losses[m] = 0.0f;
-      if (d_row != nullptr) for_each_register(cols, [&](std::size_t j, auto part) { store(d_row + j, zero(), part); });
+      if (d_row != nullptr) for_each_register(cols, [&](std::size_t j, auto extent) { store(d_row + j, zero(), extent); });
       return;
     }
-    const float at_target = row[static_cast<std::size_t>(target)];  // read before d_logits may overwrite it
+    const float at_target = row[static_cast<std::size_t>(target)];  // read before d_logits overwrites it
     const simd tops(top);
     simd totals = zero();
-    for_each_register(cols, [&](std::size_t j, auto part) {
-      const simd p = exp(load(row + j, part) - tops);
-      if (d_row != nullptr) store(d_row + j, p, part);
-      if constexpr (std::is_same_v<decltype(part), whole>) totals += p;
+    for_each_register(cols, [&](std::size_t j, auto extent) {
+      const simd p = exp(load(row + j, extent) - tops);
+      if (d_row != nullptr) store(d_row + j, p, extent);
+      if constexpr (std::is_same_v<decltype(extent), whole>) totals += p;
       else {
         std::array<float, lanes> kept{};
-        store(kept.data(), p, part);
+        store(kept.data(), p, extent);
         totals += load(kept.data());
       }
     });
@@ -66,7 +66,7 @@ void cross_entropy(const E& e, matrix<const float> logits, std::span<const std::
     losses[m] = std::log(total) + (top - at_target);
     if (d_row != nullptr) {
       const simd share(scale / total);
-      for_each_register(cols, [&](std::size_t j, auto part) { store(d_row + j, load(d_row + j, part) * share, part); });
+      for_each_register(cols, [&](std::size_t j, auto extent) { store(d_row + j, load(d_row + j, extent) * share, extent); });
       d_row[static_cast<std::size_t>(target)] -= scale;
     }
   });

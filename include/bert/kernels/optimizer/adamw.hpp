@@ -13,11 +13,12 @@
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// The numbers of one step. `correction1` = 1 - beta1^t and `correction2` = 1 - beta2^t, or both 1 for no bias correction.
+/// The hyper-parameters of one step. `correction1` = 1 - beta1^t and `correction2` = 1 - beta2^t, or both 1 for no bias
+/// correction.
 struct adamw_step {
   float rate = 1e-3f, beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f, decay = 0.0f;
   float correction1 = 1.0f, correction2 = 1.0f;
-  float gradient_scale = 1.0f;  ///< what clipping and accumulation multiply the gradient by
+  float gradient_scale = 1.0f;  ///< the factor of clipping and accumulation
 };
 
 /// g = gradient_scale * gradient;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
@@ -27,21 +28,21 @@ struct adamw_step {
 template <executor E>
 void adamw(const E& e, const adamw_step& step, std::span<const float> gradient, std::span<float> m, std::span<float> v,
            std::span<float> p) noexcept {
-  // 28 bytes a parameter go through memory, so the one division and the root are free.
+  // 28 bytes per parameter are read or written, so the division and the square root are free.
   const simd keep1(step.beta1), take1(1.0f - step.beta1), keep2(step.beta2), take2(1.0f - step.beta2);
   const simd factor(step.gradient_scale), shrink(1.0f - step.rate * step.decay), epsilon(step.epsilon);
   const simd step_size(-step.rate / step.correction1), spread(1.0f / step.correction2);
   for_each_range(e, p.size(), floats_a_task, [&](std::size_t first, std::size_t last) {
     const float* from = gradient.data() + first;
     float *of_m = m.data() + first, *of_v = v.data() + first, *of_p = p.data() + first;
-    for_each_register(last - first, [&](std::size_t i, auto part) {
-      const simd g = load(from + i, part) * factor;
-      const simd mean = fma(keep1, load(of_m + i, part), take1 * g);
-      const simd square = fma(keep2, load(of_v + i, part), take2 * g * g);
-      store(of_m + i, mean, part);
-      store(of_v + i, square, part);
+    for_each_register(last - first, [&](std::size_t i, auto extent) {
+      const simd g = load(from + i, extent) * factor;
+      const simd mean = fma(keep1, load(of_m + i, extent), take1 * g);
+      const simd square = fma(keep2, load(of_v + i, extent), take2 * g * g);
+      store(of_m + i, mean, extent);
+      store(of_v + i, square, extent);
       const simd move = step_size * mean / (sqrt(square * spread) + epsilon);
-      store(of_p + i, fma(load(of_p + i, part), shrink, move), part);
+      store(of_p + i, fma(load(of_p + i, extent), shrink, move), extent);
     });
   });
 }

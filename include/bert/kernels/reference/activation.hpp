@@ -1,4 +1,4 @@
-// Activations as plain loops over the policies' scalar forms.
+// Activations as plain loops over the policies' scalar functions.
 // Layer: kernels. Test: tests/unit/kernels/rows/activation_test.cpp
 #pragma once
 

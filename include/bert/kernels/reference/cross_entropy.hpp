@@ -13,7 +13,7 @@
 
 namespace bert::inline BERT_ISA::kernels::reference {
 
-/// Losses, best classes (unless nullptr) and gradients (unless data is nullptr) of rows; a target below 0 ignores its row.
+/// Losses, argmaxes (unless nullptr) and gradients (unless data is nullptr) of rows; a target below 0 ignores its row.
 template <class T>
 void cross_entropy(matrix<const T> logits, std::span<const std::int32_t> targets, T* losses, std::int32_t* predicted,
                    matrix<T> d_logits, T scale) {

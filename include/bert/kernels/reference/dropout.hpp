@@ -11,7 +11,7 @@
 
 namespace bert::inline BERT_ISA::kernels::reference {
 
-/// What the element at (row, col) is multiplied by.
+/// The factor of the element at (row, col).
 template <class T>
 [[nodiscard]] T dropout_factor(const dropout& d, std::uint64_t row, std::size_t col) {
   if (!d.active()) return T(1);

@@ -1,4 +1,4 @@
-// Sums, copies and scalings as plain loops.
+// Column sums, row copies, sums and scalings as plain loops.
 // Layer: kernels. Test: tests/unit/kernels/rows/elementwise_test.cpp
 #pragma once
 

@@ -1,4 +1,4 @@
-// Matrix products as plain loops in double: what the kernels are tested against.
+// Matrix products as plain loops in double.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_test.cpp
 #pragma once
 

@@ -1,4 +1,4 @@
-// Matrix products of bf16 as plain loops, in the order and with the roundings that the kernels promise.
+// bf16 products as plain loops, with the order and the roundings that the kernels promise.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_bf16_test.cpp
 #pragma once
 
@@ -11,7 +11,7 @@
 
 namespace bert::inline BERT_ISA::kernels::reference {
 
-/// x rounded to the nearest bf16; below 2^-126 to zero, as AVX512_BF16 has it.
+/// x rounded to the nearest bf16, with |x| < 2^-126 to zero, as AVX512_BF16 rounds.
 [[nodiscard]] inline bf16 to_bf16_normal(float x) noexcept {
   return to_bf16(std::abs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x);
 }

@@ -1,4 +1,4 @@
-// The products of bf16 in training as plain loops, in the order and with the roundings that the kernels promise.
+// bf16 products of gradients as plain loops, with the order and the roundings that the kernels promise.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gradient_bf16_test.cpp
 #pragma once
 

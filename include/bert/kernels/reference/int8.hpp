@@ -1,4 +1,4 @@
-// Quantizing and products of bytes as plain loops: what the kernels are tested against.
+// Quantization and int8 products as plain loops.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
 #pragma once
 
@@ -11,8 +11,8 @@
 
 namespace bert::inline BERT_ISA::kernels::reference {
 
-/// s = max_k |x[k]| / 127,  q[k] = round(x[k] * (127 / max)), halves to even; returns s. Zeros where s is 0, infinite or NaN,
-/// which it is if one of x is.
+/// s = max_k |x[k]| / 127, q[k] = round(x[k] * (127 / max)), halves to even; returns s. If an element is infinite or NaN, so is
+/// s. If s is 0, infinite or NaN, q is zeros.
 inline float quantize_row(const float* x, std::size_t cols, std::int8_t* q) noexcept {
   float size = 0;
   for (std::size_t k = 0; k < cols && !std::isnan(size); ++k)

@@ -1,4 +1,4 @@
-// A sum by the tree of groups as plain loops.
+// The tree sum of groups as plain loops.
 // Layer: kernels. Test: tests/unit/kernels/rows/row_groups_test.cpp
 #pragma once
 
@@ -9,7 +9,7 @@
 
 namespace bert::inline BERT_ISA::kernels::reference {
 
-/// ((s[0] + s[1]) + (s[2] + s[3])) + …, element by element; the number of sums is a power of two.
+/// ((s[0] + s[1]) + (s[2] + s[3])) + …, elementwise; the number of sums is a power of two.
 template <class T>
 [[nodiscard]] std::vector<T> tree_sum(std::vector<std::vector<T>> sums) {
   for (; sums.size() > 1; sums.resize(sums.size() / 2))

@@ -22,7 +22,7 @@ void softmax_rows(matrix<const T> x, matrix<T> y) {
   }
 }
 
-/// d_x = y * (d_y - sum(y * d_y)); writes.
+/// d_x = y * (d_y - sum(y * d_y)); writes d_x.
 template <class T>
 void softmax_rows_backward(matrix<const T> y, matrix<const T> d_y, matrix<T> d_x) {
   for (std::size_t m = 0; m < y.rows; ++m) {

@@ -1,4 +1,4 @@
-// Activations of the feed-forward layer as policies: value and derivative, on a register and on a scalar.
+// Activations of the feed-forward layer as policies: value and derivative, for a register and for a scalar.
 // Layer: kernels. Test: tests/unit/kernels/rows/activation_test.cpp. Paper: Hendrycks and Gimpel 2016, "Gaussian error linear
 // units".
 #pragma once
@@ -19,7 +19,7 @@ namespace bert::inline BERT_ISA::kernels {
 
 /// x * Phi(x), Phi(x) = (1 + erf(x / sqrt 2)) / 2. The default of transformers.
 struct gelu_erf {
-  /// max(x, 0) - |x| P(Z > |x|): the small result for a negative x is no difference of larger numbers.
+  /// max(x, 0) - |x| P(Z > |x|): the small result for a negative x is computed without cancellation.
   [[nodiscard]] static simd forward(simd x) noexcept {
     const simd a = min(simd(6.0f), abs(x));  // 6 P(Z > 6) = 6e-9
     return fma(-a, normal_tail(a), max(zero(), x));
@@ -28,7 +28,7 @@ struct gelu_erf {
   [[nodiscard]] static simd gradient(simd x) noexcept {
     const simd a = min(simd(6.0f), abs(x)), tail = normal_tail(a);
     const simd density = exp2(a * a * simd(-0.5f * log2_e)) * simd(0.3989422804f);
-    const simd below = fma(-a, density, tail);  // the derivative at -a; that at a is 1 minus it
+    const simd below = fma(-a, density, tail);  // the derivative at -a; at a it is 1 minus this
     return select(x < zero(), below, simd(1.0f) - below);
   }
 
@@ -53,7 +53,7 @@ struct gelu_erf {
 /// google-research/bert.
 struct gelu_tanh {
   [[nodiscard]] static simd forward(simd x) noexcept {
-    x = max(simd(-20.0f), x);  // where the value is below 1e-37
+    x = max(simd(-20.0f), x);  // below -20 the value is below 1e-37
     return x * logistic(x, x * x);
   }
   /// s + x * s * (1 - s) * 2u'
@@ -117,7 +117,7 @@ struct tanh_activation {
   }
 };
 
-/// What the epilogues of a product and the kernels below take as an activation.
+/// An activation, as epilogues and the kernels below take it.
 template <class A>
 concept activation = requires(simd x, double d) {
   { A::forward(x) } -> std::convertible_to<simd>;
@@ -130,18 +130,18 @@ concept activation = requires(simd x, double d) {
 template <activation A, executor E>
 void activate(const E& e, matrix<const float> x, matrix<float> y) noexcept {
   for_each_row(e, x.rows, x.cols, [&](std::size_t m) {
-    for_each_register(x.cols, [in = x.row(m), out = y.row(m)](std::size_t i, auto part) {
-      store(out + i, A::forward(load(in + i, part)), part);
+    for_each_register(x.cols, [in = x.row(m), out = y.row(m)](std::size_t i, auto extent) {
+      store(out + i, A::forward(load(in + i, extent)), extent);
     });
   });
 }
 
-/// d *= A'(x); `d` holds the gradient by A(x) before and by x after. [M, N]
+/// d *= A'(x); `d` holds the gradient with respect to A(x) before and to x after. [M, N]
 template <activation A, executor E>
 void activate_backward(const E& e, matrix<const float> x, matrix<float> d) noexcept {
   for_each_row(e, x.rows, x.cols, [&](std::size_t m) {
-    for_each_register(x.cols, [in = x.row(m), out = d.row(m)](std::size_t i, auto part) {
-      store(out + i, load(out + i, part) * A::gradient(load(in + i, part)), part);
+    for_each_register(x.cols, [in = x.row(m), out = d.row(m)](std::size_t i, auto extent) {
+      store(out + i, load(out + i, extent) * A::gradient(load(in + i, extent)), extent);
     });
   });
 }

@@ -20,18 +20,18 @@
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// y = x in y's own type, float or bf16, rounded to the nearest
+/// y = x, converted to y's type, float or bf16, rounded to nearest
 template <executor E, class T>
 void convert(const E& e, matrix<const float> x, matrix<T> y) noexcept {
   for_each_row(e, x.rows, x.cols, [&](std::size_t n) {
-    for_each_register(x.cols, [&](std::size_t j, auto part) { store(y.row(n) + j, load(x.row(n) + j, part), part); });
+    for_each_register(x.cols, [&](std::size_t j, auto extent) { store(y.row(n) + j, load(x.row(n) + j, extent), extent); });
   });
 }
 
 /// d_bias[n] += sum_m d_y[m,n]
 ///
 /// Adds to `d_bias` [N] the columns of `d_y` [M, N], each summed in the order of rows, or by the tree of `groups`. Does nothing
-/// if `d_bias` is nullptr: a frozen bias.
+/// if `d_bias` is nullptr, for a frozen bias.
 template <executor E>
 void column_sums(const E& e, matrix<const float> d_y, float* d_bias, const row_groups& groups = {}) noexcept {
   if (d_bias == nullptr) return;
@@ -48,14 +48,14 @@ void column_sums(const E& e, matrix<const float> d_y, float* d_bias, const row_g
       });
       unrolled<4>([&](auto k) { store(d_bias + done + k * lanes, load(d_bias + done + k * lanes) + total[k]); });
     }
-    for_each_register(last - done, [&](std::size_t i, auto part) {
+    for_each_register(last - done, [&](std::size_t i, auto extent) {
       const std::size_t column = done + i;
       const auto total = sum_rows(groups, d_y.rows, [&](std::size_t row0, std::size_t row1) {
         register_sums<1> sums;
-        for (std::size_t m = row0; m < row1; ++m) sums[0] += load(d_y.row(m) + column, part);
+        for (std::size_t m = row0; m < row1; ++m) sums[0] += load(d_y.row(m) + column, extent);
         return sums;
       });
-      store(d_bias + column, load(d_bias + column, part) + total[0], part);
+      store(d_bias + column, load(d_bias + column, extent) + total[0], extent);
     });
   });
 }
@@ -76,8 +76,8 @@ void scatter_rows(const E& e, matrix<const float> x, std::span<const std::uint32
 template <executor E>
 void scatter_add_rows(const E& e, matrix<const float> d_y, std::span<const std::uint32_t> rows, matrix<float> d_x) noexcept {
   for_each_row(e, rows.size(), d_y.cols, [&](std::size_t r) {
-    for_each_register(d_y.cols, [from = d_y.row(r), to = d_x.row(rows[r])](std::size_t i, auto part) {
-      store(to + i, load(to + i, part) + load(from + i, part), part);
+    for_each_register(d_y.cols, [from = d_y.row(r), to = d_x.row(rows[r])](std::size_t i, auto extent) {
+      store(to + i, load(to + i, extent) + load(from + i, extent), extent);
     });
   });
 }
@@ -86,8 +86,8 @@ void scatter_add_rows(const E& e, matrix<const float> d_y, std::span<const std::
 template <executor E>
 void add_in_place(const E& e, matrix<const float> x, matrix<float> y) noexcept {
   for_each_row(e, x.rows, x.cols, [&](std::size_t m) {
-    for_each_register(x.cols, [from = x.row(m), to = y.row(m)](std::size_t i, auto part) {
-      store(to + i, load(to + i, part) + load(from + i, part), part);
+    for_each_register(x.cols, [from = x.row(m), to = y.row(m)](std::size_t i, auto extent) {
+      store(to + i, load(to + i, extent) + load(from + i, extent), extent);
     });
   });
 }
@@ -96,31 +96,31 @@ void add_in_place(const E& e, matrix<const float> x, matrix<float> y) noexcept {
 template <executor E>
 void tanh_forward(const E& e, matrix<float> x) noexcept {
   for_each_row(e, x.rows, x.cols, [&](std::size_t m) {
-    for_each_register(x.cols,
-                      [row = x.row(m)](std::size_t i, auto part) { store(row + i, kernels::tanh(load(row + i, part)), part); });
+    for_each_register(
+        x.cols, [row = x.row(m)](std::size_t i, auto extent) { store(row + i, kernels::tanh(load(row + i, extent)), extent); });
   });
 }
 
-/// d *= 1 - y^2, where y = tanh(x); `d` holds the gradient by y before and by x after.
+/// d *= 1 - y^2, where y = tanh(x); `d` holds the gradient with respect to y before and to x after.
 template <executor E>
 void tanh_backward(const E& e, matrix<const float> y, matrix<float> d) noexcept {
   for_each_row(e, y.rows, y.cols, [&](std::size_t m) {
-    for_each_register(y.cols, [of = y.row(m), to = d.row(m)](std::size_t i, auto part) {
-      const simd t = load(of + i, part);
-      store(to + i, load(to + i, part) * (simd(1.0f) - t * t), part);
+    for_each_register(y.cols, [of = y.row(m), to = d.row(m)](std::size_t i, auto extent) {
+      const simd t = load(of + i, extent);
+      store(to + i, load(to + i, extent) * (simd(1.0f) - t * t), extent);
     });
   });
 }
 
 /// sum_i x[i]^2
 ///
-/// In at most 1,024 parts whose borders depend on the size alone, each summed in f32 over 4,096 elements at a time and in
-/// double beyond: the same bits for any number of threads.
+/// In at most 1,024 ranges whose bounds depend on the size alone, each summed in f32 over 4,096 elements and in double beyond:
+/// the same bits for any number of threads.
 template <executor E>
 [[nodiscard]] double squared_norm(const E& e, std::span<const float> x) noexcept {
-  constexpr std::size_t parts = 1024, block = 4096;
-  std::array<double, parts> partial;
-  const std::size_t step = std::max(block, round_up((x.size() + parts - 1) / parts, block));
+  constexpr std::size_t ranges = 1024, block = 4096;
+  std::array<double, ranges> partial;
+  const std::size_t step = std::max(block, round_up((x.size() + ranges - 1) / ranges, block));
   const std::size_t used = (x.size() + step - 1) / step;
   e.parallel_for(used, [&](std::size_t p) {
     double total = 0;
@@ -135,8 +135,8 @@ template <executor E>
           const simd v = load(from + i + k * lanes);
           squares[k] = fma(v, v, squares[k]);
         });
-      for_each_register(count - i, [&](std::size_t j, auto part) {
-        const simd v = load(from + i + j, part);
+      for_each_register(count - i, [&](std::size_t j, auto extent) {
+        const simd v = load(from + i + j, extent);
         squares[0] = fma(v, v, squares[0]);
       });
       total += static_cast<double>(sum((squares[0] + squares[1]) + (squares[2] + squares[3])));
@@ -148,7 +148,7 @@ template <executor E>
   return total;
 }
 
-/// x = 0; 512 KB at a time, as little else is done to them.
+/// x = 0; 512 KB per task, as clearing is cheap.
 template <executor E>
 void clear(const E& e, std::span<float> x) noexcept {
   for_each_range(e, x.size(), std::size_t{1} << 17, [&](std::size_t first, std::size_t last) {
@@ -160,8 +160,8 @@ void clear(const E& e, std::span<float> x) noexcept {
 template <executor E>
 void scale(const E& e, std::span<float> x, float factor) noexcept {
   for_each_range(e, x.size(), floats_a_task, [&](std::size_t first, std::size_t last) {
-    for_each_register(last - first, [row = x.data() + first, by = simd(factor)](std::size_t i, auto part) {
-      store(row + i, load(row + i, part) * by, part);
+    for_each_register(last - first, [row = x.data() + first, by = simd(factor)](std::size_t i, auto extent) {
+      store(row + i, load(row + i, extent) * by, extent);
     });
   });
 }

@@ -20,8 +20,8 @@ namespace bert::inline BERT_ISA::kernels {
 
 /// y[n,:] = word[ids[n],:] + position[n - start of n's sequence,:] + segment[segments[n],:]
 ///
-/// Writes `y` [N, H]. `starts` has an entry for each sequence and a last one; rows are counted from the first. Ids, positions
-/// and segments lie within their tables: whoever takes the batch in has checked. Tables are const floats or const bf16.
+/// Writes `y` [N, H]. `starts` has an entry for each sequence and a last one; rows are relative to the first. Ids, positions
+/// and segments must be within their tables; sessions and tapes check that. Tables are const floats or const bf16.
 template <executor E, class T>
 void embed(const E& e, std::span<const token_id> ids, std::span<const segment_id> segments, std::span<const std::size_t> starts,
            matrix<T> word, matrix<T> position, matrix<T> segment, matrix<float> y) noexcept {
@@ -35,8 +35,8 @@ void embed(const E& e, std::span<const token_id> ids, std::span<const segment_id
       const T* of_position = position.row(origin + n - *(next - 1));
       const T* of_segment = segment.row(segments[n]);
       float* out = y.row(n);
-      for_each_register(y.cols, [&](std::size_t i, auto part) {
-        store(out + i, load(of_word + i, part) + load(of_position + i, part) + load(of_segment + i, part), part);
+      for_each_register(y.cols, [&](std::size_t i, auto extent) {
+        store(out + i, load(of_word + i, extent) + load(of_position + i, extent) + load(of_segment + i, extent), extent);
       });
     }
   });
@@ -53,28 +53,28 @@ namespace detail {
   return first;
 }
 
-/// to[:] += the sum over those rows n of `d_y` that next(first, last) finds, the first of [first, last) or `last`, by the tree
-/// of `groups`; columns [column0, column1).
+/// to[:] += the sum of chosen rows of `d_y` by the tree of `groups`, in columns [column0, column1). next(first, last) returns
+/// the first chosen row of [first, last), or `last`.
 template <class Next>
 void add_chosen_rows(matrix<const float> d_y, std::size_t column0, std::size_t column1, float* to, const row_groups& groups,
                      const Next& next) noexcept {
-  const auto chunk = [&](auto count, std::size_t j, auto part) {
+  const auto chunk = [&](auto count, std::size_t j, auto extent) {
     const auto total = sum_rows(groups, d_y.rows, [&](std::size_t first, std::size_t last) {
       register_sums<count> sums;
       for (std::size_t n = next(first, last); n < last; n = next(n + 1, last))
-        unrolled<count>([&](auto k) { sums[k] += load(d_y.row(n) + j + k * lanes, part); });
+        unrolled<count>([&](auto k) { sums[k] += load(d_y.row(n) + j + k * lanes, extent); });
       return sums;
     });
-    unrolled<count>([&](auto k) { store(to + j + k * lanes, load(to + j + k * lanes, part) + total[k], part); });
+    unrolled<count>([&](auto k) { store(to + j + k * lanes, load(to + j + k * lanes, extent) + total[k], extent); });
   };
   std::size_t done = column0;
   for (; done + 4 * lanes <= column1; done += 4 * lanes) chunk(std::integral_constant<std::size_t, 4>{}, done, whole{});
   for_each_register(column1 - done,
-                    [&](std::size_t j, auto part) { chunk(std::integral_constant<std::size_t, 1>{}, done + j, part); });
+                    [&](std::size_t j, auto extent) { chunk(std::integral_constant<std::size_t, 1>{}, done + j, extent); });
 }
 
-/// `embed_backward` by the tree of groups: one row of a table after another, each the sum of its tokens. The word table's rows
-/// are found by comparing ids, 16 at a time on AVX-512: 4,096 tokens take some 0.1 ms a thread, and no memory.
+/// `embed_backward` by the tree of groups: for each row of a table, the sum over its tokens. The word table's tokens are found
+/// by comparing ids, 16 at once on AVX-512: 4,096 tokens take some 0.1 ms per thread, and no memory.
 template <executor E>
 void embed_backward_by_groups(const E& e, std::span<const token_id> ids, std::span<const segment_id> segments,
                               std::span<const std::size_t> starts, matrix<const float> d_y, matrix<float> d_word,
@@ -83,11 +83,11 @@ void embed_backward_by_groups(const E& e, std::span<const token_id> ids, std::sp
     for_each_range(e, ids.size(), 16, [&](std::size_t first, std::size_t last) {
       for (std::size_t n = first; n < last; ++n) {
         const token_id id = ids[n];
-        if (find_token(ids, 0, n, id) < n) continue;  // the first token of an id does its row
+        if (find_token(ids, 0, n, id) < n) continue;  // the first token with an id computes its row
         float* to = d_word.row(static_cast<std::size_t>(id));
         if (find_token(ids, n + 1, ids.size(), id) == ids.size())
-          for_each_register(d_y.cols, [&](std::size_t j, auto part) {  // the tree of one row: 0 + x
-            store(to + j, load(to + j, part) + (load(d_y.row(n) + j, part) + zero()), part);
+          for_each_register(d_y.cols, [&](std::size_t j, auto extent) {  // the tree of one row: 0 + x
+            store(to + j, load(to + j, extent) + (load(d_y.row(n) + j, extent) + zero()), extent);
           });
         else
           add_chosen_rows(d_y, 0, d_y.cols, to, groups,
@@ -99,7 +99,7 @@ void embed_backward_by_groups(const E& e, std::span<const token_id> ids, std::sp
   if (d_position.data != nullptr)
     for_each_row(e, longest, d_y.cols, [&](std::size_t p) {
       add_chosen_rows(d_y, 0, d_y.cols, d_position.row(p), groups, [&](std::size_t from, std::size_t end) {
-        // The sequence of `from`, and those after it that have a token p.
+        // The first token p in the sequence of `from` or a later one.
         auto s = static_cast<std::size_t>(std::upper_bound(starts.begin(), starts.end(), from) - starts.begin());
         for (s -= s == 0 ? 0 : 1; s + 1 < starts.size() && starts[s] < end; ++s) {
           const std::size_t n = starts[s] + p;
@@ -120,11 +120,10 @@ void embed_backward_by_groups(const E& e, std::span<const token_id> ids, std::sp
 
 }  // namespace detail
 
-/// d_word[ids[n],:] += d_y[n,:], and so for position and segment
+/// d_word[ids[n],:] += d_y[n,:], and likewise for position and segment
 ///
 /// Adds to the three gradients in the order of tokens: the work is split by columns, never by tokens. With `groups` of rows of
-/// `d_y`, each row of a table gets the sum of its tokens by their tree, added once. A table without data is frozen and left
-/// out.
+/// `d_y`, the sum of each table row's tokens is taken by their tree and added once. A table without data is frozen and skipped.
 template <executor E>
 void embed_backward(const E& e, std::span<const token_id> ids, std::span<const segment_id> segments,
                     std::span<const std::size_t> starts, matrix<const float> d_y, matrix<float> d_word,
@@ -143,10 +142,10 @@ void embed_backward(const E& e, std::span<const token_id> ids, std::span<const s
         };
         float* const to[] = {row_of(d_word, static_cast<std::size_t>(ids[n])), row_of(d_position, n - starts[s]),
                              row_of(d_segment, segments[n])};
-        for_each_register(last - first, [&](std::size_t i, auto part) {
-          const simd x = load(d + i, part);
+        for_each_register(last - first, [&](std::size_t i, auto extent) {
+          const simd x = load(d + i, extent);
           unrolled<3>([&](auto t) {
-            if (to[t] != nullptr) store(to[t] + i, load(to[t] + i, part) + x, part);
+            if (to[t] != nullptr) store(to[t] + i, load(to[t] + i, extent) + x, extent);
           });
         });
       }

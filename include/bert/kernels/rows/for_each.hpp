@@ -1,4 +1,4 @@
-// How kernels split rows and columns among threads, and loops whose index can name a register.
+// How kernels split rows and columns among threads, and loops whose index is a constant.
 // Layer: kernels. Test: tests/unit/kernels/rows/elementwise_test.cpp
 #pragma once
 
@@ -13,24 +13,24 @@
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// Calls body(integral_constant 0), …, body(integral_constant Count - 1): a loop whose index can name a register.
+/// Calls body(integral_constant 0), …, body(integral_constant Count - 1): a loop whose index is a constant.
 template <std::size_t Count, class Body>
 inline void unrolled(Body&& body) noexcept {
   [&]<std::size_t... I>(std::index_sequence<I...>) { (body(std::integral_constant<std::size_t, I>{}), ...); }
   (std::make_index_sequence<Count>{});
 }
 
-/// How a register tile multiplies what its floats stand for. Numbers: one fused multiply-add an element and step.
-struct numbers {
-  static constexpr std::size_t passes = 1;  ///< over the rows of the tile, each with its own part of A and B
+/// How a register tile multiplies f32 operands: one FMA per element and step. bf16_pairs (simd/bf16.hpp) is the same for bf16.
+struct f32_elements {
+  static constexpr std::size_t passes = 1;  ///< over the rows of the tile per K-step, each with its own `operand` of A and B
   template <std::size_t>
-  [[nodiscard]] static simd part(simd x) noexcept {
+  [[nodiscard]] static simd operand(simd x) noexcept {
     return x;
   }
   [[nodiscard]] static simd add(simd a, simd b, simd s) noexcept { return fma(a, b, s); }
 };
 
-/// Floats that one iteration of an executor is worth: about a microsecond of work, ten times what handing it out costs.
+/// Floats per iteration of an executor: about a microsecond of work, ten times the cost of dispatching it.
 inline constexpr std::size_t floats_a_task = 8192;
 
 /// Calls body(first, last) for consecutive ranges that cover [0, count), each of at most `step`, on the executor.
@@ -50,8 +50,8 @@ inline void for_each_row(const E& e, std::size_t rows, std::size_t cols, Body&& 
   });
 }
 
-/// Calls body(first, last) for ranges of columns, each a whole number of cache lines wide. For sums over rows: the
-/// order within a column is then the order of rows, whatever the number of threads.
+/// Calls body(first, last) for ranges of columns, each a whole number of cache lines wide. For sums over rows, which then run
+/// in the order of rows for any number of threads.
 template <executor E, class Body>
 inline void for_each_column_range(const E& e, std::size_t cols, Body&& body) noexcept {
   constexpr std::size_t step = 64;  // four AVX-512 registers; 12 ranges for 768 columns

@@ -15,7 +15,7 @@
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// What `layer_norm` does with a row that it has written: nothing more.
+/// The default `then` of `layer_norm`: does nothing.
 struct leave_row {
   void operator()(std::size_t, const float*) const noexcept {}
 };
@@ -24,7 +24,7 @@ struct leave_row {
 ///
 /// Normalizes every row of `x` [N, H] into `y` [N, H]; the two may be the same memory. var divides by H.
 /// Writes `mean` [N] and `rstd` [N] = 1 / sqrt(var + epsilon) for the backward pass; either may be nullptr.
-/// Calls `then(n, y[n,:])` for every row that it has written, while it lies in the first-level cache.
+/// Calls `then(n, y[n,:])` for every row after writing it, while it is in the first-level cache.
 template <executor E, class Then = leave_row>
 void layer_norm(const E& e, matrix<const float> x, const float* gain, const float* bias, float epsilon, matrix<float> y,
                 float* mean, float* rstd, const Then& then = {}) noexcept {
@@ -33,14 +33,14 @@ void layer_norm(const E& e, matrix<const float> x, const float* gain, const floa
   for_each_row(e, x.rows, cols, [&](std::size_t n) {
     const float* in = x.row(n);
     float* out = y.row(n);
-    // Two passes over a row that lies in L1: the variance loses nothing to a large mean.
+    // Two passes over a row in the first-level cache: a large mean costs the variance no precision.
     std::size_t i = 0;
     simd total0 = zero(), total1 = zero();
     for (; i + 2 * lanes <= cols; i += 2 * lanes) {
       total0 += load(in + i);
       total1 += load(in + i + lanes);
     }
-    for_each_register(cols - i, [&](std::size_t j, auto part) { total0 += load(in + i + j, part); });
+    for_each_register(cols - i, [&](std::size_t j, auto extent) { total0 += load(in + i + j, extent); });
     const float center = sum(total0 + total1) * share;
 
     simd square0 = zero(), square1 = zero();
@@ -59,8 +59,8 @@ void layer_norm(const E& e, matrix<const float> x, const float* gain, const floa
     const float scale = 1.0f / std::sqrt((sum(square0 + square1) + rest) * share + epsilon);
 
     const simd scales(scale);
-    for_each_register(cols, [&](std::size_t j, auto part) {
-      store(out + j, fma((load(in + j, part) - centers) * scales, load(gain + j, part), load(bias + j, part)), part);
+    for_each_register(cols, [&](std::size_t j, auto extent) {
+      store(out + j, fma((load(in + j, extent) - centers) * scales, load(gain + j, extent), load(bias + j, extent)), extent);
     });
     if (mean != nullptr) mean[n] = center;
     if (rstd != nullptr) rstd[n] = scale;
@@ -98,20 +98,20 @@ void norm_parameter_gradients(const E& e, matrix<const float> x, const float* me
         store(to_bias, load(to_bias) + total[4 + k]);
       });
     }
-    for_each_register(last - done, [&](std::size_t i, auto part) {
+    for_each_register(last - done, [&](std::size_t i, auto extent) {
       const std::size_t column = done + i;
       const auto total = sum_rows(groups, x.rows, [&](std::size_t row0, std::size_t row1) {
         register_sums<2> sums;
         for (std::size_t n = row0; n < row1; ++n) {
-          const simd d = load(d_y.row(n) + column, part);
-          const simd z = (load(x.row(n) + column, part) - simd(mean[n])) * simd(rstd[n]);
+          const simd d = load(d_y.row(n) + column, extent);
+          const simd z = (load(x.row(n) + column, extent) - simd(mean[n])) * simd(rstd[n]);
           sums[0] = fma(d, z, sums[0]);
           sums[1] += d;
         }
         return sums;
       });
-      store(d_gain + column, load(d_gain + column, part) + total[0], part);
-      if (d_bias != nullptr) store(d_bias + column, load(d_bias + column, part) + total[1], part);
+      store(d_gain + column, load(d_gain + column, extent) + total[0], extent);
+      if (d_bias != nullptr) store(d_bias + column, load(d_bias + column, extent) + total[1], extent);
     });
   });
 }
@@ -122,7 +122,7 @@ void norm_parameter_gradients(const E& e, matrix<const float> x, const float* me
 /// d_gain += sum_n d_y * z,  d_bias += sum_n d_y
 ///
 /// Writes `d_x` [N, H], which may be `d_y`; adds to `d_gain` [H] and `d_bias` [H], in the order of rows or by the tree of
-/// `groups`. What is a null pointer is not wanted and not computed: a frozen gain or bias, a `d_x` that nothing below reads.
+/// `groups`. A null pointer is not computed: a frozen gain or bias, or a `d_x` that nothing reads.
 template <executor E>
 void layer_norm_backward(const E& e, matrix<const float> x, const float* gain, const float* mean, const float* rstd,
                          matrix<const float> d_y, matrix<float> d_x, float* d_gain, float* d_bias,
@@ -138,15 +138,15 @@ void layer_norm_backward(const E& e, matrix<const float> x, const float* gain, c
     float* d_in = d_x.row(n);
     const simd center(mean[n]), scale(rstd[n]);
     simd along_one = zero(), along_z = zero();
-    for_each_register(cols, [&](std::size_t i, auto part) {
-      const simd g = load(gain + i, part) * load(d_out + i, part);  // 0 in the lanes past the end
+    for_each_register(cols, [&](std::size_t i, auto extent) {
+      const simd g = load(gain + i, extent) * load(d_out + i, extent);  // 0 in the lanes past the end
       along_one += g;
-      along_z = fma(g, (load(in + i, part) - center) * scale, along_z);
+      along_z = fma(g, (load(in + i, extent) - center) * scale, along_z);
     });
     const simd mean_g(sum(along_one) * share), mean_gz(sum(along_z) * share);
-    for_each_register(cols, [&](std::size_t i, auto part) {
-      const simd g = load(gain + i, part) * load(d_out + i, part), z = (load(in + i, part) - center) * scale;
-      store(d_in + i, scale * (g - mean_g - z * mean_gz), part);
+    for_each_register(cols, [&](std::size_t i, auto extent) {
+      const simd g = load(gain + i, extent) * load(d_out + i, extent), z = (load(in + i, extent) - center) * scale;
+      store(d_in + i, scale * (g - mean_g - z * mean_gz), extent);
     });
   });
 }

@@ -1,4 +1,4 @@
-// Sums over rows in a fixed binary tree of groups of rows, so that replicas that hold some of the groups agree to the bit.
+// Sums over rows in a fixed binary tree of groups, so that replicas that hold some of the groups agree to the bit.
 // Layer: kernels. Test: tests/unit/kernels/rows/row_groups_test.cpp
 #pragma once
 
@@ -14,22 +14,22 @@
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// How a sum over rows is taken: with L groups, s[g] = the sum of group g from +0, in an order that depends on that group's
-/// rows alone, and the result is ((s[0] + s[1]) + (s[2] + s[3])) + …, a balanced binary tree.
+/// The order of a sum over rows. With L groups, s[g] is the sum of group g from +0, in an order that depends on its rows alone.
+/// The result is ((s[0] + s[1]) + (s[2] + s[3])) + …, a balanced binary tree.
 ///
-/// Whoever has an aligned range of 2^j groups computes that subtree's value, and adding the values of the two halves gives the
-/// bits of one sum over all. An empty group's sum is +0, and it is added like any other: a sum of -0 (a product may round to
-/// it) becomes +0, as it does where replicas add their gradients. With one group, the default, rows are summed in order.
+/// A replica with an aligned range of 2^j groups computes that subtree's value; adding the values of two halves gives the bits
+/// of one sum over all. An empty group's sum is +0 and is added like any other: a sum of -0 (a product may round to it) becomes
+/// +0, as when replicas add their gradients. With one group, the default, rows are summed in order.
 struct row_groups {
   static constexpr std::size_t most = 256;       ///< groups
   static constexpr std::size_t most_levels = 8;  ///< of the tree: log2(most)
 
-  /// L + 1 offsets of rows, L a power of two: group g is rows [offsets[g], offsets[g + 1]), the first starts at 0 and the last
-  /// ends with the last row. None: all rows are one group.
+  /// L + 1 row offsets, L a power of two: group g is rows [offsets[g], offsets[g + 1]), from 0 to the number of rows. Empty:
+  /// all rows are one group.
   std::span<const std::size_t> offsets = {};
 
   [[nodiscard]] constexpr std::size_t count() const noexcept { return offsets.size() < 2 ? 1 : offsets.size() - 1; }
-  /// Whether these are groups of `rows` rows.
+  /// Whether the offsets are valid for `rows` rows.
   [[nodiscard]] constexpr bool valid(std::size_t rows) const noexcept {
     if (offsets.empty()) return true;
     if (offsets.size() < 2 || !std::has_single_bit(count()) || count() > most) return false;
@@ -40,7 +40,7 @@ struct row_groups {
   }
 };
 
-/// Registers that are summed together.
+/// Several registers of sums.
 template <std::size_t Count>
 struct register_sums {
   std::array<simd, Count> of;
@@ -67,7 +67,7 @@ template <class Group>
 
 }  // namespace detail
 
-/// The sum over `rows` rows: group(first, last) gives that of rows [first, last) in order, from +0.
+/// The sum over `rows` rows; group(first, last) returns the sum of rows [first, last), in order from +0.
 template <class Group>
 [[nodiscard]] auto sum_rows(const row_groups& groups, std::size_t rows, const Group& group) noexcept {
   assert(groups.valid(rows));

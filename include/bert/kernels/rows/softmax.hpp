@@ -34,17 +34,17 @@ void softmax_rows(const E& e, matrix<const float> x, matrix<float> y) noexcept {
     for (; i < x.cols; ++i) top = in[i] > top ? in[i] : top;
     const simd tops(top);
     simd totals = zero();
-    for_each_register(x.cols, [&](std::size_t j, auto part) {
-      const simd p = exp(load(in + j, part) - tops);
-      store(out + j, p, part);
-      totals += load(out + j, part);  // as stored: zeros past the end
+    for_each_register(x.cols, [&](std::size_t j, auto extent) {
+      const simd p = exp(load(in + j, extent) - tops);
+      store(out + j, p, extent);
+      totals += load(out + j, extent);  // as stored: zeros past the end
     });
     const simd share(1.0f / sum(totals));
-    for_each_register(x.cols, [&](std::size_t j, auto part) { store(out + j, load(out + j, part) * share, part); });
+    for_each_register(x.cols, [&](std::size_t j, auto extent) { store(out + j, load(out + j, extent) * share, extent); });
   });
 }
 
-/// log sum_v exp(x[v]), in f64: for losses of a few rows, where speed does not count.
+/// log sum_v exp(x[v]), in f64: for losses of a few rows; not vectorized.
 [[nodiscard]] inline double log_sum_exp(std::span<const float> x) noexcept {
   const double most = static_cast<double>(*std::max_element(x.begin(), x.end()));
   double sum = 0;

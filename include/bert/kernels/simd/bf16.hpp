@@ -1,4 +1,4 @@
-// bf16 in registers of floats: widened on the way in, rounded on the way out, and products of pairs.
+// bf16 in registers of floats: loads that widen, stores that round, and products of pairs.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_bf16_test.cpp
 #pragma once
 
@@ -14,12 +14,12 @@
 
 namespace bert::inline BERT_ISA::kernels {
 
-// Conversions of 16 numbers need AVX-512's byte and word instructions for tails, which every processor with BF16 has.
+// Conversions of 16 elements use AVX512BW and VL for tails, which every processor with AVX512_BF16 has.
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
 #define BERT_BF16_REGISTERS 1
 #endif
 
-/// Two neighbors of bf16 in the bits of a float: what products of bf16 read from memory. Never computed with as a float.
+/// Two consecutive bf16 in the bits of a float: the word of bf16 products. Never used in float arithmetic.
 using bf16_pair = float;
 
 #if defined(BERT_BF16_REGISTERS)
@@ -49,8 +49,8 @@ namespace detail {
 #endif
 }
 
-/// The bits of x rounded to bf16, to nearest and ties to even, in the lower half of each lane. As AVX512_BF16 has it: below
-/// 2^-126 to zero, and a NaN stays a NaN.
+/// The bits of x rounded to bf16, to nearest and ties to even, in the lower half of each lane. As in AVX512_BF16, |x| < 2^-126
+/// becomes zero and a NaN stays a NaN.
 [[nodiscard]] inline simd_int round_to_bf16(simd x) noexcept {
   const auto bits = as_int(x);
   const simd_int last = (bits >> 16) & simd_int(1), rounded = bits + simd_int(0x7FFF) + last;
@@ -71,7 +71,7 @@ namespace detail {
 }  // namespace detail
 #endif
 
-/// Rounds the lanes of x to bf16 and writes all of them, or the first ones.
+/// Rounds the lanes of x to bf16 and writes all of them, or the first n.
 inline void store(bf16* p, simd x, whole) noexcept {
 #if defined(BERT_BF16_REGISTERS)
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), detail::narrow(x));
@@ -91,10 +91,10 @@ inline void store(bf16* p, simd x, first n) noexcept {
 #endif
 }
 
-/// Pairs of bf16, lane by lane: `even` in the lower halves and `odd` in the upper ones, each rounded.
+/// Pairs of bf16, rounded: lane by lane, `even` in the lower half and `odd` in the upper one.
 [[nodiscard]] inline simd pair(simd even, simd odd) noexcept {
 #if defined(__AVX512BF16__) && defined(BERT_BF16_REGISTERS)
-  // Both at once, one after the other, then interleaved.
+  // Converts both into one register, one after the other, then interleaves.
   alignas(64) static constexpr std::uint16_t order[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
                                                           8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
   return _mm512_castsi512_ps(_mm512_permutexvar_epi16(_mm512_load_si512(order), (__m512i)_mm512_cvtne2ps_pbh(odd, even)));
@@ -103,8 +103,8 @@ inline void store(bf16* p, simd x, first n) noexcept {
 #endif
 }
 
-/// How a register tile multiplies pairs of bf16: s + a1 b1, then + a0 b0, each rounded once to f32 (a product of two bf16 is
-/// exact in f32, so it is all one whether it is fused). All sums from 2^-126 up have the same bits in either form.
+/// How a register tile multiplies pairs of bf16: s + a1 b1, then + a0 b0, each rounded once to f32. A product of two bf16 is
+/// exact in f32, so fusing does not matter. All sums of at least 2^-126 have the same bits in both forms.
 #if BERT_BF16_DOT
 struct bf16_pairs : bf16_instruction {};
 #else

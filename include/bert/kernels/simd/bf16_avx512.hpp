@@ -1,4 +1,4 @@
-// Products of pairs of bf16 by AVX512_BF16.
+// Products of bf16 pairs by AVX512_BF16.
 // Layer: kernels. Test: tests/unit/kernels/gemm/product_test.cpp
 #pragma once
 
@@ -10,11 +10,11 @@
 namespace bert::inline BERT_ISA::kernels {
 
 #if defined(__AVX512BF16__)
-/// One instruction a pair, whose sums and products below 2^-126 are zero.
+/// One instruction per pair; it flushes sums and products below 2^-126 to zero.
 struct bf16_instruction {
   static constexpr std::size_t passes = 1;
   template <std::size_t>
-  [[nodiscard]] static simd part(simd x) noexcept {
+  [[nodiscard]] static simd operand(simd x) noexcept {
     return x;
   }
   [[nodiscard]] static simd add(simd a, simd b, simd s) noexcept {

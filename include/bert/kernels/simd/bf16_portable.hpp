@@ -1,4 +1,4 @@
-// Products of pairs of bf16 by fused multiply-adds of f32, on every processor.
+// Products of bf16 pairs by f32 FMAs, on every processor.
 // Layer: kernels. Test: tests/unit/kernels/gemm/product_test.cpp
 #pragma once
 
@@ -10,11 +10,11 @@
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// The odd halves take one pass over the tile and the even ones another: where AVX512_BF16 lacks or is slow (BERT_BF16_DOT).
+/// One pass over the tile for the odd halves and one for the even: where AVX512_BF16 is missing or slow (BERT_BF16_DOT).
 struct bf16_widened {
   static constexpr std::size_t passes = 2;
   template <std::size_t Pass>
-  [[nodiscard]] static simd part(simd x) noexcept {
+  [[nodiscard]] static simd operand(simd x) noexcept {
     const auto bits = as_int(x);
     if constexpr (Pass == 0) return as_float(bits & simd_int(static_cast<std::int32_t>(0xFFFF0000)));
     else return as_float(bits << 16);

@@ -2,7 +2,7 @@
 // Layer: kernels. Test: tests/unit/kernels/simd/functions_test.cpp
 #pragma once
 
-// g++ 12 takes the deliberately undefined operand of AVX-512 intrinsics for a mistake of ours (its bug 105593).
+// g++ 12 warns of the deliberately undefined operand of AVX-512 intrinsics (its bug 105593).
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -28,17 +28,17 @@
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// A register of floats of the widest ISA that the compiler was told to use.
+/// A register of floats of the widest ISA that the file is compiled for.
 using simd = xsimd::batch<float>;
-/// A register of as many 32-bit integers.
+/// A register of 32-bit integers, as many as floats.
 using simd_int = xsimd::batch<std::int32_t>;
-/// What comparisons of `simd` give; `select(mask, a, b)` picks by it.
+/// The result of comparing `simd`; `select(mask, a, b)` selects lanes by it.
 using simd_mask = xsimd::batch_bool<float>;
 
 /// Floats in a register: 4 (SSE2, NEON), 8 (AVX2), 16 (AVX-512).
 inline constexpr std::size_t lanes = simd::size;
 
-/// Registers of the ISA: AVX-512 and AArch64 have 32, the other x86 ones 16.
+/// Vector registers of the ISA: AVX-512 and AArch64 have 32, the other x86 ones 16.
 #if defined(__AVX512F__) || defined(__aarch64__)
 inline constexpr std::size_t simd_registers = 32;
 #else
@@ -49,8 +49,8 @@ using xsimd::abs;
 using xsimd::select;
 using xsimd::sqrt;
 
-/// The greater and the lesser of a and b. If b is a NaN, so is the result: on x86 it is b wherever one of the two is a NaN. Not
-/// xsimd's, whose operands stand the other way round in version 14.
+/// The greater and the lesser of a and b. If b is a NaN, so is the result: on x86 it is b if either is a NaN. Not xsimd's,
+/// which swaps the operands in version 14.
 [[nodiscard]] inline simd max(simd a, simd b) noexcept {
 #if defined(__AVX512F__)
   return _mm512_max_ps(a.data, b.data);
@@ -78,7 +78,7 @@ using xsimd::sqrt;
 inline void store(float* p, simd x) noexcept { x.store_unaligned(p); }
 [[nodiscard]] inline simd zero() noexcept { return simd(0.0f); }
 
-/// The first `count` <= lanes floats at `p`, zeros after them; touches no memory past them.
+/// The first `count` <= lanes floats at `p`, then zeros; reads no memory past them.
 [[nodiscard]] inline simd load_partial(const float* p, std::size_t count) noexcept {
 #if defined(__AVX512F__)
   return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1u), p);
@@ -89,7 +89,7 @@ inline void store(float* p, simd x) noexcept { x.store_unaligned(p); }
 #endif
 }
 
-/// Writes the first `count` <= lanes floats of `x` to `p`; touches no memory past them.
+/// Writes the first `count` <= lanes floats of `x` to `p`, and nothing past them.
 inline void store_partial(float* p, simd x, std::size_t count) noexcept {
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1u), x);
@@ -100,7 +100,7 @@ inline void store_partial(float* p, simd x, std::size_t count) noexcept {
 #endif
 }
 
-/// How much of a register of a row lies within the row: all of it, or the first `count` lanes.
+/// The extent of a register within a row: all of it, or the first `count` lanes.
 struct whole {};
 struct first {
   std::size_t count;
@@ -110,9 +110,9 @@ struct first {
 inline void store(float* p, simd x, whole) noexcept { store(p, x); }
 inline void store(float* p, simd x, first n) noexcept { store_partial(p, x, n.count); }
 
-/// Asks for the cache line at `p`, which may be any address, in the second-level cache.
+/// Prefetches the cache line at `p`, which may be any address, into the second-level cache.
 ///
-/// Inlined by order: g++ takes a function that only prefetches for one without effect, and drops calls of it.
+/// always_inline: g++ takes a function that only prefetches for one without effects, and drops calls of it.
 [[gnu::always_inline]] inline void prefetch(const void* p) noexcept { __builtin_prefetch(p, 0, 2); }
 
 /// Calls `body(j, whole{})` for every whole register of [0, n) and `body(j, first{rest})` for the rest, if any.
@@ -123,8 +123,8 @@ inline void for_each_register(std::size_t n, Body&& body) {
   if (j < n) body(j, first{n - j});
 }
 
-/// a * b + c, rounded once where the ISA has it (AVX2+FMA, AVX-512, NEON), twice on SSE2.
-/// xsimd 8.1 multiplies and adds on AVX-512: g++ fuses the two unless told otherwise, clang does not, at half the speed.
+/// a * b + c, rounded once if the ISA has FMA (AVX2+FMA, AVX-512, NEON), twice on SSE2. On AVX-512 xsimd 8.1 multiplies and
+/// adds: g++ fuses the two by default, clang does not and runs at half the speed.
 [[nodiscard]] inline simd fma(simd a, simd b, simd c) noexcept {
 #if defined(__AVX512F__)
   return _mm512_fmadd_ps(a, b, c);
@@ -133,8 +133,8 @@ inline void for_each_register(std::size_t n, Body&& body) {
 #endif
 }
 
-/// x itself, held in a register: g++ 12 would rather load it again from memory for each of its uses, 16 loads a step of a
-/// 4 x 4 tile in place of 4, on cores that load one or two registers a cycle.
+/// x, forced into a register: g++ 12 would reload it from memory for each use, 16 loads per K-step of a 4 x 4 tile instead of
+/// 4, on cores that load one or two registers per cycle. Also prevents FMA contraction.
 [[nodiscard]] inline simd in_register(simd x) noexcept {
 #if defined(__GNUC__) && defined(__x86_64__)
 #if defined(__AVX512F__)
@@ -150,7 +150,7 @@ inline void for_each_register(std::size_t n, Body&& body) {
 
 namespace detail {
 
-/// Lane i of the result is lane (i + Shift) % lanes of x. By the compilers' own shuffle, so that folding stays in registers.
+/// Lane i of the result is lane (i + Shift) % lanes of x. A compiler builtin, so that `fold` stays in registers.
 template <std::size_t Shift>
 [[nodiscard]] inline simd rotate(simd x) noexcept {
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
@@ -178,7 +178,8 @@ template <std::size_t Half = lanes / 2, class Op>
   return detail::fold(x, [](simd a, simd b) { return max(a, b); }).data[0];
 }
 
-/// The bits of floats as integers, and back. xsimd's own bitwise_cast takes a register in version 8 and a number in later ones.
+/// The bits of floats as integers, and back. The template argument of xsimd's bitwise_cast is a register in version 8 and an
+/// element in later ones.
 [[nodiscard]] inline simd_int as_int(simd x) noexcept { return std::bit_cast<simd_int::register_type>(x.data); }
 [[nodiscard]] inline simd as_float(simd_int x) noexcept { return std::bit_cast<simd::register_type>(x.data); }
 
@@ -190,17 +191,17 @@ template <std::size_t Half = lanes / 2, class Op>
   return as_int(detail::fold(as_float(x), [](simd a, simd b) { return as_float(max(as_int(a), as_int(b))); })).get(0);
 }
 
-/// The nearest whole numbers, |x| < 2^22.
+/// The nearest integers, |x| < 2^22.
 [[nodiscard]] inline simd round(simd x) noexcept {
 #if defined(__AVX512F__)
   return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 #else
-  const simd shift(0x1.8p23f);  // the sum's last bit is worth 1
+  const simd shift(0x1.8p23f);  // the last bit of the sum is worth 1
   return (x + shift) - shift;
 #endif
 }
 
-/// x * 2^n for whole n and a normal x and result.
+/// x * 2^n for integral n and normal x and result.
 [[nodiscard]] inline simd times_power_of_two(simd x, simd n) noexcept {
 #if defined(__AVX512F__)
   return _mm512_scalef_ps(x, n);
@@ -209,7 +210,7 @@ template <std::size_t Half = lanes / 2, class Op>
 #endif
 }
 
-/// x = m * 2^e with m in [sqrt(1/2), sqrt(2)), for normal x > 0. Gives m, writes e.
+/// x = m * 2^e with m in [sqrt(1/2), sqrt(2)), for normal x > 0. Returns m, writes e.
 [[nodiscard]] inline simd split_exponent(simd x, simd& e) noexcept {
   constexpr std::int32_t root_half = 0x3F3504F3;  // the bits of sqrt(1/2)
   const simd_int bits = as_int(x), exponent = (bits - simd_int(root_half)) >> 23;
@@ -226,8 +227,8 @@ template <std::size_t From, std::size_t... I>
 
 }  // namespace detail
 
-/// Turns `lanes` registers, the rows of a square, into its columns: log2(lanes) perfect shuffles. By the compilers' own
-/// shuffle, as xsimd's zip_lo and zip_hi stay within 128 bits in some versions and not in others.
+/// Transposes a square of `lanes` registers by log2(lanes) perfect shuffles. By compiler builtins, as xsimd's zip_lo and zip_hi
+/// stay within 128 bits in some versions only.
 inline void transpose(simd (&rows)[lanes]) noexcept {
   for (std::size_t stage = 1; stage < lanes; stage *= 2) {
     simd next[lanes];

@@ -1,4 +1,4 @@
-// Products of bytes with exact 32-bit sums: one function, the best form that the instruction set has.
+// int8 dot products with exact 32-bit sums: selects the best form of the instruction set.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
 #pragma once
 
@@ -15,10 +15,10 @@
 #include "bert/kernels/simd/int8_sse2.hpp"
 #include "bert/kernels/simd/int8_vnni.hpp"
 
-/// A form is a way to compute acc[j] += sum over i < 4 of a[i] w[4 j + i], a and w in [-127, 127], for `columns` columns j. It
-/// has registers of sums and of weights, and a `left` that holds the four a of a row, broadcast. `zero_point` is added to a
-/// where the instruction takes unsigned bytes on the left; the sums then start from -zero_point times the column's sum of
-/// weights. `rows` is how many rows of two registers of sums there are registers for.
+/// A form computes acc[j] += sum over i < 4 of a[i] w[4 j + i], a and w in [-127, 127], for `columns` columns j. `sums` is a
+/// register of sums or of weights; `left` holds four bytes of a row, broadcast. If the instruction takes unsigned bytes on the
+/// left, `zero_point` is added to a, and sums start from -zero_point times the column's sum of weights. `rows` is the number of
+/// rows, of two registers of sums each, that fit the registers.
 namespace bert::inline BERT_ISA::kernels::byte_dot {
 
 #if defined(__AVX512VNNI__)
@@ -37,7 +37,7 @@ using best = portable;
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// Writes the low bytes of round(x) + zero_point, halves to even, |round(x)| < 2^31, for the lanes within `extent`.
+/// Writes the low bytes of round(x) + zero_point for the lanes within `extent`; halves to even, |round(x)| < 2^31.
 template <class Extent>
 inline void store_bytes(std::uint8_t* p, simd x, std::uint8_t zero_point, Extent extent) noexcept {
   const auto write = [&](const auto& bytes) {
@@ -47,8 +47,7 @@ inline void store_bytes(std::uint8_t* p, simd x, std::uint8_t zero_point, Extent
 #if defined(__AVX512F__)
   write(_mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_cvtps_epi32(x), _mm512_set1_epi32(zero_point))));
 #elif defined(__SSE2__)
-  // Packing saturates: only the low bytes are left for it. By intrinsics, as g++ finds the shuffles in some places and not in
-  // others.
+  // Packing saturates, so all but the low bytes are masked first. By intrinsics, as g++ does not always find the shuffles.
 #if defined(__AVX2__)
   const __m256i low =
       _mm256_and_si256(_mm256_add_epi32(_mm256_cvtps_epi32(x), _mm256_set1_epi32(zero_point)), _mm256_set1_epi32(0xFF));
@@ -72,7 +71,7 @@ inline void store_bytes(std::uint8_t* p, simd x, std::uint8_t zero_point, Extent
 #endif
 }
 
-/// The sums at `p` as floats, rounded to nearest beyond 2^24.
+/// The sums at `p` as floats, rounded to nearest above 2^24.
 [[nodiscard]] inline simd load_as_float(const std::int32_t* p) noexcept { return xsimd::to_float(simd_int::load_unaligned(p)); }
 
 }  // namespace bert::kernels

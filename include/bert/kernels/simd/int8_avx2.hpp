@@ -1,4 +1,4 @@
-// Products of bytes by AVX2, and what all forms of 256 bits share.
+// int8 dot products by AVX2, and what all forms of 256 bits share.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
 #pragma once
 
@@ -12,7 +12,7 @@
 namespace bert::inline BERT_ISA::kernels::byte_dot {
 
 #if defined(__AVX2__)
-/// What the forms of 256 bits share.
+/// The common members of forms of 256 bits.
 struct half_width {
   using sums = __m256i;
   static constexpr std::size_t columns = 8;
@@ -21,7 +21,7 @@ struct half_width {
   static void store(std::int32_t* p, sums x) noexcept { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x); }
 };
 
-/// AVX2: |a| times w with the sign of a. vpmaddubsw adds two products, at most 2 * 127 * 127 = 32,258: it cannot saturate.
+/// AVX2: |a| times w with the sign of a. vpmaddubsw adds two products, at most 2 * 127 * 127 = 32,258, which cannot saturate.
 struct avx2 : half_width {
   struct left {
     __m256i signs, sizes;

@@ -1,4 +1,4 @@
-// Products of bytes on any processor.
+// int8 dot products on any processor.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
 #pragma once
 
@@ -31,7 +31,7 @@ struct portable {
     return l;
   }
   [[nodiscard]] static sums dot(sums acc, const left& a, sums w) noexcept {
-    // The byte that lies first in memory is the lowest on little-endian processors, the only ones that xsimd knows.
+    // The first byte in memory is the lowest: xsimd supports little-endian processors only.
     static_assert(std::endian::native == std::endian::little);
     acc += simd_int(a.a[0]) * ((w << 24) >> 24);
     acc += simd_int(a.a[1]) * ((w << 16) >> 24);

@@ -1,4 +1,4 @@
-// Products of bytes by SSE2.
+// int8 dot products by SSE2.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
 #pragma once
 
@@ -12,7 +12,7 @@
 namespace bert::inline BERT_ISA::kernels::byte_dot {
 
 #if defined(__SSE2__)
-/// SSE2: bytes 0 and 2, then 1 and 3 of each word as 16-bit numbers; pmaddwd adds two products.
+/// SSE2: bytes 0 and 2, then 1 and 3 of each word as 16-bit integers; pmaddwd adds two products.
 struct sse2 {
   using sums = __m128i;
   struct left {

@@ -1,4 +1,4 @@
-// Products of bytes by AVX512_VNNI and AVX_VNNI.
+// int8 dot products by AVX512_VNNI and AVX_VNNI.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
 #pragma once
 
@@ -13,7 +13,7 @@
 namespace bert::inline BERT_ISA::kernels::byte_dot {
 
 #if defined(__AVX512VNNI__)
-/// AVX512_VNNI: vpdpbusd, 64 products.
+/// AVX512_VNNI: vpdpbusd, 64 products per instruction.
 struct vnni_512 {
   using sums = __m512i;
   using left = __m512i;
@@ -28,7 +28,7 @@ struct vnni_512 {
 #endif
 
 #if defined(__AVXVNNI__) || (defined(__AVX512VNNI__) && defined(__AVX512VL__))
-/// AVX_VNNI, or AVX512_VNNI at half its width: 32 products.
+/// AVX_VNNI, or AVX512_VNNI on 256 bits: 32 products per instruction.
 struct vnni_256 : half_width {
   using left = __m256i;
   static constexpr std::size_t rows = 6;

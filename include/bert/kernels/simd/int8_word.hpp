@@ -1,4 +1,4 @@
-// Four bytes of a row as one number, which the forms of products of bytes broadcast.
+// Four bytes of a row as one 32-bit word, which the forms of int8 dot products broadcast.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
 #pragma once
 

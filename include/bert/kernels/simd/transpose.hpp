@@ -10,8 +10,8 @@
 namespace bert::inline BERT_ISA::kernels {
 namespace detail {
 
-// Quads: a register as lanes / 4 groups of four floats, each from a row of its own, four rows apart. Loading by groups leaves
-// two rounds of shuffles within groups, 8 instructions for 4 registers; whole rows would need log2(lanes) rounds across groups.
+// Quads: a register as lanes / 4 groups of four floats, loaded from rows four apart. That leaves two rounds of shuffles within
+// groups, 8 instructions per 4 registers; whole rows would need log2(lanes) rounds across groups.
 #if defined(__AVX512F__)
 using quads = __m512;
 inline quads load_quads(const float* p, std::size_t stride) noexcept {
@@ -44,7 +44,7 @@ inline quads high_pairs(quads a, quads b) noexcept { return _mm_shuffle_ps(a, b,
 
 }  // namespace detail
 
-/// to[j, i] = from[i, j] for i, j in [0, lanes); rows of `from` and of `to` lie `from_stride` and `to_stride` floats apart.
+/// to[j, i] = from[i, j] for i, j in [0, lanes); rows of `from` and of `to` are `from_stride` and `to_stride` floats apart.
 inline void transpose(const float* from, std::size_t from_stride, float* to, std::size_t to_stride) noexcept {
 #if defined(__SSE2__)
   for (std::size_t j = 0; j < lanes; j += 4) {

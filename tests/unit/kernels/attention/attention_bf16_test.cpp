@@ -15,7 +15,7 @@ namespace {
 
 using namespace bert;
 
-/// Queries, keys and values of some sequences, rounded to bf16, `spread` wide.
+/// Queries, keys and values of some sequences, rounded to bf16, of magnitude `spread`.
 template <int HeadDim>
 struct problem {
   static constexpr std::size_t heads = 3, hidden = heads * std::size_t{HeadDim};
@@ -48,7 +48,8 @@ struct problem {
   }
 };
 
-// Context is a mean of values up to `spread`: probabilities err by 2^-9 of each at random signs, the context by 2^-9 of itself.
+// Context is a mean of values up to `spread`: probabilities have relative errors of 2^-9 with random signs, the context one of
+// 2^-9.
 template <int HeadDim>
 double worst(const problem<HeadDim>& p) {
   const auto found = p.run(execution::serial{});
@@ -59,7 +60,8 @@ double worst(const problem<HeadDim>& p) {
 }  // namespace
 
 TEST_CASE(
-    "attention in bf16 is the plain loops' within its roundings, for lengths about the blocks and heads of any even size") {
+    "bf16 attention agrees with the plain loops within its roundings, for lengths around the block size and any even "
+    "head_dim") {
   const std::vector<std::size_t> lengths{1, 2, 3, 15, 16, 17, 33, 63, 64, 65, 66, 127, 128, 130, 257};
   CHECK(worst(problem<64>(lengths)) < 2 * 0x1p-8);
   CHECK(worst(problem<32>(lengths)) < 2 * 0x1p-8);
@@ -68,7 +70,7 @@ TEST_CASE(
   CHECK(worst(problem<64>({200}, 40)) < 40 * 0x1p-8);  // one key takes all
 }
 
-TEST_CASE("attention in bf16 has the same bits alone, among others and on any number of threads") {
+TEST_CASE("bf16 attention has the same bits alone, among others and on any number of threads") {
   const problem<64> all({70, 5, 128, 31});
   const auto together = all.run(execution::serial{});
   for (const std::size_t n : {2u, 3u}) CHECK(all.run(execution::threads{n}) == together);

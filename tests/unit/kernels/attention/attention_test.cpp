@@ -26,7 +26,7 @@ TEST_CASE("attention over many blocks of keys and queries agrees with the plain 
   backward_agrees_with_reference(attention_kernel<12>{{300}, 2}, 6e-6);
 }
 
-TEST_CASE("attention with dropout agrees with the plain loops with the same mask") {
+TEST_CASE("attention with dropout agrees with the plain loops under the same mask") {
   check_kernel(attention_kernel<64>{{30, 1, 70}, 2, {.rate = 0.1f, .key = 5}});
   check_kernel(attention_kernel<12>{{18, 9}, 2, {.rate = 0.4f, .key = 6}});
 }
@@ -68,7 +68,7 @@ TEST_CASE("the log-sums are those of the scaled scores, head by head") {
   CHECK(distance(log_sum, expected) < 1e-6);
 }
 
-TEST_CASE("scores beyond what exp can hold give the attention of the greatest") {
+TEST_CASE("scores beyond the range of exp give all attention to the greatest") {
   constexpr std::size_t tokens = 3;
   array<float> qkv(tokens * 3), context(tokens);
   for (std::size_t n = 0; n < tokens; ++n) {

@@ -88,7 +88,7 @@ TEST_CASE("rows of a bf16 product do not depend on the rows beside them, whateve
   }
 }
 
-TEST_CASE("packing rounds each weight to the nearest bf16 and fills up with zeros") {
+TEST_CASE("packing rounds each weight to the nearest bf16 and pads with zeros") {
   const std::size_t n = tile_cols + 3, k = 2 * lanes + 5;
   const operand<float> w(n, k, 2, 1);
   buffer<float> memory(packed_bf16_size(k, n));
@@ -107,7 +107,8 @@ TEST_CASE("packing rounds each weight to the nearest bf16 and fills up with zero
 }
 
 TEST_CASE(
-    "registers round to bf16 as the plain function does, ties, infinities, NaN and numbers below 2^-126 too, and touch nothing "
+    "registers round to bf16 as the scalar function does, with ties, infinities, NaN and values below 2^-126, and write "
+    "nothing "
     "else") {
   std::vector<float> cases{0.0f,
                            -0.0f,
@@ -149,7 +150,7 @@ TEST_CASE(
   for (const auto x : out) CHECK(std::isnan(to_float(x)));
 }
 
-TEST_CASE("epilogues round to bf16 what they would have written as floats") {
+TEST_CASE("epilogues to bf16 round what they would write as floats") {
   const std::size_t m = 17, n = 70, k = 40;
   const operand<bf16> a(m, k, 1);
   const operand<float> w(n, k, 2), bias(1, n, 3);

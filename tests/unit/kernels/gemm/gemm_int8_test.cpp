@@ -35,7 +35,7 @@ struct floats {
   [[nodiscard]] matrix<float> view() { return {memory.data(), rows, cols}; }
 };
 
-/// What the plain loops make of x W^T: one rounding a sum, one a product of scales, one of the two.
+/// x W^T by plain loops: one rounding for the sum, one for the product of scales, one for the product of the two.
 test::array<float> expected_product(const floats& x, const floats& w) {
   const std::size_t m = x.rows, n = w.rows, k = x.cols;
   std::vector<std::int8_t> a(m * k), b(n * k);
@@ -66,7 +66,7 @@ struct product {
   }
 };
 
-/// Calls body(form, name) for every form that this processor's flags allow.
+/// Calls body(form, name) for every form that the compiler's flags allow.
 template <class Body>
 void for_each_form(const Body& body) {
 #if defined(__AVX512VNNI__)
@@ -111,7 +111,7 @@ TEST_CASE("every form gives the bits of the plain loops, for odd shapes and any 
   }
 }
 
-TEST_CASE("sums of nothing but the largest bytes are exact in every form") {
+TEST_CASE("sums of the largest bytes alone are exact in every form") {
   constexpr std::size_t m = 15, n = 33;
   for (const std::size_t k : {4u, 3072u, 16'384u, 133'144u})
     for (const float left : {1.0f, -1.0f})
@@ -149,7 +149,7 @@ TEST_CASE("rows and channels of zeros give zeros") {
   });
 }
 
-TEST_CASE("a NaN or an infinity makes NaNs of its row or channel in every form, and of nothing else") {
+TEST_CASE("a NaN or an infinity makes its row or channel NaN in every form, and nothing else") {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
     floats x(15, 70, 1), w(40, 70, 2), c(15, 40, 3);
     x.view()(3, 68) = bad;
@@ -167,7 +167,7 @@ TEST_CASE("a NaN or an infinity makes NaNs of its row or channel in every form, 
   }
 }
 
-TEST_CASE("bias and residual are added after a rounding of their own, so fused multiply-adds change no bit") {
+TEST_CASE("the scaled sum is rounded before bias and residual are added, so FMA contraction changes no bit") {
   const floats x(29, 96, 1), w(70, 96, 2), bias(1, 70, 4), residual(29, 70, 5);
   const auto plain = expected_product(x, w);
   for_each_form([&](auto form, const std::string& name) {
@@ -179,7 +179,7 @@ TEST_CASE("bias and residual are added after a rounding of their own, so fused m
     gemm<decltype(form)>(run, p.a, p.b, epilogue::bias_residual{d.view(), bias.memory.data(), residual.view()});
     bool first = true, second = true;
     for (std::size_t i = 0; i < plain.size(); ++i) {
-      const volatile float product = plain[i];  // a way through memory: the compiler cannot fuse here either
+      const volatile float product = plain[i];  // volatile, so that the compiler cannot contract to FMA here either
       const volatile float sum = product + bias.memory[i % 70];
       first = first && c.memory[i] == sum;
       second = second && d.memory[i] == sum + residual.memory[i];
@@ -204,7 +204,7 @@ TEST_CASE("a row's bits do not depend on the rows beside it") {
     }
 }
 
-TEST_CASE("a product that tells when rows are done covers each row once, after its last column, with the same bits") {
+TEST_CASE("a product with `then` passes each row to it once, after its last column, with the same bits") {
   for (const std::size_t m : {1u, 15u, 16u, 33u, 64u, 200u, 1000u})
     for (const std::size_t threads : {1u, 2u, 3u}) {
       CAPTURE(m);

@@ -28,7 +28,7 @@ const std::vector<shape> odd_shapes{
     {15, 72, 200}, {16, 96, 768}, {27, 100, 300}, {57, 64, 1025}, {113, 130, 77}, {29, 401, 1600}, {100, 2, 64},  {200, 48, 3},
 };
 
-/// What rounding may do to a sum of k products of numbers below one: half a unit in the last place of at most 2 a step.
+/// Error bound of a sum of k products of values below one: half a unit in the last place of at most 2 per step.
 double allowed(std::size_t k) { return 1.2e-7 * static_cast<double>(k); }
 
 struct expected_product {
@@ -37,7 +37,7 @@ struct expected_product {
   expected_product(std::size_t m, std::size_t n) : memory(m * n), view(memory.data(), m, n) {}
 };
 
-TEST_CASE("a product equals the plain loops for odd shapes and row gaps, whichever way B is given") {
+TEST_CASE("a product agrees with the plain loops for odd shapes and row gaps, whether B is given transposed or not") {
   for (const shape& s : odd_shapes)
     for (const std::size_t threads : {1u, 2u}) {
       const std::size_t m = s.m, n = s.n, k = s.k;
@@ -61,7 +61,7 @@ TEST_CASE("a product equals the plain loops for odd shapes and row gaps, whichev
     }
 }
 
-TEST_CASE("a product with A transposed equals the plain loops for odd shapes and row gaps") {
+TEST_CASE("a product with A transposed agrees with the plain loops for odd shapes and row gaps") {
   for (const shape& s : odd_shapes)
     for (const std::size_t threads : {1u, 2u}) {
       const std::size_t m = s.m, n = s.n, k = s.k;
@@ -80,7 +80,7 @@ TEST_CASE("a product with A transposed equals the plain loops for odd shapes and
     }
 }
 
-TEST_CASE("rows that lie a multiple of 4 KB apart, which are copied first, give the same bits as rows that do not") {
+TEST_CASE("rows a multiple of 4 KB apart, which are copied first, give the same bits as other rows") {
   for (const shape& s : {shape{9, 40, 1024}, {75, 100, 1024}, {130, 500, 2048}}) {
     const std::size_t m = s.m, n = s.n, k = s.k;
     CAPTURE(m);

@@ -45,7 +45,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("the gradient of a weight in bf16 has those bits for every number of rows, whatever tiles they are cut into") {
+TEST_CASE("the gradient of a weight in bf16 has the bits of the plain loops for every number of rows and height of tiles") {
   const std::size_t n = 37, k = 23;
   const operand b(k, n, 2, 1);
   buffer<float> right(packed_bf16_size(k, n));
@@ -62,7 +62,7 @@ TEST_CASE("the gradient of a weight in bf16 has those bits for every number of r
   }
 }
 
-TEST_CASE("a matrix packed as it lies has the bits of its transpose packed transposed") {
+TEST_CASE("a matrix packed has the bits of its transpose packed transposed") {
   for (const auto& s : odd_shapes) {
     CAPTURE(s.n);
     CAPTURE(s.k);
@@ -78,7 +78,7 @@ TEST_CASE("a matrix packed as it lies has the bits of its transpose packed trans
   }
 }
 
-TEST_CASE("pairs hold the first number in the lower half and the second in the upper, each rounded to bf16") {
+TEST_CASE("pairs hold the first row in the lower half and the second in the upper, each rounded to bf16") {
   for (const float x : {0.0f, -0.0f, 1.0f, 1.00390625f, -1.01171875f, 0x1.fep-127f, 3.4e38f})
     for (const float y : {2.5f, 1.01171875f, -0x1p-130f}) {
       std::array<float, lanes> out;

@@ -24,7 +24,7 @@ using namespace bert::kernels;
 
 namespace {
 
-/// c = the plain loops' sums in double.
+/// c = sums by plain loops in double.
 template <class Reference>
 void in_double(Reference reference, matrix<const float> a, matrix<const float> b, matrix<float> c) {
   std::vector<double> wide(c.rows * c.cols);
@@ -34,7 +34,7 @@ void in_double(Reference reference, matrix<const float> a, matrix<const float> b
 }
 
 struct f32_products {
-  /// Half a unit in the last place of at most 2 a step, and the rounding of the expected sum.
+  /// Half a unit in the last place of at most 2 per step, and the rounding of the expected sum.
   static double tolerance(std::size_t k) { return 1.2e-7 * static_cast<double>(k + 1); }
   template <executor E, class Epilogue>
   static void rows(const E& run, matrix<const float> a, matrix<const float> w, const Epilogue& epilogue) {
@@ -111,21 +111,22 @@ struct int8_products {
 
 }  // namespace
 
-TEST_CASE("f32 products are the plain loops', with every epilogue, threads, rows beside and groups of the depth") {
+TEST_CASE("f32 products agree with the plain loops, with every epilogue, threads, neighboring rows and groups of the depth") {
   support::check_products<f32_products>();
 }
 
-TEST_CASE("bf16 products have the plain loops' bits, with every epilogue, threads, rows beside and groups of the depth") {
+TEST_CASE(
+    "bf16 products have the bits of the plain loops, with every epilogue, threads, neighboring rows and groups of the depth") {
   support::check_products<bf16_products>();
 }
 
-TEST_CASE("int8 products have the plain loops' bits, with every epilogue, threads and rows beside, in two forms") {
+TEST_CASE("int8 products have the bits of the plain loops, with every epilogue, threads and neighboring rows, in two forms") {
   support::check_products<int8_products<byte_dot::best>>();
   support::check_products<int8_products<byte_dot::portable>>();
 }
 
-TEST_CASE("a sum that rounds to -0 becomes +0 beside an empty group, as it does where replicas add their gradients") {
-  // tiny * -tiny + 0 rounds to -0 where it rounds once, and to +0 where the product is rounded before.
+TEST_CASE("a sum that rounds to -0 becomes +0 beside an empty group, as when replicas add their gradients") {
+  // tiny * -tiny + 0 rounds to -0 with one rounding (FMA), and to +0 if the product is rounded first.
   std::array<float, lanes> once;
   store(once.data(), fma(simd(1e-30f), simd(-1e-30f), zero()));
   const std::vector<float> tiny{1e-30f, 1e-30f}, negative{-1e-30f, -1e-30f};
@@ -143,7 +144,7 @@ TEST_CASE("a sum that rounds to -0 becomes +0 beside an empty group, as it does 
   CHECK_FALSE(sign(1, other_empty));
 }
 
-TEST_CASE("a product over no rows at all writes zeros, whatever the groups") {
+TEST_CASE("a product of depth 0 writes zeros, with any groups") {
   for (const auto& offsets : {std::vector<std::size_t>{}, {0, 0}, {0, 0, 0, 0, 0}}) {
     support::operand c(3, 20, 1), d(3, 20, 1);
     f32_products::columns(execution::threads{2}, matrix<const float>{nullptr, 0, 3}, matrix<const float>{nullptr, 0, 20},

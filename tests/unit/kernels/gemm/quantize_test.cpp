@@ -32,7 +32,7 @@ std::vector<std::int8_t> bytes_of(const quantized& q, std::size_t row, std::uint
 
 }  // namespace
 
-TEST_CASE("quantized rows are the plain loops' bytes and scales, for any width, zero point and number of threads") {
+TEST_CASE("quantized rows have the bytes and scales of the plain loops, for any width, zero point and number of threads") {
   for (const std::size_t cols : {1u, 3u, 16u, 31u, 63u, 64u, 65u, 200u, 768u, 1000u})
     for (const std::size_t threads : {1u, 2u, 3u}) {
       CAPTURE(cols);
@@ -54,7 +54,7 @@ TEST_CASE("quantized rows are the plain loops' bytes and scales, for any width, 
     }
 }
 
-TEST_CASE("the largest number of a row becomes 127 whatever its size, halves go to even, and nothing goes further") {
+TEST_CASE("the largest element of a row becomes 127, halves round to even, and no byte exceeds 127") {
   std::vector<std::uint8_t> q(8);
   for (const float size : {1e-35f, 1.1e-20f, 0.7f, 1.0f, 127.0f, 3.1e5f, std::numeric_limits<float>::max()}) {
     CAPTURE(size);
@@ -81,7 +81,7 @@ TEST_CASE("a row of zeros, and one too small to divide by, has scale 0 and zero 
   }
 }
 
-TEST_CASE("a NaN or an infinity at any place of a row is its scale, over zero points as bytes") {
+TEST_CASE("a NaN or an infinity at any index of a row becomes its scale, and its bytes are zero points") {
   constexpr float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
   for (const std::size_t cols : {1u, 7u, 64u, 131u, 200u})
     for (const float bad : {nan, -nan, infinity, -infinity})
@@ -105,7 +105,7 @@ TEST_CASE("a NaN or an infinity at any place of a row is its scale, over zero po
       }
 }
 
-TEST_CASE("a quantized number is off by at most half a step") {
+TEST_CASE("a quantized element has an error of at most half a step") {
   const auto x = test::random_arrays<float>({4096}, 3)[0];
   std::vector<std::uint8_t> q(x.size());
   const float scale = quantize_row(x.data(), x.size(), 128, q.data());
@@ -124,7 +124,7 @@ TEST_CASE("nothing beyond a row's last word is written") {
   }
 }
 
-TEST_CASE("packed weights are the plain loops' bytes in panels of words, with scales, sums and zeros beyond the edges") {
+TEST_CASE("packed weights have the bytes of the plain loops in panels of words, with scales, sums and zeros beyond the edges") {
   for (const auto& shape : {std::array<std::size_t, 2>{1, 1}, {33, 5}, {32, 64}, {70, 67}, {40, 768}}) {
     const std::size_t n = shape[0], k = shape[1];
     CAPTURE(n);
@@ -152,7 +152,7 @@ TEST_CASE("packed weights are the plain loops' bytes in panels of words, with sc
   }
 }
 
-TEST_CASE("rows of bf16 become the bytes of the floats that they stand for") {
+TEST_CASE("rows of bf16 become the bytes of the same values in f32") {
   constexpr std::size_t rows = 5, cols = 77;
   const auto x = test::random_arrays<float>({rows * cols}, 6)[0];
   std::vector<bf16> half;

@@ -28,7 +28,7 @@ TEST_CASE("the gradient may overwrite the logits") {
   CHECK(same_bits(same, apart));
 }
 
-TEST_CASE("the first of equal greatest logits is predicted") {
+TEST_CASE("the first of equal greatest logits is the prediction") {
   for (const std::size_t cols : {2u, 3u, 16u, 17u, 100u})
     for (std::size_t best = 0; best < cols; ++best) {
       array<float> logits(cols, -1.0f);

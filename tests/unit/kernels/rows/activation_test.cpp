@@ -43,14 +43,14 @@ float forward_at(float x) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("an activation agrees with its plain form and its gradient is its slope", A, gelu_erf, gelu_tanh,
+TEST_CASE_TEMPLATE("an activation agrees with its scalar form and its gradient is its slope", A, gelu_erf, gelu_tanh,
                    tanh_activation) {
   static_assert(activation<A>);
   for (const auto& [rows, cols] : {std::array<std::size_t, 2>{1, 1}, {3, 7}, {5, 200}, {40, 768}, {2, 16}})
     check_kernel(activation_kernel<A>{{rows, cols}});
 }
 
-TEST_CASE("relu agrees with its plain form, and its gradient at 0 is 0") {
+TEST_CASE("relu agrees with its scalar form, and its gradient at 0 is 0") {
   static_assert(activation<relu>);
   for (const auto& [rows, cols] : {std::array<std::size_t, 2>{1, 1}, {3, 7}, {40, 768}})
     check_kernel(activation_kernel<relu>{{rows, cols}});
@@ -69,7 +69,7 @@ TEST_CASE("activations are within 5e-7 of the exact function from -30 to 30, on 
   CHECK(worst_error<tanh_activation>() <= 3);
 }
 
-TEST_CASE("activations of huge numbers are finite") {
+TEST_CASE("activations of huge inputs are finite") {
   for (const float x : {1e4f, 1e15f, 3e38f}) {
     CHECK(forward_at<gelu_erf>(x) == x);
     CHECK(std::abs(forward_at<gelu_erf>(-x)) <= 1e-8f);
@@ -80,7 +80,7 @@ TEST_CASE("activations of huge numbers are finite") {
   }
 }
 
-TEST_CASE("an activation of NaN is NaN, so that a broken model does not look sound") {
+TEST_CASE("an activation of NaN is NaN") {
   const float nan = std::nanf("");
   CHECK(std::isnan(forward_at<gelu_erf>(nan)));
   CHECK(std::isnan(forward_at<gelu_tanh>(nan)));

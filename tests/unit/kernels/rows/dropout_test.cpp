@@ -20,7 +20,7 @@ TEST_CASE("residual sums with and without dropout agree with the plain loops") {
   }
 }
 
-TEST_CASE("the share dropped is the rate, in every row, every column, and between neighbors") {
+TEST_CASE("the share dropped is the rate, in every row, in every column, and for pairs of neighbors") {
   for (const float rate : {0.1f, 0.5f, 0.9f}) {
     CAPTURE(rate);
     const kernels::dropout drop{.rate = rate, .key = 99};

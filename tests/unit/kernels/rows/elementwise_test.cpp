@@ -1,4 +1,4 @@
-// Layer: tests. Of: include/bert/kernels/{elementwise,rows}.hpp
+// Layer: tests. Of: include/bert/kernels/rows/{elementwise,for_each}.hpp
 #include "bert/kernels/rows/elementwise.hpp"
 
 #include <doctest/doctest.h>
@@ -23,13 +23,13 @@ TEST_CASE("column sums, gathered rows and the pooler's tanh agree with the plain
   }
 }
 
-TEST_CASE("adding one matrix to another leaves what lies between rows alone") {
+TEST_CASE("adding one matrix to another does not write between rows") {
   array<float> x(5 * 9, 2.0f), y(5 * 9, 1.0f);
   kernels::add_in_place(execution::serial{}, matrix<const float>{x.data(), 5, 7, 9}, matrix<float>{y.data(), 5, 7, 9});
   for (std::size_t i = 0; i < y.size(); ++i) CHECK(y[i] == (i % 9 < 7 ? 3.0f : 1.0f));
 }
 
-TEST_CASE("rows gathered and scattered stand where they stood, and no other row is touched") {
+TEST_CASE("rows gathered and scattered back are unchanged, and no other row is written") {
   const std::size_t cols = 37;
   const auto x = random_arrays<float>({20 * cols}, 3)[0];
   const std::vector<std::uint32_t> rows{0, 3, 4, 19};
@@ -43,7 +43,7 @@ TEST_CASE("rows gathered and scattered stand where they stood, and no other row 
       CHECK(y[i * cols + j] == (std::find(rows.begin(), rows.end(), i) == rows.end() ? 7.0f : x[i * cols + j]));
 }
 
-TEST_CASE("clearing leaves zeros and touches nothing beyond") {
+TEST_CASE("clearing writes zeros and nothing beyond") {
   array<float> x(300'001, 3.0f);
   kernels::clear(execution::threads{2}, std::span(x).first(300'000));
   CHECK(std::count(x.begin(), x.end(), 0.0f) == 300'000);
@@ -61,13 +61,13 @@ TEST_CASE("the squared norm is right to 1e-6 and the same bits for one, two and 
   }
 }
 
-TEST_CASE("scaling touches every element once") {
+TEST_CASE("scaling multiplies every element once") {
   array<float> x(20'001, 3.0f);
   kernels::scale(execution::threads{2}, x, 0.5f);
   CHECK(std::count(x.begin(), x.end(), 1.5f) == 20'001);
 }
 
-TEST_CASE("ranges cover every index once, whatever the step") {
+TEST_CASE("ranges cover every index once, for any step") {
   for (const std::size_t count : {0u, 1u, 63u, 64u, 65u, 1000u})
     for (const std::size_t step : {1u, 7u, 64u, 5000u}) {
       std::vector<std::atomic<int>> seen(count);

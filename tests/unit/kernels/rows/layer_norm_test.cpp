@@ -13,13 +13,13 @@
 using namespace bert;
 using namespace bert::test;
 
-TEST_CASE("layer norm agrees with the plain loops, forwards and backwards, for any width") {
+TEST_CASE("layer norm agrees with the plain loops, forward and backward, for any width") {
   for (const auto& [rows, cols] :
        {std::array<std::size_t, 2>{1, 3}, {3, 7}, {5, 72}, {33, 200}, {50, 768}, {7, 17}, {2, 31}, {300, 33}, {4, 1024}})
     check_kernel(layer_norm_kernel{{rows, cols}});
 }
 
-TEST_CASE("layer norm loses nothing to a mean a thousand times the spread") {
+TEST_CASE("layer norm is accurate for a mean a thousand times the spread") {
   array<float> x(256), y(256), gain(256, 1.0f), bias(256, 0.0f);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = 1000.0f + (i % 2 == 0 ? 1.0f : -1.0f);
   kernels::layer_norm(execution::serial{}, {x.data(), 1, 256}, gain.data(), bias.data(), 1e-12f, {y.data(), 1, 256}, nullptr,
@@ -27,7 +27,7 @@ TEST_CASE("layer norm loses nothing to a mean a thousand times the spread") {
   for (std::size_t i = 0; i < x.size(); ++i) CHECK(y[i] == doctest::Approx(i % 2 == 0 ? 1.0 : -1.0).epsilon(1e-6));
 }
 
-TEST_CASE("layer norm in place gives the same bits as into other memory, and rows do not see each other") {
+TEST_CASE("layer norm in place gives the same bits as into other memory, and rows are independent") {
   const layer_norm_kernel k{{9, 75}};
   const auto in = random_arrays<float>(k.inputs(), 4);
   auto out = filled<float>(k.outputs(), 0.0f);

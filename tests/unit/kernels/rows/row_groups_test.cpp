@@ -1,4 +1,4 @@
-// Layer: tests. Of: include/bert/kernels/rows/row_groups.hpp, and of its users among the kernels over rows
+// Layer: tests. Of: include/bert/kernels/rows/row_groups.hpp, and of the kernels over rows that use it
 #include "bert/kernels/rows/row_groups.hpp"
 
 #include <doctest/doctest.h>
@@ -31,8 +31,9 @@ bool same_bits(const floats& a, const floats& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
-/// sums(run, first, rows, groups, out) adds a kernel's sums over rows [first, first + rows) to `out`, `size` floats. They are
-/// the tree of those of each group, whatever the threads; halves, added, are the whole; and what stood there is added to once.
+/// sums(run, first, rows, groups, out) adds a kernel's sums over rows [first, first + rows) to `out`, `size` floats. Checks
+/// that they are the tree of each group's sums, with any number of threads; that halves, added, are the whole; and that the old
+/// content is added to once.
 template <class Sums>
 void check_tree(std::size_t size, const std::vector<std::size_t>& offsets, const Sums& sums) {
   CAPTURE(offsets.size());
@@ -83,7 +84,7 @@ struct tokens {
 
 constexpr std::size_t vocabulary = 61, positions = 40, segment_count = 2;
 
-/// The gradients of the three tables, one after another in `out`; of sequences [s, s + count).
+/// Writes the gradients of the three tables, consecutively, to `out`, for sequences [s, s + count).
 template <executor E>
 void embedding_sums(const E& run, const tokens& batch, std::size_t s, std::size_t count, matrix<const float> d_y,
                     const row_groups& groups, float* out, bool word = true, bool position = true, bool segment = true) {
@@ -100,7 +101,7 @@ void embedding_sums(const E& run, const tokens& batch, std::size_t s, std::size_
 
 }  // namespace
 
-TEST_CASE("column sums are the tree of those of groups of rows") {
+TEST_CASE("column sums are the tree of the groups' sums") {
   for (const auto& size : {std::array<std::size_t, 2>{1, 1}, {3, 7}, {100, 72}, {65, 130}, {200, 768}}) {
     const std::size_t rows = size[0], cols = size[1];
     CAPTURE(rows);
@@ -114,7 +115,7 @@ TEST_CASE("column sums are the tree of those of groups of rows") {
   }
 }
 
-TEST_CASE("the gradients of a norm's gain and bias are the tree of those of groups of rows") {
+TEST_CASE("the gradients of a norm's gain and bias are the tree of the groups' sums") {
   for (const auto& size : {std::array<std::size_t, 2>{1, 3}, {3, 7}, {100, 72}, {65, 130}, {200, 768}}) {
     const std::size_t rows = size[0], cols = size[1];
     CAPTURE(rows);
@@ -133,7 +134,7 @@ TEST_CASE("the gradients of a norm's gain and bias are the tree of those of grou
   }
 }
 
-TEST_CASE("the gradients of the embedding tables are the tree of those of groups of sequences") {
+TEST_CASE("the gradients of the embedding tables are the tree of the sums of groups of sequences") {
   for (const std::size_t hidden : {1u, 72u, 130u}) {
     const tokens batch({3, 1, 40, 9, 1, 17, 30, 2, 5, 40, 8});
     const operand d(batch.ids.size(), hidden, 1, 5);
@@ -151,7 +152,7 @@ TEST_CASE("the gradients of the embedding tables are the tree of those of groups
   }
 }
 
-TEST_CASE("by groups, too, gradients are the slopes of the plain loops, with any number of threads") {
+TEST_CASE("gradients by groups are the slopes of the plain loops, with any number of threads") {
   for (const auto& offsets : support::ways_to_group(33)) {
     test::check_kernel(test::bias_kernel{{33, 130}, offsets});
     test::check_kernel(test::layer_norm_kernel{{33, 72}, {}, {}, offsets});
@@ -161,7 +162,7 @@ TEST_CASE("by groups, too, gradients are the slopes of the plain loops, with any
   }
 }
 
-TEST_CASE("what is frozen is not written, and what is not has the bits that it has beside others") {
+TEST_CASE("a frozen gradient is not written, and the others have the same bits as with all of them") {
   const std::size_t rows = 50, cols = 72;
   const operand x(rows, cols, 1), gain(1, cols, 2), d(rows, cols, 3);
   operand y(rows, cols, 4), d_x(rows, cols, 5), alone(rows, cols, 5);
