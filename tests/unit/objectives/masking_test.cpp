@@ -269,3 +269,22 @@ TEST_CASE("words side by side are masked together as often as the policy draws t
 }
 
 }  // namespace
+
+TEST_CASE("a share of the positions is rounded to the nearest number") {
+  for (std::size_t n = 1; n < 200; ++n) {
+    const double share = 0.15 * static_cast<double>(n);
+    if (std::abs(share - std::floor(share) - 0.5) < 1e-3) continue;
+    CHECK(masking::wanted(0.15f, n) == std::max<std::size_t>(1, static_cast<std::size_t>(std::lround(share))));
+  }
+}
+
+TEST_CASE("fixed masks say so in the facts of a run") {
+  const auto value = [](const bert::named_facts& facts) {
+    for (const auto& [name, what] : facts)
+      if (name == "masking") return std::string(what);
+    return std::string();
+  };
+  const std::string drawn = value(bert::masking_facts(masking::whole_word{}));
+  CHECK(!drawn.empty());
+  CHECK(value(masking::fixed<masking::whole_word>{}.fingerprint()) == "fixed " + drawn);
+}

@@ -150,3 +150,14 @@ TEST_CASE("measure scores an epoch, or as many batches as are asked for if these
   CHECK(count(2) == 8);
   CHECK(count(100) == 24);
 }
+
+TEST_CASE("leaves are a power of two") {
+  auto m = fresh();
+  const auto with = [&](unsigned leaves) {
+    bert::trainer t{m, steep{}, bert::optim::adamw{}, bert::schedules::warmup_linear{.peak = 1e-3f, .total = 4},
+                    bert::training_options{.leaves = leaves}};
+  };
+  for (const unsigned leaves : {0u, 3u, 6u, 1024u})
+    CHECK_THROWS_WITH_AS(with(leaves), doctest::Contains("leaves of a power of two"), bert::error);
+  CHECK_NOTHROW(with(4));
+}

@@ -45,3 +45,11 @@ TEST_CASE("softmax of huge and of hugely different logits is finite") {
 }
 
 TEST_CASE("the reference's softmax gradient is its slope") { gradient_is_the_slope(softmax_with_gradient{{{3, 11}}}); }
+
+TEST_CASE("a number added to all logits changes no share, however large it is") {
+  const array<float> low{1.0f, 2.0f, 3.0f, 4.5f}, high{1001.0f, 1002.0f, 1003.0f, 1004.5f};
+  array<float> a(4), b(4);
+  kernels::softmax_rows(execution::serial{}, {low.data(), 1, 4}, {a.data(), 1, 4});
+  kernels::softmax_rows(execution::serial{}, {high.data(), 1, 4}, {b.data(), 1, 4});
+  for (std::size_t i = 0; i < 4; ++i) CHECK(a[i] == b[i]);
+}
