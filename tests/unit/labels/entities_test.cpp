@@ -68,6 +68,7 @@ TEST_CASE("strict reading ends at E of the type that began, drops dashes at a ty
   CHECK(found(strict_entity_reader(scheme::bioes), "O B-X I-X I-X") == "");
   CHECK(found(strict_entity_reader(scheme::bioes), "O B-X I-X E-Y") == "");
   CHECK(found(strict_entity_reader(scheme::bioes), "O B-X I-X O") == "");
+  CHECK(found(strict_entity_reader(scheme::bioes), "O B-X B-X E-X S-X") == "X 2-3, X 4-4");
   CHECK(found(strict_entity_reader(scheme::bio), "B-X- I--X O") == "X 0-1");
   strict_entity_reader two(scheme::bio);
   const std::vector<tag_parts> sentence{split_tag("O"), split_tag("B-X")};
