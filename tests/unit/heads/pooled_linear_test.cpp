@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "../../support/small_models.hpp"
@@ -67,8 +68,9 @@ TEST_CASE("the pooled head passes its gradient to the pooler: gradients are the 
       for (std::size_t i = 0; i < y.cols; ++i) sum += weight(s, i) * static_cast<double>(y(s, i));
     return sum;
   };
-  value();
+  CHECK(value() != 0);
   const auto d = tape.head<bert::heads::pooled>().d_output();
+  REQUIRE(d.rows == 2);
   for (std::size_t s = 0; s < d.rows; ++s)
     for (std::size_t i = 0; i < d.cols; ++i) d(s, i) += static_cast<float>(weight(s, i));
   bert::buffer<float> gradient(model.block().size());
@@ -157,4 +159,44 @@ TEST_CASE("the gradients of a classifier agree with central differences, with dr
     CHECK(support::largest_magnitude(gradient) > 0.05);
     CHECK(worst.value() < 2e-3);
   }
+}
+
+TEST_CASE("a head drops elements of the pooled vector by the sequence's number, whatever stands before it in the batch") {
+  using model_type = bert::model<support::pocket, second_mood>;
+  const auto model = model_type::random({.stddev = 0.2f, .seed = 9});
+  const bert::execution::serial e;
+  bert::token_batch all, rest;
+  for (std::uint64_t s = 1; s <= 3; ++s) all.add(support::ids(s, 3 * s));
+  for (std::uint64_t s = 2; s <= 3; ++s) rest.add(support::ids(s, 3 * s));
+  const auto scores = [&](const bert::token_batch& batch, const bert::step_noise& noise) {
+    bert::tape<model_type> tape(batch.shape(), model.sizes());
+    tape.forward(e, model, batch, noise);
+    const auto z = tape.template head<0>().logits();
+    return std::vector<float>(z.data, z.data + z.rows * z.cols);
+  };
+  const bert::step_noise noise{0.5f, 0, 77};
+  bert::step_noise later = noise;
+  later.before = {.sequences = 1, .tokens = 3, .chosen = 1};
+  const auto whole = scores(all, noise);
+  CHECK(scores(rest, later) == std::vector<float>(whole.begin() + 3, whole.end()));
+  CHECK(scores(rest, noise) != std::vector<float>(whole.begin() + 3, whole.end()));
+}
+
+namespace {
+struct never_drops : bert::heads::pooled_linear<"other.weight", "other.bias", 3, false> {};
+}  // namespace
+
+TEST_CASE("dropout of a head is its own: without it the same encoder gives other scores") {
+  const bert::execution::serial e;
+  bert::token_batch batch;
+  batch.add(support::ids(1, 9));
+  const auto scores = [&]<class Head>(std::type_identity<Head>) {
+    using model_type = bert::model<support::pocket, Head>;
+    const auto model = model_type::random({.stddev = 0.2f, .seed = 9});
+    bert::tape<model_type> tape(batch.shape(), model.sizes());
+    tape.forward(e, model, batch, bert::step_noise{0.5f, 0, 77});
+    const auto z = tape.template head<0>().logits();
+    return std::vector<float>(z.data, z.data + z.rows * z.cols);
+  };
+  CHECK(scores(std::type_identity<second_mood>{}) != scores(std::type_identity<never_drops>{}));
 }

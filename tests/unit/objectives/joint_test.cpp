@@ -95,4 +95,9 @@ TEST_CASE("joint counts and tells of itself what its objectives do together") {
   const auto facts = bert::fingerprint_of(both), first = bert::fingerprint_of(masked_lm<>{}),
              second = bert::fingerprint_of(next_sentence{});
   CHECK(facts.size() == first.size() + second.size());
+  CHECK(!first.empty());
+  struct told : next_sentence {
+    [[nodiscard]] static bert::named_facts fingerprint() { return {{"order", "told"}}; }
+  };
+  CHECK(bert::fingerprint_of(joint<masked_lm<>, told>{}).size() == first.size() + 1);
 }

@@ -30,3 +30,8 @@ TEST_CASE("the cosine starts at the peak, is half of it in the middle and ends a
   CHECK(s.rate(7) == doctest::Approx(0.5));
   CHECK(s.rate(12) == doctest::Approx(0.0));
 }
+
+TEST_CASE("a schedule says nothing of its length by itself") {
+  CHECK(bert::schedules::warmup_linear{}.total == 0);
+  CHECK(bert::schedules::warmup_linear{}.warmup == 0);
+}
