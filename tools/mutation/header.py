@@ -123,7 +123,10 @@ class Header:
                 mark(i, nxt.match)
             elif t.text == "if" and nxt and nxt.text == "constexpr" and self.tokens[i + 2].match:
                 mark(i, self.tokens[i + 2].match)
-            elif t.text in ("using", "typedef", "concept", "case") or (t.text == "requires" and nxt and nxt.text == "("):
+            elif t.text == "requires" and nxt and nxt.text in ("(", "{"):  # its body, too
+                body = self.until(i, {"{", ";"})
+                mark(i, self.tokens[body].match or body if self.at(body) == "{" else body)
+            elif t.text in ("using", "typedef", "concept", "case"):
                 mark(i, self.until(i, {";", "{", ":"} if t.text == "case" else {";", "{"}))
             elif t.text == "requires":
                 mark(i, self.until(i, {";", "{", "class", "void", "auto", "explicit", "static", "inline", "struct"}))

@@ -26,6 +26,13 @@ static_assert(bert::optim::parameter_groups<without> && bert::optim::parameter_g
               !bert::optim::parameter_groups<bert::optim::group>);
 }  // namespace
 
+TEST_CASE("a group by itself learns at the schedule's rate and decays as the optimizer says") {
+  const bert::optim::group g;
+  CHECK(g.rate == 1.0f);
+  CHECK(g.decay == 1.0f);
+  CHECK(!g.frozen);
+}
+
 TEST_CASE("layer_decay lowers the rate by its factor a layer, from the top one down to the embeddings") {
   constexpr layer_decay half{.factor = 0.5f};
   static_assert(half(in(module_kind::head), 3).rate == 1.0f);

@@ -124,6 +124,15 @@ TEST_CASE("a step beyond the total, a block of another size and numbers that are
   CHECK(has(refusal(dir / "s"), "tensor \"m\": expected finite numbers, found an infinity or a NaN at 3"));
 }
 
+TEST_CASE("what differs between two descriptions is the words of the one that the other lacks, one space apart") {
+  using bert::training::detail::words_beyond;
+  CHECK(words_beyond("a=1 b=2 c=3", "a=1 c=3") == "b=2");
+  CHECK(words_beyond("a=1  b=2 ", "a=1") == "b=2");
+  CHECK(words_beyond("a=1 b=2", "") == "a=1 b=2");
+  CHECK(words_beyond("a=1", "a=12 b").substr(0, 3) == "a=1");
+  CHECK(words_beyond("a", "a").empty());
+}
+
 TEST_CASE("a step that no counter holds is refused") {
   const scratch dir;
   blocks_of_a_run b(1);
