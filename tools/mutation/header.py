@@ -4,6 +4,7 @@ It knows no types. It relies on clang-format's spaces: a binary operator has one
 What it takes wrongly for an expression does not compile, and tools/mutate drops it.
 """
 
+import hashlib
 import re
 
 
@@ -28,6 +29,8 @@ NOT_A_STATEMENT = set("""const auto static constexpr using typedef template stru
     goto try catch else namespace public private protected inline explicit virtual operator new delete throw return break continue
     extern mutable typename requires concept unsigned int float double bool char void static_assert thread_local""".split())
 
+KEYWORDS = NOT_A_STATEMENT | {"true", "false", "this", "nullptr", "sizeof", "static_cast", "noexcept"}
+
 
 class Token:
     __slots__ = ("kind", "text", "begin", "end", "line", "before", "after", "match", "angle")
@@ -47,9 +50,10 @@ class Header:
         self.find()
         self.lines, self.keys, seen = self.text.splitlines(), {}, {}
         for site in self.sites:
-            key = f"{self.name}: {site[5]} | {self.line(site)}"
-            seen[key] = seen.get(key, 0) + 1
-            self.keys[id(site)] = key if seen[key] == 1 else f"{key} ({seen[key]})"
+            form = self.form(site)
+            seen[form] = seen.get(form, 0) + 1
+            digest = hashlib.sha256(f"{form} {seen[form]}".encode()).hexdigest()[:8]
+            self.keys[id(site)] = f"{self.name} {digest}"
 
     def read(self):
         line, last = 1, 0
@@ -119,7 +123,10 @@ class Header:
                 mark(i, nxt.match)
             elif t.text == "if" and nxt and nxt.text == "constexpr" and self.tokens[i + 2].match:
                 mark(i, self.tokens[i + 2].match)
-            elif t.text in ("using", "typedef", "concept", "case") or (t.text == "requires" and nxt and nxt.text == "("):
+            elif t.text == "requires" and nxt and nxt.text in ("(", "{"):  # its body, too
+                body = self.until(i, {"{", ";"})
+                mark(i, self.tokens[body].match or body if self.at(body) == "{" else body)
+            elif t.text in ("using", "typedef", "concept", "case"):
                 mark(i, self.until(i, {";", "{", ":"} if t.text == "case" else {";", "{"}))
             elif t.text == "requires":
                 mark(i, self.until(i, {";", "{", "class", "void", "auto", "explicit", "static", "inline", "struct"}))
@@ -133,6 +140,8 @@ class Header:
                     (self.tokens[i - 2].kind == "name" or self.tokens[i - 2].angle or self.at(i - 2) in ("*", "&")) and self.tokens[i - 2].after \
                     and not self.tokens[i - 2].text in ("*", "&") * self.tokens[i - 2].before:
                 self.constant.update(range(i, t.match + 1))  # the size of an array
+                if self.at(t.match + 1) == "," and self.at(t.match + 3) == "[":  # and that of the next one
+                    self.constant.update(range(t.match + 3, (self.tokens[t.match + 3].match or t.match + 2) + 1))
             elif t.text == "constexpr" and self.at(i - 1) != "if":
                 k = i
                 while k < len(self.tokens) and self.at(k) not in ("=", "{", "(", ";"):
@@ -349,10 +358,25 @@ class Header:
             self.add("wrap", i, k, "{ if (!bert_mutants::on(%d)) { ", " } }", f"drops `{self.words(i, k)}`")
 
     def line(self, site):
-        return self.lines[self.tokens[site[1]].line - 1].strip()
+        """The line of code; a single token that changes stands in ‹›."""
+        first, last = self.tokens[site[1]], self.tokens[site[2]]
+        begin = self.text.rfind("\n", 0, first.begin) + 1
+        line = self.lines[first.line - 1]
+        if first is last:
+            line = f"{line[:first.begin - begin]}‹{first.text}›{line[first.end - begin:]}"
+        return line.strip()
+
+    def form(self, site):
+        """The change and the statement around it, where a name that is no keyword is an underscore."""
+        kind, a, b, prefix, suffix, _ = site
+        begin = next((k for k in range(a - 1, -1, -1) if self.at(k) in (";", "{", "}")), -1) + 1
+        end = next((k for k in range(b, len(self.tokens)) if self.at(k) in (";", "{", "}")), len(self.tokens))
+        shape = [t.text if t.kind != "name" or t.text in KEYWORDS else "_" for t in self.tokens[begin:end]]
+        change = "" if kind == "swap" else prefix + suffix
+        return " ".join([self.name.rsplit("/", 1)[-1], kind, change, str(a - begin), str(b - begin), *shape])
 
     def key(self, site):
-        """The same as long as the line is, wherever it stands."""
+        """`file digest`: the same wherever the statement stands, whatever its names and its comments are."""
         return self.keys[id(site)]
 
     def rewritten(self, chosen):

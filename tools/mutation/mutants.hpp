@@ -1,6 +1,10 @@
 // What tools/mutate compiles into mutated headers: each mutation is chosen at run time, by its number.
-// Nothing here changes a result while no mutant is chosen, nor in what the compiler evaluates.
+// What the compiler itself evaluates has the mutant BERT_MUTANT_COMPILED. Nothing changes a result while none is chosen.
 #pragma once
+
+#if !defined(BERT_MUTANT_COMPILED)
+#define BERT_MUTANT_COMPILED 0
+#endif
 
 #include <string_view>
 #include <type_traits>
@@ -16,7 +20,7 @@ inline unsigned char seen[most] = {};
 
 /// Whether mutant `n` is the one of this run.
 constexpr bool on(int n) noexcept {
-  if (std::is_constant_evaluated()) return false;
+  if (std::is_constant_evaluated()) return n == BERT_MUTANT_COMPILED;
   const int now = chosen;
   if (now < 0 && seen[n] == unreached) seen[n] = reached_site;
   return now == n;

@@ -1,5 +1,5 @@
 // Data parallelism: replicas that train the same model on other parts of each batch, and how their gradients are summed.
-// Layer: training. Test: tests/unit/guide/own_reduction_test.cpp
+// Layer: training. Test: tests/unit/training/reduction_test.cpp
 #pragma once
 
 #include <array>

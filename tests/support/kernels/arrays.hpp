@@ -5,25 +5,46 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "bert/core/execution.hpp"
 #include "bert/core/memory.hpp"
 #include "bert/core/random.hpp"
+#include "support/sanitizers.hpp"
 
 namespace bert::test {
 
-/// Memory as bert::buffer has it, for benchmarks: cache-line aligned, on huge pages if large.
+/// Memory as bert::buffer has it, for benchmarks: cache-line aligned, on huge pages if large. Floats below 1 MB end at a page
+/// that nobody may touch, so that a kernel that reads or writes a cache line past them crashes. AddressSanitizer sees a byte.
 template <class T>
 struct aligned_allocator {
   using value_type = T;
   aligned_allocator() = default;
   template <class U>
   aligned_allocator(const aligned_allocator<U>&) noexcept {}  // NOLINT
+  static constexpr std::size_t huge = std::size_t{1} << 21, page = 4096;
+#if defined(__linux__) && !defined(BERT_TESTS_SANITIZED)
+  static constexpr std::size_t guarded = std::is_same_v<T, float> ? std::size_t{1} << 20 : 0;
+#else
+  static constexpr std::size_t guarded = 0;
+#endif
+  static std::size_t bytes_of(std::size_t count) noexcept { return round_up(count * sizeof(T), alignment); }
+
   T* allocate(std::size_t count) {
-    constexpr std::size_t huge = std::size_t{1} << 21;
-    const std::size_t bytes = round_up(count * sizeof(T), alignment), at = bytes < huge ? alignment : huge;
+    const std::size_t bytes = bytes_of(count), at = bytes < huge ? alignment : huge;
+#if defined(__linux__)
+    if (bytes < guarded) {
+      const std::size_t pages = round_up(bytes, page);
+      void* memory = ::mmap(nullptr, pages + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (memory == MAP_FAILED) throw std::bad_alloc();
+      auto* begin = static_cast<std::byte*>(memory);
+      (void)::mprotect(begin + pages, page, PROT_NONE);
+      return reinterpret_cast<T*>(begin + (pages - bytes));
+    }
+#endif
     void* memory = ::operator new (bytes, std::align_val_t{at});
 #if defined(__linux__)
     if (bytes >= huge) madvise(memory, bytes, MADV_HUGEPAGE);
@@ -31,9 +52,15 @@ struct aligned_allocator {
     return static_cast<T*>(memory);
   }
   void deallocate(T* p, std::size_t count) noexcept {
-    const std::size_t bytes = round_up(count * sizeof(T), alignment);
-    ::operator delete (static_cast<void*>(p),
-                       std::align_val_t{bytes < (std::size_t{1} << 21) ? alignment : std::size_t{1} << 21});
+    const std::size_t bytes = bytes_of(count);
+#if defined(__linux__)
+    if (bytes < guarded) {
+      const std::size_t pages = round_up(bytes, page);
+      ::munmap(reinterpret_cast<std::byte*>(p) + bytes - pages, pages + page);
+      return;
+    }
+#endif
+    ::operator delete (static_cast<void*>(p), std::align_val_t{bytes < huge ? alignment : huge});
   }
   bool operator==(const aligned_allocator&) const = default;
 };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bert/labels/one_of.hpp"
+#include "bert/text/tokenizer_options.hpp"
 #include "support/toy_tokenizer.hpp"
 
 namespace {
@@ -149,3 +150,28 @@ TEST_CASE("examples, their labels, batch size and order are facts of a source, i
 }
 
 }  // namespace
+
+TEST_CASE("a tokenizer that cuts at the left keeps the end of a text") {
+  struct cuts_left : toy::tokenizer {
+    struct settings {
+      bert::text::side truncation_side = bert::text::side::left;
+    };
+    [[nodiscard]] settings options() const { return {}; }
+  };
+  const auto last_of = []<class Tokenizer>(const Tokenizer& tokenizer) {
+    labeled_set_builder<parity, Tokenizer> builder(tokenizer, {}, 8);
+    builder.add("a b c d e f g h", {}, 0);
+    training_batch b;
+    std::move(builder).build().batches(1, {.order = order::sequential}).load(0, b);
+    const auto ids = b.tokens[0];
+    return std::vector<bert::token_id>(ids.begin() + 1, ids.end() - 1);
+  };
+  const toy::tokenizer right;
+  const auto piece = [&](const char* word) { return right.piece(word, false); };
+  const std::vector<bert::token_id> all{piece("a"), piece("b"), piece("c"), piece("d"),
+                                        piece("e"), piece("f"), piece("g"), piece("h")};
+  CHECK(last_of(right) == std::vector<bert::token_id>(all.begin(), all.begin() + 6));
+  CHECK(last_of(cuts_left{}) == std::vector<bert::token_id>(all.begin() + 2, all.end()));
+}
+
+TEST_CASE("batches without a seed have seed 0") { CHECK(batch_options{}.seed == 0); }

@@ -355,3 +355,11 @@ TEST_CASE("special tokens spelled out in the text stay special") {
 }
 
 }  // namespace
+
+TEST_CASE("a share of random seconds beyond 1 is refused") {
+  const world w(40, 6);
+  const support::temporary_file file(w.text);
+  for (const float share : {-0.1f, 1.5f})
+    CHECK_THROWS_WITH_AS((void)pack(corpus{file.path()}, counting{500'000}, {.tokens = 64, .batch = 4, .second_random = share}),
+                         doctest::Contains("second_random"), bert::error);
+}

@@ -230,3 +230,8 @@ TEST_CASE("the files of GLUE and of Chinese reviews read whole, their header fou
 }
 
 }  // namespace
+
+TEST_CASE("inf and nan are no numbers of a file") {
+  CHECK(bert::data::parsed_number("-1.5e3") == -1500.0f);
+  for (const char* word : {"inf", "-inf", "nan", "1e99", "", "1 ", "0x1"}) CHECK(!bert::data::parsed_number(word));
+}

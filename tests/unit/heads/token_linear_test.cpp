@@ -150,3 +150,17 @@ TEST_CASE("a head without dropout has less memory than one with a rate of zero, 
   CHECK(support::largest_difference(a, b) < 1e-6);
   CHECK(support::largest_magnitude(a) > 0.05);
 }
+
+TEST_CASE("a tape's scores of tags known at run time have a row a token and a column a tag") {
+  std::vector<std::string> labels{"O", "B-X", "I-X"};
+  const auto model = open::random({.stddev = 0.2f, .seed = 8, .labels = labels});
+  const auto batch = tagged_batch();
+  bert::tape<open> tape(batch.tokens.shape(), model.sizes());
+  tape.forward(bert::execution::serial{}, model, batch.tokens);
+  const auto scores = tape.template head<0>().logits();
+  CHECK(scores.rows == 50);
+  CHECK(scores.cols == 3);
+  const auto frozen = bert::freeze(model);
+  auto run = frozen.session(batch.tokens.shape());
+  CHECK(run(batch.tokens).shape() == std::array<std::size_t, 2>{50, 3});
+}

@@ -2,6 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
+#include <string>
+#include <vector>
+
 #include "bert/labels/label_set.hpp"
 
 namespace {
@@ -24,6 +28,23 @@ TEST_CASE("of the transitions into an inside tag of bio just two are allowed, in
     for (int from = 0; from < entities::count; ++from) allowed += entities::may_follow(from, to) ? 1 : 0;
     CHECK(allowed == (entities::continues(to) ? 2 : entities::count));
   }
+}
+
+}  // namespace
+
+namespace {
+
+TEST_CASE("tags at run time have the names, numbers and types that they have in the compiler") {
+  const std::vector<std::string> expected{"O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"};
+  for (int tag = 0; tag < entities::count; ++tag) {
+    const std::string name(entities::name(tag));
+    CHECK(name == expected[static_cast<std::size_t>(tag)]);
+    CHECK(entities::parse(name) == tag);
+    CHECK(entities::begins(tag) == (name[0] == 'B'));
+    CHECK(entities::continues(tag) == (name[0] == 'I'));
+    if (tag > 0) CHECK(entities::type_names[static_cast<std::size_t>(entities::type(tag))] == name.substr(2));
+  }
+  CHECK(!entities::parse("B-per"));
 }
 
 }  // namespace

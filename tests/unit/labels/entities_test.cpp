@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,4 +55,24 @@ TEST_CASE("parts of speech mark no entities, and the schemes do") {
   CHECK(marks_entities(std::vector<std::string>{"O", "B-PER", "I-PER", "S-X", "M-X", "L-X", "U-X"}));
   CHECK(!marks_entities(std::vector<std::string>{"NOUN", "VERB"}));
   CHECK(!marks_entities(std::vector<std::string>{"O", "B"}));
+}
+
+TEST_CASE("the letters of BMES and BILOU are those of BIOES") {
+  CHECK(bioes_letter('M') == 'I');
+  CHECK(bioes_letter('L') == 'E');
+  CHECK(bioes_letter('U') == 'S');
+  for (const char same : std::string("BIOES")) CHECK(bioes_letter(same) == same);
+}
+
+TEST_CASE("strict reading ends at E of the type that began, drops dashes at a type's ends, and counts words over sentences") {
+  CHECK(found(strict_entity_reader(scheme::bioes), "O B-X I-X I-X") == "");
+  CHECK(found(strict_entity_reader(scheme::bioes), "O B-X I-X E-Y") == "");
+  CHECK(found(strict_entity_reader(scheme::bioes), "O B-X I-X O") == "");
+  CHECK(found(strict_entity_reader(scheme::bioes), "O B-X B-X E-X S-X") == "X 2-3, X 4-4");
+  CHECK(found(strict_entity_reader(scheme::bio), "B-X- I--X O") == "X 0-1");
+  strict_entity_reader two(scheme::bio);
+  const std::vector<tag_parts> sentence{split_tag("O"), split_tag("B-X")};
+  std::vector<std::int64_t> begins;
+  for (int i = 0; i < 2; ++i) two.read(sentence, [&](const entity_span& e) { begins.push_back(e.first); });
+  CHECK(begins == std::vector<std::int64_t>{1, 4});  // an O stands behind each sentence
 }

@@ -151,3 +151,16 @@ TEST_CASE("as many predicted tags as words are asked for") {
   entity_counter counter;
   CHECK_THROWS_AS(counter.add(std::array{"O"sv, "O"sv}, std::array{"O"sv}), bert::error);
 }
+
+TEST_CASE("a report prints a row a type and the totals") {
+  bert::metrics::entity_report report(bert::labels::dynamic_set{"O", "B-PER", "B-LOC"});
+  report.add(std::array<std::int32_t, 4>{1, 2, 0, 2}, std::array<std::int32_t, 4>{1, 0, 0, 2});
+  report.add_loss(0.25, 4);
+  std::ostringstream out;
+  out << report;
+  CHECK(out.str() ==
+        "type     precision  recall      f1  entities\n"
+        "LOC         1.0000  0.5000  0.6667         2\n"
+        "PER         1.0000  1.0000  1.0000         1\n"
+        "precision 1.0000, recall 0.6667, F1 0.8000, accuracy 0.7500, loss 0.2500, 4 words\n");
+}

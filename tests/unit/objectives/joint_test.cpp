@@ -80,3 +80,24 @@ TEST_CASE("sums of terms over batches keep names, counts and right answers apart
   CHECK(total["b"].perplexity() == doctest::Approx(std::exp(3.0)));
   CHECK(total["c"].count == 0);
 }
+
+TEST_CASE("joint counts and tells of itself what its objectives do together") {
+  const support::made_up_source source;
+  bert::training_batch batch;
+  source.load(0, batch);
+  const joined both{};
+  joined::work work(both, source.capacity());
+  (void)both.prepare(batch, 3, work);
+  const loss_terms counts = both.counts(batch, work);
+  CHECK(counts["nsp"].count == 4);
+  CHECK(counts["mlm"].count == terms_of(masked_lm<>{}, model_type::random({.stddev = 0.1f, .seed = 2}))["mlm"].count);
+  CHECK(counts["mlm"].count > 0);
+  const auto facts = bert::fingerprint_of(both), first = bert::fingerprint_of(masked_lm<>{}),
+             second = bert::fingerprint_of(next_sentence{});
+  CHECK(facts.size() == first.size() + second.size());
+  CHECK(!first.empty());
+  struct told : next_sentence {
+    [[nodiscard]] static bert::named_facts fingerprint() { return {{"order", "told"}}; }
+  };
+  CHECK(bert::fingerprint_of(joint<masked_lm<>, told>{}).size() == first.size() + 1);
+}

@@ -75,7 +75,7 @@ TEST_CASE("the mean cross-entropy counts what has a target, and so does its grad
 }
 
 TEST_CASE("where nothing has a target the loss is an empty one and the gradient zeros, not NaN") {
-  std::array<float, 8> logits{1, 2, 3, 7, 3, 1, 1, 7};  // rows of 3, 4 apart
+  std::array<float, 12> logits{1, 2, 3, 7, 3, 1, 1, 7, 5, 5, 5, 7};  // rows of 3, 4 apart, the last one past the targets
   const std::array<std::int32_t, 2> targets{-1, -1};
   prediction_buffers room(2);
   const auto part = mean_cross_entropy(serial, "x", bert::matrix<float>{logits.data(), 2, 3, 4}, targets, 1.0f, room);
@@ -83,7 +83,34 @@ TEST_CASE("where nothing has a target the loss is an empty one and the gradient 
   CHECK(part.sum == 0);
   CHECK(part.mean() == 0);
   CHECK(part.accuracy() == 0);
-  CHECK(logits == std::array<float, 8>{0, 0, 0, 7, 0, 0, 0, 7});
+  CHECK(logits == std::array<float, 12>{0, 0, 0, 7, 0, 0, 0, 7, 5, 5, 5, 7});
+}
+
+TEST_CASE("a prediction's share of a mean is over the batch's count, or over the step's where that is known") {
+  const loss_scale batch(0.5f);
+  CHECK(batch.share("x", 1, 3.0f) == 1.5f);
+  CHECK(batch.share("x", 4, 3.0f) == 0.375f);
+  CHECK(batch.share("x", 0, 3.0f) == 0.0f);
+  CHECK(batch.of("x", 1) == 0.5f);
+  CHECK(batch.of("x", 0) == 0.0f);
+  loss_terms counts;
+  counts.add({.name = "x", .count = 8});
+  const loss_scale step(counts);
+  CHECK(step.of("x", 2) == 0.125f);
+  CHECK(step.share("x", 2, 2.0f) == 0.25f);
+  CHECK(step.of("other", 2) == 0.0f);
+}
+
+TEST_CASE("an objective that counts its predictions is asked for them, another is not") {
+  auto batch = four_sequences();
+  batch.labels = {0, 1, -1, 1};
+  const cross_entropy o;
+  cross_entropy::work work(o, batch.tokens.shape());
+  CHECK(counts_of(o, batch, work)["loss"].count == 3);
+  struct silent {
+    struct work {};
+  };
+  CHECK(counts_of(silent{}, batch, silent::work{})["loss"].count == 0);
 }
 
 TEST_CASE("a classifier's loss is the mean of -log of what it gives the labels, and labels beyond its classes are refused") {

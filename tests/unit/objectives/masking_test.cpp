@@ -102,11 +102,11 @@ TEST_CASE_TEMPLATE("of the chosen positions 80 % become [MASK], 10 % a random pi
     }
   }
   const auto n = static_cast<double>(out.targets.size());
-  CHECK(n / (2'000.0 * 126) == doctest::Approx(0.15).epsilon(0.01));
+  CHECK(n / (2'000.0 * 126) / 0.15 == doctest::Approx(1).epsilon(0.01));
   // About 38,000 draws: a standard deviation is 0.002 at 0.8, 0.0015 at 0.1.
   CHECK(masked / n == doctest::Approx(0.8).epsilon(0.01));
-  CHECK(same / n == doctest::Approx(0.1).epsilon(0.06));
-  CHECK(other / n == doctest::Approx(0.1).epsilon(0.06));
+  CHECK(same / n / 0.1 == doctest::Approx(1).epsilon(0.04));
+  CHECK(other / n / 0.1 == doctest::Approx(1).epsilon(0.04));
   CHECK(upper_half / other == doctest::Approx(0.5).epsilon(0.06));
 }
 
@@ -269,3 +269,31 @@ TEST_CASE("words side by side are masked together as often as the policy draws t
 }
 
 }  // namespace
+
+TEST_CASE("a share of the positions is rounded to the nearest number") {
+  for (std::size_t n = 1; n < 200; ++n) {
+    const double share = 0.15 * static_cast<double>(n);
+    if (std::abs(share - std::floor(share) - 0.5) < 1e-3) continue;
+    CHECK(masking::wanted(0.15f, n) == std::max<std::size_t>(1, static_cast<std::size_t>(std::lround(share))));
+  }
+}
+
+TEST_CASE("the policies' runs are those of ALBERT and SpanBERT, and a run's facts name them") {
+  CHECK(masking::ngram{}.longest == 3);
+  CHECK(masking::span{}.longest == 10);
+  CHECK(masking::span{}.stop == 0.2f);
+  const auto facts = bert::masking_facts(masking::span{.stop = 0.25f, .longest = 7});
+  CHECK(facts == bert::named_facts{{"masking", "span"}, {"longest run", "7"}, {"chance that a run stops", "0.25"}});
+  CHECK(bert::masking_facts(masking::token{}) == bert::named_facts{{"masking", "token"}});
+}
+
+TEST_CASE("fixed masks say so in the facts of a run") {
+  const auto value = [](const bert::named_facts& facts) {
+    for (const auto& [name, what] : facts)
+      if (name == "masking") return std::string(what);
+    return std::string();
+  };
+  const std::string drawn = value(bert::masking_facts(masking::whole_word{}));
+  CHECK(!drawn.empty());
+  CHECK(value(masking::fixed<masking::whole_word>{}.fingerprint()) == "fixed " + drawn);
+}

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <type_traits>
 
 #include "../../support/small_models.hpp"
 #include "bert/objectives/cross_entropy.hpp"
@@ -174,6 +175,19 @@ TEST_CASE("FGM moves each sequence by epsilon along its own gradient, which rais
   }
   CHECK(rise > 1e-4);
   CHECK((run.terms["adversarial"].mean() - plain) / rise == doctest::Approx(1).epsilon(0.05));
+}
+
+TEST_CASE("where no gradient is asked for, FGM and R-Drop score as the objective within them") {
+  const auto m = model_type::random({.stddev = 0.2f, .seed = 1});
+  const auto batch = batch_of(0);
+  const auto score = [&](const auto& o) {
+    typename std::remove_cvref_t<decltype(o)>::work work(o, source.capacity());
+    tape_type t(source.capacity(), m.sizes(), bert::objectives::tape_options_of(o));
+    t.forward(serial, m, batch.tokens);
+    return o.score(serial, batch, work, t, 1.0f)["loss"].mean();
+  };
+  CHECK(score(fgm{cross_entropy{}}) == loss_of(m, {}));
+  CHECK(score(r_drop{cross_entropy{}}) == loss_of(m, {}));
 }
 
 TEST_CASE("FGM's gradients are the slopes of both losses, the perturbation held") {

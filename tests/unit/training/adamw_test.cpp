@@ -45,6 +45,21 @@ TEST_CASE("a step is Adam's with decay on weights and embeddings alone") {
   });
 }
 
+TEST_CASE("under one gradient every step is as long as the first: the bias correction follows the number of the step") {
+  const bert::parameter p{.stem = "w", .rows = 3};
+  std::vector<float> values(3, 1.0f);
+  const std::vector<float> gradient{0.5f, -0.25f, 4.0f};
+  bert::optim::adamw::state state(3);
+  const bert::optim::trained_tensor tensor{&p, values, gradient, 0, 0.01f, 0.0f};
+  for (std::uint64_t step = 0; step < 5; ++step) {
+    CAPTURE(step);
+    bert::optim::adamw{.clip_norm = 0}.apply(bert::execution::serial{}, {{&tensor, 1}, 1.0, step}, state);
+    const double moved = 0.01 * static_cast<double>(step + 1);
+    CHECK((1 - static_cast<double>(values[0])) / moved == doctest::Approx(1).epsilon(1e-4));
+    CHECK((static_cast<double>(values[1]) - 1) / moved == doctest::Approx(1).epsilon(1e-4));
+  }
+}
+
 TEST_CASE("without bias correction the first step is as long as google-research/bert's") {
   one_step({.weight_decay = 0, .clip_norm = 0, .correction = bert::optim::bias_correction::off}, 0.5f,
            [](const bert::parameter&, double before, double after) {

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <vector>
+
 #include "../../support/small_models.hpp"
 
 namespace {
@@ -23,6 +25,13 @@ struct without {
 static_assert(bert::optim::parameter_groups<without> && bert::optim::parameter_groups<layer_decay> &&
               !bert::optim::parameter_groups<bert::optim::group>);
 }  // namespace
+
+TEST_CASE("a group by itself learns at the schedule's rate and decays as the optimizer says") {
+  const bert::optim::group g;
+  CHECK(g.rate == 1.0f);
+  CHECK(g.decay == 1.0f);
+  CHECK(!g.frozen);
+}
 
 TEST_CASE("layer_decay lowers the rate by its factor a layer, from the top one down to the embeddings") {
   constexpr layer_decay half{.factor = 0.5f};
@@ -49,7 +58,7 @@ TEST_CASE("layer_decay freezes its lowest layers with the embeddings, never pool
 }
 
 TEST_CASE("where all parameters are trained, gradients are laid out as the model") {
-  constexpr auto layout = layout_of<pocket>(table, bert::optim::one_group{});
+  const auto layout = layout_of<pocket>(table, bert::optim::one_group{});
   for (std::size_t i = 0; i < table.size(); ++i) CHECK(layout.offsets[i] == table[i].offset);
   CHECK(layout.size == bert::block_size(table));
   CHECK(layout.parameters == bert::count_parameters(table));
@@ -57,7 +66,7 @@ TEST_CASE("where all parameters are trained, gradients are laid out as the model
 }
 
 TEST_CASE("the gradients of what is trained lie one after the other, aligned, and nothing is left for what is frozen") {
-  constexpr auto layout = layout_of<pocket>(table, layer_decay{.frozen = 1});
+  const auto layout = layout_of<pocket>(table, layer_decay{.frozen = 1});
   CHECK(layout.lowest == 1);
   std::size_t end = 0, parameters = 0;
   for (std::size_t i = 0; i < table.size(); ++i) {
@@ -74,12 +83,12 @@ TEST_CASE("the gradients of what is trained lie one after the other, aligned, an
   }
   CHECK(layout.size == bert::round_up(end, 16));
   CHECK(layout.parameters == parameters);
-  static_assert(bert::gradient_bytes<model_type>(layer_decay{.frozen = 1}) == 3 * sizeof(float) * layout.size);
+  CHECK(bert::gradient_bytes<model_type>(layer_decay{.frozen = 1}) == 3 * sizeof(float) * layout.size);
   static_assert(layout_of<pocket>(table, layer_decay{.frozen = 2}).lowest == pocket::layers);
 }
 
 TEST_CASE("joined tensors of which one is trained keep the gradients of all, as one product writes them") {
-  constexpr auto layout = layout_of<pocket>(table, without{"attention.self.key.weight"});
+  const auto layout = layout_of<pocket>(table, without{"attention.self.key.weight"});
   bool seen = false;
   for (std::size_t i = 0; i < table.size(); ++i)
     if (table[i].stem == "attention.self.key.weight") {
@@ -90,4 +99,18 @@ TEST_CASE("joined tensors of which one is trained keep the gradients of all, as 
     }
   CHECK(seen);
   CHECK(layout.parameters == bert::count_parameters(table) - 2 * pocket::hidden * pocket::hidden);
+}
+
+TEST_CASE("pooler and heads learn at the head's rate, all others at the schedule's, each times its group's") {
+  auto model = model_type::random({.seed = 1});
+  const auto layout = layout_of<pocket>(table, layer_decay{.factor = 0.5f});
+  std::vector<float> gradients(layout.size);
+  bert::training::update_list updates(model, layout, gradients);
+  const auto tensors = updates.at_rates(3.0f, 7.0f);
+  REQUIRE(tensors.size() == table.size());
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const bool above = table[i].module == module_kind::pooler || table[i].module == module_kind::head;
+    CAPTURE(table[i].name());
+    CHECK(tensors[i].rate == (above ? 7.0f : 3.0f) * layer_decay{.factor = 0.5f}(table[i], pocket::layers).rate);
+  }
 }

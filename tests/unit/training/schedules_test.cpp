@@ -30,3 +30,14 @@ TEST_CASE("the cosine starts at the peak, is half of it in the middle and ends a
   CHECK(s.rate(7) == doctest::Approx(0.5));
   CHECK(s.rate(12) == doctest::Approx(0.0));
 }
+
+TEST_CASE("a schedule's description has its name and numbers, each under its word") {
+  CHECK(warmup_linear{.peak = 0.5f, .warmup = 2, .total = 10}.describe() == "warmup_linear peak=0.5 warmup=2 total=10");
+  CHECK(warmup_cosine{.peak = 0.5f, .warmup = 2, .total = 10}.describe() == "warmup_cosine peak=0.5 warmup=2 total=10");
+  CHECK(constant{.peak = 0.5f, .warmup = 2, .total = 10}.describe() == "constant peak=0.5 warmup=2 total=10");
+}
+
+TEST_CASE("a schedule says nothing of its length by itself") {
+  CHECK(bert::schedules::warmup_linear{}.total == 0);
+  CHECK(bert::schedules::warmup_linear{}.warmup == 0);
+}

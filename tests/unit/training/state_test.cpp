@@ -123,3 +123,25 @@ TEST_CASE("a step beyond the total, a block of another size and numbers that are
                               bert::io::checksums::at_end);
   CHECK(has(refusal(dir / "s"), "tensor \"m\": expected finite numbers, found an infinity or a NaN at 3"));
 }
+
+TEST_CASE("what differs between two descriptions is the words of the one that the other lacks, one space apart") {
+  using bert::training::detail::words_beyond;
+  CHECK(words_beyond("a=1 b=2 c=3", "a=1 c=3") == "b=2");
+  CHECK(words_beyond("a=1  b=2 ", "a=1") == "b=2");
+  CHECK(words_beyond("a=1 b=2", "") == "a=1 b=2");
+  CHECK(words_beyond("a=1", "a=12 b").substr(0, 3) == "a=1");
+  CHECK(words_beyond("a", "a").empty());
+}
+
+TEST_CASE("a step that no counter holds is refused") {
+  const scratch dir;
+  blocks_of_a_run b(1);
+  std::vector<bert::io::stored_tensor> tensors;
+  for (const auto& [name, values] : b.all) tensors.push_back(bert::io::stored(name, values, {values.size()}));
+  for (const char* step : {"99999999999999999999999", "-1", "20x", ""}) {
+    bert::io::write_safetensors(dir / "s", tensors,
+                                {{"kind", "bert training state"}, {"version", "2"}, {"step", step}, {"run", run}},
+                                bert::io::checksums::at_end);
+    CHECK(has(refusal(dir / "s"), "expected a step from 0 to"));
+  }
+}

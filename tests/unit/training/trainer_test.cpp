@@ -145,6 +145,8 @@ TEST_CASE("a state of other settings, another file or half a file is refused and
   }
   auto other = make_trainer(m, bert::execution::serial{}, {.seed = 12});
   CHECK_THROWS_WITH_AS(other.keep(file.path), doctest::Contains("seed=12"), bert::error);
+  auto cut = make_trainer(m, bert::execution::serial{}, {.seed = 11, .leaves = 2});
+  CHECK_THROWS_WITH_AS(cut.keep(file.path), doctest::Contains("leaves=2"), bert::error);
   std::filesystem::resize_file(file.path, std::filesystem::file_size(file.path) / 2);
   auto same = make_trainer(m, bert::execution::serial{});
   CHECK_THROWS_AS(same.keep(file.path), bert::error);
@@ -222,16 +224,18 @@ TEST_CASE("two accumulated batches make the step of one batch of both, where eve
   // Next sentence alone: one prediction a sequence, so the mean of two means is the mean over all.
   const support::made_up_source twice{.sequences = 8, .longest = 24, .batches = 3};
   using head = bert::model<pocket, bert::heads::next_sentence>;
-  const auto step = [](const auto& batches, unsigned accumulate) {
+  const auto step = [](const auto& batches, unsigned accumulate, unsigned leaves = 1) {
     auto m = head::random({.stddev = 0.1f, .seed = 1});
     bert::trainer t{m, bert::objectives::next_sentence{}, bert::optim::adamw{},
                     bert::schedules::constant{.peak = 1e-3f, .total = 1},
-                    bert::training_options{.dropout = 0, .attention_dropout = 0, .accumulate = accumulate}};
+                    bert::training_options{.dropout = 0, .attention_dropout = 0, .accumulate = accumulate, .leaves = leaves}};
     double norm = 0;
     for (const auto& s : t.over(batches)) norm = s.gradient_norm;
     return norm;
   };
-  CHECK(step(source, 2) == doctest::Approx(step(twice, 1)).epsilon(1e-4));
+  const double expected = step(twice, 1);
+  CHECK(step(source, 2) == doctest::Approx(expected).epsilon(1e-4));
+  CHECK(step(source, 2, 4) == doctest::Approx(expected).epsilon(1e-4));
 }
 
 TEST_CASE("with dropout on, the gradient is the slope of the loss under the same noise") {

@@ -152,6 +152,12 @@ TEST_CASE("packed weights have the bytes of the plain loops in panels of words, 
   }
 }
 
+TEST_CASE("an operand that nothing was packed into has no panels") {
+  constexpr packed_int8 none;
+  CHECK(none.panels() == 0);
+  CHECK(none.panel_bytes() == 0);
+}
+
 TEST_CASE("rows of bf16 become the bytes of the same values in f32") {
   constexpr std::size_t rows = 5, cols = 77;
   const auto x = test::random_arrays<float>({rows * cols}, 6)[0];

@@ -49,3 +49,15 @@ TEST_CASE("the loss of a certain and wrong answer is its margin, not infinity") 
   kernels::cross_entropy(execution::serial{}, {logits.data(), 1, 2}, targets, &loss, nullptr, {}, 1.0f);
   CHECK(loss == 200.0f);
 }
+
+TEST_CASE("a row of NaNs has a NaN for a loss and some class of its own for a prediction") {
+  constexpr std::size_t cols = 43;
+  array<float> logits(cols, std::numeric_limits<float>::quiet_NaN());
+  const std::vector<std::int32_t> targets{1};
+  float loss = 0.0f;
+  std::int32_t predicted = -1;
+  kernels::cross_entropy(execution::serial{}, {logits.data(), 1, cols}, targets, &loss, &predicted, {}, 1.0f);
+  CHECK(std::isnan(loss));
+  CHECK(predicted >= 0);
+  CHECK(predicted < static_cast<std::int32_t>(cols));
+}

@@ -44,4 +44,24 @@ TEST_CASE("softmax of huge and of hugely different logits is finite") {
   CHECK(y[2] <= 1.2e-38f);
 }
 
+TEST_CASE("a logit beyond what exp can hold takes the whole share, wherever it stands") {
+  for (const std::size_t cols : {1u, 3u, 16u, 37u})
+    for (std::size_t at = 0; at < cols; ++at) {
+      CAPTURE(cols);
+      CAPTURE(at);
+      array<float> x(cols, -2.0f), y(cols);
+      x[at] = 300.0f;
+      kernels::softmax_rows(execution::serial{}, {x.data(), 1, cols}, {y.data(), 1, cols});
+      for (std::size_t i = 0; i < cols; ++i) CHECK(y[i] == doctest::Approx(i == at ? 1.0f : 0.0f));
+    }
+}
+
 TEST_CASE("the reference's softmax gradient is its slope") { gradient_is_the_slope(softmax_with_gradient{{{3, 11}}}); }
+
+TEST_CASE("a number added to all logits changes no share, however large it is") {
+  const array<float> low{1.0f, 2.0f, 3.0f, 4.5f}, high{1001.0f, 1002.0f, 1003.0f, 1004.5f};
+  array<float> a(4), b(4);
+  kernels::softmax_rows(execution::serial{}, {low.data(), 1, 4}, {a.data(), 1, 4});
+  kernels::softmax_rows(execution::serial{}, {high.data(), 1, 4}, {b.data(), 1, 4});
+  for (std::size_t i = 0; i < 4; ++i) CHECK(a[i] == b[i]);
+}

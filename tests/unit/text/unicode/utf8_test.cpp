@@ -52,3 +52,14 @@ TEST_CASE("The first invalid byte is found, and U+FFFD itself is valid") {
   CHECK(utf8::first_invalid("\xC3\xA9\xC3") == 2);
   CHECK(utf8::length("a\xC3\xA9\xFF\xF0\x9F\x98\x80") == 4);
 }
+
+TEST_CASE("going back one code point ends where going on began, over invalid bytes a byte at a time") {
+  const std::string good = "a\u00e9\u4e2d\U0001F600";
+  std::vector<std::ptrdiff_t> begins;
+  for (const char *begin = good.data(), *p = begin + good.size(); p > begin; begins.push_back(p - begin))
+    p = utf8::previous(begin, p);
+  CHECK(begins == std::vector<std::ptrdiff_t>{6, 3, 1, 0});
+  const std::string bad = "a\x80\x80";
+  CHECK(utf8::previous(bad.data(), bad.data() + 3) == bad.data() + 2);
+  CHECK(utf8::previous(bad.data(), bad.data() + 2) == bad.data() + 1);
+}
