@@ -1,4 +1,4 @@
-// Linux lets a process use AMX's tile registers only after it has asked.
+// Permission to use AMX's tile registers, which Linux grants to a process on request.
 // Layer: core. Test: tests/unit/kernels/simd/amx_test.cpp
 #pragma once
 
@@ -11,8 +11,8 @@
 
 namespace bert::inline BERT_ISA {
 
-/// Whether this process may use the tile registers: the system is asked once (arch_prctl, ARCH_REQ_XCOMP_PERM, Linux 5.16).
-/// false where the file is compiled without AMX.
+/// Whether this process may use the tile registers. Requested once (arch_prctl, ARCH_REQ_XCOMP_PERM, Linux 5.16); false if the
+/// file is compiled without AMX.
 [[nodiscard]] inline bool amx_permitted() noexcept {
 #if BERT_AMX
   static const bool answer = [] {

@@ -19,9 +19,9 @@
 #error "BERT_BF16_DOT=1 needs -mavx512bf16"
 #endif
 
-// Whether products of bf16 and int8 may take AMX's tile registers, 0 or 1: 1 where the compiler may use them and the system is
-// Linux, whose permission they need. Define it as 0 to do without.
-// g++ and newer clang++ write __AMX_TILE__, clang++ 14 __AMXTILE__.
+// Whether bf16 and int8 products may use AMX's tile registers: 1 if the compiler may use them and the system is Linux, whose
+// permission they need, else 0. Define it as 0 to disable them. g++ and newer clang++ define __AMX_TILE__, clang++ 14
+// __AMXTILE__.
 #if (defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AMX_INT8__)) || \
     (defined(__AMXTILE__) && defined(__AMXBF16__) && defined(__AMXINT8__))
 #define BERT_AMX_COMPILED 1

@@ -1,6 +1,6 @@
 // Self-attention for inference by AMX's tiles: both products in bf16 with sums in f32, the softmax between them in f32.
 // Layer: kernels. Test: tests/unit/kernels/attention/attention_amx_test.cpp
-// Papers: as of attention.hpp.
+// Papers: those of attention.hpp.
 #pragma once
 
 #include <algorithm>
@@ -24,22 +24,22 @@
 
 namespace bert::inline BERT_ISA::kernels::detail {
 
-/// One head of one sequence: scores = Q K^T for 32 queries at a time, p = softmax(scores / sqrt(D)) rounded to bf16, p V.
+/// One head of one sequence: scores = Q K^T in blocks of 32 queries, p = softmax(scores / sqrt(D)) rounded to bf16, p V.
 ///
-/// Keys and values are packed once for up to `most_keys` of them; a longer sequence packs them again for each 32 queries and
-/// corrects earlier sums by the new maximum. Heads of any even size: rows and columns are filled up with zeros.
+/// Up to `most_keys` keys and values are packed once; a longer sequence packs them again for each block of queries and rescales
+/// earlier sums by the new maximum. Heads may have any even size: rows and columns are padded with zeros.
 template <std::size_t HeadDim, class Tiles, class Out>
 class amx_head {
   static_assert(HeadDim % 2 == 0, "heads of an odd size have no pairs; give attention floats");
-  static constexpr std::size_t step = amx::tile_words;                   // words of depth of a product, columns of a tile
+  static constexpr std::size_t step = amx::tile_words;                   // words of depth per product, columns of a tile
   static constexpr std::size_t tile_size = amx::tile_rows * step;        // words
   static constexpr std::size_t rows = 2 * amx::tile_rows;                // queries of a block
   static constexpr std::size_t depth = (HeadDim / 2 + step - 1) / step;  // steps of Q K^T
-  static constexpr std::size_t column_pairs = (HeadDim + 2 * step - 1) / (2 * step);  // of tiles of a context
+  static constexpr std::size_t column_pairs = (HeadDim + 2 * step - 1) / (2 * step);  // of a context's tiles
   static constexpr std::size_t columns = 2 * step * column_pairs;
-  // 64 KB of packed keys and as many of values for heads of 64 stay in the second-level cache, 2 MB.
+  // For heads of 64, 64 KB of packed keys and 64 KB of values, in a second-level cache of 2 MB.
   static constexpr std::size_t most_keys = 512;
-  // A cache line more than a power of two, so that rows of a tile fall into different sets.
+  // One cache line more than a power of two, so that a tile's rows fall into different sets.
   static constexpr std::size_t score_stride = most_keys + step;
   static constexpr std::size_t pair_stride = most_keys / 2 + step;
 
@@ -55,7 +55,7 @@ class amx_head {
 
   [[nodiscard]] static const bf16_pair* pairs(const bf16* row) noexcept { return reinterpret_cast<const bf16_pair*>(row); }
 
-  /// Keys [first, first + count) and their values; zeros up to a whole step.
+  /// Packs keys [first, first + count) and their values, padded with zeros to a whole step.
   void pack(std::size_t first, std::size_t count) noexcept {
     for (std::size_t key = 0; key < round_up(count, 2 * step); key += step)
       for (std::size_t s = 0; s < depth; ++s)
@@ -147,7 +147,7 @@ class amx_head {
     simd total = zero();
     for_each_register(keys, [&](std::size_t k, auto extent) {
       simd p = exp2_for_bf16(fma(load(scores + k, extent), factors, lowered));
-      if constexpr (!std::is_same_v<decltype(extent), whole>) {  // zeros past the end
+      if constexpr (!std::is_same_v<decltype(extent), whole>) {  // lanes past the end are zeros
         store(scores + k, p, extent);
         p = load(scores + k, extent);
       }
@@ -217,7 +217,7 @@ class amx_head {
   float top_[rows], total_[rows];
 };
 
-/// `attention` for inference by tiles: a task for each head of each sequence.
+/// `attention` for inference by tiles: one task per head and sequence.
 template <class Tiles, std::size_t HeadDim, executor E, class Out>
 void attend_by_tiles(const E& e, matrix<const bf16> qkv, std::span<const std::size_t> starts, matrix<Out> context) noexcept {
   const std::size_t hidden = context.cols, heads = hidden / HeadDim, sequences = starts.empty() ? 0 : starts.size() - 1;
@@ -234,9 +234,10 @@ void attend_by_tiles(const E& e, matrix<const bf16> qkv, std::span<const std::si
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// context[n, h] = sum_m p[n,m] v[m, h] as `attention` says, in the order of tiles: queries, keys, values and p in bf16.
+/// context[n, h] = sum_m p[n,m] v[m, h] as in `attention`, with the order of sums of tiles; queries, keys, values and p are
+/// bf16.
 ///
-/// Each head of each sequence is a task of one thread. The bits of a sequence depend on it alone.
+/// Each head of a sequence is one task. The bits of a sequence depend on it alone.
 template <int HeadDim, class Tiles, executor E, class Out>
 void attention_by_tiles(const E& e, matrix<const bf16> qkv, std::span<const std::size_t> starts, matrix<Out> context) noexcept {
   detail::attend_by_tiles<Tiles, static_cast<std::size_t>(HeadDim)>(e, qkv, starts, context);

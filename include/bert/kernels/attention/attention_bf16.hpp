@@ -95,7 +95,7 @@ void attend(const attention_task<bf16, bf16>& task, std::size_t first, std::size
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// Attention from queries, keys and values in bf16, in the order of sums that `Order` says (gemm_bf16.hpp).
+/// Attention on bf16 queries, keys and values, with the order of sums `Order` (gemm_bf16.hpp).
 template <int HeadDim, class Order = bf16_order::fastest, executor E, class Out>
 void attention(const E& e, matrix<const bf16> qkv, std::span<const std::size_t> starts, matrix<Out> context) noexcept {
 #if BERT_AMX

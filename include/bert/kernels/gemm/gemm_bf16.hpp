@@ -17,20 +17,20 @@
 
 namespace bert::inline BERT_ISA {
 
-/// The order in which a product of bf16 adds up. Within an order, bits are the same on every processor.
+/// The order of a bf16 product's sums. Within an order, bits are the same on every processor.
 namespace bf16_order {
 
-/// k = 1, 0, 3, 2, 5, 4, …, one rounding each: AVX512_BF16, fused multiply-adds, and the same without.
+/// k = 1, 0, 3, 2, 5, 4, …, rounded after each: AVX512_BF16, and f32 arithmetic with or without FMA.
 struct pairs {
   static constexpr const char* name = "pairs";
 };
 
-/// Even and odd elements of 32 apart, then both added to the sum: AMX. Other processors compute it in plain C++, slowly.
+/// Sums even and odd elements of 32 separately, then adds both: AMX. Other processors compute it in plain C++, slowly.
 struct tiles {
   static constexpr const char* name = "tiles";
 };
 
-/// `tiles` where the processor multiplies them and the system permits it, otherwise `pairs`.
+/// `tiles` if the processor has AMX and the system permits it, else `pairs`.
 struct fastest {
   [[nodiscard]] static bool takes_tiles() noexcept { return amx_permitted(); }
 };

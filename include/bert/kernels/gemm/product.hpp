@@ -63,7 +63,7 @@ struct product_size {
   return i + width < down * across ? panels * ((i + width) % across) / across : panels;
 }
 
-/// Where part r of `parts` begins if m rows are cut into parts of whole steps.
+/// The first row of block r of `parts`, if m rows are split into blocks of whole steps.
 [[nodiscard]] constexpr std::size_t border(std::size_t m, std::size_t r, std::size_t parts, std::size_t step) noexcept {
   return std::min(m, (m + step - 1) / step * r / parts * step);
 }

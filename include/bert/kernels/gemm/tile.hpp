@@ -77,9 +77,8 @@ struct tile_rows_at {
 ///   word, sum              elements of the operands and of the sums, 32 bits each
 ///   rows, cols             of a tile; a panel is `cols` wide, a whole number of registers of floats
 ///   row_step               tiles begin at multiples of it and may write sums up to the next one; 1 for any height
-///   depth_step             words that it multiplies at once: parts of the depth are whole steps, and packing pads with zeros
-///   to
-///                          a multiple of it unless `run` takes a rest
+///   depth_step             words that it multiplies at once: parts of the depth are whole steps, and packing pads with
+///                          zeros to a multiple of it unless `run` takes a rest
 ///   waiting_sums           greatest number of sums of a block that wait for the next part of the depth; 0 if there is one part
 ///   run<Layout>(h, task)   multiplies for h <= rows rows
 ///   load(p)                a register of sums as floats

@@ -1,4 +1,4 @@
-// The tile of AMX: 32 x 32 sums in four tile registers, of bf16 in f32 or of bytes in 32-bit integers.
+// The AMX tile: 32 x 32 sums in four tile registers, f32 sums of bf16 or 32-bit integer sums of bytes.
 // Layer: kernels. Test: tests/unit/kernels/gemm/tile_amx_test.cpp
 #pragma once
 
@@ -19,18 +19,17 @@
 
 namespace bert::inline BERT_ISA::kernels {
 
-/// Sizes of blocks for processors with 48 KB of first-level and 2 MB of second-level cache a core. tools/tune_tiles times
+/// Block sizes for processors with 48 KB of first-level and 2 MB of second-level cache per core. tools/tune_tiles measures
 /// others.
 namespace amx_sizes {
 
-/// Words of depth of a part: 6 steps. Of a panel's part, 12 KB stay in the first-level cache while all rows of a block use
-/// them.
+/// Words of depth per part: 6 steps. A panel's part, 12 KB, stays in the first-level cache while all rows of a block use it.
 inline constexpr std::size_t part_depth = 96;
 
-/// Rows of a block: with 96 words of depth 24 to 48 KB of A.
+/// Rows of a block: 24 to 48 KB of A at 96 words of depth.
 inline constexpr std::size_t block_rows = 128;
 
-/// Up to so many rows a product waits for weights from memory, and all of its depth is one part.
+/// Up to this many rows a product is memory-bound, and its depth is one part.
 inline constexpr std::size_t few_rows = 64;
 
 /// Up to so many rows of bytes AVX512_VNNI reads the weights faster: base 1 x 16 takes 3.1 ms by it, 3.5 by tiles.
@@ -48,7 +47,7 @@ struct amx_block_sizes {
   [[nodiscard]] static constexpr std::size_t block_rows(std::size_t, std::size_t) noexcept { return amx_sizes::block_rows; }
 };
 
-/// All of the depth at once: weights are read from memory in the order in which they lie.
+/// The whole depth at once: weights are read from memory sequentially.
 struct amx_few_rows {
   static constexpr std::size_t part_depth = std::size_t{1} << 16;
   [[nodiscard]] static constexpr std::size_t block_rows(std::size_t, std::size_t) noexcept { return amx_sizes::few_rows; }
@@ -59,7 +58,7 @@ struct amx_pairs {
   using word = bf16_pair;
   using sum = float;
   [[nodiscard]] static simd load(const float* sums) noexcept { return kernels::load(sums); }
-  /// What all rows' sums start from, for columns from `column` on; nullptr: from zeros.
+  /// Initial sums of all rows, for columns from `column` on; nullptr: zeros.
   [[nodiscard]] static const float* start(std::size_t) noexcept { return nullptr; }
   template <int Sums, int A, int B, class Tiles>
   static void multiply(Tiles& tiles) noexcept {
@@ -67,7 +66,7 @@ struct amx_pairs {
   }
 };
 
-/// Words of four bytes, of A with 128 added to each: exact sums, which start from what undoes it.
+/// Words of four bytes; 128 is added to each byte of A, and the exact sums start from its correction.
 struct amx_bytes {
   using word = four_bytes;
   using sum = std::int32_t;
@@ -89,7 +88,7 @@ struct amx_loop {
   using task_type = tile_task<word, typename Kind::sum>;
   static constexpr std::size_t step = amx::tile_words, cols = 2 * step, stride = cols * sizeof(word);
 
-  /// `rows_apart` 0: all rows the same.
+  /// `rows_apart` 0: all rows are equal.
   static void load_sums(Tiles& tiles, const typename Kind::sum* from, std::size_t rows_apart = cols) noexcept {
     const std::size_t bytes = rows_apart * sizeof(word), lower = amx::tile_rows * rows_apart;
     tiles.template load<amx::sums_00>(from, bytes);
@@ -117,7 +116,7 @@ struct amx_loop {
       tiles.template zero<amx::sums_11>();
     }
   }
-  /// One step of depth. Loads stand between the products that do not need them.
+  /// One step of depth. Loads are interleaved with products that do not need them.
   static void multiply(Tiles& tiles, const word* a, std::size_t a_stride, const word* b) noexcept {
     tiles.template load<amx::b_0>(b, stride);
     tiles.template load<amx::a_0>(a, a_stride * sizeof(word));
@@ -131,7 +130,7 @@ struct amx_loop {
     }
   }
 
-  /// The registers are configured for the task's height and whole steps; they are so again in the end, if there is no tail.
+  /// Pre: the registers are configured for the task's height and whole steps. Post: the same, if there is no tail.
   static void run(Tiles& tiles, const Kind& kind, const task_type& task, const amx::tile_shape& shape) noexcept {
     const std::size_t whole = task.depth / step * step, tail = task.depth - whole;
     const word *a = task.a, *b = task.b, *ahead = task.ahead;
@@ -153,8 +152,8 @@ struct amx_loop {
 
 }  // namespace detail
 
-/// 32 x 32 sums in four tile registers. `Kind` says what a word holds and `Tiles` whose registers they are, the processor's or
-/// plain memory. A is read in place, B as `pack_transposed_bf16` or `pack_int8` packs it for 32 columns.
+/// 32 x 32 sums in four tile registers. `Kind` says what a word holds, `Tiles` whether the registers are the processor's or
+/// plain memory. A is read in place; B is packed by `pack_transposed_bf16` or `pack_int8` for 32 columns.
 template <class Kind, class Tiles>
 struct amx_tile {
   using word = typename Kind::word;
@@ -184,7 +183,7 @@ struct amx_tile {
 
 namespace detail {
 
-/// The product of rows in place by the layout for their number.
+/// The product of rows in place, with the layout for the number of rows.
 template <executor E, class Tile, class Packed, class Epilogue>
 void amx_product(const E& run, const Tile& tile, matrix<const typename Tile::word> a, const Packed& b,
                  const Epilogue& epilogue) noexcept {

@@ -19,12 +19,12 @@ namespace bert::inline BERT_ISA::kernels::amx {
 /// A tile register has up to 16 rows of 64 bytes: 16 words.
 inline constexpr std::size_t tile_rows = 16, tile_words = 16, row_bytes = 64;
 
-/// Which tile registers a product uses: 2 x 2 of sums, two of rows of A, two of columns of B.
+/// The tile registers of a product: 2 x 2 of sums, two of rows of A, two of columns of B.
 ///
 ///   sums[i][j] (+)= a[i] b[j]
 enum tile_register : int { sums_00, sums_01, sums_10, sums_11, a_0, a_1, b_0, b_1 };
 
-/// Rows of the upper and lower half of the left operand, 1 to 16 and 0 to 16, and words of depth of a step, 1 to 16.
+/// Rows of the upper and lower half of the left operand, 1 to 16 and 0 to 16, and words of depth per step, 1 to 16.
 struct tile_shape {
   std::size_t upper = tile_rows, lower = tile_rows, depth = tile_words;
   [[nodiscard]] bool operator==(const tile_shape&) const noexcept = default;
@@ -32,7 +32,7 @@ struct tile_shape {
 
 namespace detail {
 
-/// How LDTILECFG wants it: palette 1, then bytes a row and rows of each register.
+/// The operand of LDTILECFG: palette 1, then bytes per row and rows of each register.
 struct alignas(64) configuration {
   std::uint8_t palette = 1, start = 0, reserved[14] = {};
   std::uint16_t bytes[16] = {};
@@ -52,7 +52,7 @@ struct alignas(64) configuration {
 };
 static_assert(sizeof(configuration) == 64);
 
-/// What TDPBF16PS takes a denormal for, as operand and as result.
+/// Flushes denormals to zero, as TDPBF16PS does with operands and results.
 [[nodiscard]] inline float flushed(float x) noexcept { return std::abs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x; }
 
 /// s + a b, rounded once.
@@ -62,12 +62,12 @@ static_assert(sizeof(configuration) == 64);
 
 }  // namespace detail
 
-/// The tile registers as plain memory. Same results as the processor's, bit for bit (but for which NaN a NaN is).
+/// The tile registers as plain memory. The same bits as the processor's, except for the payload of NaNs.
 ///
 ///   TDPBF16PS:  even = sum over the row's pairs of a[2k] b[2k], odd = that of a[2k+1] b[2k+1], each a chain of fused
 ///               multiply-adds from +0; then sums = sums + (even + odd). Every step rounds to nearest even; denormals are
 ///               zeros.
-///   TDPBUSD:    32-bit sums of products of unsigned bytes of a and signed ones of b, four a word; they are exact, and wrap.
+///   TDPBUSD:    32-bit sums of products of unsigned bytes of a and signed ones of b, four per word; exact, modulo 2^32.
 class plain_tiles {
  public:
   void configure(const tile_shape& shape) noexcept {
@@ -130,17 +130,17 @@ class plain_tiles {
 
 #if BERT_AMX
 
-/// The processor's tile registers. Empty: every object of a thread speaks of the same registers.
+/// The processor's tile registers. An empty type: all objects of a thread share its registers.
 ///
-/// By assembly: g++ 12's intrinsics take no template parameter for a register's number, and do not say that they read memory,
-/// so that stores before them may be moved or dropped.
+/// By inline assembly: g++ 12's intrinsics take no template parameter as register number and do not declare that they read
+/// memory, so that stores before them may be moved or dropped.
 class processor_tiles {
  public:
   void configure(const tile_shape& shape) noexcept {
     const detail::configuration wanted(shape);
     asm volatile("ldtilecfg %0" : : "m"(wanted) : "memory");
   }
-  /// Gives the registers back, so that a switch of threads has nothing to save.
+  /// Releases the registers, so that a context switch need not save them.
   static void release() noexcept { asm volatile("tilerelease"); }
   template <int Tile>
   void zero() noexcept {
@@ -166,7 +166,7 @@ class processor_tiles {
 
 #endif
 
-/// While it lives, this thread's registers are configured for whole tiles; then it gives them back.
+/// Configures this thread's registers for whole tiles while it lives, and releases them at the end.
 template <class Tiles>
 class configured {
  public:

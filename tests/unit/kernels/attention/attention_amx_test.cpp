@@ -71,12 +71,12 @@ void is_the_formula(const std::vector<std::size_t>& lengths) {
   support::largest worst;
   for (std::size_t i = 0; i < out.size(); ++i) worst.add(std::abs(static_cast<double>(out[i]) - expected[i]));
   CAPTURE(HeadDim);
-  CHECK(worst.value() < 6e-3);  // shares of up to 1 are rounded to 8 bits
+  CHECK(worst.value() < 6e-3);  // probabilities of up to 1 are rounded to 8 bits
 }
 
 }  // namespace
 
-TEST_CASE("attention by tiles is the formula for heads of any even size and sequences of any length") {
+TEST_CASE("attention by tiles agrees with the formula for heads of any even size and sequences of any length") {
   is_the_formula<64>({1, 2, 31, 32, 33, 100});
   is_the_formula<32>({17, 64, 5});
   is_the_formula<2>({3, 40});
@@ -85,9 +85,9 @@ TEST_CASE("attention by tiles is the formula for heads of any even size and sequ
   is_the_formula<128>({35});
 }
 
-TEST_CASE("sequences longer than the keys that are packed at once go on from sums of the keys before") {
+TEST_CASE("a sequence longer than the keys packed at once continues from the sums of earlier keys") {
   is_the_formula<16>({513, 1040});
-  const problem<16> x({1500}, 3, 9.0f);  // shares of one key or two: a later maximum takes all
+  const problem<16> x({1500}, 3, 9.0f);  // one or two keys have all the weight, and a later maximum takes it over
   const auto expected = x.expected();
   const auto out = x.by_tiles<amx::plain_tiles>();
   support::largest worst;
@@ -95,7 +95,7 @@ TEST_CASE("sequences longer than the keys that are packed at once go on from sum
   CHECK(worst.value() < 5e-2);
 }
 
-TEST_CASE("attention by tiles of a sequence depends on it alone, on no neighbor and no number of threads") {
+TEST_CASE("attention by tiles of a sequence depends neither on other sequences nor on the number of threads") {
   const problem<64> x({40, 7, 90});
   const auto all = x.by_tiles<amx::plain_tiles>();
   CHECK(x.by_tiles<amx::plain_tiles>(execution::threads{3}) == all);
@@ -105,7 +105,7 @@ TEST_CASE("attention by tiles of a sequence depends on it alone, on no neighbor 
   CHECK(std::equal(alone.begin(), alone.end(), all.begin() + 47 * 128));
 }
 
-TEST_CASE("the processor's tiles and plain ones give attention of the same bits, in f32 and rounded") {
+TEST_CASE("attention has the same bits with the processor's tiles and plain ones, in f32 and bf16") {
 #if BERT_AMX
   if (!amx_permitted()) {
     MESSAGE("not run: the system does not permit AMX");

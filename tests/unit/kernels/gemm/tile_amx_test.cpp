@@ -26,7 +26,7 @@ struct shape {
 const std::vector<shape> shapes{{1, 1, 1},    {5, 31, 2},    {16, 32, 32},   {17, 33, 33},  {32, 64, 64},  {33, 40, 200},
                                 {48, 1, 192}, {64, 96, 194}, {65, 130, 300}, {70, 32, 768}, {129, 65, 97}, {300, 20, 130}};
 
-/// Columns as `amx_tile` reads them: panels of 32, a word a row. `at(word, n)` is the operand's word.
+/// Columns as `amx_tile` reads them: panels of 32, one word per row. `at(word, n)` is the operand's word.
 template <class Word>
 struct panels {
   std::vector<Word> data;
@@ -54,7 +54,7 @@ struct bf16_operands {
   [[nodiscard]] matrix<const float> words(const shape& s) const {
     return {reinterpret_cast<const float*>(a.data()), s.m, stride / 2};
   }
-  /// By the rule, step by step of 32 elements.
+  /// The documented order, 32 elements per step.
   [[nodiscard]] float expected(std::size_t i, std::size_t j) const {
     float sum = 0;
     for (std::size_t k = 0; k < stride; k += 32) {
@@ -90,7 +90,7 @@ std::vector<float> byte_product(const std::vector<four_bytes>& a, const panels<f
 
 }  // namespace
 
-TEST_CASE("a product of bf16 by tiles has the bits of its rule for odd shapes, with any number of threads") {
+TEST_CASE("a bf16 product by tiles has the bits of its documented order for odd shapes, with any number of threads") {
   for (const shape& s : shapes) {
     CAPTURE(s.m);
     CAPTURE(s.n);
@@ -106,7 +106,7 @@ TEST_CASE("a product of bf16 by tiles has the bits of its rule for odd shapes, w
   }
 }
 
-TEST_CASE("a product of bytes by tiles is exact and starts from the column's number") {
+TEST_CASE("an int8 product by tiles is exact and starts from the column's initial sum") {
   for (const shape& s : shapes) {
     CAPTURE(s.m);
     CAPTURE(s.n);
@@ -140,7 +140,7 @@ TEST_CASE("a product of bytes by tiles is exact and starts from the column's num
   }
 }
 
-TEST_CASE("the processor's tiles and plain ones give products of the same bits") {
+TEST_CASE("products have the same bits with the processor's tiles and plain ones") {
 #if BERT_AMX
   if (!amx_permitted()) {
     MESSAGE("not run: the system does not permit AMX");

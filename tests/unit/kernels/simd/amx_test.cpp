@@ -21,7 +21,7 @@ namespace {
 
 using tile = std::array<std::array<std::uint32_t, amx::tile_words>, amx::tile_rows>;
 
-/// Any bits at all, or pairs of bf16 of like size, or of sizes around the smallest normal one.
+/// Random bits, or pairs of bf16 of similar magnitude, or of magnitudes around the smallest normal.
 enum class content { bits, like, small };
 
 tile random_tile(std::uint64_t seed, content c) {
@@ -72,7 +72,7 @@ bool same(std::uint32_t x, std::uint32_t y, bool bytes) {
 
 }  // namespace
 
-TEST_CASE("a tile adds up the even and the odd elements of a row apart, and then both to the sum") {
+TEST_CASE("a tile sums the even and the odd elements of a row separately, then adds both to the sum") {
   const operands x{random_sums(1), random_tile(2, content::like), random_tile(3, content::like)};
   const tile out = multiply<false>(amx::plain_tiles{}, x, {});
   for (std::size_t i = 0; i < 16; ++i)
@@ -87,7 +87,7 @@ TEST_CASE("a tile adds up the even and the odd elements of a row apart, and then
     }
 }
 
-TEST_CASE("a tile of bytes multiplies unsigned ones of a with signed ones of b, exactly") {
+TEST_CASE("a tile of bytes multiplies unsigned a by signed b, exactly") {
   const operands x{random_sums(1), random_tile(2, content::bits), random_tile(3, content::bits)};
   const tile out = multiply<true>(amx::plain_tiles{}, x, {});
   for (std::size_t i = 0; i < 16; ++i)
@@ -100,7 +100,7 @@ TEST_CASE("a tile of bytes multiplies unsigned ones of a with signed ones of b, 
     }
 }
 
-TEST_CASE("tiles of few rows and words leave the rest alone") {
+TEST_CASE("tiles of few rows and words write nothing else") {
   const operands x{random_sums(1), random_tile(2, content::like), random_tile(3, content::like)};
   const tile whole = multiply<false>(amx::plain_tiles{}, x, {}), part = multiply<false>(amx::plain_tiles{}, x, {16, 5, 16});
   for (std::size_t i = 0; i < 16; ++i) CHECK((part[i] == whole[i]) == (i < 5));
