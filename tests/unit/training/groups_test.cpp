@@ -24,7 +24,7 @@ static_assert(bert::optim::parameter_groups<without> && bert::optim::parameter_g
               !bert::optim::parameter_groups<bert::optim::group>);
 }  // namespace
 
-TEST_CASE("layer_decay lowers the rate by its factor a layer, from the top one down to the embeddings") {
+TEST_CASE("layer_decay multiplies the rate by its factor for each layer, from the top down to the embeddings") {
   constexpr layer_decay half{.factor = 0.5f};
   static_assert(half(in(module_kind::head), 3).rate == 1.0f);
   static_assert(half(in(module_kind::pooler), 3).rate == 1.0f);
@@ -36,7 +36,7 @@ TEST_CASE("layer_decay lowers the rate by its factor a layer, from the top one d
   CHECK(half.describe() == "layer_decay factor=0.5 frozen=0");
 }
 
-TEST_CASE("layer_decay freezes its lowest layers with the embeddings, never pooler and heads, and spares norms and biases") {
+TEST_CASE("layer_decay freezes its lowest layers and the embeddings, never pooler and heads; norms and biases do not decay") {
   constexpr layer_decay two{.frozen = 2};
   static_assert(two(in(module_kind::embeddings), 3).frozen && two(in(module_kind::layer, 0), 3).frozen &&
                 two(in(module_kind::layer, 1), 3).frozen && !two(in(module_kind::layer, 2), 3).frozen);
@@ -48,7 +48,7 @@ TEST_CASE("layer_decay freezes its lowest layers with the embeddings, never pool
   CHECK(two(in(module_kind::layer, 2, bert::role::norm), 3).decay == 0.0f);
 }
 
-TEST_CASE("where all parameters are trained, gradients are laid out as the model") {
+TEST_CASE("if all parameters are trained, gradients have the model's layout") {
   constexpr auto layout = layout_of<pocket>(table, bert::optim::one_group{});
   for (std::size_t i = 0; i < table.size(); ++i) CHECK(layout.offsets[i] == table[i].offset);
   CHECK(layout.size == bert::block_size(table));
@@ -56,7 +56,7 @@ TEST_CASE("where all parameters are trained, gradients are laid out as the model
   CHECK(layout.lowest == bert::lowest_is_embeddings);
 }
 
-TEST_CASE("the gradients of what is trained lie one after the other, aligned, and nothing is left for what is frozen") {
+TEST_CASE("gradients of trained parameters are adjacent and aligned, and frozen ones take no memory") {
   constexpr auto layout = layout_of<pocket>(table, layer_decay{.frozen = 1});
   CHECK(layout.lowest == 1);
   std::size_t end = 0, parameters = 0;
@@ -78,7 +78,7 @@ TEST_CASE("the gradients of what is trained lie one after the other, aligned, an
   static_assert(layout_of<pocket>(table, layer_decay{.frozen = 2}).lowest == pocket::layers);
 }
 
-TEST_CASE("joined tensors of which one is trained keep the gradients of all, as one product writes them") {
+TEST_CASE("joined tensors have gradients if one of them is trained, as one product writes them all") {
   constexpr auto layout = layout_of<pocket>(table, without{"attention.self.key.weight"});
   bool seen = false;
   for (std::size_t i = 0; i < table.size(); ++i)
