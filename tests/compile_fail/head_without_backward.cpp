@@ -1,4 +1,4 @@
-// A head's types have the functions that sessions and tapes call.
+// The message names the functions that a head's tape needs.
 // Message: bert::tape: a head's tape<A> needs a constructor
 // Message: backward\(executor, const module_parameters<const float>&
 #include "bert/heads/token_linear.hpp"

@@ -1,4 +1,4 @@
-// A session names the type of a head that lacks a function.
+// The message names the type of a head whose workspace lacks a function.
 // Message: bert::session: a head's workspace<A> needs a constructor
 // Message: facts<.*pocket.*score
 #include "bert/heads/token_linear.hpp"

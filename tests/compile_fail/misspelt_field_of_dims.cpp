@@ -1,4 +1,4 @@
-// A field that dims does not have is named by the compiler, with the type.
+// The compiler names a field that dims does not have, with the type.
 // Message(g++): 'bert::dims' has no non-static data member named 'layer'
 // Message(clang++): field designator 'layer' does not refer to any field in type 'bert::dims'
 #include "bert/model/dims.hpp"

@@ -1,4 +1,4 @@
-// A name that a label set does not have is shown beside the names that it has.
+// The message has the unknown label and the names of the set.
 // Message: no such label in this set; write one of the names listed in the facts
 // Message(g++): label<.*urgnet.*names<.*routine.*soon.*urgent
 // Message(clang++): facts<.*spelled<'u', 'r', 'g', 'n', 'e', 't'>, .*<'r', 'o', 'u', 't', 'i', 'n', 'e'>, .*<'s', 'o', 'o', 'n'>

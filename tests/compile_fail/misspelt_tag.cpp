@@ -1,4 +1,4 @@
-// A tag that a BIO set does not have is shown beside the entity types that it has.
+// The message has the unknown tag and the entity types of the set.
 // Message: no such tag in this set
 // Message(g++): label<.*I-PRE.*names<.*PER.*ORG
 // Message(clang++): facts<.*spelled<'I', '-', 'P', 'R', 'E'>, .*<'P', 'E', 'R'>, .*<'O', 'R', 'G'>

@@ -1,4 +1,4 @@
-// The first argument of a model must be an architecture; numbers in a struct are none.
+// The first argument of a model must be an architecture; a struct of sizes is none.
 // Message: bert::model: the first argument must be an architecture; derive a struct from bert::architecture_of<bert::dims\{\.\.\.\}>
 // Message: facts<sizes>
 #include "bert/model/model.hpp"

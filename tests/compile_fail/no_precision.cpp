@@ -1,4 +1,4 @@
-// A model is frozen in a precision, and a type of numbers is none.
+// A model is frozen in a precision policy; `float` is none.
 // Message: bert::frozen: the precision must be one of bert::precision, f32 for example, or satisfy bert::precision_policy
 #include "bert/model/session.hpp"
 

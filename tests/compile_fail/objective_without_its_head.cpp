@@ -1,4 +1,4 @@
-// An objective trains a model that has its head, and no other.
+// An objective trains only a model that has its head.
 // Message: bert::trainer: the objective needs a head that the model does not have; make the model with bert::model_for<Architecture, Objective>
 // Message: facts<.*next_sentence.*model<.*masked_lm
 #include "bert/heads/masked_lm.hpp"

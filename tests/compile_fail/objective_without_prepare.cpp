@@ -1,4 +1,4 @@
-// An objective that has its head and lacks a function is not said to lack the head.
+// The message for an objective that lacks a function names the function, not the head.
 // Message: bert::trainer: an objective needs a type work, capacity\(const batch_shape&\) and prepare
 // Message: facts<.*half.*model<.*masked_lm
 #include "bert/heads/masked_lm.hpp"

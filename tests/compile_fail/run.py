@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Compiles each case with and without its mistake, and checks what the compiler says.
+"""Compiles each case with and without its mistake, and checks the compiler's diagnostics.
 
     run.py --compiler g++ [--compiler clang++ …] case.cpp …
 
-A case is a program whose lines `// Message: <regular expression>` state what the diagnostic of the mistake must hold; each
-must be found in the compiler's output, on every compiler (`// Message(g++):`, `// Message(clang++):` on that one alone).
-Without -DBERT_MISTAKE the case must compile, so that no case fails for another reason than its mistake.
+A case is a program with lines `// Message: <regular expression>`, which the diagnostics of the mistake must contain on every
+compiler (`// Message(g++):`, `// Message(clang++):` on that one alone). Without -DBERT_MISTAKE the case must compile, so that
+no case fails for another reason than its mistake.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def family_of(compiler):
 
 
 def check(compiler, case):
-    """What is wrong with this case on this compiler; empty if nothing is."""
+    """The list of the case's failures on this compiler."""
     family = family_of(compiler)
     expected = [text for only, text in MESSAGE.findall(case.read_text(encoding="utf-8")) if only in ("", family)]
     if not expected:
@@ -42,7 +42,7 @@ def check(compiler, case):
     status, output = compile_only(compiler, case, "-DBERT_MISTAKE")
     if status == 0:
         return ["compiles with its mistake"]
-    # A compiler wraps nothing, but quotes with ‘’ or '': both are made '.
+    # Compilers do not wrap lines, but quote with ‘’ or '': both become '.
     output = re.sub("[‘’]", "'", output)
     return [f"expected /{text}/ in the diagnostic, found:\n{output}" for text in expected if not re.search(text, output)]
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The harness must fail a case that compiles with its mistake, one broken without it, and one with another message."""
+"""run.py must fail a case that compiles with its mistake, one that fails without it, and one with another message."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-// An objective trains on a source that carries what it needs: tags for a tagger, not labels.
+// An objective trains only on a source with the targets that it needs: tags for a tagger, not labels.
 // Message: bert::trainer: the source does not carry what the objective needs
 // Message: facts<.*label.*tag_cross_entropy
 #include "bert/data/labeled_set.hpp"

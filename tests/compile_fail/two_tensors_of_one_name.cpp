@@ -1,4 +1,4 @@
-// Tensors of a model have names of their own, or its file could not tell them apart: two heads of one name do not compile.
+// Tensor names of a model are unique, as its file needs them to be: two heads with one tensor name do not compile.
 // Message: bert::model: two tensors have one name, which the file of weights could not tell apart; give one of the two heads tensors of another name
 // Message(g++): repeated_tensor<.*"classifier.weight"
 // Message(clang++): repeated_tensor<.*'c', 'l', 'a', 's', 's', 'i', 'f', 'i', 'e', 'r', '\.', 'w', 'e', 'i', 'g', 'h', 't'

@@ -58,7 +58,7 @@ class Examples(unittest.TestCase):
         return path
 
     def ok(self, result):
-        """Standard output; on standard error nothing but notes of what was guessed."""
+        """Standard output; standard error may have only notes of guesses."""
         self.assertEqual(result.returncode, 0, result.stderr)
         errors = result.stderr if isinstance(result.stderr, str) else result.stderr.decode()
         self.assertEqual([line for line in errors.splitlines() if not line.startswith("note: ")], [], errors)
@@ -102,7 +102,7 @@ class Examples(unittest.TestCase):
         for name in ("config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json"):
             self.assertTrue((self.model / name).exists(), name)
 
-    def test_finetune_ends_with_the_line_that_scripts_read(self):
+    def test_finetune_ends_with_the_line_for_scripts(self):
         for more in ((), ("--from-scratch",), ("--text-column", "text", "--label-column", "verdict"), ("--text-column", 1, "--label-column", 2)):
             with self.subTest(more):
                 last = self.ok(self.finetune(*more)).splitlines()[-1]
@@ -212,7 +212,7 @@ class Examples(unittest.TestCase):
               "fill_mask": ("--model", "m", "text"), "embed_sentences": ("--model", "m"), "evaluate": ("--model", "m", "--tsv", "t"),
               "tokenize": ("--vocab", "v"), "demo": ()}
 
-    def test_every_numeric_option_of_every_program_refuses_what_is_no_number_for_it(self):
+    def test_every_numeric_option_of_every_program_refuses_values_that_are_no_number_or_out_of_range(self):
         found = {}
         for program, needed in self.NEEDED.items():
             options = re.findall(r"^\s+(--[a-z0-9-]+) (?:U?INT|FLOAT)", self.ok(run(program, "--help")), re.M)
@@ -221,7 +221,7 @@ class Examples(unittest.TestCase):
                 for bad in ("nan", "inf", "-1", "1e400", "-1e400", "1x", "x", "", " 1", "0x10", "1,5", "99999999999999999999999999", "1 2"):
                     with self.subTest(f"{program} {option} {bad}"):
                         result = run(program, *needed, f"{option}={bad}")
-                        self.wrong(result, 2, option, "must be" if bad else "missing")  # nothing at all is told by CLI11
+                        self.wrong(result, 2, option, "must be" if bad else "missing")  # CLI11 reports an empty value
         self.assertTrue(found["pretrain"] >= 13 and found["finetune"] >= 9 and sum(found.values()) >= 35, found)
 
     def test_outputs_that_cannot_be_written_and_unknown_architectures_are_found_before_any_work_and_nothing_is_left(self):
@@ -247,7 +247,7 @@ class Examples(unittest.TestCase):
         self.wrong(self.finetune(out="blocked"), 1, "blocked")
         self.wrong(self.finetune("--report", self.folder / "absent" / "report"), 1, "absent")
 
-    def test_a_rate_that_diverges_is_told_by_the_loss_and_saves_nothing(self):
+    def test_a_diverging_rate_is_an_error_that_names_the_loss_and_saves_nothing(self):
         result = run("finetune", "--model", self.model, "--train", self.train, "--dev", self.dev, "--epochs", 2, "--batch", 8, "--lr", "1e30",
                      "--warmup", 0, "--out", self.folder / "diverged")
         self.wrong(result, 1, "a finite loss")
@@ -263,7 +263,7 @@ class Examples(unittest.TestCase):
         self.assertEqual(one, two)
         self.wrong(pretrain("/dev/zero", "never"), 1, "/dev/zero", "a device")
 
-    def test_a_signal_ends_the_step_keeps_the_state_and_the_same_command_goes_on(self):
+    def test_after_a_signal_the_step_ends_with_the_state_written_and_the_same_command_resumes(self):
         command = lambda out, state: [PROGRAMS / "pretrain", "--text", self.corpus, "--arch", "tiny", "--vocab-size", "200", "--steps", "60", "--batch", "4",
                                       "--tokens", "32", "--log-every", "1", "--every", "1000", "--keep", self.folder / state, "--out", self.folder / out]
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -285,7 +285,7 @@ class Examples(unittest.TestCase):
         self.assertEqual((self.folder / "SIGTERM" / "model.safetensors").read_bytes(), whole)
         self.assertEqual((self.folder / "SIGINT" / "model.safetensors").read_bytes(), whole)
 
-    def test_the_first_write_that_fails_ends_the_work(self):
+    def test_the_first_failed_write_ends_the_program(self):
         with open("/dev/full", "w", encoding="utf-8") as full, subprocess.Popen(["yes", "The book was happy."], stdout=subprocess.PIPE) as yes:
             result = subprocess.run([PROGRAMS / "embed_sentences", "--model", self.model], stdin=yes.stdout, stdout=full, stderr=subprocess.PIPE,
                                     text=True, timeout=120, check=False)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the example programs on folders and files as the field has them, one test for each kind of fault.
+"""Runs the example programs on folders and files as they occur in practice, one test for each kind of fault.
 
     tests/functional/folders.py build/release/examples
 
@@ -105,7 +105,7 @@ class Folders(unittest.TestCase):
         for part in parts:
             self.assertRegex(result.stderr, part)
 
-    def test_a_what_a_folder_says_of_its_use_is_obeyed_or_refused_by_name(self):
+    def test_a_settings_of_a_folder_are_followed_or_refused_by_name(self):
         plain = self.folder("plain")
         first = self.pooled(self.folder("first"), "cls_token")
         self.assertEqual(self.vectors(first), self.vectors(plain, "--pooling", "cls"))
@@ -119,7 +119,7 @@ class Folders(unittest.TestCase):
         many = self.folder("many", labels=2, architectures=["BertForSequenceClassification"], problem_type="multi_label_classification")
         self.refused(run("evaluate", "--model", many, "--tsv", self.file("many.tsv", "the\t0\n")), r"config\.json", "problem_type")
 
-    def test_b_guesses_about_data_are_told_can_be_switched_off_and_no_row_vanishes(self):
+    def test_b_guesses_about_data_are_noted_can_be_switched_off_and_no_row_is_lost(self):
         model = self.folder("guess")
         rows = "good\tx\nbad\ty\n" * 4
         tune = lambda path, *more: run("finetune", "--model", model, "--train", path, "--dev", path, "--epochs", 1, "--batch", 4, "--threads", 1, *more)
@@ -135,7 +135,7 @@ class Folders(unittest.TestCase):
         cut = run("embed_sentences", "--model", model, "--max-tokens", 4, text="the\nthe cat sat\n")
         self.assertIn("note: 1 of 2 lines cut to 4 tokens", cut.stderr)
 
-    def test_c_a_state_of_another_corpus_batch_or_masking_is_refused_by_that_name(self):
+    def test_c_a_state_of_another_corpus_batch_or_masking_is_refused_by_name(self):
         corpus = self.file("one.txt", "The cat sat.\nA good cat.\n\nThe bad cat sat.\nThe cat.\n" * 8)
         other = self.file("two.txt", "The cat sat.\nA good cat.\n\nThe bad cat sat.\nA bad cat.\n" * 8)
         vocabulary = self.file("pieces.txt", "\n".join(PIECES) + "\n")
@@ -151,7 +151,7 @@ class Folders(unittest.TestCase):
         self.refused(resume(other), r"run\.state: expected corpus [0-9a-f]+, as this run has, found corpus [0-9a-f]+, as")
         self.refused(resume(corpus, "--masking", "whole_word"), "expected masking whole_word, as this run has, found masking token, as")
 
-    def test_d_a_trained_classifier_is_taken_over_unless_labels_differ_or_a_new_one_is_asked_for(self):
+    def test_d_a_trained_classifier_is_reused_unless_labels_differ_or_a_new_head_is_asked_for(self):
         model = self.folder("head", labels=2, id2label={"0": "no", "1": "yes"})
         rows = self.file("head.tsv", "good\tyes\nbad\tno\n" * 4)
         figures = lambda out: re.search(r"loss=([0-9.]+)", out.splitlines()[-1]).group(1)
@@ -198,7 +198,7 @@ class Folders(unittest.TestCase):
         (nested / "1_Pooling/config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
         self.assertEqual(self.vectors(nested), right)
 
-    def test_h_messages_name_file_key_and_values_and_no_option_that_a_program_lacks(self):
+    def test_h_messages_name_file_key_and_values_and_only_options_of_the_program(self):
         eps = self.folder("eps", layer_norm_eps=1e-5)
         self.refused(run("embed_sentences", "--model", eps, text="the\n"), r"config\.json", '"layer_norm_eps" 1e-05 in place of 1e-12')
         pointer = self.folder("pointer")

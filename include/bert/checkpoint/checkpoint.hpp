@@ -72,7 +72,7 @@ class checkpoint {
     const auto found =
         pipelines::match_weights<Model>(file, {.vocab = config_.vocab, .labels = static_cast<int>(labels.size())});
     pipelines::reading_notes out;
-    if (found.pooler_missing) out.push_back(file.where() + " has no pooler; it is drawn at random");
+    if (found.pooler_missing) out.push_back(file.where() + " has no pooler; it is initialized at random");
     for (const auto& name : found.skipped)
       out.push_back(cat(file.where(), ", tensor \"", name, "\": no part of a BERT, not used"));
     return out;
@@ -148,15 +148,14 @@ class checkpoint {
     if (std::find(listed.begin(), listed.end(), wanted) == listed.end())
       for (const char* other : classifiers)
         if (std::find(listed.begin(), listed.end(), other) != listed.end())
-          throw error(
-              {config_.where + ", \"architectures\"", std::string(wanted), other, "its classifier is read in another way"});
+          throw error({config_.where + ", \"architectures\"", std::string(wanted), other, "its classifier is of another kind"});
     if (wanted == "BertForTokenClassification" || !has_labels) {
       if (wanted == "BertForSequenceClassification" && !config_.problem_type.empty() && config_.problem_type != "regression")
         throw error({config_.where + ", \"problem_type\"", "regression, as the model has one score", config_.problem_type, {}});
     } else {
       if (!config_.problem_type.empty() && config_.problem_type != "single_label_classification")
         throw error({config_.where + ", \"problem_type\"", "single_label_classification, one class of several a text",
-                     config_.problem_type, "a classifier's softmax would give other figures"});
+                     config_.problem_type, "a classifier's softmax would give other scores"});
       if (config_.labels.size() == 1)
         throw error({config_.where + ", \"id2label\"", "two classes or more",
                      "one label: the model gives one score, as a "

@@ -53,7 +53,7 @@ inline constexpr const char *sizes_key = "bert.config", *labels_key = "bert.labe
   std::error_code ignored;
   if (std::filesystem::exists(folder / (std::string(name) + ".part"), ignored))
     return cat("a save was cut off: rename ", name, ".part to ", name, ", or save the model again");
-  return cat("put back the ", name, " of these weights, or load the weights alone and save them with what they are to have");
+  return cat("restore the ", name, " of these weights, or load the weights alone and save them with the files that they need");
 }
 
 /// Throws bert::error unless config.json is the one that was saved with the weights, if their metadata say so. Labels may be

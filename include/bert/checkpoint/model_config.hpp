@@ -55,7 +55,7 @@ struct model_config {
       throw error({where, "\"model_type\": \"bert\"", '"' + type + '"', "only BERT checkpoints can be opened"});
     if (const auto kind = io::value_or<std::string>(j, "position_embedding_type", where, "absolute"); kind != "absolute")
       throw error(
-          {where, "\"position_embedding_type\": \"absolute\"", '"' + kind + '"', "relative positions are not a BERT's"});
+          {where, "\"position_embedding_type\": \"absolute\"", '"' + kind + '"', "relative positions are not supported"});
     for (const char* key : {"is_decoder", "add_cross_attention"})
       if (io::value_or<bool>(j, key, where, false))
         throw error({where, cat('"', key, "\": false"), "true", "a decoder is no BERT"});
@@ -73,7 +73,7 @@ struct model_config {
     c.architectures = io::value_or<std::vector<std::string>>(j, "architectures", where, {});
     c.problem_type = io::value_or<std::string>(j, "problem_type", where, "");
     if (const auto pruned = j.find("pruned_heads"); pruned != j.end() && !pruned->is_null() && !pruned->empty())
-      throw error({where + ", \"pruned_heads\"", "none", pruned->dump(), "layers of fewer heads cannot be opened"});
+      throw error({where + ", \"pruned_heads\"", "none", pruned->dump(), "layers with pruned heads are not supported"});
     if (const auto packed = j.find("quantization_config"); packed != j.end() && !packed->is_null())
       throw error({where + ", \"quantization_config\"", "none", io::kind_of(*packed), "save the model with full weights"});
     c.read_labels(j);

@@ -93,13 +93,13 @@ inline void read_pooling(const std::filesystem::path& file, sentence_settings& s
   for (const auto& mode : modes) listed += (listed.empty() ? "" : " and ") + mode;
   if (modes.size() != 1)
     throw error({where, "one pooling mode of mean, cls, max", modes.empty() ? "none" : listed,
-                 "vectors put end to end cannot be made"});
+                 "concatenated poolings are not supported"});
   const auto& mode = modes.front();
   // sum / sqrt(T) has the direction of the mean, and vectors are normalized to unit length.
   if (mode == "mean_tokens" || mode == "mean" || mode == "mean_sqrt_len_tokens") s.pooling = "mean";
   else if (mode == "cls_token" || mode == "cls") s.pooling = "cls";
   else if (mode == "max_tokens" || mode == "max") s.pooling = "max";
-  else throw error({where + ", \"pooling_mode_" + mode + '"', "a pooling mode of mean, cls, max", mode, "it cannot be made"});
+  else throw error({where + ", \"pooling_mode_" + mode + '"', "a pooling mode of mean, cls, max", mode, "it is not supported"});
   s.pooling_file = where;
   s.pools_prompt = io::value_or<bool>(j, "include_prompt", where, true);
   s.dimension = io::value_or<std::size_t>(j, "word_embedding_dimension", where, 0);
@@ -114,8 +114,7 @@ inline void read_limits(const std::filesystem::path& folder, sentence_settings& 
     s.lowercase = io::value_or<bool>(j, "do_lower_case", file.string(), false);
     for (const char* key : {"model_args", "tokenizer_args", "config_args"})
       if (const auto at = j.find(key); at != j.end() && !at->empty())
-        throw error(
-            {cat(file.string(), ", \"", key, '"'), "none", at->dump(), "settings of transformers cannot be obeyed here"});
+        throw error({cat(file.string(), ", \"", key, '"'), "none", at->dump(), "settings of transformers are not supported"});
     break;
   }
   const auto tokenizer = folder / "tokenizer_config.json";
@@ -129,7 +128,7 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
   const auto j = io::read_json(file);
   const std::string where = file.string();
   if (const auto kind = io::value_or<std::string>(j, "model_type", where, "SentenceTransformer"); kind != "SentenceTransformer")
-    throw error({where + ", \"model_type\"", "SentenceTransformer", kind, "other kinds cannot be made"});
+    throw error({where + ", \"model_type\"", "SentenceTransformer", kind, "other kinds are not supported"});
   if (const auto prompts = j.find("prompts"); prompts != j.end() && !prompts->is_null()) {
     if (!prompts->is_object()) throw error({where + ", \"prompts\"", "an object", io::kind_of(*prompts), {}});
     for (const auto& [name, text] : prompts->items())
@@ -170,7 +169,8 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
     else if (m.kind == "Normalize" && poolings == 1) s.normalized = true;
     else if (m.kind != "Dropout")  // has no effect in inference
       throw error({where, "the modules Transformer, Pooling and at most Normalize, in this order",
-                   cat(m.kind, m.path.empty() ? "" : " (" + m.path + ")"), "its layer would be left out of the vectors"});
+                   cat(m.kind, m.path.empty() ? "" : " (" + m.path + ")"),
+                   "it is not supported, and without it vectors would differ"});
   }
   if (!modules.empty() && (encoders != 1 || poolings != 1))
     throw error({where, "one Transformer and one Pooling", cat(encoders, " and ", poolings), {}});

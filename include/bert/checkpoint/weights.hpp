@@ -137,7 +137,7 @@ inline void check_tensor(const io::safetensors& file, const parameter& p, const 
     if (prefix.ends_with("bert.")) prefix.remove_suffix(5);
     if (prefix.empty()) continue;
     f.found += cat("; \"", t.name, "\" has the prefix \"", prefix, '"');
-    f.hint = "save the model itself, not what wraps it";
+    f.hint = "save the model itself, not its wrapper";
     break;
   }
   return f;

@@ -165,7 +165,7 @@ class atomic_folder {
     void set_aside() {
       struct stat info {};
       if (::lstat(path.c_str(), &info) != 0) return;
-      if (S_ISDIR(info.st_mode)) detail::cannot_write(path, "a folder of that name, which would be read first");
+      if (S_ISDIR(info.st_mode)) detail::cannot_write(path, "a folder of that name");
       if (::rename(path.c_str(), part().c_str()) != 0) detail::cannot_write(path, reason(errno));
       is_aside = true;
     }

@@ -47,7 +47,7 @@ class spooled_file {
     std::error_code ignored;
     std::string name = (std::filesystem::temp_directory_path(ignored) / "bert-spool-XXXXXX").string();
     const int out = ::mkstemp(name.data());
-    if (out < 0) fail(cat("a pipe, and no file for a copy of it: ", name, ": ", reason(errno)));
+    if (out < 0) fail(cat("a pipe, and no temporary file for its copy: ", name, ": ", reason(errno)));
     copy_ = name;
     const int in = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
     const int code = in < 0 ? errno : pass(in, out);

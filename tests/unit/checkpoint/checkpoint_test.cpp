@@ -1,4 +1,4 @@
-// Checkpoint folders: opened, written, opened again; what does not agree with the type is refused.
+// Checkpoint folders: opened, written, opened again; refused if they do not agree with the type.
 // Layer: tests.
 #include "bert/checkpoint/checkpoint.hpp"
 
@@ -19,13 +19,13 @@ struct two : labels::one_of<"no", "yes"> {};
 using open_classifier = model<open_vocabulary<golden::pocket>, heads::classify<labels::dynamic_set>>;
 
 template <class A, class B>
-bool same_numbers(const A& a, const B& b) {
+bool same_weights(const A& a, const B& b) {
   return std::equal(a.block().begin(), a.block().end(), b.block().begin(), b.block().end());
 }
 
 }  // namespace
 
-TEST_CASE("every golden checkpoint opens as its model and survives saving, byte for byte") {
+TEST_CASE("every golden checkpoint opens as its model and is saved byte for byte") {
   const scratch dir;
   const auto round = [&]<class Model>(const char* name, Model*) {
     const checkpoint files(golden::folder(name));
@@ -33,7 +33,7 @@ TEST_CASE("every golden checkpoint opens as its model and survives saving, byte 
     save(dir / name, m);
     const checkpoint again(dir / name);
     CHECK(again.config().architectures == files.config().architectures);
-    CHECK(same_numbers(again.load<Model>(), m));
+    CHECK(same_weights(again.load<Model>(), m));
     save(dir / "again", again.load<Model>());
     CHECK(slurp(dir / "again" / "model.safetensors") == slurp(dir / name / "model.safetensors"));
     CHECK(slurp(dir / "again" / "config.json") == slurp(dir / name / "config.json"));
@@ -45,7 +45,7 @@ TEST_CASE("every golden checkpoint opens as its model and survives saving, byte 
   round("encoder", static_cast<golden::plain_model*>(nullptr));
 }
 
-TEST_CASE("a folder is made where there is none, with all four files, and gives model and tokenizer back") {
+TEST_CASE("a save makes the folder with all four files, and model and tokenizer load back equal") {
   const scratch dir;
   const checkpoint files(golden::folder("classifier"));
   save(dir.folder() / "new" / "folder", files.load<golden::classifier_model>(), files.tokenizer());
@@ -65,10 +65,10 @@ TEST_CASE("a vocabulary and labels that the type leaves open are the checkpoint'
   CHECK(m.label_names() == std::vector<std::string>{"routine", "soon", "urgent"});
   save(dir / "open", m);
   CHECK(checkpoint(dir / "open").config().labels == m.label_names());
-  CHECK(same_numbers(checkpoint(dir / "open").load<open_classifier>(), m));
+  CHECK(same_weights(checkpoint(dir / "open").load<open_classifier>(), m));
 }
 
-TEST_CASE("class names in another order than the type's are refused, and so is another number of them") {
+TEST_CASE("class names in another order than the type's, or another number of them, are refused") {
   const checkpoint files(golden::folder("classifier"));
   CHECK(has(message_of([&] { (void)files.load<model<golden::pocket, heads::classify<reordered>>>(); }),
             "\"id2label\": expected soon, routine, urgent, found routine, soon, urgent"));
@@ -84,7 +84,7 @@ TEST_CASE("class names in another order than the type's are refused, and so is a
   CHECK_NOTHROW((void)checkpoint(dir.folder()).load<golden::classifier_model>());
 }
 
-TEST_CASE("a head is read as config.json says it is used, or refused by key") {
+TEST_CASE("a head of another use than config.json says is refused, naming the key") {
   const scratch dir;
   const checkpoint files(golden::folder("classifier"));
   std::filesystem::copy(files.folder(), dir.folder(), std::filesystem::copy_options::recursive);
@@ -92,7 +92,7 @@ TEST_CASE("a head is read as config.json says it is used, or refused by key") {
     auto j = io::read_json(files.folder() / "config.json");
     j[key] = value;
     dir.file("config.json", j.dump());
-    CHECK_NOTHROW((void)checkpoint(dir.folder()).load<model<golden::pocket>>());  // the encoder alone cares about none of these
+    CHECK_NOTHROW((void)checkpoint(dir.folder()).load<model<golden::pocket>>());  // the encoder alone needs none of these
     return message_of([&] { (void)checkpoint(dir.folder()).load<open_classifier>(); });
   };
   CHECK(with("problem_type", "single_label_classification").empty());
@@ -109,7 +109,7 @@ TEST_CASE("a head is read as config.json says it is used, or refused by key") {
   CHECK(has(with("num_labels", 5), "3 names and num_labels 5"));
 }
 
-TEST_CASE("a folder tells whether it holds a head, and what of it is not used") {
+TEST_CASE("holds() says whether a folder has a head, and notes() lists the tensors that are not used") {
   const checkpoint classifier(golden::folder("classifier")), masked(golden::folder("tanh"));
   CHECK(classifier.holds<open_classifier>());
   CHECK(classifier.holds<model<golden::pocket>>());
@@ -122,24 +122,24 @@ TEST_CASE("a folder tells whether it holds a head, and what of it is not used") 
   CHECK(checkpoint(dir / "sub").notes<golden::relu_model>().empty());
 }
 
-TEST_CASE("an encoder in the folder that modules.json names is found there") {
+TEST_CASE("an encoder is opened in the folder that modules.json names") {
   const scratch dir;
   std::filesystem::copy(golden::folder("encoder"), dir / "0_Transformer", std::filesystem::copy_options::recursive);
   dir.file("config.json", R"({"__version__": "0.3.6"})");
   dir.file("modules.json", R"([{"type": "sentence_transformers.models.Transformer", "path": "0_Transformer"}])");
   const checkpoint files(dir.folder());
   CHECK(files.files() == dir / "0_Transformer");
-  CHECK(same_numbers(files.load<golden::plain_model>(), checkpoint(golden::folder("encoder")).load<golden::plain_model>()));
+  CHECK(same_weights(files.load<golden::plain_model>(), checkpoint(golden::folder("encoder")).load<golden::plain_model>()));
   CHECK(files.tokenizer().size() == 101);
 }
 
-TEST_CASE("an architecture that config.json contradicts is refused before any tensor is looked at") {
+TEST_CASE("an architecture that config.json contradicts is refused before any tensor is read") {
   const checkpoint files(golden::folder("classifier"));
   CHECK(has(message_of([&] { (void)files.load<golden::plain_model>(); }),
             "\"hidden_size\": expected 24, as the architecture's type says, found 32"));
 }
 
-TEST_CASE("a folder without config, weights or existence is an error that says which") {
+TEST_CASE("a missing folder, and one without config or weights, is an error that says which") {
   const scratch dir;
   CHECK(has(message_of([&] { checkpoint{dir / "none"}; }), "none: expected the folder of a checkpoint, found nothing"));
   CHECK(has(message_of([&] { checkpoint{dir.folder()}; }), "config.json: expected a file to read, found No such file"));
@@ -152,12 +152,12 @@ TEST_CASE("a folder without config, weights or existence is an error that says w
   CHECK(has(message_of([&] { (void)files.load<golden::tanh_model>(); }), "model.safetensors"));
 }
 
-TEST_CASE("an encoder adapted under a new head keeps its numbers through the folder") {
+TEST_CASE("an encoder with a new head is saved and loaded with equal weights") {
   const scratch dir;
   const auto m = checkpoint(golden::folder("tanh")).load<model<golden::tanh>>().with_head<heads::classify<two>>({.seed = 7});
   save(dir / "x", m);
   CHECK(checkpoint(dir / "x").config().architectures == std::vector<std::string>{"BertForSequenceClassification"});
-  CHECK(same_numbers(checkpoint(dir / "x").load<model<golden::tanh, heads::classify<two>>>(), m));
+  CHECK(same_weights(checkpoint(dir / "x").load<model<golden::tanh, heads::classify<two>>>(), m));
 }
 
 TEST_CASE("a tokenizer with more pieces than the model is refused") {

@@ -1,4 +1,4 @@
-// config.json: what is taken from it and what is refused.
+// config.json: the keys that are read and the values that are refused.
 // Layer: tests.
 #include "bert/checkpoint/model_config.hpp"
 
@@ -26,7 +26,7 @@ std::string refusal(const char* key, io::json value) {
 struct open_mini : open_vocabulary<arch::mini> {};
 }  // namespace
 
-TEST_CASE("a short config.json means BERT's defaults") {
+TEST_CASE("keys that config.json lacks have BERT's defaults") {
   const auto c = model_config::parse(mini(), "config.json");
   CHECK(c.positions == 512);
   CHECK(c.segments == 2);
@@ -38,7 +38,7 @@ TEST_CASE("a short config.json means BERT's defaults") {
   CHECK_FALSE(c.is<arch::tiny>());
 }
 
-TEST_CASE("the golden checkpoints agree with the architectures that name their sizes, and with no other") {
+TEST_CASE("the golden checkpoints agree with the architectures of their sizes, and with no other") {
   const auto read = [](const char* name) { return model_config::read(golden::folder(name) / "config.json"); };
   CHECK(read("pretraining").is<golden::odd>());
   CHECK(read("classifier").is<golden::pocket>());
@@ -50,7 +50,7 @@ TEST_CASE("the golden checkpoints agree with the architectures that name their s
   CHECK(read("classifier").architectures == std::vector<std::string>{"BertForSequenceClassification"});
 }
 
-TEST_CASE("every disagreement with the type is an error that names the key and both numbers") {
+TEST_CASE("every disagreement with the type is an error that names the key and both values") {
   const auto complaint = [](const char* key, io::json value) {
     auto j = mini();
     j[key] = std::move(value);
@@ -72,7 +72,7 @@ TEST_CASE("every disagreement with the type is an error that names the key and b
   CHECK_NOTHROW(model_config::parse(j, "config.json").check<open_mini>());
 }
 
-TEST_CASE("the tanh form of GELU goes by three names") {
+TEST_CASE("the tanh form of GELU has three names") {
   for (const char* name : {"gelu_new", "gelu_fast", "gelu_pytorch_tanh"}) {
     auto j = mini();
     j["hidden_act"] = name;
@@ -80,7 +80,7 @@ TEST_CASE("the tanh form of GELU goes by three names") {
   }
 }
 
-TEST_CASE("what is no BERT, missing, mistyped or absurd is refused by key") {
+TEST_CASE("other models than BERT and values that are missing, mistyped or out of range are refused, naming the key") {
   CHECK(has(refusal("model_type", "roberta"), "expected \"model_type\": \"bert\", found \"roberta\""));
   CHECK(has(refusal("position_embedding_type", "relative_key"), "relative_key"));
   CHECK(has(refusal("is_decoder", true), "is_decoder"));
@@ -95,7 +95,7 @@ TEST_CASE("what is no BERT, missing, mistyped or absurd is refused by key") {
   CHECK(has(message_of([&] { (void)model_config::parse(j, "config.json"); }), "config.json: expected the key \"hidden_size\""));
 }
 
-TEST_CASE("names of classes that cannot be used are noted, and the rest of the file is read") {
+TEST_CASE("a fault in the names of classes is stored in label_fault, and the rest of the file is read") {
   const auto fault = [](const char* names) {
     auto j = mini();
     j["id2label"] = io::json::parse(names);
@@ -112,7 +112,7 @@ TEST_CASE("names of classes that cannot be used are noted, and the rest of the f
   CHECK(fault("null").empty());
 }
 
-TEST_CASE("num_labels stands in for names, and must agree with them") {
+TEST_CASE("num_labels gives LABEL_0, … where there are no names, and must agree with names") {
   auto j = mini();
   j["num_labels"] = 3;
   CHECK(model_config::parse(j, "x").labels == std::vector<std::string>{"LABEL_0", "LABEL_1", "LABEL_2"});
@@ -120,7 +120,7 @@ TEST_CASE("num_labels stands in for names, and must agree with them") {
   CHECK(model_config::parse(j, "x").label_fault == "2 names and num_labels 3");
 }
 
-TEST_CASE("what an architecture writes agrees with it") {
+TEST_CASE("the config.json of an architecture agrees with it") {
   const auto c = model_config::of<golden::tanh>(0, {"no", "yes"});
   const auto back = model_config::parse(c.to_json(), "x");
   CHECK(back.is<golden::tanh>());

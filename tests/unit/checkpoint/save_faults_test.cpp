@@ -1,5 +1,5 @@
-// A save is one act: whichever of its system calls fails, or is the last one before a kill, one whole folder is found.
-// Layer: tests.
+// A save is atomic: whichever of its system calls fails, or is the last one before a kill, the folder is the old or the new
+// one. Layer: tests.
 #include <doctest/doctest.h>
 #include <sys/wait.h>
 
@@ -29,7 +29,7 @@ struct version {
   void save_to(const std::filesystem::path& folder) const { save(folder, weights, tokenizer); }
 };
 
-/// Two versions of one model that agree in all shapes: weights, names of classes and vocabulary are others.
+/// Versions of a model that agree in all shapes and differ in weights, names of classes and vocabulary.
 version version_of(int number) {
   auto pieces = std::vector<std::string>{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
   for (int i = 0; i < 40; ++i) pieces.push_back(cat("piece", number * 100 + i));
@@ -48,7 +48,7 @@ files files_of(const std::filesystem::path& folder) {
   return all;
 }
 
-/// What bert::checkpoint finds: the number of the version that is there whole, 0 if it refuses the folder; -1 for a mixture.
+/// The version that bert::checkpoint opens, 0 if it refuses the folder, -1 for a mixture.
 int found_in(const std::filesystem::path& folder, const version& one, const version& two) {
   try {
     const checkpoint opened(folder);
@@ -68,7 +68,7 @@ const version one = version_of(1), two = version_of(2);
 
 }  // namespace
 
-TEST_CASE("whichever writing system call of a save fails, the old folder is found untouched, or the new one whole") {
+TEST_CASE("whichever writing system call of a save fails, the old folder is unchanged, or the new one is complete") {
   for (const bool there : {true, false})
     for (const int code : {ENOSPC, EIO}) {
       std::set<std::string> kinds;
@@ -95,7 +95,7 @@ TEST_CASE("whichever writing system call of a save fails, the old folder is foun
         const std::string call = made[static_cast<std::size_t>(n)];
         kinds.insert(call.substr(0, call.find(' ')));
         CAPTURE(call);
-        if (message.empty()) {  // what failed came after the act: a folder that cannot be synced, an old file that stays
+        if (message.empty()) {  // it failed after the renames: a folder that cannot be synced, an old file that stays
           CHECK((call.starts_with("fsync") || call.starts_with("unlink")));
           CHECK(found_in(folder, one, two) == 2);
           CHECK_FALSE(std::filesystem::exists(folder / "tokenizer.json"));
@@ -104,7 +104,7 @@ TEST_CASE("whichever writing system call of a save fails, the old folder is foun
           CHECK(files_of(folder) == before);
           if (!there) CHECK_FALSE(std::filesystem::exists(dir / "deep"));
         }
-        two.save_to(folder);  // and the next save has nothing in its way
+        two.save_to(folder);  // and the next save succeeds
         CHECK(found_in(folder, one, two) == 2);
         CHECK(files_of(folder).size() == (there ? 5 : 4));
       }
@@ -114,7 +114,7 @@ TEST_CASE("whichever writing system call of a save fails, the old folder is foun
     }
 }
 
-TEST_CASE("killed at any writing system call of a save, the old folder or the new one is found, or it is refused by name") {
+TEST_CASE("after a kill at any writing system call of a save, the folder is the old or the new one, or is refused") {
   std::map<int, int> outcomes;
   for (int n = 0, status = 0;; ++n) {
     const scratch dir;
@@ -144,13 +144,12 @@ TEST_CASE("killed at any writing system call of a save, the old folder or the ne
     CHECK(found_in(dir / "model", one, two) == 2);
     CHECK(files_of(dir / "model").size() == 4);
   }
-  CHECK(outcomes[1] > 10);  // all writing comes before the first exchange
+  CHECK(outcomes[1] > 10);  // all writes come before the first exchange
   CHECK(outcomes[0] <= 3);  // between the four exchanges
   CHECK(outcomes[2] > 0);
 }
 
-TEST_CASE(
-    "on a file system that cannot exchange names, a save still writes, and still puts nothing in place before all is on disk") {
+TEST_CASE("on a file system that cannot exchange names, a save still writes, and renames nothing before all is on disk") {
   const scratch dir;
   one.save_to(dir / "model");
   for (int n = 0; n < 60; ++n) {
@@ -168,7 +167,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("what cannot be saved is refused before a file is touched") {
+TEST_CASE("content that cannot be saved is refused before a file is changed") {
   const scratch dir;
   one.save_to(dir / "model");
   const auto before = files_of(dir / "model");
@@ -189,7 +188,7 @@ TEST_CASE("what cannot be saved is refused before a file is touched") {
   CHECK_NOTHROW(check_save(dir.folder() / "a" / "b"));
 }
 
-TEST_CASE("a vocabulary or a configuration of another save is refused, one of another program is not asked") {
+TEST_CASE("a vocabulary or a config.json of another save is refused; folders of other programs are not checked") {
   const scratch dir;
   one.save_to(dir / "one");
   two.save_to(dir / "two");
@@ -201,13 +200,13 @@ TEST_CASE("a vocabulary or a configuration of another save is refused, one of an
   config["vocab_size"] = 46;
   std::ofstream(dir.folder() / "two" / "config.json") << config.dump();
   CHECK(has(message_of([&] { (void)checkpoint(dir / "two").load<classifier>(); }), "expected vocab_size 45, "));
-  // Classes may be named by hand.
+  // Classes may be renamed by hand.
   one.save_to(dir / "one");
   config = io::read_json(dir.folder() / "one" / "config.json");
   config["id2label"] = {{"0", "bad"}, {"1", "good"}};
   std::ofstream(dir.folder() / "one" / "config.json") << config.dump();
   CHECK(checkpoint(dir / "one").load<classifier>().label_names() == std::vector<std::string>{"bad", "good"});
-  // Weights that say nothing of their folder.
+  // Weights without fingerprints.
   pipelines::save_weights(dir.folder() / "one" / "model.safetensors", two.weights);
   CHECK_NOTHROW((void)checkpoint(dir / "one").tokenizer());
 }

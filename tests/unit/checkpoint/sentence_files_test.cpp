@@ -1,4 +1,4 @@
-// The files of sentence-transformers: each key that changes a vector is read or refused by name.
+// The files of sentence-transformers: each key that changes a vector is followed, or refused by name.
 // Layer: tests.
 #include "bert/checkpoint/sentence_files.hpp"
 
@@ -42,7 +42,7 @@ std::string pooling(const std::string& modes) {
 
 }  // namespace
 
-TEST_CASE("a folder without these files has mean pooling that no file names, and no limits or prompts") {
+TEST_CASE("a folder without these files has mean pooling, no pooling_file, and no limits or prompts") {
   const scratch dir;
   const auto s = read_sentence_settings(dir.folder());
   CHECK(s.pooling == "mean");
@@ -52,7 +52,7 @@ TEST_CASE("a folder without these files has mean pooling that no file names, and
   CHECK(s.prompt({}, "x").empty());
 }
 
-TEST_CASE("the pooling is that of 1_Pooling/config.json, in each of its spellings") {
+TEST_CASE("the pooling is that of 1_Pooling/config.json, in each of its notations") {
   for (const auto& [keys, expected] : {std::pair{R"("pooling_mode_cls_token": true)", "cls"},
                                        {R"("pooling_mode_max_tokens": true)", "max"},
                                        {R"("pooling_mode_mean_sqrt_len_tokens": true)", "mean"},
@@ -66,7 +66,7 @@ TEST_CASE("the pooling is that of 1_Pooling/config.json, in each of its spelling
   }
 }
 
-TEST_CASE("poolings that cannot be made are refused by name: several at once, weighted, last token, none") {
+TEST_CASE("poolings that are not supported are refused by name: several at once, weighted, last token, none") {
   CHECK(has(refusal(made(R"({"pooling_mode_mean_tokens": true, "pooling_mode_cls_token": true})")),
             "1_Pooling/config.json: expected one pooling mode of mean, cls, max, found cls_token and mean_tokens"));
   CHECK(has(refusal(made(pooling(R"("pooling_mode_weightedmean_tokens": true)"))), "weightedmean_tokens"));
@@ -74,7 +74,7 @@ TEST_CASE("poolings that cannot be made are refused by name: several at once, we
   CHECK(has(refusal(made(pooling(R"("pooling_mode_cls_token": false)"))), "found none"));
 }
 
-TEST_CASE("a module that would change the vectors is refused by its kind, and one that does not is passed") {
+TEST_CASE("a module that would change the vectors is refused by its kind, and one that would not is ignored") {
   const std::string mean = R"({"pooling_mode_mean_tokens": true})";
   const auto with = [&](const char* kind) {
     return made(mean, modules({{"Transformer", ""}, {"Pooling", "1_Pooling"}, {kind, "2_Next"}}));
@@ -103,7 +103,7 @@ TEST_CASE("the longest sentence is max_seq_length, else model_max_length; null a
   CHECK(most("", "") == 0);
 }
 
-TEST_CASE("lower case of sentence_bert_config.json is read, and settings for transformers are refused") {
+TEST_CASE("do_lower_case of sentence_bert_config.json is read, and settings for transformers are refused") {
   const made f;
   f.file("sentence_bert_config.json", R"({"max_seq_length": 16, "do_lower_case": true})");
   CHECK(read_sentence_settings(f.folder()).lowercase);
@@ -111,7 +111,7 @@ TEST_CASE("lower case of sentence_bert_config.json is read, and settings for tra
   CHECK(has(refusal(f), "\"model_args\""));
 }
 
-TEST_CASE("prompts are found by name, and the default one without a name") {
+TEST_CASE("prompts are found by name, and the default one by an empty name") {
   const made f;
   f.file("config_sentence_transformers.json",
          R"({"prompts": {"query": "query: ", "document": ""}, "default_prompt_name": "query"})");
@@ -123,7 +123,7 @@ TEST_CASE("prompts are found by name, and the default one without a name") {
   CHECK(has(refusal(f), "\"default_prompt_name\": expected a name in \"prompts\", found query"));
 }
 
-TEST_CASE("a similarity that unit length would change is refused where vectors have another length") {
+TEST_CASE("a similarity that unit length would change is refused if no Normalize module gives unit length") {
   const made f;
   for (const auto& [name, refused] : {std::pair{"cosine", false}, {"dot", true}, {"euclidean", true}}) {
     f.file("config_sentence_transformers.json", R"({"similarity_fn_name": ")" + std::string(name) + "\"}");
@@ -136,7 +136,7 @@ TEST_CASE("a similarity that unit length would change is refused where vectors h
   CHECK(has(refusal(f), "\"model_type\": expected SentenceTransformer, found SparseEncoder"));
 }
 
-TEST_CASE("the encoder of an old layout lies in the folder that modules.json names") {
+TEST_CASE("the encoder of an old layout is in the folder that modules.json names") {
   const made f(R"({"pooling_mode_mean_tokens": true})", modules({{"Transformer", "0_Transformer"}, {"Pooling", "1_Pooling"}}));
   std::filesystem::create_directories(f / "0_Transformer");
   f.file("0_Transformer/sentence_bert_config.json", R"({"max_seq_length": 16})");

@@ -1,4 +1,4 @@
-// A save leaves no file behind that would be read in place of what was saved.
+// A save leaves no file that would be read instead of what was saved.
 // Layer: tests.
 #include "bert/checkpoint/stale_files.hpp"
 
@@ -12,7 +12,7 @@
 using namespace bert;
 using namespace bert::testing;
 
-TEST_CASE("what was saved is read back, whatever tokenizer and weights of other forms stood in the folder") {
+TEST_CASE("a save reads back equal, also in a folder with a tokenizer and weights of other forms") {
   const scratch dir;
   dir.file("tokenizer.json", R"({"model": {"vocab": {"stale": 0}}})");
   dir.file("special_tokens_map.json", R"({"cls_token": "<s>"})");
@@ -29,7 +29,7 @@ TEST_CASE("what was saved is read back, whatever tokenizer and weights of other 
   CHECK(std::filesystem::exists(dir / "modules.json"));
 }
 
-TEST_CASE("a model saved without a tokenizer leaves the folder's tokenizer as it is") {
+TEST_CASE("a model saved without a tokenizer leaves the folder's tokenizer unchanged") {
   const scratch dir;
   dir.file("tokenizer.json", "{}");
   save(dir.folder(), checkpoint(golden::folder("classifier")).load<golden::classifier_model>());

@@ -1,4 +1,4 @@
-// Freezing straight from a file gives the bits of loading and freezing, whatever the file's types and names.
+// Freezing directly from a file gives the bits of loading and freezing, for any dtypes and names of the file.
 // Layer: tests.
 #include "bert/checkpoint/stored_parameters.hpp"
 
@@ -50,7 +50,7 @@ TEST_CASE("every golden checkpoint frozen from its file computes the bits of the
   check_folder<golden::plain_model>(checkpoint(golden::folder("encoder")));
 }
 
-TEST_CASE("a file in bf16 and one whose data lie at odd addresses freeze to the same bits as they load") {
+TEST_CASE("a file in bf16 and one with unaligned data freeze to the bits of the loaded model") {
   const scratch dir;
   const auto m = checkpoint(golden::folder("pretraining")).load<golden::odd_model>();
   std::vector<std::vector<bf16>> rounded;
@@ -76,7 +76,7 @@ TEST_CASE("a file in bf16 and one whose data lie at odd addresses freeze to the 
   compare(io::safetensors(std::span<const std::byte>(moved).subspan(1), "moved"));
 }
 
-TEST_CASE("a file that does not fit is refused by freeze as by load") {
+TEST_CASE("a file that does not match the model is refused by freeze as by load") {
   const checkpoint files(golden::folder("classifier"));
   CHECK(has(message_of([&] { (void)files.freeze<golden::plain_model>(); }), "\"hidden_size\": expected 24"));
   CHECK(has(message_of([&] { (void)files.freeze<model<golden::pocket, heads::masked_lm>>(); }),

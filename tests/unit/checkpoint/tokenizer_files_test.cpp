@@ -1,4 +1,4 @@
-// A checkpoint's tokenizer files: what is read from them, and that what is written is read back.
+// A checkpoint's tokenizer files: the keys that are read, and round trips.
 // Layer: tests.
 #include "bert/checkpoint/tokenizer_files.hpp"
 
@@ -50,7 +50,7 @@ TEST_CASE("a vocab.txt alone is an uncased tokenizer") {
   CHECK(read_tokenizer(dir.folder()).tokens("CAT é") == list{"cat", "e"});
 }
 
-TEST_CASE("the fields of tokenizer_config.json are obeyed") {
+TEST_CASE("the keys of tokenizer_config.json are followed") {
   const scratch dir;
   dir.file("vocab.txt", pieces());
   dir.file("tokenizer_config.json", R"({"do_lower_case": false, "model_max_length": 1000000000000000019884624838656})");
@@ -69,7 +69,7 @@ TEST_CASE("the fields of tokenizer_config.json are obeyed") {
   CHECK(read_tokenizer(dir.folder()).encode("a cat!").ids()[2] == 101);
 }
 
-TEST_CASE("what is wrong in the files is an error that names file and key") {
+TEST_CASE("a fault in the files is an error that names file and key") {
   const scratch dir;
   CHECK(has(message_of([&] { (void)read_tokenizer(dir.folder()); }), "a vocab.txt or a tokenizer.json, found neither"));
   dir.file("vocab.txt", pieces());
@@ -82,7 +82,7 @@ TEST_CASE("what is wrong in the files is an error that names file and key") {
   CHECK(has(message_of([&] { (void)read_tokenizer(dir.folder()); }), "tokenizer_config.json: expected JSON"));
 }
 
-TEST_CASE("tokenizer.json serves where there is no vocab.txt, and says all where the class is PreTrainedTokenizerFast") {
+TEST_CASE("tokenizer.json replaces a missing vocab.txt, and decides all options if the class is PreTrainedTokenizerFast") {
   const scratch dir;
   dir.file("tokenizer.json", json_of(small));
   dir.file("tokenizer_config.json", R"({"tokenizer_class": "PreTrainedTokenizerFast", "do_lower_case": true})");
@@ -97,7 +97,7 @@ TEST_CASE("tokenizer.json serves where there is no vocab.txt, and says all where
   CHECK(has(message_of([&] { (void)read_tokenizer(dir.folder()); }), "\"b\": expected each id from 0 to"));
 }
 
-TEST_CASE("ids that no piece has are unused, and [SEP] may be an added token there") {
+TEST_CASE("ids without a piece are unused, and [SEP] may be an added token there") {
   const scratch dir;
   dir.file("tokenizer.json", R"({"added_tokens": [{"id": 3, "content": "[SEP]"}],
     "model": {"vocab": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "cat": 9}}})");
@@ -107,7 +107,7 @@ TEST_CASE("ids that no piece has are unused, and [SEP] may be an added token the
   CHECK(std::vector<token_id>(batch.ids().begin(), batch.ids().end()) == std::vector<token_id>{2, 9, 3, 3});
 }
 
-TEST_CASE("the class decides which file says the case, whatever other files say") {
+TEST_CASE("the class alone decides which file sets lower case") {
   const auto first = [](const std::string& config, bool lines, reading_notes* notes = nullptr) {
     const scratch dir;
     dir.file("tokenizer.json", json_of(R"("[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "Cat": 4, "cat": 5)"));
@@ -131,7 +131,7 @@ TEST_CASE("the class decides which file says the case, whatever other files say"
   CHECK(notes.empty());
 }
 
-TEST_CASE("classes that tokenize otherwise are refused by name, in either file that names them") {
+TEST_CASE("classes that tokenize differently are refused by name, in either file that names them") {
   const scratch dir;
   dir.file("vocab.txt", pieces());
   dir.file("tokenizer_config.json", R"({"tokenizer_class": "BertJapaneseTokenizer"})");
@@ -151,7 +151,7 @@ TEST_CASE("classes that tokenize otherwise are refused by name, in either file t
   }
 }
 
-TEST_CASE("tokens added after training are one token each, whichever of the five files names them") {
+TEST_CASE("an added token is one token, whichever of the five files names it") {
   const auto ids = [](const std::function<void(const scratch&)>& write, const std::string& more = "") {
     const scratch dir;
     dir.file("vocab.txt", pieces() + more);
@@ -187,7 +187,7 @@ TEST_CASE("tokens added after training are one token each, whichever of the five
         }) == right);
 }
 
-TEST_CASE("a token that only added_tokens.json names is matched in normalized text, a special one as it stands") {
+TEST_CASE("a token that only added_tokens.json names is matched in normalized text, a special one in the original text") {
   const scratch dir;
   dir.file("vocab.txt", pieces());
   dir.file("added_tokens.json", R"({"[E11]": 101, "Größe": 102})");
@@ -199,7 +199,7 @@ TEST_CASE("a token that only added_tokens.json names is matched in normalized te
   CHECK(t.encode("[e11]").ids()[1] != 101);
 }
 
-TEST_CASE("special_tokens_map.json renames the special tokens, unless tokenizer_config.json lists the added ones") {
+TEST_CASE("special_tokens_map.json renames the special tokens, unless tokenizer_config.json has added_tokens_decoder") {
   const scratch dir;
   dir.file("vocab.txt", "<pad>\n<unk>\n<s>\n</s>\n<mask>\ncat\n[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n");
   dir.file("special_tokens_map.json", R"({"cls_token": "<s>", "sep_token": {"content": "</s>"}, "pad_token": "<pad>",
@@ -210,7 +210,7 @@ TEST_CASE("special_tokens_map.json renames the special tokens, unless tokenizer_
   CHECK(read_tokenizer(dir.folder()).cls_id() == 8);
 }
 
-TEST_CASE("the normalizer may be a Sequence of one, and null takes text as it is; two are refused") {
+TEST_CASE("the normalizer may be a Sequence of one, or null for no normalization; two are refused") {
   const scratch dir;
   dir.file("tokenizer_config.json", R"({"tokenizer_class": "PreTrainedTokenizerFast"})");
   const auto with = [&](const std::string& normalizer) {
@@ -255,13 +255,13 @@ TEST_CASE("a post-processor is BERT's, in both of its forms, or refused by name"
               "found RobertaProcessing"));
   }
   CHECK(has(with(bert, pair("[PAD]", 1)), "found [PAD] and [SEP]"));
-  CHECK(with(fast, pair("[PAD]", 1)).empty());  // the template says which token stands first
+  CHECK(with(fast, pair("[PAD]", 1)).empty());  // the template says which token comes first
   CHECK(read_tokenizer(dir.folder()).cls_id() == 0);
   CHECK(with(bert, "null").empty());
   CHECK(has(with(fast, "null"), "\"post_processor\": expected a template that puts [CLS] and [SEP] around a text, found null"));
 }
 
-TEST_CASE("texts are cut at the side, and pairs have the segments, that tokenizer_config.json says") {
+TEST_CASE("tokenizer_config.json sets the side at which texts are cut, and the segments of pairs") {
   const scratch dir;
   dir.file("vocab.txt", pieces());
   dir.file("tokenizer_config.json", R"({"truncation_side": "left", "model_input_names": ["input_ids", "attention_mask"]})");
@@ -273,7 +273,7 @@ TEST_CASE("texts are cut at the side, and pairs have the segments, that tokenize
   CHECK(read_tokenizer(dir.folder()).encode("the", "cat").segments(0).back() == 1);
 }
 
-TEST_CASE("vocab.txt and tokenizer.json of different models are refused with the line in which they differ") {
+TEST_CASE("vocab.txt and tokenizer.json of different models are refused with the line at which they differ") {
   const scratch dir;
   dir.file("tokenizer.json", json_of(small));
   dir.file("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ndog\n");
@@ -284,7 +284,7 @@ TEST_CASE("vocab.txt and tokenizer.json of different models are refused with the
   CHECK(has(notes.at(0), "is followed, with 8 pieces"));
 }
 
-TEST_CASE("a vocabulary without a token is an error that names the file, the token, and what the file seems to be") {
+TEST_CASE("a vocabulary without a special token is an error that names file and token, and what the file seems to be") {
   const scratch dir;
   const auto found = [&](const std::string& text) {
     dir.file("vocab.txt", text);
@@ -303,7 +303,7 @@ TEST_CASE("a vocabulary without a token is an error that names the file, the tok
   CHECK(read_tokenizer(dir.folder()).unk_id() == 0);
 }
 
-TEST_CASE("a tokenizer that is written is read back") {
+TEST_CASE("a written tokenizer reads back equal") {
   const scratch dir;
   text::tokenizer_options options;
   options.lowercase = false;

@@ -1,4 +1,4 @@
-// Tensor names and weights: old and new names load the same numbers, what disagrees is refused by name.
+// Tensor names and weights: old and new names load the same weights, tensors that do not match are refused by name.
 // Layer: tests.
 #include "bert/checkpoint/weights.hpp"
 
@@ -54,7 +54,7 @@ struct tensor_list {
 };
 
 template <class Model>
-bool same_numbers(const Model& a, const Model& b) {
+bool same_weights(const Model& a, const Model& b) {
   return std::equal(a.block().begin(), a.block().end(), b.block().begin(), b.block().end());
 }
 
@@ -68,7 +68,7 @@ std::string refusal(const std::function<void(tensor_list&)>& injure) {
 
 }  // namespace
 
-TEST_CASE("names of old, names without prefix and written-out decoders load the same numbers") {
+TEST_CASE("old names, names without prefix and stored tied decoders load the same weights") {
   tensor_list t("tanh");
   const auto modern = load_weights<pretraining>(t.file, 101);
   const auto word = t["bert.embeddings.word_embeddings.weight"], bias = t["cls.predictions.bias"];
@@ -80,13 +80,13 @@ TEST_CASE("names of old, names without prefix and written-out decoders load the 
   t.tensors.push_back({"cls.predictions.decoder.weight", word.type, word.shape, word.bytes});
   t.tensors.push_back({"cls.predictions.decoder.bias", bias.type, bias.shape, bias.bytes});
   t.tensors.push_back({"bert.embeddings.position_ids", io::dtype::i64, {0}, {}});
-  CHECK(same_numbers(load_weights<pretraining>(t.written(), 101), modern));
+  CHECK(same_weights(load_weights<pretraining>(t.written(), 101), modern));
   t.erase("bert.embeddings.word_embeddings.weight");
   t.erase("cls.predictions.bias");
-  CHECK(same_numbers(load_weights<pretraining>(t.written(), 101), modern));
+  CHECK(same_weights(load_weights<pretraining>(t.written(), 101), modern));
 }
 
-TEST_CASE("a golden checkpoint with names of old loads, and its numbers are those written out") {
+TEST_CASE("a golden checkpoint with old names loads the weights that are stored in it") {
   const io::safetensors file(golden::folder("relu") / "model.safetensors");
   const auto m = load_weights<model<golden::relu, heads::masked_lm>>(file, 97);
   std::vector<float> gamma(40);
@@ -94,7 +94,7 @@ TEST_CASE("a golden checkpoint with names of old loads, and its numbers are thos
   CHECK(golden::largest_difference(m.values("bert.encoder.layer.0.output.LayerNorm.weight"), gamma) == 0);
 }
 
-TEST_CASE("weights stored as f16 and bf16 load as the numbers that those stand for") {
+TEST_CASE("weights stored as f16 and bf16 load as exactly their values in f32") {
   for (const bool half : {true, false}) {
     tensor_list t("tanh");
     const auto full = load_weights<pretraining>(t.file, 101);
@@ -143,11 +143,11 @@ TEST_CASE("missing, surplus, misshapen and mistyped tensors are refused by name"
             "word_embeddings.weight\": expected [102, 24], found [101, 24]"));
 }
 
-TEST_CASE("a tensor that is no part of a BERT is passed over and told of") {
+TEST_CASE("a tensor that is no part of a BERT is skipped and noted") {
   tensor_list t("tanh");
   const auto right = load_weights<pretraining>(t.file, 101);
   t.tensors.push_back({"loss.log_vars", io::dtype::i64, {0}, {}});
-  CHECK(same_numbers(load_weights<pretraining>(t.written(), 101), right));
+  CHECK(same_weights(load_weights<pretraining>(t.written(), 101), right));
   CHECK(match_weights<pretraining>(t.written(), {.vocab = 101}).skipped == std::vector<std::string>{"loss.log_vars"});
   CHECK(match_weights<encoder>(t.file, {.vocab = 101}).skipped.empty());
 }
@@ -157,7 +157,7 @@ TEST_CASE("names with the prefix of a wrapper load; any other prefix is named in
   for (const std::string prefix : {"module.", "_orig_mod.", "model.", "module._orig_mod."}) {
     tensor_list t("tanh");
     for (auto& tensor : t.tensors) tensor.name = prefix + tensor.name;
-    CHECK(same_numbers(load_weights<pretraining>(t.written(), 101), right));
+    CHECK(same_weights(load_weights<pretraining>(t.written(), 101), right));
   }
   CHECK(canonical_name("0.auto_model.embeddings.LayerNorm.gamma") == "bert.embeddings.LayerNorm.weight");
   CHECK(has(refusal([](auto& t) {
@@ -167,7 +167,7 @@ TEST_CASE("names with the prefix of a wrapper load; any other prefix is named in
             "\"student.bert.embeddings.word_embeddings.weight\" has the prefix \"student.\""));
 }
 
-TEST_CASE("two copies of a tensor may have two dtypes if their numbers are equal, and not if they differ") {
+TEST_CASE("two copies of a tensor may have two dtypes if their values are equal, and are refused if they differ") {
   const auto with_copy = [](float shift) {
     return [shift](tensor_list& t) {
       auto& word = t["bert.embeddings.word_embeddings.weight"];
@@ -193,7 +193,7 @@ TEST_CASE("two copies of a tensor may have two dtypes if their numbers are equal
   CHECK(has(refusal<masked>(with_copy(1)), "tensor \"cls.predictions.decoder.weight\": expected the numbers of"));
 }
 
-TEST_CASE("a decoder that is not the embeddings is refused by a masked LM and passed over by an encoder") {
+TEST_CASE("a decoder that differs from the embeddings is refused by a masked LM and skipped by an encoder") {
   const auto injure = [](tensor_list& t) {
     auto copy = t["bert.embeddings.word_embeddings.weight"];
     copy.name = "cls.predictions.decoder.weight";
@@ -207,7 +207,7 @@ TEST_CASE("a decoder that is not the embeddings is refused by a masked LM and pa
   CHECK(refusal<encoder>(injure).empty());
 }
 
-TEST_CASE("heads that a model does not have are passed over") {
+TEST_CASE("heads that a model does not have are skipped") {
   const tensor_list t("tanh");
   const auto both = load_weights<pretraining>(t.file, 101);
   const auto one = load_weights<masked>(t.file, 101);
@@ -216,7 +216,7 @@ TEST_CASE("heads that a model does not have are passed over") {
   CHECK(golden::largest_difference(none.values("bert.pooler.dense.weight"), both.values("bert.pooler.dense.weight")) == 0);
 }
 
-TEST_CASE("a pooler may be missing where no head reads it, and is then born, not zero") {
+TEST_CASE("a pooler may be missing if no head reads it, and is then initialized at random, not zero") {
   const auto drop = [](tensor_list& t) {
     t.erase("bert.pooler.dense.weight");
     t.erase("bert.pooler.dense.bias");
@@ -225,11 +225,11 @@ TEST_CASE("a pooler may be missing where no head reads it, and is then born, not
   drop(t);
   const auto m = load_weights<masked>(t.written(), 101);
   CHECK(golden::largest_difference(m.values("bert.pooler.dense.weight"), std::vector<float>(24 * 24)) > 0.01);
-  CHECK(same_numbers(m, load_weights<masked>(t.written(), 101)));
+  CHECK(same_weights(m, load_weights<masked>(t.written(), 101)));
   CHECK(has(refusal<pretraining>(drop), "expected a tensor \"bert.pooler.dense.weight\""));
 }
 
-TEST_CASE("what transformers wrote is written again byte for byte") {
+TEST_CASE("a file that transformers wrote is written again byte for byte") {
   const scratch dir;
   save_weights(dir / "a", load_weights<pretraining>(io::safetensors(golden::folder("tanh") / "model.safetensors"), 101));
   CHECK(slurp(dir / "a") == slurp(golden::folder("tanh") / "model.safetensors"));

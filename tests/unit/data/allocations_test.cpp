@@ -26,7 +26,7 @@ std::string world() {
   return text;
 }
 
-// Loads and masks all batches of `epochs` epochs after the first batch; returns what was allocated meanwhile.
+// Loads and masks all batches of `epochs` epochs. Returns the allocations after the first batch.
 template <class Source, class Policy>
 std::size_t allocated(const Source& source, const Policy& policy, std::uint64_t epochs) {
   bert::training_batch batch;

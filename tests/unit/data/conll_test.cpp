@@ -44,7 +44,7 @@ struct reads {
 
 constexpr int b_loc = entities::index<"B-LOC">, b_per = entities::index<"B-PER">, i_per = entities::index<"I-PER">;
 
-TEST_CASE("sentences, columns by TAB or by spaces, and -DOCSTART- lines are told apart") {
+TEST_CASE("sentences are separated by blank and -DOCSTART- lines, columns by tabs or spaces") {
   const temporary_file file(
       "-DOCSTART- -X- O O\n\n"
       "the DT B O\ncat NN I B-PER\n"
@@ -63,7 +63,7 @@ TEST_CASE("sentences, columns by TAB or by spaces, and -DOCSTART- lines are told
   CHECK(set.grouped() == 0);
 }
 
-TEST_CASE("the tag stands at the first piece of a word, or at all of them with B as I") {
+TEST_CASE("the first piece of a word has its tag, or all pieces with I for B after the first") {
   const temporary_file file("cat.dog\tB-PER\nab\tI-PER\nxy\tO\n");
   const auto first = conll<entities>(file.path(), tokenizer());
   CHECK(pieces_of(first, 0) == "[CLS] cat . dog a ##b x ##y [SEP]");
@@ -80,7 +80,7 @@ TEST_CASE("the tag stands at the first piece of a word, or at all of them with B
   CHECK(batch.labels.empty());
 }
 
-TEST_CASE("a word that the tokenizer does not know, or of which it leaves nothing, is one [UNK] with the word's tag") {
+TEST_CASE("a word that is unknown, or for which the tokenizer gives no piece, is one [UNK] with the word's tag") {
   const temporary_file file(
       "\xE2\x80\x8B\tB-PER\n\tB-LOC\nß\tO\n\xEF\xBB\xBF"
       "cat\tB-LOC\n");
@@ -90,7 +90,7 @@ TEST_CASE("a word that the tokenizer does not know, or of which it leaves nothin
   CHECK(tags_of(set, 0) == tags{-1, b_per, b_loc, 0, b_loc, -1});
 }
 
-TEST_CASE("a sentence that is too long becomes windows of one example, in which each word is counted once") {
+TEST_CASE("a sentence that is too long becomes several windows of one example, in which each word counts once") {
   std::string text;
   for (int i = 0; i < 20; ++i) text += i % 2 == 0 ? "ab\tB-PER\n" : "cat\tO\n";
   const temporary_file file(text + "\nthe\tB-LOC\n");
@@ -116,11 +116,11 @@ TEST_CASE("a sentence that is too long becomes windows of one example, in which 
   for (std::size_t i = 0; i < 20; ++i) CHECK(counted[i] == (i % 2 == 0 ? b_per : 0));
   std::size_t words = 0;
   for (const auto part : batch.parts) words += part == bert::word_part::begins ? 1 : 0;
-  CHECK(words > 21);  // some stand in two windows
+  CHECK(words > 21);  // some are in two windows
   for (std::size_t s = 1; s < batch.keys.size(); ++s) CHECK(batch.keys[s] == batch.keys[s - 1] + 1);
 }
 
-TEST_CASE("a word longer than a window loses its end and is counted") {
+TEST_CASE("a word longer than a window is cut at its end, and truncated() counts it") {
   const temporary_file file("the\tO\nabcdefghijkl\tB-PER\ncat\tB-LOC\n");
   const auto set = conll<entities>(file.path(), tokenizer(), {.max_tokens = 8});
   CHECK(set.truncated() == 1);
@@ -128,7 +128,7 @@ TEST_CASE("a word longer than a window loses its end and is counted") {
   CHECK(tags_of(set, 0) == tags{-1, 0, -1, -1, b_per, -1, -1, -1, -1, -1, -1, -1, b_loc, -1});
 }
 
-TEST_CASE("tags that a file has are numbered O first, then by type, and serve for another file") {
+TEST_CASE("the tags of a file are sorted O first, then by type, and can be given to another file") {
   const temporary_file file("a\tI-PER\nb\tB-PER\nc\tB-LOC\nd\tO\ne\tI-LOC\n"), other("a\tB-LOC\n"), wrong("a\tO\n\nb\tB-ORG\n");
   const auto set = conll(file.path(), tokenizer());
   CHECK(set.names().names() == std::vector<std::string>{"O", "B-LOC", "I-LOC", "B-PER", "I-PER"});
@@ -137,7 +137,7 @@ TEST_CASE("tags that a file has are numbered O first, then by type, and serve fo
                        doctest::Contains("line 3: expected a tag of \"O\""), bert::error);
 }
 
-TEST_CASE("wrong files and options are errors that say where") {
+TEST_CASE("faulty files and options are errors that name the file and line, or the option") {
   const auto fails = [](std::string_view contents, const conll_options& options, const char* part) {
     const temporary_file file(contents);
     CHECK_THROWS_WITH_AS((void)conll<entities>(file.path(), tokenizer(), options), doctest::Contains(part), bert::error);
@@ -176,7 +176,7 @@ TEST_CASE("a split of a tagged set keeps whole sentences, windows included") {
   }
 }
 
-TEST_CASE("the files of wnut17 are read whole") {
+TEST_CASE("the files of wnut17 are read completely") {
   const auto folder = support::shared_data("wnut17");
   if (!folder) return;
   struct part {

@@ -19,7 +19,7 @@ documents read(const corpus& text) {
   return all;
 }
 
-TEST_CASE("documents are separated by one blank line or more, with either line end, and no blank line makes an empty one") {
+TEST_CASE("documents are separated by one or more blank lines, with either line end, and are never empty") {
   const support::temporary_file file("\n\na one\na two\r\n \t\r\nb\n\n\nc\n\n");
   CHECK(read(corpus{file.path()}) == documents{{"a one", "a two"}, {"b"}, {"c"}});
 }
@@ -34,14 +34,14 @@ TEST_CASE("with document_end::every_line each line is a document") {
   CHECK(read(corpus{file.path(), {.documents = bert::data::document_end::every_line}}) == documents{{"a"}, {"b"}, {"c"}});
 }
 
-TEST_CASE("every line is given in order, blank ones too") {
+TEST_CASE("for_each_line visits every line in order, blank ones too") {
   const support::temporary_file file("\xEF\xBB\xBFx\n\ny");
   std::vector<std::string> lines;
   corpus{file.path()}.for_each_line([&](std::string_view line) { lines.emplace_back(line); });
   CHECK(lines == std::vector<std::string>{"x", "", "y"});
 }
 
-TEST_CASE("text that is not UTF-8 is refused with its line, or replaced where that is asked for") {
+TEST_CASE("text that is not UTF-8 is refused with its line, or replaced with invalid_utf8::replace") {
   const support::temporary_file file("fine\n\ncaf\xE9 here\n");
   try {
     (void)read(corpus{file.path()});

@@ -30,7 +30,7 @@ labeled_set<parity> numbers(int count) {
   return std::move(set).build();
 }
 
-TEST_CASE("an epoch of shuffled batches has every example once, in an order of its own; any step can be loaded first") {
+TEST_CASE("an epoch of shuffled batches has every example once, in its own order; any step can be loaded first") {
   const auto set = numbers(103);
   const auto batches = set.batches(10, {.seed = 4});
   REQUIRE(batches.batches_per_epoch() == 11);
@@ -71,7 +71,7 @@ TEST_CASE("the capacity is that of the longest examples together") {
   CHECK(shape.tokens == 16);
 }
 
-TEST_CASE("the two parts of a split have every example once between them, by the seed") {
+TEST_CASE("the two sets of a split have every example once between them, and depend on the seed") {
   const auto set = numbers(100);
   const auto [train, test] = set.split(0.9f, {.seed = 7});
   CHECK(train.size() == 90);
@@ -96,12 +96,12 @@ TEST_CASE("the two parts of a split have every example once between them, by the
   CHECK_THROWS_AS((void)set.batches(0), bert::error);
 }
 
-TEST_CASE("a text that is too long is cut at its end; of a pair the longer text gives first") {
+TEST_CASE("a text that is too long is cut at its end; of a pair the longer text is cut first") {
   const toy::tokenizer tokenizer;
   labeled_set_builder<parity, toy::tokenizer> builder(tokenizer, {}, 10);
   builder.add("a b c d e f g h", {}, 0);  // fits exactly
   builder.add("a b c d e f g h i", {}, 0);
-  builder.add("a b c d e f g h", "x y", 0);        // room 7: 5 + 2
+  builder.add("a b c d e f g h", "x y", 0);        // capacity 7: 5 + 2
   builder.add("x y", "a b c d e f g h", 0);        // 2 + 5
   builder.add("a b c d e f", "r s t u v w", 0);    // equal: 3 + 4
   builder.add("a b c d e f g", "r s t u v w", 0);  // 4 + 3
@@ -124,9 +124,9 @@ TEST_CASE("a text that is too long is cut at its end; of a pair the longer text 
   CHECK(b.tokens.segments(2)[7] == 1);
 }
 
-TEST_CASE("a set of nothing is an error") { CHECK_THROWS_AS((labeled_set<parity>({}, {})), bert::error); }
+TEST_CASE("an empty set is an error") { CHECK_THROWS_AS((labeled_set<parity>({}, {})), bert::error); }
 
-TEST_CASE("examples, their labels, batch size and order are facts of a source, its threads and copies are none") {
+TEST_CASE("the fingerprint of a source depends on examples, labels, batch size and order, and not on copies") {
   const auto set = [](const char* text, int label) {
     static const toy::tokenizer tokenizer;
     labeled_set_builder<parity, toy::tokenizer> b(tokenizer, {}, 16);

@@ -22,7 +22,7 @@ using bert::word_part;
 
 static_assert(bert::batch_source<packed>);
 
-// Every word of the little world is the number of its place: document, sentence and word are read off an id again.
+// Every word of `world` is its own index in the text, so that an id tells its document and sentence.
 struct counting : toy::tokenizer {
   explicit counting(std::size_t pieces = 30'000) : toy::tokenizer(pieces) {}
   void append_ids(std::string_view text, std::vector<bert::token_id>& ids, std::vector<word_part>* parts) const {
@@ -76,7 +76,7 @@ TEST_CASE(
   const support::temporary_file file(w.text);
   const auto batches = pack(corpus{file.path()}, counting{}, {.tokens = 64, .batch = 16, .seed = 3});
   training_batch b;
-  std::size_t sequences = 0, odd = 0, full = 0;
+  std::size_t sequences = 0, negative = 0, full = 0;
   for (std::uint64_t step = 0; step < batches.batches_per_epoch(); ++step) {
     batches.load(step, b);
     CHECK(batches.capacity().holds(b.tokens.shape()));
@@ -115,14 +115,14 @@ TEST_CASE(
       } else {
         CHECK(document(first.front()) != document(second.front()));
       }
-      odd += b.labels[s] == 1 ? 1u : 0u;
+      negative += b.labels[s] == 1 ? 1u : 0u;
       full += ids.size() == 64 ? 1u : 0u;
       for (std::size_t i = 0; i < ids.size(); ++i)
         if (ids[i] > 3) CHECK((b.parts[b.tokens.starts()[s] + i] == word_part::continues) == (ids[i] % 5 == 3));
     }
   }
   CHECK(sequences == batches.sequences());
-  CHECK(static_cast<double>(odd) / static_cast<double>(sequences) == doctest::Approx(0.5).epsilon(0.03));
+  CHECK(static_cast<double>(negative) / static_cast<double>(sequences) == doctest::Approx(0.5).epsilon(0.03));
   CHECK(static_cast<double>(full) / static_cast<double>(sequences) > 0.6);
 }
 
@@ -158,23 +158,23 @@ TEST_CASE("an epoch uses nearly all of the text, its keys are all different, and
   }
 }
 
-TEST_CASE("sentence order: label 1 swaps two neighboring runs") {
+TEST_CASE("with sentence_order, label 1 swaps two adjacent runs") {
   const world w(150);
   const support::temporary_file file(w.text);
   const auto batches = pack(corpus{file.path()}, counting{}, {.tokens = 64, .batch = 64, .pairs = pairing::sentence_order});
   training_batch b;
-  double odd = 0, all = 0;
+  double negative = 0, all = 0;
   for (std::uint64_t step = 0; step < batches.batches_per_epoch(); ++step) {
     batches.load(step, b);
     for (std::size_t s = 0; s < b.tokens.sequences(); ++s) {
       const auto [first, second] = words(b, s);
       CHECK(w.document_of[static_cast<std::size_t>(first.front())] == w.document_of[static_cast<std::size_t>(second.front())]);
       CHECK((second.front() > first.back()) == (b.labels[s] == 0));
-      odd += b.labels[s];
+      negative += b.labels[s];
       ++all;
     }
   }
-  CHECK(odd / all == doctest::Approx(0.5).epsilon(0.1));
+  CHECK(negative / all == doctest::Approx(0.5).epsilon(0.1));
 }
 
 TEST_CASE("without pairs a sequence is one run that ends at the end of a word, and there are no labels") {
@@ -199,7 +199,7 @@ TEST_CASE("without pairs a sequence is one run that ends at the end of a word, a
   }
 }
 
-// All that a batch holds, as one string to compare.
+// All fields of a batch as one string, for comparisons.
 std::string contents(const training_batch& b) {
   std::string out;
   const auto add = [&](const auto& v) {
@@ -215,7 +215,7 @@ std::string contents(const training_batch& b) {
   return out + std::to_string(b.epoch);
 }
 
-TEST_CASE("a batch depends on its step alone: not on what was loaded before, on copies, or on the number of threads") {
+TEST_CASE("a batch depends on its step alone, not on earlier loads, on copies, or on the number of threads") {
   const world w(60);
   const support::temporary_file file(w.text);
   const pack_options options{.tokens = 32, .batch = 8, .seed = 9};
@@ -237,7 +237,7 @@ TEST_CASE("a batch depends on its step alone: not on what was loaded before, on 
   CHECK(std::set<std::string>(forward.begin(), forward.end()).size() == steps);
 }
 
-TEST_CASE("threads that load different epochs at the same time get the same batches as one alone") {
+TEST_CASE("threads that load different epochs at the same time get the batches that one thread gets") {
   const world w(60);
   const support::temporary_file file(w.text);
   const auto batches = pack(corpus{file.path()}, counting{}, {.tokens = 32, .batch = 8, .seed = 9});
@@ -261,7 +261,7 @@ TEST_CASE("threads that load different epochs at the same time get the same batc
   CHECK(alone == together);
 }
 
-TEST_CASE("pairs drawn once come back in every epoch under the same keys, in another order") {
+TEST_CASE("with redraw::never every epoch has the same pairs with the same keys, in another order") {
   const world w(60);
   const support::temporary_file file(w.text);
   const auto batches = pack(corpus{file.path()}, counting{}, {.tokens = 32, .batch = 8, .pairs_drawn = redraw::never});
@@ -281,23 +281,23 @@ TEST_CASE("pairs drawn once come back in every epoch under the same keys, in ano
   CHECK(order[0] != order[1]);
 }
 
-TEST_CASE("the share of random seconds is what was asked for") {
+TEST_CASE("the share of random pairs is second_random") {
   const world w(400, 60);
   const support::temporary_file file(w.text);
   for (const float share : {0.3f, 0.5f, 0.7f}) {
     const auto batches = pack(corpus{file.path()}, counting{500'000}, {.tokens = 64, .batch = 32, .second_random = share});
-    double odd = 0, all = 0;
+    double negative = 0, all = 0;
     training_batch b;
     for (std::uint64_t step = 0; step < 4 * batches.batches_per_epoch(); ++step) {
       batches.load(step, b);
-      for (const auto label : b.labels) odd += label;
+      for (const auto label : b.labels) negative += label;
       all += static_cast<double>(b.labels.size());
     }
-    CHECK(odd / all == doctest::Approx(share).epsilon(0.05));
+    CHECK(negative / all == doctest::Approx(share).epsilon(0.05));
   }
 }
 
-TEST_CASE("pack says what is wrong with a text or an option") {
+TEST_CASE("pack refuses faulty texts and options by name") {
   const support::temporary_file one("1 2 3\n4 5\n"), apart("1 2\n\n3 4\n\n5\n");
   CHECK_THROWS_AS((void)pack(corpus{one.path()}, counting{}), bert::error);
   CHECK_THROWS_AS((void)pack(corpus{apart.path()}, counting{}, {.pairs = pairing::sentence_order}), bert::error);
@@ -309,7 +309,7 @@ TEST_CASE("pack says what is wrong with a text or an option") {
   CHECK(fine.capacity().sequences == 1);
 }
 
-TEST_CASE("documents of one sentence give no pairs that follow each other: refused at the start; some such are counted") {
+TEST_CASE("a corpus of one-sentence documents is refused, and negative_share shows a corpus with many of them") {
   std::string apart, mixed;
   for (int i = 0; i < 40; ++i) apart += "one two three.\n\n";
   for (int i = 0; i < 40; ++i) mixed += i % 10 == 0 ? "a b c.\nd e f.\ng h i.\n\n" : "one two three.\n\n";
@@ -323,7 +323,7 @@ TEST_CASE("documents of one sentence give no pairs that follow each other: refus
   CHECK(share < 1);
 }
 
-TEST_CASE("what decides the batches has a fact each, and nothing else has") {
+TEST_CASE("a corpus or an option that changes the batches changes one fact, and threads change none") {
   const support::temporary_file one("a b c.\nd e f.\n\ng h.\ni j.\n"), other("a b c.\nd e f.\n\ng h.\ni k.\n");
   const auto facts = [](const support::temporary_file& file, const pack_options& options, std::size_t threads = 1) {
     return pack(corpus{file.path()}, toy::tokenizer{}, options, bert::execution::threads{threads}).fingerprint();

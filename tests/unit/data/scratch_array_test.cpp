@@ -10,7 +10,7 @@ namespace {
 
 using bert::data::scratch_array;
 
-TEST_CASE("what was appended is there after sealing, across blocks, and survives a move") {
+TEST_CASE("appended items can be read after sealing, across blocks, and after a move") {
   scratch_array<std::uint64_t> array(std::filesystem::temp_directory_path());
   constexpr std::uint64_t count = 100'003;
   for (std::uint64_t i = 0; i < count; ++i) array.append(i * i);
@@ -21,7 +21,7 @@ TEST_CASE("what was appended is there after sealing, across blocks, and survives
   for (std::uint64_t i = 0; i < count; ++i) REQUIRE(moved[i] == i * i);
 }
 
-TEST_CASE("an array of nothing can be sealed") {
+TEST_CASE("an empty array can be sealed") {
   scratch_array<std::uint16_t> array(std::filesystem::temp_directory_path());
   array.seal();
   CHECK(array.size() == 0);

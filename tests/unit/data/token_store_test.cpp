@@ -14,7 +14,7 @@ namespace {
 using bert::data::corpus;
 using bert::data::token_store;
 
-TEST_CASE("documents, sentences and tokens come back as they were") {
+TEST_CASE("the store has the documents, sentences and tokens of the text") {
   const support::temporary_file file("The cat sat. It slept.\nThe end.\n\nUnbelievable things happened.\n");
   for (const std::size_t pieces : {1'000u, 40'000u}) {
     const toy::tokenizer tokenizer(pieces);
@@ -36,7 +36,7 @@ TEST_CASE("documents, sentences and tokens come back as they were") {
   }
 }
 
-TEST_CASE("a sentence that is too long is cut before a word, or inside one that is itself too long") {
+TEST_CASE("a sentence that is too long is split before a word, or inside a word that is too long itself") {
   const support::temporary_file file("aa bb cc ddddddddd ee\nabcdefghijklmnopqrstuvwxyz\n");
   const token_store store(corpus{file.path()}, toy::tokenizer{}, {.longest_sentence = 4}, bert::execution::serial{});
   std::vector<std::size_t> lengths;
@@ -45,7 +45,7 @@ TEST_CASE("a sentence that is too long is cut before a word, or inside one that 
   CHECK(store.documents() == 1);
 }
 
-TEST_CASE("the store is the same whatever the number of threads") {
+TEST_CASE("the store is the same with any number of threads") {
   std::string text;
   bert::random_stream random(1, bert::draw::user);
   for (int line = 0; line < 40'000; ++line) {
@@ -80,7 +80,7 @@ struct failing : toy::tokenizer {
   }
 };
 
-TEST_CASE("what the tokenizer throws on another thread arrives at the caller") {
+TEST_CASE("an exception of the tokenizer on another thread reaches the caller") {
   const support::temporary_file file("a\nb\n");
   CHECK_THROWS_WITH_AS(token_store(corpus{file.path()}, failing{}, {}, bert::execution::threads{2}), "no tokens today",
                        bert::error);

@@ -33,7 +33,7 @@ std::string message(auto&& f) {
   return "no error";
 }
 
-TEST_CASE("text and label are read with a header and without, with either line end, blank lines left out") {
+TEST_CASE("text and label are read with a header and without, with either line end, and blank lines are skipped") {
   for (const char* text : {"note\tclass\nfan hums\troutine\nsmoke\turgent\n", "fan hums\troutine\r\nsmoke\t urgent \r\n",
                            "\xEF\xBB\xBFnote\tclass\n\nfan hums\troutine\n\nsmoke\turgent"}) {
     const temporary_file file(text);
@@ -46,14 +46,14 @@ TEST_CASE("text and label are read with a header and without, with either line e
   }
 }
 
-TEST_CASE("a quote is a character like any other") {
+TEST_CASE("a quote in a TSV file is text") {
   const temporary_file file("\"open\tsoon\nit is \"quoted\" here\troutine\n");
   const auto set = tsv<urgency>(file.path(), tokenizer);
   CHECK(set.size() == 2);
   CHECK(set[0][1] == tokenizer.piece("\"open", false));
 }
 
-TEST_CASE("columns are found by number, from the end, and by name") {
+TEST_CASE("columns are found by index, by index from the end, and by name") {
   const temporary_file file("Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n1\t7\t8\tone two\tthree\n0\t9\t10\tfour\tfive six\n");
   const tsv_options by_number{.text_column = 3, .second_column = 4, .label_column = 0};
   const tsv_options from_end{.text_column = -2, .second_column = -1, .label_column = 0};
@@ -70,7 +70,7 @@ TEST_CASE("columns are found by number, from the end, and by name") {
   }
 }
 
-TEST_CASE("a set whose names are no numbers also takes their numbers; names that are numbers are taken by name") {
+TEST_CASE("a label may be an index if no name of the set is a number; names that are numbers are matched as names") {
   const temporary_file file("good\t1\nbad\t0\nfine\tpositive\n"), other("good\t1\nbad\t0\n");
   const auto set = tsv<mood>(file.path(), tokenizer);
   CHECK(set.label(0) == mood::index<"positive">);
@@ -80,7 +80,7 @@ TEST_CASE("a set whose names are no numbers also takes their numbers; names that
   CHECK_THROWS_AS((void)tsv<digits>(wrong.path(), tokenizer), bert::error);
 }
 
-TEST_CASE("labels that are not known beforehand are collected, sorted, and shared with another file") {
+TEST_CASE("labels that are not given are collected and sorted, and can be given to another file") {
   const temporary_file train("text\tlabel\na\tzebra\nb\tapple\nc\tzebra\nd\tapple\n"), dev("x\tzebra\ny\tapple\n");
   const auto set = tsv(train.path(), tokenizer);
   CHECK(set.names() == labels::dynamic_set{"apple", "zebra"});
@@ -96,7 +96,7 @@ TEST_CASE("labels that are not known beforehand are collected, sorted, and share
   CHECK(tsv_labels(named.path(), {.header = header_row::absent}).size() == 3);
 }
 
-TEST_CASE("a first row that is taken for a header is told of, one that is named or asked for is not") {
+TEST_CASE("a detected header is noted; one that is given by name or by option is not") {
   const auto notes = [](const char* text, const tsv_options& options = {}) {
     const temporary_file file(text);
     return tsv(file.path(), tokenizer, options).notes();
@@ -141,7 +141,7 @@ TEST_CASE("a row that is not UTF-8 is refused with its line, in the text and in 
   }
 }
 
-TEST_CASE("scores are not taken for names of classes, unless that is asked for") {
+TEST_CASE("scores as labels are refused, unless score_labels::as_names is given") {
   const temporary_file file("s\tscore\na\t0.5\nb\t3\nc\t0.5\nd\t3\n"), whole("a\t1\nb\t5\nc\t1\n");
   CHECK(message([&] {
           return tsv(file.path(), tokenizer);
@@ -151,7 +151,7 @@ TEST_CASE("scores are not taken for names of classes, unless that is asked for")
   CHECK(tsv<labels::number>(file.path(), tokenizer).size() == 4);
 }
 
-TEST_CASE("numbers become values") {
+TEST_CASE("labels::number reads labels as values") {
   const temporary_file file("s1\ts2\tscore\na b\tc\t5.000\nd\te\t0.25\n");
   const auto set = tsv<labels::number>(file.path(), tokenizer, {.text_column = -3, .second_column = -2});
   REQUIRE(set.size() == 2);
@@ -198,7 +198,7 @@ TEST_CASE("an error names file and line, what was expected and what was found") 
   CHECK_THROWS_AS((void)tsv<urgency>(empty.path(), tokenizer, {.max_tokens = 2}), bert::error);
 }
 
-TEST_CASE("the files of GLUE and of Chinese reviews read whole, their header found or found missing") {
+TEST_CASE("the files of GLUE and of Chinese reviews are read completely, with headers detected") {
   struct expectation {
     const char* file;
     tsv_options options;

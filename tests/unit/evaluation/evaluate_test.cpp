@@ -25,7 +25,7 @@ struct sizes : bert::labels::one_of<"small", "middle", "large"> {};
 using fixed_model = bert::model<dot, bert::heads::classify<sizes>>;
 using open_model = bert::model<dot, bert::heads::classify<bert::labels::dynamic_set>>;
 
-/// `examples` sequences of 2 to 11 tokens in batches of `batch`; labels count up, every fifth is missing if `gaps`.
+/// `examples` sequences of 2 to 11 tokens in batches of `batch`; with `gaps` every fifth has no label.
 struct made_up {
   int examples = 17, batch = 5;
   bool gaps = false;
@@ -47,7 +47,7 @@ struct made_up {
 
 }  // namespace
 
-TEST_CASE("an evaluation counts what a session answers, example by example") {
+TEST_CASE("an evaluation counts the predictions of a session, example by example") {
   const auto model = fixed_model::random({.stddev = 0.5f, .seed = 3});
   const made_up source;
   const auto report = bert::evaluate(model, source);
@@ -79,7 +79,7 @@ TEST_CASE("an evaluation counts what a session answers, example by example") {
   CHECK(report.recall<"large">() == report.recall(2));
 }
 
-TEST_CASE("neither the size of the batches nor the number of threads changes an evaluation") {
+TEST_CASE("neither the batch size nor the number of threads changes an evaluation") {
   const auto model = fixed_model::random({.stddev = 0.5f, .seed = 4});
   const auto a = bert::evaluate(model, made_up{.examples = 40, .batch = 7});
   const auto b = bert::evaluate(model, made_up{.examples = 40, .batch = 40}, bert::execution::threads{2});
@@ -88,7 +88,7 @@ TEST_CASE("neither the size of the batches nor the number of threads changes an 
     for (int p = 0; p < 3; ++p) CHECK(a.count(e, p) == b.count(e, p));
 }
 
-TEST_CASE("labels that are known at run time only give the numbers that the same labels in a type give") {
+TEST_CASE("labels known only at run time give the metrics of the same labels in a type") {
   const auto fixed = fixed_model::random({.stddev = 0.5f, .seed = 5});
   const auto open = open_model::random({.stddev = 0.5f, .seed = 5, .labels = {"small", "middle", "large"}});
   const auto a = bert::evaluate(fixed, made_up{});
@@ -99,7 +99,7 @@ TEST_CASE("labels that are known at run time only give the numbers that the same
   CHECK(b.names().name(1) == "middle");
 }
 
-TEST_CASE("examples without a label do not count") {
+TEST_CASE("examples without a label are not counted") {
   const auto model = fixed_model::random({.stddev = 0.5f, .seed = 6});
   CHECK(bert::evaluate(model, made_up{.examples = 17, .gaps = true}).total() == 13);
 }
@@ -109,7 +109,7 @@ TEST_CASE("a label that the head does not have is an error") {
   CHECK_THROWS_AS((void)bert::evaluate(model, made_up{}), bert::error);
 }
 
-TEST_CASE("an evaluation in bf16 answers as a bf16 session does, with a loss near that of f32 and not the same") {
+TEST_CASE("an evaluation in bf16 predicts as a bf16 session does, with a loss near that of f32 but not equal") {
   const auto model = fixed_model::random({.stddev = 0.5f, .seed = 3});
   const made_up source{.examples = 40};
   const auto full = bert::evaluate(model, source), half = bert::evaluate<bert::precision::bf16>(model, source);
@@ -131,7 +131,7 @@ TEST_CASE("an evaluation in bf16 answers as a bf16 session does, with a loss nea
 
 namespace {
 
-/// The same sequences with a number each and a tag a token; every fourth token has none.
+/// The same sequences with one value each and one tag a token; every fourth token has no tag.
 struct with_targets : made_up {
   void load(std::uint64_t step, bert::training_batch& out) const {
     made_up::load(step, out);
@@ -161,7 +161,7 @@ TEST_CASE("a regression is scored by its error, the objective's loss, and by cor
   CHECK(report.expected()[4] == 0.25f);
 }
 
-TEST_CASE("a tagger is scored by the tokens that have a tag, with the objective's loss, whatever the batches") {
+TEST_CASE("a tagger is scored on the tokens with a tag, with the objective's loss, for any batch size") {
   using model_type = bert::model<dot, bert::heads::tag<places>>;
   const auto model = model_type::random({.stddev = 0.5f, .seed = 3});
   const auto report = bert::evaluate(model, with_targets{});
@@ -175,7 +175,7 @@ TEST_CASE("a tagger is scored by the tokens that have a tag, with the objective'
   CHECK_THROWS_AS((void)bert::evaluate(model, made_up{}), bert::error);
 }
 
-TEST_CASE("a head derived from a classifier is evaluated as one, and the first head that can be is, behind one that cannot") {
+TEST_CASE("a head derived from a classifier is evaluated as one, also after a head that cannot be evaluated") {
   const auto model = fixed_model::random({.stddev = 0.5f, .seed = 3});
   const auto report = bert::evaluate(model, made_up{});
   const auto same = bert::evaluate(model.with_head<mine>(), made_up{});

@@ -15,7 +15,7 @@ using bert::testing::message_of;
 using bert::testing::scratch;
 using bert::testing::slurp;
 
-TEST_CASE("nothing is seen under the name before commit, everything after") {
+TEST_CASE("before commit the path does not exist, after it the file is complete") {
   const scratch dir;
   const auto path = dir.file("state", "old");
   {
@@ -30,7 +30,7 @@ TEST_CASE("nothing is seen under the name before commit, everything after") {
   CHECK_FALSE(std::filesystem::exists(dir / "state.part"));
 }
 
-TEST_CASE("a writer that is dropped leaves the old file and no other") {
+TEST_CASE("a writer without commit leaves the old file and no other") {
   const scratch dir;
   const auto path = dir.file("state", "old");
   {
@@ -41,7 +41,7 @@ TEST_CASE("a writer that is dropped leaves the old file and no other") {
   CHECK_FALSE(std::filesystem::exists(dir / "state.part"));
 }
 
-TEST_CASE("what a killed writer left behind is overwritten whole") {
+TEST_CASE("the .part file of a killed writer is overwritten completely") {
   const scratch dir;
   dir.file("state.part", std::string(1000, 'z'));
   write_file(dir / "state", "short");
@@ -49,7 +49,7 @@ TEST_CASE("what a killed writer left behind is overwritten whole") {
   CHECK_FALSE(std::filesystem::exists(dir / "state.part"));
 }
 
-TEST_CASE("of two writers of one file the second is refused, and the first unharmed") {
+TEST_CASE("of two writers of one file the second is refused, and the first is not affected") {
   const scratch dir;
   atomic_file first(dir / "state");
   first.write("first");
@@ -60,7 +60,7 @@ TEST_CASE("of two writers of one file the second is refused, and the first unhar
   CHECK(slurp(dir / "state") == "next");
 }
 
-TEST_CASE("writing through a symbolic link replaces the file, not the link") {
+TEST_CASE("writing through a symbolic link replaces its target, not the link") {
   const scratch dir;
   const auto target = dir.file("target", "old");
   std::filesystem::create_symlink(target, dir / "link");
@@ -75,7 +75,7 @@ TEST_CASE("a folder that does not exist is an error that names the path") {
   CHECK(has(message_of([&] { write_file(dir.folder(), "x"); }), "expected a file to write"));
 }
 
-TEST_CASE("a disk that is full is an error and leaves the old file") {
+TEST_CASE("a full disk is an error and leaves the old file") {
   const scratch dir;
   const auto path = dir.file("state", "old");
   rlimit before{};

@@ -1,4 +1,4 @@
-// Several files as one act. What happens when a system call fails is in tests/unit/checkpoint/save_faults_test.cpp.
+// Atomic writes of several files. Failing system calls: tests/unit/checkpoint/save_faults_test.cpp.
 // Layer: tests.
 #include "bert/io/atomic_folder.hpp"
 
@@ -18,7 +18,7 @@ std::size_t entries(const std::filesystem::path& folder) {
 }
 }  // namespace
 
-TEST_CASE("nothing is seen before commit, everything after it, and what is to go is gone") {
+TEST_CASE("commit writes all new files and removes the named old ones, and nothing changes before it") {
   const scratch dir;
   dir.file("a", "old a");
   dir.file("stale", "old");
@@ -36,7 +36,7 @@ TEST_CASE("nothing is seen before commit, everything after it, and what is to go
   CHECK(entries(dir.folder()) == 2);
 }
 
-TEST_CASE("a writer that is dropped leaves the old files, and no folder that it made") {
+TEST_CASE("a writer without commit leaves the old files, and no folder that it made") {
   const scratch dir;
   dir.file("a", "old a");
   {
@@ -50,7 +50,7 @@ TEST_CASE("a writer that is dropped leaves the old files, and no folder that it 
   CHECK(entries(dir.folder()) == 1);
 }
 
-TEST_CASE("folders are made where there are none, a trailing slash or none") {
+TEST_CASE("missing folders are made, with or without a trailing slash") {
   const scratch dir;
   for (const char* name : {"x/y/z", "u/v/"}) {
     atomic_folder out(dir / name);
@@ -60,7 +60,7 @@ TEST_CASE("folders are made where there are none, a trailing slash or none") {
   }
 }
 
-TEST_CASE("of two writers of one folder the second is refused, and the first unharmed") {
+TEST_CASE("of two writers of one folder the second is refused, and the first is not affected") {
   const scratch dir;
   atomic_folder first(dir.folder());
   first.file("a").write("1");
@@ -95,7 +95,7 @@ TEST_CASE("a file where a folder is needed, and a folder, pipe or device where a
   CHECK(entries(dir.folder()) == 4);
 }
 
-TEST_CASE("a pipe or a link at the name of the part is no way to write elsewhere, and nobody waits for a reader") {
+TEST_CASE("a pipe or a link under the .part name is refused at once, and nothing is written through it") {
   const scratch dir;
   dir.file("victim", "precious");
   std::filesystem::create_symlink(dir / "victim", dir / "a.part");

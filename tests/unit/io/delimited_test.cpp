@@ -30,14 +30,14 @@ TEST_CASE("a tab separates and a quote is text, as in GLUE") {
         table{{"sentence", "label"}, {"said \"hi", "there", "1"}, {"", ""}, {""}, {"x"}});
 }
 
-TEST_CASE("quoted fields hold separators, doubled quotes and line ends") {
+TEST_CASE("quoted fields may contain separators, doubled quotes and line ends") {
   const scratch dir;
   CHECK(rows_of(dir.file("a", "a,\"b,c\",\"d \"\"e\"\"\",\n\"two\nlines\",\"\",x\r\n"), csv) ==
         table{{"a", "b,c", "d \"e\"", ""}, {"two\nlines", "", "x"}});
   CHECK(rows_of(dir.file("b", "say \"hi\",2"), csv) == table{{"say \"hi\"", "2"}});
 }
 
-TEST_CASE("every field of quoted rows survives writing and reading") {
+TEST_CASE("every field of a quoted row is equal after writing and reading") {
   const scratch dir;
   const table rows{{"", "\"", "\"\""}, {",", "\n", "\n\n\""}, {"plain", " spaced ", "\t"}};
   std::string text;
@@ -52,7 +52,7 @@ TEST_CASE("every field of quoted rows survives writing and reading") {
   CHECK(rows_of(dir.file("a", text), csv) == rows);
 }
 
-TEST_CASE("an open quote and text after a closing one are errors that name the line") {
+TEST_CASE("an unclosed quote and text after a closing quote are errors that name the line") {
   const scratch dir;
   CHECK(has(message_of([&] { rows_of(dir.file("a", "x\n\"open\nstill"), csv); }), "a, line 2: expected a closing quote"));
   CHECK(has(message_of([&] { rows_of(dir.file("b", "x\n\"shut\"y,z"), csv); }), "b, line 2: expected a separator"));

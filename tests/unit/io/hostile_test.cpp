@@ -1,4 +1,4 @@
-// Hostile JSON: what it may cost in time and memory, and what happens where there is no memory.
+// Hostile JSON: bounds on time and memory, and running out of memory.
 // Layer: tests.
 #include <doctest/doctest.h>
 #include <sys/resource.h>
@@ -25,7 +25,7 @@ using bert::testing::message_of;
 
 namespace {
 
-/// A file of `count` tensors of one byte, its header in a flat object, as hostile as it may be and still be right.
+/// A valid file of `count` tensors of one byte: the worst case of a valid header.
 std::string many_tensors(std::size_t count) {
   std::string header = "{";
   for (std::size_t i = 0; i < count; ++i) {
@@ -81,8 +81,7 @@ int status_within(std::size_t more, F&& work) {
 
 }  // namespace
 
-TEST_CASE(
-    "the time of reading grows as the text does: eight times the tensors, tokens or levels in at most sixteen times the time") {
+TEST_CASE("the time of reading is linear: eight times the tensors, tokens or levels take at most sixteen times the time") {
   const auto linear = [](const char* what, const auto& make, const auto& read, std::size_t size) {
     CAPTURE(what);
     const std::string small = make(size), large = make(8 * size);
@@ -140,7 +139,7 @@ TEST_CASE("a header of safetensors takes memory within six times its length, and
   }
 }
 
-TEST_CASE("where memory ends, reading and what it has read end in std::bad_alloc, never in std::terminate") {
+TEST_CASE("out of memory, reading and using JSON throw std::bad_alloc and never call std::terminate") {
   std::string nested, flat = "[", object = "{";
   for (int i = 0; i < 200; ++i) nested += R"({"a":[[{"b":"a text that is longer than a string holds in itself"},)";
   for (int i = 0; i < 300'000; ++i) {
@@ -160,7 +159,7 @@ TEST_CASE("where memory ends, reading and what it has read end in std::bad_alloc
 }
 #endif
 
-TEST_CASE("limits of size, depth and number of values are told by name") {
+TEST_CASE("a document beyond a limit of size, depth or values is an error that names the limit") {
   CHECK(has(message_of([] { (void)parse_json("[1, 2, 3]", "x", {.bytes = 8}); }),
             "x: expected JSON of at most 8 bytes, found 9"));
   CHECK(has(message_of([] { (void)parse_json("[1, 2, 3]", "x", {.values = 3}); }), "x: expected JSON of at most 3 values"));
@@ -169,7 +168,7 @@ TEST_CASE("limits of size, depth and number of values are told by name") {
   CHECK_NOTHROW((void)parse_json("[[[]]]", "x", {.depth = 3}));
 }
 
-TEST_CASE("unknown keys of a tensor's entry are passed over, whatever they hold, and known ones twice are refused") {
+TEST_CASE("unknown keys of a tensor's entry are skipped with any value, and known keys given twice are errors") {
   const auto file = [](const std::string& entry) {
     const std::string header = R"({"a":{)" + entry + "}}";
     std::uint64_t length = header.size();

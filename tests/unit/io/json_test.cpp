@@ -1,4 +1,4 @@
-// JSON: what is read, and how each fault is told.
+// JSON: values that are read, and the error of each fault.
 // Layer: tests.
 #include "bert/io/json.hpp"
 
@@ -29,20 +29,20 @@ TEST_CASE("a fault in JSON is an error that names file, byte, line and column") 
   CHECK(has(message_of([&] { (void)parse_json("[\"\xff\xfe\"]", "x"); }), "x: expected JSON"));
 }
 
-TEST_CASE("a key given twice is refused at any depth, and may recur in different objects") {
+TEST_CASE("a key given twice in one object is an error at any depth, in different objects it is not") {
   CHECK(has(message_of([&] { (void)parse_json(R"({"a": 1, "a": 2})", "x"); }), "\"a\" twice"));
   CHECK(has(message_of([&] { (void)parse_json(R"({"b": [{"a": 1, "a": 2}]})", "x"); }), "\"a\" twice"));
   CHECK(parse_json(R"({"a": {"a": 1}, "b": [{"a": 1}, {"a": 2}]})", "x").size() == 2);
 }
 
-TEST_CASE("a million open brackets are an error and no crash") {
+TEST_CASE("a million open brackets are an error and do not crash") {
   CHECK(has(message_of([&] { (void)parse_json(std::string(1'000'000, '['), "x"); }), "levels deep"));
   std::string objects;
   for (int i = 0; i < 100'000; ++i) objects += "{\"a\":";
   CHECK(has(message_of([&] { (void)parse_json(objects, "x"); }), "levels deep"));
 }
 
-TEST_CASE("typed access gives the value or says what was there instead") {
+TEST_CASE("typed access returns the value or throws, naming the kind that was found") {
   const json j = parse_json(
       R"({"n": 12, "x": 1e-12, "s": "gelu", "b": true, "list": [1, 2], "neg": -1, "big": 18446744073709551615, "none": null})",
       "x");
@@ -70,7 +70,7 @@ TEST_CASE("typed access gives the value or says what was there instead") {
       has(message_of([&] { (void)require<int>(parse_json("[1]", "x"), "a", "c"); }), "c: expected an object, found an array"));
 }
 
-TEST_CASE("what is written is read back, keys sorted") {
+TEST_CASE("a written document reads back equal, with sorted keys") {
   const scratch dir;
   json j;
   j["b"] = "é";
@@ -79,7 +79,7 @@ TEST_CASE("what is written is read back, keys sorted") {
   CHECK(read_json(dir.file("j.json", to_text(j))) == j);
 }
 
-TEST_CASE("values are copied, moved, compared and changed as values are") {
+TEST_CASE("values can be copied, moved, compared and changed independently") {
   json a = {{"n", 1}, {"list", {1, 2.5, "x", nullptr, true}}, {"o", {{"k", -3}}}};
   json b = a;
   CHECK(b == a);
@@ -112,7 +112,7 @@ TEST_CASE("values are copied, moved, compared and changed as values are") {
   CHECK(values == 104);
 }
 
-TEST_CASE("numbers are written with the fewest digits that give them back, and fractions stay fractions") {
+TEST_CASE("numbers are written with the fewest digits that parse to the same number, and fractions stay fractions") {
   const auto text = [](double x) { return json(x).dump(); };
   CHECK(text(1e-12) == "1e-12");
   CHECK(text(0.1) == "0.1");
@@ -127,7 +127,7 @@ TEST_CASE("numbers are written with the fewest digits that give them back, and f
   CHECK(json(-9223372036854775807 - 1).dump() == "-9223372036854775808");
 }
 
-TEST_CASE("text is escaped so that it is read back, and text that is no UTF-8 is not written") {
+TEST_CASE("strings are escaped so that they read back equal, and strings that are not UTF-8 are errors") {
   for (const std::string& text :
        {std::string("\0\x01\x1f\x7f", 4), std::string("\b\f\n\r\t\"\\/"), std::string("é日\xf0\x9f\x98\x80")})
     CHECK(parse_json(json(text).dump(), "x").get<std::string>() == text);

@@ -24,7 +24,7 @@ std::vector<std::string> lines_of(const std::filesystem::path& path) {
 using list = std::vector<std::string>;
 }  // namespace
 
-TEST_CASE("lines end in LF, CRLF or with the file, and a byte order mark is no text") {
+TEST_CASE("lines end in LF, CRLF or with the file, and a byte order mark is skipped") {
   const scratch dir;
   CHECK(lines_of(dir.file("a", "one\ntwo\n")) == list{"one", "two"});
   CHECK(lines_of(dir.file("b", "one\r\ntwo")) == list{"one", "two"});
@@ -37,7 +37,7 @@ TEST_CASE("lines end in LF, CRLF or with the file, and a byte order mark is no t
   CHECK(lines_of(dir.file("i", "\r\n")) == list{""});
 }
 
-TEST_CASE("lines of any length survive the edges of the reader's blocks") {
+TEST_CASE("lines of any length are read whole across the edges of the reader's blocks") {
   const scratch dir;
   std::string text;
   list expected;
@@ -48,7 +48,7 @@ TEST_CASE("lines of any length survive the edges of the reader's blocks") {
   CHECK(lines_of(dir.file("long", text)) == expected);
 }
 
-TEST_CASE("a line beyond the limit is an error that names its number, whether it ends or not") {
+TEST_CASE("a line beyond the limit is an error that names its number, with or without a line end") {
   const scratch dir;
   const auto path = dir.file("x", "short\n" + std::string(1001, 'x') + "\nshort\n");
   line_reader reader(path, {.longest = 1000});
@@ -65,7 +65,7 @@ TEST_CASE("a line beyond the limit is an error that names its number, whether it
   CHECK(exact.next(line));
 }
 
-TEST_CASE("seeking to the offset of a line gives that line again") {
+TEST_CASE("after seeking to the offset of a line, next returns that line again") {
   const scratch dir;
   std::string text = "\xEF\xBB\xBF";
   for (int i = 0; i < 100'000; ++i) text += "line " + std::to_string(i) + (i % 3 == 0 ? "\r\n" : "\n");
@@ -83,7 +83,7 @@ TEST_CASE("seeking to the offset of a line gives that line again") {
   }
 }
 
-TEST_CASE("a file in UTF-16 is refused by name, with a byte order mark or without; single zero bytes are text") {
+TEST_CASE("a file in UTF-16 is refused, with a byte order mark or without; single zero bytes are text") {
   const scratch dir;
   std::string little, big;
   for (const char c : std::string("good book\tpos\nbad film\tneg\n")) {

@@ -1,4 +1,4 @@
-// The mapped file: bytes as they are, failures as errors.
+// The mapped file: its bytes, and its errors.
 // Layer: tests.
 #include "bert/io/mapped_file.hpp"
 
@@ -11,7 +11,7 @@ using bert::testing::has;
 using bert::testing::message_of;
 using bert::testing::scratch;
 
-TEST_CASE("a mapped file shows the bytes of the file, before and after a move") {
+TEST_CASE("a mapped file has the bytes of the file, before and after a move") {
   const scratch dir;
   mapped_file a(dir.file("a", std::string("one\0two", 7)));
   CHECK(a.text() == std::string_view("one\0two", 7));
@@ -30,7 +30,7 @@ TEST_CASE("an empty file maps to an empty span") {
   CHECK(a.text().empty());
 }
 
-TEST_CASE("a missing file, a folder, a pipe without a writer and a device are errors at once that name the path") {
+TEST_CASE("a missing file, a folder, a pipe without a writer and a device are immediate errors that name the path") {
   const scratch dir;
   const auto missing = message_of([&] { mapped_file(dir / "nowhere"); });
   CHECK(has(missing, "nowhere"));

@@ -1,4 +1,4 @@
-// The safetensors reader: honest files give their numbers, damaged and hostile ones an error.
+// The safetensors reader: valid files read, damaged and hostile files are errors.
 // Layer: tests.
 #include "bert/io/safetensors.hpp"
 
@@ -61,9 +61,9 @@ TEST_CASE("tensors are found by name with type, shape and bytes, in the order of
   CHECK(has(message_of([&] { (void)file.at("c"); }), "x: expected a tensor \"c\""));
 }
 
-TEST_CASE("a file of no tensors is a file") { CHECK(open(file_of("{}", 0)).tensors().empty()); }
+TEST_CASE("a file without tensors is valid") { CHECK(open(file_of("{}", 0)).tensors().empty()); }
 
-TEST_CASE("every stored float type reads as the f32 it stands for") {
+TEST_CASE("every float dtype converts to the f32 that it represents") {
   std::string header = '{' + tensor("d", "F64", "[1]", "[0, 8]") + ',' + tensor("f", "F32", "[1]", "[8, 12]") + ',' +
                        tensor("h", "F16", "[2]", "[12, 16]") + ',' + tensor("z", "BF16", "[1]", "[16, 18]") + ',' +
                        tensor("i", "I64", "[1]", "[18, 26]") + '}';
@@ -91,7 +91,7 @@ TEST_CASE("every stored float type reads as the f32 it stands for") {
   CHECK(has(message_of([&] { to_floats(file.at("h"), one); }), "h: expected 1 elements, found 2 [2]"));
 }
 
-TEST_CASE("f16 rounding agrees with the widening of every f16 and of the midpoints between them") {
+TEST_CASE("rounding to f16 is right for every f16 and for the midpoints between them") {
   for (std::uint32_t h = 0; h < 0x7C00; ++h) {
     const float x = bert::to_float(bert::f16{static_cast<std::uint16_t>(h)});
     CHECK(bert::to_f16(x).bits == h);
@@ -107,7 +107,7 @@ TEST_CASE("f16 rounding agrees with the widening of every f16 and of the midpoin
   CHECK(std::isnan(bert::to_float(bert::to_f16(NAN))));
 }
 
-TEST_CASE("a header that lies about its length is refused") {
+TEST_CASE("a header of a wrong length is an error") {
   CHECK(has(message_of([] { open(std::string("1234567")); }), "at least 8 bytes, found 7"));
   CHECK(has(message_of([] { open(std::string()); }), "found 0 bytes"));
   CHECK(
@@ -120,7 +120,7 @@ TEST_CASE("a header that lies about its length is refused") {
   CHECK(has(refusal("{\"a\": ", 0), "header: expected JSON"));
 }
 
-TEST_CASE("a tensor's claims that do not fit are refused by name") {
+TEST_CASE("a tensor's entry that does not match the data is an error that names the tensor") {
   CHECK(has(refusal('{' + tensor("a", "F32", "[2]", "[0, 12]") + '}', 8), "bytes within the 8"));
   CHECK(has(refusal('{' + tensor("a", "F32", "[2]", "[8, 0]") + '}', 8), "tensor \"a\""));
   CHECK(has(refusal('{' + tensor("a", "F32", "[3]", "[0, 8]") + '}', 8), "12 bytes for F32 [3], found 8"));
@@ -136,14 +136,14 @@ TEST_CASE("a tensor's claims that do not fit are refused by name") {
   CHECK(has(refusal(R"({"__metadata__": []})", 0), "__metadata__"));
 }
 
-TEST_CASE("shapes whose product overflows are refused, whatever they wrap around to") {
+TEST_CASE("shapes whose product overflows are errors, also if it wraps around to the right size") {
   CHECK(has(refusal('{' + tensor("a", "F32", "[4294967296, 1073741824]", "[0, 0]") + '}', 0), "more than 2^64 bytes"));
   CHECK(has(refusal('{' + tensor("a", "U8", "[18446744073709551615, 18446744073709551615]", "[0, 1]") + '}', 1),
             "more than 2^64"));
   CHECK(has(refusal('{' + tensor("a", "U8", "[18446744073709551616]", "[0, 1]") + '}', 1), "a whole number"));
 }
 
-TEST_CASE("bytes that overlap, leave gaps or trail behind are refused") {
+TEST_CASE("bytes that overlap, leave gaps or follow the last tensor are errors") {
   CHECK(
       has(refusal('{' + tensor("a", "U8", "[4]", "[0, 4]") + ',' + tensor("b", "U8", "[4]", "[3, 7]") + '}', 7), "start at 4"));
   CHECK(
@@ -153,12 +153,12 @@ TEST_CASE("bytes that overlap, leave gaps or trail behind are refused") {
   CHECK(has(refusal('{' + tensor("a", "U8", "[4]", "[0, 4]") + '}', 5), "4 bytes of data, as the header says, found 5"));
 }
 
-TEST_CASE("a name given twice is refused") {
+TEST_CASE("a name given twice is an error") {
   CHECK(has(refusal('{' + tensor("a", "U8", "[1]", "[0, 1]") + ',' + tensor("a", "U8", "[1]", "[1, 2]") + '}', 2),
             "\"a\" twice"));
 }
 
-TEST_CASE("ten thousand random injuries to a good file are an error or a file, never a crash") {
+TEST_CASE("ten thousand random corruptions of a valid file give an error or a file, never a crash") {
   const std::string good = file_of('{' + tensor("a", "F32", "[2, 2]", "[0, 16]") + ", " +
                                        tensor("b", "BF16", "[3]", "[16, 22]") + R"(, "__metadata__": {"format": "pt"}})",
                                    22);

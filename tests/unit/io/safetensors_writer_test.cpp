@@ -1,4 +1,4 @@
-// The safetensors writer: what it writes is what the format says, byte for byte, and reads back.
+// The safetensors writer: its bytes are those of the format, and read back.
 // Layer: tests.
 #include "bert/io/safetensors_writer.hpp"
 
@@ -14,7 +14,7 @@ using bert::testing::message_of;
 using bert::testing::scratch;
 using bert::testing::slurp;
 
-TEST_CASE("tensors written are read back with name, shape and numbers") {
+TEST_CASE("written tensors read back with the same names, shapes and elements") {
   const scratch dir;
   const std::vector<float> a{1.0f, -2.0f, 0.5f, 1e-30f, 3.0f, 4.0f}, b{7.0f};
   const std::vector<std::int64_t> ids{0, 1, -1};
@@ -35,7 +35,7 @@ TEST_CASE("tensors written are read back with name, shape and numbers") {
   CHECK(file.metadata().at("format") == "pt");
 }
 
-TEST_CASE("the bytes depend on the tensors alone, not on the order in which they are given") {
+TEST_CASE("the bytes do not depend on the order of the tensors given") {
   const scratch dir;
   const std::vector<float> a{1.0f, 2.0f}, b{3.0f};
   const std::vector<std::uint16_t> h{0x3C00};
@@ -52,7 +52,7 @@ TEST_CASE("the bytes depend on the tensors alone, not on the order in which they
   CHECK(bytes.size() - 14 - 8 - header.size() < 8);
 }
 
-TEST_CASE("a name twice, or bytes that do not match the shape, are refused by name") {
+TEST_CASE("a name given twice, or bytes that do not match the shape, are errors that name the tensor") {
   const scratch dir;
   const std::vector<float> a{1.0f, 2.0f};
   const std::vector<std::uint16_t> h{0x3C00};

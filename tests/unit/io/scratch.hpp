@@ -1,4 +1,4 @@
-// A folder for one test's files, gone with the test.
+// A temporary folder for one test's files.
 // Layer: tests.
 #pragma once
 
@@ -28,7 +28,7 @@ class scratch {
   }
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
   [[nodiscard]] std::filesystem::path operator/(std::string_view name) const { return folder_ / name; }
-  /// Writes a file and gives its path.
+  /// Writes a file and returns its path.
   std::filesystem::path file(std::string_view name, std::string_view content) const {
     std::ofstream(folder_ / name, std::ios::binary) << content;
     return folder_ / name;
@@ -43,7 +43,7 @@ class scratch {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// What the bert::error thrown by `call` says; empty if none was thrown.
+/// The message of the bert::error that `call` throws; empty if it throws none.
 template <class Call>
 [[nodiscard]] std::string message_of(Call&& call) {
   try {

@@ -16,14 +16,14 @@ using bert::testing::message_of;
 using bert::testing::scratch;
 using bert::testing::slurp;
 
-TEST_CASE("a regular file is read where it lies") {
+TEST_CASE("a regular file is not copied") {
   const scratch dir;
   const spooled_file file(dir.file("a", "text"));
   CHECK(file.path() == dir / "a");
   CHECK_FALSE(file.copied());
 }
 
-TEST_CASE("what comes through a pipe can be read twice, and its copy goes with the object") {
+TEST_CASE("the bytes of a pipe can be read twice, and the copy is removed with the object") {
   const scratch dir;
   REQUIRE(::mkfifo((dir / "pipe").c_str(), 0600) == 0);
   const std::string text(1'000'000, 'x');
@@ -40,7 +40,7 @@ TEST_CASE("what comes through a pipe can be read twice, and its copy goes with t
   CHECK_FALSE(std::filesystem::exists(copy));
 }
 
-TEST_CASE("a folder, a device and nothing are refused by name at once") {
+TEST_CASE("a folder, a device and a missing file are immediate errors that name the path") {
   const scratch dir;
   CHECK(has(message_of([&] { spooled_file(dir.folder()); }), "a folder"));
   CHECK(has(message_of([] { spooled_file("/dev/zero"); }), "/dev/zero: expected a file or a pipe to read, found a device"));

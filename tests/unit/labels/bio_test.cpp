@@ -22,7 +22,7 @@ static_assert(entities::allows<"B-PER", "I-PER"> && entities::allows<"I-PER", "I
 static_assert(entities::allows<"I-PER", "B-PER"> && entities::allows<"I-PER", "O"> && entities::allows<"O", "B-LOC">);
 static_assert(entities::may_start(0) && entities::may_start(1) && !entities::may_start(2));
 
-TEST_CASE("of the transitions into an inside tag of bio just two are allowed, into any other tag all") {
+TEST_CASE("I-X may follow B-X and I-X alone, and every other tag may follow any") {
   for (int to = 0; to < entities::count; ++to) {
     int allowed = 0;
     for (int from = 0; from < entities::count; ++from) allowed += entities::may_follow(from, to) ? 1 : 0;

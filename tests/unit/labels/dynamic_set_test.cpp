@@ -21,7 +21,7 @@ TEST_CASE("a dynamic set numbers its names in the given order and finds them aga
   CHECK_FALSE(set == dynamic_set{"a", "b", "c"});
 }
 
-TEST_CASE("a dynamic set refuses no names, an empty name and a name twice") {
+TEST_CASE("an empty dynamic set, an empty name and a name given twice are errors") {
   CHECK_THROWS_AS(dynamic_set(std::vector<std::string>{}), bert::error);
   CHECK_THROWS_AS((dynamic_set{"a", ""}), bert::error);
   CHECK_THROWS_WITH_AS((dynamic_set{"a", "b", "a"}),
@@ -29,7 +29,7 @@ TEST_CASE("a dynamic set refuses no names, an empty name and a name twice") {
                        bert::error);
 }
 
-TEST_CASE("a long set is cut after a dozen names in a message") {
+TEST_CASE("a message lists the first twelve names of a longer set") {
   std::vector<std::string> names;
   for (int i = 0; i < 13; ++i) names.push_back(std::to_string(i));
   const std::string text = bert::labels::listed(dynamic_set(names));

@@ -11,7 +11,7 @@ using namespace bert::labels;
 
 namespace {
 
-/// "PER 0-1, LOC 3-3" of tags that spaces separate.
+/// "PER 0-1, LOC 3-3" for space-separated tags.
 template <class Reader>
 std::string found(Reader reader, std::string_view tags) {
   std::vector<tag_parts> parts;
@@ -28,7 +28,7 @@ std::string found(Reader reader, std::string_view tags) {
 
 }  // namespace
 
-TEST_CASE("a tag is its first letter and what follows the first dash") {
+TEST_CASE("a tag has its first character as letter and what follows the first dash as type") {
   static_assert(split_tag("B-PER").letter == 'B' && split_tag("B-PER").type == "PER");
   static_assert(split_tag("I-A-B").type == "A-B" && split_tag("O").type == "_" && split_tag("B").type == "_");
   static_assert(split_tag("").letter == 'O' && split_tag("BPER").type == "PER" && split_tag("B-").type == "_");
@@ -36,7 +36,7 @@ TEST_CASE("a tag is its first letter and what follows the first dash") {
   CHECK(split_tag("é-X").type == "X");
 }
 
-TEST_CASE("lenient reading begins an entity at an I after an O and at a change of type, and needs no E") {
+TEST_CASE("by lenient rules an entity begins at an I after an O and at a change of type, and needs no E") {
   const entity_reader lenient;
   CHECK(found(lenient, "B-PER I-PER O B-LOC") == "PER 0-1, LOC 3-3");
   CHECK(found(lenient, "O I-PER I-PER B-PER") == "PER 1-2, PER 3-3");
@@ -45,13 +45,13 @@ TEST_CASE("lenient reading begins an entity at an I after an O and at a change o
   CHECK(found(lenient, "O O") == "");
 }
 
-TEST_CASE("strict reading knows only entities that begin with B or S, and end with E or S where the scheme has these") {
+TEST_CASE("by strict rules an entity begins with B or S, and ends with E or S if the scheme has these") {
   CHECK(found(strict_entity_reader(scheme::bio), "O I-PER B-PER I-PER I-LOC") == "PER 2-3");
   CHECK(found(strict_entity_reader(scheme::bioes), "B-X I-X E-X S-Y B-X O B-X E-Y I-X E-X") == "X 0-2, Y 3-3");
   CHECK_THROWS_AS((void)found(strict_entity_reader(scheme::bio), "E-X"), bert::error);
 }
 
-TEST_CASE("parts of speech mark no entities, and the schemes do") {
+TEST_CASE("marks_entities is true for tags of every scheme and false for parts of speech") {
   CHECK(marks_entities(std::vector<std::string>{"O", "B-PER", "I-PER", "S-X", "M-X", "L-X", "U-X"}));
   CHECK(!marks_entities(std::vector<std::string>{"NOUN", "VERB"}));
   CHECK(!marks_entities(std::vector<std::string>{"O", "B"}));

@@ -21,7 +21,7 @@ using doctest::Approx;
 struct urgency : bert::labels::one_of<"routine", "soon", "urgent"> {};
 struct mood : bert::labels::one_of<"negative", "positive"> {};
 
-// Expected values: scikit-learn's definitions, worked out by hand.
+// Expected values: scikit-learn's definitions, computed by hand.
 confusion three() {
   confusion c(3);
   constexpr std::array<std::int32_t, 10> expected{0, 0, 0, 0, 1, 1, 1, 2, 2, 2};
@@ -30,7 +30,7 @@ confusion three() {
   return c;
 }
 
-TEST_CASE("precision, recall, F1 and Matthews of three classes are those worked out by hand") {
+TEST_CASE("precision, recall, F1 and Matthews of three classes equal values computed by hand") {
   const auto c = three();
   CHECK(c.total() == 10);
   CHECK(c.count(0, 1) == 1);
@@ -41,11 +41,11 @@ TEST_CASE("precision, recall, F1 and Matthews of three classes are those worked 
   CHECK(c.f1(1) == Approx(2.0 / 3));
   CHECK(c.macro_f1() == Approx((0.75 + 2.0 / 3 + 2.0 / 3) / 3));
   CHECK(c.f1() == Approx(c.macro_f1()));
-  // right 7, n 10, sum e p = 16 + 9 + 9, sum e^2 = 34, sum p^2 = 34
+  // correct 7, n 10, sum e p = 16 + 9 + 9, sum e^2 = 34, sum p^2 = 34
   CHECK(c.matthews() == Approx((70.0 - 34) / (100 - 34)));
 }
 
-TEST_CASE("with two classes f1 is that of the positive class and Matthews is the usual correlation") {
+TEST_CASE("with two classes f1 is the positive class's and Matthews is the correlation of two binary variables") {
   confusion c(2);
   for (int i = 0; i < 6; ++i) c.add(1, 1);
   for (int i = 0; i < 2; ++i) c.add(1, 0);
@@ -55,7 +55,7 @@ TEST_CASE("with two classes f1 is that of the positive class and Matthews is the
   CHECK(c.matthews() == Approx((6 * 9 - 3 * 2) / std::sqrt(9.0 * 8 * 12 * 11)));
 }
 
-TEST_CASE("what was never seen gives 0, not a NaN") {
+TEST_CASE("a class without examples or predictions gives 0, not NaN") {
   confusion c(2);
   CHECK(c.accuracy() == 0);
   CHECK(c.matthews() == 0);
@@ -65,7 +65,7 @@ TEST_CASE("what was never seen gives 0, not a NaN") {
   CHECK(c.matthews() == 0);
 }
 
-TEST_CASE("counts of parts add up to those of the whole, and what does not fit is refused") {
+TEST_CASE("confusions of subsets add up to that of the whole, and classes or sizes that do not match are errors") {
   auto c = three();
   c.add(three());
   CHECK(c.total() == 20);
@@ -77,7 +77,7 @@ TEST_CASE("counts of parts add up to those of the whole, and what does not fit i
   CHECK_THROWS_AS(confusion(1), bert::error);
 }
 
-TEST_CASE("a report answers by name and prints a table") {
+TEST_CASE("a report has metrics by class name and prints a table") {
   report<urgency> r;
   r.add(three());
   r.add_loss(0.5, 6);
@@ -98,7 +98,7 @@ TEST_CASE("a report answers by name and prints a table") {
         "accuracy 0.7000, F1 0.6944 (macro), Matthews 0.5455, loss 0.7000, 10 examples\n");
 }
 
-TEST_CASE("a table is as wide as its longest name, counted in letters and not in bytes") {
+TEST_CASE("a table is as wide as its longest name, in code points and not in bytes") {
   report<bert::labels::dynamic_set> r(bert::labels::dynamic_set{"très négatif", "好"});
   r.add(1, 1);
   std::ostringstream out;
@@ -110,7 +110,7 @@ TEST_CASE("a table is as wide as its longest name, counted in letters and not in
         "accuracy 1.0000, F1 1.0000, Matthews 0.0000, loss 0.0000, 1 examples\n");
 }
 
-TEST_CASE("a report of names known at run time answers by string") {
+TEST_CASE("a report of names known at run time has metrics by string") {
   report<bert::labels::dynamic_set> r(bert::labels::dynamic_set{"0", "1"});
   r.add(1, 1);
   r.add(0, 1);
@@ -120,7 +120,7 @@ TEST_CASE("a report of names known at run time answers by string") {
   CHECK(fixed.classes() == 2);
 }
 
-TEST_CASE("a mean weighs by examples, and perplexity of ln 20 is 20") {
+TEST_CASE("a mean is weighted by examples, and the perplexity of ln 20 is 20") {
   bert::metrics::mean m;
   CHECK(m.value() == 0);
   m.add(2, 3);
@@ -129,7 +129,7 @@ TEST_CASE("a mean weighs by examples, and perplexity of ln 20 is 20") {
   CHECK(bert::metrics::perplexity(std::log(20.0)) == Approx(20));
 }
 
-TEST_CASE("Pearson sees lines, Spearman sees order, ties share their rank") {
+TEST_CASE("Pearson is 1 for a line, Spearman for a monotonic relation, and ties share their rank") {
   const std::array x{1.0f, 2.0f, 3.0f, 4.0f}, line{3.0f, 5.0f, 7.0f, 9.0f}, curve{1.0f, 10.0f, 100.0f, 1000.0f},
       flat{2.0f, 2.0f, 2.0f, 2.0f};
   CHECK(bert::metrics::pearson(x, line) == Approx(1));
@@ -139,7 +139,7 @@ TEST_CASE("Pearson sees lines, Spearman sees order, ties share their rank") {
   const std::array ties{1.0f, 1.0f, 2.0f, 2.0f};  // ranks 0.5 0.5 2.5 2.5 against 0 1 2 3: 4 / sqrt(5 * 4)
   CHECK(bert::metrics::spearman(x, ties) == Approx(4 / std::sqrt(20.0)));
   CHECK_THROWS_WITH_AS((void)bert::metrics::pearson(x, std::span(x).first(3)), doctest::Contains("4 numbers"), bert::error);
-  std::array broken = x;  // a NaN is neither lost nor waited for
+  std::array broken = x;  // a NaN gives NaN
   broken[1] = std::numeric_limits<float>::quiet_NaN();
   CHECK(std::isnan(bert::metrics::pearson(x, broken)));
   CHECK(std::isnan(bert::metrics::spearman(x, broken)));
@@ -147,7 +147,7 @@ TEST_CASE("Pearson sees lines, Spearman sees order, ties share their rank") {
 
 }  // namespace
 
-TEST_CASE("a hundred thousand classes cost what occurs, and figures are those of the full matrix") {
+TEST_CASE("100,000 classes take memory only for pairs that occur, and metrics are those of the full matrix") {
   bert::metrics::confusion sparse(100'000);  // a matrix of its counts would be 80 GB
   for (int i = 0; i < 1000; ++i) sparse.add(i * 97 % 100'000, i % 3 == 0 ? i * 97 % 100'000 : i);
   CHECK(sparse.total() == 1000);
@@ -174,7 +174,7 @@ TEST_CASE("a hundred thousand classes cost what occurs, and figures are those of
   CHECK(again.matthews() == doctest::Approx(small.matthews()));
 }
 
-TEST_CASE("a report of more than 50 classes shows the 50 of the most examples, its table all") {
+TEST_CASE("a report of more than 50 classes prints the 50 of the most examples; table() has all") {
   std::vector<std::string> names;
   for (int i = 0; i < 60; ++i) names.push_back(bert::cat("class", i));
   bert::metrics::report<bert::labels::dynamic_set> report{bert::labels::dynamic_set(names)};

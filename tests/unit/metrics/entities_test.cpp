@@ -106,7 +106,7 @@ TEST_CASE("our own cases of every scheme have the counts that seqeval's rules gi
   CHECK(n.refused >= 2);
 }
 
-TEST_CASE("all cases of seqeval itself, lenient and strict, are equal to 1e-9") {
+TEST_CASE("all cases of seqeval itself, lenient and strict, agree to 1e-9") {
   const auto data = support::shared_data("../metrics/seqeval.jsonl");
   if (!data) return;
   const auto n = compare(*data);
@@ -126,7 +126,7 @@ TEST_CASE("an I after an O begins an entity for conlleval and none in strict mod
   CHECK(lenient.accuracy() == 1.0);
 }
 
-TEST_CASE("a report by the numbers of a label set counts as the names do, its M as I") {
+TEST_CASE("a report by tag indices counts as one by tag names, with M as I") {
   const bert::labels::dynamic_set bmes{"O", "B-X", "M-X", "E-X", "S-X"};
   bert::metrics::entity_report report(bmes);
   const auto copy = [&] { return bert::metrics::entity_report(report); };
@@ -147,7 +147,7 @@ TEST_CASE("a report by the numbers of a label set counts as the names do, its M 
   CHECK(typed.types().at("ORG").predicted == 1);
 }
 
-TEST_CASE("as many predicted tags as words are asked for") {
+TEST_CASE("another number of predicted tags than of expected ones is an error") {
   entity_counter counter;
   CHECK_THROWS_AS(counter.add(std::array{"O"sv, "O"sv}, std::array{"O"sv}), bert::error);
 }

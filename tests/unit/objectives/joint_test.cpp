@@ -46,7 +46,7 @@ TEST_CASE("joint reports what its terms report alone, and its loss is their sum"
   CHECK(alone == together);
 }
 
-TEST_CASE("the gradient of the logits sums to nothing in every row, and the rate of masking is the objective's") {
+TEST_CASE("the gradient of the logits sums to zero in every row, and the masking rate is the objective's") {
   const auto model = model_type::random({.stddev = 0.1f, .seed = 2});
   std::vector<float> d;
   const auto few = terms_of(masked_lm<>{.rate = 0.1f}, model, &d);
@@ -68,7 +68,7 @@ TEST_CASE("labels that are missing or beyond the head's classes are errors") {
   CHECK_NOTHROW(check_labels(batch, 2, "here"));
 }
 
-TEST_CASE("sums of terms over batches keep names, counts and right answers apart") {
+TEST_CASE("sums of terms over batches add losses, counts and correct predictions by name") {
   loss_terms total;
   total.add({.name = "a", .sum = 2, .count = 4, .correct = 1});
   loss_terms more;

@@ -54,18 +54,18 @@ double probability(float of, float other) { return 1 / (1 + std::exp(static_cast
 
 }  // namespace
 
-TEST_CASE("the mean cross-entropy counts what has a target, and so does its gradient") {
+TEST_CASE("the mean cross-entropy and its gradient count only rows with a target") {
   std::array<float, 9> logits{1, 2, 3, 3, 1, 1, 0, 0, 5};
   const std::array<std::int32_t, 3> targets{2, -1, 0};
-  prediction_buffers room(3);
-  const auto part = mean_cross_entropy(serial, "x", bert::matrix<float>{logits.data(), 3, 3, 3}, targets, 2.0f, room);
+  prediction_buffers buffers(3);
+  const auto term = mean_cross_entropy(serial, "x", bert::matrix<float>{logits.data(), 3, 3, 3}, targets, 2.0f, buffers);
   const double first = std::exp(1.0) + std::exp(2.0) + std::exp(3.0), last = 2 + std::exp(5.0);
-  CHECK(part.name == "x");
-  CHECK(part.count == 2);
-  CHECK(part.correct == 1);
-  CHECK(part.sum == Approx(std::log(first) - 3 + std::log(last)));
-  CHECK(part.mean() == Approx(part.sum / 2));
-  CHECK(part.accuracy() == 0.5);
+  CHECK(term.name == "x");
+  CHECK(term.count == 2);
+  CHECK(term.correct == 1);
+  CHECK(term.sum == Approx(std::log(first) - 3 + std::log(last)));
+  CHECK(term.mean() == Approx(term.sum / 2));
+  CHECK(term.accuracy() == 0.5);
   // 2 / 2 * (softmax - target)
   CHECK(static_cast<double>(logits[0]) == Approx(std::exp(1.0) / first));
   CHECK(static_cast<double>(logits[2]) == Approx(std::exp(3.0) / first - 1));
@@ -113,7 +113,7 @@ TEST_CASE("an objective that counts its predictions is asked for them, another i
   CHECK(counts_of(silent{}, batch, silent::work{})["loss"].count == 0);
 }
 
-TEST_CASE("a classifier's loss is the mean of -log of what it gives the labels, and labels beyond its classes are refused") {
+TEST_CASE("a classifier's loss is the mean of -log p(label), and labels beyond its classes are errors") {
   auto batch = four_sequences();
   batch.labels = {0, 1, -1, 1};
   const auto s = score<bert::heads::classify<support::mood>>(cross_entropy{}, batch);
@@ -135,7 +135,7 @@ TEST_CASE("a classifier's loss is the mean of -log of what it gives the labels, 
                        bert::error);
 }
 
-TEST_CASE("sentence order is next sentence under another name, and next sentence scores its own head") {
+TEST_CASE("sentence order has the loss and gradient of next sentence, and next sentence scores its own head") {
   auto batch = four_sequences();
   batch.labels = {0, 1, 1, 0};
   const auto next = score<bert::heads::next_sentence>(next_sentence{}, batch, 0.5f);
@@ -165,7 +165,7 @@ TEST_CASE("the mean squared error and its gradient are those of the formula, and
                        doctest::Contains("expected 4 values, one a sequence, found 3"), bert::error);
 }
 
-TEST_CASE("a masked LM's shares are its policy's, within a fixed one too") {
+TEST_CASE("a masked LM's rates are passed on to its policy, also within a fixed one") {
   const masked_lm<bert::masking::span> free{.rate = 0.3f, .mask = 0.5f, .random = 0.25f};
   CHECK(free.policy().rate == 0.3f);
   CHECK(free.policy().mask == 0.5f);
@@ -179,7 +179,7 @@ TEST_CASE("a masked LM's shares are its policy's, within a fixed one too") {
   CHECK(bert::masking::rates{}.random == masked_lm<>{}.random);
 }
 
-TEST_CASE("not even the first batch of masked LM allocates, be every token a word of its own") {
+TEST_CASE("not even the first batch of masked LM allocates, even if every token is a word") {
   bert::training_batch batch;
   batch.tokens.add(support::ids(1, 40));
   batch.parts.assign(40, bert::word_part::begins);
@@ -193,7 +193,7 @@ TEST_CASE("not even the first batch of masked LM allocates, be every token a wor
   CHECK(work.masked.targets.size() == 40);
 }
 
-TEST_CASE("losses begin empty, and a part without a name is one too") {
+TEST_CASE("loss terms begin empty, and a term without a name is a term too") {
   loss_terms terms;
   CHECK(terms.begin() == terms.end());
   CHECK(terms.loss() == 0);

@@ -18,7 +18,7 @@ static_assert(masking::wanted(0.15f, 100) == 15 && masking::wanted(1.0f, 7) == 7
 
 constexpr token_id mask = 3, pieces = 5'000;
 
-// `sequences` of [CLS] words [SEP], words of 1 to 4 pieces, ids that say where they stand.
+// `sequences` of [CLS] words [SEP], words of 1 to 4 pieces, random ids.
 training_batch example(std::size_t sequences, std::size_t length, std::uint64_t epoch = 0, std::uint64_t first_key = 0) {
   training_batch batch;
   for (std::size_t s = 0; s < sequences; ++s) {
@@ -52,7 +52,7 @@ masked_batch apply(const Policy& policy, const training_batch& in, std::uint64_t
   return out;
 }
 
-TEST_CASE_TEMPLATE("targets are what stood at the scored positions, and nothing else changes", Policy, masking::token,
+TEST_CASE_TEMPLATE("targets are the original tokens of the scored positions, and nothing else changes", Policy, masking::token,
                    masking::whole_word, masking::ngram, masking::span) {
   const auto in = example(50, 100);
   const auto out = apply(Policy{}, in);
@@ -140,7 +140,7 @@ TEST_CASE("a run of continuing pieces after a special token counts as a word of 
   }
 }
 
-TEST_CASE("blanks are drawn anew in each epoch and for each seed; fixed ones are those of epoch 0") {
+TEST_CASE("masks differ by epoch and seed; fixed ones are those of epoch 0") {
   const masking::whole_word dynamic{};
   const masking::fixed statics{dynamic};
   const auto first = apply(dynamic, example(8, 64, 0));
@@ -154,7 +154,7 @@ TEST_CASE("blanks are drawn anew in each epoch and for each seed; fixed ones are
   }
 }
 
-TEST_CASE_TEMPLATE("the blanks of a sequence do not depend on the rest of its batch", Policy, masking::token,
+TEST_CASE_TEMPLATE("the masks of a sequence do not depend on the rest of its batch", Policy, masking::token,
                    masking::whole_word, masking::ngram, masking::span) {
   const auto all = apply(Policy{}, example(10, 90));
   for (std::uint64_t s = 0; s < 10; ++s) {
@@ -182,7 +182,7 @@ TEST_CASE("runs of SpanBERT are 3.8 words long on average, runs of ALBERT 3 / (1
   CHECK(ngrams / 1e5 == doctest::Approx(3 / (1 + 1 / 2.0 + 1 / 3.0)).epsilon(0.01));
 }
 
-TEST_CASE("max_scored bounds every batch and is within a token a sequence of the most there can be") {
+TEST_CASE("max_scored bounds every batch, with a slack of at most a few tokens a sequence") {
   for (const float rate : {0.01f, 0.15f, 0.4f, 1.0f})
     for (const std::size_t length : {3u, 5u, 9u, 17u, 40u, 128u}) {
       const auto in = example(33, length);
@@ -205,13 +205,13 @@ TEST_CASE("masking a batch without word parts is an error that says so") {
       bert::error);
 }
 
-TEST_CASE("a sequence of special tokens alone gets no blanks") {
+TEST_CASE("a sequence of special tokens alone gets no masks") {
   auto in = example(1, 2);
   CHECK(apply(masking::token{}, in).targets.empty());
   CHECK(apply(masking::span{}, in).targets.empty());
 }
 
-TEST_CASE_TEMPLATE("a mask written over another leaves nothing of it", Policy, masking::token, masking::whole_word,
+TEST_CASE_TEMPLATE("a reused masked_batch gets the same masks as a new one", Policy, masking::token, masking::whole_word,
                    masking::ngram, masking::span) {
   masked_batch out;
   Policy{}(example(9, 70, 0, 50), 5, out);
@@ -229,7 +229,7 @@ TEST_CASE_TEMPLATE("every bit of the seed and of the epoch counts", Policy, mask
   for (const int bit : {0, 7, 31}) CHECK(scored(apply(Policy{}, example(8, 64, 1 ^ std::uint64_t{1} << bit), 5)) != first);
 }
 
-TEST_CASE("a sequence whose every word has more pieces than are wanted stays without a blank") {
+TEST_CASE("a sequence whose every word has more pieces than are wanted gets no mask") {
   training_batch in;
   std::vector<token_id> ids;
   for (token_id i = 0; i < 12; ++i) ids.push_back(10 + i);
@@ -244,7 +244,7 @@ TEST_CASE("a sequence whose every word has more pieces than are wanted stays wit
   }
 }
 
-TEST_CASE("words side by side are masked together as often as the policy draws them, and never across a special token") {
+TEST_CASE("adjacent words are masked together as often as the policy draws them, and never across a special token") {
   training_batch in;
   in.vocabulary = {.mask = mask, .size = pieces};
   for (std::uint64_t s = 0; s < 40; ++s) {
@@ -252,7 +252,7 @@ TEST_CASE("words side by side are masked together as often as the policy draws t
     in.parts.insert(in.parts.end(), 1'000, word_part::begins);
     in.keys.push_back(s);
   }
-  // At a rate of 2 % runs seldom meet. A standard deviation of a run's length is 2.7 words with span's shares.
+  // At a rate of 2 % runs seldom meet. The standard deviation of span's run length is 2.7 words.
   const auto mean_run = [&](const auto& policy) {
     const auto at = scored(apply(policy, in));
     double runs = 0;

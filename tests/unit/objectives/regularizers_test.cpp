@@ -39,7 +39,7 @@ bert::training_batch batch_of(std::uint64_t step) {
   return batch;
 }
 
-/// One step's passes as the trainer runs them, and what they leave behind.
+/// One step's passes as the trainer runs them, and their results.
 template <class Objective>
 struct step {
   step(const Objective& o, const model_type& m, const bert::step_noise& noise, const loss_scale& scale = 1.0f)
@@ -110,7 +110,7 @@ struct twice_source : uneven_source {
 };
 }  // namespace
 
-TEST_CASE("R-Drop's terms are the mean loss of two passes and the symmetric divergence of their answers") {
+TEST_CASE("R-Drop's terms are the mean loss of two passes and the symmetric divergence of their predictions") {
   const auto m = model_type::random({.stddev = 0.2f, .seed = 1});
   const step run(r_drop{cross_entropy{}, {.alpha = 0.7f}}, m, dropout);
   const auto first = logits_of(m, dropout), second = logits_of(m, run.other_noise);
@@ -124,7 +124,7 @@ TEST_CASE("R-Drop's terms are the mean loss of two passes and the symmetric dive
   CHECK(run.terms["loss"].mean() == doctest::Approx((loss_of(m, dropout) + loss_of(m, run.other_noise)) / 2).epsilon(1e-5));
 }
 
-TEST_CASE("R-Drop's gradients are the slopes of its loss under the same two dropouts") {
+TEST_CASE("R-Drop's gradients are the central differences of its loss under the same two dropouts") {
   auto m = model_type::random({.stddev = 0.2f, .seed = 1});
   const r_drop o{cross_entropy{}, {.alpha = 2}};
   step run(o, m, dropout);
@@ -132,7 +132,7 @@ TEST_CASE("R-Drop's gradients are the slopes of its loss under the same two drop
   CHECK(support::slope_error(m, run.gradients.data(), [&] { return step(o, m, dropout).terms.loss(); }) < 0.03);
 }
 
-TEST_CASE("without dropout R-Drop's divergence is 0 and its step that of the loss alone") {
+TEST_CASE("without dropout R-Drop's divergence is 0 and its step is that of the inner loss") {
   const auto m = model_type::random({.stddev = 0.2f, .seed = 1});
   const step run(r_drop{cross_entropy{}}, m, {});
   CHECK(run.terms["r_drop"].sum == 0);
@@ -141,9 +141,9 @@ TEST_CASE("without dropout R-Drop's divergence is 0 and its step that of the los
   CHECK(support::largest_difference(run.gradients.span(), plain.gradients.span()) < 1e-6);
 }
 
-TEST_CASE("FGM moves each sequence by epsilon along its own gradient, which raises the loss by as much as the gradient says") {
+TEST_CASE("FGM moves each sequence by epsilon along its own gradient, which raises the loss as the gradient predicts") {
   const auto m = model_type::random({.stddev = 0.2f, .seed = 1});
-  // The gradient by the embeddings' output, of the plain loss.
+  // The gradient of the plain loss with respect to the embeddings' output.
   const auto batch = batch_of(0);
   tape_type t(source.capacity(), m.sizes(), {.perturbs = true});
   cross_entropy::work work({}, source.capacity());
@@ -199,7 +199,7 @@ TEST_CASE("FGM's gradients are the slopes of both losses, the perturbation held"
   CHECK(support::slope_error(m, run.gradients.data(), loss) < 0.03);
 }
 
-TEST_CASE("accumulated batches make the step of one batch of both, though they count unequal numbers of labels") {
+TEST_CASE("two accumulated batches make the step of one batch of both, even with unequal numbers of labels") {
   const auto check = [](const auto& o) {
     CHECK(norm_of_step(o, source, 2) == doctest::Approx(norm_of_step(o, twice_source{}, 1)).epsilon(1e-4));
   };
@@ -208,7 +208,7 @@ TEST_CASE("accumulated batches make the step of one batch of both, though they c
   check(fgm{cross_entropy{}});
 }
 
-TEST_CASE("the terms of a step of twice as many predictions have half the gradient, R-Drop's divergence too") {
+TEST_CASE("in a step of twice as many predictions each term has half the gradient, R-Drop's divergence too") {
   const auto m = model_type::random({.stddev = 0.2f, .seed = 1});
   const auto halves = [&](const auto& o) {
     const step whole(o, m, dropout);

@@ -63,7 +63,7 @@ TEST_CASE("the loss is the mean over tokens with a tag; others have no gradient"
   }
 }
 
-TEST_CASE("a batch without tags, with too few or with one that the head does not have is an error") {
+TEST_CASE("a batch without tags, with too few, or with a tag beyond the head's is an error") {
   const auto model = tagger::random({.seed = 2});
   bert::training_batch batch;
   batch.tokens.add(support::ids(1, 3));
@@ -74,7 +74,7 @@ TEST_CASE("a batch without tags, with too few or with one that the head does not
   CHECK(score(model, batch).parts["loss"].count == 0);
 }
 
-TEST_CASE("an objective over tags does not take a source that carries labels alone") {
+TEST_CASE("a source of labels alone does not satisfy an objective that needs tags") {
   struct labeled : support::made_up_source {
     using targets = bert::target_list<bert::target::label>;
   };

@@ -27,7 +27,7 @@ TEST_CASE("a name chooses the architecture that has it") {
   CHECK_THROWS_WITH_AS(hidden_by_name<some>("huge"), "architecture: expected one of dot, found huge", bert::error);
 }
 
-TEST_CASE("a longer list holds the old names and the new ones") {
+TEST_CASE("an extended list has the old names and the new ones") {
   using more = bert::published::with<bert::named<"dot", dot>>;
   CHECK(more::names() == bert::published::names() + ", dot");
   CHECK(hidden_by_name<more>("mini") == 256);
@@ -45,7 +45,7 @@ TEST_CASE("a configuration chooses by sizes and activation, whatever its vocabul
   CHECK(is_tanh(bert::model_config::of<tanh_dot>(1'234)));
 }
 
-TEST_CASE("a configuration of no architecture in the list is an error that says what it is") {
+TEST_CASE("a configuration of no architecture in the list is an error that names its sizes") {
   auto config = bert::model_config::of<dot>(77);
   config.layers = 3;
   config.where = "folder/config.json";
@@ -60,7 +60,7 @@ TEST_CASE("a configuration of no architecture in the list is an error that says 
   }
 }
 
-TEST_CASE("a key that no size shows is named with both values") {
+TEST_CASE("the error names a key that differs and is no size, with both values") {
   using both = some::with<bert::named<"tanh", tanh_dot>>;
   auto config = bert::model_config::of<tanh_dot>(77);
   config.norm_epsilon = 1e-5;

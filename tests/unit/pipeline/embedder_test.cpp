@@ -1,4 +1,4 @@
-// The embedder against sentence vectors of PyTorch, and its promises.
+// The embedder: against sentence vectors of PyTorch, and its guarantees.
 // Layer: tests.
 #include "bert/pipeline/embedder.hpp"
 
@@ -85,7 +85,7 @@ TEST_CASE(
   check(precision::int8{});
 }
 
-TEST_CASE("ranges of strings, views and literals embed alike, and none gives none") {
+TEST_CASE("ranges of strings, views and literals give the same vectors, and an empty range gives none") {
   const auto embed = bert::embedder<golden::plain, pooling::cls>::open(golden::folder("encoder"));
   const std::vector<std::string_view> views(sentences.begin(), sentences.end());
   const char* const literals[] = {"moon", "sun"};
@@ -115,7 +115,7 @@ TEST_CASE("long sentences are cut at the positions, at the folder's limit, or at
             "max_tokens of 3 or more"));
 }
 
-TEST_CASE("an embedder of another pooling than the folder's is refused with both named, unless it is asked for") {
+TEST_CASE("an embedder of another pooling than the folder's is refused with both named, unless it is allowed") {
   const scratch dir;
   std::filesystem::copy(golden::folder("encoder"), dir.folder(), std::filesystem::copy_options::recursive);
   std::filesystem::create_directories(dir / "1_Pooling");
@@ -134,7 +134,7 @@ TEST_CASE("an embedder of another pooling than the folder's is refused with both
   CHECK(has(message_of([&] { (void)by_mean::open(dir.folder()); }), "\"word_embedding_dimension\": expected 24, found 32"));
 }
 
-TEST_CASE("the folder's default prompt and lower case are put on every sentence, and another prompt may be asked for") {
+TEST_CASE("every sentence gets the folder's default prompt and lower case, or the prompt of the options") {
   const scratch dir;
   std::filesystem::copy(golden::folder("encoder"), dir.folder(), std::filesystem::copy_options::recursive);
   dir.file("config_sentence_transformers.json", R"({"prompts": {"q": "the cat "}, "default_prompt_name": "q"})");
@@ -153,14 +153,14 @@ TEST_CASE("the folder's default prompt and lower case are put on every sentence,
   CHECK(embedder::open(dir.folder(), {.prompt = ""})("MOON") != plain("moon"));
 }
 
-TEST_CASE("how many sentences were cut is counted") {
+TEST_CASE("the report counts the sentences that were cut") {
   const auto embed = bert::embedder<golden::plain>::open(golden::folder("encoder"), {.max_tokens = 5});
   embedding_report report;
   (void)embed(std::vector<std::string>{"the", "the cat sat", "the cat sat on the mat"}, execution::serial{}, &report);
   CHECK(report.cut == 1);
 }
 
-TEST_CASE("an embedder in bf16 points where that of f32 does, and a sentence has the same vector alone as among others") {
+TEST_CASE("vectors in bf16 have the direction of f32's, and a sentence has the same vector alone as among others") {
   const auto full = bert::embedder<golden::plain>::open(golden::folder("encoder"));
   const auto half = bert::embedder<golden::plain, pooling::mean, precision::bf16>::open(golden::folder("encoder"));
   const auto rows = half(sentences, execution::threads{2}), expected = full(sentences);

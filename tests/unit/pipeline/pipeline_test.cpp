@@ -17,7 +17,7 @@
 using namespace bert;
 using namespace bert::testing;
 
-TEST_CASE("a blank gets its likeliest pieces, as the session's logits have them") {
+TEST_CASE("a [MASK] gets its likeliest pieces by the session's logits") {
   const checkpoint files(golden::folder("tanh"));
   const auto model = files.load<golden::tanh_model>();
   const auto tokenizer = files.tokenizer();
@@ -39,7 +39,7 @@ TEST_CASE("a blank gets its likeliest pieces, as the session's logits have them"
   CHECK(has(message_of([&] { (void)fill("no blank"); }), "expected a text with a [MASK], found none"));
 }
 
-TEST_CASE("a text gets a class whose probabilities sum to one, whether the labels are typed or open") {
+TEST_CASE("a text gets a class with probabilities that sum to one, with labels of the type or known at run time") {
   const checkpoint files(golden::folder("classifier"));
   const pipeline typed{files.load<golden::classifier_model>(), files.tokenizer()};
   const pipeline open{files.load<model<open_vocabulary<golden::pocket>, heads::classify<labels::dynamic_set>>>(),
@@ -72,7 +72,7 @@ TEST_CASE(
   CHECK_THROWS_AS((void)(pipeline<golden::classifier_model>::open("/no/such/folder")), error);
 }
 
-TEST_CASE("many texts get the results that each gets alone, on any number of threads") {
+TEST_CASE("many texts get the results of each alone, on any number of threads") {
   const checkpoint files(golden::folder("classifier"));
   const pipeline classify{files.load<golden::classifier_model>(), files.tokenizer()};
   std::vector<std::string> texts;
@@ -83,7 +83,7 @@ TEST_CASE("many texts get the results that each gets alone, on any number of thr
   CHECK(classify(std::vector<std::string>{}).empty());
 }
 
-TEST_CASE("blanks of many texts stay with their texts") {
+TEST_CASE("each of many texts gets results for its own [MASK] tokens") {
   const checkpoint files(golden::folder("tanh"));
   const pipeline fill{files.load<golden::tanh_model>(), files.tokenizer()};
   const std::vector<std::string> texts{"[MASK]", "a [MASK] b [MASK]", "the [MASK]"};
@@ -93,7 +93,7 @@ TEST_CASE("blanks of many texts stay with their texts") {
   for (std::size_t i = 0; i < 3; ++i) CHECK(all[i].back().front().probability == fill(texts[i]).back().front().probability);
 }
 
-TEST_CASE("a regression head gives its number, and a next-sentence head the probability that B follows") {
+TEST_CASE("a regression head returns its output, and a next-sentence head the probability that B follows A") {
   const auto tokenizer = checkpoint(golden::folder("tanh")).tokenizer();
   const auto encoder = checkpoint(golden::folder("tanh")).load<model<golden::tanh>>();
   const pipeline score{encoder.with_head<heads::regress>({.stddev = 0.5f, .seed = 3}), tokenizer};

@@ -1,4 +1,4 @@
-// Similarity of vectors, and the best of a list of scores.
+// Similarity of vectors, and top_k.
 // Layer: tests.
 #include "bert/pipeline/similarity.hpp"
 
@@ -9,7 +9,7 @@
 
 using namespace bert;
 
-TEST_CASE("similarity is the dot product, at sizes that are no multiples of eight") {
+TEST_CASE("similarity is the dot product, also at sizes that are no multiples of eight") {
   vectors<19> index(3);
   std::array<float, 19> query{};
   for (std::size_t d = 0; d < 19; ++d) {
@@ -23,7 +23,7 @@ TEST_CASE("similarity is the dot product, at sizes that are no multiples of eigh
   CHECK(similarity(index, queries) == std::vector<std::vector<float>>{{0, 0, 0}, {171, 81, -171}});
 }
 
-TEST_CASE("the best scores come first, of equal ones the lower row, and never more than there are") {
+TEST_CASE("top_k has the highest scores first, the lower row first of equal ones, and at most all scores") {
   const std::vector<float> scores{0.1f, 0.9f, 0.5f, 0.9f, -1.0f};
   std::vector<std::size_t> rows;
   for (const auto [row, score] : top_k(scores, 3)) {

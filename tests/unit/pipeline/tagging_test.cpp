@@ -26,7 +26,7 @@ using tagger = bert::model<golden::tanh, bert::heads::tag<names>>;
 bert::text::tokenizer small_tokenizer() { return bert::text::tokenizer::open(golden::folder("tanh") / "vocab.txt"); }
 tagger random_tagger() { return tagger::random({.stddev = 0.4f, .seed = 12}); }
 
-/// A range that makes each of its texts when it is asked for it, so that no text outlives the asking.
+/// A range that returns temporaries: no text outlives its iterator's dereference.
 struct making {
   const std::vector<std::string>* texts;
 
@@ -43,7 +43,7 @@ struct making {
   [[nodiscard]] iterator end() const { return {texts->data() + texts->size()}; }
 };
 
-/// `count` words, some of several pieces, apart by spaces.
+/// `count` words, some of several pieces, separated by spaces.
 std::string words(int count) {
   const char* const some[] = {"the", "cat", "mole", "sat", "on", "red", "xy", "moon", "was", "very", "good"};
   std::string text;
@@ -53,7 +53,7 @@ std::string words(int count) {
 
 }  // namespace
 
-TEST_CASE("every word has the likeliest tag of its first piece, with its bytes in the text") {
+TEST_CASE("every word has the likeliest tag of its first piece, and its byte range in the text") {
   const auto model = random_tagger();
   const auto tokenizer = small_tokenizer();
   const bert::pipeline tag{model, tokenizer};
@@ -140,10 +140,10 @@ TEST_CASE("a text longer than the positions is read in windows: every word once,
       else different += same ? 0 : 1;
     }
   }
-  CHECK(different > 20);  // elsewhere the same words score otherwise, so it matters which window is taken
+  CHECK(different > 20);  // the same words score differently in other windows, so the choice of window matters
 }
 
-TEST_CASE("many texts get what each gets alone, on any number of threads, from ranges of any kind") {
+TEST_CASE("many texts get the results of each alone, on any number of threads, from ranges of any kind") {
   const bert::pipeline tag{random_tagger(), small_tokenizer()};
   std::vector<std::string> texts;
   for (int i = 0; i < 60; ++i) texts.push_back(words(i * 3));
@@ -162,7 +162,7 @@ TEST_CASE("many texts get what each gets alone, on any number of threads, from r
   }
 }
 
-TEST_CASE("a word longer than a window keeps its bytes; a pair of texts or too small a window is an error") {
+TEST_CASE("a word longer than a window keeps its byte range; a pair of texts and too small a window are errors") {
   const bert::pipeline tag{random_tagger(), small_tokenizer(), {.max_tokens = 10}};
   const auto out = tag("the abcdefghijklmnop cat");
   REQUIRE(out.words.size() == 3);
@@ -173,7 +173,7 @@ TEST_CASE("a word longer than a window keeps its bytes; a pair of texts or too s
   CHECK_THROWS_AS((void)small("a"), bert::error);
 }
 
-TEST_CASE("a head derived from a tagger, and one of tags known at run time, tag as it does") {
+TEST_CASE("a head derived from a tagger, and one of tags known at run time, give the tagger's results") {
   const auto model = random_tagger();
   const bert::pipeline a{model, small_tokenizer()};
   const bert::pipeline b{model.with_head<derived>(), small_tokenizer()};
@@ -189,7 +189,7 @@ TEST_CASE("a head derived from a tagger, and one of tags known at run time, tag 
   }
 }
 
-TEST_CASE("an evaluation finds in a set of tagged words what the pipeline says of the text, windows included") {
+TEST_CASE("an evaluation of tagged words predicts the tags of the pipeline, with windows too") {
   const auto model = random_tagger();
   const auto tokenizer = small_tokenizer();
   const bert::pipeline tag{model, tokenizer, {.max_tokens = 24, .stride = 8}};

@@ -10,7 +10,7 @@
 namespace {
 using model_type = bert::model<support::pocket, bert::heads::masked_lm>;
 
-/// One step from gradient `g` everywhere that a tensor is, by the formula, in double.
+/// One step by the formula, in double, with gradient `g` in every element of a tensor.
 double expected(double p, double g, double rate, double decay, bool corrected) {
   const double m = 0.1 * g, v = 0.001 * g * g;
   const double m1 = corrected ? m / (1 - 0.9) : m, v1 = corrected ? v / (1 - 0.999) : v;
@@ -38,7 +38,7 @@ void one_step(bert::optim::adamw adamw, float gradient, const Check& check) {
 }
 }  // namespace
 
-TEST_CASE("a step is Adam's with decay on weights and embeddings alone") {
+TEST_CASE("a step is Adam's, with weight decay on weights and embeddings alone") {
   one_step({.weight_decay = 0.1f, .clip_norm = 0}, 0.5f, [](const bert::parameter& p, double before, double after) {
     const double decay = p.role == bert::role::weight || p.role == bert::role::embedding ? 0.1 : 0.0;
     CHECK(after == doctest::Approx(expected(before, 0.5, 0.01, decay, true)).epsilon(1e-5));
@@ -67,7 +67,7 @@ TEST_CASE("without bias correction the first step is as long as google-research/
            });
 }
 
-TEST_CASE("gradients longer than the clip norm are shortened to it, shorter ones are left alone") {
+TEST_CASE("gradients of more than the clip norm are scaled to it, others are unchanged") {
   // Without bias correction and from zero moments the step depends on the gradient only through epsilon, so watch m.
   const bert::parameter p{.stem = "w", .rows = 4};
   std::vector<float> values(4, 1.0f), gradient(4);
@@ -82,7 +82,7 @@ TEST_CASE("gradients longer than the clip norm are shortened to it, shorter ones
   CHECK(first_moment(2.0f) == doctest::Approx(0.2));
 }
 
-TEST_CASE("what a resumed run must share is told apart, bias correction too") {
+TEST_CASE("describe() distinguishes all hyper-parameters, bias correction too") {
   using bert::optim::adamw;
   CHECK(adamw{}.describe() == "adamw beta1=0.9 beta2=0.999 epsilon=1e-08 weight_decay=0.01 clip_norm=1 bias_correction=on");
   CHECK(adamw{.correction = bert::optim::bias_correction::off}.describe().ends_with("bias_correction=off"));

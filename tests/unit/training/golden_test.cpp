@@ -16,7 +16,7 @@ namespace {
 using bert::execution::serial;
 using bert::execution::threads;
 
-/// Scores what the golden batches have masked already.
+/// A masked-LM objective for golden batches, which are masked already.
 struct given_masks {
   using heads = bert::type_list<bert::heads::masked_lm>;
   template <class Model>
@@ -155,7 +155,7 @@ void check_outputs(const char* name, const Model& model) {
   check(frozen.session(batch.shape(), threads{2}));
 }
 
-/// Largest |bf16 - expected| of an output as a share of its largest |expected|.
+/// max |bf16 - expected| / max |expected| of an output.
 template <class Model>
 double error_in_bf16(const char* name, const Model& model) {
   const bert::io::safetensors file(golden::folder(name) / "golden.safetensors");
@@ -200,8 +200,8 @@ TEST_CASE("an encoder's hidden states and pooler are within 2e-5 of transformers
   check_outputs("encoder", golden::load<golden::plain_model>("encoder"));
 }
 
-// A rounding to bf16 errs by up to 2^-9 of a number; a few of them add up in each layer.
-TEST_CASE("bf16 outputs are within 0.02 of the largest of transformers' f32, and within 0.01 of it by norm") {
+// Rounding to bf16 has a relative error of up to 2^-9; a few such errors add up in each layer.
+TEST_CASE("bf16 outputs differ from transformers' f32 by at most 0.02 of the largest, and 0.01 by norm") {
   CHECK(error_in_bf16("pretraining", golden::load<golden::odd_model>("pretraining")) < 0.02);
   CHECK(error_in_bf16("tanh", golden::load<golden::tanh_model>("tanh")) < 0.02);
   CHECK(error_in_bf16("relu", golden::load<golden::relu_model>("relu")) < 0.02);
@@ -212,8 +212,7 @@ TEST_CASE("bf16 outputs are within 0.02 of the largest of transformers' f32, and
 TEST_CASE("gradients and ten AdamW steps of pretraining follow PyTorch") {
   check_gradients_and_steps("pretraining", golden::load<golden::odd_model>("pretraining"), pretraining{});
 }
-TEST_CASE(
-    "with products in bf16, the gradient of pretraining is within 2 % of the one in f32, no weight's further off than 5 %") {
+TEST_CASE("with products in bf16, the gradient of pretraining is within 2 % of f32's, and that of each weight within 5 %") {
   const bert::io::safetensors file(golden::folder("pretraining") / "golden.safetensors");
   const auto model = golden::load<golden::odd_model>("pretraining");
   const golden_source source(file);

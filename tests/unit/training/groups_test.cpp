@@ -45,7 +45,7 @@ TEST_CASE("layer_decay lowers the rate by its factor a layer, from the top one d
   CHECK(half.describe() == "layer_decay factor=0.5 frozen=0");
 }
 
-TEST_CASE("layer_decay freezes its lowest layers with the embeddings, never pooler and heads, and spares norms and biases") {
+TEST_CASE("layer_decay freezes its lowest layers and the embeddings, never pooler and heads; norms and biases do not decay") {
   constexpr layer_decay two{.frozen = 2};
   static_assert(two(in(module_kind::embeddings), 3).frozen && two(in(module_kind::layer, 0), 3).frozen &&
                 two(in(module_kind::layer, 1), 3).frozen && !two(in(module_kind::layer, 2), 3).frozen);

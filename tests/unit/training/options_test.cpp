@@ -19,7 +19,7 @@ namespace {
 using classifier = bert::model<support::pocket, bert::heads::classify<support::mood>>;
 using bert::objectives::cross_entropy;
 
-/// Remembers the numbers of the batches that were asked for, each once.
+/// Records the indices of the loaded batches, each once.
 struct recording_source : support::made_up_source {
   mutable std::vector<std::uint64_t> loaded = {};
   void load(std::uint64_t step, bert::training_batch& out) const {
@@ -35,14 +35,14 @@ auto trainer_of(classifier& m, bert::training_options options, std::uint64_t tot
                        options};
 }
 
-/// A loss that is finite and a gradient that is not.
+/// A finite loss with an infinite gradient.
 struct steep : cross_entropy {
   template <class Model, bert::executor E>
   bert::objectives::loss_terms score(const E& e, const bert::training_batch& in, work& w, bert::tape<Model>& t,
                                      const bert::objectives::loss_scale& scale) const {
-    const auto parts = cross_entropy::score(e, in, w, t, scale);
+    const auto terms = cross_entropy::score(e, in, w, t, scale);
     t.template head<bert::heads::classify<support::mood>>().logits()(0, 0) = std::numeric_limits<float>::infinity();
-    return parts;
+    return terms;
   }
 };
 
@@ -59,7 +59,7 @@ struct endless : cross_entropy {
 
 }  // namespace
 
-TEST_CASE("a trainer refuses accumulation of nothing and dropout below 0 or of 1") {
+TEST_CASE("a trainer refuses accumulate of 0, and dropout below 0 or of 1") {
   auto m = fresh();
   CHECK_NOTHROW(trainer_of(m, {.dropout = 0, .attention_dropout = 0.99f}));
   CHECK_THROWS_WITH_AS(trainer_of(m, {.accumulate = 0}), doctest::Contains("accumulate 0"), bert::error);
@@ -70,7 +70,7 @@ TEST_CASE("a trainer refuses accumulation of nothing and dropout below 0 or of 1
   }
 }
 
-TEST_CASE("fit takes a warm-up from 0 to 1 and no other") {
+TEST_CASE("fit takes only a warm-up from 0 to 1") {
   const recording_source source{{.batches = 1}};
   const auto with = [&](float warmup) {
     auto m = fresh();
@@ -96,7 +96,7 @@ TEST_CASE("a step of accumulated batches takes the next ones in order, and fit c
   CHECK(bert::fit(m, cross_entropy{}, source, {.learning_rate = 1e-3f}).index == 18);
 }
 
-TEST_CASE("the head's learning rate is its own, the encoder's is not touched by it") {
+TEST_CASE("the head's learning rate does not change the encoder's") {
   // Adam's first step is as long as the learning rate, wherever the gradient is well above epsilon.
   const recording_source source{{.batches = 1}};
   const auto longest_step = [&](const bert::fit_options<classifier>& options, bool head) {
@@ -176,7 +176,7 @@ TEST_CASE("the state is written every so many steps and at the end, not between"
   CHECK(bert::keep_options{}.every == 1'000);
 }
 
-TEST_CASE("measure scores an epoch, or as many batches as are asked for if these are fewer") {
+TEST_CASE("measure scores an epoch, or options.batches if that is less") {
   const auto m = fresh();
   const recording_source source;
   const auto count = [&](std::uint64_t batches) {

@@ -10,20 +10,20 @@ static_assert(warmup_linear{.peak = 1.0f, .warmup = 4, .total = 14}.rate(3) == 1
 static_assert(warmup_linear{.peak = 1.0f, .warmup = 4, .total = 14}.rate(9) == 0.5f);
 static_assert(warmup_linear{.peak = 1.0f, .warmup = 4, .total = 14}.rate(14) == 0.0f);
 
-TEST_CASE("without warm-up the first step has the full rate, and a run of warm-up alone never falls") {
+TEST_CASE("without warm-up the first step has the peak rate, and a run of warm-up alone never decays") {
   CHECK(warmup_linear{.peak = 2.0f, .warmup = 0, .total = 10}.rate(0) == 2.0f);
   CHECK(warmup_linear{.peak = 2.0f, .warmup = 10, .total = 10}.rate(9) == 2.0f);
   CHECK(constant{.peak = 2.0f, .warmup = 2, .total = 10}.rate(9) == 2.0f);
   CHECK(constant{.peak = 2.0f, .warmup = 4, .total = 10}.rate(0) == 0.5f);
 }
 
-TEST_CASE("every schedule has the peak of 1e-4 that pretraining takes unless it is given another") {
+TEST_CASE("the default peak of every schedule is 1e-4, as in pretraining") {
   CHECK(warmup_linear{.total = 2}.rate(0) == 1e-4f);
   CHECK(warmup_cosine{.total = 2}.rate(0) == 1e-4f);
   CHECK(constant{.total = 2}.rate(0) == 1e-4f);
 }
 
-TEST_CASE("the cosine starts at the peak, is half of it in the middle and ends at nothing") {
+TEST_CASE("the cosine starts at the peak, is half of it in the middle and ends at 0") {
   const warmup_cosine s{.peak = 1.0f, .warmup = 2, .total = 12};
   CHECK(s.rate(0) == 0.5f);
   CHECK(s.rate(2) == doctest::Approx(1.0));

@@ -1,4 +1,4 @@
-// The state file: what it gives back, and everything that it refuses.
+// The state file: round trips, and everything that it refuses.
 // Layer: tests.
 #include "bert/training/state.hpp"
 
@@ -38,7 +38,7 @@ std::string refusal(const std::filesystem::path& path, const std::string& of = r
 
 }  // namespace
 
-TEST_CASE("a state gives back blocks and step") {
+TEST_CASE("a state that is written and read has the same blocks and step") {
   const scratch dir;
   blocks_of_a_run written(1), read(5);
   bert::training::write_state(dir / "s", written.all, 20, run);
@@ -47,7 +47,7 @@ TEST_CASE("a state gives back blocks and step") {
   CHECK(read.m == written.m);
 }
 
-TEST_CASE("every bit of a state that flips is found, and the model keeps its numbers") {
+TEST_CASE("every flipped bit of a state is detected, and the model is unchanged") {
   const scratch dir;
   blocks_of_a_run written(1);
   bert::training::write_state(dir / "s", written.all, 20, run);
@@ -60,7 +60,7 @@ TEST_CASE("every bit of a state that flips is found, and the model keeps its num
   }
   CHECK(accepted == 0);
   bert::random_stream random(7, bert::draw::user);
-  for (int i = 0; i < 200; ++i) {  // two places at once
+  for (int i = 0; i < 200; ++i) {  // two bytes at once
     std::string bad = good;
     for (int k = 0; k < 2; ++k) {
       const std::uint32_t at = random.below(static_cast<std::uint32_t>(bad.size()));
@@ -74,7 +74,7 @@ TEST_CASE("every bit of a state that flips is found, and the model keeps its num
   CHECK(refusal(dir.file("good", good)) == "");
 }
 
-TEST_CASE("a state of another version or of none is refused by its name") {
+TEST_CASE("a state of another version or of none is refused with its version") {
   const scratch dir;
   blocks_of_a_run b(1);
   std::vector<bert::io::stored_tensor> tensors;
@@ -93,7 +93,7 @@ TEST_CASE("a state of another version or of none is refused by its name") {
   CHECK(has(refusal(dir / "s"), "expected a training state, found another kind of file"));
 }
 
-TEST_CASE("a run of other settings is refused by what differs, alone") {
+TEST_CASE("a run of other settings is refused, naming only those that differ") {
   const scratch dir;
   blocks_of_a_run b(1);
   bert::training::write_state(dir / "s", b.all, 20, run);
@@ -102,7 +102,7 @@ TEST_CASE("a run of other settings is refused by what differs, alone") {
   CHECK(has(refusal(dir / "s", run + " products=bf16"), "expected products=bf16; resume"));
 }
 
-TEST_CASE("a step beyond the total, a block of another size and numbers that are not finite are refused") {
+TEST_CASE("a step beyond the total, a block of another size and elements that are not finite are refused") {
   const scratch dir;
   blocks_of_a_run b(1);
   bert::training::write_state(dir / "s", b.all, 20, run);

@@ -70,7 +70,7 @@ TEST_CASE("training gives the same bits with 1, 2 and 3 threads, dropout on") {
   CHECK(trained(1, {.seed = 12}) != one);
 }
 
-TEST_CASE("training with products in bf16 gives the same bits with 1 and 3 threads and with activations computed again") {
+TEST_CASE("training with products in bf16 gives the same bits with 1 and 3 threads and with recomputed activations") {
   const bert::precision::bf16 bf16;
   const auto one = trained(1, {.seed = 11}, bert::activations::keep{}, bf16);
   CHECK(trained(3, {.seed = 11}, bert::activations::keep{}, bf16) == one);
@@ -78,7 +78,7 @@ TEST_CASE("training with products in bf16 gives the same bits with 1 and 3 threa
   CHECK(trained(1) != one);
 }
 
-TEST_CASE("activations computed again train to the same bits as activations kept, accumulated batches too") {
+TEST_CASE("recomputed activations train to the same bits as kept ones, with accumulated batches too") {
   const bert::training_options options{.seed = 11, .accumulate = 2};
   CHECK(trained(2, options, bert::activations::recompute{}) == trained(1, options));
 }
@@ -91,7 +91,7 @@ struct telling_source : support::made_up_source {
 };
 }  // namespace
 
-TEST_CASE("a state that was made with another source or objective is refused by the name of what differs, alone") {
+TEST_CASE("a state of another source or objective is refused, naming only what differs") {
   const scratch_file file;
   const auto resumed = [&](const bert::named_facts& facts, auto masks) -> std::string {
     using other = bert::objectives::joint<bert::objectives::masked_lm<decltype(masks)>, bert::objectives::next_sentence>;
@@ -118,7 +118,7 @@ TEST_CASE("a state that was made with another source or objective is refused by 
         "step 6");  // a fact that the run does not know is no difference
 }
 
-TEST_CASE("a run that was cut and resumed ends with the bits of one that was not") {
+TEST_CASE("a run that was interrupted and resumed ends with the bits of one that was not") {
   const auto whole = trained(1);
   scratch_file file;
   for (const std::uint64_t cut : {7u, 13u, 20u}) {
@@ -135,7 +135,7 @@ TEST_CASE("a run that was cut and resumed ends with the bits of one that was not
   CHECK(std::equal(whole.begin(), whole.end(), m.block().begin()));
 }
 
-TEST_CASE("a state of other settings, another file or half a file is refused and nothing is lost") {
+TEST_CASE("a state of other settings, half a state and an empty file are refused") {
   scratch_file file;
   auto m = model_type::random({.stddev = 0.1f, .seed = 1});
   {
@@ -154,7 +154,7 @@ TEST_CASE("a state of other settings, another file or half a file is refused and
   CHECK_THROWS_AS(same.keep(file.path), bert::error);
 }
 
-TEST_CASE("a run that was asked to stop ends after its step with the state on the disk, and goes on to the same bits") {
+TEST_CASE("request_stop ends a run after its step with the state on disk, and the resumed run ends with the same bits") {
   const auto whole = trained(1);
   scratch_file file;
   auto m = model_type::random({.stddev = 0.1f, .seed = 1});
@@ -175,7 +175,7 @@ TEST_CASE("a run that was asked to stop ends after its step with the state on th
   CHECK(std::equal(whole.begin(), whole.end(), again.block().begin()));
 }
 
-TEST_CASE("a state file that could not be written is found when it is named, not after the first thousand steps") {
+TEST_CASE("a state file that cannot be written is an error of keep, not of the first write") {
   auto m = model_type::random({.seed = 1});
   auto t = make_trainer(m, bert::execution::serial{});
   CHECK_THROWS_WITH_AS(t.keep("/nowhere/at/all/run.state"), doctest::Contains("a file to write"), bert::error);
@@ -197,7 +197,7 @@ TEST_CASE("a training step allocates nothing after the first") {
   check(bert::activations::keep{}, bert::precision::bf16{});
 }
 
-TEST_CASE("the loss falls on a set small enough to learn by heart, with products in bf16 as in f32") {
+TEST_CASE("the loss falls on a set small enough to memorize, with products in bf16 as in f32") {
   const auto learn = [](auto precision) {
     auto m = model_type::random({.stddev = 0.1f, .seed = 1});
     const auto first = bert::measure(m, objective{}, source, {.seed = 5});
@@ -220,7 +220,7 @@ TEST_CASE("the loss falls on a set small enough to learn by heart, with products
   CHECK(learn(bert::precision::bf16{}) == doctest::Approx(learn(bert::precision::f32{})).epsilon(0.1));
 }
 
-TEST_CASE("two accumulated batches make the step of one batch of both, where every sequence weighs the same") {
+TEST_CASE("two accumulated batches make the step of one batch of both, if every sequence has one prediction") {
   // Next sentence alone: one prediction a sequence, so the mean of two means is the mean over all.
   const support::made_up_source twice{.sequences = 8, .longest = 24, .batches = 3};
   using head = bert::model<pocket, bert::heads::next_sentence>;
@@ -238,7 +238,7 @@ TEST_CASE("two accumulated batches make the step of one batch of both, where eve
   CHECK(step(source, 2, 4) == doctest::Approx(expected).epsilon(1e-4));
 }
 
-TEST_CASE("with dropout on, the gradient is the slope of the loss under the same noise") {
+TEST_CASE("with dropout, the gradient is the central difference of the loss under the same noise") {
   auto m = model_type::random({.stddev = 0.2f, .seed = 1});
   bert::training_batch batch;
   source.load(0, batch);
@@ -276,7 +276,7 @@ TEST_CASE("with dropout on, the gradient is the slope of the loss under the same
   }
 }
 
-TEST_CASE("a learning rate that blows up is an error that names the step and the remedy") {
+TEST_CASE("a diverging learning rate is an error that names the step and the remedy") {
   auto m = model_type::random({.stddev = 0.1f, .seed = 1});
   bert::trainer t{m, objective{}, bert::optim::adamw{.clip_norm = 0}, bert::schedules::constant{.peak = 1e30f, .total = 50}};
   CHECK_THROWS_WITH_AS(take(t, 50), doctest::Contains("lower the learning rate"), bert::error);
@@ -324,7 +324,7 @@ TEST_CASE("a source that gives an empty batch is an error, also after a batch wh
   }
 }
 
-TEST_CASE("fit learns a classifier and refuses options that cannot work") {
+TEST_CASE("fit trains a classifier and refuses options out of range") {
   using classifier = bert::model<pocket, bert::heads::classify<support::mood>>;
   auto m = classifier::random({.stddev = 0.1f, .seed = 1});
   std::uint64_t calls = 0;
@@ -338,7 +338,7 @@ TEST_CASE("fit learns a classifier and refuses options that cannot work") {
   CHECK_THROWS_AS(bert::fit(m, bert::objectives::cross_entropy{}, source, {.learning_rate = 0}), bert::error);
 }
 
-TEST_CASE("fit trains to the trainer's bits in every precision, with activations kept or computed again") {
+TEST_CASE("fit trains to the trainer's bits in every precision, with activations kept or recomputed") {
   using classifier = bert::model<pocket, bert::heads::classify<support::mood>>;
   const auto start = classifier::random({.stddev = 0.1f, .seed = 1});
   const auto bits = [](const classifier& m) { return std::vector<float>(m.block().begin(), m.block().end()); };
