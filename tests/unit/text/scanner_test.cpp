@@ -76,6 +76,26 @@ TEST_CASE("A word of too many characters is [UNK] though its kept prefix is a pi
   CHECK(t.tokens("abc abcd") == strings{"abc", "[UNK]"});
 }
 
+TEST_CASE("A limit of characters that no word can have is refused") {
+  const auto with = [](std::size_t most) { return tokenizer(with_specials({}), {.max_word_characters = most}); };
+  CHECK_NOTHROW(with(scanner<reference::transformers>::most_characters));
+  CHECK_THROWS_WITH_AS(with(scanner<reference::transformers>::most_characters + 1), doctest::Contains("max_word_characters"),
+                       bert::error);
+}
+
+TEST_CASE("Every capital of a long ASCII word is lowered") {
+  const std::string lower = "abcdefghijklmnopqrstuvwxyz";
+  const tokenizer t(with_specials({lower}));
+  CHECK(t.tokens("ABCDEFGHIJKLMNOPQRSTUVWXYZ") == strings{lower});
+  CHECK(t.tokens("aBcDeFgHiJkLmNoPqRsTuVwXyZ") == strings{lower});
+}
+
+TEST_CASE("Punctuation beyond ASCII ends a word and is one of its own") {
+  const tokenizer t(with_specials({"é", "“", "”", "—", "a"}), {.strip_accents = false});
+  CHECK(t.tokens("é—é“é”") == strings{"é", "—", "é", "“", "é", "”"});
+  CHECK(t.tokens("a—a") == strings{"a", "—", "a"});
+}
+
 TEST_CASE("A mark that stays moves before one of a higher class, also one of a decomposition") {
   // U+1D15E is U+1D157 and U+1D165, of class 216; U+16FF0 has class 6.
   const google_tokenizer t(with_specials({"\U0001D157", "##\U0001D165", "##\U00016FF0"}));

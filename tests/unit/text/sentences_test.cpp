@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "support/kernels/arrays.hpp"
+
 using bert::text::split_sentences;
 using strings = std::vector<std::string>;
 
@@ -37,6 +39,8 @@ TEST_CASE("Abbreviations, initials, numbers and a mark before lower case end no 
   CHECK(sentences("He shouted \"stop!\" and ran.") == strings{"He shouted \"stop!\" and ran."});
   CHECK(sentences("She works for Acme Inc. Her brother does not.") ==
         strings{"She works for Acme Inc.", "Her brother does not."});
+  CHECK(sentences("At Acme Inc. 5 people work.") == strings{"At Acme Inc. 5 people work."});
+  CHECK(sentences("He left Acme Inc. $5 was all he had.") == strings{"He left Acme Inc.", "$5 was all he had."});
   CHECK(sentences("See www.example.com for more. Thanks.") == strings{"See www.example.com for more.", "Thanks."});
 }
 
@@ -66,10 +70,20 @@ TEST_CASE("Sentences are trimmed of any kind of white space") {
 TEST_CASE("A letter beyond ASCII before an abbreviation makes it another word") {
   CHECK(sentences("Dr. Smith") == strings{"Dr. Smith"});
   CHECK(sentences("éDr. Smith") == strings{"éDr.", "Smith"});
+  CHECK(sentences("ÀDr. Smith") == strings{"ÀDr.", "Smith"});  // À ends with the byte 0x80
   CHECK(sentences("\xFF"
                   "Dr. Smith") == strings{"\xFF"
                                           "Dr.",
                                           "Smith"});
+}
+
+TEST_CASE("No byte past the end of a text is read") {
+  for (const std::string_view text : {"A b.", "A b. ", "A b.\"", "A b. (", "\xF0\x9F\x98", "好。", "Dr."}) {
+    bert::test::array<float> page(32);  // ends where nobody may read
+    char* const end = reinterpret_cast<char*>(page.data() + page.size());
+    std::copy(text.begin(), text.end(), end - text.size());
+    CHECK(sentences({end - text.size(), text.size()}) == sentences(text));
+  }
 }
 
 TEST_CASE("Splitting loses nothing but white space") {

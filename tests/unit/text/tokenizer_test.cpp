@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -47,6 +48,15 @@ TEST_CASE("A pair becomes CLS a SEP b SEP with segments 0 and 1, and MASK is sco
   CHECK(segments == std::vector<bert::segment_id>{0, 0, 0, 0, 0, 0, 1, 1, 1, 1});
   REQUIRE(batch.scored().size() == 1);
   CHECK(batch.scored()[0] == 2);
+}
+
+TEST_CASE("An encoding of a pair has segments 0 and 1 like a batch, unless both are to have 0") {
+  const auto segments = [](const tokenizer& t) {
+    const auto e = t.encode<offsets::bytes>("The cat sat.", "unaffable");
+    return std::vector<int>(e.segments.begin(), e.segments.end());
+  };
+  CHECK(segments(tokenizer(small())) == std::vector<int>{0, 0, 0, 0, 0, 0, 1, 1, 1, 1});
+  CHECK(segments(tokenizer(small(), {.second_segment = false})) == std::vector<int>(10, 0));
 }
 
 TEST_CASE("Many texts become one batch, the same on several threads as on one") {
@@ -251,6 +261,42 @@ TEST_CASE("The fingerprint's entry of a setting changes with that setting and no
   CHECK(differing(tokenizer(small(), {.added = {{.content = "the", .id = 5}}}).fingerprint()) == "added tokens;");
   CHECK(differing(tokenizer(small(), {.second_segment = false}).fingerprint()) == "second text's segment;");
   CHECK(differing(google_tokenizer(small()).fingerprint()).find("tokenizer's reference;") != std::string::npos);
+}
+
+TEST_CASE("Added tokens that differ in one of their flags have different fingerprints") {
+  std::vector<std::string> seen;
+  for (unsigned flags = 0; flags < 16; ++flags) {
+    const added_token token{.content = "the",
+                            .id = 5,
+                            .single_word = (flags & 1) != 0,
+                            .lstrip = (flags & 2) != 0,
+                            .rstrip = (flags & 4) != 0,
+                            .normalized = (flags & 8) != 0};
+    for (const auto& [name, value] : tokenizer(small(), {.added = {token}}).fingerprint())
+      if (name == "added tokens") seen.push_back(value);
+  }
+  CHECK(seen.size() == 16);
+  std::sort(seen.begin(), seen.end());
+  CHECK(std::adjacent_find(seen.begin(), seen.end()) == seen.end());
+}
+
+TEST_CASE("A single word is matched in normalized text beside a Chinese character, which is a word of its own") {
+  const tokenizer t(small(), {.added = {{.content = "zork", .id = 22, .single_word = true, .normalized = true}}});
+  CHECK(t.tokens("zork\xE4\xB8\xAD") == strings{"zork", "\xE4\xB8\xAD"});
+  CHECK(t.tokens("\xE4\xB8\xADzork") == strings{"\xE4\xB8\xAD", "zork"});
+  CHECK(t.tokens("zorka") == strings{"[UNK]"});
+}
+
+TEST_CASE("A word may have more pieces than a buffer of ids holds") {
+  const tokenizer t(small(), {.max_word_characters = 700});
+  std::vector<token_id> ids;
+  std::vector<word_part> parts;
+  t.append_ids("the " + std::string(600, 'a') + " cat", ids, &parts);
+  std::vector<token_id> expected(602, 20);  // ##a
+  expected[0] = 5, expected[1] = 19, expected.back() = 6;
+  CHECK(ids == expected);
+  CHECK(parts.size() == 602);
+  CHECK(std::count(parts.begin(), parts.end(), word_part::begins) == 3);
 }
 
 TEST_CASE("A token matched in normalized text has its range in the input") {

@@ -63,6 +63,18 @@ TEST_CASE("Lower case is that of Unicode 17, one character per character") {
   CHECK(unicode::lower(0x130) == 'i');
 }
 
+TEST_CASE("A range contains its ends and what lies between, nothing before the first and after the last") {
+  static constexpr unicode::code_range ranges[]{{5, 9}, {20, 20}};
+  static_assert(!unicode::contains(ranges, 0) && !unicode::contains(ranges, 4) && unicode::contains(ranges, 5));
+  static_assert(unicode::contains(ranges, 9) && !unicode::contains(ranges, 10) && unicode::contains(ranges, 20));
+  CHECK_FALSE(unicode::contains(ranges, 21));
+}
+
+TEST_CASE("Combining classes begin with the grave accent") {
+  CHECK(unicode::combining_class<transformers>(0x2FF) == 0);
+  CHECK(unicode::combining_class<transformers>(0x300) == 230);
+}
+
 TEST_CASE("Combining classes newer than the reference are 0") {
   CHECK(unicode::combining_class<transformers>(0x301) == 230);
   CHECK(unicode::combining_class<transformers>(0x34F) == 0);

@@ -45,6 +45,14 @@ TEST_CASE("Invalid UTF-8 is replaced as Python replaces it") {
   CHECK(parts("\xF0\x9F\x98"s + "\xC3\xA9") == std::vector<unsigned>{103, 2});
 }
 
+TEST_CASE("A sequence that the text's end cuts is replaced, though the bytes past it would complete it") {
+  const std::string_view four = "\xF0\x9F\x98\x80", three = "\xE4\xB8\xAD", two = "\xC3\xA9";
+  CHECK(parts(four.substr(0, 3)) == std::vector<unsigned>{103});
+  CHECK(parts(four.substr(0, 2)) == std::vector<unsigned>{102});
+  CHECK(parts(three.substr(0, 2)) == std::vector<unsigned>{102});
+  for (const auto& s : {four, three, two}) CHECK(parts(s.substr(0, 1)) == std::vector<unsigned>{101});
+}
+
 TEST_CASE("The first invalid byte is found, and U+FFFD itself is valid") {
   CHECK(utf8::first_invalid("abc") == std::string_view::npos);
   CHECK(utf8::first_invalid("\xEF\xBF\xBD") == std::string_view::npos);

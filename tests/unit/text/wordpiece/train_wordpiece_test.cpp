@@ -162,6 +162,21 @@ TEST_CASE("A surplus, dropped by use, gives fewer pieces per word than merging a
   CHECK(pruned.pieces_per_word <= plain.pieces_per_word);
 }
 
+TEST_CASE("Without a surplus the pieces are the first ones that merging gives; a surplus is a share of what is merged") {
+  const auto text = corpus(2000, 3);
+  const auto plain = train_wordpiece(text, {.vocab = 80, .surplus = 0}).vocabulary();
+  const auto more = train_wordpiece(text, {.vocab = 110, .surplus = 0}).vocabulary();
+  for (bert::token_id i = 0; i < 80; ++i) REQUIRE(plain.piece(i) == more.piece(i));
+  // By definition: as many merges as the share says, of which the least used are dropped.
+  const auto words = count_words(text, {}, bert::execution::serial{});
+  detail::merger<scoring::pair_counts> merger(words, detail::special_pieces(0), 1'000);
+  const std::size_t given = merger.given();
+  merger.run(80 + (80 - given) / 2, wordpiece_options{}.min_frequency);
+  strings pieces = merger.pieces();
+  detail::drop_least_used(pieces, words, given, 80);
+  CHECK(train_wordpiece(text, {.vocab = 80, .surplus = 0.5f}).vocabulary() == vocabulary(pieces));
+}
+
 TEST_CASE("Both scoring policies learn the words of a text, with different pieces") {
   const auto text = corpus(500, 4);
   const auto counts = train_wordpiece<scoring::pair_counts>(text, {.vocab = 90, .surplus = 0}).vocabulary();
@@ -215,6 +230,7 @@ TEST_CASE("A text of many blocks is counted to the last word on several threads"
   text.push_back(many);
   text.push_back(many);
   const auto counted = count_words(text, {}, bert::execution::threads{2});
+  CHECK(count_words(text, {}, bert::execution::threads{5}) == counted);
   REQUIRE(counted.size() == 1502);
   CHECK(counted[0] == counted_word{"cat", 10 * in_a_line});
   CHECK(counted[1] == counted_word{"the", 10 * in_a_line});
