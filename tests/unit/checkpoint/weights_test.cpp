@@ -190,7 +190,7 @@ TEST_CASE("two copies of a tensor may have two dtypes if their values are equal,
     };
   };
   CHECK(refusal<masked>(with_copy(0)).empty());
-  CHECK(has(refusal<masked>(with_copy(1)), "tensor \"cls.predictions.decoder.weight\": expected the numbers of"));
+  CHECK(has(refusal<masked>(with_copy(1)), "tensor \"cls.predictions.decoder.weight\": expected the values of"));
 }
 
 TEST_CASE("a decoder that differs from the embeddings is refused by a masked LM and skipped by an encoder") {
@@ -203,7 +203,7 @@ TEST_CASE("a decoder that differs from the embeddings is refused by a masked LM 
     copy.bytes = t.own(std::move(other));
     t.tensors.push_back(copy);
   };
-  CHECK(has(refusal<masked>(injure), "tensor \"cls.predictions.decoder.weight\": expected the numbers of"));
+  CHECK(has(refusal<masked>(injure), "tensor \"cls.predictions.decoder.weight\": expected the values of"));
   CHECK(refusal<encoder>(injure).empty());
 }
 
