@@ -218,7 +218,7 @@ class Examples(unittest.TestCase):
             options = re.findall(r"^\s+(--[a-z0-9-]+) (?:U?INT|FLOAT)", self.ok(run(program, "--help")), re.M)
             found[program] = len(options)
             for option in options:
-                for bad in ("nan", "inf", "-1", "1e400", "-1e400", "1x", "x", "", " 1", "0x10", "1,5", "99999999999999999999999999", "1 2"):
+                for bad in ("nan", "inf", "-1", "1e400", "-1e400", "1x", "x", "", " 1", "0x10", "1,5", "9999999999999999999999999999999999999999999999999", "1 2"):
                     with self.subTest(f"{program} {option} {bad}"):
                         result = run(program, *needed, f"{option}={bad}")
                         self.wrong(result, 2, option, "must be" if bad else "missing")  # CLI11 reports an empty value
