@@ -155,3 +155,27 @@ TEST_CASE("a product of depth 0 writes zeros, with any groups") {
     CHECK(support::largest_magnitude(support::elements(d.view)) == 0);
   }
 }
+
+namespace {
+struct must_not_be_called {
+  bool* called;
+  void fetch(std::size_t, std::size_t) const noexcept { *called = true; }
+  template <class Extent>
+  void operator()(std::size_t, std::size_t, simd, Extent) const noexcept {
+    *called = true;
+  }
+};
+}  // namespace
+
+TEST_CASE("a product of no rows or no columns calls no epilogue") {
+  const std::vector<float> w(40 * 70), a(3 * 70);
+  buffer<float> memory(packed_size(70, 40));
+  const auto b = pack_transposed(execution::serial{}, matrix<const float>{w.data(), 40, 70}, memory.data());
+  bool called = false;
+  for (const std::size_t threads : {1u, 2u}) {
+    gemm(execution::threads{threads}, matrix<const float>{a.data(), 0, 70}, b, must_not_be_called{&called});
+    gemm(execution::threads{threads}, matrix<const float>{a.data(), 3, 70}, packed{memory.data(), 70, 0},
+         must_not_be_called{&called});
+  }
+  CHECK(!called);
+}
