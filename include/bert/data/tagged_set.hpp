@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "bert/core/error.hpp"
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/data/labeled_set.hpp"
 #include "bert/data/tokenizing.hpp"
@@ -100,12 +101,20 @@ class tagged_set_builder {
       put_window(windows, w, first_piece, tags);
     }
     store_.groups.push_back(store_.starts.size() - 1);
+    store_.unknown += static_cast<std::uint64_t>(std::count(ids_.begin(), ids_.end(), tokenizer_->unk_id()));
+    for (std::size_t i = 0; i < words.size(); ++i) content_.add(words[i]).add(std::to_string(tags[i]));
+    content_.add("end of a sentence");
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return store_.size(); }
   [[nodiscard]] const Labels& names() const noexcept { return names_; }
   /// Throws bert::error if there is no sentence.
   [[nodiscard]] tagged_set<Labels> build() && {
+    store_.facts = {{"examples", content_.text()},
+                    {"tokens", std::to_string(capacity_ + 2)},
+                    {"stride", std::to_string(stride_)},
+                    {"tags", pieces_ == tagged_pieces::first ? "first pieces" : "all pieces"}};
+    append(store_.facts, fingerprint_of(*tokenizer_));
     if (store_.groups.size() == store_.starts.size()) store_.groups.clear();  // one sequence an example
     return {std::move(names_), std::move(store_)};
   }
@@ -137,6 +146,7 @@ class tagged_set_builder {
   tagged_pieces pieces_;
   std::size_t capacity_ = 0, stride_ = 0;
   example_store store_;
+  hash64 content_;                          // of words and tags
   std::vector<std::int32_t> continuation_;  // tag of a word's further pieces, by the tag of its first
   std::vector<token_id> ids_;               // of the sentence, all words end to end
   std::vector<std::size_t> sizes_;          // pieces of each word

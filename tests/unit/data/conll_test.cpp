@@ -196,3 +196,24 @@ TEST_CASE("the files of wnut17 are read completely") {
 }
 
 }  // namespace
+
+TEST_CASE("the fingerprint of tagged examples depends on words, tags, where sentences end, limits and pieces") {
+  using words = std::vector<std::string_view>;
+  const auto facts = [](const std::vector<words>& sentences, std::int32_t first_tag, const tagging_options& options = {}) {
+    tagged_set_builder<entities, bert::text::tokenizer> builder(tokenizer(), {}, options);
+    std::int32_t tag = first_tag;
+    for (const auto& sentence : sentences) {
+      builder.add(sentence, std::vector<std::int32_t>(sentence.size(), tag));
+      tag = 0;
+    }
+    return std::move(builder).build().batches(1).fingerprint();
+  };
+  const std::vector<words> two{{"ada", "smiled"}, {"so"}};
+  const auto base = facts(two, 1);
+  CHECK(facts(two, 1) == base);
+  CHECK(facts(two, 0) != base);
+  CHECK(facts({{"ada", "smiles"}, {"so"}}, 1) != base);
+  CHECK(facts({{"ada", "smiled", "so"}}, 1) != base);
+  CHECK(facts(two, 1, {.max_tokens = 20}) != base);
+  CHECK(facts(two, 1, {.pieces = tagged_pieces::all}) != base);
+}
