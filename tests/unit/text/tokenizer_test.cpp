@@ -59,6 +59,17 @@ TEST_CASE("An encoding of a pair has segments 0 and 1 like a batch, unless both 
   CHECK(segments(tokenizer(small(), {.second_segment = false})) == std::vector<int>(10, 0));
 }
 
+TEST_CASE("An encoding of a pair says how many tokens of both texts were cut") {
+  const tokenizer t(small());
+  const auto cut = [&](std::size_t most, truncation how) {
+    return t.encode<offsets::bytes>("The cat sat the cat", "unaffable", {.max_tokens = most, .truncate = how}).cut;
+  };
+  CHECK(cut(11, truncation::longest_first) == 0);
+  CHECK(cut(9, truncation::longest_first) == 2);  // of the first
+  CHECK(cut(7, truncation::longest_first) == 4);  // three of the first, one of the second
+  CHECK(cut(9, truncation::only_second) == 2);
+}
+
 TEST_CASE("Many texts become one batch, the same on several threads as on one") {
   const tokenizer t(small());
   strings texts;
