@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -66,6 +67,28 @@ template <class A, class... Heads, class Loss>
 [[nodiscard]] double slope_error(bert::model<A, Heads...>& m, float* gradients, const Loss& loss, std::string_view without = {},
                                  double floor = 0.02) {
   return slope_error(m, m.view(gradients), loss, without, floor);
+}
+
+/// The largest |slope - gradient| of single elements, by central differences of `loss()`: some `samples` of each named tensor.
+/// `gradient` is laid out as the model.
+template <class A, class... Heads, class Loss>
+[[nodiscard]] double element_slope_error(bert::model<A, Heads...>& m, const std::vector<float>& gradient,
+                                         std::initializer_list<const char*> names, std::size_t samples, const Loss& loss) {
+  largest worst;
+  for (const char* name : names) {
+    const auto offset = static_cast<std::size_t>(m.values(name).data() - m.block().data());
+    for (std::size_t i = 0; i < m.values(name).size(); i += 1 + m.values(name).size() / samples) {
+      float& w = m.block()[offset + i];
+      const float kept = w, h = 5e-3f;
+      w = kept + h;
+      const double above = loss();
+      w = kept - h;
+      const double below = loss();
+      w = kept;
+      worst.add(std::abs((above - below) / (2 * static_cast<double>(h)) - static_cast<double>(gradient[offset + i])));
+    }
+  }
+  return worst.value();
 }
 
 }  // namespace support

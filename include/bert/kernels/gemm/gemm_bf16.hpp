@@ -31,9 +31,7 @@ struct tiles {
 };
 
 /// `tiles` if the processor has AMX and the system permits it, else `pairs`.
-struct fastest {
-  [[nodiscard]] static bool takes_tiles() noexcept { return amx_permitted(); }
-};
+struct fastest {};
 
 }  // namespace bf16_order
 namespace kernels {
