@@ -20,16 +20,24 @@ struct columns {
 
   void add_to(CLI::App& app) {
     app.add_flag("--pair", pair, "two texts per line");
-    app.add_option("--text-column", text_column, "column of the text, or of a pair's first text");
-    app.add_option("--second-column", second_column, "column of a pair's second text; default: the one after --text-column");
+    add_texts_to(app);
     app.add_option("--label-column", label_column, "column of the label");
-    app.add_option("--header", header, "whether the first row names the columns")
-        ->check(CLI::IsMember({"detect", "yes", "no"}));
-    app.add_option("--separator", separator, "between columns; detect: comma if the file's name ends in .csv")
-        ->check(CLI::IsMember({"detect", "tab", "comma"}));
     app.add_flag("--uneven-rows", uneven, "rows may have more or fewer columns than the first");
     app.add_flag("--scores-as-classes", scores, "treat labels such as 0.5 as class names");
     number(app, "--max-tokens", max_tokens, "truncate longer examples", {.least = 8, .most = 32'767});
+  }
+
+  /// Options of the texts alone; each needs `file`, if given.
+  void add_texts_to(CLI::App& app, CLI::Option* file = nullptr) {
+    for (auto* option :
+         {app.add_option("--text-column", text_column, "column of the text, or of a pair's first text"),
+          app.add_option("--second-column", second_column,
+                         "column of a pair's second text; default: none, or with --pair the one after --text-column"),
+          app.add_option("--header", header, "whether the first row names the columns")
+              ->check(CLI::IsMember({"detect", "yes", "no"})),
+          app.add_option("--separator", separator, "between columns; detect: comma if the file's name ends in .csv")
+              ->check(CLI::IsMember({"detect", "tab", "comma"}))})
+      if (file != nullptr) option->needs(file);
   }
 
   [[nodiscard]] bert::data::tsv_options options() const {
@@ -64,6 +72,14 @@ struct columns {
   }
 };
 
+/// Says so if many tokens of a set are unknown.
+template <class Set>
+void tell_unknown(const std::string& name, const Set& set, std::ostream& out) {
+  if (10 * set.unknown() > set.tokens())
+    out << "note: " << name << ": " << 100 * set.unknown() / set.tokens()
+        << " % of the tokens are [UNK]; does the vocabulary have this language and case?\n";
+}
+
 /// Prints what was guessed in reading a set, how many examples were truncated, and whether many tokens are unknown.
 template <class Set>
 void tell_about(const std::string& name, const Set& set, int max_tokens, std::ostream& out) {
@@ -71,9 +87,7 @@ void tell_about(const std::string& name, const Set& set, int max_tokens, std::os
   if (set.truncated() != 0)
     out << "note: " << name << ": " << set.truncated() << " examples cut to " << max_tokens
         << " tokens; --max-tokens changes that\n";
-  if (10 * set.unknown() > set.tokens())
-    out << "note: " << name << ": " << 100 * set.unknown() / set.tokens()
-        << " % of the tokens are [UNK]; does the vocabulary have this language and case?\n";
+  tell_unknown(name, set, out);
 }
 
 }  // namespace support

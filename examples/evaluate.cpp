@@ -1,5 +1,6 @@
-// Compares precisions: a classifier's metrics on a tab-separated file, or the cosines of sentence vectors to those of f32.
+// Compares precisions: a model's metrics on a labeled file, or the cosines of sentence vectors to those of f32.
 //   evaluate --model classifier --tsv dev.tsv
+//   evaluate --model tagger --conll dev.conll --precision f32 int8
 //   evaluate --model all-MiniLM-L6-v2 --sentences sentences.txt --precision int8
 #include "bert/evaluation/evaluate.hpp"
 
@@ -7,12 +8,16 @@
 #include <iostream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "architectures.hpp"
 #include "bert/checkpoint/checkpoint.hpp"
+#include "bert/data/conll.hpp"
 #include "bert/data/tsv.hpp"
 #include "bert/heads/classify.hpp"
+#include "bert/heads/regress.hpp"
+#include "bert/heads/tag.hpp"
 #include "bert/io/lines.hpp"
 #include "bert/pipeline/embedder.hpp"
 #include "columns.hpp"
@@ -22,30 +27,59 @@
 namespace {
 
 struct settings {
-  std::string model, tsv, sentences;
+  std::string model, tsv, conll, sentences;
   std::vector<std::string> precision = precisions::names;
   support::columns columns;
   int batch = 32;
   std::size_t most_sentences = 1000, threads = bert::execution::available_cores();
 };
 
-template <class A>
-void answers(const settings& s, const bert::checkpoint& files) {
-  using classifier = bert::model<A, bert::heads::classify<bert::labels::dynamic_set>>;
-  const auto model = files.load<classifier>();
-  bert::pipelines::reading_notes notes = files.notes<classifier>();
-  const auto tokenizer = files.tokenizer(&notes);
-  support::tell(notes);
-  auto options = s.columns.options();
-  options.max_tokens = std::min(options.max_tokens, A::positions);
-  const auto set = bert::data::tsv(s.tsv, tokenizer, bert::labels::dynamic_set(model.label_names()), options);
-  support::tell_about(s.tsv, set, options.max_tokens, std::cerr);
+/// The figures of a model on a set, in each precision.
+template <class Model, class Set>
+void print_figures(const settings& s, const Model& model, const Set& set) {
   const auto batches = set.batches(s.batch, {.order = bert::data::order::sequential});
   const auto threads = support::start_threads(s.threads);
   for (const auto& name : s.precision)
     precisions::by_name(name, [&]<class P>(std::type_identity<P>) {
       std::cout << name << ' ' << bert::evaluate<P>(model, batches, threads).line() << std::endl;
     });
+}
+
+/// The model of the folder; prints notes of it and its tokenizer.
+template <class Model>
+Model open(const bert::checkpoint& files) {
+  auto model = files.load<Model>();
+  bert::pipelines::reading_notes notes = files.notes<Model>();
+  (void)files.tokenizer(&notes);
+  support::tell(notes);
+  return model;
+}
+
+template <class A>
+void rows(const settings& s, const bert::checkpoint& files) {
+  auto options = s.columns.options();
+  options.max_tokens = std::min(options.max_tokens, A::positions);
+  const auto tokenizer = files.tokenizer();
+  const auto figures = [&](const auto& model, const auto& set) {
+    support::tell_about(s.tsv, set, options.max_tokens, std::cerr);
+    print_figures(s, model, set);
+  };
+  if (files.config().labels.size() == 1 || files.config().problem_type == "regression") {
+    figures(open<bert::model<A, bert::heads::regress>>(files),
+            bert::data::tsv<bert::labels::number>(s.tsv, tokenizer, options));
+  } else {
+    const auto model = open<bert::model<A, bert::heads::classify<bert::labels::dynamic_set>>>(files);
+    figures(model, bert::data::tsv(s.tsv, tokenizer, bert::labels::dynamic_set(model.label_names()), options));
+  }
+}
+
+template <class A>
+void tags(const settings& s, const bert::checkpoint& files) {
+  const auto model = open<bert::model<A, bert::heads::tag<bert::labels::dynamic_set>>>(files);
+  const auto set = bert::data::conll(s.conll, files.tokenizer(), bert::labels::dynamic_set(model.label_names()),
+                                     {.max_tokens = std::min(s.columns.max_tokens, A::positions)});
+  support::tell_unknown(s.conll, set, std::cerr);
+  print_figures(s, model, set);
 }
 
 std::vector<std::string> read_sentences(const settings& s) {
@@ -85,7 +119,8 @@ void cosines(const settings& s) {
 void work(const settings& s) {
   const bert::checkpoint files{s.model};
   compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
-    if (!s.tsv.empty()) answers<A>(s, files);
+    if (!s.tsv.empty()) rows<A>(s, files);
+    if (!s.conll.empty()) tags<A>(s, files);
     if (s.sentences.empty()) return;
     const auto pooling = files.sentences().pooling;
     if (pooling == "cls") cosines<A, bert::pooling::cls>(s);
@@ -99,12 +134,13 @@ void work(const settings& s) {
 int main(int argc, char** argv) {
   settings s;
   CLI::App app(
-      "Evaluates a model in each precision: the metrics of a classifier, or the cosines of its sentence vectors to those of "
+      "Evaluates a model in each precision: its metrics on a labeled file, or the cosines of its sentence vectors to those of "
       "f32.",
       "evaluate");
   app.option_defaults()->always_capture_default();
   app.add_option("--model", s.model, "folder whose config.json is one of " + compiled::names())->required();
-  auto* tsv = app.add_option("--tsv", s.tsv, "labeled examples, for a folder of BertForSequenceClassification");
+  auto* tsv = app.add_option("--tsv", s.tsv, "labeled texts or pairs, for a folder of BertForSequenceClassification");
+  auto* conll = app.add_option("--conll", s.conll, "tagged words, for a folder of BertForTokenClassification");
   auto* sentences = app.add_option("--sentences", s.sentences, "one sentence per line, for any folder");
   app.add_option("--precision", s.precision, "one or several")->check(CLI::IsMember(precisions::names));
   s.columns.add_to(app);
@@ -112,7 +148,7 @@ int main(int argc, char** argv) {
   support::number(app, "--most-sentences", s.most_sentences, "most lines to read", {.least = 1});
   support::threads_option(app, s.threads);
   app.callback([&] {
-    if (tsv->empty() && sentences->empty()) throw CLI::RequiredError("--tsv or --sentences");
+    if (tsv->empty() && conll->empty() && sentences->empty()) throw CLI::RequiredError("--tsv, --conll or --sentences");
   });
   return support::run(app, argc, argv, [&] { work(s); });
 }

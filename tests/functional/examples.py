@@ -43,6 +43,11 @@ class Examples(unittest.TestCase):
         cls.train = cls.write("train.tsv", "text\tverdict\n" + "".join(f"{t}\t{l}\n" for t, l in rows[:60]))
         cls.dev = cls.write("dev.tsv", "text\tverdict\n" + "".join(f"{t}\t{l}\n" for t, l in rows[60:]))
         cls.pairs = cls.write("pairs.tsv", "".join(f"{int(a[1] == b[1])}\t{a[0]}\t{b[0]}\n" for a, b in zip(rows, chance.sample(rows, len(rows)))))
+        tagged = lambda words, name: [("The", "O"), (chance.choice(THINGS), "B-THING"), ("of", "O"), (name, "B-NAME"), ("Smith", "I-NAME"), ("was", "O"), (chance.choice(words), "O"), (".", "O")]
+        sentences = [tagged(words, name) for _ in range(20) for words in (GOOD, BAD) for name in ("Ada", "Bob")]
+        cls.conll = cls.write("tags.conll", "".join("".join(f"{w}\t{t}\n" for w, t in s) + "\n" for s in sentences))
+        numbers = [(sentence(words), value) for _ in range(20) for words, value in ((GOOD, 0.75), (BAD, -1.5))]
+        cls.numbers = cls.write("numbers.tsv", "".join(f"{t}\t{v}\n" for t, v in numbers))
         cls.model = cls.folder / "model"
         cls.pretraining = run("pretrain", "--text", cls.corpus, "--valid", cls.corpus, "--arch", "tiny", "--vocab-size", 200, "--steps", 6,
                               "--batch", 4, "--tokens", 32, "--lr", "1e-3", "--warmup", 2, "--seed", 3, "--threads", 2, "--out", cls.model)
@@ -72,11 +77,12 @@ class Examples(unittest.TestCase):
             self.assertIn(str(name), result.stderr)
 
     def finetune(self, *more, out="classifier", train=None, dev=None, model=None):
-        return run("finetune", "--model", model or self.model, "--train", train or self.train, "--dev", dev or self.dev, "--epochs", 2,
-                   "--batch", 8, "--lr", "1e-3", "--seed", 5, "--out", self.folder / out, *more)
+        usual = {"--epochs": 2, "--batch": 8, "--lr": "1e-3", "--seed": 5}
+        return run("finetune", "--model", model or self.model, "--train", train or self.train, "--dev", dev or self.dev, "--out", self.folder / out,
+                   *(x for pair in usual.items() if pair[0] not in more for x in pair), *more)
 
     def test_help_is_no_error(self):
-        for program in ("pretrain", "finetune", "fill_mask", "embed_sentences", "evaluate", "tokenize", "demo"):
+        for program in ("pretrain", "finetune", "predict", "fill_mask", "embed_sentences", "evaluate", "tokenize", "demo"):
             with self.subTest(program):
                 text = self.ok(run(program, "--help"))
                 self.assertIn(program, text)
@@ -88,7 +94,7 @@ class Examples(unittest.TestCase):
         self.wrong(run("fill_mask", "--model", self.model), 2, "TEXT")
         self.wrong(run("embed_sentences", "--model", self.model, "--pooling", "median"), 2, "median")
         self.wrong(run("embed_sentences", "--model", self.model, "--json", "--binary"), 2)
-        self.wrong(run("evaluate", "--model", self.model), 2, "--tsv", "--sentences")
+        self.wrong(run("evaluate", "--model", self.model), 2, "--tsv", "--conll", "--sentences")
         self.wrong(run("evaluate", "--model", self.model, "--tsv", self.dev, "--precision", "int9"), 2, "int9")
         self.wrong(run("tokenize", "--no-such-option"), 2)
         self.wrong(run("demo", "--threads", "many"), 2)
@@ -115,6 +121,117 @@ class Examples(unittest.TestCase):
         columns = ("--pair", "--text-column", 2, "--label-column", 1)
         self.ok(self.finetune(*columns, train=self.pairs, dev=self.pairs, out="pairs"))
         self.ok(self.finetune(*columns, train=self.pairs, dev=self.pairs, out="pairs-again", model=self.folder / "pairs"))
+
+    LINES = {"classify": r"accuracy=[01]\.[0-9]{4} f1=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",
+             "regress": r"spearman=-?[01]\.[0-9]{4} pearson=-?[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",
+             "tag": r"precision=[01]\.[0-9]{4} recall=[01]\.[0-9]{4} f1=[01]\.[0-9]{4} accuracy=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}"}
+
+    def test_each_task_trains_evaluates_and_predicts(self):
+        files = {"classify": (self.train, self.dev), "regress": (self.numbers, self.numbers), "tag": (self.conll, self.conll)}
+        told = {"classify": {"label", "score", "probabilities"}, "regress": {"value"}, "tag": {"entities"}}
+        for task, (train, dev) in files.items():
+            with self.subTest(task):
+                folder = self.folder / f"task-{task}"
+                last = self.ok(self.finetune("--task", task, "--epochs", 4, train=train, dev=dev, out=folder.name)).splitlines()[-1]
+                self.assertRegex(last, "^dev " + self.LINES[task] + "$")
+                option = "--conll" if task == "tag" else "--tsv"
+                lines = dict(line.split(" ", 1) for line in self.ok(run("evaluate", "--model", folder, option, dev)).splitlines())
+                self.assertEqual(list(lines), ["f32", "bf16", "int8"])
+                self.assertEqual("dev " + lines["f32"], last)
+                for line in lines.values():
+                    self.assertRegex(line, "^" + self.LINES[task] + "$")
+                again = self.finetune("--task", task, "--lr", "1e-9", "--epochs", 1, train=train, dev=dev, out="task-again", model=folder)
+                self.assertRegex(self.ok(again), rf"\n[a-z ]+ from {re.escape(str(folder))}")
+                result = run("predict", "--model", folder, text="The book of Ada Smith was happy.\n\nThe town of Bob Smith was stale.\n")
+                self.assertEqual((result.returncode, result.stderr.count("\n")), (0, 1), result.stderr)
+                self.assertIn("1 line is empty", result.stderr)
+                objects = [json.loads(line) for line in result.stdout.splitlines()]
+                self.assertEqual([o if o is None else set(o) for o in objects], [told[task], None, told[task]])
+
+    def test_predict_finds_places_of_entities_and_tags_words(self):
+        self.ok(self.finetune("--task", "tag", "--epochs", 12, train=self.conll, dev=self.conll, out="tagger"))
+        text = "The  town of Ada Smith was bitter ."
+        entities = json.loads(self.ok(run("predict", "--model", self.folder / "tagger", "--words", text=text + "\n")))
+        for entity in entities["entities"]:
+            first, last = entity["bytes"]
+            self.assertEqual(text[first:last], entity["text"])
+        self.assertEqual([w["text"] for w in entities["words"]], text.split())
+        self.assertIn(("Ada Smith", "NAME"), [(e["text"], e["type"]) for e in entities["entities"]])
+        words = self.write("words.txt", "The\ntown\nof\nAda\nSmith\n\nwas\nnot-a-word\n")
+        rows = self.ok(run("predict", "--model", self.folder / "tagger", "--conll", words)).splitlines()
+        self.assertEqual([r.split("\t")[0] for r in rows], ["The", "town", "of", "Ada", "Smith", "", "was", "not-a-word", ""])
+        self.assertEqual(rows[3:5], ["Ada\tB-NAME", "Smith\tI-NAME"])
+        # The same words with tags beside them have the same answers as without.
+        self.assertEqual(self.ok(run("predict", "--model", self.folder / "tagger", "--conll", self.conll)), self.ok(run(
+            "predict", "--model", self.folder / "tagger", "--conll", self.write("plain.txt", re.sub(r"\t.*", "", self.conll.read_text())))))
+
+    def test_predict_reads_pairs_tables_and_files_and_refuses_what_it_cannot_answer(self):
+        columns = ("--pair", "--text-column", 2, "--label-column", 1)
+        self.ok(self.finetune(*columns, train=self.pairs, dev=self.pairs, out="pair-classes"))
+        folder = self.folder / "pair-classes"
+        table = [json.loads(l) for l in self.ok(run("predict", "--model", folder, "--tsv", self.pairs, "--text-column", 2, "--second-column", 3)).splitlines()]
+        lines = self.write("pair-lines.txt", "".join(l.split("\t", 1)[1] for l in self.pairs.read_text().splitlines(True)))
+        self.assertEqual(table, [json.loads(l) for l in self.ok(run("predict", "--model", folder, "--pair", lines)).splitlines()])
+        self.assertEqual(len(table), 80)
+        for answer in table:
+            self.assertAlmostEqual(sum(answer["probabilities"].values()), 1, places=5)
+            self.assertEqual(answer["score"], max(answer["probabilities"].values()))
+        self.wrong(run("predict", "--model", folder, "--pair", text="one text\n"), 1, "standard input, line 1", "TAB")
+        bad = self.folder / "latin1.txt"
+        bad.write_bytes(b"fine\ncaf\xe9\n")
+        self.wrong(run("predict", "--model", folder, bad), 1, "latin1.txt, line 2", "UTF-8")
+        self.wrong(run("predict", "--model", folder, "--conll", lines), 1, "BertForTokenClassification")
+        self.wrong(run("predict", "--model", folder, self.folder / "absent.txt"), 1, "absent.txt")
+        blanks = json.loads(self.ok(run("predict", "--model", self.model, "--top", 2, text="The [MASK] was [MASK].\n")))
+        self.assertEqual([len(m) for m in blanks["masks"]], [2, 2])
+
+    def test_the_best_epoch_is_saved_and_a_stopped_finetune_goes_on(self):
+        for names in ((), ("--task", "tag")):
+            train, dev = (self.conll, self.conll) if names else (self.train, self.dev)
+            with self.subTest(names):
+                common = (*names, "--epochs", 5, "--lr", "3e-3", "--best", "loss", "--seed", 9)
+                log = self.folder / "best.csv"
+                output = self.ok(self.finetune(*common, "--log", log, train=train, dev=dev, out="best")).splitlines()
+                losses = [float(re.search(r"loss=([0-9.]+)", l)[1]) for l in output if l.startswith("epoch ")]
+                self.assertEqual(len(losses), 5)
+                self.assertAlmostEqual(float(re.search(r"loss=([0-9.]+)", output[-1])[1]), min(losses), places=4)
+                rows = log.read_text().splitlines()
+                self.assertEqual(rows[0].split(",")[:5], ["step", "epoch", "loss", "learning_rate", "tokens_per_second"])
+                self.assertEqual(len(rows), 6)
+                state = self.folder / "best.state"
+                for file in (state, Path(str(state) + ".best")):
+                    file.unlink(missing_ok=True)
+                child = subprocess.Popen([PROGRAMS / "finetune", "--model", self.model, "--train", train, "--dev", dev, "--batch", "8", *map(str, common),
+                                          "--keep", state, "--every", "3", "--out", self.folder / "resumed"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                for line in child.stdout:
+                    if line.startswith("epoch 2 "):
+                        child.send_signal(signal.SIGTERM)
+                        break
+                child.stdout.read()
+                self.assertEqual(child.wait(), 128 + signal.SIGTERM)
+                self.assertIn("the same command goes on from it", child.stderr.read())
+                child.stdout.close()
+                child.stderr.close()
+                again = self.ok(self.finetune(*common, "--keep", state, "--every", 3, train=train, dev=dev, out="resumed")).splitlines()
+                self.assertEqual(again[-1], output[-1])
+                self.assertEqual((self.folder / "best" / "model.safetensors").read_bytes(), (self.folder / "resumed" / "model.safetensors").read_bytes())
+        self.wrong(self.finetune("--best", "f2"), 1, "--best", "accuracy, f1, loss")
+        self.wrong(self.finetune("--patience", 2), 2, "--best")
+        stopped = self.ok(self.finetune("--best", "loss", "--patience", 1, "--epochs", 9, "--lr", "5e-2"))
+        self.assertIn("stopped early, as loss did not get better", stopped)
+
+    def test_finetune_writes_a_page_and_tells_the_cost_before(self):
+        for task, train, dev, parts in (("classify", self.train, self.dev, ("Confusion", "Calibration", "Worst examples")),
+                                        ("regress", self.numbers, self.numbers, ("Predictions",)), ("tag", self.conll, self.conll, ("Entities", "Worst sentences"))):
+            page = self.folder / f"{task}.html"
+            self.ok(self.finetune("--task", task, "--report", page, train=train, dev=dev, out="paged"))
+            text = page.read_text()
+            for part in ("<!doctype html>", "Loss", "Learning rate", "--report", *parts):
+                self.assertIn(part, text)
+            self.assertNotRegex(text, r"(src|href)=|<script|nan|inf,")
+        tried = self.ok(self.finetune("--dry-run", out="tried"))
+        self.assertRegex(tried.splitlines()[-1], r"^steps 16, about [0-9.]+ minutes at [0-9]+ tokens/s, .*memory [0-9]+ MB; nothing was saved")
+        self.assertFalse((self.folder / "tried").exists())
 
     def test_evaluate_measures_every_precision(self):
         dev_line = self.ok(self.finetune(out="evaluated")).splitlines()[-1]
@@ -203,13 +320,18 @@ class Examples(unittest.TestCase):
         self.wrong(self.finetune(model=self.folder / "nowhere"), 1, "nowhere")
         self.wrong(self.finetune("--label-column", 7), 1, "train.tsv")
         self.wrong(self.finetune("--label-column", 0), 1, "--label-column")
+        self.wrong(self.finetune("--task", "tag", train=self.write("plain.conll", "Ada\nsmiled\n"), dev=self.conll), 1, "plain.conll, line 1", "tag")
+        self.wrong(self.finetune("--task", "tags"), 2, "classify", "tag")
+        self.wrong(self.finetune("--task", "regress"), 1, "train.tsv, line")
+        other = self.write("other.conll", "Ada\tB-PLACE\n")
+        self.wrong(self.finetune("--task", "tag", train=self.conll, dev=other), 1, "other.conll, line 1", "B-PLACE")
         odd = self.write("odd.tsv", self.dev.read_text() + "The road was warm.\tmiddling\n")
         self.wrong(self.finetune(dev=odd), 1, odd, "line 22", "middling")
         self.wrong(run("fill_mask", "--model", self.model, "Nothing is missing here."), 1, "[MASK]")
         self.wrong(run("demo", "--text", empty, "--out", self.folder / "demo"), 1, empty)
 
     NEEDED = {"pretrain": ("--text", "t", "--out", "o"), "finetune": ("--model", "m", "--train", "t", "--dev", "d"),
-              "fill_mask": ("--model", "m", "text"), "embed_sentences": ("--model", "m"), "evaluate": ("--model", "m", "--tsv", "t"),
+              "predict": ("--model", "m"), "fill_mask": ("--model", "m", "text"), "embed_sentences": ("--model", "m"), "evaluate": ("--model", "m", "--tsv", "t"),
               "tokenize": ("--vocab", "v"), "demo": ()}
 
     def test_every_numeric_option_of_every_program_refuses_values_that_are_no_number_or_out_of_range(self):
@@ -222,7 +344,7 @@ class Examples(unittest.TestCase):
                     with self.subTest(f"{program} {option} {bad}"):
                         result = run(program, *needed, f"{option}={bad}")
                         self.wrong(result, 2, option, "must be" if bad else "missing")  # CLI11 reports an empty value
-        self.assertTrue(found["pretrain"] >= 13 and found["finetune"] >= 9 and sum(found.values()) >= 35, found)
+        self.assertTrue(found["pretrain"] >= 13 and found["finetune"] >= 14 and found["predict"] >= 4 and sum(found.values()) >= 44, found)
 
     def test_outputs_that_cannot_be_written_and_unknown_architectures_are_found_before_any_work_and_nothing_is_left(self):
         blocked = self.write("blocked", "a file")

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <set>
 #include <string>
 #include <string_view>
@@ -22,9 +23,12 @@
 
 namespace bert::inline BERT_ISA::data {
 
+/// As conll_options::tag_column: the file has words alone, or its tags are not read.
+inline constexpr int no_tags = std::numeric_limits<int>::min();
+
 struct conll_options {
-  int word_column = 0;  ///< from 0; from the end if negative: -1 is the last
-  int tag_column = -1;
+  int word_column = 0;   ///< from 0; from the end if negative: -1 is the last
+  int tag_column = -1;   ///< or no_tags
   int max_tokens = 128;  ///< this and the next two as in tagging_options
   int stride = 32;
   tagged_pieces pieces = tagged_pieces::first;
@@ -56,7 +60,12 @@ class conll_reader {
         continue;
       }
       split(line);
-      const std::size_t word = column(options_.word_column), tag = column(options_.tag_column);
+      const std::size_t word = column(options_.word_column);
+      if (options_.tag_column == no_tags && word < fields_.size()) {
+        words.push_back({std::string(fields_[word]), {}, lines_.line()});
+        continue;
+      }
+      const std::size_t tag = column(options_.tag_column);
       if (word >= fields_.size() || tag >= fields_.size() || word == tag || fields_[tag].empty())
         throw error({where(lines_.line()),
                      cat("a word in column ", options_.word_column, " and a tag in column ", options_.tag_column,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +23,7 @@
 #include "bert/core/fixed_string.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/labels/label_set.hpp"
+#include "bert/metrics/figures.hpp"
 
 namespace bert::inline BERT_ISA::metrics {
 
@@ -215,12 +217,10 @@ class report : public confusion {
   [[nodiscard]] double recall(std::string_view name) const { return recall(number(name)); }
   [[nodiscard]] double f1(std::string_view name) const { return f1(number(name)); }
 
+  static constexpr std::array<std::string_view, 3> figure_names{"accuracy", "f1", "loss"};
+  [[nodiscard]] std::array<double, 3> figures() const noexcept { return {this->accuracy(), f1(), loss()}; }
   /// "accuracy=0.8123 f1=0.8101 loss=0.4312": one line for scripts.
-  [[nodiscard]] std::string line() const {
-    std::ostringstream out;
-    out << std::fixed << std::setprecision(4) << "accuracy=" << this->accuracy() << " f1=" << f1() << " loss=" << loss();
-    return std::move(out).str();
-  }
+  [[nodiscard]] std::string line() const { return line_of(*this); }
 
   /// Classes that `<<` shows.
   static constexpr int most_shown = 50;

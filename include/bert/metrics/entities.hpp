@@ -24,6 +24,7 @@
 #include "bert/labels/label_set.hpp"
 #include "bert/labels/one_of.hpp"
 #include "bert/metrics/classification.hpp"
+#include "bert/metrics/figures.hpp"
 
 namespace bert::inline BERT_ISA::metrics {
 
@@ -206,14 +207,13 @@ class entity_report : public entity_counter {
     return f1(checked<Type>());
   }
 
-  /// "precision=0.5000 recall=0.4000 f1=0.4444 accuracy=0.9500 loss=0.2100": one line for scripts.
-  [[nodiscard]] std::string line() const {
+  static constexpr std::array<std::string_view, 5> figure_names{"precision", "recall", "f1", "accuracy", "loss"};
+  [[nodiscard]] std::array<double, 5> figures() const noexcept {
     const auto all = total();
-    std::ostringstream out;
-    out << std::fixed << std::setprecision(4) << "precision=" << all.precision() << " recall=" << all.recall()
-        << " f1=" << all.f1() << " accuracy=" << accuracy() << " loss=" << loss();
-    return std::move(out).str();
+    return {all.precision(), all.recall(), all.f1(), accuracy(), loss()};
   }
+  /// "precision=0.5000 recall=0.4000 f1=0.4444 accuracy=0.9500 loss=0.2100": one line for scripts.
+  [[nodiscard]] std::string line() const { return line_of(*this); }
 
   /// A row a type, then the row of totals.
   friend std::ostream& operator<<(std::ostream& stream, const entity_report& r) {

@@ -2,16 +2,17 @@
 // Layer: metrics. Test: tests/unit/evaluation/evaluate_test.cpp
 #pragma once
 
+#include <array>
 #include <cstddef>
-#include <iomanip>
 #include <ostream>
 #include <span>
-#include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bert/core/isa.hpp"
 #include "bert/metrics/classification.hpp"
+#include "bert/metrics/figures.hpp"
 
 namespace bert::inline BERT_ISA::metrics {
 
@@ -38,12 +39,10 @@ class regression_report {
   [[nodiscard]] std::span<const float> expected() const noexcept { return expected_; }
   [[nodiscard]] std::span<const float> predicted() const noexcept { return predicted_; }
 
+  static constexpr std::array<std::string_view, 3> figure_names{"spearman", "pearson", "loss"};
+  [[nodiscard]] std::array<double, 3> figures() const { return {spearman(), pearson(), loss()}; }
   /// "spearman=0.8123 pearson=0.8101 loss=0.4312": one line for scripts.
-  [[nodiscard]] std::string line() const {
-    std::ostringstream out;
-    out << std::fixed << std::setprecision(4) << "spearman=" << spearman() << " pearson=" << pearson() << " loss=" << loss();
-    return std::move(out).str();
-  }
+  [[nodiscard]] std::string line() const { return line_of(*this); }
   friend std::ostream& operator<<(std::ostream& stream, const regression_report& r) {
     return stream << cat("Pearson ", r.pearson(), ", Spearman ", r.spearman(), ", mean squared error ", r.loss(), ", ",
                          r.total(), " examples\n");

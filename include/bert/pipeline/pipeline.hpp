@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <ranges>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -97,6 +98,42 @@ class pipeline {
     for (auto&& text : texts) {
       if constexpr (lasting) all.push_back(input(text, std::nullopt));
       else all.push_back(input(kept.emplace_back(std::string_view(text)), std::nullopt));
+    }
+    return run(all, e);
+  }
+
+  /// Whether the head reads words that are known, as taggers do.
+  static constexpr bool reads_words =
+      requires(const text::tokenizer& t, std::span<const std::string_view> w, const pipeline_options& o) {
+    decoding<head>::windows(t, w, o);
+  };
+
+  /// A text whose words are known: each is tokenized on its own and has its own result, whatever its characters. Byte ranges
+  /// are those in the words joined by single spaces.
+  ///
+  ///     const auto tagged = tag.words(std::vector<std::string>{"Ada", "Lovelace", "smiled", "."});
+  template <std::ranges::forward_range Words>
+  requires(reads_words&& std::convertible_to<std::ranges::range_reference_t<const Words>, std::string_view>)
+      [[nodiscard]] result words(const Words& words) const {
+    return std::move(this->words(std::views::single(std::views::all(words))).front());
+  }
+  /// One result a sentence; `e` runs the kernels.
+  template <std::ranges::forward_range Sentences, executor E = execution::serial>
+  requires(reads_words&& std::ranges::forward_range<std::ranges::range_reference_t<const Sentences>> &&
+           !std::convertible_to<std::ranges::range_reference_t<const Sentences>, std::string_view>)
+      [[nodiscard]] std::vector<result> words(const Sentences& sentences, const E& e = {}) const {
+    std::deque<std::string> texts;
+    std::vector<inputs> all;
+    std::vector<std::string_view> views;
+    for (const auto& sentence : sentences) {
+      std::string& text = texts.emplace_back();
+      views.clear();
+      for (const std::string_view word : sentence) {
+        if (!views.empty()) text += ' ';
+        text += word;
+        views.push_back(word);
+      }
+      all.push_back({text, std::nullopt, decoding<head>::windows(shared_->tokenizer, views, options_)});
     }
     return run(all, e);
   }

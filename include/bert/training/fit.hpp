@@ -3,16 +3,16 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "bert/core/isa.hpp"
+#include "bert/training/best_epoch.hpp"
 #include "bert/training/trainer.hpp"
 
 namespace bert::inline BERT_ISA {
@@ -44,18 +44,25 @@ struct fit_options {
   unsigned accumulate = 1;
   std::uint64_t seed = 0;
   std::function<double(const Model&)> keep_best = {};  ///< called after each epoch; the weights of the largest value are kept
+  unsigned patience = 0;            ///< with keep_best: stops after so many epochs in a row without a larger value; 0 = never
+  std::filesystem::path keep = {};  ///< state file, as trainer::keep; the best epoch is kept in a second one, with ".best"
+  std::uint64_t keep_every = 1000;  ///< steps between two writings of the state
 };
 
 /// Trains `model` in place for `options.epochs` over `source`, with AdamW, a linear warm-up and a linear decay. Returns the
 /// last step's report.
 ///
-/// `policies` are the trainer's, in any order, and optionally a function that is called with each step's report:
+/// `policies` are the trainer's, in any order, and optionally a function that is called with each step's report. If it returns
+/// a bool, false ends the training after that step; with `keep`, the state is then written.
 ///
 ///     bert::fit(triage, bert::objectives::cross_entropy{}, train.batches(32), {.epochs = 3}, bert::execution::threads{2},
 ///               bert::activations::recompute{}, bert::precision::bf16{}, bert::optim::layer_decay{.factor = 0.9f});
 ///
-/// With `keep_best`, the model ends with the weights of the epoch of the largest value, the first of equal ones. Throws
-/// bert::error for options out of range, for a `keep_best` that is not finite, and as the trainer does.
+/// With `keep_best`, the model ends with the weights of the epoch of the largest value, the first of equal ones; a training
+/// that was ended between two epochs ends with the weights of its last step. With `keep`, the same call goes on from the state
+/// file, if there is one, and ends with the same bits as a training that was not interrupted.
+///
+/// Throws bert::error for options out of range, for a `keep_best` that is not finite, and as the trainer does.
 template <class Model, class Objective, batch_source Source, class... Policies>
 step_report fit(Model& model, const Objective& objective, const Source& source,
                 const fit_options<std::type_identity_t<Model>>& options = {}, const Policies&... policies) {
@@ -66,11 +73,18 @@ step_report fit(Model& model, const Objective& objective, const Source& source,
                  cat(options.epochs, " epochs, learning rate ", options.learning_rate, ", warm-up ", options.warmup,
                      ", accumulate ", options.accumulate),
                  {}});
+  if (options.patience != 0 && !options.keep_best)
+    throw error({"bert::fit_options", "keep_best, as patience counts epochs without a larger value of it", "none", {}});
   const std::uint64_t batches = source.batches_per_epoch();
   const std::uint64_t total = (batches * options.epochs + options.accumulate - 1) / options.accumulate;
+  bool wanted = true;
   const auto on_step = [&](const step_report& report) {
     [[maybe_unused]] const auto call = [&](const auto& policy) {
-      if constexpr (std::invocable<decltype(policy), const step_report&>) policy(report);
+      if constexpr (std::invocable<decltype(policy), const step_report&>) {
+        if constexpr (std::same_as<std::invoke_result_t<decltype(policy), const step_report&>, bool>)
+          wanted = policy(report) && wanted;
+        else policy(report);
+      }
     };
     (call(policies), ...);
   };
@@ -92,24 +106,40 @@ step_report fit(Model& model, const Objective& objective, const Source& source,
             known...);
       },
       policies...);
-  std::vector<float> best;
-  double largest = 0;
-  step_report last;
-  for (const auto& step : t->over(source)) {
-    on_step(step);
-    last = step;
-    // The first step that ends in a later epoch than it began in, or the last of all.
-    const bool epoch_ends =
-        step.index * options.accumulate / batches > (step.index - 1) * options.accumulate / batches || step.index == total;
-    if (!options.keep_best || !epoch_ends) continue;
-    const double value = options.keep_best(std::as_const(model));
-    if (!std::isfinite(value)) throw error({"bert::fit, keep_best", "a finite number", cat(value), {}});
-    if (best.empty() || value > largest) {
-      largest = value;
-      best.assign(model.block().begin(), model.block().end());
-    }
+  // Whether an epoch ends with step `step`: it is the first that ends in a later epoch than it began in, or the last of all.
+  const auto ends_epoch = [&](std::uint64_t step) {
+    return step == total || step * options.accumulate / batches > (step - 1) * options.accumulate / batches;
+  };
+  training::best_epoch best;
+  const std::filesystem::path best_file = options.keep.empty() ? "" : options.keep.string() + ".best";
+  if (!options.keep.empty()) t->keep(options.keep, {.every = options.keep_every});
+  if (!options.keep.empty() && options.keep_best) {
+    if (t->done() == 0) std::filesystem::remove(best_file);  // it is of another training
+    else if (std::filesystem::exists(best_file)) best.read(best_file, model.block().size(), options.epochs);
   }
-  if (!best.empty()) std::copy(best.begin(), best.end(), model.block().begin());
+  const auto score = [&] {
+    best.add(options.keep_best(std::as_const(model)), model.block());
+    if (!best_file.empty()) best.write(best_file);
+  };
+  const auto stops_early = [&] { return options.patience != 0 && best.epochs_without_gain() >= options.patience; };
+
+  step_report last;
+  auto run = t->over(source);
+  std::size_t scored = 0;  // epochs whose score is due
+  for (std::uint64_t step = 1; step <= t->done(); ++step) scored += ends_epoch(step) ? 1 : 0;
+  bool between = t->done() != 0 && !ends_epoch(t->done());  // the last step did not end an epoch
+  // Of the last epoch, where the training was killed after the state was written and before the score was.
+  if (options.keep_best && !between && scored > best.scores().size()) score();
+  if (!stops_early())
+    for (const auto& step : run) {
+      on_step(step);
+      last = step;
+      between = !ends_epoch(step.index);
+      // A state from before the best epoch was written repeats steps whose score is known.
+      if (options.keep_best && !between && ++scored > best.scores().size()) score();
+      if (!wanted || (!between && stops_early())) t->request_stop();
+    }
+  if (!between && !best.weights().empty()) std::copy(best.weights().begin(), best.weights().end(), model.block().begin());
   return last;
 }
 

@@ -63,6 +63,19 @@ TEST_CASE("sentences are separated by blank and -DOCSTART- lines, columns by tab
   CHECK(set.grouped() == 0);
 }
 
+TEST_CASE("words are read without tags if there is no tag column") {
+  const temporary_file file("Ada B-PER\nsmiled\n\nBob\tx\tO\n");
+  bert::data::conll_reader reader(file.path(), {.tag_column = bert::data::no_tags});
+  std::vector<bert::data::conll_word> words;
+  std::vector<std::string> found;
+  while (reader.next(words))
+    for (const auto& word : words) {
+      found.push_back(word.text);
+      CHECK(word.tag.empty());
+    }
+  CHECK(found == std::vector<std::string>{"Ada", "smiled", "Bob"});
+}
+
 TEST_CASE("the first piece of a word has its tag, or all pieces with I for B after the first") {
   const temporary_file file("cat.dog\tB-PER\nab\tI-PER\nxy\tO\n");
   const auto first = conll<entities>(file.path(), tokenizer());

@@ -219,3 +219,40 @@ TEST_CASE("an evaluation of tagged words predicts the tags of the pipeline, with
   }
   CHECK(entities > 50);
 }
+
+TEST_CASE("known words keep their bounds and each has a tag, in windows too") {
+  const auto model = random_tagger();
+  const auto tokenizer = small_tokenizer();
+  const bert::pipeline tag{model, tokenizer};
+  // Words that a text would split, words of no piece, and the empty word.
+  const std::vector<std::string> known{"red-cat", "(", "\xC2\xAD", "moon.was", "", "on"};
+  const auto out = tag.words(known);
+  REQUIRE(out.words.size() == known.size());
+  for (std::size_t i = 0; i < known.size(); ++i) CHECK(out.words[i].text == known[i]);
+  CHECK(out.words[1].bytes == bert::text::text_range{8, 9});
+  CHECK(out.words[5].bytes.first == std::string("red-cat ( \xC2\xAD moon.was  ").size());
+
+  // Words that the tokenizer would find itself give the results of the text, whatever the number of windows.
+  const std::string text = words(150);
+  std::vector<std::string> split;
+  for (std::size_t from = 0; from < text.size();) {
+    const std::size_t end = std::min(text.find(' ', from), text.size());
+    split.push_back(text.substr(from, end - from));
+    from = end + 1;
+  }
+  for (const std::size_t longest : {16ul, 40ul}) {
+    const bert::pipeline in_windows{model, tokenizer, {.max_tokens = longest, .stride = 5}};
+    const auto whole = in_windows(text);
+    const auto sentences = in_windows.words(std::vector{split, known, split}, bert::execution::threads{2});
+    REQUIRE(sentences.size() == 3);
+    for (const std::size_t s : {0ul, 2ul}) {
+      REQUIRE(sentences[s].words.size() == whole.words.size());
+      for (std::size_t i = 0; i < whole.words.size(); ++i) {
+        CHECK(sentences[s].words[i].text == whole.words[i].text);
+        CHECK(sentences[s].words[i].score == whole.words[i].score);
+        CHECK(sentences[s].words[i].bytes == whole.words[i].bytes);
+      }
+    }
+  }
+  CHECK(tag.words(std::vector<std::string>{}).words.empty());
+}

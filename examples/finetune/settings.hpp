@@ -1,0 +1,39 @@
+// The command line of finetune, and the task that each of its files trains.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "bert/checkpoint/checkpoint.hpp"
+#include "bert/core/cores.hpp"
+#include "columns.hpp"
+
+namespace finetune {
+
+struct settings {
+  std::string task = "classify", model, train, dev, out, report, log, keep, best, precision = "f32", command;
+  support::columns columns;
+  int batch = 32, stride = 32, freeze = 0;
+  unsigned epochs = 3, patience = 0;
+  std::uint64_t seed = 42, log_every = 100, every = 500;
+  std::size_t threads = bert::execution::available_cores();
+  float lr = 5e-5f, head_lr = 0, dropout = 0.1f, weight_decay = 0.01f, warmup = 0.1f, layer_decay = 1;
+  bool from_scratch = false, recompute = false, new_head = false, dry_run = false;
+};
+
+/// How to read the rows of the task's files, for the architecture A.
+template <class A>
+bert::data::tsv_options options_of(const settings& s) {
+  auto options = s.columns.options();
+  options.max_tokens = std::min(options.max_tokens, A::positions);
+  return options;
+}
+
+/// One a task: trains, evaluates, saves.
+void classify(const settings& s, const bert::checkpoint& files);
+void regress(const settings& s, const bert::checkpoint& files);
+void tag(const settings& s, const bert::checkpoint& files);
+
+}  // namespace finetune

@@ -1,0 +1,223 @@
+// What all tasks of finetune share: the model, the training with its outputs, the last line.
+#pragma once
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "architectures.hpp"
+#include "bert/checkpoint/checkpoint.hpp"
+#include "bert/evaluation/evaluate.hpp"
+#include "bert/metrics/figures.hpp"
+#include "bert/training/fit.hpp"
+#include "finetune/labels.hpp"
+#include "finetune/settings.hpp"
+#include "page.hpp"
+#include "precisions.hpp"
+#include "support.hpp"
+
+namespace finetune {
+
+/// A file of one row every `log_every` steps, and one at the end of each epoch with the figures of --dev.
+class csv_log {
+ public:
+  /// Goes on after the rows of a training that is resumed; else begins anew.
+  csv_log(const std::string& path, bool resumed, std::span<const std::string_view> figures) {
+    if (path.empty()) return;
+    const bool header = !resumed || !std::filesystem::exists(path);
+    out_.exceptions(std::ios::badbit | std::ios::failbit);
+    try {
+      out_.open(path, header ? std::ios::trunc : std::ios::app);
+    } catch (const std::ios_base::failure&) {
+      throw bert::error({path, "a file to write the log to", "an error", "check the path and its permissions"});
+    }
+    columns_ = figures.size();
+    if (!header) return;
+    out_ << "step,epoch,loss,learning_rate,tokens_per_second";
+    for (const auto name : figures) out_ << ",dev_" << name;
+    out_ << std::endl;
+  }
+  void row(const bert::step_report& step, double loss, std::span<const double> figures = {}) {
+    if (!out_.is_open()) return;
+    out_ << step.index << ',' << step.epoch + 1 << ',' << loss << ',' << step.rate << ',' << step.tokens_per_second;
+    for (std::size_t i = 0; i < columns_; ++i) {
+      out_ << ',';
+      if (i < figures.size()) out_ << figures[i];
+    }
+    out_ << std::endl;
+  }
+
+ private:
+  std::ofstream out_;
+  std::size_t columns_ = 0;
+};
+
+/// Trains `model` for three steps on the task's batches and says how long all of it will take, and the memory.
+template <class Task, class Model, class Objective, class Source, class... Policies>
+void dry_run(const settings& s, Task& task, Model& model, const Objective& objective, const Source& batches,
+             const Policies&... policies) {
+  const std::uint64_t total = batches.batches_per_epoch() * s.epochs;
+  bert::trainer trainer{model, objective, bert::optim::adamw{},
+                        bert::schedules::warmup_linear{.peak = s.lr, .total = std::min<std::uint64_t>(total, 3)}, policies...};
+  double tokens_per_second = 0;
+  for (const auto& step : trainer.over(batches)) tokens_per_second = std::max(tokens_per_second, step.tokens_per_second);
+  const double tokens = static_cast<double>(task.train_tokens()) * s.epochs;
+  struct rusage usage {};
+  getrusage(RUSAGE_SELF, &usage);
+  std::cout << "steps " << total << ", about " << html::print("%.1f", tokens / tokens_per_second / 60) << " minutes at "
+            << static_cast<std::uint64_t>(tokens_per_second) << " tokens/s, without the evaluations; memory "
+            << usage.ru_maxrss / 1024 << " MB; nothing was saved, as --dry-run asks\n";
+}
+
+/// Trains a task.
+///
+/// A task has
+///  - `model_type`, `part` (what its head is called), `names` and `why_new` (see chosen_labels);
+///  - `Task(settings, checkpoint, tokenizer)`, which reads its files and prints what it found;
+///  - `batches()`, `objective()`, `train_tokens()`;
+///  - `evaluate(model, threads)`, a report with figures, and `sections(page, model, tokenizer, threads)`, its part of the page.
+template <template <class> class Task>
+void train(const settings& s, const bert::checkpoint& files) {
+  compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
+    using task_type = Task<A>;
+    using model_type = typename task_type::model_type;
+    const auto threads = support::start_threads(s.threads);
+    bert::pipelines::reading_notes notes;
+    const auto tokenizer = files.tokenizer(&notes);
+    support::tell(notes, std::cout);
+    task_type task(s, files, tokenizer);
+    using report_type = decltype(task.evaluate(std::declval<const model_type&>(), threads));
+    if (!s.best.empty() && bert::labels::find(report_type::figure_names, s.best) < 0)
+      throw bert::error({"--best", "a figure of " + s.task + ": " + bert::metrics::figure_list<report_type>(), s.best, {}});
+
+    const bert::random_options initial{.seed = s.seed, .vocab = files.config().vocab, .labels = task.names};
+    auto model = [&] {
+      if (s.from_scratch) return model_type::random(initial);
+      if (task.why_new.empty()) return files.load<model_type>();
+      return files.load<bert::model<A>>().template with_head<typename task_type::head>(initial);
+    }();
+    if (!s.from_scratch && !task.why_new.empty()) support::tell(files.notes<bert::model<A>>(), std::cout);
+    std::cout << "model " << model.count() << " parameters, " << (s.from_scratch ? "random" : "from " + s.model) << '\n'
+              << task_type::part << ' '
+              << (!task.why_new.empty() ? "new, as " + task.why_new
+                  : task.names.empty()  ? "from " + s.model
+                                        : "from " + s.model + ", as its labels are these")
+              << std::endl;
+
+    const auto batches = task.batches();
+    const std::uint64_t in_epoch = batches.batches_per_epoch(), total = in_epoch * s.epochs;
+    const bert::optim::layer_decay groups{.factor = s.layer_decay, .frozen = s.freeze};
+    if (s.dry_run) {
+      precisions::training(s.recompute, s.precision, [&](auto kept, auto p) {
+        dry_run(s, task, model, task.objective(), batches, threads, kept, p, groups);
+      });
+      return;
+    }
+    csv_log log(s.log, !s.keep.empty() && std::filesystem::exists(s.keep), report_type::figure_names);
+    support::progress bar("finetune");
+    double loss = 0;
+    std::uint64_t steps = 0, done = 0;
+    std::optional<report_type> last;  // of the model as it is
+    std::vector<double> losses, rates;
+    std::vector<std::vector<double>> by_epoch;
+    const support::signals signals;
+    const auto on_step = [&](const bert::step_report& step) {
+      last.reset();
+      done = step.index;
+      losses.push_back(step.loss);
+      rates.push_back(static_cast<double>(step.rate));
+      loss += step.loss;
+      ++steps;
+      const bool epoch_done = step.index % in_epoch == 0;
+      const double mean = loss / static_cast<double>(steps);
+      if (epoch_done || step.index % s.log_every == 0) {
+        bar.clear();
+        std::cout << "step " << step.index << " of " << total << " loss " << mean << " lr " << step.rate << " tokens/s "
+                  << static_cast<std::uint64_t>(step.tokens_per_second) << std::endl;
+        if (!epoch_done) log.row(step, mean);
+        loss = 0;
+        steps = 0;
+      }
+      bar.show(step.index, total, bert::cat("loss ", step.loss));
+      if (epoch_done) {
+        last = task.evaluate(model, threads);
+        bar.clear();
+        std::cout << "epoch " << step.epoch + 1 << ' ' << last->line() << std::endl;
+        const auto figures = last->figures();
+        log.row(step, mean, figures);
+        by_epoch.emplace_back(figures.begin(), figures.end());
+      }
+      return signals.received() == 0;
+    };
+    bert::fit_options<model_type> recipe{.epochs = s.epochs,
+                                         .learning_rate = s.lr,
+                                         .head_learning_rate = s.head_lr,
+                                         .warmup = s.warmup,
+                                         .weight_decay = s.weight_decay,
+                                         .dropout = s.dropout,
+                                         .attention_dropout = s.dropout,
+                                         .seed = s.seed,
+                                         .patience = s.patience,
+                                         .keep = s.keep,
+                                         .keep_every = s.every};
+    if (!s.best.empty())
+      recipe.keep_best = [&](const model_type& m) {
+        if (!last) last = task.evaluate(m, threads);
+        return bert::metrics::score(*last, s.best);
+      };
+    precisions::training(s.recompute, s.precision, [&](auto kept, auto p) {
+      bert::fit(model, task.objective(), batches, recipe, threads, kept, p, groups, on_step);
+    });
+    bar.clear();
+    if (signals.received() != 0 && done < total)
+      throw support::stopped(signals.received(),
+                             bert::cat("stopped by ", signals.name(), " after step ", done,
+                                       s.keep.empty() ? "; nothing was saved"
+                                                      : "; the state is in " + s.keep + ", the same command goes on from it"));
+    if (done != 0 && done < total)
+      std::cout << "stopped early, as " << s.best << " did not get better in " << s.patience << " epochs\n";
+    if (!last || !s.best.empty()) last = task.evaluate(model, threads);
+    std::cout << *last;
+    if (s.report.ends_with(".html")) {
+      html::page page("Fine-tuning: " + s.task, s.command);
+      const auto values = last->figures();
+      for (std::size_t i = 0; i < values.size(); ++i)
+        page.tile(html::print("%.4f", values[i]), std::string(report_type::figure_names[i]) + " on " + s.dev);
+      page.section("Loss", "Of every step, faint, and a running mean.", html::line_chart({{"loss", "a", losses}}, "%g"),
+                   html::page::size::half);
+      page.section("Learning rate", "Linear warm-up, then linear decay.", html::line_chart({{"rate", "a", rates}}, "%.1e"),
+                   html::page::size::half);
+      if (by_epoch.size() > 1) {
+        for (std::size_t i = 0; i < values.size(); ++i) {
+          std::vector<double> values_of;
+          for (const auto& epoch : by_epoch) values_of.push_back(epoch[i]);
+          page.section(
+              std::string(report_type::figure_names[i]), "On " + s.dev + " after each epoch.",
+              html::line_chart({{std::string(report_type::figure_names[i]), "a", std::move(values_of)}}, "%g", "epoch"),
+              html::page::size::half);
+        }
+      }
+      task.sections(page, *last, model, tokenizer, threads);
+      page.write(s.report);
+    } else if (!s.report.empty()) {
+      bert::io::write_file(s.report, task_type::table(*last));
+    }
+    if (!s.out.empty()) {
+      bert::save(s.out, model, tokenizer);
+      std::cout << "saved " << s.out << '\n';
+    }
+    std::cout << "dev " << last->line() << '\n';
+  });
+}
+
+}  // namespace finetune

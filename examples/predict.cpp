@@ -1,0 +1,66 @@
+// Applies a fine-tuned model to lines of text: one JSON object a line.
+//   predict --model sentiment < sentences.txt
+//   predict --model tagger --conll words.txt
+#include <algorithm>
+#include <string>
+
+#include "bert/checkpoint/checkpoint.hpp"
+#include "precisions.hpp"
+#include "predict/settings.hpp"
+#include "support.hpp"
+
+namespace {
+
+void work(const predict::settings& s) {
+  const bert::checkpoint files{s.model};
+  const auto& config = files.config();
+  bert::pipelines::reading_notes notes;
+  (void)files.tokenizer(&notes);
+  support::tell(notes);
+  const auto is = [&](const char* name) {
+    return std::find(config.architectures.begin(), config.architectures.end(), name) != config.architectures.end();
+  };
+  if (!s.conll.empty() && !is("BertForTokenClassification"))
+    throw bert::error({"--conll", "a folder of BertForTokenClassification", config.where, {}});
+  if (is("BertForTokenClassification")) predict::tags(s, files);
+  else if (is("BertForSequenceClassification") && (config.labels.size() == 1 || config.problem_type == "regression"))
+    predict::numbers(s, files);
+  else if (is("BertForSequenceClassification")) predict::classes(s, files);
+  else if (is("BertForMaskedLM") || is("BertForPreTraining")) predict::blanks(s, files);
+  else {
+    std::string listed;
+    for (const auto& name : config.architectures) listed.append(listed.empty() ? "" : ", ").append(name);
+    throw bert::error({config.where + ", \"architectures\"",
+                       "BertForSequenceClassification, BertForTokenClassification, BertForMaskedLM or BertForPreTraining",
+                       listed.empty() ? "none" : listed,
+                       "fine-tune the model first, or embed its sentences by embed_sentences"});
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  predict::settings s;
+  CLI::App app(
+      "Applies the model of a folder to each line of the files, or of standard input, and writes a JSON object a line: a class "
+      "with its probabilities, a number, entities, or pieces for each [MASK], by what config.json says that the model is.",
+      "predict");
+  app.option_defaults()->always_capture_default();
+  app.add_option("--model", s.model, "folder of the model")->required();
+  app.add_option("FILE", s.files, "files of lines; default: standard input");
+  auto* pair = app.add_flag("--pair", s.pair, "each line has two texts, separated by a TAB");
+  auto* tsv = app.add_option("--tsv", s.tsv, "a tab-separated file, its columns chosen as in finetune, instead of lines")
+                  ->excludes(pair);
+  s.columns.add_texts_to(app, tsv);
+  app.add_option("--conll", s.conll,
+                 "tag the words of a file, one a line, a blank line after each sentence; writes words and tags")
+      ->excludes(pair)
+      ->excludes(tsv);
+  app.add_flag("--words", s.words, "tags of all words beside the entities");
+  support::number(app, "--top", s.top, "candidates for a [MASK]", {.least = 1, .most = 1'000'000});
+  support::number(app, "--stride", s.stride, "tokens that a window of a long text shares with the next");
+  support::number(app, "--max-tokens", s.max_tokens, "of a sequence; 0: the model's positions", {.most = 32'767});
+  app.add_option("--precision", s.precision, "of the computation")->check(CLI::IsMember(precisions::names));
+  support::threads_option(app, s.threads);
+  return support::run(app, argc, argv, [&] { work(s); });
+}

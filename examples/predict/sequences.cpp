@@ -1,0 +1,75 @@
+// predict: classes, numbers, and pieces for each [MASK].
+#include "architectures.hpp"
+#include "bert/heads/classify.hpp"
+#include "bert/heads/masked_lm.hpp"
+#include "bert/heads/regress.hpp"
+#include "bert/labels/dynamic_set.hpp"
+#include "bert/pipeline/pipeline.hpp"
+#include "precisions.hpp"
+#include "predict/settings.hpp"
+
+namespace predict {
+
+namespace {
+
+/// Opens the folder with the head and answers each line by `tell(result)`.
+template <class Head, class Tell>
+void answer_lines(const settings& s, const bert::checkpoint& files, const Tell& tell) {
+  const auto threads = support::start_threads(s.threads);
+  compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
+    precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) {
+      using model_type = bert::model<A, Head>;
+      support::tell(files.notes<model_type>());
+      const auto run =
+          bert::pipeline<model_type, P>::open(s.model, {.max_tokens = s.max_tokens, .top = s.top, .stride = s.stride}, threads);
+      each_line(s, s.pair, [&](const std::vector<input>& inputs) {
+        std::vector<bert::io::json> out;
+        for (const auto& result : answers_of(run, inputs, threads)) out.push_back(tell(result));
+        return out;
+      });
+    });
+  });
+}
+
+}  // namespace
+
+void classes(const settings& s, const bert::checkpoint& files) {
+  const auto names = files.config().labels;
+  answer_lines<bert::heads::classify<bert::labels::dynamic_set>>(s, files, [&](const bert::classified& r) {
+    auto out = bert::io::json::object(), all = bert::io::json::object();
+    for (std::size_t i = 0; i < r.probabilities.size(); ++i)
+      all[i < names.size() ? names[i] : "LABEL_" + std::to_string(i)] = number(r.probabilities[i]);
+    out["label"] = r.label;
+    out["score"] = number(r.score);
+    out["probabilities"] = std::move(all);
+    return out;
+  });
+}
+
+void numbers(const settings& s, const bert::checkpoint& files) {
+  answer_lines<bert::heads::regress>(s, files, [](float y) {
+    auto out = bert::io::json::object();
+    out["value"] = number(y);
+    return out;
+  });
+}
+
+void blanks(const settings& s, const bert::checkpoint& files) {
+  answer_lines<bert::heads::masked_lm>(s, files, [](const std::vector<std::vector<bert::candidate>>& masks) {
+    auto out = bert::io::json::object(), list = bert::io::json::array();
+    for (const auto& mask : masks) {
+      auto best = bert::io::json::array();
+      for (const auto& c : mask) {
+        auto piece = bert::io::json::object();
+        piece["piece"] = c.piece;
+        piece["score"] = number(c.probability);
+        best.push_back(std::move(piece));
+      }
+      list.push_back(std::move(best));
+    }
+    out["masks"] = std::move(list);
+    return out;
+  });
+}
+
+}  // namespace predict

@@ -1,0 +1,138 @@
+// The command line of predict, its input and its output.
+#pragma once
+
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bert/checkpoint/checkpoint.hpp"
+#include "bert/core/cores.hpp"
+#include "bert/data/tsv.hpp"
+#include "bert/io/json.hpp"
+#include "bert/io/lines.hpp"
+#include "bert/text/tokenizer.hpp"
+#include "bert/text/unicode/utf8.hpp"
+#include "columns.hpp"
+#include "support.hpp"
+
+namespace predict {
+
+struct settings {
+  std::string model, precision = "f32", tsv, conll;
+  std::vector<std::string> files;
+  support::columns columns;
+  std::size_t threads = bert::execution::available_cores(), top = 5, stride = 64, max_tokens = 0;
+  bool pair = false, words = false;
+};
+
+/// A line's text, and the second of a pair.
+struct input {
+  std::string text;
+  std::optional<std::string> second;
+};
+
+/// `x` as a JSON number of the fewest digits that read back to the same float.
+inline bert::io::json number(float x) {
+  std::array<char, 32> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), x).ptr;
+  double shortest = 0;
+  std::from_chars(digits.data(), end, shortest);
+  return shortest;
+}
+
+/// [first, last).
+inline bert::io::json range(const bert::text::text_range& r) {
+  return bert::io::json(std::vector<std::uint64_t>{std::uint64_t{r.first}, std::uint64_t{r.last}});
+}
+
+/// Calls `answer(inputs)`, which returns a JSON value each, for the lines of the files, or of standard input, some at a time,
+/// and writes each on a line. The answer to an empty line is null.
+template <class Answer>
+void each_line(const settings& s, bool pairs, const Answer& answer) {
+  constexpr std::size_t at_once = 64;
+  std::vector<input> inputs;
+  std::vector<bool> empty;
+  std::uint64_t empty_lines = 0, done = 0;
+  support::progress bar("predict");
+  const auto flush = [&] {
+    const auto answers = answer(inputs);
+    auto next = answers.begin();
+    for (const bool none : empty) std::cout << (none ? bert::io::json() : *next++).dump() << '\n';
+    support::flush_output();  // stops if nobody reads the output
+    bar.count(done += empty.size(), "lines");
+    inputs.clear();
+    empty.clear();
+  };
+  const auto take = [&](std::optional<input> in) {
+    empty.push_back(!in);
+    if (in) inputs.push_back(std::move(*in));
+    if (empty.size() == at_once) flush();
+  };
+  if (!s.tsv.empty()) {
+    auto options = s.columns.options();
+    bert::data::tsv_reader rows(s.tsv, options);
+    while (rows.next([](std::string_view) { return true; })) {
+      input in{std::string(rows.text()), {}};
+      if (options.second_column) in.second = std::string(rows.second());
+      take(std::move(in));
+    }
+    support::tell(rows.notes());
+  }
+  std::vector<std::string> files = s.files;
+  if (files.empty() && s.tsv.empty()) files.push_back("/dev/stdin");
+  for (const auto& path : files) {
+    bert::io::line_reader lines(path);
+    for (std::string_view line; lines.next(line);) {
+      const auto where = [&] { return bert::cat(path == "/dev/stdin" ? "standard input" : path, ", line ", lines.line()); };
+      if (bert::text::utf8::first_invalid(line) != std::string_view::npos)
+        throw bert::error({where(), "text in UTF-8", "an invalid byte", "convert the file, as by iconv -f LATIN1 -t UTF-8"});
+      if (line.find_first_not_of(" \t") == std::string_view::npos) {
+        ++empty_lines;
+        take(std::nullopt);
+        continue;
+      }
+      input in{std::string(line), {}};
+      if (pairs) {
+        const auto tab = line.find('\t');
+        if (tab == std::string_view::npos || line.find('\t', tab + 1) != std::string_view::npos)
+          throw bert::error({where(), "two texts, separated by one TAB",
+                             tab == std::string_view::npos ? "no TAB" : "several TABs", "write a pair a line"});
+        in = {std::string(line.substr(0, tab)), std::string(line.substr(tab + 1))};
+      }
+      take(std::move(in));
+    }
+  }
+  flush();
+  bar.clear();
+  if (empty_lines != 0)
+    std::cerr << "note: " << empty_lines << (empty_lines == 1 ? " line is" : " lines are")
+              << " empty; null was written for each\n";
+}
+
+/// The pipeline's answers to texts, which are run together, or to pairs.
+template <class Pipeline, class E>
+auto answers_of(const Pipeline& pipeline, const std::vector<input>& inputs, const E& threads) {
+  std::vector<typename Pipeline::result> all;
+  if (!inputs.empty() && inputs.front().second) {
+    for (const auto& in : inputs) all.push_back(pipeline(in.text, *in.second));
+    return all;
+  }
+  std::vector<std::string_view> texts;
+  for (const auto& in : inputs) texts.emplace_back(in.text);
+  return pipeline(texts, threads);
+}
+
+/// One a head.
+void classes(const settings& s, const bert::checkpoint& files);
+void numbers(const settings& s, const bert::checkpoint& files);
+void blanks(const settings& s, const bert::checkpoint& files);
+void tags(const settings& s, const bert::checkpoint& files);
+
+}  // namespace predict

@@ -1,0 +1,82 @@
+// predict: entities of a line of text, or tags of the words of a file in CoNLL format.
+#include "architectures.hpp"
+#include "bert/data/conll.hpp"
+#include "bert/heads/tag.hpp"
+#include "bert/labels/dynamic_set.hpp"
+#include "bert/pipeline/pipeline.hpp"
+#include "precisions.hpp"
+#include "predict/settings.hpp"
+
+namespace predict {
+
+namespace {
+
+bert::io::json told(const settings& s, const bert::tagged_text& r) {
+  auto out = bert::io::json::object(), entities = bert::io::json::array();
+  for (const auto& e : r) {
+    auto entity = bert::io::json::object();
+    entity["text"] = e.text;
+    entity["type"] = e.type;
+    entity["score"] = number(e.score);
+    entity["bytes"] = range(e.bytes);
+    entities.push_back(std::move(entity));
+  }
+  out["entities"] = std::move(entities);
+  if (!s.words) return out;
+  auto words = bert::io::json::array();
+  for (const auto& w : r.words) {
+    auto word = bert::io::json::object();
+    word["text"] = w.text;
+    word["tag"] = w.tag;
+    word["score"] = number(w.score);
+    word["bytes"] = range(w.bytes);
+    words.push_back(std::move(word));
+  }
+  out["words"] = std::move(words);
+  return out;
+}
+
+/// Writes each word of a file and its tag, a blank line after each sentence.
+template <class Pipeline, class E>
+void tag_words(const settings& s, const Pipeline& run, const E& threads) {
+  constexpr std::size_t at_once = 64;
+  bert::data::conll_reader reader(s.conll, {.tag_column = bert::data::no_tags});
+  std::vector<bert::data::conll_word> sentence;
+  std::vector<std::vector<std::string>> sentences;
+  const auto flush = [&] {
+    const auto tagged = run.words(sentences, threads);
+    for (const auto& one : tagged) {
+      for (const auto& word : one.words) std::cout << word.text << '\t' << word.tag << '\n';
+      std::cout << '\n';
+    }
+    support::flush_output();
+    sentences.clear();
+  };
+  while (reader.next(sentence)) {
+    auto& words = sentences.emplace_back();
+    for (auto& word : sentence) words.push_back(std::move(word.text));
+    if (sentences.size() == at_once) flush();
+  }
+  flush();
+}
+
+}  // namespace
+
+void tags(const settings& s, const bert::checkpoint& files) {
+  const auto threads = support::start_threads(s.threads);
+  compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
+    precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) {
+      using model_type = bert::model<A, bert::heads::tag<bert::labels::dynamic_set>>;
+      support::tell(files.notes<model_type>());
+      const auto run = bert::pipeline<model_type, P>::open(s.model, {.max_tokens = s.max_tokens, .stride = s.stride}, threads);
+      if (!s.conll.empty()) return tag_words(s, run, threads);
+      each_line(s, false, [&](const std::vector<input>& inputs) {
+        std::vector<bert::io::json> out;
+        for (const auto& result : answers_of(run, inputs, threads)) out.push_back(told(s, result));
+        return out;
+      });
+    });
+  });
+}
+
+}  // namespace predict
