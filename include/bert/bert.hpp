@@ -124,6 +124,7 @@
 #include "bert/labels/entities.hpp"
 #include "bert/labels/label_set.hpp"
 #include "bert/labels/one_of.hpp"
+#include "bert/labels/tag_scheme.hpp"
 #include "bert/layers/attention.hpp"
 #include "bert/layers/embeddings.hpp"
 #include "bert/layers/forward.hpp"

@@ -20,11 +20,16 @@
 #include "bert/io/lines.hpp"
 #include "bert/labels/dynamic_set.hpp"
 #include "bert/labels/label_set.hpp"
+#include "bert/labels/tag_scheme.hpp"
 
 namespace bert::inline BERT_ISA::data {
 
 /// As conll_options::tag_column: the file has words alone, or its tags are not read.
 inline constexpr int no_tags = std::numeric_limits<int>::min();
+
+/// Whether a line is a word and its tag, or a sentence: its words separated by spaces, a TAB, their tags separated by spaces.
+/// `detect`: sentences if the first line that is not blank has one TAB and two words or more, and as many tags.
+enum class conll_lines : std::uint8_t { detect, words, sentences };
 
 struct conll_options {
   int word_column = 0;   ///< from 0; from the end if negative: -1 is the last
@@ -32,6 +37,7 @@ struct conll_options {
   int max_tokens = 128;  ///< this and the next two as in tagging_options
   int stride = 32;
   tagged_pieces pieces = tagged_pieces::first;
+  conll_lines lines = conll_lines::detect;
 };
 
 /// A word of a file, its tag and its line.
@@ -43,7 +49,8 @@ struct conll_word {
 /// Reads a file sentence by sentence.
 ///
 /// Columns are separated by tabs if the line has one, else by spaces. A sentence ends at a blank line (only spaces, tabs and
-/// U+FEFF), at a line that begins with -DOCSTART-, which is skipped, and at the end of the file.
+/// U+FEFF), at a line that begins with -DOCSTART-, which is skipped, and at the end of the file. Where lines are sentences,
+/// each is one.
 class conll_reader {
  public:
   explicit conll_reader(std::filesystem::path path, const conll_options& options = {})
@@ -58,6 +65,16 @@ class conll_reader {
       if (blank(line) || line.starts_with("-DOCSTART-")) {
         if (!words.empty()) return true;
         continue;
+      }
+      if (options_.lines == conll_lines::detect)
+        options_.lines = split_sentence(line) && words_.size() > 1 ? conll_lines::sentences : conll_lines::words;
+      if (options_.lines == conll_lines::sentences) {
+        if (!split_sentence(line))
+          throw error({where(lines_.line()), "words separated by spaces, a TAB, and as many tags separated by spaces",
+                       cat(words_.size(), " words, ", tags_.size(), " tags"), "check the line, or set .lines"});
+        for (std::size_t i = 0; i < words_.size(); ++i)
+          words.push_back({std::string(words_[i]), std::string(tags_[i]), lines_.line()});
+        return true;
       }
       split(line);
       const std::size_t word = column(options_.word_column);
@@ -101,22 +118,73 @@ class conll_reader {
       from = end + 1;
     }
   }
+  /// Splits a line that is a sentence to words_ and tags_; false if it is none.
+  bool split_sentence(std::string_view line) {
+    words_.clear();
+    tags_.clear();
+    const std::size_t tab = line.find('\t');
+    if (tab == std::string_view::npos || line.find('\t', tab + 1) != std::string_view::npos) return false;
+    const auto into = [](std::string_view part, std::vector<std::string_view>& list) {
+      for (std::size_t from = 0; from < part.size();) {
+        const std::size_t end = std::min(part.find_first_of(" \r", from), part.size());
+        if (end > from) list.push_back(part.substr(from, end - from));
+        from = end + 1;
+      }
+    };
+    into(line.substr(0, tab), words_);
+    into(line.substr(tab + 1), tags_);
+    return !words_.empty() && words_.size() == tags_.size();
+  }
   [[nodiscard]] std::size_t column(int number) const noexcept {
     return static_cast<std::size_t>(number < 0 ? static_cast<std::ptrdiff_t>(fields_.size()) + number : number);
   }
 
   io::line_reader lines_;
   conll_options options_;
-  std::vector<std::string_view> fields_;
+  std::vector<std::string_view> fields_, words_, tags_;
 };
 
-/// The tags that occur in a file: O first, then sorted by type and letter, so that B-X and I-X are adjacent.
-/// Throws bert::error if there are fewer than two.
+namespace detail {
+
+/// All sentences of a file, and the scheme of their tags.
+struct conll_file {
+  std::vector<std::vector<conll_word>> sentences;
+  labels::tag_scheme scheme = labels::tag_scheme::none;
+
+  conll_file(const std::filesystem::path& path, const conll_options& options) {
+    labels::scheme_finder finder;
+    std::vector<std::string> tags;
+    for (conll_reader reader(path, options); reader.next(sentences.emplace_back());) {
+      tags.clear();
+      for (const auto& word : sentences.back()) tags.push_back(word.tag);
+      finder.add(tags);
+    }
+    sentences.pop_back();
+    scheme = finder.scheme();
+  }
+
+  void convert(labels::tag_scheme to) {
+    std::vector<std::string> tags;
+    for (auto& sentence : sentences) {
+      tags.clear();
+      for (auto& word : sentence) tags.push_back(std::move(word.tag));
+      labels::convert_tags(tags, to);
+      for (std::size_t i = 0; i < tags.size(); ++i) sentence[i].tag = std::move(tags[i]);
+    }
+    scheme = to;
+  }
+};
+
+}  // namespace detail
+
+/// The tags that occur in a file: O first, then sorted by type and letter, so that B-X and I-X are adjacent. Those of IOB1 are
+/// converted to BIO. Throws bert::error if there are fewer than two.
 [[nodiscard]] inline labels::dynamic_set conll_tags(const std::filesystem::path& path, const conll_options& options = {}) {
   std::set<std::string, std::less<>> found;
-  std::vector<conll_word> words;
-  for (conll_reader reader(path, options); reader.next(words);)
-    for (auto& word : words)
+  detail::conll_file file(path, options);
+  if (file.scheme == labels::tag_scheme::iob1) file.convert(labels::tag_scheme::bio);
+  for (auto& sentence : file.sentences)
+    for (auto& word : sentence)
       if (!found.contains(word.tag)) found.insert(std::move(word.tag));
   if (found.size() < 2)
     throw error({path.string(), "two tags or more", cat(found.size()), "check .tag_column: -1 is the last"});
@@ -135,29 +203,35 @@ class conll_reader {
 ///
 ///     bert::data::conll("dev.conll", tokenizer, train.names());
 ///
+/// Tags in another scheme than the names are converted to it (labels::tag_scheme), which notes() tells.
+///
 /// Throws bert::error with path and line: too few columns, a tag that the set does not have, a file without sentences.
 template <labels::label_set Labels, tokenizing Tokenizer>
 [[nodiscard]] tagged_set<Labels> conll(const std::filesystem::path& path, const Tokenizer& tokenizer, Labels names,
                                        const conll_options& options = {}) {
-  conll_reader reader(path, options);
+  detail::conll_file file(path, options);
+  const auto wanted = labels::scheme_of(names), found = file.scheme;
+  const bool converted = wanted != labels::tag_scheme::none && found != labels::tag_scheme::none && wanted != found;
+  if (converted) file.convert(wanted);
   tagged_set_builder<Labels, Tokenizer> set(
       tokenizer, std::move(names), {.max_tokens = options.max_tokens, .stride = options.stride, .pieces = options.pieces});
-  std::vector<conll_word> sentence;
   std::vector<std::string_view> words;
   std::vector<std::int32_t> tags;
-  while (reader.next(sentence)) {
+  for (const auto& sentence : file.sentences) {
     words.clear();
     tags.clear();
     for (const auto& word : sentence) {
       const auto tag = set.names().parse(word.tag);
       if (!tag)
-        throw error({reader.where(word.line), cat("a tag of ", labels::listed(set.names())), cat('"', word.tag, '"'),
-                     "check .tag_column, or add the tag to the set"});
+        throw error({cat(path.string(), ", line ", word.line), cat("a tag of ", labels::listed(set.names())),
+                     cat('"', word.tag, '"'), "check .tag_column, or add the tag to the set"});
       words.push_back(word.text);
       tags.push_back(*tag);
     }
     set.add(words, tags);
   }
+  if (converted)
+    set.note(cat(path.string(), ": tags converted from ", labels::name_of(found), " to ", labels::name_of(wanted)));
   if (set.size() == 0) throw error({path.string(), "at least one sentence", "none", "check the file"});
   return std::move(set).build();
 }

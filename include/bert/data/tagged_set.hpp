@@ -106,6 +106,9 @@ class tagged_set_builder {
     content_.add("end of a sentence");
   }
 
+  /// Adds a guess that the reader of a file has made; notes() of the set returns it.
+  void note(std::string text) { store_.notes.push_back(std::move(text)); }
+
   [[nodiscard]] std::size_t size() const noexcept { return store_.size(); }
   [[nodiscard]] const Labels& names() const noexcept { return names_; }
   /// Throws bert::error if there is no sentence.

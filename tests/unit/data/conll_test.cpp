@@ -189,6 +189,56 @@ TEST_CASE("a split of a tagged set keeps whole sentences, windows included") {
   }
 }
 
+TEST_CASE("tags of another scheme are converted to the set's, and a note says so") {
+  const temporary_file iob1("the\tO\ncat\tI-PER\nsat\tI-PER\non\tB-PER\n\nmat\tI-LOC\n"),
+      bmes("the\tO\ncat\tB-PER\nsat\tE-PER\non\tS-PER\n\nmat\tS-LOC\n\nthe\tB-LOC\ncat\tM-LOC\nsat\tE-LOC\n");
+  for (const auto* file : {&iob1, &bmes}) {
+    const auto set = conll<entities>(file->path(), tokenizer());
+    CHECK(tags_of(set, 0) == tags{-1, 0, b_per, i_per, b_per, -1});
+    CHECK(tags_of(set, 1) == tags{-1, b_loc, -1});
+    REQUIRE(set.notes().size() == 1);
+    CHECK(set.notes()[0].ends_with(file == &iob1 ? "tags converted from IOB1 to BIO" : "tags converted from BMES to BIO"));
+  }
+  const auto collected = conll(iob1.path(), tokenizer());
+  CHECK(collected.names().names() == std::vector<std::string>{"O", "B-LOC", "B-PER", "I-PER"});
+  // A set collected from BMES reads BIO, and its own scheme without a note.
+  const auto names = conll_tags(bmes.path());
+  const temporary_file bio("the\tO\ncat\tB-PER\nsat\tI-PER\n");
+  CHECK(conll(bio.path(), tokenizer(), names).notes().size() == 1);
+  const auto own = conll(bmes.path(), tokenizer(), names);
+  CHECK(own.notes().empty());
+  CHECK(tags_of(own, 0)[2] == *names.parse("B-PER"));
+  CHECK(tags_of(own, 0)[4] == *names.parse("S-PER"));
+}
+
+TEST_CASE("a line may be a sentence: words, a TAB, tags") {
+  const temporary_file file("the cat\tO B-PER\n\nsat\tO\r\n on  mat \tO B-LOC\n");
+  const auto set = conll<entities>(file.path(), tokenizer());
+  REQUIRE(set.size() == 3);
+  CHECK(pieces_of(set, 0) == "[CLS] the cat [SEP]");
+  CHECK(tags_of(set, 0) == tags{-1, 0, b_per, -1});
+  CHECK(tags_of(set, 1) == tags{-1, 0, -1});
+  CHECK(tags_of(set, 2) == tags{-1, 0, b_loc, -1});
+  const auto fails = [](const char* text, const conll_options& options, const char* what) {
+    const temporary_file wrong(text);
+    CHECK_THROWS_WITH_AS((void)conll<entities>(wrong.path(), tokenizer(), options), doctest::Contains(what), bert::error);
+  };
+  fails("the cat\tO O\nsat on\tO\n", {}, "line 2");
+  fails("the cat\tO O\nsat\tO\tO\n", {}, "2: expected words separated by spaces");
+  fails("sat\tO\nthe cat\tO O\n", {}, "line 2");  // a word "the cat" with the tag "O O"
+  CHECK_NOTHROW(
+      (void)conll<entities>(temporary_file("sat\tO\nthe cat\tO O\n").path(), tokenizer(), {.lines = conll_lines::sentences}));
+}
+
+TEST_CASE("the files of resume-ner are read completely") {
+  const auto folder = support::shared_data("resume-ner");
+  if (!folder) return;
+  const auto names = conll_tags(*folder / "train.char.bmes");
+  CHECK(bert::labels::scheme_of(names) == bert::labels::tag_scheme::bmes);
+  CHECK(conll(*folder / "train.char.bmes", tokenizer(), names).size() == 3821);
+  CHECK(conll(*folder / "dev.char.bmes", tokenizer(), names).size() == 463);
+}
+
 TEST_CASE("the files of wnut17 are read completely") {
   const auto folder = support::shared_data("wnut17");
   if (!folder) return;
