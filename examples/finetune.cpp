@@ -78,6 +78,10 @@ int main(int argc, char** argv) {
   support::number(app, "--seed", s.seed, "seed of all random numbers");
   support::threads_option(app, s.threads);
   support::number(app, "--log-every", s.log_every, "steps between log lines", {.least = 1});
+  app.add_option(
+         "--order", s.order,
+         "of the training examples: shuffled; by-length: batches of similar length; balanced: every class equally often")
+      ->check(CLI::IsMember({"shuffled", "by-length", "balanced"}));
   app.add_option("--precision", s.precision, "of the matrix products; the rest is f32")
       ->check(CLI::IsMember(precisions::trained));
   app.add_flag("--recompute", s.recompute, "recompute activations: less memory, slower, the same result");

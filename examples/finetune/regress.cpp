@@ -27,7 +27,7 @@ class regression {
     support::tell_about(s.dev, dev_, options_.max_tokens, std::cout);
   }
 
-  [[nodiscard]] auto batches() const { return train_.batches(settings_->batch, {.seed = settings_->seed}); }
+  [[nodiscard]] auto batches() const { return train_.batches(settings_->batch, drawn(*settings_)); }
   [[nodiscard]] static bert::objectives::mean_squared_error objective() { return {}; }
   [[nodiscard]] std::uint64_t train_tokens() const { return train_.tokens(); }
 

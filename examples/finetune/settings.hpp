@@ -13,7 +13,8 @@
 namespace finetune {
 
 struct settings {
-  std::string task = "classify", model, train, dev, out, report, log, keep, best, precision = "f32", command;
+  std::string task = "classify", model, train, dev, out, report, log, keep, best, precision = "f32", order = "shuffled",
+              command;
   support::columns columns;
   int batch = 32, stride = 32, freeze = 0;
   unsigned epochs = 3, patience = 0;
@@ -29,6 +30,15 @@ bert::data::tsv_options options_of(const settings& s) {
   auto options = s.columns.options();
   options.max_tokens = std::min(options.max_tokens, A::positions);
   return options;
+}
+
+/// How the task's training examples are drawn.
+inline bert::data::batch_options drawn(const settings& s) {
+  using bert::data::order;
+  return {.order = s.order == "balanced"    ? order::balanced
+                   : s.order == "by-length" ? order::by_length
+                                            : order::shuffled,
+          .seed = s.seed};
 }
 
 /// One a task: trains, evaluates, saves.

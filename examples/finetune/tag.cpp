@@ -39,7 +39,7 @@ class tagging {
     }
   }
 
-  [[nodiscard]] auto batches() const { return train_.batches(settings_->batch, {.seed = settings_->seed}); }
+  [[nodiscard]] auto batches() const { return train_.batches(settings_->batch, drawn(*settings_)); }
   [[nodiscard]] static bert::objectives::tag_cross_entropy objective() { return {}; }
   [[nodiscard]] std::uint64_t train_tokens() const { return train_.tokens(); }
 

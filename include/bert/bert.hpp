@@ -24,6 +24,7 @@
 #include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
 #include "bert/core/random.hpp"
+#include "bert/data/batch_order.hpp"
 #include "bert/data/conll.hpp"
 #include "bert/data/corpus.hpp"
 #include "bert/data/labeled_set.hpp"

@@ -18,6 +18,7 @@
 #include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
+#include "bert/data/batch_order.hpp"
 #include "bert/data/permutation.hpp"
 #include "bert/data/tokenizing.hpp"
 #include "bert/labels/label_set.hpp"
@@ -25,9 +26,6 @@
 #include "bert/text/tokenizer_options.hpp"
 
 namespace bert::inline BERT_ISA::data {
-
-/// The order of a set's examples in its batches: shuffled anew in each epoch, or that of the file.
-enum class order : std::uint8_t { shuffled, sequential };
 
 struct batch_options {
   data::order order = data::order::shuffled;
@@ -128,13 +126,12 @@ class labeled_batches {
                   int batch, const batch_options& options)
       : store_(std::move(store)),
         chosen_(std::move(chosen)),
-        batch_(static_cast<std::size_t>(std::max(batch, 1))),
-        options_(options) {
-    if (batch < 1) throw error({"bert::data::labeled_set::batches", "at least 1 example a batch", cat(batch), {}});
-    std::vector<std::size_t> lengths, sequences;
+        batch_(batch_of(batch)),
+        options_(options),
+        order_(options.order, options.seed, batch_, lengths(), classes(options.order)) {
+    std::vector<std::size_t> lengths = this->lengths(), sequences;
     capacity_ = {.sequences = 0, .tokens = 0, .longest = 0};
     for (const auto i : *chosen_) {
-      lengths.push_back(store_->length(i));
       sequences.push_back(store_->first(i + 1) - store_->first(i));
       for (std::size_t s = store_->first(i); s < store_->first(i + 1); ++s)
         capacity_.longest = std::max(capacity_.longest, store_->starts[s + 1] - store_->starts[s]);
@@ -142,8 +139,10 @@ class labeled_batches {
     std::sort(lengths.rbegin(), lengths.rend());
     std::sort(sequences.rbegin(), sequences.rend());
     for (std::size_t i = 0; i < std::min(batch_, lengths.size()); ++i) {
-      capacity_.tokens += lengths[i];
-      capacity_.sequences += sequences[i];
+      // A balanced batch may have an example several times.
+      const std::size_t nth = options.order == data::order::balanced ? 0 : i;
+      capacity_.tokens += lengths[nth];
+      capacity_.sequences += sequences[nth];
     }
   }
 
@@ -158,7 +157,7 @@ class labeled_batches {
     named_facts facts = store_->facts;
     append(facts, {{"examples chosen", which.text()},
                    {"batch", std::to_string(batch_)},
-                   {"order", options_.order == order::shuffled ? "shuffled" : "sequential"},
+                   {"order", std::string(name_of(options_.order))},
                    {"seed of the order", std::to_string(options_.seed)}});
     return facts;
   }
@@ -171,20 +170,38 @@ class labeled_batches {
     out.width = store_->width;
     out.epoch = step / batches_per_epoch();
     out.vocabulary = store_->vocabulary;
-    const permutation shuffled(chosen_->size(), random_stream(options_.seed, draw::shuffling, out.epoch));
-    const auto begin = static_cast<std::size_t>(step % batches_per_epoch()) * batch_;
-    for (std::size_t i = begin; i < std::min(begin + batch_, chosen_->size()); ++i) {
-      const std::size_t e = (*chosen_)[options_.order == order::sequential ? i : static_cast<std::size_t>(shuffled(i))];
+    const auto in_epoch = order_.epoch(out.epoch);
+    const auto b = static_cast<std::size_t>(step % batches_per_epoch());
+    for (std::size_t i = 0; i < std::min(batch_, chosen_->size() - b * batch_); ++i) {
+      const std::size_t e = (*chosen_)[in_epoch(b, i)];
       for (std::size_t s = store_->first(e); s < store_->first(e + 1); ++s) store_->append(s, out);
       if (!store_->groups.empty()) out.groups.push_back(out.tokens.sequences());
     }
   }
 
  private:
+  static std::size_t batch_of(int batch) {
+    if (batch < 1) throw error({"bert::data::labeled_set::batches", "at least 1 example a batch", cat(batch), {}});
+    return static_cast<std::size_t>(batch);
+  }
+  [[nodiscard]] std::vector<std::size_t> lengths() const {
+    std::vector<std::size_t> all;
+    for (const auto i : *chosen_) all.push_back(store_->length(i));
+    return all;
+  }
+  /// Of each example's first sequence; none where the set has none or the order does not ask.
+  [[nodiscard]] std::vector<std::int32_t> classes(data::order asked) const {
+    std::vector<std::int32_t> all;
+    if (asked == data::order::balanced && !store_->labels.empty())
+      for (const auto i : *chosen_) all.push_back(store_->labels[store_->first(i)]);
+    return all;
+  }
+
   std::shared_ptr<const example_store> store_;
   std::shared_ptr<const std::vector<std::uint32_t>> chosen_;
   std::size_t batch_;
   batch_options options_;
+  batch_order order_;
   batch_shape capacity_;
 };
 
@@ -260,7 +277,7 @@ class labeled_set {
     return {labeled_set(*this, std::move(first)), labeled_set(*this, std::move(second))};
   }
 
-  /// Batches of `batch` examples: shuffled anew in each epoch, or in the order of the file.
+  /// Batches of `batch` examples in one of the orders of data::order.
   [[nodiscard]] labeled_batches<Targets> batches(int batch, const batch_options& options = {}) const {
     return labeled_batches<Targets>(store_, chosen_, batch, options);
   }

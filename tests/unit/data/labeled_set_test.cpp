@@ -65,6 +65,32 @@ TEST_CASE("sequential batches keep the order of the file") {
   CHECK(next == 25);
 }
 
+TEST_CASE("batches by length and balanced batches keep to their capacity and order") {
+  const auto [few, many] = numbers(400).split(0.5f);
+  const auto by_length = few.batches(10, {.order = order::by_length, .seed = 1});
+  training_batch b;
+  std::set<std::uint64_t> seen;
+  for (std::uint64_t step = 0; step < by_length.batches_per_epoch(); ++step) {
+    by_length.load(step, b);
+    CHECK(by_length.capacity().holds(b.tokens.shape()));
+    seen.insert(b.keys.begin(), b.keys.end());
+  }
+  CHECK(seen.size() == few.size());
+
+  static const toy::tokenizer tokenizer;
+  labeled_set_builder<parity, toy::tokenizer> uneven(tokenizer, {}, 16);
+  for (int i = 0; i < 41; ++i) uneven.add(i == 40 ? "n w w w w w w w" : "n", {}, i == 40 ? 1 : 0);
+  const auto balanced = std::move(uneven).build().batches(10, {.order = order::balanced});
+  int odd = 0;
+  for (std::uint64_t step = 0; step < balanced.batches_per_epoch(); ++step) {
+    balanced.load(step, b);
+    CHECK(balanced.capacity().holds(b.tokens.shape()));
+    for (const auto label : b.labels) odd += label;
+  }
+  CHECK(odd == 20);
+  CHECK(by_length.fingerprint() != few.batches(10, {.seed = 1}).fingerprint());
+}
+
 TEST_CASE("the capacity is that of the longest examples together") {
   const auto shape = numbers(12).batches(2).capacity();
   CHECK(shape.longest == 8);  // [CLS], a number, five words, [SEP]
