@@ -82,9 +82,7 @@ void linear_weight_gradient(const E& e, matrix<const float> x, matrix<const floa
   if (d_w.data == nullptr) return;
   const kernels::epilogue::add out{d_w, how};
   if constexpr (products_in_bf16<E>) {
-    const auto packed = kernels::pack_bf16(e, x, scratch, groups);
-    float* const pairs = scratch + kernels::packed_bf16_size(x.rows, x.cols, groups.count());
-    kernels::gemm_transposed(e, kernels::pair_rows(e, d_y, pairs, groups), packed, out, groups);
+    kernels::weight_gradient_bf16(e, d_y, x, scratch, out, groups);
   } else {
     kernels::gemm_transposed(e, d_y, kernels::pack(e, x, scratch), out, groups);
   }

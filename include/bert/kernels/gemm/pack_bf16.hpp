@@ -141,4 +141,36 @@ matrix<const bf16_pair> pair_rows(const E& run, matrix<const float> a, float* ou
   return {out, pairs, m};
 }
 
+/// The transpose of a [K, M], rounded to bf16, as pairs along K: [M, <= bf16_pairs_of(K, L)]. The left operand of
+/// `gemm_transposed` by tiles, with the same L `groups`.
+template <executor E>
+matrix<const bf16_pair> transposed_pair_rows(const E& run, matrix<const float> a, float* out,
+                                             const row_groups& groups = {}) noexcept {
+  const word_groups words(groups, a.rows, 2);
+  const std::size_t pairs = words.words(), m = a.cols;
+  // Strips of `lanes` pairs of rows: each square of pairs is turned in registers, each row of `out` gets a whole cache line.
+  for_each_range(run, (pairs + lanes - 1) / lanes, 2, [&](std::size_t first, std::size_t last) {
+    std::array<detail::paired_rows, lanes> rows;
+    for (std::size_t strip = first; strip < last; ++strip) {
+      const std::size_t i0 = strip * lanes, count = std::min(lanes, pairs - i0);
+      detail::for_each_pair(groups, words, a.rows, i0, i0 + count,
+                            [&](std::size_t i, detail::paired_rows r) { rows[i - i0] = r; });
+      for (std::size_t j = 0; j < m; j += lanes) {
+        const std::size_t width = std::min(lanes, m - j);
+        simd square[lanes];
+        for (std::size_t i = 0; i < lanes; ++i) {
+          square[i] = zero();
+          if (i < count) detail::pair_up_rows(a, rows[i], j, width, [&](std::size_t, simd x, auto) { square[i] = x; });
+        }
+        transpose(square);
+        for (std::size_t c = 0; c < width; ++c) {
+          float* to = out + (j + c) * pairs + i0;
+          for_each_register(count, [&](std::size_t, auto extent) { store(to, square[c], extent); });
+        }
+      }
+    }
+  });
+  return {out, m, pairs};
+}
+
 }  // namespace bert::kernels

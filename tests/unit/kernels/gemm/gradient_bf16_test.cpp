@@ -62,6 +62,87 @@ TEST_CASE("the gradient of a weight in bf16 has the bits of the plain loops for 
   }
 }
 
+TEST_CASE("the transposed pairs of rows are the pairs of rows transposed, with groups too") {
+  for (const auto& s : odd_shapes)
+    for (const auto& offsets : support::ways_to_group(s.k)) {
+      CAPTURE(s.m);
+      CAPTURE(s.k);
+      const row_groups groups{offsets};
+      const operand a(s.k, s.m, 1, 3);
+      buffer<float> rows(bf16_pairs_of(s.k, groups.count()) * s.m), turned(rows.size());
+      const auto expected = pair_rows(execution::serial{}, a.read(), rows.data(), groups);
+      const auto found = transposed_pair_rows(execution::threads{2}, a.read(), turned.data(), groups);
+      REQUIRE(found.rows == expected.cols);
+      REQUIRE(found.cols == expected.rows);
+      bool same = true;
+      for (std::size_t i = 0; i < found.rows; ++i)
+        for (std::size_t j = 0; j < found.cols; ++j)
+          same = same && std::bit_cast<std::uint32_t>(found(i, j)) == std::bit_cast<std::uint32_t>(expected(j, i));
+      CHECK(same);
+    }
+}
+
+TEST_CASE("the gradient of a weight by tiles has the bits of the product by tiles of the transposed operand") {
+  if constexpr (tile_cols == 32)
+    for (const auto& s : odd_shapes) {
+      CAPTURE(s.m);
+      CAPTURE(s.n);
+      CAPTURE(s.k);
+      const operand a(s.k, s.m, 1, 3), b(s.k, s.n, 2, 1);
+      operand turned_a(s.m, s.k, 5), turned_b(s.n, s.k, 6), expected(s.m, s.n, 3), c(s.m, s.n, 4, 9);
+      for (std::size_t i = 0; i < s.k; ++i) {
+        for (std::size_t j = 0; j < s.m; ++j) turned_a.view(j, i) = a.view(i, j);
+        for (std::size_t j = 0; j < s.n; ++j) turned_b.view(j, i) = b.view(i, j);
+      }
+      std::vector<bf16> left(s.m * (s.k + s.k % 2));
+      const matrix<bf16> rounded{left.data(), s.m, s.k, s.k + s.k % 2};
+      for (std::size_t i = 0; i < s.m; ++i)
+        for (std::size_t j = 0; j < s.k; ++j) rounded(i, j) = to_bf16(turned_a.view(i, j));
+      buffer<float> packed(packed_bf16_size(s.k, s.n));
+      const auto right = pack_transposed_bf16(execution::serial{}, turned_b.read(), packed.data());
+      gemm<bf16_order::tiles>(execution::serial{}, rounded, right, epilogue::store{expected.view});
+      buffer<float> scratch(bf16_pairs_of(s.k) * s.m + packed_bf16_size(s.k, s.n));
+      for (const std::size_t threads : {1u, 2u}) {
+        weight_gradient_bf16<bf16_order::tiles>(execution::threads{threads}, a.read(), b.read(), scratch.data(),
+                                                epilogue::store{c.view});
+        // Up to 64 rows the product of rows takes its depth as one part, which has no other order.
+        CHECK(same_bits(c.view, expected.view));
+      }
+    }
+}
+
+TEST_CASE("the gradient of a weight by tiles sums groups as a tree") {
+  if constexpr (tile_cols == 32)
+    for (const std::size_t k : {77ul, 200ul}) {
+      const std::size_t m = 40, n = 70;
+      const operand a(k, m, 1, 3), b(k, n, 2, 1);
+      for (const auto& offsets : support::ways_to_group(k)) {
+        const row_groups groups{offsets};
+        buffer<float> scratch(bf16_pairs_of(k, groups.count()) * m + packed_bf16_size(k, n, groups.count()));
+        operand c(m, n, 4, 9);
+        weight_gradient_bf16<bf16_order::tiles>(execution::threads{2}, a.read(), b.read(), scratch.data(),
+                                                epilogue::store{c.view}, groups);
+        // Each group alone, then the tree.
+        std::vector<operand> parts;
+        for (std::size_t g = 0; g < groups.count(); ++g) {
+          auto& part = parts.emplace_back(m, n, 7);
+          const std::size_t first = offsets[g], rows = offsets[g + 1] - first;
+          for (std::size_t i = 0; i < m; ++i)
+            for (std::size_t j = 0; j < n; ++j) part.view(i, j) = 0;
+          if (rows > 0)
+            weight_gradient_bf16<bf16_order::tiles>(execution::serial{}, a.read().block(first, rows),
+                                                    b.read().block(first, rows), scratch.data(), epilogue::store{part.view});
+        }
+        std::size_t count = parts.size();
+        for (std::size_t apart = 1; apart < count; apart *= 2)
+          for (std::size_t g = 0; g + apart < count; g += 2 * apart)
+            for (std::size_t i = 0; i < m; ++i)
+              for (std::size_t j = 0; j < n; ++j) parts[g].view(i, j) += parts[g + apart].view(i, j);
+        CHECK(same_bits(c.view, parts[0].view));
+      }
+    }
+}
+
 TEST_CASE("a matrix packed has the bits of its transpose packed transposed") {
   for (const auto& s : odd_shapes) {
     CAPTURE(s.n);
