@@ -2,8 +2,7 @@
 // Layer: heads. Test: tests/unit/heads/crf_test.cpp. Papers: Lafferty et al. 2001, "Conditional random fields"; Lample et al.
 // 2016, "Neural architectures for named entity recognition".
 //
-//   score(y) = start[y_0] + sum_t x[t,y_t] + sum_t A[y_(t-1),y_t] + end[y_(T-1)],  x = drop(hidden) W^T + b at the words' first
-//   pieces
+//   score(y) = start[y_0] + sum_t x[t,y_t] + sum_t A[y_(t-1),y_t] + end[y_(T-1)]
 #pragma once
 
 #include <algorithm>
@@ -34,8 +33,9 @@ concept path_tagger = predicts<Head, tag_path> && labels::label_set<typename Hea
   typename Head::constraints;
 };
 
-/// A CRF over the tags of `Labels`; the tensors of BertForTokenClassification with `crf.start` [L], `crf.end` [L] and
-/// `crf.transitions` [L, L] (from, to), which start from zeros.
+/// A CRF over the tags of `Labels`, with emissions x = drop(hidden) W^T + b at the first piece of each word; the tensors of
+/// BertForTokenClassification with `crf.start` [L], `crf.end` [L] and `crf.transitions` [L, L] (from, to), which start from
+/// zeros.
 ///
 ///     struct entities : bert::labels::bio<"PER", "ORG", "LOC"> {};
 ///     auto tagger = files.load<encoder>().with_head<bert::heads::crf<entities>>({.seed = 7});
