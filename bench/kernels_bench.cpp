@@ -9,9 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "bert/kernels/loss/viterbi.hpp"
 #include "peak.hpp"
 #include "peak_row.hpp"
 #include "support/kernels/attention_kernel.hpp"
+#include "support/kernels/crf_kernel.hpp"
 #include "support/kernels/parameter_kernels.hpp"
 #include "support/kernels/row_kernels.hpp"
 
@@ -91,6 +93,37 @@ void add_adamw(const std::string& name, std::size_t count) {
   }
 }
 
+/// A CRF's part of a training step (losses and all gradients), and Viterbi. Per word and pair of tags, forward and backward
+/// sums take a multiply-add each, the transitions' gradient three operations.
+void add_crf(const std::string& name, const std::vector<std::size_t>& lengths, std::size_t tags) {
+  const crf_kernel k{lengths, tags};
+  const double pairs = static_cast<double>(k.words() * tags * tags);
+  for (const std::size_t width : {1u, 2u})
+    for (const bool best : {false, true}) {
+      const auto row = [=](benchmark::State& state) {
+        const auto in = random_arrays<float>(k.inputs(), 1);
+        const auto allowed = crf_table(k.rules, tags);
+        const auto starts = k.starts();
+        const auto rows = k.word_rows();
+        auto path = k.path();
+        const float* w = in[1].data();
+        const kernels::crf c{tags, w, w + tags, w + 2 * tags, allowed.data()};
+        array<float> x = in[0], shares(lengths.size() * kernels::crf_share(tags)),
+                     scratch(std::max(kernels::crf_scratch(tags, k.words(), lengths.size()),
+                                      kernels::viterbi_scratch(tags, k.words(), lengths.size())));
+        std::vector<double> losses(lengths.size());
+        std::vector<std::int32_t> right(lengths.size());
+        measure(state, width, (best ? 2 : 7) * pairs, 0, [&](const auto& run) {
+          const matrix<float> m{x.data(), k.rows(), tags};
+          if (best) return kernels::viterbi(run, c, {starts, rows}, m, path.data(), right.data(), scratch.data());
+          std::copy(in[0].begin(), in[0].end(), x.begin());
+          kernels::crf_loss(run, c, {starts, rows}, m, path, losses.data(), right.data(), shares.data(), 0.1f, scratch.data());
+        });
+      };
+      register_row(name, best ? "/viterbi" : "/step", width, row);
+    }
+}
+
 std::vector<std::size_t> lengths(std::size_t count, std::size_t tokens) { return std::vector<std::size_t>(count, tokens); }
 
 /// 8 to 128 tokens, mean 40, like a batch of real sentences.
@@ -123,6 +156,10 @@ const bool registered = [] {
   add("cross_entropy/614x8192", cross_entropy_kernel{{614, 8192}});
   add("embedding/8x128", embedding_kernel{lengths(8, 128), 768, 30522});
   add_adamw("adamw/23M", std::size_t{23} << 20);
+  for (const std::size_t tags : {9u, 27u}) {
+    add_crf("crf/32x128x" + std::to_string(tags), lengths(32, 128), tags);
+    add_crf("crf/ragged_x" + std::to_string(tags), ragged(), tags);
+  }
   return true;
 }();
 

@@ -21,7 +21,8 @@ inline constexpr std::array<std::string_view, 5> wrapper_prefixes{"module.", "_o
                                                                   "model."};
 
 /// The name in the parameter table of a file's tensor `stored`. Removes prefixes of wrappers, adds "bert." to BertModel's
-/// names, and renames a norm's gamma and beta (TensorFlow's, and PyTorch's until 2019) to weight and bias.
+/// names, and renames a norm's gamma and beta (TensorFlow's, and PyTorch's until 2019) to weight and bias, and pytorch-crf's
+/// names of starts and ends.
 [[nodiscard]] inline std::string canonical_name(std::string_view stored) {
   for (bool again = true; again;) {
     again = false;
@@ -37,6 +38,8 @@ inline constexpr std::array<std::string_view, 5> wrapper_prefixes{"module.", "_o
   name += stored;
   if (name.ends_with(".LayerNorm.gamma")) name.replace(name.size() - 5, 5, "weight");
   else if (name.ends_with(".LayerNorm.beta")) name.replace(name.size() - 4, 4, "bias");
+  else if (name == "crf.start_transitions") name = "crf.start";
+  else if (name == "crf.end_transitions") name = "crf.end";
   return name;
 }
 

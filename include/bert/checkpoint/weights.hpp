@@ -143,6 +143,17 @@ inline void check_tensor(const io::safetensors& file, const parameter& p, const 
   return f;
 }
 
+/// Throws if `Model` reads a file's classifier without the file's CRF: its scores are emissions, whose softmax are no
+/// probabilities of tags.
+template <class Model, class Named>
+void check_crf(const io::safetensors& file, const Named& named) {
+  if (!model_traits<Model>::has("classifier.weight") || model_traits<Model>::has("crf.transitions")) return;
+  if (const auto t = named.find("crf.transitions"); t != named.end() && named.contains("classifier.weight"))
+    throw error({cat(file.where(), ", tensor \"", t->second->name, '"'),
+                 "a classifier without a CRF, as the model's head has none", "a CRF over the classifier's scores",
+                 "load it as a model with bert::heads::crf<Labels>"});
+}
+
 /// Throws unless a decoder that is stored beside the embeddings that it is tied to has their values.
 inline void check_tied(const io::safetensors& file, const io::stored_tensor& copy, const io::stored_tensor& of) {
   if (!same_values(copy, of))
@@ -170,6 +181,7 @@ template <class Model>
     const auto at = named.find(std::string(name));
     return at == named.end() ? nullptr : at->second;
   };
+  detail::check_crf<Model>(file, named);
   // A writer that stores shared tensors once may have kept the decoder's name.
   for (const auto& [tied, own] : {std::pair{decoder_weight, word_embeddings}, std::pair{decoder_bias, predictions_bias}})
     if (const auto* t = find(tied); t != nullptr && traits::has(predictions_bias)) {

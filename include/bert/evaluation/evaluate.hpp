@@ -7,6 +7,7 @@
 
 #include "bert/checkpoint/weights.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/evaluation/crf_evaluation.hpp"
 #include "bert/evaluation/evaluation_of.hpp"
 #include "bert/model/session.hpp"
 #include "bert/pipeline/example.hpp"
@@ -36,6 +37,7 @@ struct first_evaluated<Head, Heads...> : first_evaluated<Heads...> {
 /// | classify | metrics::report: confusion, accuracy, F1, Matthews, loss |
 /// | regress | metrics::regression_report: mean squared error, Pearson, Spearman |
 /// | tag | metrics::entity_report: precision, recall and F1 of entities, accuracy of tags, loss |
+/// | crf | the same, of the likeliest path; the loss is that of a sentence |
 ///
 /// Losses are means of -log softmax(logits)[label]; negative labels and tags are not counted. Ties go to the first class.
 /// `bert::evaluate<bert::precision::bf16>(triage, …)` runs the model in that precision. Neither the executor nor the batch
@@ -62,7 +64,10 @@ template <precision_policy Precision = precision::f32, class A, class... Heads, 
   for (std::uint64_t i = 0; i < source.batches_per_epoch(); ++i) {
     source.load(i, batch);
     run(batch.tokens);
-    evaluation::add(report, pipelines::all_rows<head>(run.template output<head>()), batch);
+    const matrix<const float> rows = pipelines::all_rows<head>(run.template output<head>());
+    if constexpr (requires { evaluation::add(report, rows, batch, packed.template head<head>()); })
+      evaluation::add(report, rows, batch, packed.template head<head>());
+    else evaluation::add(report, rows, batch);
   }
   return report;
 }

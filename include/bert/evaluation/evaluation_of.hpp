@@ -34,7 +34,8 @@ namespace bert::inline BERT_ISA {
 ///       static void add(my_report&, bert::matrix<const float> output, const bert::training_batch&);
 ///     };
 ///
-/// `output` has all rows of the head's output for the batch. `add` is called for each batch, in the order of the source.
+/// `output` has all rows of the head's output for the batch. `add` is called for each batch, in the order of the source. It may
+/// have a fourth argument, `const auto& packed`: the head's packed weights.
 template <class Head>
 struct evaluation_of;
 

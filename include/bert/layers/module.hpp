@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <span>
+#include <string>
 
 #include "bert/core/isa.hpp"
 #include "bert/kernels/gemm/epilogue.hpp"
@@ -44,6 +45,8 @@ class module_parameters {
 
   /// The token embeddings [V, H], with which a head may share weights.
   matrix<T> word;
+  /// The names of the model's labels where its type leaves them open, in training; else empty.
+  std::span<const std::string> labels = {};
 
   [[nodiscard]] T* operator[](std::size_t i) const noexcept { return data_[i]; }
   [[nodiscard]] matrix<T> weight(std::size_t i) const noexcept { return joined(i, 1); }

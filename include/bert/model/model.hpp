@@ -92,7 +92,8 @@ inline constexpr std::size_t not_trained = static_cast<std::size_t>(-1);
 template <class A, class T>
 class block_view {
  public:
-  block_view(std::span<const parameter> table, T* block) noexcept : table_(table), block_(block) {}
+  block_view(std::span<const parameter> table, T* block, std::span<const std::string> labels = {}) noexcept
+      : table_(table), block_(block), labels_(labels) {}
   /// `tied`, unless nullptr, replaces the token embeddings, or their gradient, for heads that share them.
   block_view(std::span<const parameter> table, T* block, std::span<const std::size_t> offsets, T* tied = nullptr) noexcept
       : table_(table), block_(block), offsets_(offsets), tied_(tied) {}
@@ -103,6 +104,7 @@ class block_view {
   /// `count` tensors from `first` on, as of a head.
   [[nodiscard]] module_parameters<T> module(std::size_t first, std::size_t count) const noexcept {
     module_parameters<T> p(table_.subspan(first, count), word());
+    p.labels = labels_;
     for (std::size_t i = 0; i < count; ++i) p.set(i, at(first + i));
     return p;
   }
@@ -127,6 +129,7 @@ class block_view {
   T* block_;
   std::span<const std::size_t> offsets_;
   T* tied_ = nullptr;
+  std::span<const std::string> labels_ = {};  ///< names of open labels, for the heads
 };
 
 /// Weights only. Only a trainer changes them, so threads may share a model.
@@ -239,7 +242,7 @@ class model {
   /// The modules in a block with this model's layout: its own, or one of gradients.
   template <class T>
   [[nodiscard]] block_view<A, T> view(T* block) const noexcept {
-    return {table_, block};
+    return {table_, block, labels_};
   }
   // The model's own modules, as `freeze` reads them.
   [[nodiscard]] auto embeddings() const noexcept { return view(block_.data()).embeddings(); }

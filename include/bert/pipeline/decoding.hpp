@@ -73,6 +73,7 @@ struct classified {
 ///       static result decode(const bert::pipeline_example& in) { return in.rows[0](0, 0); }
 ///     };
 ///
+/// `decode` may have a second argument, `const auto& packed`: the head's packed weights (the CRF's transitions, for example).
 /// An optional `static std::vector<text_encoding> windows(tokenizer, text, second, options)` splits a text into sequences, as
 /// that of pipelines::word_windows. Without it, a text is one sequence, cut to the positions.
 template <class Head>

@@ -23,6 +23,7 @@
 #include "bert/core/finite.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/model/session.hpp"
+#include "bert/pipeline/crf_tagging.hpp"
 #include "bert/pipeline/decoding.hpp"
 #include "bert/pipeline/example.hpp"
 #include "bert/pipeline/portions.hpp"
@@ -207,8 +208,10 @@ class pipeline {
                            "the weights overflow; use f32, or take other weights"});
           if (in.windows.size() > 1) rows.back() = copy(rows.back(), kept.emplace_back());
           if (rows.size() < in.windows.size()) return;
-          results.push_back(
-              decoding<head>::decode({in.text, in.second, in.windows, rows, shared_->tokenizer, shared_->labels, options_}));
+          const pipeline_example example{in.text, in.second, in.windows, rows, shared_->tokenizer, shared_->labels, options_};
+          if constexpr (requires { decoding<head>::decode(example, shared_->frozen.template head<0>()); })
+            results.push_back(decoding<head>::decode(example, shared_->frozen.template head<0>()));
+          else results.push_back(decoding<head>::decode(example));
           rows.clear();
           kept.clear();
         });

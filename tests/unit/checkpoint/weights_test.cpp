@@ -7,8 +7,10 @@
 #include <functional>
 
 #include "bert/heads/classify.hpp"
+#include "bert/heads/crf.hpp"
 #include "bert/heads/masked_lm.hpp"
 #include "bert/heads/next_sentence.hpp"
+#include "bert/heads/tag.hpp"
 #include "bert/labels/one_of.hpp"
 #include "support/golden.hpp"
 #include "support/golden_models.hpp"
@@ -239,4 +241,24 @@ TEST_CASE("a file that transformers wrote is written again byte for byte") {
   using classifier = model<golden::pocket, heads::classify<urgency>>;
   save_weights(dir / "c", load_weights<classifier>(io::safetensors(golden::folder("classifier") / "model.safetensors"), 101));
   CHECK(slurp(dir / "c") == slurp(golden::folder("classifier") / "model.safetensors"));
+}
+
+TEST_CASE("a CRF's tensors are read by pytorch-crf's names too; a classifier over which a CRF stands is not read without it") {
+  struct kinds : labels::one_of<"routine", "soon", "urgent"> {};
+  using tagger = model<golden::tanh, heads::crf<kinds>>;
+  using softmax = model<golden::tanh, heads::tag<kinds>>;
+  auto m = tagger::random({.stddev = 0.1f, .seed = 3});
+  for (const auto& p : m.table())
+    if (p.stem.starts_with("crf.")) std::fill(m.values(p).begin(), m.values(p).end(), static_cast<float>(p.stem.size()));
+  const scratch dir;
+  save_weights(dir / "m.safetensors", m);
+  const io::safetensors file(dir / "m.safetensors");
+  CHECK_THROWS_WITH_AS((void)load_weights<softmax>(file, 101),
+                       doctest::Contains("tensor \"crf.transitions\": expected a classifier"), error);
+  CHECK(load_weights<encoder>(file, 101).values("bert.embeddings.LayerNorm.weight").size() == 24);
+  std::vector<io::stored_tensor> tensors(file.tensors().begin(), file.tensors().end());
+  for (auto& t : tensors)
+    if (t.name == "crf.start" || t.name == "crf.end") t.name += "_transitions";
+  io::write_safetensors(dir / "n.safetensors", tensors);
+  CHECK(same_weights(load_weights<tagger>(io::safetensors(dir / "n.safetensors"), 101), m));
 }
