@@ -16,6 +16,7 @@
 #include "bert/data/conll.hpp"
 #include "bert/data/tsv.hpp"
 #include "bert/heads/classify.hpp"
+#include "bert/heads/crf.hpp"
 #include "bert/heads/regress.hpp"
 #include "bert/heads/tag.hpp"
 #include "bert/io/lines.hpp"
@@ -73,9 +74,9 @@ void rows(const settings& s, const bert::checkpoint& files) {
   }
 }
 
-template <class A>
+template <class A, class Head>
 void tags(const settings& s, const bert::checkpoint& files) {
-  const auto model = open<bert::model<A, bert::heads::tag<bert::labels::dynamic_set>>>(files);
+  const auto model = open<bert::model<A, Head>>(files);
   const auto set = bert::data::conll(s.conll, files.tokenizer(), bert::labels::dynamic_set(model.label_names()),
                                      {.max_tokens = std::min(s.columns.max_tokens, A::positions)});
   support::tell_unknown(s.conll, set, std::cerr);
@@ -120,7 +121,9 @@ void work(const settings& s) {
   const bert::checkpoint files{s.model};
   compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
     if (!s.tsv.empty()) rows<A>(s, files);
-    if (!s.conll.empty()) tags<A>(s, files);
+    using crf = bert::heads::crf<bert::labels::dynamic_set>;
+    if (!s.conll.empty() && files.holds<bert::model<A, crf>>()) tags<A, crf>(s, files);
+    else if (!s.conll.empty()) tags<A, bert::heads::tag<bert::labels::dynamic_set>>(s, files);
     if (s.sentences.empty()) return;
     const auto pooling = files.sentences().pooling;
     if (pooling == "cls") cosines<A, bert::pooling::cls>(s);

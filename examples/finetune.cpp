@@ -69,6 +69,11 @@ int main(int argc, char** argv) {
   support::number(app, "--freeze", s.freeze, "train neither the embeddings nor so many lowest layers", {.least = 0});
   support::number(app, "--stride", s.stride, "tag: most pieces that a window of a long sentence shares with the next",
                   {.least = 0});
+  auto* crf = app.add_flag("--crf", s.crf,
+                           "tag: a CRF, which predicts the tags of a sentence together and none that their scheme forbids");
+  support::number(app, "--crf-rate", s.crf_rate, "learning rate of the CRF's transitions, as a multiple",
+                  {.least = 0, .above = true})
+      ->needs(crf);
   auto* best = app.add_option("--best", s.best, "save the epoch that is best by this figure of the line that begins with dev");
   support::number(app, "--patience", s.patience, "stop after so many epochs without a better one; 0: never")->needs(best);
   auto* keep = app.add_option("--keep", s.keep, "state file: saved while training; if it exists, training resumes from it");

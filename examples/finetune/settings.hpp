@@ -20,8 +20,8 @@ struct settings {
   unsigned epochs = 3, patience = 0;
   std::uint64_t seed = 42, log_every = 100, every = 500;
   std::size_t threads = bert::execution::available_cores();
-  float lr = 5e-5f, head_lr = 0, dropout = 0.1f, weight_decay = 0.01f, warmup = 0.1f, layer_decay = 1;
-  bool from_scratch = false, recompute = false, new_head = false, dry_run = false;
+  float lr = 5e-5f, head_lr = 0, dropout = 0.1f, weight_decay = 0.01f, warmup = 0.1f, layer_decay = 1, crf_rate = 100;
+  bool crf = false, from_scratch = false, recompute = false, new_head = false, dry_run = false;
 };
 
 /// How to read the rows of the task's files, for the architecture A.

@@ -1,25 +1,29 @@
-// finetune --task tag: a tag of each word.
+// finetune --task tag: a tag of each word, with --crf those of a sentence together.
 #include "bert/heads/tag.hpp"
 
 #include "bert/data/conll.hpp"
 #include "bert/objectives/tag_cross_entropy.hpp"
+#include "bert/pipeline/crf_tagging.hpp"
 #include "bert/pipeline/pipeline.hpp"
+#include "bert/training/crf_rate.hpp"
 #include "finetune/training.hpp"
 
 namespace finetune {
 
 namespace {
 
-template <class A>
+template <class A, class Head, class Objective>
 class tagging {
  public:
-  using head = bert::heads::tag<bert::labels::dynamic_set>;
+  using head = Head;
   using model_type = bert::model<A, head>;
   static constexpr const char* part = "tagger";
 
   tagging(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
       : settings_(&s),
-        options_{.max_tokens = std::min(s.columns.max_tokens, A::positions), .stride = s.stride},
+        options_{.max_tokens = std::min(s.columns.max_tokens, A::positions),
+                 .stride = s.stride,
+                 .faulty = s.crf ? bert::data::faulty_tags::respell : bert::data::faulty_tags::keep},
         chosen_(choose_labels<model_type>(s, files, bert::data::conll_tags(s.train, options_), part)),
         train_(bert::data::conll(s.train, tokenizer, chosen_.names, options_)),
         dev_(bert::data::conll(s.dev, tokenizer, chosen_.names, options_)),
@@ -40,7 +44,10 @@ class tagging {
   }
 
   [[nodiscard]] auto batches() const { return train_.batches(settings_->batch, drawn(*settings_)); }
-  [[nodiscard]] static bert::objectives::tag_cross_entropy objective() { return {}; }
+  [[nodiscard]] static Objective objective() { return {}; }
+  [[nodiscard]] static bert::optim::crf_rate groups(const settings& s, const bert::optim::layer_decay& others) {
+    return {.multiple = s.crf ? s.crf_rate : 1, .others = others};
+  }
   [[nodiscard]] std::uint64_t train_tokens() const { return train_.tokens(); }
 
   template <class E>
@@ -116,8 +123,16 @@ class tagging {
   std::string why_new;
 };
 
+template <class A>
+using softmax = tagging<A, bert::heads::tag<bert::labels::dynamic_set>, bert::objectives::tag_cross_entropy>;
+template <class A>
+using crf = tagging<A, bert::heads::crf<bert::labels::dynamic_set>, bert::objectives::negative_log_likelihood>;
+
 }  // namespace
 
-void tag(const settings& s, const bert::checkpoint& files) { train<tagging>(s, files); }
+void tag(const settings& s, const bert::checkpoint& files) {
+  if (s.crf) train<crf>(s, files);
+  else train<softmax>(s, files);
+}
 
 }  // namespace finetune

@@ -84,7 +84,8 @@ void dry_run(const settings& s, Task& task, Model& model, const Objective& objec
 /// A task has
 ///  - `model_type`, `part` (what its head is called), `names` and `why_new` (see chosen_labels);
 ///  - `Task(settings, checkpoint, tokenizer)`, which reads its files and prints what it found;
-///  - `batches()`, `objective()`, `train_tokens()`;
+///  - `batches()`, `objective()`, `train_tokens()`, and `groups(settings, layer_decay)` if its parameters learn at rates of
+///  their own;
 ///  - `evaluate(model, threads)`, a report with figures, and `sections(page, model, tokenizer, threads)`, its part of the page.
 template <template <class> class Task>
 void train(const settings& s, const bert::checkpoint& files) {
@@ -116,7 +117,11 @@ void train(const settings& s, const bert::checkpoint& files) {
 
     const auto batches = task.batches();
     const std::uint64_t in_epoch = batches.batches_per_epoch(), total = in_epoch * s.epochs;
-    const bert::optim::layer_decay groups{.factor = s.layer_decay, .frozen = s.freeze};
+    const bert::optim::layer_decay layers{.factor = s.layer_decay, .frozen = s.freeze};
+    const auto groups = [&] {
+      if constexpr (requires { task_type::groups(s, layers); }) return task_type::groups(s, layers);
+      else return layers;
+    }();
     if (s.dry_run) {
       precisions::training(s.recompute, s.precision, [&](auto kept, auto p) {
         dry_run(s, task, model, task.objective(), batches, threads, kept, p, groups);

@@ -1,8 +1,10 @@
 // predict: entities of a line of text, or tags of the words of a file in CoNLL format.
 #include "architectures.hpp"
 #include "bert/data/conll.hpp"
+#include "bert/heads/crf.hpp"
 #include "bert/heads/tag.hpp"
 #include "bert/labels/dynamic_set.hpp"
+#include "bert/pipeline/crf_tagging.hpp"
 #include "bert/pipeline/pipeline.hpp"
 #include "precisions.hpp"
 #include "predict/settings.hpp"
@@ -60,22 +62,29 @@ void tag_words(const settings& s, const Pipeline& run, const E& threads) {
   flush();
 }
 
+template <class A, class Head>
+void answer_lines(const settings& s, const bert::checkpoint& files) {
+  const auto threads = support::start_threads(s.threads);
+  precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) {
+    using model_type = bert::model<A, Head>;
+    support::tell(files.notes<model_type>());
+    const auto run = bert::pipeline<model_type, P>::open(s.model, {.max_tokens = s.max_tokens, .stride = s.stride}, threads);
+    if (!s.conll.empty()) return tag_words(s, run, threads);
+    each_line(s, false, [&](const std::vector<input>& inputs) {
+      std::vector<bert::io::json> out;
+      for (const auto& result : answers_of(run, inputs, threads)) out.push_back(told(s, result));
+      return out;
+    });
+  });
+}
+
 }  // namespace
 
 void tags(const settings& s, const bert::checkpoint& files) {
-  const auto threads = support::start_threads(s.threads);
+  using crf = bert::heads::crf<bert::labels::dynamic_set>;
   compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
-    precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) {
-      using model_type = bert::model<A, bert::heads::tag<bert::labels::dynamic_set>>;
-      support::tell(files.notes<model_type>());
-      const auto run = bert::pipeline<model_type, P>::open(s.model, {.max_tokens = s.max_tokens, .stride = s.stride}, threads);
-      if (!s.conll.empty()) return tag_words(s, run, threads);
-      each_line(s, false, [&](const std::vector<input>& inputs) {
-        std::vector<bert::io::json> out;
-        for (const auto& result : answers_of(run, inputs, threads)) out.push_back(told(s, result));
-        return out;
-      });
-    });
+    if (files.holds<bert::model<A, crf>>()) answer_lines<A, crf>(s, files);
+    else answer_lines<A, bert::heads::tag<bert::labels::dynamic_set>>(s, files);
   });
 }
 

@@ -129,10 +129,11 @@ class Examples(unittest.TestCase):
     def test_each_task_trains_evaluates_and_predicts(self):
         files = {"classify": (self.train, self.dev), "regress": (self.numbers, self.numbers), "tag": (self.conll, self.conll)}
         told = {"classify": {"label", "score", "probabilities"}, "regress": {"value"}, "tag": {"entities"}}
-        for task, (train, dev) in files.items():
-            with self.subTest(task):
-                folder = self.folder / f"task-{task}"
-                last = self.ok(self.finetune("--task", task, "--epochs", 4, train=train, dev=dev, out=folder.name)).splitlines()[-1]
+        for task, *options in (("classify",), ("regress",), ("tag",), ("tag", "--crf")):
+            train, dev = files[task]
+            with self.subTest(task, options=options):
+                folder = self.folder / f"task-{task}{''.join(options)}"
+                last = self.ok(self.finetune("--task", task, *options, "--epochs", 4, train=train, dev=dev, out=folder.name)).splitlines()[-1]
                 self.assertRegex(last, "^dev " + self.LINES[task] + "$")
                 option = "--conll" if task == "tag" else "--tsv"
                 lines = dict(line.split(" ", 1) for line in self.ok(run("evaluate", "--model", folder, option, dev)).splitlines())
@@ -140,7 +141,7 @@ class Examples(unittest.TestCase):
                 self.assertEqual("dev " + lines["f32"], last)
                 for line in lines.values():
                     self.assertRegex(line, "^" + self.LINES[task] + "$")
-                again = self.finetune("--task", task, "--lr", "1e-9", "--epochs", 1, train=train, dev=dev, out="task-again", model=folder)
+                again = self.finetune("--task", task, *options, "--lr", "1e-9", "--epochs", 1, train=train, dev=dev, out="task-again", model=folder)
                 self.assertRegex(self.ok(again), rf"\n[a-z ]+ from {re.escape(str(folder))}")
                 result = run("predict", "--model", folder, text="The book of Ada Smith was happy.\n\nThe town of Bob Smith was stale.\n")
                 self.assertEqual((result.returncode, result.stderr.count("\n")), (0, 1), result.stderr)

@@ -73,7 +73,9 @@ class recording {
   template <class Model>
   void initialize(Model& model) const {
     for (const auto& p : model.table()) {
-      const std::string name = "init." + p.name();
+      std::string name = "init." + p.name();
+      if (p.stem == "crf.transitions") name = "init.crf.move";
+      if (p.stem == "crf.end") name = "init.crf.stop";
       for (const auto& tensor : file_.tensors())
         if (tensor.name == name) bert::io::to_floats(tensor, model.values(p));
     }
@@ -149,7 +151,9 @@ bool run(const std::string& task, const std::string& folder, const recording& r)
     return repeat(r, opened<bert::heads::classify<dynamic_set>>(folder, r.names()), bert::objectives::cross_entropy{});
   if (task == "tag")
     return repeat(r, opened<bert::heads::tag<dynamic_set>>(folder, r.names()), bert::objectives::tag_cross_entropy{});
-  throw bert::error({"TASK", "classify or tag", task, {}});
+  if (task == "tag-crf")
+    return repeat(r, opened<bert::heads::crf<dynamic_set>>(folder, r.names()), bert::objectives::negative_log_likelihood{});
+  throw bert::error({"TASK", "classify, tag or tag-crf", task, {}});
 }
 
 }  // namespace

@@ -21,6 +21,7 @@
 #include "bert/labels/dynamic_set.hpp"
 #include "bert/labels/label_set.hpp"
 #include "bert/labels/tag_scheme.hpp"
+#include "bert/labels/transitions.hpp"
 
 namespace bert::inline BERT_ISA::data {
 
@@ -31,6 +32,10 @@ inline constexpr int no_tags = std::numeric_limits<int>::min();
 /// `detect`: sentences if the first line that is not blank has one TAB and two words or more, and as many tags.
 enum class conll_lines : std::uint8_t { detect, words, sentences };
 
+/// What is done with a sentence whose tags its scheme forbids, such as I-PER after O: it stays as it is, or its tags are
+/// rewritten such that its entities are those that conlleval reads (labels::respell). A CRF forbids such tags.
+enum class faulty_tags : std::uint8_t { keep, respell };
+
 struct conll_options {
   int word_column = 0;   ///< from 0; from the end if negative: -1 is the last
   int tag_column = -1;   ///< or no_tags
@@ -38,6 +43,7 @@ struct conll_options {
   int stride = 32;
   tagged_pieces pieces = tagged_pieces::first;
   conll_lines lines = conll_lines::detect;
+  faulty_tags faulty = faulty_tags::keep;
 };
 
 /// A word of a file, its tag and its line.
@@ -210,13 +216,14 @@ template <labels::label_set Labels, tokenizing Tokenizer>
 [[nodiscard]] tagged_set<Labels> conll(const std::filesystem::path& path, const Tokenizer& tokenizer, Labels names,
                                        const conll_options& options = {}) {
   detail::conll_file file(path, options);
-  const auto wanted = labels::scheme_of(names), found = file.scheme;
+  const auto wanted = labels::tag_scheme_of(names), found = file.scheme;
   const bool converted = wanted != labels::tag_scheme::none && found != labels::tag_scheme::none && wanted != found;
   if (converted) file.convert(wanted);
   tagged_set_builder<Labels, Tokenizer> set(
       tokenizer, std::move(names), {.max_tokens = options.max_tokens, .stride = options.stride, .pieces = options.pieces});
   std::vector<std::string_view> words;
   std::vector<std::int32_t> tags;
+  std::size_t respelled = 0;
   for (const auto& sentence : file.sentences) {
     words.clear();
     tags.clear();
@@ -228,8 +235,16 @@ template <labels::label_set Labels, tokenizing Tokenizer>
       words.push_back(word.text);
       tags.push_back(*tag);
     }
+    if (options.faulty == faulty_tags::respell) {
+      const std::vector<std::int32_t> before = tags;
+      labels::respell(set.names(), tags);
+      respelled += tags != before ? 1 : 0;
+    }
     set.add(words, tags);
   }
+  if (respelled != 0)
+    set.note(cat(path.string(), ": tags of ", respelled, respelled == 1 ? " sentence" : " sentences",
+                 " corrected, as their scheme forbids them"));
   if (converted)
     set.note(cat(path.string(), ": tags converted from ", labels::name_of(found), " to ", labels::name_of(wanted)));
   if (set.size() == 0) throw error({path.string(), "at least one sentence", "none", "check the file"});

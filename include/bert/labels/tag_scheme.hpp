@@ -79,7 +79,7 @@ class scheme_finder {
 
 /// The scheme of a label set's names; `none` for names that are no tags of entities.
 template <class Names>
-[[nodiscard]] tag_scheme scheme_of(const Names& names) {
+[[nodiscard]] tag_scheme tag_scheme_of(const Names& names) {
   scheme_finder finder;
   for (int i = 0; i < names.size(); ++i) finder.add(std::string_view(names.name(i)));
   return finder.scheme();

@@ -211,6 +211,16 @@ TEST_CASE("tags of another scheme are converted to the set's, and a note says so
   CHECK(tags_of(own, 0)[4] == *names.parse("S-PER"));
 }
 
+TEST_CASE("tags that their scheme forbids stay, or are corrected if asked for, and a note counts the sentences") {
+  const temporary_file file("the\tB-LOC\ncat\tI-PER\nsat\tI-PER\n\nmat\tB-LOC\n");
+  CHECK(tags_of(conll<entities>(file.path(), tokenizer()), 0) == tags{-1, b_loc, i_per, i_per, -1});
+  CHECK(conll<entities>(file.path(), tokenizer()).notes().empty());
+  const auto set = conll<entities>(file.path(), tokenizer(), {.faulty = faulty_tags::respell});
+  CHECK(tags_of(set, 0) == tags{-1, b_loc, b_per, i_per, -1});
+  REQUIRE(set.notes().size() == 1);
+  CHECK(set.notes()[0].ends_with("tags of 1 sentence corrected, as their scheme forbids them"));
+}
+
 TEST_CASE("a line may be a sentence: words, a TAB, tags") {
   const temporary_file file("the cat\tO B-PER\n\nsat\tO\r\n on  mat \tO B-LOC\n");
   const auto set = conll<entities>(file.path(), tokenizer());
@@ -234,7 +244,7 @@ TEST_CASE("the files of resume-ner are read completely") {
   const auto folder = support::shared_data("resume-ner");
   if (!folder) return;
   const auto names = conll_tags(*folder / "train.char.bmes");
-  CHECK(bert::labels::scheme_of(names) == bert::labels::tag_scheme::bmes);
+  CHECK(bert::labels::tag_scheme_of(names) == bert::labels::tag_scheme::bmes);
   CHECK(conll(*folder / "train.char.bmes", tokenizer(), names).size() == 3821);
   CHECK(conll(*folder / "dev.char.bmes", tokenizer(), names).size() == 463);
 }

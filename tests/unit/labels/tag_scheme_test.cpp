@@ -53,9 +53,9 @@ TEST_CASE("the scheme is found out from the letters, and BIO from IOB1 by where 
   CHECK(found({"B-PER I-PER NN"}) == tag_scheme::none);
   CHECK(found({"O O"}) == tag_scheme::none);
   CHECK(found({"B-"}) == tag_scheme::none);
-  CHECK(bert::labels::scheme_of(entities{}) == tag_scheme::bio);
-  CHECK(bert::labels::scheme_of(bert::labels::dynamic_set({"O", "B-X", "M-X", "E-X", "S-X"})) == tag_scheme::bmes);
-  CHECK(bert::labels::scheme_of(bert::labels::dynamic_set({"NOUN", "VERB"})) == tag_scheme::none);
+  CHECK(bert::labels::tag_scheme_of(entities{}) == tag_scheme::bio);
+  CHECK(bert::labels::tag_scheme_of(bert::labels::dynamic_set({"O", "B-X", "M-X", "E-X", "S-X"})) == tag_scheme::bmes);
+  CHECK(bert::labels::tag_scheme_of(bert::labels::dynamic_set({"NOUN", "VERB"})) == tag_scheme::none);
   CHECK(bert::labels::name_of(tag_scheme::iob1) == "IOB1");
   CHECK(bert::labels::name_of(tag_scheme::bilou) == "BILOU");
 }
