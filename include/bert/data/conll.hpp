@@ -19,6 +19,7 @@
 #include "bert/io/lines.hpp"
 #include "bert/labels/dynamic_set.hpp"
 #include "bert/labels/label_set.hpp"
+#include "bert/labels/transitions.hpp"
 
 namespace bert::inline BERT_ISA::data {
 
@@ -28,6 +29,7 @@ struct conll_options {
   int max_tokens = 128;  ///< this and the next two as in tagging_options
   int stride = 32;
   tagged_pieces pieces = tagged_pieces::first;
+  bool respell = false;  ///< rewrites each sentence's tags in the scheme of their set, IOB1 as BIO (labels::respell)
 };
 
 /// A word of a file, its tag and its line.
@@ -147,6 +149,7 @@ template <labels::label_set Labels, tokenizing Tokenizer>
       words.push_back(word.text);
       tags.push_back(*tag);
     }
+    if (options.respell) labels::respell(set.names(), tags);
     set.add(words, tags);
   }
   if (set.size() == 0) throw error({path.string(), "at least one sentence", "none", "check the file"});

@@ -217,3 +217,12 @@ TEST_CASE("the fingerprint of tagged examples depends on words, tags, where sent
   CHECK(facts(two, 1, {.max_tokens = 20}) != base);
   CHECK(facts(two, 1, {.pieces = tagged_pieces::all}) != base);
 }
+
+TEST_CASE("a file in IOB1 is read as BIO where the tags are to be spelled again, and as it is written elsewhere") {
+  const temporary_file file("the\tI-PER\ncat\tI-PER\nsat\tB-PER\non\tI-LOC\n");
+  const auto as_written = conll<entities>(file.path(), tokenizer()),
+             spelled = conll<entities>(file.path(), tokenizer(), {.respell = true});
+  constexpr int i_loc = entities::index<"I-LOC">;
+  CHECK(tags_of(as_written, 0) == tags{-1, i_per, i_per, b_per, i_loc, -1});
+  CHECK(tags_of(spelled, 0) == tags{-1, b_per, i_per, b_per, b_loc, -1});
+}
