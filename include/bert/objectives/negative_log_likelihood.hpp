@@ -183,8 +183,8 @@ struct negative_log_likelihood {
                      : follows ? " after "
                                : " at the end",
                      follows ? name(fault - 1) : "", ", word ", fault, " of:", all),
-                 "correct the tags (bert::labels::respell does, for IOB1 too), or take bert::heads::crf<Labels, "
-                 "bert::labels::unconstrained>"});
+                 "correct the tags (bert::labels::respell does, and data::conll by faulty_tags::respell), or take "
+                 "bert::heads::crf<Labels, bert::labels::unconstrained>"});
   }
 };
 

@@ -9,10 +9,13 @@
 #include "../../support/allocations.hpp"
 #include "../../support/matrices.hpp"
 #include "../../support/small_models.hpp"
+#include "bert/heads/crf.hpp"
 #include "bert/heads/regress.hpp"
+#include "bert/labels/dynamic_set.hpp"
 #include "bert/objectives/cross_entropy.hpp"
 #include "bert/objectives/masked_lm.hpp"
 #include "bert/objectives/mean_squared_error.hpp"
+#include "bert/objectives/negative_log_likelihood.hpp"
 #include "bert/objectives/next_sentence.hpp"
 #include "bert/objectives/sentence_order.hpp"
 
@@ -202,4 +205,23 @@ TEST_CASE("loss terms begin empty, and a term without a name is a term too") {
   terms.add({.name = "", .sum = 4, .count = 1});
   CHECK(terms.end() - terms.begin() == 1);
   CHECK(terms[""].mean() == 3);
+}
+
+TEST_CASE("a CRF's step allocates nothing, with labels known at run time too") {
+  using model = bert::model<support::pocket, bert::heads::crf<bert::labels::dynamic_set>>;
+  const auto m = model::random({.stddev = 0.3f, .seed = 2, .labels = {"O", "B-A", "I-A"}});
+  bert::training_batch batch;
+  batch.tokens.add(support::ids(1, 9));
+  batch.tokens.add(support::ids(2, 4));
+  batch.tags = {-1, 1, 2, 0, 0, 1, 2, 2, -1, 0, 0, 0, 0};
+  const negative_log_likelihood objective;
+  negative_log_likelihood::work work(objective, batch.tokens.shape());
+  bert::tape<model> tape(batch.tokens.shape(), m.sizes());
+  std::vector<float> gradient(m.block().size());
+  const std::size_t before = support::allocations;
+  tape.forward(serial, m, objective.prepare(batch, 1, work));
+  const auto terms = objective.score(serial, batch, work, tape, 1.0f);
+  tape.backward(serial, m, batch.tokens, gradient.data());
+  CHECK(support::allocations == before);
+  CHECK(terms["loss"].count == 2);
 }

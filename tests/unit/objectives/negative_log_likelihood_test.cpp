@@ -185,6 +185,42 @@ TEST_CASE("threads change no bit, and a split of the batch into groups changes s
   CHECK(support::largest_difference(one.gradient, grouped.gradient) < 1e-6);
 }
 
+TEST_CASE("the gradients of two parts of a batch, added, have the bits of the whole split into these parts") {
+  const auto model = disturbed();
+  const auto whole_batch = tagged_batch();
+  bert::training_batch parts[2];
+  bert::copy_sequences(whole_batch, 0, 1, parts[0]);
+  bert::copy_sequences(whole_batch, 1, 3, parts[1]);
+  const std::vector<std::size_t> split{0, 1, 3};
+  const auto whole = score(model, whole_batch, 1, bert::execution::serial{}, split);
+  const auto a = score(model, parts[0], 0.5f),
+             b = score(model, parts[1], 0.5f);  // a sentence each: 0.5 is the share of one of two
+  for (const auto& p : model.table()) {
+    if (p.module != bert::module_kind::head) continue;
+    for (std::size_t i = p.offset; i < p.offset + p.count(); ++i) CHECK(whole.gradient[i] == a.gradient[i] + b.gradient[i]);
+  }
+}
+
+TEST_CASE("frozen tensors of a CRF have no gradient, and the others keep theirs") {
+  const auto model = disturbed();
+  const auto batch = tagged_batch();
+  const auto all = score(model, batch);
+  std::vector<std::size_t> offsets;
+  for (const auto& p : model.table()) offsets.push_back(p.stem == "crf.end" ? bert::not_trained : p.offset);
+  const negative_log_likelihood objective;
+  negative_log_likelihood::work work(objective, batch.tokens.shape());
+  bert::tape<tagger> tape(batch.tokens.shape(), model.sizes());
+  tape.forward(bert::execution::serial{}, model, batch.tokens);
+  (void)objective.score(bert::execution::serial{}, batch, work, tape, 1.0f);
+  std::vector<float> gradient(model.block().size());
+  tape.backward(bert::execution::serial{}, model, batch.tokens,
+                bert::block_view<support::pocket, float>(model.table(), gradient.data(), offsets), {},
+                bert::gradients::written);
+  for (const auto& p : model.table())
+    for (std::size_t i = p.offset; i < p.offset + p.count(); ++i)
+      CHECK(gradient[i] == (p.stem == "crf.end" ? 0.0f : all.gradient[i]));
+}
+
 TEST_CASE("tags known at run time have the bits of the same tags in a type") {
   using open = bert::model<support::pocket, bert::heads::crf<bert::labels::dynamic_set>>;
   std::vector<std::string> labels;
