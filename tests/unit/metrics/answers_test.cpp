@@ -114,8 +114,7 @@ compared_cmrc compare_cmrc(const std::filesystem::path& path, const std::string&
     const auto prediction = j.at("prediction").get<std::string>();
     const auto answers = j.at("answers").get<texts>();
     const auto score = bert::metrics::score_answer(prediction, answers, answer_rules::cmrc);
-    const bool same_score =
-        score.exact == j.at("em").as_number() && std::abs(score.f1 - j.at("f1").as_number()) < 1e-9;
+    const bool same_score = score.exact == j.at("em").as_number() && std::abs(score.f1 - j.at("f1").as_number()) < 1e-9;
     bool same = bert::metrics::cmrc_segments(prediction) == j.at("segs_prediction").get<texts>();
     for (std::size_t i = 0; i < answers.size(); ++i)
       same = same && bert::metrics::cmrc_segments(answers[i]) == j.at("segs_answers")[i].get<texts>();
