@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,13 +39,14 @@ struct squad_paragraph {
   std::vector<squad_entry> questions;
 };
 
+using squad_visitor = std::function<void(const squad_paragraph&)>;
+
 namespace detail {
 
 /// Keeps one paragraph at a time; keys that it does not know are skipped.
-template <class Visit>
 class squad_events final : public io::json_events {
  public:
-  squad_events(std::string path, const Visit& visit) : path_(std::move(path)), visit_(visit) {}
+  squad_events(std::string path, const squad_visitor& visit) : path_(std::move(path)), visit_(visit) {}
 
   /// The titles of the articles; throws unless the document had a list of articles.
   [[nodiscard]] std::vector<std::string> titles() {
@@ -209,7 +211,7 @@ class squad_events final : public io::json_events {
   }
 
   std::string path_;
-  const Visit& visit_;
+  const squad_visitor& visit_;
   std::vector<place> open_;
   std::string key_;
   std::vector<std::string> titles_;
@@ -227,10 +229,9 @@ class squad_events final : public io::json_events {
 ///
 /// Keys may come in any order; those that are not of the format ("plausible_answers", "version") are skipped. Throws
 /// bert::error that names file, article, paragraph and question: no JSON, a missing key, a value of another kind.
-template <class Visit>
-std::vector<std::string> read_squad(const std::filesystem::path& path, const Visit& visit) {
+inline std::vector<std::string> read_squad(const std::filesystem::path& path, const squad_visitor& visit) {
   const io::mapped_file file(path);
-  detail::squad_events<Visit> events(path.string(), visit);
+  detail::squad_events events(path.string(), visit);
   io::read_events(file.text(), path.string(), events, {.values = std::size_t{1} << 26});
   return events.titles();
 }

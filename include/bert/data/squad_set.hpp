@@ -55,11 +55,11 @@ struct squad_store {
   windows_without_answer without_answer = windows_without_answer::at_cls;
   token_id cls = 0, sep = 0;
   segment_id second = 1;
-  std::vector<std::string> titles;  // of the articles
-  std::vector<context_tokens> contexts;
-  std::vector<question_tokens> questions;
-  std::vector<std::size_t> examples;  // of each question its example in `training`, or no_example
-  std::shared_ptr<const example_store> training;
+  std::vector<std::string> titles = {};  // of the articles
+  std::vector<context_tokens> contexts = {};
+  std::vector<question_tokens> questions = {};
+  std::vector<std::size_t> examples = {};  // of each question its example in `training`, or no_example
+  std::shared_ptr<const example_store> training = {};
   std::uint64_t misplaced = 0, left_out_windows = 0;
 
   /// Appends window [first, last) of the context of question `q`: [CLS] question [SEP] window [SEP].
