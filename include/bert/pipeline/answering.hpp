@@ -128,7 +128,7 @@ inline void decode_squad(const answer_input& in, const answer_options& options, 
   std::set<std::string, std::less<>> seen;
   bool with_null = !options.may_be_empty;
   const auto add_null = [&] {
-    out.n_best.push_back({.logit = null});
+    out.n_best.emplace_back().logit = null;
     with_null = true;
   };
   for (const auto& span : all) {
@@ -180,7 +180,7 @@ inline void decode_transformers(const answer_input& in, const answer_options& op
   out.no_answer = null - (all.empty() ? 0 : all.front().score);
   bool with_null = !options.may_be_empty;
   const auto add_null = [&] {
-    out.n_best.push_back({.score = static_cast<float>(null)});
+    out.n_best.emplace_back().score = static_cast<float>(null);
     with_null = true;
   };
   for (const auto& span : all) {
