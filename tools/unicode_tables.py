@@ -172,8 +172,10 @@ def generate(folder):
     ignorable = [f"{{0x{a:X}, 0x{b:X}}}" for a, b in joined(db.ignorable)]
     words = joined(db.alphabetic + [(c, c) for c, g in db.category.items() if g in ("Mn", "Mc", "Me", "Nd", "Pc")] + [(0x200C, 0x200D)])
     words = [f"{{0x{a:X}, 0x{b:X}}}" for a, b in words]
+    alphanumeric = joined([(c, c) for c, g in db.category.items() if g[0] in "LN"])
+    alphanumeric = [f"{{0x{a:X}, 0x{b:X}}}" for a, b in alphanumeric]
     size = (len(top) + len(middle) * (1 if index_type.endswith("8_t") else 2) + len(leaves) + 8 * len(packed) + 12 * len(lowers)
-            + 8 * len(classes) + 8 * (len(cased) + len(ignorable) + len(words)))
+            + 8 * len(classes) + 8 * (len(cased) + len(ignorable) + len(words) + len(alphanumeric)))
     assert size < 64 * 1024, size
     major = ".".join(db.version.split(".")[:2])
     return size, f"""// Unicode tables of the two reference tokenizers. Written by tools/unicode_tables.py; do not edit.
@@ -211,6 +213,7 @@ struct combining_range {{ std::uint32_t first : 24, value : 8, last : 24, late :
 {array("code_range", "cased", cased, f"Cased (Unicode {major}), for the final sigma of Python's str.lower.")}
 {array("code_range", "case_ignorable", ignorable, f"Case_Ignorable (Unicode {major}).")}
 {array("code_range", "word_characters", words, f"Word characters of regular expressions (Unicode {major}): Alphabetic, M, Nd, Pc, Join_Control.")}
+{array("code_range", "alphanumeric", alphanumeric, f"Letters and numbers (L, N) as of Unicode {major}: Python's str.isalnum.")}
 }}  // namespace bert::text::unicode
 """
 

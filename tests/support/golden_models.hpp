@@ -5,6 +5,7 @@
 #include "bert/heads/masked_lm.hpp"
 #include "bert/heads/next_sentence.hpp"
 #include "bert/heads/pooled.hpp"
+#include "bert/heads/span.hpp"
 #include "bert/labels/one_of.hpp"
 #include "bert/model/model.hpp"
 
@@ -32,6 +33,8 @@ struct relu : bert::architecture_of<bert::dims{.vocab = 97,
                                     bert::layers::post_norm<bert::activation::relu>> {};
 struct plain : bert::architecture_of<bert::dims{
                    .vocab = 101, .hidden = 24, .layers = 2, .heads = 3, .intermediate = 30, .positions = 32}> {};
+struct answers : bert::architecture_of<bert::dims{
+                     .vocab = 101, .hidden = 24, .layers = 2, .heads = 2, .intermediate = 40, .positions = 48}> {};
 
 struct urgency : bert::labels::one_of<"routine", "soon", "urgent"> {};
 
@@ -39,6 +42,7 @@ using odd_model = bert::model<odd, bert::heads::masked_lm, bert::heads::next_sen
 using tanh_model = bert::model<tanh, bert::heads::masked_lm, bert::heads::next_sentence>;
 using relu_model = bert::model<relu, bert::heads::masked_lm>;
 using classifier_model = bert::model<pocket, bert::heads::classify<urgency>>;
+using answers_model = bert::model<answers, bert::heads::span>;
 using plain_model = bert::model<plain, bert::heads::pooled>;
 
 }  // namespace golden

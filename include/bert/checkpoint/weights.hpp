@@ -67,6 +67,7 @@ struct model_traits<model<A, Heads...>> {
     if (has(predictions_bias)) return has("cls.seq_relationship.weight") ? "BertForPreTraining" : "BertForMaskedLM";
     if (has("cls.seq_relationship.weight")) return "BertForNextSentencePrediction";
     if (has("classifier.weight")) return Model::reads_pooler ? "BertForSequenceClassification" : "BertForTokenClassification";
+    if (has("qa_outputs.weight")) return "BertForQuestionAnswering";
     return "BertModel";
   }
 

@@ -14,6 +14,7 @@
 #include "bert/core/ensure.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/heads/predicts.hpp"
+#include "bert/pipeline/answer_options.hpp"
 #include "bert/tensor/token_batch.hpp"
 #include "bert/tensor/view.hpp"
 #include "bert/text/tokenizer.hpp"
@@ -22,10 +23,11 @@
 namespace bert::inline BERT_ISA {
 
 struct pipeline_options {
-  std::size_t max_tokens = 0;  ///< of a sequence, 0 = the architecture's positions; longer texts are cut, or read in windows
-  std::size_t top = 5;         ///< candidates for a [MASK]
-  std::size_t stride = 64;     ///< tokens that a window shares with the next, at most half of it; for heads that read windows
-  std::size_t paths = 0;       ///< likeliest paths of tags that a CRF's result lists beside its entities
+  std::size_t max_tokens = 0;   ///< of a sequence, 0 = the architecture's positions; longer texts are cut, or read in windows
+  std::size_t top = 5;          ///< candidates for a [MASK]
+  std::size_t stride = 64;      ///< tokens that a window shares with the next, at most half of it; for heads that read windows
+  std::size_t paths = 0;        ///< likeliest paths of tags that a CRF's result lists beside its entities
+  answer_options answers = {};  ///< for heads that answer questions
 };
 
 /// Tokens of a sequence with their bytes in the text.

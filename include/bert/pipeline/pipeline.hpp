@@ -23,6 +23,7 @@
 #include "bert/core/finite.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/model/session.hpp"
+#include "bert/pipeline/answering.hpp"
 #include "bert/pipeline/crf_tagging.hpp"
 #include "bert/pipeline/decoding.hpp"
 #include "bert/pipeline/example.hpp"
@@ -41,7 +42,7 @@ struct first_head_of<model<A, Head, Others...>> {
 };
 }  // namespace detail
 
-/// Text in, the first head's decoded output out: `candidate`s for every [MASK], a `classified`, a number, entities.
+/// Text in, the first head's decoded output out: `candidate`s for every [MASK], a `classified`, a number, entities, an answer.
 ///
 ///     const bert::pipeline triage{model, tokenizer};
 ///     std::cout << triage("The server is on fire.").label;
@@ -84,6 +85,19 @@ class pipeline {
   /// A pair of texts, as segments 0 and 1.
   [[nodiscard]] result operator()(std::string_view a, std::string_view b) const {
     return std::move(run({input(a, b)}, execution::serial{}).front());
+  }
+  /// A question and the context that may answer it: `ask({.question = "Who met Babbage?", .context = passage})`.
+  [[nodiscard]] result operator()(const question& q) const requires heads::span_finder<head> {
+    return (*this)(q.question, q.context);
+  }
+  /// One answer a question; `e` runs the kernels.
+  template <std::ranges::forward_range Questions, executor E = execution::serial>
+  requires(heads::span_finder<head>&& std::same_as<std::ranges::range_value_t<const Questions>, question>)
+      [[nodiscard]] std::vector<result>
+      operator()(const Questions& questions, const E& e = {}) const {
+    std::vector<inputs> all;
+    for (const question& q : questions) all.push_back(input(q.question, q.context));
+    return run(all, e);
   }
   /// One result a text; `e` runs the kernels.
   template <std::ranges::forward_range Texts, executor E = execution::serial>

@@ -43,6 +43,7 @@ TEST_CASE("every golden checkpoint opens as its model and is saved byte for byte
   round("relu", static_cast<golden::relu_model*>(nullptr));
   round("classifier", static_cast<golden::classifier_model*>(nullptr));
   round("encoder", static_cast<golden::plain_model*>(nullptr));
+  round("answers", static_cast<golden::answers_model*>(nullptr));
 }
 
 TEST_CASE("a save makes the folder with all four files, and model and tokenizer load back equal") {
