@@ -153,6 +153,7 @@
 #include "bert/model/tape.hpp"
 #include "bert/model/taps.hpp"
 #include "bert/objectives/binary_cross_entropy.hpp"
+#include "bert/objectives/cached.hpp"
 #include "bert/objectives/cosent.hpp"
 #include "bert/objectives/cosine_mse.hpp"
 #include "bert/objectives/cross_entropy.hpp"
