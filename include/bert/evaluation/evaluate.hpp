@@ -8,6 +8,7 @@
 #include "bert/checkpoint/weights.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/evaluation/evaluation_of.hpp"
+#include "bert/evaluation/similarity.hpp"
 #include "bert/model/session.hpp"
 #include "bert/pipeline/example.hpp"
 
@@ -36,6 +37,7 @@ struct first_evaluated<Head, Heads...> : first_evaluated<Heads...> {
 /// | classify | metrics::report: confusion, accuracy, F1, Matthews, loss |
 /// | regress | metrics::regression_report: mean squared error, Pearson, Spearman |
 /// | tag | metrics::entity_report: precision, recall and F1 of entities, accuracy of tags, loss |
+/// | embedding | metrics::similarity_report: Spearman, Pearson of the cosines of scored pairs |
 ///
 /// Losses are means of -log softmax(logits)[label]; negative labels and tags are not counted. Ties go to the first class.
 /// `bert::evaluate<bert::precision::bf16>(triage, …)` runs the model in that precision. Neither the executor nor the batch
