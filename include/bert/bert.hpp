@@ -6,6 +6,7 @@
 #include "bert/checkpoint/fingerprint.hpp"
 #include "bert/checkpoint/model_config.hpp"
 #include "bert/checkpoint/sentence_files.hpp"
+#include "bert/checkpoint/sentence_writer.hpp"
 #include "bert/checkpoint/stale_files.hpp"
 #include "bert/checkpoint/stored_parameters.hpp"
 #include "bert/checkpoint/tensor_names.hpp"
