@@ -15,6 +15,7 @@
 #include "bert/checkpoint/fingerprint.hpp"
 #include "bert/checkpoint/model_config.hpp"
 #include "bert/checkpoint/sentence_files.hpp"
+#include "bert/checkpoint/sentence_writer.hpp"
 #include "bert/checkpoint/stored_parameters.hpp"
 #include "bert/checkpoint/tokenizer_files.hpp"
 #include "bert/checkpoint/weights.hpp"
@@ -205,6 +206,7 @@ void write_model(io::atomic_folder& out, const model<A, Heads...>& m, io::safete
   facts[sizes_key] = sizes_fingerprint(config);
   facts[labels_key] = labels_fingerprint(config.labels);
   out.file("config.json").write(io::to_text(j));
+  write_sentence_files(out, m);
   write_weights(out.file("model.safetensors"), m, facts);
 }
 

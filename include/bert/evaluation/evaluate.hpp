@@ -9,6 +9,7 @@
 #include "bert/core/isa.hpp"
 #include "bert/evaluation/crf_evaluation.hpp"
 #include "bert/evaluation/evaluation_of.hpp"
+#include "bert/evaluation/similarity.hpp"
 #include "bert/model/session.hpp"
 #include "bert/pipeline/example.hpp"
 
@@ -38,6 +39,7 @@ struct first_evaluated<Head, Heads...> : first_evaluated<Heads...> {
 /// | regress | metrics::regression_report: mean squared error, Pearson, Spearman |
 /// | tag | metrics::entity_report: precision, recall and F1 of entities, accuracy of tags, loss |
 /// | crf | the same, of the likeliest path; the loss is that of a sentence |
+/// | embedding | metrics::similarity_report: Spearman, Pearson of the cosines of scored pairs |
 ///
 /// Losses are means of -log softmax(logits)[label]; negative labels and tags are not counted. Ties go to the first class.
 /// `bert::evaluate<bert::precision::bf16>(triage, …)` runs the model in that precision. Neither the executor nor the batch

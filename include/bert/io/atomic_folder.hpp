@@ -127,12 +127,15 @@ class atomic_folder {
   atomic_folder(const atomic_folder&) = delete;
   atomic_folder& operator=(const atomic_folder&) = delete;
   ~atomic_folder() {
-    files_.clear();  // before the folder is removed
+    files_.clear();  // before the folders are removed
+    within_.clear();
     ::close(lock_);
   }
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return folder_.path(); }
 
+  /// Makes a folder within this one for further files, if it does not exist; without a `commit()` it is removed again.
+  void folder(std::string_view name) { within_.emplace_back(folder_.path() / name); }
   /// A new file, to be written before `commit()`. Throws bert::error if it cannot be opened.
   atomic_file& file(std::string_view name) { return files_.emplace_back(folder_.path() / name); }
   /// Has `commit()` remove a file of that name, if there is one.
@@ -149,9 +152,11 @@ class atomic_folder {
       for (auto f = files_.rbegin(); f != files_.rend(); ++f) f->roll_back();
       throw;
     }
+    for (made_folder& f : within_) detail::sync_folder(f.path());
     detail::sync_folder(folder_.path());
     for (atomic_file& f : files_) f.drop();
     for (old_file& f : removed_) f.drop();
+    for (made_folder& f : within_) f.keep();
     folder_.keep();
   }
 
@@ -178,6 +183,7 @@ class atomic_folder {
 
   made_folder folder_;
   int lock_ = -1;
+  std::list<made_folder> within_;
   std::list<atomic_file> files_;
   std::vector<old_file> removed_;
 };

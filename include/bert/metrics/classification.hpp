@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <iomanip>
 #include <limits>
 #include <numeric>
@@ -147,15 +148,21 @@ class confusion {
   std::uint64_t total_ = 0, correct_ = 0;
 };
 
-/// Pearson's correlation of two series, as STS-B reports; 0 if one of them is constant.
-[[nodiscard]] inline double pearson(std::span<const float> a, std::span<const float> b) {
+namespace detail {
+
+template <class T>
+[[nodiscard]] double pearson(std::span<const T> a, std::span<const T> b) {
   if (a.size() != b.size())
     throw error({"bert::metrics::pearson", cat(a.size(), " numbers in the second series"), cat(b.size()), {}});
+  const auto constant = [](std::span<const T> v) {
+    return std::adjacent_find(v.begin(), v.end(), std::not_equal_to<>()) == v.end();
+  };
+  if (constant(a) || constant(b)) return 0;  // their rounded mean may leave a rest
   mean of_a, of_b;
-  for (std::size_t i = 0; i < a.size(); ++i) of_a.add(a[i]), of_b.add(b[i]);
+  for (std::size_t i = 0; i < a.size(); ++i) of_a.add(static_cast<double>(a[i])), of_b.add(static_cast<double>(b[i]));
   double ab = 0, aa = 0, bb = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    const double x = a[i] - of_a.value(), y = b[i] - of_b.value();
+    const double x = static_cast<double>(a[i]) - of_a.value(), y = static_cast<double>(b[i]) - of_b.value();
     ab += x * y;
     aa += x * x;
     bb += y * y;
@@ -163,24 +170,35 @@ class confusion {
   return aa == 0 || bb == 0 ? 0 : ab / std::sqrt(aa * bb);
 }
 
-/// Pearson's correlation of the ranks; equal values share the mean of their ranks. NaN if a value is NaN.
-[[nodiscard]] inline double spearman(std::span<const float> a, std::span<const float> b) {
-  const auto unordered = [](float x) { return std::isnan(x); };
+template <class T>
+[[nodiscard]] double spearman(std::span<const T> a, std::span<const T> b) {
+  const auto unordered = [](T x) { return std::isnan(x); };
   if (std::any_of(a.begin(), a.end(), unordered) || std::any_of(b.begin(), b.end(), unordered))
     return std::numeric_limits<double>::quiet_NaN();
-  const auto ranks = [](std::span<const float> v) {
+  const auto ranks = [](std::span<const T> v) {
     std::vector<std::size_t> order(v.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
     std::sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) { return v[i] < v[j]; });
-    std::vector<float> rank(v.size());
+    std::vector<double> rank(v.size());
     for (std::size_t i = 0, end = 0; i < order.size(); i = end) {
       for (end = i; end < order.size() && v[order[end]] == v[order[i]];) ++end;
-      for (std::size_t k = i; k < end; ++k) rank[order[k]] = static_cast<float>(i + end - 1) / 2;
+      for (std::size_t k = i; k < end; ++k) rank[order[k]] = static_cast<double>(i + end - 1) / 2;
     }
     return rank;
   };
-  return pearson(ranks(a), ranks(b));
+  const std::vector<double> of_a = ranks(a), of_b = ranks(b);
+  return pearson(std::span<const double>(of_a), std::span<const double>(of_b));
 }
+
+}  // namespace detail
+
+/// Pearson's correlation of two series, as STS-B reports; 0 if one of them is constant.
+[[nodiscard]] inline double pearson(std::span<const float> a, std::span<const float> b) { return detail::pearson(a, b); }
+[[nodiscard]] inline double pearson(std::span<const double> a, std::span<const double> b) { return detail::pearson(a, b); }
+
+/// Pearson's correlation of the ranks; equal values share the mean of their ranks. NaN if a value is NaN.
+[[nodiscard]] inline double spearman(std::span<const float> a, std::span<const float> b) { return detail::spearman(a, b); }
+[[nodiscard]] inline double spearman(std::span<const double> a, std::span<const double> b) { return detail::spearman(a, b); }
 
 /// The result of evaluating a classifier: confusion, mean loss, and the names of the classes.
 ///

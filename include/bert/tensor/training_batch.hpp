@@ -22,11 +22,12 @@ struct mask_vocabulary {
 /// bert::target_list<bert::target::tag>`, and an objective what it reads, `using needs = …`: a trainer compiles only if the
 /// source carries all of it. A source without the declaration is checked when it loads.
 namespace target {
-struct label {};  ///< a class per sequence: `labels`
-struct value {};  ///< `width` numbers per sequence: `values`
-struct tag {};    ///< a class per token: `tags`
-struct span {};   ///< a first and a last token per sequence: `spans`
-struct group {};  ///< several sequences per example: `groups`
+struct label {};      ///< a class per sequence: `labels`
+struct value {};      ///< `width` numbers per sequence: `values`
+struct tag {};        ///< a class per token: `tags`
+struct span {};       ///< a first and a last token per sequence: `spans`
+struct group {};      ///< several sequences per example: `groups`
+struct embedding {};  ///< a vector per sequence: what a head predicts; no batch carries it
 }  // namespace target
 
 template <class... Targets>

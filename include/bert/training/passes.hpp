@@ -54,6 +54,23 @@ class passes {
     tape_->forward(*executor_, *model_, *batch_, current_, perturbation);
     return *tape_;
   }
+  /// Runs the model forward over a part of the batch: consecutive sequences, with `before` rows before them in the batch. Each
+  /// row has the dropout that it has in the whole batch. Throws bert::error for a step of several `leaves`.
+  Tape& forward(const token_batch& part, const layers::rows_before& before) {
+    if (tape_->capacity().leaves != 1)
+      throw error({"bert::training::passes", "leaves of 1, as the batch is run in parts", cat(tape_->capacity().leaves), {}});
+    current_ = noise_;
+    current_.before.sequences += before.sequences;
+    current_.before.tokens += before.tokens;
+    current_.before.chosen += before.chosen;
+    tape_->forward(*executor_, *model_, part, current_);
+    return *tape_;
+  }
+  /// The backward pass over the part that was run forward last.
+  void backward(const token_batch& part) noexcept {
+    tape_->backward(*executor_, *model_, part, gradients_, current_, how_);
+    how_ = bert::gradients::added;
+  }
   /// The dropout of passes of this number.
   [[nodiscard]] step_noise noise(std::uint64_t number) const noexcept {
     step_noise other = noise_;

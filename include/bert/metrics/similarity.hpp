@@ -1,0 +1,50 @@
+// Metrics of the similarity of scored pairs, as STS-B and its kin have: rank and linear correlation.
+// Layer: metrics. Test: tests/unit/evaluation/similarity_test.cpp
+#pragma once
+
+#include <cstddef>
+#include <iomanip>
+#include <ostream>
+#include <span>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "bert/core/error.hpp"
+#include "bert/core/isa.hpp"
+#include "bert/metrics/classification.hpp"
+
+namespace bert::inline BERT_ISA::metrics {
+
+/// The cosines of pairs beside the scores that people gave them.
+///
+///     std::cout << bert::evaluate(model, dev.batches(64)).spearman();
+class similarity_report {
+ public:
+  void add(double score, double cosine) {
+    scores_.push_back(score);
+    cosines_.push_back(cosine);
+  }
+
+  [[nodiscard]] std::size_t total() const noexcept { return scores_.size(); }
+  /// Correlation of scores and cosines; 0 where either is constant.
+  [[nodiscard]] double spearman() const { return metrics::spearman(scores_, cosines_); }
+  [[nodiscard]] double pearson() const { return metrics::pearson(scores_, cosines_); }
+  [[nodiscard]] std::span<const double> scores() const noexcept { return scores_; }
+  [[nodiscard]] std::span<const double> cosines() const noexcept { return cosines_; }
+
+  /// "spearman=0.8123 pearson=0.8101": one line for scripts.
+  [[nodiscard]] std::string line() const {
+    std::ostringstream out;
+    out << std::fixed << std::setprecision(4) << "spearman=" << spearman() << " pearson=" << pearson();
+    return std::move(out).str();
+  }
+  friend std::ostream& operator<<(std::ostream& stream, const similarity_report& r) {
+    return stream << cat("Spearman ", r.spearman(), ", Pearson ", r.pearson(), ", ", r.total(), " pairs\n");
+  }
+
+ private:
+  std::vector<double> scores_, cosines_;
+};
+
+}  // namespace bert::metrics
