@@ -60,7 +60,6 @@ struct columns {
     return o;
   }
 
- private:
   /// Columns count from 1 on the command line and from 0 in the library; other text is a name in the header.
   static bert::data::column column(const std::string& text, const char* option, int shift = 0) {
     int number = 0;

@@ -14,10 +14,13 @@
 #include "architectures.hpp"
 #include "bert/checkpoint/checkpoint.hpp"
 #include "bert/data/conll.hpp"
+#include "bert/data/squad.hpp"
 #include "bert/data/tsv.hpp"
+#include "bert/evaluation/evaluate_answers.hpp"
 #include "bert/heads/classify.hpp"
 #include "bert/heads/crf.hpp"
 #include "bert/heads/regress.hpp"
+#include "bert/heads/span.hpp"
 #include "bert/heads/tag.hpp"
 #include "bert/io/lines.hpp"
 #include "bert/pipeline/embedder.hpp"
@@ -28,7 +31,7 @@
 namespace {
 
 struct settings {
-  std::string model, tsv, conll, sentences;
+  std::string model, tsv, conll, squad, sentences;
   std::vector<std::string> precision = precisions::names;
   support::columns columns;
   int batch = 32;
@@ -83,6 +86,19 @@ void tags(const settings& s, const bert::checkpoint& files) {
   print_figures(s, model, set);
 }
 
+template <class A>
+void answers(const settings& s, const bert::checkpoint& files) {
+  const auto model = open<bert::model<A, bert::heads::span>>(files);
+  const auto set =
+      bert::data::squad(s.squad, files.tokenizer(), {.max_tokens = static_cast<std::size_t>(std::min(384, A::positions))});
+  support::tell(set.notes());
+  const auto threads = support::start_threads(s.threads);
+  for (const auto& name : s.precision)
+    precisions::by_name(name, [&]<class P>(std::type_identity<P>) {
+      std::cout << name << ' ' << bert::evaluate<P>(model, set, {}, threads).line() << std::endl;
+    });
+}
+
 std::vector<std::string> read_sentences(const settings& s) {
   std::vector<std::string> all;
   bert::io::line_reader lines(s.sentences);
@@ -124,6 +140,7 @@ void work(const settings& s) {
     using crf = bert::heads::crf<bert::labels::dynamic_set>;
     if (!s.conll.empty() && files.holds<bert::model<A, crf>>()) tags<A, crf>(s, files);
     else if (!s.conll.empty()) tags<A, bert::heads::tag<bert::labels::dynamic_set>>(s, files);
+    if (!s.squad.empty()) answers<A>(s, files);
     if (s.sentences.empty()) return;
     const auto pooling = files.sentences().pooling;
     if (pooling == "cls") cosines<A, bert::pooling::cls>(s);
@@ -144,6 +161,7 @@ int main(int argc, char** argv) {
   app.add_option("--model", s.model, "folder whose config.json is one of " + compiled::names())->required();
   auto* tsv = app.add_option("--tsv", s.tsv, "labeled texts or pairs, for a folder of BertForSequenceClassification");
   auto* conll = app.add_option("--conll", s.conll, "tagged words, for a folder of BertForTokenClassification");
+  auto* squad = app.add_option("--squad", s.squad, "questions in SQuAD's format, for a folder of BertForQuestionAnswering");
   auto* sentences = app.add_option("--sentences", s.sentences, "one sentence per line, for any folder");
   app.add_option("--precision", s.precision, "one or several")->check(CLI::IsMember(precisions::names));
   s.columns.add_to(app);
@@ -151,7 +169,8 @@ int main(int argc, char** argv) {
   support::number(app, "--most-sentences", s.most_sentences, "most lines to read", {.least = 1});
   support::threads_option(app, s.threads);
   app.callback([&] {
-    if (tsv->empty() && conll->empty() && sentences->empty()) throw CLI::RequiredError("--tsv, --conll or --sentences");
+    if (tsv->empty() && conll->empty() && squad->empty() && sentences->empty())
+      throw CLI::RequiredError("--tsv, --conll, --squad or --sentences");
   });
   return support::run(app, argc, argv, [&] { work(s); });
 }

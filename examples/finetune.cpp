@@ -17,7 +17,11 @@ namespace {
 using finetune::settings;
 
 const std::map<std::string, std::function<void(const settings&, const bert::checkpoint&)>> tasks{
-    {"classify", finetune::classify}, {"regress", finetune::regress}, {"tag", finetune::tag}};
+    {"classify", finetune::classify},
+    {"regress", finetune::regress},
+    {"tag", finetune::tag},
+    {"span", finetune::span},
+    {"embed", finetune::embed}};
 
 std::vector<std::string> task_names() {
   std::vector<std::string> names;
@@ -40,7 +44,8 @@ int main(int argc, char** argv) {
       "Fine-tunes a model. --task classify: a class of each text or pair, regress: a number, both from a tab-separated file; "
       "tag: a "
       "tag of each word, from a file in CoNLL format (a word a line, its tag in the last column, a blank line between "
-      "sentences). Classes and tags are those of the training file. Saves the model of the last epoch, or with --best of the "
+      "sentences); span: the answer in a passage, from a file in SQuAD's format; embed: a vector of each text, from pairs. "
+      "Classes and tags are those of the training file. Saves the model of the last epoch, or with --best of the "
       "best.\n"
       "Columns are numbers from 1 (-1 is the last) or names in the header, which is detected.",
       "finetune");
@@ -92,6 +97,21 @@ int main(int argc, char** argv) {
   app.add_flag("--recompute", s.recompute, "recompute activations: less memory, slower, the same result");
   app.add_flag("--new-head", s.new_head, "a new head even if the folder has one for the same labels");
   app.add_flag("--from-scratch", s.from_scratch, "random weights instead of the folder's, for comparison");
+  app.add_option("--loss", s.loss,
+                 "embed: multiple-negatives or triplet on pairs or triplets, cosent or cosine on scored pairs")
+      ->check(CLI::IsMember({"multiple-negatives", "triplet", "cosent", "cosine"}));
+  app.add_option("--pooling", s.pooling, "embed: of a text's tokens; default: the folder's, else mean")
+      ->check(CLI::IsMember({"mean", "cls", "max"}));
+  app.add_option("--negative-column", s.negative_column, "embed: column of a text that is no match");
+  support::number(app, "--score-range", s.score_range, "embed: scores are divided by it, 5 for STS-B",
+                  {.least = 0, .above = true});
+  support::number(app, "--step", s.step, "span: tokens from the start of a window to that of the next; 0: 128");
+  support::number(app, "--max-question", s.max_question, "span: most tokens of a question", {.least = 1});
+  app.callback([&] {
+    // A passage needs longer sequences than a sentence.
+    if (s.task == "span" && app["--max-tokens"]->empty()) s.columns.max_tokens = 384;
+    if (s.task == "embed" && s.columns.second_column.empty()) s.columns.pair = true;
+  });
   for (int i = 0; i < argc; ++i) s.command.append(i == 0 ? "" : " ").append(argv[i]);
   return support::run(app, argc, argv, [&] { work(s); });
 }

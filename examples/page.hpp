@@ -108,6 +108,29 @@ struct series {
   return out + "</svg>";
 }
 
+/// Dots (x, y), each axis from its least to its greatest value.
+template <class Numbers>
+[[nodiscard]] std::string scatter(const Numbers& x, const Numbers& y, const char* names) {
+  const auto scale = [](const Numbers& values) {
+    const auto [least, most] = std::minmax_element(values.begin(), values.end());
+    const double low = values.empty() ? 0 : static_cast<double>(*least), high = values.empty() ? 1 : static_cast<double>(*most);
+    return std::pair(low, high > low ? high - low : 1.0);
+  };
+  const auto [x0, width] = scale(x);
+  const auto [y0, height] = scale(y);
+  std::string svg = "<svg viewBox='0 0 500 330' role='img'>";
+  for (std::size_t i = 0; i < x.size(); ++i)
+    svg += print("<circle class='dot' cx='%.1f' cy='%.1f' r='2'/>", 50 + 400 * (static_cast<double>(x[i]) - x0) / width,
+                 280 - 270 * (static_cast<double>(y[i]) - y0) / height);
+  return svg +
+         print(
+             "<text class='axis' x='50' y='300'>%.3g</text><text class='axis' x='450' y='300' text-anchor='end'>%.3g</text>"
+             "<text class='axis' x='44' y='284' text-anchor='end'>%.3g</text><text class='axis' x='44' y='14' "
+             "text-anchor='end'>"
+             "%.3g</text><text class='axis' x='250' y='320' text-anchor='middle'>%s</text></svg>",
+             x0, x0 + width, y0, y0 + height, names);
+}
+
 /// A page of sections.
 class page {
  public:

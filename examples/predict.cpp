@@ -1,6 +1,7 @@
 // Applies a fine-tuned model to lines of text: one JSON object a line.
 //   predict --model sentiment < sentences.txt
 //   predict --model tagger --conll words.txt
+//   predict --model reader --squad questions.json > answers.json
 #include <algorithm>
 #include <string>
 
@@ -22,7 +23,10 @@ void work(const predict::settings& s) {
   };
   if (!s.conll.empty() && !is("BertForTokenClassification"))
     throw bert::error({"--conll", "a folder of BertForTokenClassification", config.where, {}});
+  if (!s.squad.empty() && !is("BertForQuestionAnswering"))
+    throw bert::error({"--squad", "a folder of BertForQuestionAnswering", config.where, {}});
   if (is("BertForTokenClassification")) predict::tags(s, files);
+  else if (is("BertForQuestionAnswering")) predict::answers(s, files);
   else if (is("BertForSequenceClassification") && (config.labels.size() == 1 || config.problem_type == "regression"))
     predict::numbers(s, files);
   else if (is("BertForSequenceClassification")) predict::classes(s, files);
@@ -30,10 +34,11 @@ void work(const predict::settings& s) {
   else {
     std::string listed;
     for (const auto& name : config.architectures) listed.append(listed.empty() ? "" : ", ").append(name);
-    throw bert::error({config.where + ", \"architectures\"",
-                       "BertForSequenceClassification, BertForTokenClassification, BertForMaskedLM or BertForPreTraining",
-                       listed.empty() ? "none" : listed,
-                       "fine-tune the model first, or embed its sentences by embed_sentences"});
+    throw bert::error(
+        {config.where + ", \"architectures\"",
+         "BertForSequenceClassification, BertForTokenClassification, BertForQuestionAnswering, BertForMaskedLM or "
+         "BertForPreTraining",
+         listed.empty() ? "none" : listed, "fine-tune the model first, or embed its sentences by embed_sentences"});
   }
 }
 
@@ -43,7 +48,9 @@ int main(int argc, char** argv) {
   predict::settings s;
   CLI::App app(
       "Applies the model of a folder to each line of the files, or of standard input, and writes a JSON object a line: a class "
-      "with its probabilities, a number, entities, or pieces for each [MASK], by what config.json says that the model is.",
+      "with its probabilities, a number, entities, the answer to a question (lines of question TAB passage), or pieces for "
+      "each "
+      "[MASK], by what config.json says that the model is.",
       "predict");
   app.option_defaults()->always_capture_default();
   app.add_option("--model", s.model, "folder of the model")->required();
@@ -56,8 +63,11 @@ int main(int argc, char** argv) {
                  "tag the words of a file, one a line, a blank line after each sentence; writes words and tags")
       ->excludes(pair)
       ->excludes(tsv);
+  app.add_option("--squad", s.squad, "answer the questions of a file in SQuAD's format; writes one object of ids and answers")
+      ->excludes(pair)
+      ->excludes(tsv);
   app.add_flag("--words", s.words, "tags of all words beside the entities");
-  support::number(app, "--top", s.top, "candidates for a [MASK]", {.least = 1, .most = 1'000'000});
+  support::number(app, "--top", s.top, "candidates for a [MASK] or an answer", {.least = 1, .most = 1'000'000});
   support::number(app, "--stride", s.stride, "tokens that a window of a long text shares with the next");
   support::number(app, "--max-tokens", s.max_tokens, "of a sequence; 0: the model's positions", {.most = 32'767});
   app.add_option("--precision", s.precision, "of the computation")->check(CLI::IsMember(precisions::names));

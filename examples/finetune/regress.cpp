@@ -40,21 +40,8 @@ class regression {
   template <class E>
   void sections(html::page& page, const bert::metrics::regression_report& report, const model_type&,
                 const bert::text::tokenizer&, const E&) const {
-    const auto expected = report.expected(), predicted = report.predicted();
-    float least = expected[0], most = expected[0];
-    for (const auto& values : {expected, predicted})
-      for (const float v : values) least = std::min(least, v), most = std::max(most, v);
-    const float span = most > least ? most - least : 1;
-    std::string svg = "<svg viewBox='0 0 500 330' role='img'><line class='grid' x1='50' y1='280' x2='320' y2='10'/>";
-    for (std::size_t i = 0; i < expected.size(); ++i)
-      svg += html::print("<circle class='dot' cx='%.1f' cy='%.1f' r='2'/>",
-                         static_cast<double>(50 + 270 * (expected[i] - least) / span),
-                         static_cast<double>(280 - 270 * (predicted[i] - least) / span));
-    svg += html::print(
-        "<text class='axis' x='50' y='300'>%g</text><text class='axis' x='320' y='300' text-anchor='end'>%g</text>"
-        "<text class='axis' x='185' y='320' text-anchor='middle'>expected; upward: predicted</text></svg>",
-        static_cast<double>(least), static_cast<double>(most));
-    page.section("Predictions", "A dot an example; on the line where the two are equal.", svg, html::page::size::half);
+    page.section("Predictions", "A dot an example: its number, and upward the predicted one.",
+                 html::scatter(report.expected(), report.predicted(), "expected; upward: predicted"), html::page::size::half);
   }
 
   std::vector<std::string> names;

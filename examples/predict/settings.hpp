@@ -25,7 +25,7 @@
 namespace predict {
 
 struct settings {
-  std::string model, precision = "f32", tsv, conll;
+  std::string model, precision = "f32", tsv, conll, squad;
   std::vector<std::string> files;
   support::columns columns;
   std::size_t threads = bert::execution::available_cores(), top = 5, stride = 64, max_tokens = 0;
@@ -134,5 +134,6 @@ void classes(const settings& s, const bert::checkpoint& files);
 void numbers(const settings& s, const bert::checkpoint& files);
 void blanks(const settings& s, const bert::checkpoint& files);
 void tags(const settings& s, const bert::checkpoint& files);
+void answers(const settings& s, const bert::checkpoint& files);
 
 }  // namespace predict

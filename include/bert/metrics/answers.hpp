@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <iomanip>
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "bert/core/isa.hpp"
+#include "bert/metrics/figures.hpp"
 #include "bert/metrics/classification.hpp"
 #include "bert/metrics/cmrc.hpp"
 #include "bert/text/unicode/lower.hpp"
@@ -197,12 +199,16 @@ class answer_report {
     return average_precision([](const question&) { return 1.0; });
   }
 
+  static constexpr std::array<std::string_view, 3> figure_names{"exact", "f1", "loss"};
+  [[nodiscard]] std::array<double, 3> figures() const noexcept {
+    const part all = overall();
+    return {all.exact, all.f1, loss()};
+  }
   /// "exact=0.8080 f1=0.8830 loss=1.0210", for SQuAD 2.0 with " has_answer_f1=… no_answer_f1=… best_exact=…
   /// best_exact_threshold=… best_f1=… best_f1_threshold=…": one line for scripts.
   [[nodiscard]] std::string line() const {
     std::ostringstream out;
-    const part all = overall();
-    out << std::fixed << std::setprecision(4) << "exact=" << all.exact << " f1=" << all.f1 << " loss=" << loss();
+    out << line_of(*this) << std::fixed << std::setprecision(4);
     if (rules_ == answer_rules::squad2) {
       const best_of e = best_exact(), f = best_f1();
       out << " has_answer_f1=" << with_answer().f1 << " no_answer_f1=" << without_answer().f1 << " best_exact=" << e.value

@@ -2,16 +2,17 @@
 // Layer: metrics. Test: tests/unit/evaluation/similarity_test.cpp
 #pragma once
 
+#include <array>
 #include <cstddef>
-#include <iomanip>
 #include <ostream>
 #include <span>
-#include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/metrics/figures.hpp"
 #include "bert/metrics/classification.hpp"
 
 namespace bert::inline BERT_ISA::metrics {
@@ -33,12 +34,10 @@ class similarity_report {
   [[nodiscard]] std::span<const double> scores() const noexcept { return scores_; }
   [[nodiscard]] std::span<const double> cosines() const noexcept { return cosines_; }
 
+  static constexpr std::array<std::string_view, 2> figure_names{"spearman", "pearson"};
+  [[nodiscard]] std::array<double, 2> figures() const { return {spearman(), pearson()}; }
   /// "spearman=0.8123 pearson=0.8101": one line for scripts.
-  [[nodiscard]] std::string line() const {
-    std::ostringstream out;
-    out << std::fixed << std::setprecision(4) << "spearman=" << spearman() << " pearson=" << pearson();
-    return std::move(out).str();
-  }
+  [[nodiscard]] std::string line() const { return line_of(*this); }
   friend std::ostream& operator<<(std::ostream& stream, const similarity_report& r) {
     return stream << cat("Spearman ", r.spearman(), ", Pearson ", r.pearson(), ", ", r.total(), " pairs\n");
   }
