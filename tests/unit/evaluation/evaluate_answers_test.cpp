@@ -20,7 +20,7 @@
 namespace {
 
 struct tiny : bert::architecture_of<bert::dims{
-                  .vocab = bert::dynamic, .hidden = 32, .layers = 2, .heads = 2, .intermediate = 64, .positions = 32}> {};
+                  .vocab = bert::dynamic, .hidden = 32, .layers = 2, .heads = 2, .intermediate = 64, .positions = 64}> {};
 using reader_type = bert::model<tiny, bert::heads::span>;
 
 /// Two articles of passages that are longer than a window, with six questions; one of them has no answer if `impossible`.
@@ -59,7 +59,7 @@ struct trained {
 
 template <class E>
 trained overfit(bool impossible, const E& e,
-                const bert::data::squad_options& options = {.max_tokens = 32, .step = 8, .max_question = 10}) {
+                const bert::data::squad_options& options = {.max_tokens = 64, .step = 8, .max_question = 20}) {
   const support::temporary_file file(file_of(impossible), ".json");
   std::vector<std::string> texts;
   bert::data::read_squad(file.path(), [&](const bert::data::squad_paragraph& p) {
@@ -97,7 +97,7 @@ TEST_CASE("a tiny model learns a few questions by heart and answers them, with t
   const auto again = bert::evaluate(model, set, {}, bert::execution::threads{2});
   CHECK(again.loss() == report.loss());
   REQUIRE(report.predictions.size() == 6);
-  const bert::pipeline ask{model, tokenizer, {.answers = {.max_question = 10, .step = 8}}};
+  const bert::pipeline ask{model, tokenizer, {.answers = {.max_question = 20, .step = 8}}};
   for (std::size_t i = 0; i < 6; ++i) {
     const auto& [id, answer] = report.predictions[i];
     CAPTURE(id);
@@ -155,9 +155,9 @@ TEST_CASE("a question without an answer is answered by nothing, and figures for 
 
 TEST_CASE("windows left out of training are read in an evaluation") {
   const auto [tokenizer, set, model] = overfit(false, bert::execution::serial{},
-                                               {.max_tokens = 32,
+                                               {.max_tokens = 64,
                                                 .step = 8,
-                                                .max_question = 10,
+                                                .max_question = 20,
                                                 .windows_without_answer = bert::data::windows_without_answer::left_out});
   CHECK(set.left_out() > 0);
   const auto report = bert::evaluate(model, set);
