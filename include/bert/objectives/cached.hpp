@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "bert/core/error.hpp"
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/objectives/multiple_negatives.hpp"
 #include "bert/objectives/on_vectors.hpp"
@@ -44,6 +46,12 @@ struct cached {
     detail::grown_buffer vectors;
   };
 
+  /// What a resumed run must agree in; see trainer::keep. `at_once` changes the order of sums.
+  [[nodiscard]] named_facts fingerprint() const {
+    named_facts facts = fingerprint_of(loss);
+    append(facts, {{"sequences at once", cat(options.at_once)}});
+    return facts;
+  }
   [[nodiscard]] batch_shape capacity(const batch_shape& raw) const {
     if (options.at_once == 0) throw error({"bert::objectives::cached_options", "at_once of 1 or more", "0", {}});
     batch_shape shape = raw;

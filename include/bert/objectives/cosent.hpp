@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <span>
 
+#include "bert/core/error.hpp"
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/objectives/on_vectors.hpp"
 
@@ -69,6 +71,8 @@ struct cosent {
     work(const cosent&, const batch_shape& raw) : cosines(raw.sequences) {}
     detail::pair_cosines cosines;
   };
+  /// What a resumed run must agree in; see trainer::keep.
+  [[nodiscard]] named_facts fingerprint() const { return {{"scale", cat(scale)}}; }
   static void check(const training_batch& in) { detail::check_scored_pairs(in, "bert::objectives::cosent"); }
   [[nodiscard]] static std::uint64_t count(const training_batch&) noexcept { return 1; }
 
@@ -113,6 +117,8 @@ struct angle {
     detail::pair_cosines pairs;
     buffer<float> signs;
   };
+  /// What a resumed run must agree in; see trainer::keep.
+  [[nodiscard]] named_facts fingerprint() const { return {{"scale", cat(scale)}}; }
   static void check(const training_batch& in) { detail::check_scored_pairs(in, "bert::objectives::angle"); }
   [[nodiscard]] static std::uint64_t count(const training_batch&) noexcept { return 1; }
 

@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
+#include <string>
 
 #include "bert/core/ensure.hpp"
+#include "bert/core/error.hpp"
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/objectives/on_vectors.hpp"
 
@@ -33,6 +35,14 @@ struct matryoshka {
     buffer<float> inverse;
     detail::grown_buffer units, part, sum;
   };
+  /// What a resumed run must agree in; see trainer::keep.
+  [[nodiscard]] named_facts fingerprint() const {
+    named_facts facts = fingerprint_of(loss);
+    std::string sizes;
+    ((sizes += cat(sizes.empty() ? "" : " ", Sizes)), ...);
+    append(facts, {{"dimensions", sizes}});
+    return facts;
+  }
   static void check(const training_batch& in) { Loss::check(in); }
   [[nodiscard]] static std::uint64_t count(const training_batch& in) noexcept { return Loss::count(in); }
 

@@ -10,6 +10,8 @@
 #include <span>
 #include <vector>
 
+#include "bert/core/error.hpp"
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/kernels/gemm/gemm.hpp"
 #include "bert/kernels/loss/cross_entropy.hpp"
@@ -47,6 +49,11 @@ struct multiple_negatives {
     std::vector<std::int32_t> targets;
     detail::grown_buffer units, a, c, d_c, logits, transposed, packed;
   };
+
+  /// What a resumed run must agree in; see trainer::keep.
+  [[nodiscard]] named_facts fingerprint() const {
+    return {{"scale", cat(scale)}, {"candidates", symmetric ? "of anchors and positives" : "of anchors"}};
+  }
 
   static void check(const training_batch& in) {
     detail::check_groups(in, 2, static_cast<std::size_t>(-1), "bert::objectives::multiple_negatives");

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "bert/core/error.hpp"
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/kernels/rows/elementwise.hpp"
 #include "bert/objectives/on_vectors.hpp"
@@ -34,6 +36,10 @@ struct triplet {
     buffer<double> losses;
     buffer<std::uint32_t> correct;  ///< triplets of each group whose positive is nearer
   };
+  /// What a resumed run must agree in; see trainer::keep.
+  [[nodiscard]] named_facts fingerprint() const {
+    return {{"margin", cat(margin)}, {"distance", distance == vector_distance::cosine ? "cosine" : "euclidean"}};
+  }
   static void check(const training_batch& in) {
     detail::check_groups(in, 3, static_cast<std::size_t>(-1), "bert::objectives::triplet");
   }

@@ -7,6 +7,8 @@
 #include "bert/core/random.hpp"
 #include "bert/data/labeled_set.hpp"
 #include "bert/data/pack.hpp"
+#include "bert/data/pairs.hpp"
+#include "bert/data/twice.hpp"
 #include "bert/labels/one_of.hpp"
 #include "bert/objectives/masking.hpp"
 #include "support/temporary_file.hpp"
@@ -67,6 +69,20 @@ TEST_CASE("after the first batch a labeled set allocates nothing") {
   }
   const auto set = std::move(builder).build();
   CHECK(allocated(set.batches(16), bert::masking::token{}, 3) == 0);
+}
+
+TEST_CASE("after the first batch neither distinct batches nor doubled ones allocate, new epochs included") {
+  const toy::tokenizer tokenizer;
+  bert::data::text_groups_builder<bert::data::text_pairs, toy::tokenizer> builder(tokenizer, 32);
+  bert::random_stream random(3, bert::draw::user);
+  for (int i = 0; i < 501; ++i) {
+    std::string text = "n" + std::to_string(i % 90);
+    for (std::uint32_t w = random.below(20); w > 0; --w) text += " w";
+    builder.add({text, "other " + text});
+  }
+  const auto set = std::move(builder).build();
+  CHECK(allocated(set.distinct_batches(16), bert::masking::token{}, 3) == 0);
+  CHECK(allocated(bert::data::twice(set.batches(16)), bert::masking::token{}, 3) == 0);
 }
 
 }  // namespace

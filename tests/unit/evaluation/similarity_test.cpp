@@ -11,9 +11,13 @@
 #include "bert/data/pairs.hpp"
 #include "bert/data/twice.hpp"
 #include "bert/evaluation/evaluate.hpp"
+#include "bert/objectives/cached.hpp"
+#include "bert/objectives/cosent.hpp"
 #include "bert/objectives/cosine_mse.hpp"
+#include "bert/objectives/matryoshka.hpp"
 #include "bert/objectives/multiple_negatives.hpp"
 #include "bert/training/fit.hpp"
+#include "support/allocations.hpp"
 #include "support/temporary_file.hpp"
 #include "support/toy_tokenizer.hpp"
 
@@ -114,6 +118,33 @@ TEST_CASE("the same text twice with other dropout has a loss that training lower
               last = step.loss;
             });
   CHECK(last < first);
+}
+
+TEST_CASE("a training step on vectors allocates nothing after the first, loading included") {
+  const support::temporary_file scored_file(made_up_pairs(1, 200, true)), pair_file(made_up_pairs(3, 200, false));
+  const auto scored = bert::data::scored_pairs(scored_file.path(), tokenizer, {.score_range = 5, .max_tokens = 16}).batches(16);
+  const auto pairs = bert::data::pairs(pair_file.path(), tokenizer, {.max_tokens = 16});
+  const auto check = [](const auto& objective, const auto& source) {
+    auto m = bi_encoder::random({.stddev = 0.1f, .seed = 3});
+    bert::trainer t{m,
+                    objective,
+                    bert::optim::adamw{},
+                    bert::schedules::constant{.peak = 1e-3f, .total = 30},
+                    bert::training_options{.seed = 3, .dropout = 0.1f},
+                    bert::execution::threads{2}};
+    std::size_t before = 0;
+    for (const auto& step : t.over(source)) {
+      if (step.index == 1) before = support::allocations;
+      if (step.index == 30) CHECK(support::allocations == before);
+    }
+  };
+  using namespace bert::objectives;  // NOLINT
+  check(multiple_negatives{.symmetric = true}, pairs.distinct_batches(16));
+  check(cached_multiple_negatives{{.at_once = 5}}, pairs.distinct_batches(16));
+  check(matryoshka<multiple_negatives, 16, 32>{}, bert::data::twice(pairs.batches(8)));
+  check(cosent{}, scored);
+  check(angle{}, scored);
+  check(cosine_mse{}, scored);
 }
 
 TEST_CASE("a report prints a line for scripts") {

@@ -50,6 +50,28 @@ TEST_CASE("a writer without commit leaves the old files, and no folder that it m
   CHECK(entries(dir.folder()) == 1);
 }
 
+TEST_CASE("a folder within is made for its files, and is gone again without a commit") {
+  const scratch dir;
+  std::filesystem::create_directory(dir / "kept");
+  {
+    atomic_folder out(dir.folder());
+    out.folder("1_Pooling");
+    out.folder("kept");
+    out.file("1_Pooling/config.json").write("{}");
+  }
+  CHECK(entries(dir.folder()) == 1);
+  atomic_folder out(dir.folder());
+  out.folder("1_Pooling");
+  out.folder("empty");
+  out.file("1_Pooling/config.json").write("{}");
+  out.commit();
+  CHECK(slurp(dir / "1_Pooling/config.json") == "{}");
+  CHECK(entries(dir.folder()) == 3);
+  CHECK(entries(dir / "1_Pooling") == 1);
+  dir.file("plain", "x");
+  CHECK(has(message_of([&] { atomic_folder(dir.folder()).folder("plain"); }), "a folder to write to"));
+}
+
 TEST_CASE("missing folders are made, with or without a trailing slash") {
   const scratch dir;
   for (const char* name : {"x/y/z", "u/v/"}) {

@@ -187,6 +187,17 @@ TEST_CASE("an order that is far wrong neither overflows nor loses its gradient")
   CHECK(support::largest_magnitude(found.gradient) > 1);
 }
 
+TEST_CASE("the facts of a loss are what changes it") {
+  CHECK(multiple_negatives{}.fingerprint() != multiple_negatives{.scale = 10}.fingerprint());
+  CHECK(multiple_negatives{}.fingerprint() != multiple_negatives{.symmetric = true}.fingerprint());
+  CHECK(cosent{}.fingerprint() != cosent{.scale = 10}.fingerprint());
+  CHECK(triplet{}.fingerprint() != triplet{.margin = 1}.fingerprint());
+  CHECK(triplet{}.fingerprint() != triplet{.distance = vector_distance::cosine}.fingerprint());
+  const auto facts = matryoshka<multiple_negatives, 20, 8>{}.fingerprint();
+  CHECK(facts.back() == std::pair<std::string, std::string>("dimensions", "20 8"));
+  CHECK(facts.size() == 3);
+}
+
 TEST_CASE("groups and values that a loss needs are asked for by example") {
   const auto refused = [](const auto& loss, const bert::training_batch& batch) {
     typename std::remove_cvref_t<decltype(loss)>::work work(loss, batch.tokens.shape());
