@@ -13,8 +13,8 @@
 namespace finetune {
 
 struct settings {
-  std::string task = "classify", model, train, dev, out, report, log, keep, best, precision = "f32", order = "shuffled", loss, pooling,
-                                     negative_column, command;
+  std::string task = "classify", model, train, dev, out, report, log, keep, best, precision = "f32", order = "shuffled", loss,
+              pooling, negative_column, command;
   support::columns columns;
   int batch = 32, stride = 32, freeze = 0;
   unsigned epochs = 3, patience = 0;

@@ -48,6 +48,15 @@ class Examples(unittest.TestCase):
         cls.conll = cls.write("tags.conll", "".join("".join(f"{w}\t{t}\n" for w, t in s) + "\n" for s in sentences))
         numbers = [(sentence(words), value) for _ in range(20) for words, value in ((GOOD, 0.75), (BAD, -1.5))]
         cls.numbers = cls.write("numbers.tsv", "".join(f"{t}\t{v}\n" for t, v in numbers))
+        passages = []
+        for i in range(24):
+            facts = [(chance.choice(THINGS), chance.choice(GOOD + BAD)) for _ in range(3)]
+            context = " ".join(f"The {thing} was {word}." for thing, word in facts)
+            thing, word = facts[0]
+            passages.append({"context": context, "qas": [{"id": f"q{i}", "question": f"What was the {thing}?", "answers": [{"text": word, "answer_start": context.index(word)}]}]})
+        cls.squad = cls.write("questions.json", json.dumps({"version": "1.1", "data": [{"title": "Things", "paragraphs": passages}]}))
+        scored = [(a, b, 5 if words is other else 0) for words, other in ((GOOD, GOOD), (BAD, BAD), (GOOD, BAD), (BAD, GOOD)) for a, b in ((sentence(words), sentence(other)) for _ in range(12))]
+        cls.scored = cls.write("scored.tsv", "".join(f"{a}\t{b}\t{v}\n" for a, b, v in scored))
         cls.model = cls.folder / "model"
         cls.pretraining = run("pretrain", "--text", cls.corpus, "--valid", cls.corpus, "--arch", "tiny", "--vocab-size", 200, "--steps", 6,
                               "--batch", 4, "--tokens", 32, "--lr", "1e-3", "--warmup", 2, "--seed", 3, "--threads", 2, "--out", cls.model)
@@ -94,7 +103,7 @@ class Examples(unittest.TestCase):
         self.wrong(run("fill_mask", "--model", self.model), 2, "TEXT")
         self.wrong(run("embed_sentences", "--model", self.model, "--pooling", "median"), 2, "median")
         self.wrong(run("embed_sentences", "--model", self.model, "--json", "--binary"), 2)
-        self.wrong(run("evaluate", "--model", self.model), 2, "--tsv", "--conll", "--sentences")
+        self.wrong(run("evaluate", "--model", self.model), 2, "--tsv", "--conll", "--squad", "--sentences")
         self.wrong(run("evaluate", "--model", self.model, "--tsv", self.dev, "--precision", "int9"), 2, "int9")
         self.wrong(run("tokenize", "--no-such-option"), 2)
         self.wrong(run("demo", "--threads", "many"), 2)
@@ -124,18 +133,21 @@ class Examples(unittest.TestCase):
 
     LINES = {"classify": r"accuracy=[01]\.[0-9]{4} f1=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",
              "regress": r"spearman=-?[01]\.[0-9]{4} pearson=-?[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",
+             "span": r"exact=[01]\.[0-9]{4} f1=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",
+             "embed": r"spearman=-?[01]\.[0-9]{4} pearson=-?[01]\.[0-9]{4}",
              "tag": r"precision=[01]\.[0-9]{4} recall=[01]\.[0-9]{4} f1=[01]\.[0-9]{4} accuracy=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}"}
 
     def test_each_task_trains_evaluates_and_predicts(self):
-        files = {"classify": (self.train, self.dev), "regress": (self.numbers, self.numbers), "tag": (self.conll, self.conll)}
-        told = {"classify": {"label", "score", "probabilities"}, "regress": {"value"}, "tag": {"entities"}}
-        for task, *options in (("classify",), ("regress",), ("tag",), ("tag", "--crf")):
+        files = {"classify": (self.train, self.dev), "regress": (self.numbers, self.numbers), "tag": (self.conll, self.conll), "span": (self.squad, self.squad)}
+        told = {"classify": {"label", "score", "probabilities"}, "regress": {"value"}, "tag": {"entities"},
+                "span": {"answer", "score", "bytes", "code_points", "utf16", "n_best"}}
+        for task, *options in (("classify",), ("regress",), ("tag",), ("tag", "--crf"), ("span",)):
             train, dev = files[task]
             with self.subTest(task, options=options):
                 folder = self.folder / f"task-{task}{''.join(options)}"
                 last = self.ok(self.finetune("--task", task, *options, "--epochs", 4, train=train, dev=dev, out=folder.name)).splitlines()[-1]
                 self.assertRegex(last, "^dev " + self.LINES[task] + "$")
-                option = "--conll" if task == "tag" else "--tsv"
+                option = {"tag": "--conll", "span": "--squad"}.get(task, "--tsv")
                 lines = dict(line.split(" ", 1) for line in self.ok(run("evaluate", "--model", folder, option, dev)).splitlines())
                 self.assertEqual(list(lines), ["f32", "bf16", "int8"])
                 self.assertEqual("dev " + lines["f32"], last)
@@ -143,7 +155,8 @@ class Examples(unittest.TestCase):
                     self.assertRegex(line, "^" + self.LINES[task] + "$")
                 again = self.finetune("--task", task, *options, "--lr", "1e-9", "--epochs", 1, train=train, dev=dev, out="task-again", model=folder)
                 self.assertRegex(self.ok(again), rf"\n[a-z ]+ from {re.escape(str(folder))}")
-                result = run("predict", "--model", folder, text="The book of Ada Smith was happy.\n\nThe town of Bob Smith was stale.\n")
+                ask = "What was it?\t" if task == "span" else ""
+                result = run("predict", "--model", folder, text=f"{ask}The book of Ada Smith was happy.\n\n{ask}The town of Bob Smith was stale.\n")
                 self.assertEqual((result.returncode, result.stderr.count("\n")), (0, 1), result.stderr)
                 self.assertIn("1 line is empty", result.stderr)
                 objects = [json.loads(line) for line in result.stdout.splitlines()]
@@ -165,6 +178,38 @@ class Examples(unittest.TestCase):
         # The same words with tags beside them have the same answers as without.
         self.assertEqual(self.ok(run("predict", "--model", self.folder / "tagger", "--conll", self.conll)), self.ok(run(
             "predict", "--model", self.folder / "tagger", "--conll", self.write("plain.txt", re.sub(r"\t.*", "", self.conll.read_text())))))
+
+    def test_predict_answers_the_questions_of_a_file(self):
+        self.ok(self.finetune("--task", "span", "--epochs", 3, train=self.squad, dev=self.squad, out="reader"))
+        answers = json.loads(self.ok(run("predict", "--model", self.folder / "reader", "--squad", self.squad)))
+        self.assertEqual(set(answers), {f"q{i}" for i in range(24)})
+        for paragraph in json.loads(self.squad.read_text())["data"][0]["paragraphs"]:
+            self.assertIn(answers[paragraph["qas"][0]["id"]], paragraph["context"])
+        context = "Ünder the 中 roof the book was happy."
+        answer = json.loads(self.ok(run("predict", "--model", self.folder / "reader", "--top", 3, text=f"What was the book?\t{context}\n")))
+        first, last = answer["code_points"]
+        self.assertEqual(context[first:last], answer["answer"])
+        first, last = answer["bytes"]
+        self.assertEqual(context.encode()[first:last].decode(), answer["answer"])
+        self.assertLessEqual(len(answer["n_best"]), 3)
+
+    def test_finetune_embeds_pairs_triplets_and_scored_pairs(self):
+        pairs = self.write("pairs-alike.tsv", "".join(l.rsplit("\t", 1)[0] + "\n" for l in self.scored.read_text().splitlines()[:24]))
+        triplets = self.write("triplets.tsv", "".join(l.rsplit("\t", 1)[0] + "\tThe road was cruel.\n" for l in self.scored.read_text().splitlines()[:12]))
+        for loss, train, *more in (("multiple-negatives", pairs), ("triplet", triplets, "--negative-column", 3), ("cosent", self.scored), ("cosine", self.scored)):
+            for pooling in ("mean", "cls"):
+                with self.subTest(loss, pooling=pooling):
+                    last = self.ok(self.finetune("--task", "embed", "--loss", loss, "--pooling", pooling, "--score-range", 5, *more, train=train, dev=self.scored,
+                                                 out="vectors")).splitlines()[-1]
+                    self.assertRegex(last, "^dev " + self.LINES["embed"] + "$")
+                    folder = self.folder / "vectors"
+                    self.assertEqual(json.loads((folder / "1_Pooling" / "config.json").read_text())[f"pooling_mode_{'cls_token' if pooling == 'cls' else 'mean_tokens'}"], True)
+                    vectors = self.ok(run("embed_sentences", "--model", folder, "--json", text="The book was happy.\n"))
+                    self.assertAlmostEqual(sum(x * x for x in json.loads(vectors)), 1, places=4)
+        better = [float(re.search(r"spearman=(\S+)", l)[1]) for l in
+                  self.ok(self.finetune("--task", "embed", "--loss", "cosent", "--epochs", 8, train=self.scored, dev=self.scored, out="vectors")).splitlines() if l.startswith("epoch ")]
+        self.assertGreater(better[-1], 0.7)
+        self.wrong(self.finetune("--task", "embed", "--loss", "cosine", train=pairs, dev=self.scored), 1, "pairs-alike.tsv")
 
     def test_predict_reads_pairs_tables_and_files_and_refuses_what_it_cannot_answer(self):
         columns = ("--pair", "--text-column", 2, "--label-column", 1)
@@ -223,7 +268,8 @@ class Examples(unittest.TestCase):
 
     def test_finetune_writes_a_page_and_tells_the_cost_before(self):
         for task, train, dev, parts in (("classify", self.train, self.dev, ("Confusion", "Calibration", "Worst examples")),
-                                        ("regress", self.numbers, self.numbers, ("Predictions",)), ("tag", self.conll, self.conll, ("Entities", "Worst sentences"))):
+                                        ("regress", self.numbers, self.numbers, ("Predictions",)), ("tag", self.conll, self.conll, ("Entities", "Worst sentences")),
+                                        ("span", self.squad, self.squad, ("Worst answers",)), ("embed", self.scored, self.scored, ("Cosines",))):
             page = self.folder / f"{task}.html"
             self.ok(self.finetune("--task", task, "--report", page, train=train, dev=dev, out="paged"))
             text = page.read_text()
