@@ -1,5 +1,6 @@
 // The life of a BERT in a few minutes: writes a text of invented facts (or takes yours), trains a vocabulary, pretrains,
-// answers masked questions, fine-tunes a classifier, saves, reloads, and writes a page with charts.
+// answers masked questions, fine-tunes a classifier, a tagger, a reader and an embedder, saves, reloads, and writes a page with
+// charts.
 //   demo                     the invented facts
 //   demo --text FILE         your own text
 #include <algorithm>
@@ -28,6 +29,7 @@
 #include "bert/text/wordpiece/train_wordpiece.hpp"
 #include "bert/training/fit.hpp"
 #include "bert/training/trainer.hpp"
+#include "demo/tasks.hpp"
 #include "demo_material.hpp"
 #include "demo_page.hpp"
 #include "support.hpp"
@@ -36,9 +38,8 @@ namespace {
 
 using demo::print;
 
-using objective =
-    bert::objectives::joint<bert::objectives::masked_lm<bert::masking::whole_word>, bert::objectives::next_sentence>;
-using pretrained = bert::model_for<pocket, objective>;
+using demo::objective;
+using demo::pretrained;
 using classifier = bert::model<pocket, bert::heads::classify<demo::verdict>>;
 using examples = bert::data::labeled_set<demo::verdict>;
 
@@ -217,6 +218,26 @@ void work(const settings& s) {
   std::cout << print("   held-out accuracy %.1f %% over %zu sentences; the same model without pretraining %.1f %%\n",
                      100 * report.accuracy(), held_out.size(), 100 * without.accuracy());
 
+  struct task {
+    std::string name, heads;  ///< `heads` of the columns of what is shown
+    demo::outcome out;
+  };
+  std::vector<task> tasks;
+  int number = 5;
+  if (!m.facts.empty()) {
+    const auto add = [&](const char* name, const char* heads, const demo::outcome& out) {
+      heading(++number,
+              bert::cat(name, ": ", out.figure,
+                        print(" %.1f %%; the same model without pretraining %.1f %%", 100 * out.with, 100 * out.without)));
+      std::cout << "   " << out.how << '\n';
+      for (const auto& line : out.shown) std::cout << "      " << line << '\n';
+      tasks.push_back({name, heads, out});
+    };
+    add("Tagging", "sentence; entities", demo::tag_entities(model, tokenizer, m.facts, s.seed, threads));
+    add("Reading", "paragraph; question; answer", demo::answer_questions(model, tokenizer, m.facts, s.seed, threads));
+    add("Search", "query; nearest sentence", demo::find_sentences(model, tokenizer, m.facts, s.seed, threads));
+  }
+
   const std::string folder = s.out + "/pocket", folder2 = s.out + "/classifier", page_file = s.out + "/demo.html";
   bert::save(folder, model, tokenizer);
   bert::save(folder2, checker, tokenizer);
@@ -224,7 +245,8 @@ void work(const settings& s) {
   const auto again = ask(files.freeze<pretrained>(), files.tokenizer(), m.questions);
   if (again.size() != scores.size() || std::memcmp(again.data(), scores.data(), scores.size() * sizeof(float)) != 0)
     throw bert::error({folder, "the model that was saved", "one that answers differently", {}});
-  heading(6, print("Saved to %s and read back: all %zu scores are the same, bit for bit", folder.c_str(), scores.size()));
+  heading(++number,
+          print("Saved to %s and read back: all %zu scores are the same, bit for bit", folder.c_str(), scores.size()));
 
   demo::page page("A BERT from nothing", m.about + ". Trained on this machine in one process, from random weights.");
   page.tile(print("%.2f million", static_cast<double>(model.count()) / 1e6),
@@ -258,9 +280,16 @@ void work(const settings& s) {
             "%%<td>%.3f<td>%.3f</tr>"
             "<tr><td>random<td>%.1f %%<td>%.3f<td>%.3f</tr></table>",
             100 * report.accuracy(), report.f1(), report.loss(), 100 * without.accuracy(), without.f1(), without.loss()));
+  for (const auto& t : tasks) {
+    page.tile(print("%.1f %%", 100 * t.out.with),
+              print("%s, held out; %.1f %% without pretraining", t.out.figure.c_str(), 100 * t.out.without));
+    std::string body = "<table><tr><th>" + demo::escaped(t.heads) + "</tr>";
+    for (const auto& line : t.out.shown) body += "<tr><td>" + demo::escaped(line) + "</tr>";
+    page.section(t.name, t.out.how, body + "</table>");
+  }
   page.write(page_file);
 
-  heading(7, print("Done in %.0f s. Written:", all.seconds()));
+  heading(++number, print("Done in %.0f s. Written:", all.seconds()));
   std::cout << "      " << page_file << "   the loss, the answers, what it attends to: open it in a browser\n"
             << "      " << folder << "      the pretrained model; transformers opens it too (BertForPreTraining)\n"
             << "      " << folder2 << "  the classifier (BertForSequenceClassification)\n"

@@ -33,7 +33,8 @@ struct material {
   std::size_t pieces = 0;                                       ///< vocabulary size
   std::uint64_t steps = 0;
   int tokens = 0, batch = 0;
-  bool has_facts = false;  ///< whether the corpus determines the answers
+  std::vector<fact> facts;  ///< that the corpus tells; none of a text of the user's
+  bool has_facts = false;   ///< whether the corpus determines the answers
 };
 
 /// Facts, corpus and questions by seed. The classifier tells true statements from false ones: it is fine-tuned on statements
@@ -51,6 +52,7 @@ inline material from_world(const std::string& folder, std::uint64_t seed) {
   m.tokens = 40;
   m.batch = 32;
   m.has_facts = true;
+  m.facts = facts;
   bert::random_stream random(seed, bert::draw::user, 500);
   for (std::size_t i = 0; i < facts.size(); ++i) {
     const auto& f = facts[i];

@@ -13,12 +13,14 @@
 
 namespace demo {
 
-/// A relation between subjects and objects. In a phrasing, $ is the subject and % the object.
+/// A relation between subjects and objects. In a phrasing and in the question for the object, $ is the subject and % the
+/// object.
 struct relation {
   std::string_view topic;
   std::span<const std::string_view> subjects;
   std::span<const std::string_view> objects;
   std::span<const std::string_view> phrasings;
+  std::string_view question;
 };
 
 namespace words {
@@ -85,11 +87,15 @@ inline constexpr list trades{"$ sells % to its neighbors.", "Ships carry % out o
 
 /// Relations of the same subjects are adjacent: a document has those of one subject.
 inline constexpr relation relations[]{
-    {"towns", words::people, words::towns, words::lives},       {"work", words::people, words::jobs, words::works},
-    {"music", words::people, words::instruments, words::plays}, {"materials", words::things, words::materials, words::made_of},
-    {"colors", words::things, words::colors, words::colored},   {"habitats", words::animals, words::habitats, words::dwells},
-    {"food", words::animals, words::foods, words::eats},        {"capitals", words::lands, words::capitals, words::governed},
-    {"trade", words::lands, words::goods, words::trades},
+    {"towns", words::people, words::towns, words::lives, "Where does $ live?"},
+    {"work", words::people, words::jobs, words::works, "What is the work of $?"},
+    {"music", words::people, words::instruments, words::plays, "What does $ play?"},
+    {"materials", words::things, words::materials, words::made_of, "What is the $ made of?"},
+    {"colors", words::things, words::colors, words::colored, "What is the color of the $?"},
+    {"habitats", words::animals, words::habitats, words::dwells, "Where does the $ live?"},
+    {"food", words::animals, words::foods, words::eats, "What does the $ eat?"},
+    {"capitals", words::lands, words::capitals, words::governed, "What is the capital of $?"},
+    {"trade", words::lands, words::goods, words::trades, "What does $ sell?"},
 };
 
 /// One fact, and the phrasing of it that no training text has.
