@@ -70,7 +70,7 @@ trained overfit(bool impossible, const E& e,
   auto set = bert::data::squad(file.path(), tokenizer, options);
   auto model = reader_type::random({.stddev = 0.1f, .seed = 3, .vocab = static_cast<int>(tokenizer.size())});
   bert::fit(model, bert::objectives::span{}, set.batches(3, {.seed = 1}),
-            {.epochs = 60, .learning_rate = 4e-3f, .dropout = 0, .attention_dropout = 0}, e);
+            {.epochs = 100, .learning_rate = 4e-3f, .dropout = 0, .attention_dropout = 0}, e);
   return {std::move(tokenizer), std::move(set), std::move(model)};
 }
 
