@@ -99,7 +99,8 @@ TEST_CASE("a tiny model learns a few questions by heart and answers them, with t
   REQUIRE(report.predictions.size() == 6);
   const bert::pipeline ask{model, tokenizer, {.answers = {.max_question = 20, .step = 8}}};
   for (std::size_t i = 0; i < 6; ++i) {
-    const auto& [id, answer] = report.predictions[i];
+    const std::string& id = report.predictions[i].id;
+    const bert::answer& answer = report.predictions[i].answer;
     CAPTURE(id);
     CHECK(id == set[i].id);
     CHECK(answer.text == set[i].answers[0]);
