@@ -266,19 +266,18 @@ TEST_CASE("real sets load with every answer at its place") {
     bool lowercase;
     std::size_t questions, without;
   };
-  for (const auto& [file, vocabulary, lowercase, questions, without] :
-       {expectation{"squad/dev-v1.1.json", "bert-base-uncased-vocab.txt", true, 10570, 0},
-        {"squad2/train.json", "bert-base-uncased-vocab.txt", true, 4266, 2245},
-        {"cmrc2018/train.json", "bert-base-chinese-vocab.txt", true, 10121, 0},
-        {"xquad/xquad.de.json", "bert-base-multilingual-cased-vocab.txt", false, 1190, 0},
-        {"xquad/xquad.es.json", "bert-base-multilingual-cased-vocab.txt", false, 1190, 0},
-        {"xquad/xquad.ar.json", "bert-base-multilingual-cased-vocab.txt", false, 1190, 0}}) {
-    const auto path = support::shared_data(file), pieces = support::shared_data(std::string("vocab/") + vocabulary);
+  for (const expectation& x : {expectation{"squad/dev-v1.1.json", "bert-base-uncased-vocab.txt", true, 10570, 0},
+                               {"squad2/train.json", "bert-base-uncased-vocab.txt", true, 4266, 2245},
+                               {"cmrc2018/train.json", "bert-base-chinese-vocab.txt", true, 10121, 0},
+                               {"xquad/xquad.de.json", "bert-base-multilingual-cased-vocab.txt", false, 1190, 0},
+                               {"xquad/xquad.es.json", "bert-base-multilingual-cased-vocab.txt", false, 1190, 0},
+                               {"xquad/xquad.ar.json", "bert-base-multilingual-cased-vocab.txt", false, 1190, 0}}) {
+    const auto path = support::shared_data(x.file), pieces = support::shared_data(std::string("vocab/") + x.vocabulary);
     if (!path || !pieces) continue;
-    CAPTURE(file);
-    const auto tokenizer = bert::text::tokenizer::open(*pieces, {.lowercase = lowercase});
+    CAPTURE(x.file);
+    const auto tokenizer = bert::text::tokenizer::open(*pieces, {.lowercase = x.lowercase});
     const auto set = squad(*path, tokenizer);
-    CHECK(set.size() == questions);
+    CHECK(set.size() == x.questions);
     CHECK(set.notes().empty());
     std::size_t impossible = 0, longer = 0, windows = 0, answered = 0;
     for (std::size_t i = 0; i < set.size(); ++i) {
@@ -298,9 +297,10 @@ TEST_CASE("real sets load with every answer at its place") {
       longer += cover != q.answers[0] ? 1 : 0;
       for (const auto& w : set.windows(i)) answered += set.store().span_in(q, w).first > 0 ? 1 : 0;
     }
-    CHECK(impossible == without);
+    CHECK(impossible == x.without);
     CHECK(set.windows() == windows);
-    MESSAGE(std::string(file) << ": " << set.size() << " questions, " << windows << " windows, " << answered << " of them with the answer, "
-                 << longer << " answers that cut a token, " << set.unknown() << " of " << set.tokens() << " tokens unknown");
+    MESSAGE(std::string(x.file) << ": " << set.size() << " questions, " << windows << " windows, " << answered
+                                << " of them with the answer, " << longer << " answers that cut a token, " << set.unknown()
+                                << " of " << set.tokens() << " tokens unknown");
   }
 }
