@@ -25,6 +25,7 @@ struct pipeline_options {
   std::size_t max_tokens = 0;  ///< of a sequence, 0 = the architecture's positions; longer texts are cut, or read in windows
   std::size_t top = 5;         ///< candidates for a [MASK]
   std::size_t stride = 64;     ///< tokens that a window shares with the next, at most half of it; for heads that read windows
+  std::vector<float> thresholds = {};  ///< of labels that may apply together: one for all, or one a label; empty: 0.5
 };
 
 /// Tokens of a sequence with their bytes in the text.
