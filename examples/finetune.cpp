@@ -17,11 +17,9 @@ namespace {
 using finetune::settings;
 
 const std::map<std::string, std::function<void(const settings&, const bert::checkpoint&)>> tasks{
-    {"classify", finetune::classify},
-    {"regress", finetune::regress},
-    {"tag", finetune::tag},
-    {"span", finetune::span},
-    {"embed", finetune::embed}};
+    {"classify", finetune::classify}, {"regress", finetune::regress}, {"tag", finetune::tag},
+    {"span", finetune::span},         {"embed", finetune::embed},     {"multilabel", finetune::multilabel},
+    {"choice", finetune::choice}};
 
 std::vector<std::string> task_names() {
   std::vector<std::string> names;
@@ -44,7 +42,8 @@ int main(int argc, char** argv) {
       "Fine-tunes a model. --task classify: a class of each text or pair, regress: a number, both from a tab-separated file; "
       "tag: a "
       "tag of each word, from a file in CoNLL format (a word a line, its tag in the last column, a blank line between "
-      "sentences); span: the answer in a passage, from a file in SQuAD's format; embed: a vector of each text, from pairs. "
+      "sentences); span: the answer in a passage, from a file in SQuAD's format; embed: a vector of each text, from pairs; "
+      "multilabel: any number of labels, separated by commas; choice: the right choice, from lines of JSON. "
       "Classes and tags are those of the training file. Saves the model of the last epoch, or with --best of the "
       "best.\n"
       "Columns are numbers from 1 (-1 is the last) or names in the header, which is detected.",
@@ -97,6 +96,12 @@ int main(int argc, char** argv) {
   app.add_flag("--recompute", s.recompute, "recompute activations: less memory, slower, the same result");
   app.add_flag("--new-head", s.new_head, "a new head even if the folder has one for the same labels");
   app.add_flag("--from-scratch", s.from_scratch, "random weights instead of the folder's, for comparison");
+  app.add_option("--class-weights", s.class_weights, "classify, multilabel: balanced: rare classes weigh more")
+      ->check(CLI::IsMember({"balanced"}));
+  support::number(app, "--label-smoothing", s.label_smoothing, "classify: share of a label that is spread over all classes",
+                  {.least = 0, .most = 0.9f});
+  support::number(app, "--focal", s.focal, "classify: exponent of the focal loss; 0: none, 2 in its paper",
+                  {.least = 0, .most = 100});
   app.add_option("--loss", s.loss,
                  "embed: multiple-negatives or triplet on pairs or triplets, cosent or cosine on scored pairs")
       ->check(CLI::IsMember({"multiple-negatives", "triplet", "cosent", "cosine"}));

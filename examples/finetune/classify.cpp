@@ -1,6 +1,7 @@
 // finetune --task classify: one class of a text or a pair.
 #include "bert/heads/classify.hpp"
 
+#include "bert/data/class_weights.hpp"
 #include "bert/data/tsv.hpp"
 #include "bert/objectives/cross_entropy.hpp"
 #include "finetune/sections.hpp"
@@ -32,7 +33,11 @@ class classification {
   }
 
   [[nodiscard]] auto batches() const { return train_.batches(settings_->batch, drawn(*settings_)); }
-  [[nodiscard]] static bert::objectives::cross_entropy objective() { return {}; }
+  [[nodiscard]] bert::objectives::cross_entropy objective() const {
+    bert::objectives::cross_entropy loss{.label_smoothing = settings_->label_smoothing, .gamma = settings_->focal};
+    if (settings_->class_weights == "balanced") loss.class_weights = bert::data::balanced_weights(train_);
+    return loss;
+  }
   [[nodiscard]] std::uint64_t train_tokens() const { return train_.tokens(); }
 
   template <class E>

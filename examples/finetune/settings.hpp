@@ -14,7 +14,7 @@ namespace finetune {
 
 struct settings {
   std::string task = "classify", model, train, dev, out, report, log, keep, best, precision = "f32", order = "shuffled", loss,
-              pooling, negative_column, command;
+              pooling, negative_column, class_weights, command;
   support::columns columns;
   int batch = 32, stride = 32, freeze = 0;
   unsigned epochs = 3, patience = 0;
@@ -22,7 +22,7 @@ struct settings {
   std::uint64_t seed = 42, log_every = 100, every = 500;
   std::size_t threads = bert::execution::available_cores();
   float lr = 5e-5f, head_lr = 0, dropout = 0.1f, weight_decay = 0.01f, warmup = 0.1f, layer_decay = 1, crf_rate = 100,
-        score_range = 1;
+        score_range = 1, label_smoothing = 0, focal = 0;
   bool crf = false, from_scratch = false, recompute = false, new_head = false, dry_run = false;
 };
 
@@ -49,5 +49,7 @@ void regress(const settings& s, const bert::checkpoint& files);
 void tag(const settings& s, const bert::checkpoint& files);
 void span(const settings& s, const bert::checkpoint& files);
 void embed(const settings& s, const bert::checkpoint& files);
+void multilabel(const settings& s, const bert::checkpoint& files);
+void choice(const settings& s, const bert::checkpoint& files);
 
 }  // namespace finetune

@@ -10,10 +10,13 @@
 #include <iostream>
 #include <map>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "bert/checkpoint/checkpoint.hpp"
+#include "bert/heads/choice.hpp"
 #include "bert/heads/classify.hpp"
+#include "bert/heads/classify_many.hpp"
 #include "bert/heads/masked_lm.hpp"
 #include "bert/heads/next_sentence.hpp"
 #include "bert/heads/pooled.hpp"
@@ -44,6 +47,8 @@ struct urgency : bert::labels::one_of<"routine", "soon", "urgent"> {};
 using pretraining = bert::model<odd, bert::heads::masked_lm, bert::heads::next_sentence>;
 using masked = bert::model<flat, bert::heads::masked_lm>;
 using classifier = bert::model<odd, bert::heads::classify<urgency>>;
+using several_labels = bert::model<odd, bert::heads::classify_many<urgency>>;
+using choice = bert::model<odd, bert::heads::choice>;
 using encoder = bert::model<flat, bert::heads::pooled>;
 
 /// Calls `f.operator()<Model>(name)` for every model that is compared.
@@ -52,6 +57,8 @@ void for_each_model(const F& f) {
   f.template operator()<pretraining>("pretraining");
   f.template operator()<masked>("masked_lm");
   f.template operator()<classifier>("classifier");
+  f.template operator()<several_labels>("several_labels");
+  f.template operator()<choice>("choice");
   f.template operator()<encoder>("encoder");
 }
 
@@ -68,8 +75,12 @@ std::map<std::string, std::vector<float>> outputs(const Model& m, const bert::to
   if constexpr (Model::template has_head<bert::heads::masked_lm>) add("mlm", run.template output<bert::heads::masked_lm>());
   if constexpr (Model::template has_head<bert::heads::next_sentence>)
     add("nsp", run.template output<bert::heads::next_sentence>());
-  if constexpr (Model::template has_head<bert::heads::classify<urgency>>)
-    add("logits", run.template output<bert::heads::classify<urgency>>());
+  const auto add_logits = [&]<class Head>(std::type_identity<Head>) {
+    if constexpr (Model::template has_head<Head>) add("logits", run.template output<Head>());
+  };
+  add_logits(std::type_identity<bert::heads::classify<urgency>>{});
+  add_logits(std::type_identity<bert::heads::classify_many<urgency>>{});
+  add_logits(std::type_identity<bert::heads::choice>{});
   return out;
 }
 

@@ -13,11 +13,13 @@ import sys
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import (AutoConfig, AutoTokenizer, BertConfig, BertForMaskedLM, BertForPreTraining,
+from transformers import (AutoConfig, AutoTokenizer, BertConfig, BertForMaskedLM, BertForMultipleChoice, BertForPreTraining,
                           BertForSequenceClassification, BertModel, BertTokenizer)
 
 TOLERANCE = 2e-5
-MODELS = {"pretraining": BertForPreTraining, "masked_lm": BertForMaskedLM, "classifier": BertForSequenceClassification, "encoder": BertModel}
+MODELS = {"pretraining": BertForPreTraining, "masked_lm": BertForMaskedLM, "classifier": BertForSequenceClassification,
+          "several_labels": BertForSequenceClassification, "choice": BertForMultipleChoice, "encoder": BertModel}
+LABELED = ("classifier", "several_labels")
 SIZES = {"odd": dict(hidden_size=72, num_hidden_layers=2, num_attention_heads=6, intermediate_size=200, max_position_embeddings=128),
          "flat": dict(hidden_size=40, num_hidden_layers=1, num_attention_heads=5, intermediate_size=56, max_position_embeddings=128,
                       hidden_act="gelu_new", layer_norm_eps=1e-6)}
@@ -44,6 +46,7 @@ def outputs(model, encoded, mask_id):
             add("nsp", out.seq_relationship_logits)
         elif isinstance(model, BertForMaskedLM): add("mlm", model(**given).logits[0][scored])
         elif isinstance(model, BertForSequenceClassification): add("logits", model(**given).logits)
+        elif isinstance(model, BertForMultipleChoice): add("logits", model(**{k: v[None] for k, v in given.items()}).logits)
     return {k: torch.cat(v).flatten().contiguous() for k, v in found.items()}
 
 
@@ -57,7 +60,8 @@ def check(folder):
                   if not (kind is BertForMaskedLM and "pooler" in k)]
         config = AutoConfig.from_pretrained(here)
         assert config.architectures == [kind.__name__], config.architectures
-        if name == "classifier": assert [config.id2label[i] for i in range(3)] == LABELS
+        if name in LABELED: assert [config.id2label[i] for i in range(3)] == LABELS
+        assert config.problem_type == ("multi_label_classification" if name == "several_labels" else None), config.problem_type
         expected = load_file(here / "expected.safetensors")
         tokenizer = AutoTokenizer.from_pretrained(here)
         encoded = encode(tokenizer, json.loads((here / "texts.json").read_text()))
@@ -84,8 +88,9 @@ def write(vocab, texts_file, folder):
         # The tokenizer as transformers writes it today: tokenizer.json, no vocab.txt.
         tokenizer = BertTokenizer(vocab=str(vocab))
         tokenizer.save_pretrained(here)
-        config = BertConfig(vocab_size=len(tokenizer), **SIZES["odd" if name in ("pretraining", "classifier") else "flat"])
-        if name == "classifier": config.id2label, config.label2id = dict(enumerate(LABELS)), {n: i for i, n in enumerate(LABELS)}
+        config = BertConfig(vocab_size=len(tokenizer), **SIZES["flat" if name in ("masked_lm", "encoder") else "odd"])
+        if name == "several_labels": config.problem_type = "multi_label_classification"
+        if name in LABELED: config.id2label, config.label2id = dict(enumerate(LABELS)), {n: i for i, n in enumerate(LABELS)}
         model = kind(config).eval()
         with torch.no_grad():
             for key, p in model.named_parameters():

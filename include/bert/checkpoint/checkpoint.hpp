@@ -113,7 +113,8 @@ class checkpoint {
   [[nodiscard]] std::vector<std::string> labels_of() const {
     using traits = pipelines::model_traits<Model>;
     config_.check<typename Model::architecture>();
-    check_use(traits::transformers_class(), traits::open_labels || !traits::static_labels().empty());
+    check_use(traits::transformers_class(), traits::open_labels || !traits::static_labels().empty(), traits::problem_type());
+    if (traits::has("classifier.weight")) check_pooling(traits::classifier_pooling());
     if constexpr (traits::open_labels) {
       return config_.labels.empty() ? std::vector<std::string>{"LABEL_0", "LABEL_1"} : config_.labels;
     } else {
@@ -142,15 +143,23 @@ class checkpoint {
   }
 
   // Classifiers of one tensor name are of several classes of transformers; config.json says which.
-  void check_use(std::string_view wanted, bool has_labels) const {
-    if (wanted != "BertForSequenceClassification" && wanted != "BertForTokenClassification") return;
-    constexpr std::array classifiers{"BertForSequenceClassification", "BertForTokenClassification", "BertForMultipleChoice"};
+  void check_use(std::string_view wanted, bool has_labels, std::string_view problem) const {
+    constexpr std::array<std::string_view, 3> classifiers{"BertForSequenceClassification", "BertForTokenClassification",
+                                                          "BertForMultipleChoice"};
+    if (std::find(classifiers.begin(), classifiers.end(), wanted) == classifiers.end()) return;
     const auto& listed = config_.architectures;
     if (std::find(listed.begin(), listed.end(), wanted) == listed.end())
-      for (const char* other : classifiers)
+      for (const auto other : classifiers)
         if (std::find(listed.begin(), listed.end(), other) != listed.end())
-          throw error({config_.where + ", \"architectures\"", std::string(wanted), other, "its classifier is of another kind"});
-    if (wanted == "BertForTokenClassification" || !has_labels) {
+          throw error({config_.where + ", \"architectures\"", std::string(wanted), std::string(other),
+                       "its classifier is of another kind"});
+    if (wanted == "BertForMultipleChoice") return;
+    if (!problem.empty()) {
+      if (config_.problem_type != problem)
+        throw error({config_.where + ", \"problem_type\"", cat(problem, ", any number of labels a text"),
+                     config_.problem_type.empty() ? "none" : config_.problem_type,
+                     "load a classifier of one label a text with heads::classify, or set \"problem_type\""});
+    } else if (wanted == "BertForTokenClassification" || !has_labels) {
       if (wanted == "BertForSequenceClassification" && !config_.problem_type.empty() && config_.problem_type != "regression")
         throw error({config_.where + ", \"problem_type\"", "regression, as the model has one score", config_.problem_type, {}});
     } else {
@@ -166,6 +175,13 @@ class checkpoint {
     if (has_labels && !config_.label_fault.empty())
       throw error({config_.where + ", \"id2label\"", "a name of its own for each class, from \"0\" on", config_.label_fault,
                    "name the classes in config.json"});
+  }
+
+  void check_pooling(std::string_view wanted) const {
+    if (config_.classifier_pooling == wanted) return;
+    const auto said = [](std::string_view name) { return name.empty() ? "none, the pooler" : std::string(name); };
+    throw error({config_.where + ", \"classifier_pooling\"", said(wanted), said(config_.classifier_pooling),
+                 "load it with the reading that it was trained with: heads::classify<labels, heads::reads::…>"});
   }
 
   // The order of the classes is known by their names alone, so names must agree. "LABEL_0", … are no names.
@@ -195,10 +211,13 @@ void write_model(io::atomic_folder& out, const model<A, Heads...>& m, io::safete
   using traits = model_traits<model<A, Heads...>>;
   auto config = model_config::of<A>(m.sizes().vocab, traits::labels_of(m));
   config.architectures = {traits::transformers_class()};
+  config.problem_type = traits::problem_type();
+  config.classifier_pooling = traits::classifier_pooling();
   for (const char* stale : stale_weight_files) out.remove(stale);
   auto j = config.to_json();
   for (const parameter& p : m.table())
-    if (p.stem == "classifier.weight" && p.rows == 1 && config.labels.empty()) {
+    if (p.stem == "classifier.weight" && p.rows == 1 && config.labels.empty() &&
+        config.architectures.front() != "BertForMultipleChoice") {
       // Tells transformers that the head has one output.
       j["id2label"]["0"] = "LABEL_0";
       j["label2id"]["LABEL_0"] = 0;

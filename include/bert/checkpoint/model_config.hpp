@@ -44,6 +44,7 @@ struct model_config {
   std::vector<std::string> labels;         ///< names of the classes in order; empty if the file names none
   std::string label_fault;                 ///< what is wrong with "id2label"; an error only if labels are needed
   std::string problem_type;                ///< "single_label_classification", …; empty if the file does not say
+  std::string classifier_pooling;          ///< "cls" or "mean", what a classifier reads; empty: the pooler
   std::vector<std::string> architectures;  ///< "BertForPreTraining", …
   std::string where = "config.json";
 
@@ -72,6 +73,7 @@ struct model_config {
     if (c.activation == "gelu_python") c.activation = "gelu";
     c.architectures = io::value_or<std::vector<std::string>>(j, "architectures", where, {});
     c.problem_type = io::value_or<std::string>(j, "problem_type", where, "");
+    c.classifier_pooling = io::value_or<std::string>(j, "classifier_pooling", where, "");
     if (const auto pruned = j.find("pruned_heads"); pruned != j.end() && !pruned->is_null() && !pruned->empty())
       throw error({where + ", \"pruned_heads\"", "none", pruned->dump(), "layers with pruned heads are not supported"});
     if (const auto packed = j.find("quantization_config"); packed != j.end() && !packed->is_null())
@@ -124,6 +126,7 @@ struct model_config {
       j["label2id"][labels[i]] = i;
     }
     if (!problem_type.empty()) j["problem_type"] = problem_type;
+    if (!classifier_pooling.empty()) j["classifier_pooling"] = classifier_pooling;
     return j;
   }
 

@@ -17,6 +17,7 @@
 #include "bert/core/error.hpp"
 #include "bert/core/finite.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/heads/predicts.hpp"
 #include "bert/io/safetensors.hpp"
 #include "bert/io/safetensors_writer.hpp"
 #include "bert/labels/label_set.hpp"
@@ -66,13 +67,46 @@ struct model_traits<model<A, Heads...>> {
   static const char* transformers_class() {
     if (has(predictions_bias)) return has("cls.seq_relationship.weight") ? "BertForPreTraining" : "BertForMaskedLM";
     if (has("cls.seq_relationship.weight")) return "BertForNextSentencePrediction";
-    if (has("classifier.weight")) return Model::reads_pooler ? "BertForSequenceClassification" : "BertForTokenClassification";
     if (has("qa_outputs.weight")) return "BertForQuestionAnswering";
-    return "BertModel";
+    if (!has("classifier.weight")) return "BertModel";
+    if (classifier_predicts<target::choice>()) return "BertForMultipleChoice";
+    const bool of_sequences = (rows_of_classifier<Heads>() || ...);
+    return of_sequences ? "BertForSequenceClassification" : "BertForTokenClassification";
+  }
+
+  /// "problem_type" of config.json; empty where transformers needs none.
+  static const char* problem_type() {
+    return classifier_predicts<target::many>() ? "multi_label_classification" : "";
+  }
+
+  /// "classifier_pooling" of config.json: what the classifier reads; empty for the pooler.
+  static std::string_view classifier_pooling() {
+    std::string_view found;
+    (
+        [&] {
+          if constexpr (requires { Heads::reading::pooling; })
+            if (is_classifier<Heads>()) found = Heads::reading::pooling;
+        }(),
+        ...);
+    return found;
   }
 
  private:
-  using Model = model<A, Heads...>;
+  /// Whether a head's tensor is that of transformers' classifiers.
+  template <class Head>
+  static constexpr bool is_classifier() {
+    for (const auto& p : Head::template parameters<A>())
+      if (p.stem == "classifier.weight") return true;
+    return false;
+  }
+  template <class Target>
+  static constexpr bool classifier_predicts() {
+    return ((is_classifier<Heads>() && heads::predicts<Heads, Target>) || ... || false);
+  }
+  template <class Head>
+  static constexpr bool rows_of_classifier() {
+    return is_classifier<Head>() && heads::rows_of<Head> == heads::output_rows::sequences;
+  }
 };
 
 namespace detail {

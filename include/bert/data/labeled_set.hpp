@@ -212,7 +212,8 @@ class labeled_batches {
 ///     bert::fit(model, objective, train.batches(32), …);
 template <class Labels, class Targets = targets_of<Labels>>
 class labeled_set {
-  static constexpr bool tagged = lists_tags<Targets>;
+  static constexpr bool tagged = lists_tags<Targets>, many = lists_target<bert::target::many, Targets>,
+                        choices = lists_target<bert::target::choice, Targets>;
 
  public:
   using labels_type = Labels;
@@ -233,10 +234,23 @@ class labeled_set {
   /// Ids of example `i`, with [CLS] and [SEP]; several sequences lie end to end.
   [[nodiscard]] std::span<const token_id> operator[](std::size_t i) const noexcept { return (*store_)[(*chosen_)[i]]; }
   /// Class or number of example `i`: that of its first sequence.
-  [[nodiscard]] target label(std::size_t i) const noexcept requires(!tagged) {
+  [[nodiscard]] target label(std::size_t i) const noexcept requires(!tagged && !many && !choices) {
     const std::size_t s = store_->first((*chosen_)[i]);
     if constexpr (std::is_same_v<Labels, labels::number>) return store_->values[s];
     else return store_->labels[s];
+  }
+  /// 1 for each label that applies to example `i`, 0 for the others; negative ones are not counted.
+  [[nodiscard]] std::span<const float> applies(std::size_t i) const noexcept requires many {
+    return {store_->values.data() + store_->first((*chosen_)[i]) * store_->width, store_->width};
+  }
+  /// The number of choices of example `i`, and the index of the right one.
+  [[nodiscard]] std::size_t choices_of(std::size_t i) const noexcept requires choices {
+    const std::size_t e = (*chosen_)[i];
+    return store_->first(e + 1) - store_->first(e);
+  }
+  [[nodiscard]] std::size_t answer(std::size_t i) const noexcept requires choices {
+    const auto* first = store_->labels.data() + store_->first((*chosen_)[i]);
+    return static_cast<std::size_t>(std::find(first, first + choices_of(i), 1) - first);
   }
   /// Tags of example `i`, one a token; negative ones are not counted.
   [[nodiscard]] std::span<const std::int32_t> tags(std::size_t i) const noexcept requires tagged {
@@ -303,7 +317,7 @@ class labeled_set_builder {
  public:
   /// Keeps a reference to `tokenizer`. Throws bert::error for fewer than 8 tokens.
   labeled_set_builder(const Tokenizer& tokenizer, Labels names, int max_tokens)
-      : tokenizer_(&tokenizer), names_(std::move(names)), longest_(static_cast<std::size_t>(std::max(max_tokens, 0))) {
+      : tokenizer_(&tokenizer), longest_(static_cast<std::size_t>(std::max(max_tokens, 0))), names_(std::move(names)) {
     if (max_tokens < 8) throw error({"bert::data", ".max_tokens of at least 8", cat(max_tokens), {}});
     store_.vocabulary = {.mask = tokenizer.mask_id(), .size = static_cast<token_id>(tokenizer.vocabulary().size())};
   }
@@ -311,6 +325,22 @@ class labeled_set_builder {
   /// Adds a text, or, if `second` is not empty, a pair. What does not fit is cut off at the end, or at the front if the
   /// tokenizer's truncation_side is left. Of a pair, the longer text is cut until both are equally long, then both.
   void add(std::string_view text, std::string_view second, target_of<Labels> label) {
+    append_sequence(text, second);
+    if constexpr (std::is_same_v<Labels, labels::number>) store_.values.push_back(label);
+    else store_.labels.push_back(label);
+    content_.add(text).add(second).add(std::to_string(label));
+  }
+
+  /// Adds a guess that the reader of a file has made; labeled_set::notes returns it.
+  void note(std::string text) { store_.notes.push_back(std::move(text)); }
+
+  [[nodiscard]] std::size_t size() const noexcept { return store_.size(); }
+  [[nodiscard]] const Labels& names() const noexcept { return names_; }
+  [[nodiscard]] labeled_set<Labels> build() && { return std::move(*this).template build_with<targets_of<Labels>>(); }
+
+ protected:
+  /// Appends a sequence without a target.
+  void append_sequence(std::string_view text, std::string_view second) {
     first_ids_.clear();
     first_parts_.clear();
     second_ids_.clear();
@@ -331,17 +361,10 @@ class labeled_set_builder {
       put(tokenizer_->sep_id(), segment);
     }
     store_.starts.push_back(store_.ids.size());
-    if constexpr (std::is_same_v<Labels, labels::number>) store_.values.push_back(label);
-    else store_.labels.push_back(label);
-    content_.add(text).add(second).add(std::to_string(label));
   }
-
-  /// Adds a guess that the reader of a file has made; labeled_set::notes returns it.
-  void note(std::string text) { store_.notes.push_back(std::move(text)); }
-
-  [[nodiscard]] std::size_t size() const noexcept { return store_.size(); }
-  [[nodiscard]] const Labels& names() const noexcept { return names_; }
-  [[nodiscard]] labeled_set<Labels> build() && {
+  /// The set, with targets of these kinds.
+  template <class Targets>
+  [[nodiscard]] labeled_set<Labels, Targets> build_with() && {
     store_.facts = {{"examples", content_.text()}, {"tokens", std::to_string(longest_)}};
     append(store_.facts, fingerprint_of(*tokenizer_));
     return {std::move(names_), std::move(store_)};
@@ -381,12 +404,14 @@ class labeled_set_builder {
   }
 
   const Tokenizer* tokenizer_;
-  Labels names_;
   std::size_t longest_;
-  example_store store_;
-  hash64 content_;
   std::vector<token_id> first_ids_, second_ids_;
   std::vector<word_part> first_parts_, second_parts_;
+
+ protected:
+  Labels names_;
+  example_store store_;
+  hash64 content_;
 };
 
 }  // namespace bert::data

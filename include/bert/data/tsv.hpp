@@ -99,6 +99,15 @@ class tsv_reader {
   }
   /// "path, line N".
   [[nodiscard]] std::string where() const { return rows_.where(); }
+  /// The columns' names, if the first row was a header.
+  [[nodiscard]] const std::vector<std::string>& header() const noexcept { return names_; }
+  /// `c` by its index, once a row has been read. Throws bert::error if the header does not have its name.
+  [[nodiscard]] column numbered(column c, const char* option) const {
+    if (!c.name().empty()) c = column(static_cast<int>(number_of(c, option)));
+    return c;
+  }
+  /// The field of a column by index, trimmed. Throws bert::error with path and line if the row does not have it.
+  [[nodiscard]] std::string_view at(const column& c, const char* option) const { return trimmed(field(c, option)); }
 
  private:
   [[nodiscard]] static std::string_view trimmed(std::string_view text) noexcept {
@@ -119,6 +128,7 @@ class tsv_reader {
       for (const auto text : rows_.fields()) row.append(row.empty() ? "" : " | ").append(text.substr(0, 40));
       notes_.push_back(cat(path_, ", line ", rows_.line(), ": first row taken as header: ", row));
     }
+    for (const auto name : rows_.fields()) names_.emplace_back(trimmed(name));
     resolve(options_.text_column, ".text_column");
     resolve(options_.label_column, ".label_column");
     if (options_.second_column) resolve(*options_.second_column, ".second_column");
@@ -146,16 +156,13 @@ class tsv_reader {
     }
   }
 
-  // Replaces a column's name by its index in the current row.
-  void resolve(column& c, const char* option) const {
-    if (c.name().empty()) return;
-    for (std::size_t i = 0; i < rows_.size(); ++i)
-      if (trimmed(rows_[i]) == c.name()) {
-        c = column(static_cast<int>(i));
-        return;
-      }
+  // Replaces a column's name by its index in the header.
+  void resolve(column& c, const char* option) const { c = numbered(std::move(c), option); }
+  [[nodiscard]] std::size_t number_of(const column& c, const char* option) const {
+    if (const auto at = std::find(names_.begin(), names_.end(), c.name()); at != names_.end())
+      return static_cast<std::size_t>(at - names_.begin());
     std::string found;
-    for (const auto name : rows_.fields()) found.append(found.empty() ? "\"" : ", \"").append(name).append("\"");
+    for (const auto& name : names_) found.append(found.empty() ? "\"" : ", \"").append(name).append("\"");
     throw error({where(), cat("a header with the column \"", c.name(), "\" (", option, ")"), std::move(found),
                  "write the name as in the file"});
   }
@@ -177,7 +184,7 @@ class tsv_reader {
   std::string path_;
   io::row_reader rows_;
   tsv_options options_;
-  std::vector<std::string> notes_;
+  std::vector<std::string> notes_, names_;
   std::size_t columns_ = 0;
   std::uint64_t first_line_ = 0;
   bool started_ = false;

@@ -9,6 +9,8 @@
 #include "bert/core/isa.hpp"
 #include "bert/evaluation/crf_evaluation.hpp"
 #include "bert/evaluation/evaluation_of.hpp"
+#include "bert/evaluation/evaluation_of_choice.hpp"
+#include "bert/evaluation/evaluation_of_many.hpp"
 #include "bert/evaluation/similarity.hpp"
 #include "bert/model/session.hpp"
 #include "bert/pipeline/example.hpp"
@@ -37,6 +39,8 @@ struct first_evaluated<Head, Heads...> : first_evaluated<Heads...> {
 /// |---|---|
 /// | classify | metrics::report: confusion, accuracy, F1, Matthews, loss |
 /// | regress | metrics::regression_report: mean squared error, Pearson, Spearman |
+/// | classify_many | metrics::many_report: F1 micro and macro, of each label, subset accuracy, Hamming loss, thresholds, loss |
+/// | choice | metrics::choice_report: accuracy, loss |
 /// | tag | metrics::entity_report: precision, recall and F1 of entities, accuracy of tags, loss |
 /// | crf | the same, of the likeliest path; the loss is that of a sentence |
 /// | embedding | metrics::similarity_report: Spearman, Pearson of the cosines of scored pairs |

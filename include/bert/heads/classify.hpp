@@ -1,4 +1,4 @@
-// One class of a label set per sequence or pair, from the pooled first token.
+// One class of a label set per sequence or pair, from the pooled first token or another reading.
 // Layer: heads. Test: tests/unit/heads/pooled_linear_test.cpp. Paper: Devlin et al. 2019, 3.2.
 #pragma once
 
@@ -21,9 +21,12 @@ constexpr int label_outputs() {
 }
 }  // namespace detail
 
-/// logits [S, L] = drop(pooled) W^T + b, one of `Labels` per sequence or pair; the tensors of BertForSequenceClassification.
-template <class Labels>
-struct classify : pooled_linear<"classifier.weight", "classifier.bias", detail::label_outputs<Labels>(), true> {
+/// logits [S, L] = drop(x) W^T + b, one of `Labels` per sequence or pair; the tensors of BertForSequenceClassification.
+///
+/// x is the pooler's output, as there, or what another `Reads` reads: reads::first_token, reads::mean. config.json then says
+/// "classifier_pooling", which transformers does not read.
+template <class Labels, class Reads = reads::pooler>
+struct classify : pooled_linear<"classifier.weight", "classifier.bias", detail::label_outputs<Labels>(), true, Reads> {
   using labels = Labels;
   using predicts = target::label;
 };

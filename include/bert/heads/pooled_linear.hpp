@@ -1,7 +1,7 @@
-// A dense layer on the pooler's output: what next-sentence prediction, classification and regression share.
+// A dense layer on one vector a sequence: what next-sentence prediction, classification, regression and choices share.
 // Layer: heads. Test: tests/unit/heads/pooled_linear_test.cpp. Paper: Devlin et al. 2019.
 //
-//   logits[s,:] = drop(pooled[s,:]) W^T + b
+//   logits[s,:] = drop(x[s,:]) W^T + b,  x the pooler's output or another reading (heads/reads.hpp)
 #pragma once
 
 #include <array>
@@ -11,16 +11,20 @@
 #include "bert/core/fixed_string.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
+#include "bert/heads/predicts.hpp"
+#include "bert/heads/reads.hpp"
 #include "bert/model/tape.hpp"
 
 namespace bert::inline BERT_ISA::heads {
 
 /// `Outputs` values per sequence, or `label_rows` if the labels are known at run time only. Its tensors are named `Weight` and
-/// `Bias`; `Dropout` says whether a training step's hidden dropout is applied to the pooled vector.
-template <fixed_string Weight, fixed_string Bias, int Outputs, bool Dropout>
+/// `Bias`; `Dropout` says whether a training step's hidden dropout is applied to the vector that is read.
+template <fixed_string Weight, fixed_string Bias, int Outputs, bool Dropout, class Reads = reads::pooler>
 struct pooled_linear {
-  static constexpr bool reads_pooler = true;
-  static constexpr bool reads_all_rows = false;
+  static constexpr bool reads_pooler = Reads::reads_pooler;
+  static constexpr bool reads_all_rows = Reads::reads_all_rows;
+  static constexpr output_rows rows = output_rows::sequences;
+  using reading = Reads;
   static constexpr int outputs = Outputs;
   /// The dropout site.
   static constexpr std::uint64_t site = key_of(Weight.view());
@@ -58,12 +62,15 @@ struct pooled_linear {
   class workspace {
    public:
     constexpr workspace(carver& c, const batch_shape& s, const open_sizes& sizes) noexcept
-        : outputs_(count(sizes)), logits_(c.take(s.sequences * outputs_)) {}
+        : outputs_(count(sizes)),
+          logits_(c.take(s.sequences * outputs_)),
+          read_(c.take(Reads::copies ? s.sequences * A::hidden : 0)) {}
 
     template <executor E>
     void run(const E& e, const packed<A>& p, const encoded& in) noexcept {
-      rows_ = in.pooled.rows;
-      kernels::gemm(e, in.pooled, p.weight, kernels::epilogue::bias{matrix<float>{logits_, rows_, outputs_}, p.bias});
+      rows_ = in.batch.sequences();
+      const auto x = Reads::read(e, in, matrix<float>{read_, rows_, A::hidden});
+      kernels::gemm(e, x, p.weight, kernels::epilogue::bias{matrix<float>{logits_, rows_, outputs_}, p.bias});
     }
     [[nodiscard]] auto output() const noexcept {
       if constexpr (Outputs == label_rows) return view<const float, dynamic, dynamic>(logits_, rows_, outputs_);
@@ -72,7 +79,7 @@ struct pooled_linear {
 
    private:
     std::size_t outputs_, rows_ = 0;
-    float* logits_;
+    float *logits_, *read_;
   };
 
   /// Buffers of a training step. The objective overwrites `logits()` by its gradient before `backward`.
@@ -83,7 +90,7 @@ struct pooled_linear {
 
     constexpr tape(carver& c, const batch_shape& s, const open_sizes& sizes) noexcept
         : outputs_(count(sizes)),
-          pooled_(c.take(s.sequences * h)),
+          read_(c.take(s.sequences * h)),
           d_(c.take(s.sequences * h)),
           logits_(c.take(s.sequences * outputs_)),
           packed_(c.take(layers::linear_scratch(s.sequences, h, outputs_, s.leaves))) {}
@@ -92,21 +99,22 @@ struct pooled_linear {
 
     template <executor E>
     void forward(const E& e, const module_parameters<const float>& p, const encoded& in, const step_noise& noise) noexcept {
-      rows_ = in.pooled.rows;
-      const matrix<float> pooled{pooled_, rows_, h};
-      std::copy_n(in.pooled.data, rows_ * h, pooled_);
-      kernels::apply_dropout(e, drop(noise), pooled);
-      layers::linear_forward(e, pooled, p.weight(0), kernels::epilogue::bias{logits(), p[1]}, packed_);
+      rows_ = in.batch.sequences();
+      const matrix<float> x{read_, rows_, h};
+      const auto from = Reads::read(e, in, x);
+      if (!Reads::copies) std::copy_n(from.data, rows_ * h, read_);
+      kernels::apply_dropout(e, drop(noise), x);
+      layers::linear_forward(e, x, p.weight(0), kernels::epilogue::bias{logits(), p[1]}, packed_);
     }
 
     template <executor E>
     void backward(const E& e, const module_parameters<const float>& p, const module_parameters<float>& g, const encoded& in,
-                  matrix<float>, matrix<float> d_pooled, const step_noise& noise) noexcept {
-      const matrix<float> pooled{pooled_, rows_, h}, d{d_, rows_, h};
-      layers::linear_backward(e, pooled, p.weight(0), logits(), g.weight(0), g[1], kernels::epilogue::store{d}, packed_,
+                  matrix<float> d_hidden, matrix<float> d_pooled, const step_noise& noise) noexcept {
+      const matrix<float> x{read_, rows_, h}, d{d_, rows_, h};
+      layers::linear_backward(e, x, p.weight(0), logits(), g.weight(0), g[1], kernels::epilogue::store{d}, packed_,
                               kernels::gradients::added, in.groups.sequences);
       kernels::apply_dropout(e, drop(noise), d);
-      kernels::add_in_place(e, d, d_pooled);
+      Reads::add_gradient(e, in, d, d_hidden, d_pooled);
     }
 
    private:
@@ -115,7 +123,7 @@ struct pooled_linear {
     }
 
     std::size_t outputs_, rows_ = 0;
-    float *pooled_, *d_, *logits_, *packed_;
+    float *read_, *d_, *logits_, *packed_;
   };
 };
 

@@ -24,6 +24,14 @@ concept classifier = predicts<Head, target::label> && labels::label_set<typename
 template <class Head>
 concept regressor = predicts<Head, target::value>;
 
+/// Any labels of `Head::labels` per sequence: logits [S, L].
+template <class Head>
+concept many_classifier = predicts<Head, target::many> && labels::label_set<typename Head::labels>;
+
+/// One of the sequences of each example: y [S, 1].
+template <class Head>
+concept chooser = predicts<Head, target::choice>;
+
 /// One label of `Head::labels` per token: logits [N, L].
 template <class Head>
 concept tagger = predicts<Head, target::tag> && labels::label_set<typename Head::labels>;

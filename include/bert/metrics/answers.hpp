@@ -20,9 +20,9 @@
 #include <vector>
 
 #include "bert/core/isa.hpp"
-#include "bert/metrics/figures.hpp"
 #include "bert/metrics/classification.hpp"
 #include "bert/metrics/cmrc.hpp"
+#include "bert/metrics/figures.hpp"
 #include "bert/text/unicode/lower.hpp"
 #include "bert/text/unicode/properties.hpp"
 #include "bert/text/unicode/spaces.hpp"

@@ -103,6 +103,22 @@ class confusion {
     for (int c = 0; c < classes(); ++c) sum += f1(c);
     return sum / static_cast<double>(sums_.size());
   }
+  /// The mean of f1 over the classes that are expected or predicted: scikit-learn's macro F1 where it is told no classes.
+  [[nodiscard]] double macro_f1_of_present() const noexcept {
+    double sum = 0, present = 0;
+    for (int c = 0; c < classes(); ++c) {
+      if (expected(c) + predicted(c) == 0) continue;
+      sum += f1(c);
+      ++present;
+    }
+    return present == 0 ? 0 : sum / present;
+  }
+  /// The mean of f1 over all classes, each weighed by its examples.
+  [[nodiscard]] double weighted_f1() const noexcept {
+    double sum = 0;
+    for (int c = 0; c < classes(); ++c) sum += f1(c) * static_cast<double>(expected(c));
+    return total() == 0 ? 0 : sum / static_cast<double>(total());
+  }
   /// With two classes the F1 of class 1, the positive one, as GLUE reports it; with more, macro_f1().
   [[nodiscard]] double f1() const noexcept { return classes() == 2 ? f1(1) : macro_f1(); }
   /// Correlation of truth and prediction, -1 to 1, 0 for guessing (Gorodkin 2004 for more than two classes):

@@ -12,8 +12,8 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
-#include "bert/metrics/figures.hpp"
 #include "bert/metrics/classification.hpp"
+#include "bert/metrics/figures.hpp"
 
 namespace bert::inline BERT_ISA::metrics {
 

@@ -162,7 +162,8 @@ class tape<model<A, Heads...>> {
     }
     if constexpr (model_type::reads_pooler) work_.pooler.forward(e, p.pooler(), batch.starts(), hidden(A::layers));
     const auto in = outputs(batch);
-    for_each_head([&](auto i) { head<i>().forward(e, m.template head<i>(p), in, noise); });
+    asked_ = {};
+    for_each_head([&](auto i) { std::get<i>(work_.heads).forward(e, m.template head<i>(p), in, noise); });
   }
 
   /// Adds the gradient of every parameter to `out`, or writes it there, given the gradients of the heads' outputs. `out` has
@@ -178,9 +179,11 @@ class tape<model<A, Heads...>> {
     backward(e, m, batch, m.view(out), noise, how);
   }
 
-  /// A head's buffers, by its index or its type: its output, which an objective replaces by the output's gradient.
+  /// A head's buffers, by its index or type: its output, which an objective replaces by the output's gradient. A head that is
+  /// not asked for after a forward pass has no gradient.
   template <std::size_t I>
   [[nodiscard]] auto& head() noexcept {
+    asked_[I] = true;
     return std::get<I>(work_.heads);
   }
   template <class Head>
@@ -252,8 +255,10 @@ class tape<model<A, Heads...>> {
     std::fill_n(d.data, n * A::hidden, 0.0f);
     std::fill_n(d_pooled.data, batch.sequences() * A::hidden, 0.0f);
     const auto in = outputs(batch);
-    for_each_head(
-        [&](auto i) { head<i>().backward(e, m.template head<i>(p), m.template head<i>(out), in, d, d_pooled, noise); });
+    for_each_head([&](auto i) {
+      if (asked_[i])
+        std::get<i>(work_.heads).backward(e, m.template head<i>(p), m.template head<i>(out), in, d, d_pooled, noise);
+    });
     if constexpr (model_type::reads_pooler)
       work_.pooler.backward(e, p.pooler(), out.pooler(), batch.starts(), d_pooled, d, groups().sequences);
     const bool to_embeddings = options_.lowest <= lowest_is_embeddings || options_.perturbs;
@@ -363,6 +368,7 @@ class tape<model<A, Heads...>> {
   buffer<float> block_;
   buffer<std::uint32_t> rows_;
   std::size_t row_count_ = 0, tokens_ = 0, groups_ = 0;
+  std::array<bool, sizeof...(Heads)> asked_{};  ///< heads asked for since the last forward pass
   std::array<buffer<std::size_t>, 4> offsets_;  ///< of groups, in sequences, tokens, scored positions and chosen rows
   workspace work_;
 };

@@ -30,10 +30,11 @@ struct fgm {
   static constexpr bool fits = Inner::template fits<Model>;
   static constexpr bool rewrites = Inner::rewrites;
   static constexpr bool perturbs = true;
-  using needs = typename Inner::needs;
+  using needs = needs_of<Inner>;
 
   struct work {
-    work(const fgm& o, const batch_shape& raw) : inner(o.inner, raw) {}
+    template <executor E = execution::serial>
+    work(const fgm& o, const batch_shape& raw, const E& e = {}) : inner(make_work(o.inner, raw, e)) {}
     typename Inner::work inner;
     std::vector<float> perturbation;
   };
@@ -41,7 +42,7 @@ struct fgm {
   [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
     return inner.prepare(in, seed, w.inner);
   }
-  [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const noexcept requires(tells_counts<Inner>) {
+  [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const requires(tells_counts<Inner>) {
     return inner.counts(in, w.inner);
   }
   /// The loss without the perturbation.
@@ -65,8 +66,10 @@ struct fgm {
       for (std::size_t i = first; i < last; ++i) w.perturbation[i] = factor * g.data[i];
     }
     auto& perturbed = p.forward(1, {w.perturbation.data(), g.rows, g.cols});
-    for (const loss_term& term : inner.score(p.executor(), in, w.inner, perturbed, scale))
-      terms.add({.name = "adversarial", .sum = term.sum, .count = term.count, .correct = term.correct});
+    for (loss_term term : inner.score(p.executor(), in, w.inner, perturbed, scale)) {
+      term.name = "adversarial";
+      terms.add(term);
+    }
     p.backward();
     return terms;
   }

@@ -8,8 +8,8 @@
 #include <cstddef>
 
 #include "bert/core/isa.hpp"
-#include "bert/objectives/binary_cross_entropy.hpp"
 #include "bert/objectives/on_vectors.hpp"
+#include "bert/objectives/value_loss.hpp"
 
 namespace bert::inline BERT_ISA::objectives {
 
@@ -17,7 +17,7 @@ namespace bert::inline BERT_ISA::objectives {
 ///
 /// A group is a query with each of its documents, each pair one sequence; v are the documents' relevances, z the outputs of the
 /// head that predicts a value. Groups of one sequence have no loss.
-struct list_softmax : detail::per_sequence<detail::is_regressor> {
+struct list_softmax : detail::per_sequence<detail::is_regression> {
   using needs = target_list<target::group, target::value>;
 
   [[nodiscard]] static const token_batch& prepare(const training_batch& in, std::uint64_t, work&) {

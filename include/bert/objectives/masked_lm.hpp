@@ -25,6 +25,7 @@ struct masked_lm {
   template <class Model>
   static constexpr bool fits = Model::template has_head<bert::heads::masked_lm>;
   static constexpr bool rewrites = true;
+  using needs = target_list<>;
 
   struct work : prediction_buffers {
     work(const masked_lm& o, const batch_shape& raw) : prediction_buffers(o.capacity(raw).scored) {
@@ -58,7 +59,7 @@ struct masked_lm {
     policy()(in, seed, w.masked);
     return w.masked.tokens;
   }
-  [[nodiscard]] static loss_terms counts(const training_batch&, const work& w) noexcept {
+  [[nodiscard]] static loss_terms counts(const training_batch&, const work& w) {
     loss_terms terms;
     terms.add({.name = "mlm", .count = counted(w.masked.targets)});
     return terms;

@@ -19,7 +19,7 @@ struct next_sentence : detail::per_sequence<detail::is_next_sentence> {
 
   using needs = target_list<target::label>;
 
-  [[nodiscard]] static loss_terms counts(const training_batch& in, const work&) noexcept { return count_labels("nsp", in); }
+  [[nodiscard]] static loss_terms counts(const training_batch& in, const work&) { return count_labels("nsp", in); }
   template <class Model, executor E>
   loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
     return cross_entropy(e, "nsp", in, w, t, scale);

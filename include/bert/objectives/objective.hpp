@@ -2,6 +2,7 @@
 // Layer: objectives. Test: tests/unit/objectives/joint_test.cpp
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <concepts>
@@ -20,34 +21,45 @@ namespace bert::inline BERT_ISA::objectives {
 
 /// One term of a loss over some predictions.
 struct loss_term {
-  std::string_view name;      ///< "mlm", "nsp", …
-  double sum = 0;             ///< of the predictions' losses, before any scale
-  std::uint64_t count = 0;    ///< predictions
-  std::uint64_t correct = 0;  ///< predictions whose best class was the target
+  static constexpr double unweighted = -1;
 
-  [[nodiscard]] double mean() const noexcept { return count == 0 ? 0.0 : sum / static_cast<double>(count); }
+  std::string_view name;       ///< "mlm", "nsp", …
+  double sum = 0;              ///< of the predictions' losses, each times its weight
+  std::uint64_t count = 0;     ///< predictions
+  std::uint64_t correct = 0;   ///< predictions whose best class was the target
+  double weight = unweighted;  ///< sum of the predictions' weights; `unweighted`: each weighs 1
+  double factor = 1;           ///< of the term's mean in the loss
+
+  /// What `sum` is divided by: the sum of the weights, or the number of predictions.
+  [[nodiscard]] double divisor() const noexcept { return weight < 0 ? static_cast<double>(count) : weight; }
+  [[nodiscard]] double mean() const noexcept { return divisor() == 0 ? 0.0 : sum / divisor(); }
   [[nodiscard]] double accuracy() const noexcept {
     return count == 0 ? 0.0 : static_cast<double>(correct) / static_cast<double>(count);
   }
   [[nodiscard]] double perplexity() const noexcept { return std::exp(mean()); }
 };
 
-/// The terms of an objective, at most four; `+=` adds those of another batch.
+/// The terms of an objective; `+=` adds those of another batch.
 class loss_terms {
  public:
-  static constexpr std::size_t most = 4;
+  static constexpr std::size_t most = 8;
 
-  void add(const loss_term& term) noexcept {
+  /// Adds a term, to that of its name if there is one. Throws bert::error for one term more than `most`.
+  void add(const loss_term& term) {
     for (std::size_t i = 0; i < count_; ++i)
-      if (terms_[i].name == term.name) {
-        terms_[i].sum += term.sum;
-        terms_[i].count += term.count;
-        terms_[i].correct += term.correct;
+      if (loss_term& same = terms_[i]; same.name == term.name) {
+        if (same.weight >= 0 || term.weight >= 0) same.weight = same.divisor() + term.divisor();
+        same.sum += term.sum;
+        same.count += term.count;
+        same.correct += term.correct;
         return;
       }
-    if (count_ < terms_.size()) terms_[count_++] = term;
+    if (count_ == most)
+      throw error({"bert::objectives::loss_terms", cat("at most ", most, " terms in a loss"),
+                   cat("one more, \"", term.name, '"'), "join fewer objectives"});
+    terms_[count_++] = term;
   }
-  loss_terms& operator+=(const loss_terms& other) noexcept {
+  loss_terms& operator+=(const loss_terms& other) {
     for (const auto& term : other) add(term);
     return *this;
   }
@@ -59,10 +71,13 @@ class loss_terms {
       if (term.name == name) return term;
     return {.name = name};
   }
-  /// The sum of the means.
+  [[nodiscard]] bool has(std::string_view name) const noexcept {
+    return std::any_of(begin(), end(), [&](const loss_term& term) { return term.name == name; });
+  }
+  /// The sum of the means, each times its factor.
   [[nodiscard]] double loss() const noexcept {
     double total = 0;
-    for (const auto& term : *this) total += term.mean();
+    for (const auto& term : *this) total += term.factor * term.mean();
     return total;
   }
 
@@ -71,8 +86,15 @@ class loss_terms {
   std::size_t count_ = 0;
 };
 
+/// Throws bert::error if `terms` has a term of that name, from another objective.
+inline void check_new_term(const loss_terms& terms, const loss_term& term, const char* where) {
+  if (terms.has(term.name))
+    throw error({where, "loss terms of different names", cat('"', term.name, "\" of two objectives"),
+                 "name one of them: bert::objectives::weighted{objective, {.name = \"…\"}}"});
+}
+
 /// The factor of each prediction's gradient: it makes a term's gradient that of its mean over a whole step, over all
-/// accumulated batches and all replicas.
+/// accumulated batches and all replicas. Where predictions have weights, their sum takes the place of their number.
 class loss_scale {
  public:
   /// The mean over each batch alone, times `factor`.
@@ -82,13 +104,17 @@ class loss_scale {
 
   /// The factor for the term `name`, of which this batch has `count` predictions.
   [[nodiscard]] float of(std::string_view name, std::uint64_t count) const noexcept {
-    const std::uint64_t all = known_ ? step_[name].count : count;
-    return all == 0 ? 0.0f : factor_ / static_cast<float>(all);
+    return of({.name = name, .count = count});
+  }
+  /// The factor for a term with the count and the weight of this batch.
+  [[nodiscard]] float of(const loss_term& batch) const noexcept {
+    const auto all = static_cast<float>(divisor(batch));
+    return all == 0 ? 0.0f : factor_ / all;
   }
   /// `x`, the gradient of one prediction's loss, as its share of the gradient of the term's mean.
   [[nodiscard]] float share(std::string_view name, std::uint64_t count, float x) const noexcept {
-    const std::uint64_t all = known_ ? step_[name].count : count;
-    return all == 0 ? 0.0f : factor_ * x / static_cast<float>(all);
+    const auto all = static_cast<float>(divisor({.name = name, .count = count}));
+    return all == 0 ? 0.0f : factor_ * x / all;
   }
   /// This scale times `factor`.
   [[nodiscard]] loss_scale times(float factor) const noexcept {
@@ -96,8 +122,24 @@ class loss_scale {
     scaled.factor_ *= factor;
     return scaled;
   }
+  /// This scale for an objective that calls `inner` what the step calls `outer`.
+  [[nodiscard]] loss_scale renamed(std::string_view outer, std::string_view inner) const {
+    loss_scale scale = *this;
+    if (!known_) return scale;
+    scale.step_ = {};
+    loss_term own = step_[outer];
+    own.name = inner;
+    scale.step_.add(own);
+    for (const auto& term : step_)
+      if (term.name != outer && term.name != inner) scale.step_.add(term);
+    return scale;
+  }
 
  private:
+  [[nodiscard]] double divisor(const loss_term& batch) const noexcept {
+    return known_ ? step_[batch.name].divisor() : batch.divisor();
+  }
+
   float factor_ = 1;
   loss_terms step_;
   bool known_ = false;
@@ -141,7 +183,7 @@ template <class O, executor E>
 
 /// The number of predictions of each term of a prepared batch; empty where the objective has no `counts`.
 template <class O>
-[[nodiscard]] loss_terms counts_of(const O& o, const training_batch& in, const typename O::work& w) noexcept {
+[[nodiscard]] loss_terms counts_of(const O& o, const training_batch& in, const typename O::work& w) {
   if constexpr (requires { o.counts(in, w); }) return o.counts(in, w);
   else return {};
 }
@@ -149,6 +191,49 @@ template <class O>
 inline constexpr bool tells_counts = requires(const O& o, const training_batch& in, const typename O::work& w) {
   { o.counts(in, w) } -> std::same_as<loss_terms>;
 };
+
+namespace detail {
+template <class List, class... Lists>
+struct concatenate {
+  using type = List;
+};
+template <template <class...> class List, class... Ts, class... Us, class... Rest>
+struct concatenate<List<Ts...>, List<Us...>, Rest...> : concatenate<List<Ts..., Us...>, Rest...> {};
+
+template <class O>
+struct needs_of {
+  using type = target_list<>;
+};
+template <class O>
+requires requires { typename O::needs; }
+struct needs_of<O> {
+  using type = typename O::needs;
+};
+template <class O>
+struct heads_of {
+  using type = bert::type_list<>;
+};
+template <class O>
+requires requires { typename O::heads; }
+struct heads_of<O> {
+  using type = typename O::heads;
+};
+}  // namespace detail
+
+/// The targets that objectives need together; nothing of one that does not say.
+template <class... Objectives>
+using needs_of = typename detail::concatenate<typename detail::needs_of<Objectives>::type...>::type;
+
+/// The heads that objectives train together; none of one that does not say.
+template <class... Objectives>
+using heads_of = typename detail::concatenate<typename detail::heads_of<Objectives>::type...>::type;
+
+/// Whether an objective asks for the gradient of the embeddings' output.
+template <class O>
+inline constexpr bool perturbs = false;
+template <class O>
+requires requires { O::perturbs; }
+inline constexpr bool perturbs<O> = O::perturbs;
 
 /// The number of targets that are not negative.
 [[nodiscard]] inline std::uint64_t counted(std::span<const std::int32_t> targets) noexcept {

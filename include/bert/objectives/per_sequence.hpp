@@ -47,7 +47,7 @@ struct per_sequence {
   [[nodiscard]] static const token_batch& prepare(const training_batch& in, std::uint64_t, work&) noexcept { return in.tokens; }
 
   /// The count of a cross-entropy over `in.labels`, as the term `name`.
-  [[nodiscard]] static loss_terms count_labels(std::string_view name, const training_batch& in) noexcept {
+  [[nodiscard]] static loss_terms count_labels(std::string_view name, const training_batch& in) {
     loss_terms terms;
     terms.add({.name = name, .count = counted(in.labels)});
     return terms;

@@ -55,10 +55,11 @@ struct r_drop {
   template <class Model>
   static constexpr bool fits = Inner::template fits<Model>;
   static constexpr bool rewrites = Inner::rewrites;
-  using needs = typename Inner::needs;
+  using needs = needs_of<Inner>;
 
   struct work {
-    work(const r_drop& o, const batch_shape& raw) : inner(o.inner, raw) {}
+    template <executor E = execution::serial>
+    work(const r_drop& o, const batch_shape& raw, const E& e = {}) : inner(make_work(o.inner, raw, e)) {}
     typename Inner::work inner;
     std::vector<float> logits[2];
     std::vector<double> row;
@@ -67,7 +68,7 @@ struct r_drop {
   [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
     return inner.prepare(in, seed, w.inner);
   }
-  [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const noexcept requires(tells_counts<Inner>) {
+  [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const requires(tells_counts<Inner>) {
     loss_terms terms = inner.counts(in, w.inner);
     terms.add({.name = "r_drop", .count = in.tokens.sequences()});
     return terms;

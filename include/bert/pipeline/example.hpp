@@ -28,6 +28,7 @@ struct pipeline_options {
   std::size_t stride = 64;      ///< tokens that a window shares with the next, at most half of it; for heads that read windows
   std::size_t paths = 0;        ///< likeliest paths of tags that a CRF's result lists beside its entities
   answer_options answers = {};  ///< for heads that answer questions
+  std::vector<float> thresholds = {};  ///< of labels that may apply together: one for all, or one a label; empty: 0.5
 };
 
 /// Tokens of a sequence with their bytes in the text.

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <deque>
 #include <filesystem>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <ranges>
@@ -26,6 +27,8 @@
 #include "bert/pipeline/answering.hpp"
 #include "bert/pipeline/crf_tagging.hpp"
 #include "bert/pipeline/decoding.hpp"
+#include "bert/pipeline/decoding_choice.hpp"
+#include "bert/pipeline/decoding_many.hpp"
 #include "bert/pipeline/example.hpp"
 #include "bert/pipeline/portions.hpp"
 #include "bert/pipeline/tagging.hpp"
@@ -63,6 +66,8 @@ class pipeline {
  public:
   using head = typename detail::first_head_of<Model>::type;
   using result = typename decoding<head>::result;
+  /// Whether the head chooses among the sequences of a text.
+  static constexpr bool chooses = requires { requires decoding<head>::reads_choices; };
 
   /// Opens a checkpoint folder, packed directly from its mapped file. `e` runs the packing. Throws bert::error as
   /// bert::checkpoint does.
@@ -98,6 +103,20 @@ class pipeline {
     std::vector<inputs> all;
     for (const question& q : questions) all.push_back(input(q.question, q.context));
     return run(all, e);
+  }
+  /// A text and its choices, for heads that choose: a sequence of segments 0 and 1 a choice.
+  template <std::ranges::forward_range Choices>
+  requires(chooses&& std::convertible_to<std::ranges::range_reference_t<const Choices>, std::string_view> &&
+           !std::convertible_to<const Choices&, std::string_view>) [[nodiscard]] result
+  operator()(std::string_view text, const Choices& choices) const {
+    inputs in{text, std::nullopt, {}};
+    for (auto&& choice : choices) in.windows.push_back(input(text, choice).windows.front());
+    if (in.windows.empty()) throw error({"bert::pipeline", "a text and two choices or more", "no choices", {}});
+    return std::move(run({std::move(in)}, execution::serial{}).front());
+  }
+  [[nodiscard]] result operator()(std::string_view text,
+                                  std::initializer_list<std::string_view> choices) const requires chooses {
+    return (*this)(text, std::span<const std::string_view>(choices.begin(), choices.size()));
   }
   /// One result a text; `e` runs the kernels.
   template <std::ranges::forward_range Texts, executor E = execution::serial>

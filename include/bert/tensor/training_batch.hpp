@@ -28,6 +28,8 @@ struct tag {};        ///< a class per token: `tags`
 struct span {};       ///< a first and a last token per sequence: `spans`
 struct group {};      ///< several sequences per example: `groups`
 struct embedding {};  ///< a vector per sequence: what a head predicts; no batch carries it
+struct many {};       ///< any number of classes per sequence: `values`, one a class, 1 if it applies, else 0; below 0: ignored
+struct choice {};     ///< the right one of an example's sequences: `groups`, and `labels`, 1 for it, 0 for the others
 }  // namespace target
 
 template <class... Targets>
@@ -52,6 +54,7 @@ struct training_batch {
   std::vector<std::uint64_t> keys;   ///< one per sequence: the index of the example in its epoch, which keys the random masks
   std::size_t width = 1;
   std::uint64_t epoch = 0;
+  std::size_t task = 0;  ///< of several that are trained in turn: the number of the batch's source in bert::data::mixed
   mask_vocabulary vocabulary;
 
   void clear() noexcept {
@@ -63,6 +66,7 @@ struct training_batch {
     groups.clear();
     parts.clear();
     keys.clear();
+    task = 0;
   }
   /// The number of examples: groups if there are any, else sequences.
   [[nodiscard]] std::size_t examples() const noexcept { return groups.empty() ? tokens.sequences() : groups.size() - 1; }
@@ -105,6 +109,7 @@ inline void copy_sequences(const training_batch& whole, std::size_t first, std::
   copy(whole.keys, out.keys, first, last);
   out.width = whole.width;
   out.epoch = whole.epoch;
+  out.task = whole.task;
   out.vocabulary = whole.vocabulary;
 }
 
@@ -120,13 +125,40 @@ template <class Source, class... Needs>
 inline constexpr bool source_lists<Source, target_list<Needs...>> = (lists<Needs, typename Source::targets> && ...);
 }  // namespace detail
 
-/// Whether `Source` carries every target that `Objective` needs; true if either does not declare them.
+/// Whether a target_list has `Target`.
+template <class Target, class List>
+inline constexpr bool lists_target = detail::lists<Target, List>;
+
+/// What stands in a list of tasks for a source that does not declare its targets.
+struct undeclared_targets {};
+
+namespace detail {
+template <class Targets, class Needs>
+inline constexpr bool list_covers = true;  // undeclared
+template <class... Targets, class... Needs>
+inline constexpr bool list_covers<target_list<Targets...>, target_list<Needs...>> = (lists<Needs, target_list<Targets...>> &&
+                                                                                     ...);
+
+template <class Tasks, class Needs>
+inline constexpr bool tasks_cover = false;  // of different numbers
+template <class... Tasks, class... Needs>
+requires(sizeof...(Tasks) == sizeof...(Needs)) inline constexpr bool tasks_cover<target_list<Tasks...>, target_list<Needs...>> =
+    (list_covers<Tasks, Needs> && ...);
+}  // namespace detail
+
+/// Whether `Source` carries every target that `Objective` needs; true if either does not declare them. Of a source and an
+/// objective of several tasks (`task_targets`, `task_needs`), whether it does for each task.
 template <class Source, class Objective>
 inline constexpr bool carries_targets = [] {
   if constexpr (requires {
-                  typename Source::targets;
-                  typename Objective::needs;
+                  typename Source::task_targets;
+                  typename Objective::task_needs;
                 })
+    return detail::tasks_cover<typename Source::task_targets, typename Objective::task_needs>;
+  else if constexpr (requires {
+                       typename Source::targets;
+                       typename Objective::needs;
+                     })
     return detail::source_lists<Source, typename Objective::needs>;
   else return true;
 }();

@@ -37,34 +37,40 @@ struct alone {
   static void add(std::span<float>) noexcept {}
 };
 
-/// The terms of a loss over all replicas: counts are summed, losses too, in the order of `add`.
+/// The terms of a loss over all replicas: counts are summed, losses and weights too, in the order of `add`.
 template <reduction R>
 [[nodiscard]] objectives::loss_terms over_replicas(const R& replicas, const objectives::loss_terms& terms) {
   if (replicas.size() == 1) return terms;
-  constexpr std::size_t fields = 3;
+  constexpr std::size_t fields = 4;
   std::array<std::uint64_t, fields * objectives::loss_terms::most> mine{};
   std::size_t n = 0;
   for (const auto& term : terms) {
     mine[fields * n] = std::bit_cast<std::uint64_t>(term.sum);
     mine[fields * n + 1] = term.count;
-    mine[fields * n++ + 2] = term.correct;
+    mine[fields * n + 2] = term.correct;
+    mine[fields * n++ + 3] = std::bit_cast<std::uint64_t>(term.weight);
   }
   std::vector<std::uint64_t> all(mine.size() * replicas.size());
   replicas.gather(mine, all);
+  const auto over_pairs = [](std::vector<double>& sums) {
+    for (; sums.size() > 1; sums.resize(sums.size() / 2))
+      for (std::size_t r = 0; r < sums.size() / 2; ++r) sums[r] = sums[2 * r] + sums[2 * r + 1];
+    return sums.front();
+  };
   objectives::loss_terms sum;
   n = 0;
   for (const auto& term : terms) {
-    std::vector<double> sums;
-    objectives::loss_term total{.name = term.name};
+    std::vector<double> sums, weights;
+    objectives::loss_term total{.name = term.name, .factor = term.factor};
     for (std::size_t r = 0; r < replicas.size(); ++r) {
       const std::uint64_t* at = all.data() + mine.size() * r + fields * n;
       sums.push_back(std::bit_cast<double>(at[0]));
       total.count += at[1];
       total.correct += at[2];
+      weights.push_back(std::bit_cast<double>(at[3]));
     }
-    for (; sums.size() > 1; sums.resize(sums.size() / 2))
-      for (std::size_t r = 0; r < sums.size() / 2; ++r) sums[r] = sums[2 * r] + sums[2 * r + 1];
-    total.sum = sums.front();
+    total.sum = over_pairs(sums);
+    if (term.weight >= 0) total.weight = over_pairs(weights);
     sum.add(total);
     ++n;
   }

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <string_view>
+
 #include "../../support/matrices.hpp"
 #include "../../support/small_models.hpp"
 #include "bert/objectives/cross_entropy.hpp"
@@ -100,4 +102,41 @@ TEST_CASE("joint counts and tells of itself what its objectives do together") {
     [[nodiscard]] static bert::named_facts fingerprint() { return {{"order", "told"}}; }
   };
   CHECK(bert::fingerprint_of(joint<masked_lm<>, told>{}).size() == first.size() + 1);
+}
+
+TEST_CASE("a loss of more terms than there is memory for is an error, not a term less") {
+  loss_terms terms;
+  constexpr std::string_view names = "abcdefgh";
+  for (std::size_t i = 0; i < loss_terms::most; ++i) terms.add({.name = names.substr(i, 1), .count = 1});
+  CHECK_THROWS_WITH_AS(terms.add({.name = "one more"}),
+                       doctest::Contains("at most 8 terms in a loss, found one more, \"one more\""), bert::error);
+  CHECK_NOTHROW(terms.add({.name = "c", .count = 2}));
+  CHECK(terms["c"].count == 3);
+}
+
+TEST_CASE("weights of predictions are added where one of two terms has them") {
+  loss_terms terms;
+  terms.add({.name = "a", .sum = 1, .count = 2});
+  CHECK(terms["a"].mean() == 0.5);
+  terms.add({.name = "a", .sum = 1, .count = 4, .weight = 0.5});
+  CHECK(terms["a"].divisor() == 2.5);
+  CHECK(terms["a"].mean() == 0.8);
+  terms.add({.name = "a", .sum = 1, .count = 1});
+  CHECK(terms["a"].divisor() == 3.5);
+  CHECK(terms["a"].count == 7);
+}
+
+namespace {
+struct reads_layer : next_sentence {
+  static constexpr bool perturbs = true;
+  [[nodiscard]] static bert::taps taps() { return bert::taps::hidden(1); }
+};
+}  // namespace
+
+TEST_CASE("joint and the masked LM say what they need, and joint of objectives with taps reads all of them") {
+  static_assert(std::same_as<masked_lm<>::needs, bert::target_list<>>);
+  static_assert(std::same_as<joined::needs, bert::target_list<bert::target::label>>);
+  static_assert(joint<masked_lm<>, reads_layer>::perturbs && !joined::perturbs);
+  CHECK(tape_options_of(joint<masked_lm<>, reads_layer>{}).taps == bert::taps::hidden(1));
+  CHECK(!tape_options_of(joined{}).taps.any());
 }

@@ -30,12 +30,24 @@ bert::training_batch groups_of(const std::vector<std::size_t>& sizes, std::vecto
   return batch;
 }
 
+/// The terms of outputs z [S, 1], which become their gradient.
+template <class Loss>
+loss_terms scored(const bert::training_batch& batch, std::vector<float>& z) {
+  const bert::matrix<float> rows{z.data(), z.size(), 1};
+  if constexpr (requires { Loss::score_logits(batch, rows, 1.0f); }) {
+    return Loss::score_logits(batch, rows, 1.0f);
+  } else {
+    typename Loss::work work(Loss{}, batch.tokens.shape());
+    return Loss{}.score_rows(bert::execution::serial{}, batch, work, rows, 1.0f);
+  }
+}
+
 template <class Loss>
 double distance(const std::string& name) {
   static const bert::io::safetensors file(golden::folder("embedding") / "losses.safetensors");
   const auto batch = groups_of({2, 3, 4, 2, 3, 4}, golden::floats(file, "relevance"));
   auto z = golden::floats(file, "z");
-  const auto terms = Loss::score_logits(batch, {z.data(), z.size(), 1}, 1.0f);
+  const auto terms = scored<Loss>(batch, z);
   const double expected = static_cast<double>(golden::floats(file, name + ".loss")[0]);
   const auto d = golden::floats(file, name + ".d");
   return std::max(golden::largest_difference(z, d) / support::largest_magnitude(d),
@@ -70,7 +82,7 @@ TEST_CASE("each loss and its gradient are within 1e-6 of PyTorch's in double") {
 
 TEST_CASE("large outputs neither overflow nor lose the loss") {
   std::vector<float> z{1e4f, -1e4f};
-  const auto terms = binary_cross_entropy::score_logits(groups_of({1, 1}, {0, 0}), {z.data(), 2, 1}, 1.0f);
+  const auto terms = scored<binary_cross_entropy>(groups_of({1, 1}, {0, 0}), z);
   CHECK(terms["loss"].sum == doctest::Approx(1e4));
   CHECK(z[0] == doctest::Approx(0.5));
   CHECK(std::abs(z[1]) < 1e-30f);
@@ -93,8 +105,8 @@ TEST_CASE("a reranker learns which document is relevant by each of the losses") 
 
 TEST_CASE("values out of range, missing values and groups of one are refused") {
   std::vector<float> z(2);
-  CHECK_THROWS_WITH_AS((void)binary_cross_entropy::score_logits(groups_of({1, 1}, {0, 2}), {z.data(), 2, 1}, 1.0f),
-                       doctest::Contains("sequence 1"), bert::error);
+  CHECK_THROWS_WITH_AS((void)scored<binary_cross_entropy>(groups_of({1, 1}, {0, 2}), z), doctest::Contains("0 to 1"),
+                       bert::error);
   margin_mse::work work({}, {.sequences = 4, .tokens = 40});
   CHECK_THROWS_WITH_AS((void)margin_mse::prepare(groups_of({2, 1}, {1, 0, 1}), 0, work), doctest::Contains("example 1"),
                        bert::error);

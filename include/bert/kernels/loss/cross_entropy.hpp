@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <limits>
 #include <span>
-#include <type_traits>
 
 #include "bert/core/execution.hpp"
 #include "bert/core/isa.hpp"
@@ -18,6 +17,36 @@
 #include "bert/tensor/view.hpp"
 
 namespace bert::inline BERT_ISA::kernels {
+
+namespace detail {
+
+/// The greatest of a row.
+[[nodiscard]] inline float greatest_of(const float* row, std::size_t cols) noexcept {
+  simd greatest(-std::numeric_limits<float>::infinity());
+  std::size_t i = 0;
+  for (; i + lanes <= cols; i += lanes) greatest = max(greatest, load(row + i));
+  float top = maximum(greatest);
+  for (; i < cols; ++i) top = row[i] > top ? row[i] : top;
+  return top;
+}
+
+/// The index of the first element that is `top`; the last index if none is.
+[[nodiscard]] inline std::int32_t index_of(const float* row, std::size_t cols, float top) noexcept {
+  std::size_t best = 0;
+  while (best + lanes <= cols && !any(load(row + best) == simd(top))) best += lanes;
+  while (best + 1 < cols && row[best] != top) ++best;
+  return static_cast<std::int32_t>(best);
+}
+
+/// The lanes of `x` within the extent, and zeros behind it.
+[[nodiscard]] inline simd within(simd x, whole) noexcept { return x; }
+[[nodiscard]] inline simd within(simd x, first n) noexcept {
+  std::array<float, lanes> kept{};
+  store(kept.data(), x, n);
+  return load(kept.data());
+}
+
+}  // namespace detail
 
 /// losses[m] = log(sum_v exp(logits[m,v])) - logits[m,targets[m]], predicted[m] = argmax_v logits[m,v] (the first of several),
 /// d_logits[m,:] = scale * (softmax(logits[m,:]) - onehot(targets[m]))
@@ -30,17 +59,8 @@ void cross_entropy(const E& e, matrix<const float> logits, std::span<const std::
   const std::size_t cols = logits.cols;
   for_each_row(e, logits.rows, cols, [&](std::size_t m) {
     const float* row = logits.row(m);
-    simd greatest(-std::numeric_limits<float>::infinity());
-    std::size_t i = 0;
-    for (; i + lanes <= cols; i += lanes) greatest = max(greatest, load(row + i));
-    float top = maximum(greatest);
-    for (; i < cols; ++i) top = row[i] > top ? row[i] : top;
-    if (predicted != nullptr) {
-      std::size_t best = 0;
-      while (best + lanes <= cols && !any(load(row + best) == simd(top))) best += lanes;
-      while (best + 1 < cols && row[best] != top) ++best;
-      predicted[m] = static_cast<std::int32_t>(best);
-    }
+    const float top = detail::greatest_of(row, cols);
+    if (predicted != nullptr) predicted[m] = detail::index_of(row, cols, top);
 
     const std::int32_t target = targets[m];
     float* d_row = d_logits.data == nullptr ? nullptr : d_logits.row(m);
@@ -55,12 +75,7 @@ void cross_entropy(const E& e, matrix<const float> logits, std::span<const std::
     for_each_register(cols, [&](std::size_t j, auto extent) {
       const simd p = exp(load(row + j, extent) - tops);
       if (d_row != nullptr) store(d_row + j, p, extent);
-      if constexpr (std::is_same_v<decltype(extent), whole>) totals += p;
-      else {
-        std::array<float, lanes> kept{};
-        store(kept.data(), p, extent);
-        totals += load(kept.data());
-      }
+      totals += detail::within(p, extent);
     });
     const float total = sum(totals);
     losses[m] = std::log(total) + (top - at_target);
