@@ -13,12 +13,18 @@
 
 #include "architectures.hpp"
 #include "bert/checkpoint/checkpoint.hpp"
+#include "bert/data/choices.hpp"
 #include "bert/data/conll.hpp"
+#include "bert/data/pairs.hpp"
 #include "bert/data/squad.hpp"
 #include "bert/data/tsv.hpp"
+#include "bert/data/tsv_many.hpp"
 #include "bert/evaluation/evaluate_answers.hpp"
+#include "bert/heads/choice.hpp"
 #include "bert/heads/classify.hpp"
+#include "bert/heads/classify_many.hpp"
 #include "bert/heads/crf.hpp"
+#include "bert/heads/embedding.hpp"
 #include "bert/heads/regress.hpp"
 #include "bert/heads/span.hpp"
 #include "bert/heads/tag.hpp"
@@ -31,7 +37,8 @@
 namespace {
 
 struct settings {
-  std::string model, tsv, conll, squad, sentences;
+  std::string model, tsv, conll, squad, choices, pairs, sentences;
+  float score_range = 1;
   std::vector<std::string> precision = precisions::names;
   support::columns columns;
   int batch = 32;
@@ -68,7 +75,16 @@ void rows(const settings& s, const bert::checkpoint& files) {
     support::tell_about(s.tsv, set, options.max_tokens, std::cerr);
     print_figures(s, model, set);
   };
-  if (files.config().labels.size() == 1 || files.config().problem_type == "regression") {
+  if (files.config().problem_type == "multi_label_classification") {
+    const auto model = open<bert::model<A, bert::heads::classify_many<bert::labels::dynamic_set>>>(files);
+    bert::data::tsv_many_options many;
+    many.text_column = options.text_column;
+    many.second_column = options.second_column;
+    many.labels_column = options.label_column;
+    many.header = options.header;
+    many.max_tokens = options.max_tokens;
+    figures(model, bert::data::tsv_many(s.tsv, tokenizer, bert::labels::dynamic_set(model.label_names()), many));
+  } else if (files.config().labels.size() == 1 || files.config().problem_type == "regression") {
     figures(open<bert::model<A, bert::heads::regress>>(files),
             bert::data::tsv<bert::labels::number>(s.tsv, tokenizer, options));
   } else {
@@ -83,6 +99,31 @@ void tags(const settings& s, const bert::checkpoint& files) {
   const auto set = bert::data::conll(s.conll, files.tokenizer(), bert::labels::dynamic_set(model.label_names()),
                                      {.max_tokens = std::min(s.columns.max_tokens, A::positions)});
   support::tell_unknown(s.conll, set, std::cerr);
+  print_figures(s, model, set);
+}
+
+template <class A>
+void choices(const settings& s, const bert::checkpoint& files) {
+  const auto model = open<bert::model<A, bert::heads::choice>>(files);
+  const int longest = std::min(s.columns.max_tokens, A::positions);
+  const auto set = bert::data::choices_jsonl(s.choices, files.tokenizer(), longest);
+  support::tell_about(s.choices, set, longest, std::cerr);
+  print_figures(s, model, set);
+}
+
+template <class A, class Pooling>
+void pairs(const settings& s, const bert::checkpoint& files) {
+  const auto model = open<bert::model<A, bert::heads::embedding<Pooling>>>(files);
+  const auto o = s.columns.options();
+  const auto set = bert::data::scored_pairs(s.pairs, files.tokenizer(),
+                                            {.first_column = o.text_column,
+                                             .second_column = o.second_column.value_or(1),
+                                             .score_column = o.label_column,
+                                             .score_range = s.score_range,
+                                             .header = o.header,
+                                             .max_tokens = std::min(o.max_tokens, A::positions),
+                                             .format = o.format});
+  support::tell_about(s.pairs, set, o.max_tokens, std::cerr);
   print_figures(s, model, set);
 }
 
@@ -141,11 +182,16 @@ void work(const settings& s) {
     if (!s.conll.empty() && files.holds<bert::model<A, crf>>()) tags<A, crf>(s, files);
     else if (!s.conll.empty()) tags<A, bert::heads::tag<bert::labels::dynamic_set>>(s, files);
     if (!s.squad.empty()) answers<A>(s, files);
-    if (s.sentences.empty()) return;
+    if (!s.choices.empty()) choices<A>(s, files);
+    if (s.sentences.empty() && s.pairs.empty()) return;
+    const auto with = [&]<class Pooling>(Pooling) {
+      if (!s.pairs.empty()) pairs<A, Pooling>(s, files);
+      if (!s.sentences.empty()) cosines<A, Pooling>(s);
+    };
     const auto pooling = files.sentences().pooling;
-    if (pooling == "cls") cosines<A, bert::pooling::cls>(s);
-    else if (pooling == "max") cosines<A, bert::pooling::max>(s);
-    else cosines<A, bert::pooling::mean>(s);
+    if (pooling == "cls") with(bert::pooling::cls{});
+    else if (pooling == "max") with(bert::pooling::max{});
+    else with(bert::pooling::mean{});
   });
 }
 
@@ -162,6 +208,9 @@ int main(int argc, char** argv) {
   auto* tsv = app.add_option("--tsv", s.tsv, "labeled texts or pairs, for a folder of BertForSequenceClassification");
   auto* conll = app.add_option("--conll", s.conll, "tagged words, for a folder of BertForTokenClassification");
   auto* squad = app.add_option("--squad", s.squad, "questions in SQuAD's format, for a folder of BertForQuestionAnswering");
+  auto* choices = app.add_option("--choices", s.choices, "lines of JSON, for a folder of BertForMultipleChoice");
+  auto* pairs = app.add_option("--pairs", s.pairs, "pairs of texts with a score, for any folder");
+  support::number(app, "--score-range", s.score_range, "scores of --pairs are divided by it", {.least = 0, .above = true});
   auto* sentences = app.add_option("--sentences", s.sentences, "one sentence per line, for any folder");
   app.add_option("--precision", s.precision, "one or several")->check(CLI::IsMember(precisions::names));
   s.columns.add_to(app);
@@ -169,8 +218,9 @@ int main(int argc, char** argv) {
   support::number(app, "--most-sentences", s.most_sentences, "most lines to read", {.least = 1});
   support::threads_option(app, s.threads);
   app.callback([&] {
-    if (tsv->empty() && conll->empty() && squad->empty() && sentences->empty())
-      throw CLI::RequiredError("--tsv, --conll, --squad or --sentences");
+    for (const auto* file : {tsv, conll, squad, choices, pairs, sentences})
+      if (!file->empty()) return;
+    throw CLI::RequiredError("--tsv, --conll, --squad, --choices, --pairs or --sentences");
   });
   return support::run(app, argc, argv, [&] { work(s); });
 }

@@ -27,6 +27,9 @@ void work(const predict::settings& s) {
     throw bert::error({"--squad", "a folder of BertForQuestionAnswering", config.where, {}});
   if (is("BertForTokenClassification")) predict::tags(s, files);
   else if (is("BertForQuestionAnswering")) predict::answers(s, files);
+  else if (is("BertForMultipleChoice")) predict::choices(s, files);
+  else if (is("BertForSequenceClassification") && config.problem_type == "multi_label_classification")
+    predict::labels(s, files);
   else if (is("BertForSequenceClassification") && (config.labels.size() == 1 || config.problem_type == "regression"))
     predict::numbers(s, files);
   else if (is("BertForSequenceClassification")) predict::classes(s, files);
@@ -34,11 +37,12 @@ void work(const predict::settings& s) {
   else {
     std::string listed;
     for (const auto& name : config.architectures) listed.append(listed.empty() ? "" : ", ").append(name);
-    throw bert::error(
-        {config.where + ", \"architectures\"",
-         "BertForSequenceClassification, BertForTokenClassification, BertForQuestionAnswering, BertForMaskedLM or "
-         "BertForPreTraining",
-         listed.empty() ? "none" : listed, "fine-tune the model first, or embed its sentences by embed_sentences"});
+    throw bert::error({config.where + ", \"architectures\"",
+                       "BertForSequenceClassification, BertForTokenClassification, BertForQuestionAnswering, "
+                       "BertForMultipleChoice, BertForMaskedLM or "
+                       "BertForPreTraining",
+                       listed.empty() ? "none" : listed,
+                       "fine-tune the model first, or embed its sentences by embed_sentences"});
   }
 }
 
@@ -48,7 +52,9 @@ int main(int argc, char** argv) {
   predict::settings s;
   CLI::App app(
       "Applies the model of a folder to each line of the files, or of standard input, and writes a JSON object a line: a class "
-      "with its probabilities, a number, entities, the answer to a question (lines of question TAB passage), or pieces for "
+      "with its probabilities, the labels that apply, a number, entities, the answer to a question (lines of question TAB "
+      "passage), "
+      "a choice (lines of text TAB choice TAB choice …), or pieces for "
       "each "
       "[MASK], by what config.json says that the model is.",
       "predict");
@@ -68,6 +74,8 @@ int main(int argc, char** argv) {
       ->excludes(tsv);
   app.add_flag("--words", s.words, "tags of all words beside the entities");
   support::number(app, "--top", s.top, "candidates for a [MASK] or an answer", {.least = 1, .most = 1'000'000});
+  support::number(app, "--threshold", s.threshold, "least probability of a label that applies, where several may",
+                  {.least = 0, .most = 1});
   support::number(app, "--stride", s.stride, "tokens that a window of a long text shares with the next");
   support::number(app, "--max-tokens", s.max_tokens, "of a sequence; 0: the model's positions", {.most = 32'767});
   app.add_option("--precision", s.precision, "of the computation")->check(CLI::IsMember(precisions::names));

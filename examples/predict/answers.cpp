@@ -55,7 +55,7 @@ void answers(const settings& s, const bert::checkpoint& files) {
       if (!s.squad.empty()) return answer_file<model_type, P>(s, files, threads);
       const auto ask =
           bert::pipeline<model_type, P>::open(s.model, {.max_tokens = s.max_tokens, .answers = {.n_best = s.top}}, threads);
-      each_line(s, true, [&](const std::vector<input>& inputs) {
+      each_line(s, line_form::pair, [&](const std::vector<input>& inputs) {
         std::vector<bert::io::json> out;
         for (const auto& in : inputs) out.push_back(told(ask(bert::question{.question = in.text, .context = *in.second})));
         return out;

@@ -1,6 +1,8 @@
-// predict: classes, numbers, and pieces for each [MASK].
+// predict: classes, labels, choices, numbers, and pieces for each [MASK].
 #include "architectures.hpp"
+#include "bert/heads/choice.hpp"
 #include "bert/heads/classify.hpp"
+#include "bert/heads/classify_many.hpp"
 #include "bert/heads/masked_lm.hpp"
 #include "bert/heads/regress.hpp"
 #include "bert/labels/dynamic_set.hpp"
@@ -20,9 +22,9 @@ void answer_lines(const settings& s, const bert::checkpoint& files, const Tell& 
     precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) {
       using model_type = bert::model<A, Head>;
       support::tell(files.notes<model_type>());
-      const auto run =
-          bert::pipeline<model_type, P>::open(s.model, {.max_tokens = s.max_tokens, .top = s.top, .stride = s.stride}, threads);
-      each_line(s, s.pair, [&](const std::vector<input>& inputs) {
+      const auto run = bert::pipeline<model_type, P>::open(
+          s.model, {.max_tokens = s.max_tokens, .top = s.top, .stride = s.stride, .thresholds = {s.threshold}}, threads);
+      each_line(s, s.pair ? line_form::pair : line_form::text, [&](const std::vector<input>& inputs) {
         std::vector<bert::io::json> out;
         for (const auto& result : answers_of(run, inputs, threads)) out.push_back(tell(result));
         return out;
@@ -43,6 +45,46 @@ void classes(const settings& s, const bert::checkpoint& files) {
     out["score"] = number(r.score);
     out["probabilities"] = std::move(all);
     return out;
+  });
+}
+
+void labels(const settings& s, const bert::checkpoint& files) {
+  const auto names = files.config().labels;
+  answer_lines<bert::heads::classify_many<bert::labels::dynamic_set>>(s, files, [&](const bert::labels_found& r) {
+    auto out = bert::io::json::object(), all = bert::io::json::object(), found = bert::io::json::array();
+    for (std::size_t i = 0; i < r.probabilities.size(); ++i)
+      all[i < names.size() ? names[i] : "LABEL_" + std::to_string(i)] = number(r.probabilities[i]);
+    for (const auto& label : r) found.push_back(label.label);
+    out["labels"] = std::move(found);
+    out["probabilities"] = std::move(all);
+    return out;
+  });
+}
+
+void choices(const settings& s, const bert::checkpoint& files) {
+  const auto threads = support::start_threads(s.threads);
+  compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
+    precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) {
+      using model_type = bert::model<A, bert::heads::choice>;
+      support::tell(files.notes<model_type>());
+      const auto choose = bert::pipeline<model_type, P>::open(s.model, {.max_tokens = s.max_tokens}, threads);
+      each_line(s, line_form::list, [&](const std::vector<input>& inputs) {
+        std::vector<bert::io::json> out;
+        for (const auto& in : inputs) {
+          std::vector<std::string_view> all{*in.second};
+          all.insert(all.end(), in.more.begin(), in.more.end());
+          const auto found = choose(in.text, all);
+          auto& told = out.emplace_back(bert::io::json::object());
+          auto probabilities = bert::io::json::array();
+          for (const float p : found.probabilities) probabilities.push_back(number(p));
+          told["choice"] = std::uint64_t{found.index};
+          told["text"] = all[found.index];
+          told["score"] = number(found.score);
+          told["probabilities"] = std::move(probabilities);
+        }
+        return out;
+      });
+    });
   });
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iostream>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,15 +29,20 @@ struct settings {
   std::string model, precision = "f32", tsv, conll, squad;
   std::vector<std::string> files;
   support::columns columns;
+  float threshold = 0.5f;
   std::size_t threads = bert::execution::available_cores(), top = 5, stride = 64, max_tokens = 0;
   bool pair = false, words = false;
 };
 
-/// A line's text, and the second of a pair.
+/// A line's text, the second of a pair, and further ones of a list.
 struct input {
   std::string text;
   std::optional<std::string> second;
+  std::vector<std::string> more = {};
 };
+
+/// What a line is: a text, two separated by a TAB, or a text and two choices or more.
+enum class line_form : std::uint8_t { text, pair, list };
 
 /// `x` as a JSON number of the fewest digits that read back to the same float.
 inline bert::io::json number(float x) {
@@ -55,7 +61,7 @@ inline bert::io::json range(const bert::text::text_range& r) {
 /// Calls `answer(inputs)`, which returns a JSON value each, for the lines of the files, or of standard input, some at a time,
 /// and writes each on a line. The answer to an empty line is null.
 template <class Answer>
-void each_line(const settings& s, bool pairs, const Answer& answer) {
+void each_line(const settings& s, line_form form, const Answer& answer) {
   constexpr std::size_t at_once = 64;
   std::vector<input> inputs;
   std::vector<bool> empty;
@@ -79,7 +85,7 @@ void each_line(const settings& s, bool pairs, const Answer& answer) {
     auto options = s.columns.options();
     bert::data::tsv_reader rows(s.tsv, options);
     while (rows.next([](std::string_view) { return true; })) {
-      input in{std::string(rows.text()), {}};
+      input in{std::string(rows.text()), {}, {}};
       if (options.second_column) in.second = std::string(rows.second());
       take(std::move(in));
     }
@@ -98,13 +104,22 @@ void each_line(const settings& s, bool pairs, const Answer& answer) {
         take(std::nullopt);
         continue;
       }
-      input in{std::string(line), {}};
-      if (pairs) {
-        const auto tab = line.find('\t');
-        if (tab == std::string_view::npos || line.find('\t', tab + 1) != std::string_view::npos)
-          throw bert::error({where(), "two texts, separated by one TAB",
-                             tab == std::string_view::npos ? "no TAB" : "several TABs", "write a pair a line"});
-        in = {std::string(line.substr(0, tab)), std::string(line.substr(tab + 1))};
+      input in{std::string(line), {}, {}};
+      if (form != line_form::text) {
+        std::vector<std::string> fields;
+        for (std::size_t from = 0; from <= line.size();) {
+          const std::size_t tab = std::min(line.find('\t', from), line.size());
+          fields.emplace_back(line.substr(from, tab - from));
+          from = tab + 1;
+        }
+        if (form == line_form::pair ? fields.size() != 2 : fields.size() < 3)
+          throw bert::error({where(),
+                             form == line_form::pair ? "two texts, separated by one TAB"
+                                                     : "a text and two choices or more, separated by TABs",
+                             fields.size() == 1 ? "no TAB" : bert::cat(fields.size(), " fields"),
+                             form == line_form::pair ? "write a pair a line" : "write a text and its choices a line"});
+        in = {std::move(fields[0]), std::move(fields[1]), {}};
+        in.more.assign(std::make_move_iterator(fields.begin() + 2), std::make_move_iterator(fields.end()));
       }
       take(std::move(in));
     }
@@ -132,6 +147,8 @@ auto answers_of(const Pipeline& pipeline, const std::vector<input>& inputs, cons
 /// One a head.
 void classes(const settings& s, const bert::checkpoint& files);
 void numbers(const settings& s, const bert::checkpoint& files);
+void labels(const settings& s, const bert::checkpoint& files);
+void choices(const settings& s, const bert::checkpoint& files);
 void blanks(const settings& s, const bert::checkpoint& files);
 void tags(const settings& s, const bert::checkpoint& files);
 void answers(const settings& s, const bert::checkpoint& files);

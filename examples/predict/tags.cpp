@@ -70,7 +70,7 @@ void answer_lines(const settings& s, const bert::checkpoint& files) {
     support::tell(files.notes<model_type>());
     const auto run = bert::pipeline<model_type, P>::open(s.model, {.max_tokens = s.max_tokens, .stride = s.stride}, threads);
     if (!s.conll.empty()) return tag_words(s, run, threads);
-    each_line(s, false, [&](const std::vector<input>& inputs) {
+    each_line(s, line_form::text, [&](const std::vector<input>& inputs) {
       std::vector<bert::io::json> out;
       for (const auto& result : answers_of(run, inputs, threads)) out.push_back(told(s, result));
       return out;

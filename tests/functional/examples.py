@@ -57,6 +57,8 @@ class Examples(unittest.TestCase):
         cls.squad = cls.write("questions.json", json.dumps({"version": "1.1", "data": [{"title": "Things", "paragraphs": passages}]}))
         scored = [(a, b, 5 if words is other else 0) for words, other in ((GOOD, GOOD), (BAD, BAD), (GOOD, BAD), (BAD, GOOD)) for a, b in ((sentence(words), sentence(other)) for _ in range(12))]
         cls.scored = cls.write("scored.tsv", "".join(f"{a}\t{b}\t{v}\n" for a, b, v in scored))
+        cls.many = cls.write("many.tsv", "text\tlabels\n" + "".join(f"{t}\t{'fine,spoken' if l == 'fine' else 'poor' if i % 3 else ''}\n" for i, (t, l) in enumerate(rows)))
+        cls.choices = cls.write("choices.jsonl", "".join(json.dumps({"question": t, "choices": ["It was good.", "It was bad."], "answer": int(l == "poor")}) + "\n" for t, l in rows))
         cls.model = cls.folder / "model"
         cls.pretraining = run("pretrain", "--text", cls.corpus, "--valid", cls.corpus, "--arch", "tiny", "--vocab-size", 200, "--steps", 6,
                               "--batch", 4, "--tokens", 32, "--lr", "1e-3", "--warmup", 2, "--seed", 3, "--threads", 2, "--out", cls.model)
@@ -103,7 +105,7 @@ class Examples(unittest.TestCase):
         self.wrong(run("fill_mask", "--model", self.model), 2, "TEXT")
         self.wrong(run("embed_sentences", "--model", self.model, "--pooling", "median"), 2, "median")
         self.wrong(run("embed_sentences", "--model", self.model, "--json", "--binary"), 2)
-        self.wrong(run("evaluate", "--model", self.model), 2, "--tsv", "--conll", "--squad", "--sentences")
+        self.wrong(run("evaluate", "--model", self.model), 2, "--tsv", "--conll", "--squad", "--choices", "--pairs", "--sentences")
         self.wrong(run("evaluate", "--model", self.model, "--tsv", self.dev, "--precision", "int9"), 2, "int9")
         self.wrong(run("tokenize", "--no-such-option"), 2)
         self.wrong(run("demo", "--threads", "many"), 2)
@@ -133,21 +135,25 @@ class Examples(unittest.TestCase):
 
     LINES = {"classify": r"accuracy=[01]\.[0-9]{4} f1=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",
              "regress": r"spearman=-?[01]\.[0-9]{4} pearson=-?[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",
+             "multilabel": r"micro_f1=[01]\.[0-9]{4} macro_f1=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",
+             "choice": r"accuracy=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",
              "span": r"exact=[01]\.[0-9]{4} f1=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",
              "embed": r"spearman=-?[01]\.[0-9]{4} pearson=-?[01]\.[0-9]{4}",
              "tag": r"precision=[01]\.[0-9]{4} recall=[01]\.[0-9]{4} f1=[01]\.[0-9]{4} accuracy=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}"}
 
     def test_each_task_trains_evaluates_and_predicts(self):
-        files = {"classify": (self.train, self.dev), "regress": (self.numbers, self.numbers), "tag": (self.conll, self.conll), "span": (self.squad, self.squad)}
+        files = {"classify": (self.train, self.dev), "regress": (self.numbers, self.numbers), "tag": (self.conll, self.conll), "span": (self.squad, self.squad),
+                 "multilabel": (self.many, self.many), "choice": (self.choices, self.choices)}
         told = {"classify": {"label", "score", "probabilities"}, "regress": {"value"}, "tag": {"entities"},
-                "span": {"answer", "score", "bytes", "code_points", "utf16", "n_best"}}
-        for task, *options in (("classify",), ("regress",), ("tag",), ("tag", "--crf"), ("span",)):
+                "span": {"answer", "score", "bytes", "code_points", "utf16", "n_best"},
+                "multilabel": {"labels", "probabilities"}, "choice": {"choice", "text", "score", "probabilities"}}
+        for task, *options in (("classify",), ("regress",), ("tag",), ("tag", "--crf"), ("span",), ("multilabel", "--class-weights", "balanced"), ("choice",)):
             train, dev = files[task]
             with self.subTest(task, options=options):
                 folder = self.folder / f"task-{task}{''.join(options)}"
                 last = self.ok(self.finetune("--task", task, *options, "--epochs", 4, train=train, dev=dev, out=folder.name)).splitlines()[-1]
                 self.assertRegex(last, "^dev " + self.LINES[task] + "$")
-                option = {"tag": "--conll", "span": "--squad"}.get(task, "--tsv")
+                option = {"tag": "--conll", "span": "--squad", "choice": "--choices"}.get(task, "--tsv")
                 lines = dict(line.split(" ", 1) for line in self.ok(run("evaluate", "--model", folder, option, dev)).splitlines())
                 self.assertEqual(list(lines), ["f32", "bf16", "int8"])
                 self.assertEqual("dev " + lines["f32"], last)
@@ -156,7 +162,8 @@ class Examples(unittest.TestCase):
                 again = self.finetune("--task", task, *options, "--lr", "1e-9", "--epochs", 1, train=train, dev=dev, out="task-again", model=folder)
                 self.assertRegex(self.ok(again), rf"\n[a-z ]+ from {re.escape(str(folder))}")
                 ask = "What was it?\t" if task == "span" else ""
-                result = run("predict", "--model", folder, text=f"{ask}The book of Ada Smith was happy.\n\n{ask}The town of Bob Smith was stale.\n")
+                more = "\tIt was good.\tIt was bad." if task == "choice" else ""
+                result = run("predict", "--model", folder, text=f"{ask}The book of Ada Smith was happy.{more}\n\n{ask}The town of Bob Smith was stale.{more}\n")
                 self.assertEqual((result.returncode, result.stderr.count("\n")), (0, 1), result.stderr)
                 self.assertIn("1 line is empty", result.stderr)
                 objects = [json.loads(line) for line in result.stdout.splitlines()]
@@ -206,6 +213,8 @@ class Examples(unittest.TestCase):
                     self.assertEqual(json.loads((folder / "1_Pooling" / "config.json").read_text())[f"pooling_mode_{'cls_token' if pooling == 'cls' else 'mean_tokens'}"], True)
                     vectors = self.ok(run("embed_sentences", "--model", folder, "--json", text="The book was happy.\n"))
                     self.assertAlmostEqual(sum(x * x for x in json.loads(vectors)), 1, places=4)
+                    line = self.ok(run("evaluate", "--model", folder, "--pairs", self.scored, "--score-range", 5, "--precision", "f32")).strip()
+                    self.assertEqual(line, "f32 " + last[4:])
         better = [float(re.search(r"spearman=(\S+)", l)[1]) for l in
                   self.ok(self.finetune("--task", "embed", "--loss", "cosent", "--epochs", 8, train=self.scored, dev=self.scored, out="vectors")).splitlines() if l.startswith("epoch ")]
         self.assertGreater(better[-1], 0.7)
@@ -269,7 +278,8 @@ class Examples(unittest.TestCase):
     def test_finetune_writes_a_page_and_tells_the_cost_before(self):
         for task, train, dev, parts in (("classify", self.train, self.dev, ("Confusion", "Calibration", "Worst examples")),
                                         ("regress", self.numbers, self.numbers, ("Predictions",)), ("tag", self.conll, self.conll, ("Entities", "Worst sentences")),
-                                        ("span", self.squad, self.squad, ("Worst answers",)), ("embed", self.scored, self.scored, ("Cosines",))):
+                                        ("span", self.squad, self.squad, ("Worst answers",)), ("embed", self.scored, self.scored, ("Cosines",)),
+                                        ("multilabel", self.many, self.many, ("Labels",)), ("choice", self.choices, self.choices, ())):
             page = self.folder / f"{task}.html"
             self.ok(self.finetune("--task", task, "--report", page, train=train, dev=dev, out="paged"))
             text = page.read_text()
