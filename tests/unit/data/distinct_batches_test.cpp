@@ -30,9 +30,13 @@ using ids = std::vector<bert::token_id>;
 }  // namespace
 
 TEST_CASE("no text is in two examples of a batch, and an epoch has each example at most once") {
-  for (const auto& [count, anchors, size] : {std::tuple{500, 120, 16}, {97, 97, 8}, {300, 20, 16}, {64, 3, 32}}) {
+  struct sizes {
+    int count, anchors, batch;
+  };
+  for (const auto& c : {sizes{500, 120, 16}, sizes{97, 97, 8}, sizes{300, 20, 16}, sizes{64, 3, 32}}) {
+    const int count = c.count, size = c.batch;
     CAPTURE(count);
-    const auto set = made(count, anchors);
+    const auto set = made(count, c.anchors);
     const auto batches = set.distinct_batches(size, {.seed = 5});
     REQUIRE(batches.batches_per_epoch() == static_cast<std::uint64_t>((count + size - 1) / size));
     for (std::uint64_t epoch = 0; epoch < 2; ++epoch) {
