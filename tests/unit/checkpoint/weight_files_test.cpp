@@ -5,12 +5,14 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 
 #include "bert/checkpoint/checkpoint.hpp"
 #include "support/checkpoint_writers.hpp"
 #include "support/golden.hpp"
 #include "support/golden_models.hpp"
+#include "support/shared_data.hpp"
 #include "unit/io/scratch.hpp"
 
 using namespace bert;
@@ -273,4 +275,41 @@ TEST_CASE("Google's folder is cased if a piece of its vocabulary starts with a c
   CHECK(!lowercase("##X\n"));
   dir.file("tokenizer_config.json", R"({"do_lower_case": true})");
   CHECK(pipelines::read_tokenizer(dir.folder()).options().lowercase);
+}
+
+namespace {
+struct keras : architecture_of<dims{.vocab = 15, .hidden = 4, .layers = 2, .heads = 4, .intermediate = 16, .positions = 16}> {};
+struct camphr
+    : architecture_of<dims{.vocab = 121, .hidden = 16, .layers = 2, .heads = 2, .intermediate = 64, .positions = 128}> {};
+}  // namespace
+
+TEST_CASE("folders of other people, of TensorFlow and of the PyTorch of 2019, load as the types that they are") {
+  const auto folder = support::shared_data("checkpoints");
+  if (!folder) return;
+  const checkpoint google(*folder / "keras-bert");
+  const auto m = google.load<model<keras, heads::masked_lm, heads::next_sentence>>();
+  const io::tensorflow_checkpoint source(*folder / "keras-bert/bert_model.ckpt.index");
+  std::size_t kernels = 0;
+  for (const auto& t : source.tensors()) {
+    if (!t.name.ends_with("intermediate/dense/kernel")) continue;
+    std::vector<float> kernel(t.size());
+    io::to_floats(t, kernel);
+    for (const parameter& p : m.table())
+      if (p.name() == pipelines::name_of_variable(t.name)) {
+        ++kernels;
+        for (std::size_t o = 0; o < 16; ++o)
+          for (std::size_t i = 0; i < 4; ++i) CHECK(m.values(p)[o * 4 + i] == kernel[i * 16 + o]);
+      }
+  }
+  CHECK(kernels == 2);
+  const checkpoint old(*folder / "camphr-bert");
+  CHECK(old.holds<model<camphr>>());
+  CHECK(same_weights(old.load<model<camphr>>(execution::threads{2}), old.load<model<camphr>>()));
+  CHECK(old.tokenizer().size() == 121);
+  const checkpoint base(*folder / "google-base-index");
+  CHECK(base.config().vocab == 21128);
+  pipelines::reading_notes notes;
+  CHECK(base.tokenizer(&notes).options().lowercase);
+  CHECK(notes.size() == 1);
+  CHECK(has(message_of([&] { (void)weight_files(base.files()); }), "bert_model.ckpt.data-00000-of-00001, found no such file"));
 }

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <bit>
+#include <deque>
 #include <string>
 
 #include "scratch.hpp"
@@ -21,8 +22,10 @@ const std::string where = "file";
 bool any(std::string_view, std::string_view) { return true; }
 bool none(std::string_view, std::string_view) { return false; }
 
+/// Keeps the bytes, of which texts are spans.
 pickle read(const std::string& bytes, pickle::filter allowed = any) {
-  byte_reader in(support::bytes_of(bytes), where);
+  static std::deque<std::string> kept;
+  byte_reader in(support::bytes_of(kept.emplace_back(bytes)), where);
   return pickle(in, where, allowed);
 }
 std::string message(const std::string& bytes, pickle::filter allowed = any) {
