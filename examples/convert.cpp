@@ -21,7 +21,14 @@
 #include <utility>
 #include <vector>
 
-#include "bert/checkpoint/checkpoint.hpp"
+#include "bert/checkpoint/model_config.hpp"
+#include "bert/checkpoint/sentence_files.hpp"
+#include "bert/checkpoint/stale_files.hpp"
+#include "bert/checkpoint/tokenizer_files.hpp"
+#include "bert/checkpoint/weight_files.hpp"
+#include "bert/io/atomic_folder.hpp"
+#include "bert/io/json.hpp"
+#include "bert/io/safetensors_writer.hpp"
 #include "support.hpp"
 
 namespace {
@@ -61,30 +68,34 @@ class converter {
   std::span<const std::byte> operator()(const stored_tensor& t, dtype to) {
     bert::io::check_bytes(t, where_);
     if (t.type == to && t.strides.empty()) return t.bytes;
-    bytes_.resize(static_cast<std::size_t>(bytes_of(t, to)));
-    if (t.type == to) bert::io::copy_elements(t, 0, t.size(), bytes_.data());
-    else round(t, to);
-    return bytes_;
+    if (t.type == to && to != dtype::f32) {
+      bytes_.resize(static_cast<std::size_t>(bytes_of(t, to)));
+      bert::io::copy_elements(t, 0, t.size(), bytes_.data());
+      return bytes_;
+    }
+    floats_.resize(t.size());
+    bert::io::to_floats(t, floats_);
+    return to == dtype::f32 ? std::as_bytes(std::span<const float>(floats_)) : round(t, to);
   }
 
  private:
-  void round(const stored_tensor& t, dtype to) {
-    floats_.resize(t.size());
-    bert::io::to_floats(t, floats_);
-    if (to == dtype::f32) return put([](float x) { return x; });
+  std::span<const std::byte> round(const stored_tensor& t, dtype to) {
     if (to == dtype::bf16) return put([](float x) { return bert::to_bf16(x); });
     for (std::size_t i = 0; i < floats_.size(); ++i)
       if (std::isfinite(floats_[i]) && std::abs(floats_[i]) >= 65520)
         throw bert::error({cat(where_, ", tensor \"", t.name, '"'), "numbers that f16 holds, up to 65504",
                            cat(floats_[i], " at ", i), "take --dtype bf16"});
-    put([](float x) { return bert::to_f16(x); });
+    return put([](float x) { return bert::to_f16(x); });
   }
   template <class Round>
-  void put(const Round& round) {
+  std::span<const std::byte> put(const Round& round) {
+    constexpr std::size_t width = sizeof(round(0.0f));
+    bytes_.resize(floats_.size() * width);
     for (std::size_t i = 0; i < floats_.size(); ++i) {
       const auto x = round(floats_[i]);
-      std::memcpy(bytes_.data() + i * sizeof x, &x, sizeof x);
+      std::memcpy(bytes_.data() + i * width, &x, width);
     }
+    return bytes_;
   }
 
   const std::string& where_;

@@ -81,7 +81,7 @@ TEST_CASE("elements of any order, copied or converted from any position on, are 
         copy_elements(t, first, at.size() - first, rest.data());
         CHECK(std::memcmp(rest.data(), bytes.data() + first * w, rest.size()) == 0);
       }
-      if (!detail::converts_to_f32(type)) continue;
+      if (!bert::io::detail::converts_to_f32(type)) continue;
       std::vector<float> one(t.size()), two(t.size());
       to_floats(t, one);
       to_floats(t, two, execution::threads{3});
