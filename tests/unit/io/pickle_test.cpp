@@ -83,7 +83,7 @@ TEST_CASE("tuples, lists, dictionaries and the memo hold what was put into them,
   CHECK(read(").").root().items.empty());
   CHECK(read("K\x01\x85.").root().items.size() == 1);
   CHECK(read("K\x01K\x01K\x01\x87.").root().items.size() == 3);
-  const auto memo = read("]\x94K\x07\x94h\x00\x86.");
+  const auto memo = read("]\x94K\x07\x94h\x01\x86.");
   CHECK(memo[memo.root().items[1]].number == 7);
 }
 

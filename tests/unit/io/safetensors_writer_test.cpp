@@ -81,10 +81,12 @@ TEST_CASE("a writer that asks for bytes when they are due writes what one that h
   write_safetensors(dir / "whole", tensors);
   const std::vector<stored_tensor> named{{"a", dtype::f32, {2, 3}, {}}, {"b", dtype::f32, {2}, {}}};
   std::string order;
-  write_safetensors(dir / "asked", named, {{"format", "pt"}}, checksums::none, [&](const stored_tensor& t) {
+  atomic_file asked(dir / "asked");
+  write_safetensors(asked, named, {{"format", "pt"}}, checksums::none, [&](const stored_tensor& t) {
     order += t.name;
     return std::as_bytes(std::span(t.name == "a" ? a : b));
   });
+  asked.commit();
   CHECK(order == "ab");
   CHECK(slurp(dir / "asked") == slurp(dir / "whole"));
   const std::vector<stored_tensor> turned{{"t", dtype::f32, {3, 2}, std::as_bytes(std::span(a)), {1, 3}}};
