@@ -53,8 +53,7 @@ class stored_parameters<model<A, Heads...>, E> {
   [[nodiscard]] const open_sizes& sizes() const noexcept { return sizes_; }
 
   [[nodiscard]] module_parameters<const float> embeddings() {
-    check(index::embeddings);
-    if (!word_.empty()) io::to_floats(*found_.sources[index::embeddings], word_.span(), executor_);
+    read_one(index::embeddings, word_.span());
     read(1, index::layers);
     auto p = module(index::embeddings, index::layers);
     p.set(0, word().data);
@@ -106,14 +105,16 @@ class stored_parameters<model<A, Heads...>, E> {
 
   void read(std::size_t first, std::size_t last) {
     for (std::size_t i = first; i < last; ++i) {
-      check(i);
-      if (!in_file(i) && found_.sources[i] != nullptr)
-        io::to_floats(*found_.sources[i], scratch_.span().subspan(in_scratch_[i].offset, found_.table[i].count()), executor_);
+      if (found_.sources[i] == nullptr) continue;
+      const std::size_t count = in_file(i) ? 0 : found_.table[i].count();
+      read_one(i, scratch_.span().subspan(count == 0 ? 0 : in_scratch_[i].offset, count));
     }
   }
-  // Called just before packing, which then finds the tensor in the cache.
-  void check(std::size_t i) const {
-    if (found_.sources[i] != nullptr) io::check_stored(*found_.sources[i], where_, executor_);
+  /// Checks tensor `i`, and converts it to `out` unless it is read in the file. Called just before packing, which then finds it
+  /// in the cache.
+  void read_one(std::size_t i, std::span<float> out) const {
+    if (in_file(i)) io::check_stored(*found_.sources[i], where_, executor_);
+    else io::to_checked_floats(*found_.sources[i], where_, out, executor_);
   }
 
   [[nodiscard]] const float* values(std::size_t i) const noexcept {

@@ -215,10 +215,7 @@ template <class Model, executor E = execution::serial>
   Model m = found.pooler_missing ? Model::random({.stddev = 0.02f, .seed = 0, .vocab = vocab, .labels = labels})
                                  : Model::blank(vocab, labels);
   for (std::size_t i = 0; i < found.table.size(); ++i)
-    if (found.sources[i] != nullptr) {
-      io::to_floats(*found.sources[i], m.values(m.table()[i]), e);
-      io::check_stored(*found.sources[i], file.where(), e);
-    }
+    if (found.sources[i] != nullptr) io::to_checked_floats(*found.sources[i], file.where(), m.values(m.table()[i]), e);
   return m;
 }
 

@@ -158,23 +158,66 @@ inline void convert_elements(const stored_tensor& t, std::size_t first, std::spa
   }
 }
 
-/// out = the transpose of a stored matrix, by tiles of 16 x 16: a cache line of f32 each way, read once and written once.
-template <executor E>
-void convert_transposed(const stored_tensor& t, std::span<float> out, const E& e) {
-  constexpr std::size_t side = 16;
-  const std::size_t rows = t.shape[0], cols = t.shape[1], step = t.strides[1] * bytes_of(t.type);
-  e.parallel_for((rows + side - 1) / side, [&](std::size_t band) {
-    const std::size_t first = band * side, high = std::min(side, rows - first);
-    std::array<float, side * side> tile;
-    for (std::size_t c = 0; c < cols; c += side) {
-      const std::size_t wide = std::min(side, cols - c);
-      for (std::size_t j = 0; j < wide; ++j)
-        convert(t.type, t.bytes.data() + first * bytes_of(t.type) + (c + j) * step, {tile.data() + j * side, high});
-      for (std::size_t i = 0; i < high; ++i)
-        for (std::size_t j = 0; j < wide; ++j) out[(first + i) * cols + c + j] = tile[j * side + i];
+/// out = the transpose of a stored matrix, by tiles of 64 x 16: four cache lines of f32 in a row are read, whole lines written.
+/// Calls `after(first, count)` for each range of `out` that is complete.
+template <executor E, class After>
+void convert_transposed(const stored_tensor& t, std::span<float> out, const E& e, const After& after) {
+  constexpr std::size_t high = 64, wide = 16;
+  const std::size_t rows = t.shape[0], cols = t.shape[1], width = bytes_of(t.type), step = t.strides[1] * width;
+  e.parallel_for((rows + high - 1) / high, [&](std::size_t band) {
+    const std::size_t first = band * high, n = std::min(high, rows - first);
+    std::array<float, high * wide> tile;
+    for (std::size_t c = 0; c < cols; c += wide) {
+      const std::size_t m = std::min(wide, cols - c);
+      for (std::size_t j = 0; j < m; ++j)
+        convert(t.type, t.bytes.data() + first * width + (c + j) * step, {tile.data() + j * high, n});
+      float* to = out.data() + first * cols + c;
+      if (m == wide)  // the usual case, with a number of columns that the compiler knows
+        for (std::size_t i = 0; i < n; ++i)
+          for (std::size_t j = 0; j < wide; ++j) to[i * cols + j] = tile[j * high + i];
+      else
+        for (std::size_t i = 0; i < n; ++i)
+          for (std::size_t j = 0; j < m; ++j) to[i * cols + j] = tile[j * high + i];
     }
+    after(first * cols, n * cols);
   });
 }
+
+/// Elements as f32, in chunks; `after(first, count)` is called by the thread that has converted these, while they are in its
+/// cache.
+template <executor E, class After>
+void convert_chunks(const stored_tensor& tensor, std::span<float> out, const E& e, const After& after) {
+  if (out.size() != tensor.size())
+    throw error({tensor.name, cat(out.size(), " elements"), cat(tensor.size(), ' ', shape_text(tensor.shape)), {}});
+  if (!converts_to_f32(tensor.type))
+    throw error({tensor.name, "a tensor of F32, F16, BF16 or F64", std::string(name_of(tensor.type)),
+                 "convert the weights to one of these"});
+  if (tensor.strides.size() == 2 && tensor.strides[0] == 1) return convert_transposed(tensor, out, e, after);
+  constexpr std::size_t step = std::size_t{1} << 18;  // 1 MB: some 50 µs
+  e.parallel_for((out.size() + step - 1) / step, [&](std::size_t chunk) {
+    const std::size_t first = chunk * step, count = std::min(step, out.size() - first);
+    convert_elements(tensor, first, out.subspan(first, count));
+    after(first, count);
+  });
+}
+
+[[noreturn]] inline void not_finite(const stored_tensor& tensor, const std::string& where, std::size_t at) {
+  throw error({cat(where, ", tensor \"", tensor.name, '"'), "finite numbers", cat("an infinity or a NaN at ", at),
+               "the file is damaged, or a training went wrong; take other weights"});
+}
+
+/// Keeps the least of the positions that threads give.
+class least_position {
+ public:
+  void add(std::size_t at) noexcept {
+    for (std::size_t before = least_.load(); at < before && !least_.compare_exchange_weak(before, at);) {
+    }
+  }
+  [[nodiscard]] std::size_t value() const noexcept { return least_.load(); }
+
+ private:
+  std::atomic<std::size_t> least_{all_finite};
+};
 
 }  // namespace detail
 
@@ -182,17 +225,7 @@ void convert_transposed(const stored_tensor& t, std::span<float> out, const E& e
 /// Throws bert::error naming the tensor for any other dtype, or if `out` has another size. `e` converts chunks in parallel.
 template <executor E = execution::serial>
 void to_floats(const stored_tensor& tensor, std::span<float> out, const E& e = {}) {
-  if (out.size() != tensor.size())
-    throw error({tensor.name, cat(out.size(), " elements"), cat(tensor.size(), ' ', shape_text(tensor.shape)), {}});
-  if (!detail::converts_to_f32(tensor.type))
-    throw error({tensor.name, "a tensor of F32, F16, BF16 or F64", std::string(name_of(tensor.type)),
-                 "convert the weights to one of these"});
-  if (tensor.strides.size() == 2 && tensor.strides[0] == 1) return detail::convert_transposed(tensor, out, e);
-  constexpr std::size_t step = std::size_t{1} << 18;  // 1 MB: some 50 µs
-  e.parallel_for((out.size() + step - 1) / step, [&](std::size_t chunk) {
-    const std::size_t first = chunk * step;
-    detail::convert_elements(tensor, first, out.subspan(first, std::min(step, out.size() - first)));
-  });
+  detail::convert_chunks(tensor, out, e, [](std::size_t, std::size_t) {});
 }
 
 namespace detail {
@@ -220,19 +253,15 @@ template <executor E = execution::serial>
 void check_finite(const stored_tensor& tensor, const std::string& where, const E& e = {}) {
   constexpr std::size_t step = std::size_t{1} << 18;
   const auto search = [&](const stored_tensor& t) {
-    std::atomic<std::size_t> found{all_finite};
+    detail::least_position found;
     e.parallel_for((t.size() + step - 1) / step, [&](std::size_t chunk) {
-      const std::size_t at = detail::first_not_finite(t, chunk * step, std::min(step, t.size() - chunk * step));
-      for (std::size_t before = found.load(); at < before && !found.compare_exchange_weak(before, at);) {
-      }
+      found.add(detail::first_not_finite(t, chunk * step, std::min(step, t.size() - chunk * step)));
     });
-    return found.load();
+    return found.value();
   };
   // Of another order: first all that lies between its elements, in the order of the file.
   if (!tensor.strides.empty() && search({{}, tensor.type, {}, tensor.bytes}) == all_finite) return;
-  if (const std::size_t at = search(tensor); at != all_finite)
-    throw error({cat(where, ", tensor \"", tensor.name, '"'), "finite numbers", cat("an infinity or a NaN at ", at),
-                 "the file is damaged, or a training went wrong; take other weights"});
+  if (const std::size_t at = search(tensor); at != all_finite) detail::not_finite(tensor, where, at);
 }
 
 /// Throws bert::error naming `where` and the tensor unless its bytes have the checksum that the file says, if it says one.
@@ -247,6 +276,17 @@ template <executor E = execution::serial>
 void check_stored(const stored_tensor& tensor, const std::string& where, const E& e = {}) {
   check_bytes(tensor, where);
   check_finite(tensor, where, e);
+}
+
+/// `to_floats` and `check_stored` in one pass.
+template <executor E = execution::serial>
+void to_checked_floats(const stored_tensor& tensor, const std::string& where, std::span<float> out, const E& e = {}) {
+  check_bytes(tensor, where);
+  detail::least_position found;
+  detail::convert_chunks(tensor, out, e, [&](std::size_t first, std::size_t count) {
+    if (const std::size_t at = bert::first_not_finite(out.subspan(first, count)); at != all_finite) found.add(first + at);
+  });
+  if (found.value() != all_finite) detail::not_finite(tensor, where, found.value());
 }
 
 }  // namespace bert::io

@@ -57,10 +57,19 @@ struct view {
   std::vector<std::size_t> shape, strides;
 };
 
-const std::vector<view> views{
-    {{5, 7}, {1, 5}}, {{33, 20}, {1, 33}}, {{16, 16}, {1, 16}},    {{1, 40}, {1, 1}},      {{40, 1}, {1, 40}},
-    {{3, 4}, {8, 2}}, {{3, 4}, {1, 6}},    {{2, 3, 4}, {1, 8, 2}}, {{4, 3, 2}, {1, 8, 4}}, {{2, 2, 2, 2}, {8, 1, 2, 4}},
-    {{6}, {3}},       {{17, 31}, {1, 19}}};
+const std::vector<view> views{{{5, 7}, {1, 5}},
+                              {{33, 20}, {1, 33}},
+                              {{130, 37}, {1, 130}},
+                              {{16, 16}, {1, 16}},
+                              {{1, 40}, {1, 1}},
+                              {{40, 1}, {1, 40}},
+                              {{3, 4}, {8, 2}},
+                              {{3, 4}, {1, 6}},
+                              {{2, 3, 4}, {1, 8, 2}},
+                              {{4, 3, 2}, {1, 8, 4}},
+                              {{2, 2, 2, 2}, {8, 1, 2, 4}},
+                              {{6}, {3}},
+                              {{17, 31}, {1, 19}}};
 
 }  // namespace
 
@@ -86,6 +95,9 @@ TEST_CASE("elements of any order, copied or converted from any position on, are 
       to_floats(t, one);
       to_floats(t, two, execution::threads{3});
       for (std::size_t i = 0; i < at.size(); ++i) REQUIRE(one[i] == static_cast<float>(at[i]));
+      std::vector<float> three(t.size());
+      to_checked_floats(t, "file", three, execution::threads{2});
+      CHECK(one == three);
       CHECK(one == two);
       CHECK(message_of([&] { check_finite(t, "file"); }).empty());
     }
@@ -103,6 +115,8 @@ TEST_CASE("a number that is not finite is found at its place among the elements,
       t.bytes = memory;
       const auto found = std::find(at.begin(), at.end(), bad);
       const std::string message = message_of([&] { check_finite(t, "file", execution::threads{2}); });
+      std::vector<float> floats(t.size());
+      CHECK(message_of([&] { to_checked_floats(t, "file", floats, execution::threads{2}); }) == message);
       if (found == at.end()) CHECK(message.empty());
       else
         CHECK(has(message,
@@ -118,5 +132,7 @@ TEST_CASE("a tensor with a checksum is checked by it, one without is not") {
   t.masked_crc32c = masked_crc32c(memory);
   CHECK(message_of([&] { check_stored(t, "file"); }).empty());
   t.masked_crc32c = *t.masked_crc32c ^ 1u;
+  std::vector<float> floats(12);
+  CHECK(has(message_of([&] { to_checked_floats(t, "file", floats); }), "the checksum disagrees"));
   CHECK(has(message_of([&] { check_bytes(t, "file"); }), "file, tensor \"t\": expected the bytes that were written"));
 }
