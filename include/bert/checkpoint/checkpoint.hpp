@@ -1,4 +1,4 @@
-// Opens and writes Hugging Face folders: config.json, model.safetensors, vocab.txt, tokenizer_config.json.
+// Opens model folders, of Hugging Face or of Google's BERT, and writes those of Hugging Face.
 // Layer: checkpoint. Test: tests/unit/checkpoint/checkpoint_test.cpp; against transformers: tools/checkpoint_parity/run
 #pragma once
 
@@ -18,6 +18,7 @@
 #include "bert/checkpoint/sentence_writer.hpp"
 #include "bert/checkpoint/stored_parameters.hpp"
 #include "bert/checkpoint/tokenizer_files.hpp"
+#include "bert/checkpoint/weight_files.hpp"
 #include "bert/checkpoint/weights.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
@@ -28,18 +29,19 @@
 
 namespace bert::inline BERT_ISA {
 
-/// A folder with a BERT. Opening it reads config.json alone; weights are mapped when a model is loaded.
+/// A folder with a BERT: of Hugging Face, or of Google with bert_config.json and bert_model.ckpt. Opening it reads the
+/// configuration alone; weights are mapped when a model is loaded (weight_files lists their forms).
 ///
 ///     const bert::checkpoint files{"bert-base-uncased"};
 ///     const auto model = files.load<bert::model<bert::arch::base_uncased, bert::heads::masked_lm>>();
 class checkpoint {
  public:
-  /// Throws bert::error if the folder or its config.json cannot be read, or if that is no BERT's.
+  /// Throws bert::error if the folder or its configuration cannot be read, or if that is no BERT's.
   explicit checkpoint(std::filesystem::path folder)
-      : folder_(std::move(folder)), files_(files_of(folder_)), config_(model_config::read(files_ / "config.json")) {}
+      : folder_(std::move(folder)), files_(files_of(folder_)), config_(model_config::read(pipelines::config_file(files_))) {}
 
   [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }
-  /// The folder of config.json, weights and tokenizer: `folder()`, or the folder in it that modules.json names.
+  /// The folder of configuration, weights and tokenizer: `folder()`, or the folder in it that modules.json names.
   [[nodiscard]] const std::filesystem::path& files() const noexcept { return files_; }
   [[nodiscard]] const model_config& config() const noexcept { return config_; }
   /// Throws bert::error if the folder has no vocabulary, a damaged one, or not the one that was saved with its weights. Appends
@@ -127,17 +129,12 @@ class checkpoint {
     if (!std::filesystem::is_directory(folder))
       throw error({folder.string(), "the folder of a checkpoint",
                    std::filesystem::exists(folder) ? "no folder" : "nothing of that name",
-                   "name the folder that holds config.json and model.safetensors"});
+                   "name the folder that holds config.json and the weights"});
     return pipelines::transformer_folder(folder);
   }
 
-  [[nodiscard]] io::safetensors open_weights() const {
-    const auto path = files_ / "model.safetensors";
-    if (!std::filesystem::exists(path))
-      throw error({files_.string(), "model.safetensors",
-                   std::filesystem::exists(files_ / "pytorch_model.bin") ? "pytorch_model.bin alone" : "no weights",
-                   "open it in transformers and save_pretrained() it, which writes model.safetensors"});
-    io::safetensors weights(path);
+  [[nodiscard]] weight_files open_weights() const {
+    weight_files weights(files_);
     pipelines::check_config(weights, config_, folder_);
     return weights;
   }

@@ -6,14 +6,16 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include "bert/checkpoint/model_config.hpp"
+#include "bert/checkpoint/weight_files.hpp"
 #include "bert/core/checksum.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/io/safetensors.hpp"
-#include "bert/io/safetensors_writer.hpp"
 #include "bert/text/wordpiece/vocabulary.hpp"
 
 namespace bert::inline BERT_ISA::pipelines {
@@ -58,30 +60,33 @@ inline constexpr const char *sizes_key = "bert.config", *labels_key = "bert.labe
 
 /// Throws bert::error unless config.json is the one that was saved with the weights, if their metadata say so. Labels may be
 /// renamed by hand, so they are compared only after an interrupted save.
-inline void check_config(const io::safetensors& weights, const model_config& config, const std::filesystem::path& folder) {
-  const auto& facts = weights.metadata();
+inline void check_config(const weight_files& weights, const model_config& config, const std::filesystem::path& folder) {
   const auto refuse = [&](const std::string& expected, std::string found) {
     throw error({config.where, cat(expected, ", as ", weights.where(), " was saved with"), std::move(found),
                  mixture_hint(folder, "config.json")});
   };
-  if (const auto at = facts.find(sizes_key); at != facts.end())
-    if (std::string found = sizes_fingerprint(config); at->second != found) refuse(at->second, std::move(found));
-  std::error_code ignored;
-  if (const auto at = facts.find(labels_key);
-      at != facts.end() && std::filesystem::exists(folder / "config.json.part", ignored))
-    if (std::string found = labels_fingerprint(config.labels); at->second != found) refuse(at->second, std::move(found));
+  for (const io::safetensors& file : weights.safetensors()) {
+    const auto& facts = file.metadata();
+    if (const auto at = facts.find(sizes_key); at != facts.end())
+      if (std::string found = sizes_fingerprint(config); at->second != found) refuse(at->second, std::move(found));
+    std::error_code ignored;
+    if (const auto at = facts.find(labels_key);
+        at != facts.end() && std::filesystem::exists(folder / "config.json.part", ignored))
+      if (std::string found = labels_fingerprint(config.labels); at->second != found) refuse(at->second, std::move(found));
+  }
 }
 
-/// Throws bert::error unless the vocabulary is the one that was saved with the weights of its folder, if there are weights and
-/// their metadata say so.
+/// Throws bert::error unless the vocabulary is the one that was saved with the weights of its folder, if there are weights of
+/// safetensors and their metadata say so.
 inline void check_vocabulary(const std::filesystem::path& folder, const text::vocabulary& pieces) {
-  const auto path = folder / "model.safetensors";
   std::error_code ignored;
-  if (!std::filesystem::is_regular_file(path, ignored)) return;
+  const bool whole = std::filesystem::is_regular_file(folder / weight_files::safetensors_name, ignored);
+  if (!whole && !std::filesystem::exists(folder / "model.safetensors.index.json", ignored)) return;
   std::string expected;
   try {
-    const io::safetensors weights(path);
-    if (const auto at = weights.metadata().find(vocabulary_key); at != weights.metadata().end()) expected = at->second;
+    const weight_files weights(folder);
+    for (const io::safetensors& file : weights.safetensors())
+      if (const auto at = file.metadata().find(vocabulary_key); at != file.metadata().end()) expected = at->second;
   } catch (const error&) {
     return;  // weights that cannot be read are an error when they are loaded
   }

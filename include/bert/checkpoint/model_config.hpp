@@ -1,4 +1,4 @@
-// config.json: the sizes of a checkpoint, checked against an architecture.
+// config.json or bert_config.json: the sizes of a checkpoint, checked against an architecture.
 // Layer: checkpoint. Test: tests/unit/checkpoint/model_config_test.cpp
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -217,5 +218,16 @@ struct model_config {
     return n;
   }
 };
+
+namespace pipelines {
+
+/// The configuration of a folder: config.json, or Google's bert_config.json where that is all there is.
+[[nodiscard]] inline std::filesystem::path config_file(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  const auto usual = folder / "config.json", google = folder / "bert_config.json";
+  return !std::filesystem::exists(usual, ignored) && std::filesystem::exists(google, ignored) ? google : usual;
+}
+
+}  // namespace pipelines
 
 }  // namespace bert

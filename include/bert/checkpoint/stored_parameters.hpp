@@ -14,7 +14,8 @@
 #include "bert/core/execution.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
-#include "bert/io/safetensors.hpp"
+#include "bert/io/stored_tensor.hpp"
+#include "bert/io/tensor_source.hpp"
 #include "bert/model/session.hpp"
 #include "bert/tensor/arena.hpp"
 
@@ -25,17 +26,18 @@ class stored_parameters;
 
 /// The parameters of a `Model`'s embeddings(), layer(l), pooler() and head<I>(); each result is valid until the next call.
 ///
-/// An f32 tensor is read in the mapped file. Others are converted into a scratch block that all modules share; query, key and
-/// value are copied there, as a product reads them as one matrix. So each weight is read once and written once, packed, and a
-/// base model takes 7 MB of scratch instead of 440 MB.
+/// An f32 tensor in row-major order is read in the mapped file. Others are converted into a scratch block that all modules
+/// share; query, key and value are copied there, as a product reads them as one matrix. So each weight is read once and written
+/// once, packed, and a base model takes 7 MB of scratch instead of 440 MB.
 template <class A, class... Heads, executor E>
 class stored_parameters<model<A, Heads...>, E> {
   using Model = model<A, Heads...>;
   static constexpr std::size_t count = parameter_table<A, Heads...>().size();
 
  public:
-  /// Throws as `load_weights` does; the functions below throw for a weight that is not finite. `file` must outlive the object.
-  stored_parameters(const io::safetensors& file, const open_sizes& sizes, const E& e)
+  /// Throws as `load_weights` does; the functions below throw for a weight that is not finite. What `file` was made from must
+  /// outlive the object.
+  stored_parameters(const io::tensor_source& file, const open_sizes& sizes, const E& e)
       : where_(file.where()),
         sizes_(sizes),
         found_(match_weights<Model>(file, sizes)),
@@ -51,8 +53,7 @@ class stored_parameters<model<A, Heads...>, E> {
   [[nodiscard]] const open_sizes& sizes() const noexcept { return sizes_; }
 
   [[nodiscard]] module_parameters<const float> embeddings() {
-    check(index::embeddings);
-    if (!word_.empty()) io::to_floats(*found_.sources[index::embeddings], word_.span(), executor_);
+    read_one(index::embeddings, word_.span());
     read(1, index::layers);
     auto p = module(index::embeddings, index::layers);
     p.set(0, word().data);
@@ -87,7 +88,7 @@ class stored_parameters<model<A, Heads...>, E> {
   [[nodiscard]] bool in_file(std::size_t i) const noexcept {
     const bool joined = found_.table[i].joined || (i + 1 < count && found_.table[i + 1].joined);
     const auto* t = found_.sources[i];
-    return !joined && t != nullptr && t->type == io::dtype::f32 &&
+    return !joined && t != nullptr && t->type == io::dtype::f32 && t->strides.empty() &&
            reinterpret_cast<std::uintptr_t>(t->bytes.data()) % alignof(float) == 0;
   }
 
@@ -104,14 +105,16 @@ class stored_parameters<model<A, Heads...>, E> {
 
   void read(std::size_t first, std::size_t last) {
     for (std::size_t i = first; i < last; ++i) {
-      check(i);
-      if (!in_file(i) && found_.sources[i] != nullptr)
-        io::to_floats(*found_.sources[i], scratch_.span().subspan(in_scratch_[i].offset, found_.table[i].count()), executor_);
+      if (found_.sources[i] == nullptr) continue;
+      const std::size_t count = in_file(i) ? 0 : found_.table[i].count();
+      read_one(i, scratch_.span().subspan(count == 0 ? 0 : in_scratch_[i].offset, count));
     }
   }
-  // Called just before packing, which then finds the tensor in the cache.
-  void check(std::size_t i) const {
-    if (found_.sources[i] != nullptr) io::check_finite(*found_.sources[i], where_, executor_);
+  /// Checks tensor `i`, and converts it to `out` unless it is read in the file. Called just before packing, which then finds it
+  /// in the cache.
+  void read_one(std::size_t i, std::span<float> out) const {
+    if (in_file(i)) io::check_stored(*found_.sources[i], where_, executor_);
+    else io::to_checked_floats(*found_.sources[i], where_, out, executor_);
   }
 
   [[nodiscard]] const float* values(std::size_t i) const noexcept {
@@ -137,7 +140,7 @@ class stored_parameters<model<A, Heads...>, E> {
 
 /// Packs the weights of a file for inference, without a model in between. `e` runs reading and packing.
 template <class Model, class Precision, executor E>
-[[nodiscard]] frozen<Model, Precision> freeze_weights(const io::safetensors& file, const open_sizes& sizes, const E& e) {
+[[nodiscard]] frozen<Model, Precision> freeze_weights(const io::tensor_source& file, const open_sizes& sizes, const E& e) {
   stored_parameters<Model, E> parameters(file, sizes, e);
   return frozen<Model, Precision>(e, parameters);
 }

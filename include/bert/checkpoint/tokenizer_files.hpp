@@ -162,6 +162,16 @@ inline void assign_ids(const text::vocabulary& pieces, text::tokenizer_options& 
   return all.empty() ? std::move(pieces) : text::vocabulary(all).named(pieces.where());
 }
 
+/// Whether a piece of a vocabulary starts with A to Z: an uncased one has none. "[CLS]" and "<S>" do not start so.
+[[nodiscard]] inline bool has_capitals(const text::vocabulary& pieces) {
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    auto piece = pieces.piece(static_cast<token_id>(i));
+    if (piece.starts_with("##")) piece.remove_prefix(2);
+    if (!piece.empty() && piece.front() >= 'A' && piece.front() <= 'Z') return true;
+  }
+  return false;
+}
+
 /// Throws if the two files give an id to different pieces: one of them is stale.
 inline void check_same_pieces(const text::vocabulary& lines, const text::vocabulary& json) {
   for (std::size_t i = 0; i < std::min(lines.size(), json.size()); ++i) {
@@ -178,7 +188,8 @@ inline void check_same_pieces(const text::vocabulary& lines, const text::vocabul
 using reading_notes = std::vector<std::string>;
 
 /// The tokenizer of a folder, as transformers 5 opens it; docs/folders.md lists every key. Without a tokenizer_config.json it
-/// has the defaults of an uncased BERT. Appends to `notes`, if given, which of two files was followed. Throws bert::error if
+/// has the defaults of an uncased BERT; in a folder of Google's, bert_config.json and vocab.txt alone, it is cased if a piece
+/// starts with a capital. Appends to `notes`, if given, which of two files was followed. Throws bert::error if
 /// there is neither a vocab.txt nor a tokenizer.json, and, naming file and key, for what is wrong in them.
 [[nodiscard]] inline text::tokenizer read_tokenizer(const std::filesystem::path& folder, reading_notes* notes = nullptr) {
   using detail::rule_of;
@@ -225,6 +236,13 @@ using reading_notes = std::vector<std::string>;
                              configured ? "" : " would by default", " and not as ", whole.string(),
                              " says; so does transformers"));
     }
+  const auto exists = [&](const char* name) { return std::filesystem::exists(folder / name); };
+  if (!described && !configured && !exists("config.json") && exists("bert_config.json")) {
+    o.lowercase = !detail::has_capitals(pieces);
+    if (notes != nullptr)
+      notes->push_back(cat("lower case: ", o.lowercase ? "yes, as no piece of " : "no, as a piece of ", lines.string(),
+                           " starts with a capital", "; a tokenizer_config.json with do_lower_case would say so"));
+  }
   detail::assign_ids(pieces, o);
   pieces = detail::with_special(std::move(pieces), o);
   return text::tokenizer(std::move(pieces), std::move(o));

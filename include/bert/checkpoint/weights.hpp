@@ -1,4 +1,4 @@
-// Reads and writes a model's weights in model.safetensors, with the tensor names of transformers.
+// A model's weights from the tensors of files, and into model.safetensors, with the tensor names of transformers.
 // Layer: checkpoint. Test: tests/unit/checkpoint/weights_test.cpp
 #pragma once
 
@@ -18,8 +18,9 @@
 #include "bert/core/finite.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/heads/predicts.hpp"
-#include "bert/io/safetensors.hpp"
 #include "bert/io/safetensors_writer.hpp"
+#include "bert/io/stored_tensor.hpp"
+#include "bert/io/tensor_source.hpp"
 #include "bert/labels/label_set.hpp"
 #include "bert/model/model.hpp"
 
@@ -116,29 +117,34 @@ namespace detail {
   return type == f32 || type == f16 || type == bf16 || type == f64;
 }
 
-/// Whether two tensors hold the same values, whatever their dtypes.
+/// Whether two tensors hold the same values, whatever their dtypes and orders.
 [[nodiscard]] inline bool same_values(const io::stored_tensor& a, const io::stored_tensor& b) {
   if (a.shape != b.shape) return false;
-  if (a.type == b.type) return std::equal(a.bytes.begin(), a.bytes.end(), b.bytes.begin(), b.bytes.end());
-  if (!is_floating(a.type) || !is_floating(b.type)) return false;
+  if (a.type != b.type && (!is_floating(a.type) || !is_floating(b.type))) return false;
   constexpr std::size_t block = 1u << 16;
-  std::vector<float> x(block), y(block);
+  std::vector<std::byte> x(block * sizeof(double)), y(block * sizeof(double));
   const std::size_t count = a.size();
   for (std::size_t first = 0; first < count; first += block) {
     const std::size_t n = std::min(block, count - first);
-    const auto read = [&](const io::stored_tensor& t, std::vector<float>& to) {
-      const std::size_t width = t.bytes.size() / count;
-      io::to_floats({t.name, t.type, {n}, t.bytes.subspan(first * width, n * width)}, std::span<float>(to.data(), n));
-    };
-    read(a, x);
-    read(b, y);
-    if (!std::equal(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(n), y.begin())) return false;
+    std::size_t bytes = n * io::bytes_of(a.type);
+    if (a.type == b.type) {
+      io::copy_elements(a, first, n, x.data());
+      io::copy_elements(b, first, n, y.data());
+    } else {
+      bytes = n * sizeof(float);
+      for (const auto& [t, to] : {std::pair{&a, &x}, std::pair{&b, &y}})
+        io::detail::convert_elements(*t, first, {reinterpret_cast<float*>(to->data()), n});
+      // -0 and +0 are the same value.
+      for (auto* to : {&x, &y})
+        for (float& v : std::span(reinterpret_cast<float*>(to->data()), n)) v += 0.0f;
+    }
+    if (!std::equal(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(bytes), y.begin())) return false;
   }
   return true;
 }
 
 /// The tensors of a file by canonical name; the first of two equal ones. Throws bert::error if two of one name differ.
-[[nodiscard]] inline std::map<std::string, const io::stored_tensor*> by_canonical_name(const io::safetensors& file) {
+[[nodiscard]] inline std::map<std::string, const io::stored_tensor*> by_canonical_name(const io::tensor_source& file) {
   std::map<std::string, const io::stored_tensor*> named;
   for (const io::stored_tensor& t : file.tensors())
     if (const auto [at, added] = named.emplace(canonical_name(t.name), &t); !added && !same_values(t, *at->second))
@@ -147,7 +153,7 @@ namespace detail {
   return named;
 }
 
-inline void check_tensor(const io::safetensors& file, const parameter& p, const io::stored_tensor& t) {
+inline void check_tensor(const io::tensor_source& file, const parameter& p, const io::stored_tensor& t) {
   std::vector<std::size_t> shape{static_cast<std::size_t>(p.rows)};
   if (p.cols != 0) shape.push_back(static_cast<std::size_t>(p.cols));
   const std::string where = cat(file.where(), ", tensor \"", t.name, '"');
@@ -161,7 +167,7 @@ inline void check_tensor(const io::safetensors& file, const parameter& p, const 
 }
 
 /// The error for a missing tensor. Points out a tensor of its name with an unknown prefix.
-[[nodiscard]] inline error::facts missing_tensor(const io::safetensors& file, const std::string& name) {
+[[nodiscard]] inline error::facts missing_tensor(const io::tensor_source& file, const std::string& name) {
   error::facts f{file.where(), cat("a tensor \"", name, '"'), "none of that name",
                  name.starts_with("bert.") ? "is it the weights of another model?"
                                            : "the file lacks this head: load the encoder alone, or name another folder"};
@@ -181,7 +187,7 @@ inline void check_tensor(const io::safetensors& file, const parameter& p, const 
 /// Throws if `Model` reads a file's classifier without the file's CRF: its scores are emissions, whose softmax are no
 /// probabilities of tags.
 template <class Model, class Named>
-void check_crf(const io::safetensors& file, const Named& named) {
+void check_crf(const io::tensor_source& file, const Named& named) {
   if (!model_traits<Model>::has("classifier.weight") || model_traits<Model>::has("crf.transitions")) return;
   if (const auto t = named.find("crf.transitions"); t != named.end() && named.contains("classifier.weight"))
     throw error({cat(file.where(), ", tensor \"", t->second->name, '"'),
@@ -190,7 +196,7 @@ void check_crf(const io::safetensors& file, const Named& named) {
 }
 
 /// Throws unless a decoder that is stored beside the embeddings that it is tied to has their values.
-inline void check_tied(const io::safetensors& file, const io::stored_tensor& copy, const io::stored_tensor& of) {
+inline void check_tied(const io::tensor_source& file, const io::stored_tensor& copy, const io::stored_tensor& of) {
   if (!same_values(copy, of))
     throw error({cat(file.where(), ", tensor \"", copy.name, '"'), cat("the values of \"", of.name, "\", to which it is tied"),
                  "others", "a masked-LM head of its own decoder cannot be loaded"});
@@ -209,7 +215,7 @@ struct matched_weights {
 
 /// Finds every tensor of `Model`'s table in a file, under the rules of `load_weights`.
 template <class Model>
-[[nodiscard]] auto match_weights(const io::safetensors& file, const open_sizes& sizes) {
+[[nodiscard]] auto match_weights(const io::tensor_source& file, const open_sizes& sizes) {
   using traits = model_traits<Model>;
   auto named = detail::by_canonical_name(file);
   const auto find = [&](std::string_view name) -> const io::stored_tensor* {
@@ -250,16 +256,13 @@ template <class Model>
 /// transformers does. Throws bert::error naming file, tensor, expected and found for a missing tensor, for one of another shape
 /// or dtype, for an unknown name within the encoder, and for a weight that is not finite. `e` runs the conversion.
 template <class Model, executor E = execution::serial>
-[[nodiscard]] Model load_weights(const io::safetensors& file, int vocab, const std::vector<std::string>& labels = {},
+[[nodiscard]] Model load_weights(const io::tensor_source& file, int vocab, const std::vector<std::string>& labels = {},
                                  const E& e = {}) {
   const auto found = match_weights<Model>(file, {.vocab = vocab, .labels = static_cast<int>(labels.size())});
   Model m = found.pooler_missing ? Model::random({.stddev = 0.02f, .seed = 0, .vocab = vocab, .labels = labels})
                                  : Model::blank(vocab, labels);
   for (std::size_t i = 0; i < found.table.size(); ++i)
-    if (found.sources[i] != nullptr) {
-      io::to_floats(*found.sources[i], m.values(m.table()[i]), e);
-      io::check_finite(*found.sources[i], file.where(), e);
-    }
+    if (found.sources[i] != nullptr) io::to_checked_floats(*found.sources[i], file.where(), m.values(m.table()[i]), e);
   return m;
 }
 

@@ -15,12 +15,11 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/io/byte_reader.hpp"
 #include "bert/io/json_events.hpp"
 #include "bert/io/stored_tensor.hpp"
 
 namespace bert::inline BERT_ISA::io::detail {
-
-inline constexpr const char* damaged = "the file is damaged; fetch or write it again";
 
 /// Collects tensors and metadata; checks each tensor against `data` as soon as its entry ends. The caller checks for names
 /// given twice and for bytes that overlap.

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <set>
 #include <span>
@@ -35,13 +36,18 @@ enum class checksums : std::uint8_t { none, at_end };
 
 using safetensors_metadata = std::map<std::string, std::string>;
 
+/// Gives the bytes of a tensor that is being written, row-major, in its dtype; they are valid until the next call.
+using tensor_bytes = std::function<std::span<const std::byte>(const stored_tensor&)>;
+
 /// Writes `tensors` to an open file, straight from their memory; the caller commits it.
 ///
 /// Sorts tensors by dtype, wider ones first, then by name; pads the header with spaces to a multiple of 8 bytes. transformers
-/// needs the {"format": "pt"} of `metadata`. Throws bert::error naming the tensor, before anything is written, if a name is
-/// given twice or bytes do not match dtype and shape; with path and reason if writing fails.
+/// needs the {"format": "pt"} of `metadata`. With `bytes_of_tensor`, a tensor's own bytes are not looked at: it is asked for
+/// each tensor's when they are due, so that one at a time is in memory. Throws bert::error naming the tensor, before anything
+/// is written, if a name is given twice or bytes do not match dtype and shape; with path and reason if writing fails.
 inline void write_safetensors(atomic_file& file, std::span<const stored_tensor> tensors,
-                              const safetensors_metadata& metadata = {{"format", "pt"}}, checksums sums = checksums::none) {
+                              const safetensors_metadata& metadata = {{"format", "pt"}}, checksums sums = checksums::none,
+                              const tensor_bytes& bytes_of_tensor = {}) {
   checksum sum;
   std::uint64_t value = 0;
   const stored_tensor last{std::string(checksum_name), dtype::u8, {8}, std::as_bytes(std::span(&value, 1))};
@@ -63,8 +69,9 @@ inline void write_safetensors(atomic_file& file, std::span<const stored_tensor> 
       throw error({location, "every name once", "a name taken already", {}});
     std::size_t bytes = bytes_of(t.type);
     for (const std::size_t extent : t.shape) bytes *= extent;
-    if (bytes != t.bytes.size())
+    if (!bytes_of_tensor && bytes != t.bytes.size())
       throw error({location, cat(bytes, " bytes for ", shape_text(t.shape)), cat(t.bytes.size()), {}});
+    if (!bytes_of_tensor && !t.strides.empty()) throw error({location, "a row-major tensor", "another order", {}});
     if (header.size() > 1) header += ',';
     header += json(t.name).dump() + ":{\"dtype\":\"" + std::string(name_of(t.type)) + "\",\"shape\":" + json(t.shape).dump() +
               ",\"data_offsets\":[" + std::to_string(offset) + ',' + std::to_string(offset + bytes) + "]}";
@@ -87,7 +94,7 @@ inline void write_safetensors(atomic_file& file, std::span<const stored_tensor> 
   write(std::as_bytes(std::span(header)));
   for (const stored_tensor* t : order) {
     if (t == &last) value = sum.value();
-    write(t->bytes);
+    write(t == &last || !bytes_of_tensor ? t->bytes : bytes_of_tensor(*t));
   }
 }
 

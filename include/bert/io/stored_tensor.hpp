@@ -1,5 +1,5 @@
-// A tensor as stored in a file: name, dtype, shape, bytes; and its conversion to f32.
-// Layer: io. Test: tests/unit/io/safetensors_test.cpp
+// A tensor as stored in a file: name, dtype, shape, bytes, strides; and its conversion to f32.
+// Layer: io. Test: tests/unit/io/stored_tensor_test.cpp, tests/unit/io/safetensors_test.cpp
 #pragma once
 
 #include <algorithm>
@@ -16,6 +16,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "bert/core/crc32c.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/execution.hpp"
 #include "bert/core/finite.hpp"
@@ -71,16 +72,55 @@ inline constexpr std::array<dtype_facts, 15> dtypes{{{"BOOL", 1},
   return text + ']';
 }
 
-/// One tensor as it is stored: little-endian, row-major, at any alignment. Does not own its bytes.
+/// One tensor as it is stored: little-endian, at any alignment. Does not own its bytes.
+///
+/// Element [i, j, …] lies at element i * strides[0] + j * strides[1] + … of `bytes`, which end behind the last one: a view of
+/// another order, such as a transpose, needs no copy.
 struct stored_tensor {
   std::string name;
   dtype type = dtype::f32;
   std::vector<std::size_t> shape;  ///< empty: a scalar
   std::span<const std::byte> bytes;
+  std::vector<std::size_t> strides = {};            ///< in elements, one a dimension; empty: row-major without gaps
+  std::optional<std::uint32_t> masked_crc32c = {};  ///< of `bytes`, where the file has it; see `check_bytes`
 
   /// Number of elements.
-  [[nodiscard]] std::size_t size() const noexcept { return bytes.size() / bytes_of(type); }
+  [[nodiscard]] std::size_t size() const noexcept {
+    if (strides.empty()) return bytes.size() / bytes_of(type);
+    std::size_t n = 1;
+    for (const std::size_t extent : shape) n *= extent;
+    return n;
+  }
 };
+
+namespace detail {
+/// out[i - first] = element i in row-major order, for i of [first, first + count), each of W bytes.
+template <std::size_t W>
+void copy_strided(const stored_tensor& t, std::size_t first, std::size_t count, std::byte* out) noexcept {
+  const std::size_t inner = t.shape.back(), step = t.strides.back() * W;
+  while (count != 0) {
+    // The row of element `first`: its index in all dimensions but the last.
+    std::size_t row = first / inner, at = 0;
+    for (std::size_t d = t.shape.size() - 1; d-- > 0; row /= t.shape[d]) at += row % t.shape[d] * t.strides[d];
+    const std::size_t column = first % inner, n = std::min(count, inner - column);
+    const std::byte* from = t.bytes.data() + at * W + column * step;
+    for (std::size_t i = 0; i < n; ++i, from += step, out += W) std::memcpy(out, from, W);
+    first += n;
+    count -= n;
+  }
+}
+}  // namespace detail
+
+/// Copies elements [first, first + count) in row-major order to `out`, as they are stored.
+inline void copy_elements(const stored_tensor& t, std::size_t first, std::size_t count, std::byte* out) noexcept {
+  if (count == 0) return;
+  const std::size_t width = bytes_of(t.type);
+  if (t.strides.empty()) std::memcpy(out, t.bytes.data() + first * width, count * width);
+  else if (width == 1) detail::copy_strided<1>(t, first, count, out);
+  else if (width == 2) detail::copy_strided<2>(t, first, count, out);
+  else if (width == 4) detail::copy_strided<4>(t, first, count, out);
+  else detail::copy_strided<8>(t, first, count, out);
+}
 
 namespace detail {
 
@@ -105,38 +145,101 @@ inline void convert(dtype type, const std::byte* bytes, std::span<float> out) no
   else if (!out.empty()) std::memcpy(out.data(), bytes, out.size_bytes());
 }
 
+/// As `convert`, of elements [first, first + out.size()) of any order.
+inline void convert_elements(const stored_tensor& t, std::size_t first, std::span<float> out) noexcept {
+  const std::size_t width = bytes_of(t.type);
+  if (t.strides.empty()) return convert(t.type, t.bytes.data() + first * width, out);
+  std::array<std::byte, 4096> block;
+  const std::size_t most = block.size() / width;
+  for (std::size_t i = 0; i < out.size(); i += most) {
+    const std::size_t n = std::min(most, out.size() - i);
+    copy_elements(t, first + i, n, block.data());
+    convert(t.type, block.data(), out.subspan(i, n));
+  }
+}
+
+/// out = the transpose of a stored matrix, by tiles of 64 x 16: four cache lines of f32 in a row are read, whole lines written.
+/// Calls `after(first, count)` for each range of `out` that is complete.
+template <executor E, class After>
+void convert_transposed(const stored_tensor& t, std::span<float> out, const E& e, const After& after) {
+  constexpr std::size_t high = 64, wide = 16;
+  const std::size_t rows = t.shape[0], cols = t.shape[1], width = bytes_of(t.type), step = t.strides[1] * width;
+  e.parallel_for((rows + high - 1) / high, [&](std::size_t band) {
+    const std::size_t first = band * high, n = std::min(high, rows - first);
+    std::array<float, high * wide> tile;
+    for (std::size_t c = 0; c < cols; c += wide) {
+      const std::size_t m = std::min(wide, cols - c);
+      for (std::size_t j = 0; j < m; ++j)
+        convert(t.type, t.bytes.data() + first * width + (c + j) * step, {tile.data() + j * high, n});
+      float* to = out.data() + first * cols + c;
+      if (m == wide)  // the usual case, with a number of columns that the compiler knows
+        for (std::size_t i = 0; i < n; ++i)
+          for (std::size_t j = 0; j < wide; ++j) to[i * cols + j] = tile[j * high + i];
+      else
+        for (std::size_t i = 0; i < n; ++i)
+          for (std::size_t j = 0; j < m; ++j) to[i * cols + j] = tile[j * high + i];
+    }
+    after(first * cols, n * cols);
+  });
+}
+
+/// Elements as f32, in chunks; `after(first, count)` is called by the thread that has converted these, while they are in its
+/// cache.
+template <executor E, class After>
+void convert_chunks(const stored_tensor& tensor, std::span<float> out, const E& e, const After& after) {
+  if (out.size() != tensor.size())
+    throw error({tensor.name, cat(out.size(), " elements"), cat(tensor.size(), ' ', shape_text(tensor.shape)), {}});
+  if (!converts_to_f32(tensor.type))
+    throw error({tensor.name, "a tensor of F32, F16, BF16 or F64", std::string(name_of(tensor.type)),
+                 "convert the weights to one of these"});
+  if (tensor.strides.size() == 2 && tensor.strides[0] == 1) return convert_transposed(tensor, out, e, after);
+  constexpr std::size_t step = std::size_t{1} << 18;  // 1 MB: some 50 µs
+  e.parallel_for((out.size() + step - 1) / step, [&](std::size_t chunk) {
+    const std::size_t first = chunk * step, count = std::min(step, out.size() - first);
+    convert_elements(tensor, first, out.subspan(first, count));
+    after(first, count);
+  });
+}
+
+[[noreturn]] inline void not_finite(const stored_tensor& tensor, const std::string& where, std::size_t at) {
+  throw error({cat(where, ", tensor \"", tensor.name, '"'), "finite numbers", cat("an infinity or a NaN at ", at),
+               "the file is damaged, or a training went wrong; take other weights"});
+}
+
+/// Keeps the least of the positions that threads give.
+class least_position {
+ public:
+  void add(std::size_t at) noexcept {
+    for (std::size_t before = least_.load(); at < before && !least_.compare_exchange_weak(before, at);) {
+    }
+  }
+  [[nodiscard]] std::size_t value() const noexcept { return least_.load(); }
+
+ private:
+  std::atomic<std::size_t> least_{all_finite};
+};
+
 }  // namespace detail
 
 /// out[i] = the i-th element as f32: F32, F16 and BF16 exactly, F64 rounded to nearest.
 /// Throws bert::error naming the tensor for any other dtype, or if `out` has another size. `e` converts chunks in parallel.
 template <executor E = execution::serial>
 void to_floats(const stored_tensor& tensor, std::span<float> out, const E& e = {}) {
-  if (out.size() != tensor.size())
-    throw error({tensor.name, cat(out.size(), " elements"), cat(tensor.size(), ' ', shape_text(tensor.shape)), {}});
-  if (!detail::converts_to_f32(tensor.type))
-    throw error({tensor.name, "a tensor of F32, F16, BF16 or F64", std::string(name_of(tensor.type)),
-                 "convert the weights to one of these"});
-  constexpr std::size_t step = std::size_t{1} << 18;  // 1 MB: some 50 µs
-  e.parallel_for((out.size() + step - 1) / step, [&](std::size_t chunk) {
-    const std::size_t first = chunk * step;
-    detail::convert(tensor.type, tensor.bytes.data() + first * bytes_of(tensor.type),
-                    out.subspan(first, std::min(step, out.size() - first)));
-  });
+  detail::convert_chunks(tensor, out, e, [](std::size_t, std::size_t) {});
 }
 
 namespace detail {
 
 /// Index of the first element of [first, first + count) that is not finite as an f32, or `all_finite`.
 [[nodiscard]] inline std::size_t first_not_finite(const stored_tensor& tensor, std::size_t first, std::size_t count) noexcept {
-  const std::byte* const from = tensor.bytes.data() + first * bytes_of(tensor.type);
-  if (tensor.type == dtype::f32) {
-    const std::size_t at = bert::first_not_finite(from, count);
+  if (tensor.type == dtype::f32 && tensor.strides.empty()) {
+    const std::size_t at = bert::first_not_finite(tensor.bytes.data() + first * sizeof(float), count);
     return at == all_finite ? at : first + at;
   }
   std::array<float, 1024> block;
   for (std::size_t i = 0; i < count; i += block.size()) {
     const std::span<float> out(block.data(), std::min(block.size(), count - i));
-    convert(tensor.type, from + i * bytes_of(tensor.type), out);
+    convert_elements(tensor, first + i, out);
     if (const std::size_t at = bert::first_not_finite(out); at != all_finite) return first + i + at;
   }
   return all_finite;
@@ -149,15 +252,41 @@ namespace detail {
 template <executor E = execution::serial>
 void check_finite(const stored_tensor& tensor, const std::string& where, const E& e = {}) {
   constexpr std::size_t step = std::size_t{1} << 18;
-  std::atomic<std::size_t> found{all_finite};
-  e.parallel_for((tensor.size() + step - 1) / step, [&](std::size_t chunk) {
-    const std::size_t at = detail::first_not_finite(tensor, chunk * step, std::min(step, tensor.size() - chunk * step));
-    for (std::size_t before = found.load(); at < before && !found.compare_exchange_weak(before, at);) {
-    }
+  const auto search = [&](const stored_tensor& t) {
+    detail::least_position found;
+    e.parallel_for((t.size() + step - 1) / step, [&](std::size_t chunk) {
+      found.add(detail::first_not_finite(t, chunk * step, std::min(step, t.size() - chunk * step)));
+    });
+    return found.value();
+  };
+  // Of another order: first all that lies between its elements, in the order of the file.
+  if (!tensor.strides.empty() && search({{}, tensor.type, {}, tensor.bytes}) == all_finite) return;
+  if (const std::size_t at = search(tensor); at != all_finite) detail::not_finite(tensor, where, at);
+}
+
+/// Throws bert::error naming `where` and the tensor unless its bytes have the checksum that the file says, if it says one.
+inline void check_bytes(const stored_tensor& tensor, const std::string& where) {
+  if (tensor.masked_crc32c && bert::masked_crc32c(tensor.bytes) != *tensor.masked_crc32c)
+    throw error({cat(where, ", tensor \"", tensor.name, '"'), "the bytes that were written", "others: the checksum disagrees",
+                 "the file is damaged; fetch or write it again"});
+}
+
+/// `check_bytes` and `check_finite`, for a tensor that `to_floats` can convert.
+template <executor E = execution::serial>
+void check_stored(const stored_tensor& tensor, const std::string& where, const E& e = {}) {
+  check_bytes(tensor, where);
+  check_finite(tensor, where, e);
+}
+
+/// `to_floats` and `check_stored` in one pass.
+template <executor E = execution::serial>
+void to_checked_floats(const stored_tensor& tensor, const std::string& where, std::span<float> out, const E& e = {}) {
+  check_bytes(tensor, where);
+  detail::least_position found;
+  detail::convert_chunks(tensor, out, e, [&](std::size_t first, std::size_t count) {
+    if (const std::size_t at = bert::first_not_finite(out.subspan(first, count)); at != all_finite) found.add(first + at);
   });
-  if (const std::size_t at = found.load(); at != all_finite)
-    throw error({cat(where, ", tensor \"", tensor.name, '"'), "finite numbers", cat("an infinity or a NaN at ", at),
-                 "the file is damaged, or a training went wrong; take other weights"});
+  if (found.value() != all_finite) detail::not_finite(tensor, where, found.value());
 }
 
 }  // namespace bert::io

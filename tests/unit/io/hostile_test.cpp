@@ -1,4 +1,4 @@
-// Hostile JSON: bounds on time and memory, and running out of memory.
+// Hostile JSON, pickles and tables: bounds on time and memory, and running out of memory.
 // Layer: tests.
 #include <doctest/doctest.h>
 #include <sys/resource.h>
@@ -13,10 +13,14 @@
 #include <new>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "bert/io/json.hpp"
+#include "bert/io/pytorch_file.hpp"
 #include "bert/io/safetensors.hpp"
+#include "bert/io/tensorflow_checkpoint.hpp"
 #include "scratch.hpp"
+#include "support/checkpoint_writers.hpp"
 #include "support/sanitizers.hpp"
 
 using namespace bert::io;
@@ -109,6 +113,24 @@ TEST_CASE("the time of reading is linear: eight times the tensors, tokens or lev
       parse, 5'000);
   linear(
       "brackets", [](std::size_t n) { return std::string(n, '['); }, parse, 50'000);
+  linear(
+      "pickled tensors",
+      [](std::size_t n) {
+        std::vector<support::pickled_tensor> tensors;
+        for (std::size_t i = 0; i < n; ++i)
+          tensors.push_back({.name = std::to_string(i), .numel = 1, .shape = {1, 1}, .strides = {1, 1}});
+        return support::zipped({{"x/data.pkl", support::pickled(tensors)}, {"x/data/0", "1234"}});
+      },
+      [](const std::string& bytes) { (void)pytorch_file(support::bytes_of(bytes), "x"); }, 500);
+  linear(
+      "variables of TensorFlow",
+      [](std::size_t n) {
+        std::vector<support::key_value> entries{{"", support::bundle_header()}};
+        for (std::size_t i = 0; i < n; ++i)
+          entries.emplace_back(std::to_string(1'000'000 + i), support::bundle_entry({1}, 0, 4, 0));
+        return support::table({entries});
+      },
+      [](const std::string& bytes) { (void)tensorflow_index(support::bytes_of(bytes), "x"); }, 2'000);
   linear(
       "a text of escapes",
       [](std::size_t n) {

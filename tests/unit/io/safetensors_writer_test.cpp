@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <span>
+#include <string>
 #include <vector>
 
 #include "scratch.hpp"
@@ -70,4 +72,23 @@ TEST_CASE("a name given twice, or bytes that do not match the shape, are errors 
 TEST_CASE("a folder that does not exist is an error that names the file") {
   const scratch dir;
   CHECK(has(message_of([&] { write_safetensors(dir / "no" / "m", {}); }), "no/m: expected a file to write"));
+}
+
+TEST_CASE("a writer that asks for bytes when they are due writes what one that has them all writes; another order needs one") {
+  const scratch dir;
+  const std::vector<float> a{1, 2, 3, 4, 5, 6}, b{7, 8};
+  const std::vector<stored_tensor> tensors{stored("a", a, {2, 3}), stored("b", b, {2})};
+  write_safetensors(dir / "whole", tensors);
+  const std::vector<stored_tensor> named{{"a", dtype::f32, {2, 3}, {}}, {"b", dtype::f32, {2}, {}}};
+  std::string order;
+  atomic_file asked(dir / "asked");
+  write_safetensors(asked, named, {{"format", "pt"}}, checksums::none, [&](const stored_tensor& t) {
+    order += t.name;
+    return std::as_bytes(std::span(t.name == "a" ? a : b));
+  });
+  asked.commit();
+  CHECK(order == "ab");
+  CHECK(slurp(dir / "asked") == slurp(dir / "whole"));
+  const std::vector<stored_tensor> turned{{"t", dtype::f32, {3, 2}, std::as_bytes(std::span(a)), {1, 3}}};
+  CHECK(has(message_of([&] { write_safetensors(dir / "x", turned); }), "tensor \"t\": expected a row-major tensor"));
 }
