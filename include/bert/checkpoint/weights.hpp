@@ -76,9 +76,7 @@ struct model_traits<model<A, Heads...>> {
   }
 
   /// "problem_type" of config.json; empty where transformers needs none.
-  static const char* problem_type() {
-    return classifier_predicts<target::many>() ? "multi_label_classification" : "";
-  }
+  static const char* problem_type() { return classifier_predicts<target::many>() ? "multi_label_classification" : ""; }
 
   /// "classifier_pooling" of config.json: what the classifier reads; empty for the pooler.
   static std::string_view classifier_pooling() {

@@ -61,9 +61,7 @@ class choice_set_builder : private labeled_set_builder<labels::number, Tokenizer
 
   using base::note;
   using base::size;
-  [[nodiscard]] choice_set build() && {
-    return std::move(*this).template build_with<target_list<bert::target::choice>>();
-  }
+  [[nodiscard]] choice_set build() && { return std::move(*this).template build_with<target_list<bert::target::choice>>(); }
 };
 
 }  // namespace bert::data

@@ -82,8 +82,8 @@ template <class Labels>
 
 }  // namespace detail
 
-/// The labels of a file: with `listed`, the names that occur, by their bytes; with `columns`, those of the header other than the
-/// texts'. Throws bert::error if there are fewer than two.
+/// The labels of a file: with `listed`, the names that occur, by their bytes; with `columns`, those of the header other than
+/// the texts'. Throws bert::error if there are fewer than two.
 [[nodiscard]] inline labels::dynamic_set tsv_many_labels(const std::filesystem::path& path,
                                                          const tsv_many_options& options = {}) {
   tsv_reader reader(path, detail::reader_options(options));
@@ -122,8 +122,8 @@ template <class Labels>
 ///
 ///     bert::data::tsv_many("dev.tsv", tokenizer, train.names(), {.text_column = "text", .labels_column = "labels"});
 ///
-/// Throws bert::error with path and line as `tsv` does, for a name that is no label, and for a field of a label's column that is
-/// neither 0 nor 1.
+/// Throws bert::error with path and line as `tsv` does, for a name that is no label, and for a field of a label's column that
+/// is neither 0 nor 1.
 template <labels::label_set Labels, tokenizing Tokenizer>
 [[nodiscard]] many_set<Labels> tsv_many(const std::filesystem::path& path, const Tokenizer& tokenizer, Labels names,
                                         const tsv_many_options& options) {
@@ -131,9 +131,8 @@ template <labels::label_set Labels, tokenizing Tokenizer>
   many_set_builder<Labels, Tokenizer> set(tokenizer, std::move(names), options.max_tokens);
   std::vector<std::int32_t> labels;
   std::vector<column> columns;
-  while (reader.next([&](std::string_view text) {
-    return detail::parse_listed(set.names(), text, options.separator, labels);
-  })) {
+  while (
+      reader.next([&](std::string_view text) { return detail::parse_listed(set.names(), text, options.separator, labels); })) {
     if (options.layout == label_layout::columns) {
       for (int l = static_cast<int>(columns.size()); l < set.names().size(); ++l)
         columns.push_back(reader.numbered(column(std::string(set.names().name(l))), "a label"));

@@ -14,8 +14,9 @@ namespace bert::inline BERT_ISA::heads::reads {
 
 /// x[s,:] = tanh(W hidden[start_s,:] + b), the pooler's output: BertForSequenceClassification.
 ///
-/// A reading has the flags of a head, `pooling`, its name in config.json ("classifier_pooling"; empty: the pooler), `read`, which
-/// returns x [S, H], in `memory` if that is a copy, and `add_gradient`, which adds the gradient by x to that of what was read.
+/// A reading has the flags of a head, `pooling`, its name in config.json ("classifier_pooling"; empty: the pooler), `read`,
+/// which returns x [S, H], in `memory` if that is a copy, and `add_gradient`, which adds the gradient by x to that of what was
+/// read.
 struct pooler {
   static constexpr bool reads_pooler = true, reads_all_rows = false, copies = false;
   static constexpr std::string_view pooling = {};
@@ -37,15 +38,13 @@ struct first_token {
 
   template <executor E>
   [[nodiscard]] static matrix<const float> read(const E&, const encoded& in, matrix<float> memory) noexcept {
-    for (std::size_t s = 0; s < memory.rows; ++s)
-      std::copy_n(in.hidden.row(in.batch.starts()[s]), memory.cols, memory.row(s));
+    for (std::size_t s = 0; s < memory.rows; ++s) std::copy_n(in.hidden.row(in.batch.starts()[s]), memory.cols, memory.row(s));
     return memory;
   }
   template <executor E>
   static void add_gradient(const E& e, const encoded& in, matrix<const float> d, matrix<float> d_hidden,
                            matrix<float>) noexcept {
-    for (std::size_t s = 0; s < d.rows; ++s)
-      kernels::add_in_place(e, d.block(s, 1), d_hidden.block(in.batch.starts()[s], 1));
+    for (std::size_t s = 0; s < d.rows; ++s) kernels::add_in_place(e, d.block(s, 1), d_hidden.block(in.batch.starts()[s], 1));
   }
 };
 

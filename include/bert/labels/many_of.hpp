@@ -8,8 +8,8 @@
 
 namespace bert::inline BERT_ISA::labels {
 
-/// `struct emotions : bert::labels::many_of<"joy", "anger", "fear"> {};` numbers its names as `one_of` does. The name says how the
-/// set is meant, for heads::classify_many; one_of and dynamic_set do as well.
+/// `struct emotions : bert::labels::many_of<"joy", "anger", "fear"> {};` numbers its names as `one_of` does. The name says how
+/// the set is meant, for heads::classify_many; one_of and dynamic_set do as well.
 template <fixed_string... Names>
 struct many_of : one_of<Names...> {};
 
