@@ -62,7 +62,8 @@ class recording {
       const auto first = ints(step, "start"), last = ints(step, "end");
       for (std::size_t s = 0; s < first.size(); ++s) out.spans.push_back({first[s], last[s]});
     }
-    if (has(step, "choices")) choices(step, out);
+    if (embeds()) pairs(step, out);
+    else if (has(step, "choices")) choices(step, out);
     else if (has(step, "labels") && file_.at(key(step, "labels")).type == bert::io::dtype::f32) {
       out.values.resize(lengths.size());
       bert::io::to_floats(file_.at(key(step, "labels")), out.values);
@@ -92,6 +93,23 @@ class recording {
     std::vector<std::int32_t> out(t.size());
     std::memcpy(out.data(), t.bytes.data(), out.size() * sizeof(std::int32_t));
     return out;
+  }
+  [[nodiscard]] bool embeds() const { return bert::io::require<std::string>(facts_, "task", where_) == "embed"; }
+  /// The file has all anchors, then their positives, then hard negatives; here each example's sequences are together.
+  void pairs(std::uint64_t step, bert::training_batch& out) const {
+    const std::size_t examples = ints(step, "labels").size();
+    if (out.tokens.sequences() != 2 * examples)
+      throw bert::error(
+          {where_, "pairs without hard negatives", bert::cat(out.tokens.sequences(), " sequences of ", examples), {}});
+    bert::training_batch sorted;
+    sorted.groups.push_back(0);
+    for (std::size_t i = 0; i < examples; ++i) {
+      for (const std::size_t s : {i, examples + i}) sorted.tokens.add(out.tokens[s], out.tokens.segments(s));
+      sorted.groups.push_back(2 * i + 2);
+    }
+    sorted.parts.assign(sorted.tokens.tokens(), bert::word_part::continues);
+    for (std::size_t s = 0; s < 2 * examples; ++s) sorted.keys.push_back(s);
+    out = std::move(sorted);
   }
   void choices(std::uint64_t step, bert::training_batch& out) const {
     const auto counts = ints(step, "choices"), right = ints(step, "labels");
@@ -153,7 +171,11 @@ bool run(const std::string& task, const std::string& folder, const recording& r)
     return repeat(r, opened<bert::heads::tag<dynamic_set>>(folder, r.names()), bert::objectives::tag_cross_entropy{});
   if (task == "tag-crf")
     return repeat(r, opened<bert::heads::crf<dynamic_set>>(folder, r.names()), bert::objectives::negative_log_likelihood{});
-  throw bert::error({"TASK", "classify, tag or tag-crf", task, {}});
+  if (task == "span") return repeat(r, opened<bert::heads::span>(folder), bert::objectives::span{});
+  if (task == "choice") return repeat(r, opened<bert::heads::choice>(folder), bert::objectives::choice{});
+  if (task == "embed")
+    return repeat(r, opened<bert::heads::embedding<bert::pooling::mean>>(folder), bert::objectives::multiple_negatives{});
+  throw bert::error({"TASK", "classify, tag, tag-crf, span, choice or embed", task, {}});
 }
 
 }  // namespace
