@@ -86,10 +86,12 @@ class mixed {
   }
 
   void load(std::uint64_t step, training_batch& out) const {
-    auto [task, own] = place(step);
-    [&]<std::size_t... I>(std::index_sequence<I...>) { ((I == task ? std::get<I>(sources_).load(own, out) : void()), ...); }
+    const auto at = place(step);  // not as a structured binding, which clang 14 does not capture
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      ((I == at.first ? std::get<I>(sources_).load(at.second, out) : void()), ...);
+    }
     (std::index_sequence_for<Sources...>{});
-    out.task = task;
+    out.task = at.first;
   }
 
  private:
