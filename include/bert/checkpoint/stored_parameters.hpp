@@ -106,8 +106,8 @@ class stored_parameters<model<A, Heads...>, E> {
   void read(std::size_t first, std::size_t last) {
     for (std::size_t i = first; i < last; ++i) {
       if (found_.sources[i] == nullptr) continue;
-      const std::size_t count = in_file(i) ? 0 : found_.table[i].count();
-      read_one(i, scratch_.span().subspan(count == 0 ? 0 : in_scratch_[i].offset, count));
+      const std::size_t floats = in_file(i) ? 0 : found_.table[i].count();
+      read_one(i, scratch_.span().subspan(floats == 0 ? 0 : in_scratch_[i].offset, floats));
     }
   }
   /// Checks tensor `i`, and converts it to `out` unless it is read in the file. Called just before packing, which then finds it
