@@ -76,6 +76,11 @@ bert::embedder_options options_of(settings& s, const bert::checkpoint& files) {
     if (folder.pooling_file.empty())
       std::cerr << "note: " << s.model << " names no pooling: using the mean; --pooling changes that\n";
   }
+  if (s.pooling == "cls" && folder.pooling_file.empty())
+    std::cerr << "note: " << s.model
+              << " was not trained to embed, so the vector of [CLS] says little about meaning; the mean says more, and "
+                 "finetune --task "
+                 "embed trains either\n";
   if (s.no_prompt) options.prompt = "";
   else options.prompt = folder.prompt(s.prompt, s.model);
   if (!options.prompt->empty() && s.prompt.empty())

@@ -240,6 +240,13 @@ class Examples(unittest.TestCase):
         blanks = json.loads(self.ok(run("predict", "--model", self.model, "--top", 2, text="The [MASK] was [MASK].\n")))
         self.assertEqual([len(m) for m in blanks["masks"]], [2, 2])
 
+    def test_embedding_by_cls_warns_where_the_folder_was_not_trained_to_embed(self):
+        warned = lambda folder, *more: "says little about meaning" in run("embed_sentences", "--model", folder, *more, text="A town.\n").stderr
+        self.assertTrue(warned(self.model, "--pooling", "cls"))
+        self.assertFalse(warned(self.model))
+        self.ok(self.finetune("--task", "embed", "--loss", "cosent", "--pooling", "cls", train=self.scored, dev=self.scored, out="vectors-cls"))
+        self.assertFalse(warned(self.folder / "vectors-cls"))
+
     def test_the_best_epoch_is_saved_and_a_stopped_finetune_goes_on(self):
         for names in ((), ("--task", "tag")):
             train, dev = (self.conll, self.conll) if names else (self.train, self.dev)
