@@ -28,7 +28,7 @@ namespace {
 std::vector<std::byte> numbered(std::size_t n, dtype type) {
   std::vector<std::byte> out(n * bytes_of(type));
   for (std::size_t i = 0; i < n; ++i) {
-    const auto value = static_cast<float>(i);
+    const auto value = static_cast<float>(i % 2048);  // exact in f16
     if (type == dtype::f32) std::memcpy(out.data() + 4 * i, &value, 4);
     else if (type == dtype::f16) {
       const auto half = to_f16(value);
@@ -94,7 +94,7 @@ TEST_CASE("elements of any order, copied or converted from any position on, are 
       std::vector<float> one(t.size()), two(t.size());
       to_floats(t, one);
       to_floats(t, two, execution::threads{3});
-      for (std::size_t i = 0; i < at.size(); ++i) REQUIRE(one[i] == static_cast<float>(at[i]));
+      for (std::size_t i = 0; i < at.size(); ++i) REQUIRE(one[i] == static_cast<float>(at[i] % 2048));
       std::vector<float> three(t.size());
       to_checked_floats(t, "file", three, execution::threads{2});
       CHECK(one == three);
