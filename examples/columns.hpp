@@ -9,6 +9,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/data/tsv.hpp"
+#include "bert/data/tsv_many.hpp"
 #include "support.hpp"
 
 namespace support {
@@ -70,6 +71,19 @@ struct columns {
     return number > 0 ? number - 1 + shift : number + shift;
   }
 };
+
+/// The same columns for texts with several labels.
+inline bert::data::tsv_many_options many_options(const bert::data::tsv_options& o) {
+  bert::data::tsv_many_options many;
+  many.text_column = o.text_column;
+  many.second_column = o.second_column;
+  many.labels_column = o.label_column;
+  many.header = o.header;
+  many.max_tokens = o.max_tokens;
+  many.format = o.format;
+  many.uneven = o.uneven;
+  return many;
+}
 
 /// Says so if many tokens of a set are unknown.
 template <class Set>

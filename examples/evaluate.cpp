@@ -77,13 +77,8 @@ void rows(const settings& s, const bert::checkpoint& files) {
   };
   if (files.config().problem_type == "multi_label_classification") {
     const auto model = open<bert::model<A, bert::heads::classify_many<bert::labels::dynamic_set>>>(files);
-    bert::data::tsv_many_options many;
-    many.text_column = options.text_column;
-    many.second_column = options.second_column;
-    many.labels_column = options.label_column;
-    many.header = options.header;
-    many.max_tokens = options.max_tokens;
-    figures(model, bert::data::tsv_many(s.tsv, tokenizer, bert::labels::dynamic_set(model.label_names()), many));
+    figures(model, bert::data::tsv_many(s.tsv, tokenizer, bert::labels::dynamic_set(model.label_names()),
+                                        support::many_options(options)));
   } else if (files.config().labels.size() == 1 || files.config().problem_type == "regression") {
     figures(open<bert::model<A, bert::heads::regress>>(files),
             bert::data::tsv<bert::labels::number>(s.tsv, tokenizer, options));

@@ -11,44 +11,28 @@ namespace finetune {
 
 namespace {
 
+using classes = bert::data::labeled_set<bert::labels::dynamic_set>;
+
 template <class A>
-class classification {
+class classification : public set_task<classes> {
  public:
   using head = bert::heads::classify<bert::labels::dynamic_set>;
   using model_type = bert::model<A, head>;
   static constexpr const char* part = "classifier";
 
   classification(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
-      : settings_(&s),
-        options_(options_of<A>(s)),
-        chosen_(choose_labels<model_type>(s, files, bert::data::tsv_labels(s.train, options_), part)),
-        train_(bert::data::tsv(s.train, tokenizer, chosen_.names, options_)),
-        dev_(bert::data::tsv(s.dev, tokenizer, chosen_.names, options_)),
-        names(chosen_.names.names()),
-        why_new(chosen_.why_new) {
-    std::cout << "train " << train_.size() << " examples, dev " << dev_.size() << ", labels "
-              << bert::labels::listed(train_.names()) << '\n';
-    support::tell_about(s.train, train_, options_.max_tokens, std::cout);
-    support::tell_about(s.dev, dev_, options_.max_tokens, std::cout);
-  }
+      : classification(s, tokenizer, options_of<A>(s),
+                       choose_labels<model_type>(s, files, bert::data::tsv_labels(s.train, options_of<A>(s)), part)) {}
 
-  [[nodiscard]] auto batches() const { return train_.batches(settings_->batch, drawn(*settings_)); }
   [[nodiscard]] bert::objectives::cross_entropy objective() const {
     bert::objectives::cross_entropy loss{.label_smoothing = settings_->label_smoothing, .gamma = settings_->focal};
     if (settings_->class_weights == "balanced") loss.class_weights = bert::data::balanced_weights(train_);
     return loss;
   }
-  [[nodiscard]] std::uint64_t train_tokens() const { return train_.tokens(); }
-
-  template <class E>
-  [[nodiscard]] auto evaluate(const model_type& model, const E& threads) const {
-    return bert::evaluate(model, dev_.batches(settings_->batch, {.order = bert::data::order::sequential}), threads);
-  }
   template <class Report>
   [[nodiscard]] static std::string table(const Report& report) {
     return report.table();
   }
-
   template <class Report, class E>
   void sections(html::page& page, const Report& report, const model_type& model, const bert::text::tokenizer& tokenizer,
                 const E& threads) const {
@@ -57,14 +41,15 @@ class classification {
   }
 
  private:
-  const settings* settings_;
-  bert::data::tsv_options options_;
-  chosen_labels chosen_;
-  bert::data::labeled_set<bert::labels::dynamic_set> train_, dev_;
+  classification(const settings& s, const bert::text::tokenizer& tokenizer, const bert::data::tsv_options& options,
+                 const chosen_labels& chosen)
+      : set_task(s, bert::data::tsv(s.train, tokenizer, chosen.names, options),
+                 bert::data::tsv(s.dev, tokenizer, chosen.names, options), chosen),
+        options_(options) {
+    tell("examples", options.max_tokens);
+  }
 
- public:
-  std::vector<std::string> names;
-  std::string why_new;
+  bert::data::tsv_options options_;
 };
 
 }  // namespace

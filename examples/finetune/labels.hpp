@@ -39,6 +39,19 @@ std::string why_no_head(const settings& s, const bert::checkpoint& files) {
   return files.holds<Model>() ? std::string() : s.model + " has none";
 }
 
+/// The same where the folder's classifier may be of another kind.
+template <class Model>
+std::string why_no_classifier(const settings& s, const bert::checkpoint& files) {
+  std::string why = why_no_head<Model>(s, files);
+  if (!why.empty()) return why;
+  try {
+    (void)files.label_names<Model>();  // throws for another kind
+  } catch (const bert::error& e) {
+    why = bert::cat("that of the folder is of another kind (", e.what(), ')');
+  }
+  return why;
+}
+
 /// The labels `found` in the training file, or the folder's where they are the same; `part` is what the head is called.
 template <class Model>
 chosen_labels choose_labels(const settings& s, const bert::checkpoint& files, bert::labels::dynamic_set found,

@@ -2,6 +2,8 @@
 #include "bert/heads/tag.hpp"
 
 #include "bert/data/conll.hpp"
+#include "bert/heads/crf.hpp"
+#include "bert/objectives/negative_log_likelihood.hpp"
 #include "bert/objectives/tag_cross_entropy.hpp"
 #include "bert/pipeline/crf_tagging.hpp"
 #include "bert/pipeline/pipeline.hpp"
@@ -12,51 +14,22 @@ namespace finetune {
 
 namespace {
 
+using sentences_of_file = bert::data::tagged_set<bert::labels::dynamic_set>;
+
 template <class A, class Head, class Objective>
-class tagging {
+class tagging : public set_task<sentences_of_file> {
  public:
   using head = Head;
   using model_type = bert::model<A, head>;
   static constexpr const char* part = "tagger";
 
   tagging(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
-      : settings_(&s),
-        options_{.max_tokens = std::min(s.columns.max_tokens, A::positions),
-                 .stride = s.stride,
-                 .faulty = s.crf ? bert::data::faulty_tags::respell : bert::data::faulty_tags::keep},
-        chosen_(choose_labels<model_type>(s, files, bert::data::conll_tags(s.train, options_), part)),
-        train_(bert::data::conll(s.train, tokenizer, chosen_.names, options_)),
-        dev_(bert::data::conll(s.dev, tokenizer, chosen_.names, options_)),
-        names(chosen_.names.names()),
-        why_new(chosen_.why_new) {
-    std::cout << "train " << train_.size() << " sentences, dev " << dev_.size() << ", tags "
-              << bert::labels::listed(train_.names()) << '\n';
-    for (const auto* set : {&train_, &dev_}) {
-      const auto& path = set == &train_ ? s.train : s.dev;
-      support::tell(set->notes(), std::cout);
-      if (set->grouped() != 0)
-        std::cout << "note: " << path << ": " << set->grouped() << " sentences are read in several windows of "
-                  << options_.max_tokens << " tokens; --max-tokens changes that\n";
-      if (set->truncated() != 0)
-        std::cout << "note: " << path << ": " << set->truncated() << " words of more pieces than a window were cut\n";
-      support::tell_unknown(path, *set, std::cout);
-    }
-  }
+      : tagging(s, tokenizer, options(s),
+                choose_labels<model_type>(s, files, bert::data::conll_tags(s.train, options(s)), part)) {}
 
-  [[nodiscard]] auto batches() const { return train_.batches(settings_->batch, drawn(*settings_)); }
   [[nodiscard]] static Objective objective() { return {}; }
   [[nodiscard]] static bert::optim::crf_rate groups(const settings& s, const bert::optim::layer_decay& others) {
     return {.multiple = s.crf ? s.crf_rate : 1, .others = others};
-  }
-  [[nodiscard]] std::uint64_t train_tokens() const { return train_.tokens(); }
-
-  template <class E>
-  [[nodiscard]] auto evaluate(const model_type& model, const E& threads) const {
-    return bert::evaluate(model, dev_.batches(settings_->batch, {.order = bert::data::order::sequential}), threads);
-  }
-  template <class Report>
-  static std::string table(const Report& report) {
-    return bert::cat(report);
   }
 
   template <class Report, class E>
@@ -72,6 +45,30 @@ class tagging {
   }
 
  private:
+  static bert::data::conll_options options(const settings& s) {
+    return {.max_tokens = std::min(s.columns.max_tokens, A::positions),
+            .stride = s.stride,
+            .faulty = s.crf ? bert::data::faulty_tags::respell : bert::data::faulty_tags::keep};
+  }
+  tagging(const settings& s, const bert::text::tokenizer& tokenizer, const bert::data::conll_options& options,
+          const chosen_labels& chosen)
+      : set_task(s, bert::data::conll(s.train, tokenizer, chosen.names, options),
+                 bert::data::conll(s.dev, tokenizer, chosen.names, options), chosen),
+        options_(options) {
+    std::cout << "train " << train_.size() << " sentences, dev " << dev_.size() << ", tags "
+              << bert::labels::listed(chosen.names) << '\n';
+    for (const auto* set : {&train_, &dev_}) {
+      const auto& path = set == &train_ ? s.train : s.dev;
+      support::tell(set->notes(), std::cout);
+      if (set->grouped() != 0)
+        std::cout << "note: " << path << ": " << set->grouped() << " sentences are read in several windows of "
+                  << options.max_tokens << " tokens; --max-tokens changes that\n";
+      if (set->truncated() != 0)
+        std::cout << "note: " << path << ": " << set->truncated() << " words of more pieces than a window were cut\n";
+      support::tell_unknown(path, *set, std::cout);
+    }
+  }
+
   /// The sentences with the most wrong words, their words joined by spaces.
   void worst(html::page& page, const model_type& model, const bert::text::tokenizer& tokenizer) const {
     const bert::pipeline answer(model, tokenizer, {.max_tokens = static_cast<std::size_t>(options_.max_tokens)});
@@ -113,14 +110,7 @@ class tagging {
     page.section("Worst sentences", "Of " + settings_->dev + ", the words joined by spaces.", body + "</table>");
   }
 
-  const settings* settings_;
   bert::data::conll_options options_;
-  chosen_labels chosen_;
-  bert::data::tagged_set<bert::labels::dynamic_set> train_, dev_;
-
- public:
-  std::vector<std::string> names;
-  std::string why_new;
 };
 
 template <class A>

@@ -62,6 +62,43 @@ class csv_log {
   std::size_t columns_ = 0;
 };
 
+/// What tasks over two sets of one type share: the sets, the batches, the evaluation, the names of the labels.
+template <class Set>
+class set_task {
+ public:
+  [[nodiscard]] auto batches() const { return train_.batches(settings_->batch, drawn(*settings_)); }
+  [[nodiscard]] std::uint64_t train_tokens() const { return train_.tokens(); }
+  template <class Model, class E>
+  [[nodiscard]] auto evaluate(const Model& model, const E& threads) const {
+    return bert::evaluate(model, dev_.batches(settings_->batch, {.order = bert::data::order::sequential}), threads);
+  }
+  template <class Report>
+  [[nodiscard]] static std::string table(const Report& report) {
+    return bert::cat(report);
+  }
+
+  std::vector<std::string> names;
+  std::string why_new;
+
+ protected:
+  set_task(const settings& s, Set train, Set dev, const chosen_labels& chosen)
+      : names(chosen.names.names()), why_new(chosen.why_new), settings_(&s), train_(std::move(train)), dev_(std::move(dev)) {}
+  set_task(const settings& s, Set train, Set dev, std::string why)
+      : why_new(std::move(why)), settings_(&s), train_(std::move(train)), dev_(std::move(dev)) {}
+
+  /// Prints how large the sets are, the labels if there are any, and what was guessed and cut.
+  void tell(const char* what, int max_tokens) const {
+    std::cout << "train " << train_.size() << ' ' << what << ", dev " << dev_.size();
+    if (!names.empty()) std::cout << ", labels " << bert::labels::listed(bert::labels::dynamic_set(names));
+    std::cout << '\n';
+    support::tell_about(settings_->train, train_, max_tokens, std::cout);
+    support::tell_about(settings_->dev, dev_, max_tokens, std::cout);
+  }
+
+  const settings* settings_;
+  Set train_, dev_;
+};
+
 /// Trains `model` for three steps on the task's batches and says how long all of it will take, and the memory.
 template <class Task, class Model, class Objective, class Source, class... Policies>
 void dry_run(const settings& s, Task& task, Model& model, const Objective& objective, const Source& batches,

@@ -13,27 +13,23 @@ namespace predict {
 
 namespace {
 
+/// A part of the text: an entity or a word, and what it is.
+bert::io::json part(const std::string& text, const char* name, const std::string& what, float score,
+                    const bert::text::text_range& bytes) {
+  auto out = bert::io::json::object();
+  out["text"] = text;
+  out[name] = what;
+  out["score"] = number(score);
+  out["bytes"] = range(bytes);
+  return out;
+}
+
 bert::io::json told(const settings& s, const bert::tagged_text& r) {
-  auto out = bert::io::json::object(), entities = bert::io::json::array();
-  for (const auto& e : r) {
-    auto entity = bert::io::json::object();
-    entity["text"] = e.text;
-    entity["type"] = e.type;
-    entity["score"] = number(e.score);
-    entity["bytes"] = range(e.bytes);
-    entities.push_back(std::move(entity));
-  }
+  auto out = bert::io::json::object(), entities = bert::io::json::array(), words = bert::io::json::array();
+  for (const auto& e : r) entities.push_back(part(e.text, "type", e.type, e.score, e.bytes));
   out["entities"] = std::move(entities);
   if (!s.words) return out;
-  auto words = bert::io::json::array();
-  for (const auto& w : r.words) {
-    auto word = bert::io::json::object();
-    word["text"] = w.text;
-    word["tag"] = w.tag;
-    word["score"] = number(w.score);
-    word["bytes"] = range(w.bytes);
-    words.push_back(std::move(word));
-  }
+  for (const auto& w : r.words) words.push_back(part(w.text, "tag", w.tag, w.score, w.bytes));
   out["words"] = std::move(words);
   return out;
 }
