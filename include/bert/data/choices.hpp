@@ -86,6 +86,7 @@ template <tokenizing Tokenizer>
       set.add(context.empty() ? question : context, choices, *answer);
     } else {
       std::vector<std::string> asked;
+      asked.reserve(choices.size());
       for (const auto& choice : choices) asked.push_back(cat(question, ' ', choice));
       set.add(context, asked, *answer);
     }

@@ -41,6 +41,7 @@ struct decoding<Head> : pipelines::word_windows {
     Head::write_allowed(in.labels, allowed);
     const auto words = in.words();
     std::vector<const float*> rows;
+    rows.reserve(words.size());
     for (const auto& word : words) rows.push_back(in.rows[word.window].row(word.row));
     heads::crf_paths paths(packed.chain(allowed.data()));
     paths.read(rows);

@@ -76,13 +76,13 @@ class pipeline {
     const checkpoint files(folder);
     return pipeline(
         std::make_shared<const shared_state>(files.freeze<Model, Precision>(e), files.tokenizer(), files.label_names<Model>()),
-        options);
+        std::move(options));
   }
 
   pipeline(const Model& m, text::tokenizer tokenizer, pipeline_options options = {})
       : pipeline(std::make_shared<const shared_state>(freeze<Precision>(m), std::move(tokenizer),
                                                       pipelines::model_traits<Model>::labels_of(m)),
-                 options) {}
+                 std::move(options)) {}
 
   [[nodiscard]] result operator()(std::string_view text) const {
     return std::move(run({input(text, std::nullopt)}, execution::serial{}).front());
@@ -182,7 +182,7 @@ class pipeline {
   };
 
   pipeline(std::shared_ptr<const shared_state> shared, pipeline_options options)
-      : shared_(std::move(shared)), options_(options) {
+      : shared_(std::move(shared)), options_(std::move(options)) {
     if (options_.max_tokens == 0 || options_.max_tokens > architecture::positions)
       options_.max_tokens = architecture::positions;
   }

@@ -74,6 +74,7 @@ template <std::size_t D, executor E = execution::serial>
     }
   }
   std::vector<std::vector<scored_row>> found;
+  found.reserve(best.size());
   for (best_rows& b : best) found.push_back(b.take());
   return found;
 }
