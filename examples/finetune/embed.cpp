@@ -30,7 +30,6 @@ class chosen_loss {
 
   template <class Model>
   static constexpr bool fits = losses::multiple_negatives::fits<Model>;
-  static constexpr bool rewrites = false;
 
   /// The work of the loss that was chosen.
   class work {
