@@ -17,8 +17,8 @@ class choosing : public set_task<bert::data::choice_set> {
   static constexpr const char* part = "choice head";
 
   choosing(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
-      : set_task(s, bert::data::choices_jsonl(s.train, tokenizer, longest(s)),
-                 bert::data::choices_jsonl(s.dev, tokenizer, longest(s)), why_no_classifier<model_type>(s, files)) {
+      : set_task(s, why_no_classifier<model_type>(s, files),
+                 [&](const std::string& path) { return bert::data::choices_jsonl(path, tokenizer, longest(s)); }) {
     tell("questions", longest(s));
   }
 

@@ -43,8 +43,7 @@ class classification : public set_task<classes> {
  private:
   classification(const settings& s, const bert::text::tokenizer& tokenizer, const bert::data::tsv_options& options,
                  const chosen_labels& chosen)
-      : set_task(s, bert::data::tsv(s.train, tokenizer, chosen.names, options),
-                 bert::data::tsv(s.dev, tokenizer, chosen.names, options), chosen),
+      : set_task(s, chosen, [&](const std::string& path) { return bert::data::tsv(path, tokenizer, chosen.names, options); }),
         options_(options) {
     tell("examples", options.max_tokens);
   }

@@ -36,8 +36,8 @@ class many_labels : public set_task<many> {
  private:
   many_labels(const settings& s, const bert::text::tokenizer& tokenizer, const bert::data::tsv_many_options& options,
               const chosen_labels& chosen)
-      : set_task(s, bert::data::tsv_many(s.train, tokenizer, chosen.names, options),
-                 bert::data::tsv_many(s.dev, tokenizer, chosen.names, options), chosen) {
+      : set_task(s, chosen,
+                 [&](const std::string& path) { return bert::data::tsv_many(path, tokenizer, chosen.names, options); }) {
     tell("examples", options.max_tokens);
   }
 };

@@ -19,8 +19,9 @@ class regression : public set_task<numbers> {
   static constexpr const char* part = "regression head";
 
   regression(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
-      : set_task(s, bert::data::tsv<bert::labels::number>(s.train, tokenizer, options_of<A>(s)),
-                 bert::data::tsv<bert::labels::number>(s.dev, tokenizer, options_of<A>(s)), why_no_regression(s, files)) {
+      : set_task(s, why_no_regression(s, files), [&](const std::string& path) {
+          return bert::data::tsv<bert::labels::number>(path, tokenizer, options_of<A>(s));
+        }) {
     tell("examples", options_of<A>(s).max_tokens);
   }
 

@@ -52,8 +52,7 @@ class tagging : public set_task<sentences_of_file> {
   }
   tagging(const settings& s, const bert::text::tokenizer& tokenizer, const bert::data::conll_options& options,
           const chosen_labels& chosen)
-      : set_task(s, bert::data::conll(s.train, tokenizer, chosen.names, options),
-                 bert::data::conll(s.dev, tokenizer, chosen.names, options), chosen),
+      : set_task(s, chosen, [&](const std::string& path) { return bert::data::conll(path, tokenizer, chosen.names, options); }),
         options_(options) {
     std::cout << "train " << train_.size() << " sentences, dev " << dev_.size() << ", tags "
               << bert::labels::listed(chosen.names) << '\n';

@@ -81,10 +81,13 @@ class set_task {
   std::string why_new;
 
  protected:
-  set_task(const settings& s, Set train, Set dev, const chosen_labels& chosen)
-      : names(chosen.names.names()), why_new(chosen.why_new), settings_(&s), train_(std::move(train)), dev_(std::move(dev)) {}
-  set_task(const settings& s, Set train, Set dev, std::string why)
-      : why_new(std::move(why)), settings_(&s), train_(std::move(train)), dev_(std::move(dev)) {}
+  /// `read(path)` reads a file; that of --train first.
+  template <class Read>
+  set_task(const settings& s, const chosen_labels& chosen, const Read& read)
+      : names(chosen.names.names()), why_new(chosen.why_new), settings_(&s), train_(read(s.train)), dev_(read(s.dev)) {}
+  template <class Read>
+  set_task(const settings& s, std::string why, const Read& read)
+      : why_new(std::move(why)), settings_(&s), train_(read(s.train)), dev_(read(s.dev)) {}
 
   /// Prints how large the sets are, the labels if there are any, and what was guessed and cut.
   void tell(const char* what, int max_tokens) const {
