@@ -76,10 +76,14 @@ void rows(const settings& s, const bert::checkpoint& files) {
     print_figures(s, model, set);
   };
   if (files.config().problem_type == "multi_label_classification") {
+    std::cerr << "note: " << files.config().where
+              << ": problem_type is multi_label_classification, so each label has a sigmoid of its own\n";
     const auto model = open<bert::model<A, bert::heads::classify_many<bert::labels::dynamic_set>>>(files);
     figures(model, bert::data::tsv_many(s.tsv, tokenizer, bert::labels::dynamic_set(model.label_names()),
                                         support::many_options(options)));
   } else if (files.config().labels.size() == 1 || files.config().problem_type == "regression") {
+    std::cerr << "note: " << files.config().where
+              << " names one label, so the model has one score; loss is its mean squared error\n";
     figures(open<bert::model<A, bert::heads::regress>>(files),
             bert::data::tsv<bert::labels::number>(s.tsv, tokenizer, options));
   } else {
