@@ -82,8 +82,7 @@ void rows(const settings& s, const bert::checkpoint& files) {
     figures(model, bert::data::tsv_many(s.tsv, tokenizer, bert::labels::dynamic_set(model.label_names()),
                                         support::many_options(options)));
   } else if (files.config().labels.size() == 1 || files.config().problem_type == "regression") {
-    std::cerr << "note: " << files.config().where
-              << " names one label, so the model has one score; loss is its mean squared error\n";
+    std::cerr << "note: " << files.config().where << " names one label, so the model has one score a text\n";
     figures(open<bert::model<A, bert::heads::regress>>(files),
             bert::data::tsv<bert::labels::number>(s.tsv, tokenizer, options));
   } else {

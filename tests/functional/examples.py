@@ -134,7 +134,7 @@ class Examples(unittest.TestCase):
         self.ok(self.finetune(*columns, train=self.pairs, dev=self.pairs, out="pairs-again", model=self.folder / "pairs"))
 
     LINES = {"classify": r"accuracy=[01]\.[0-9]{4} f1=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",
-             "regress": r"spearman=-?[01]\.[0-9]{4} pearson=-?[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",
+             "regress": r"spearman=-?[01]\.[0-9]{4} pearson=-?[01]\.[0-9]{4} mse=[0-9]+\.[0-9]{4}",
              "multilabel": r"micro_f1=[01]\.[0-9]{4} macro_f1=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",
              "choice": r"accuracy=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",
              "span": r"exact=[01]\.[0-9]{4} f1=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",

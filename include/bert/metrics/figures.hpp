@@ -69,7 +69,7 @@ template <has_figures Report>
 
 /// Whether less of the figure is better: a loss or an error.
 [[nodiscard]] constexpr bool less_is_better(std::string_view name) noexcept {
-  return name == "loss" || name.ends_with("_loss") || name == "error" || name.ends_with("_error");
+  return name == "loss" || name.ends_with("_loss") || name == "error" || name.ends_with("_error") || name == "mse";
 }
 
 /// The figure as a score, of which more is better: what bert::fit_options::keep_best returns.

@@ -39,9 +39,9 @@ class regression_report {
   [[nodiscard]] std::span<const float> expected() const noexcept { return expected_; }
   [[nodiscard]] std::span<const float> predicted() const noexcept { return predicted_; }
 
-  static constexpr std::array<std::string_view, 3> figure_names{"spearman", "pearson", "loss"};
-  [[nodiscard]] std::array<double, 3> figures() const { return {spearman(), pearson(), loss()}; }
-  /// "spearman=0.8123 pearson=0.8101 loss=0.4312": one line for scripts.
+  static constexpr std::array<std::string_view, 3> figure_names{"spearman", "pearson", "mse"};
+  [[nodiscard]] std::array<double, 3> figures() const { return {spearman(), pearson(), mean_squared_error()}; }
+  /// "spearman=0.8123 pearson=0.8101 mse=0.4312": one line for scripts.
   [[nodiscard]] std::string line() const { return line_of(*this); }
   friend std::ostream& operator<<(std::ostream& stream, const regression_report& r) {
     return stream << cat("Pearson ", r.pearson(), ", Spearman ", r.spearman(), ", mean squared error ", r.loss(), ", ",

@@ -15,7 +15,7 @@ TEST_CASE("a report of numbers has the correlations and the mean squared error, 
   CHECK(report.spearman() == doctest::Approx(0.8));
   CHECK(report.pearson() == doctest::Approx(0.898684).epsilon(1e-5));
   CHECK(report.mean_squared_error() == doctest::Approx(57.0 / 4));
-  CHECK(report.line() == "spearman=0.8000 pearson=0.8987 loss=14.2500");
+  CHECK(report.line() == "spearman=0.8000 pearson=0.8987 mse=14.2500");
   std::ostringstream out;
   out << report;
   CHECK(out.str() == "Pearson 0.898684, Spearman 0.8, mean squared error 14.25, 4 examples\n");
