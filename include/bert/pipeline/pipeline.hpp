@@ -149,7 +149,8 @@ class pipeline {
   template <std::ranges::forward_range Words>
   requires(reads_words&& std::convertible_to<std::ranges::range_reference_t<const Words>, std::string_view>)
       [[nodiscard]] result words(const Words& words) const {
-    return std::move(this->words(std::views::single(std::views::all(words))).front());
+    std::deque<std::string> texts;
+    return std::move(run({known_words(words, texts)}, execution::serial{}).front());
   }
   /// One result a sentence; `e` runs the kernels.
   template <std::ranges::forward_range Sentences, executor E = execution::serial>
@@ -158,17 +159,7 @@ class pipeline {
       [[nodiscard]] std::vector<result> words(const Sentences& sentences, const E& e = {}) const {
     std::deque<std::string> texts;
     std::vector<inputs> all;
-    std::vector<std::string_view> views;
-    for (const auto& sentence : sentences) {
-      std::string& text = texts.emplace_back();
-      views.clear();
-      for (const std::string_view word : sentence) {
-        if (!views.empty()) text += ' ';
-        text += word;
-        views.push_back(word);
-      }
-      all.push_back({text, std::nullopt, decoding<head>::windows(shared_->tokenizer, views, options_)});
-    }
+    for (const auto& sentence : sentences) all.push_back(known_words(sentence, texts));
     return run(all, e);
   }
 
@@ -205,6 +196,19 @@ class pipeline {
                                   : t.template encode<text::offsets::bytes>(text, cut));
     }
     return in;
+  }
+
+  /// The text of known words is appended to `texts`, which outlives the input.
+  template <class Words>
+  [[nodiscard]] inputs known_words(const Words& words, std::deque<std::string>& texts) const {
+    std::string& text = texts.emplace_back();
+    std::vector<std::string_view> views;
+    for (const std::string_view word : words) {
+      if (!views.empty()) text += ' ';
+      text += word;
+      views.push_back(word);
+    }
+    return {text, std::nullopt, decoding<head>::windows(shared_->tokenizer, views, options_)};
   }
 
   template <executor E>

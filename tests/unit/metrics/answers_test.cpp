@@ -58,7 +58,7 @@ double difference(const answer_report& found, const json& expected) {
     add("pr_f1_ap", 100 * *found.average_precision_f1());
     add("pr_oracle_ap", 100 * *found.average_precision_oracle());
   }
-  for (const auto& [name, value] : expected.items()) CHECK_MESSAGE(checked.contains(name), name);
+  for (const auto& item : expected.items()) CHECK_MESSAGE(checked.contains(item.first), item.first);
   for (std::size_t i = 0; i < found.total(); ++i) {
     worst.add(std::abs(found.raw(i).exact - expected.at("raw_exact")[i].as_number()));
     worst.add(std::abs(found.raw(i).f1 - expected.at("raw_f1")[i].as_number()));

@@ -65,7 +65,7 @@ TEST_CASE("thresholds that are tuned here have the best F1 here, and can be appl
 }
 
 TEST_CASE("a report prints a line for scripts and a row a label") {
-  many_report r(bert::labels::dynamic_set{"a", "b"});
+  many_report<bert::labels::dynamic_set> r(bert::labels::dynamic_set{"a", "b"});
   r.add(std::array{0.9f, 0.2f}, std::array{1.0f, 1.0f});
   r.add_loss(0.25, 2);
   CHECK(r.line() == "micro_f1=0.6667 macro_f1=0.5000 loss=0.2500");
@@ -107,7 +107,7 @@ TEST_CASE("metrics of several labels and of classes are scikit-learn's on record
       const auto width = require<std::size_t>(j, "labels", "case");
       std::vector<std::string> names;
       for (std::size_t l = 0; l < width; ++l) names.push_back("l" + std::to_string(l));
-      many_report r{bert::labels::dynamic_set(names)};
+      many_report<bert::labels::dynamic_set> r{bert::labels::dynamic_set(names)};
       const auto gold = require<std::vector<std::vector<float>>>(j, "gold", "case");
       const auto scores = require<std::vector<std::vector<float>>>(j, "scores", "case");
       for (std::size_t i = 0; i < gold.size(); ++i) r.add(scores[i], gold[i]);

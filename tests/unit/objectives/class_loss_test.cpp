@@ -51,7 +51,8 @@ void check_golden() {
   const auto logits = golden::floats(file, "logits"), weights = golden::floats(file, "weights");
   const auto batch = batch_of(golden::integers<std::int32_t>(file, "targets"));
   for (const auto& [name, smoothing, weighted, gamma] : cases) {
-    CAPTURE(name);
+    const std::string title(name);  // clang 14 captures no structured binding
+    CAPTURE(title);
     const O o{.label_smoothing = smoothing, .class_weights = weighted ? weights : std::vector<float>{}, .gamma = gamma};
     const auto found = score(o, batch, logits);
     const auto rows_lost = golden::floats(file, std::string(name) + ".row");
