@@ -66,10 +66,6 @@ tile multiply(Tiles tiles, const operands& x, const amx::tile_shape& shape) {
   return out;
 }
 
-bool same(std::uint32_t x, std::uint32_t y, bool bytes) {
-  return x == y || (!bytes && std::isnan(std::bit_cast<float>(x)) && std::isnan(std::bit_cast<float>(y)));
-}
-
 }  // namespace
 
 TEST_CASE("a tile sums the even and the odd elements of a row separately, then adds both to the sum") {
@@ -111,6 +107,9 @@ TEST_CASE("tiles of few rows and words write nothing else") {
 
 TEST_CASE("the processor's tiles give the bits of the plain ones, denormals, infinities and NaNs among them") {
 #if BERT_AMX
+  const auto same = [](std::uint32_t x, std::uint32_t y, bool bytes) {
+    return x == y || (!bytes && std::isnan(std::bit_cast<float>(x)) && std::isnan(std::bit_cast<float>(y)));
+  };
   if (!amx_permitted()) {
     MESSAGE("not run: the system does not permit AMX");
     return;
