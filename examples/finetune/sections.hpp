@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "bert/data/tsv.hpp"
+#include "bert/metrics/calibration.hpp"
 #include "bert/pipeline/pipeline.hpp"
 #include "finetune/settings.hpp"
 #include "page.hpp"
@@ -40,35 +40,18 @@ void confusion_section(html::page& page, const Report& report) {
                body + "</table>");
 }
 
-/// An answer: how sure the model was of it, and whether it was right.
-struct judged {
-  double confidence = 0;
-  bool right = false;
-};
-
 /// Accuracy by confidence, in ten bins: bars on the diagonal are well calibrated.
-inline void calibration_section(html::page& page, const std::vector<judged>& all) {
-  constexpr std::size_t bins = 10;
-  std::array<double, bins> confidence{}, right{}, count{};
-  for (const auto& [sure, correct] : all) {
-    const auto bin = std::min(bins - 1, static_cast<std::size_t>(sure * bins));
-    confidence[bin] += sure;
-    right[bin] += correct ? 1 : 0;
-    count[bin] += 1;
-  }
-  double error = 0;
-  for (std::size_t b = 0; b < bins; ++b)
-    error += std::abs(confidence[b] - right[b]) / static_cast<double>(std::max<std::size_t>(1, all.size()));
+inline void calibration_section(html::page& page, const bert::metrics::reliability& answers) {
   constexpr double side = 260, left = 44, top = 10;
   std::string svg = html::print("<svg viewBox='0 0 500 320' role='img'><line class='grid' x1='%g' y1='%g' x2='%g' y2='%g'/>",
                                 left, top + side, left + side, top);
-  for (std::size_t b = 0; b < bins; ++b) {
-    if (count[b] == 0) continue;
-    const double share = right[b] / count[b], x = left + side * static_cast<double>(b) / bins;
+  for (const auto& bin : answers.bins()) {
+    if (bin.count == 0) continue;
     svg += html::print(
-        "<rect class='other' x='%.1f' y='%.1f' width='%.1f' height='%.1f'><title>%.0f answers, sure of %.3f, right %.3f"
+        "<rect class='other' x='%.1f' y='%.1f' width='%.1f' height='%.1f'><title>%llu answers, sure of %.3f, right %.3f"
         "</title></rect>",
-        x + 1, top + side * (1 - share), side / bins - 2, side * share, count[b], confidence[b] / count[b], share);
+        left + side * bin.lower + 1, top + side * (1 - bin.frequency), side * (bin.upper - bin.lower) - 2, side * bin.frequency,
+        static_cast<unsigned long long>(bin.count), bin.probability, bin.frequency);
   }
   for (const double v : {0.0, 0.5, 1.0})
     svg += html::print(
@@ -78,8 +61,10 @@ inline void calibration_section(html::page& page, const std::vector<judged>& all
   svg +=
       html::print("<text class='axis' x='%g' y='%g' text-anchor='middle'>confidence; height: share that was right</text></svg>",
                   left + side / 2, top + side + 38);
-  page.section("Calibration", html::print("Expected calibration error %.3f over %zu answers.", error, all.size()), svg,
-               html::page::size::half);
+  page.section("Calibration",
+               html::print("Expected calibration error %.3f over %llu answers.", answers.expected_calibration_error(),
+                           static_cast<unsigned long long>(answers.total())),
+               svg, html::page::size::half);
 }
 
 /// Calibration of a classifier, and the examples that it was surest of and got wrong.
@@ -104,15 +89,15 @@ void predictions_sections(html::page& page, const std::string& path, const bert:
     for (const auto& x : all) texts.push_back(x.text);
     answers = answer(texts, threads);
   }
-  std::vector<judged> judgements;
+  bert::metrics::reliability judged;
   std::vector<const example*> wrong;
   for (std::size_t i = 0; i < all.size(); ++i) {
     all[i].predicted = answers[i].label;
     all[i].confidence = static_cast<double>(answers[i].score);
-    judgements.push_back({all[i].confidence, all[i].predicted == all[i].label});
+    judged.add(std::min(1.0, all[i].confidence), all[i].predicted == all[i].label);
     if (all[i].predicted != all[i].label) wrong.push_back(&all[i]);
   }
-  calibration_section(page, judgements);
+  calibration_section(page, judged);
   std::stable_sort(wrong.begin(), wrong.end(), [](const auto* a, const auto* b) { return a->confidence > b->confidence; });
   wrong.resize(std::min<std::size_t>(wrong.size(), 20));
   std::string body = "<table><tr><th>text<th>is<th>predicted<th>confidence</tr>";

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -17,9 +16,8 @@
 #include "bert/core/error.hpp"
 #include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
-#include "bert/core/random.hpp"
 #include "bert/data/batch_order.hpp"
-#include "bert/data/permutation.hpp"
+#include "bert/data/split.hpp"
 #include "bert/data/tokenizing.hpp"
 #include "bert/labels/label_set.hpp"
 #include "bert/tensor/training_batch.hpp"
@@ -29,10 +27,6 @@ namespace bert::inline BERT_ISA::data {
 
 struct batch_options {
   data::order order = data::order::shuffled;
-  std::uint64_t seed = 0;
-};
-
-struct split_options {
   std::uint64_t seed = 0;
 };
 
@@ -273,21 +267,7 @@ class labeled_set {
   /// A random `share` of the examples, rounded, and the rest, both in the order of the file.
   /// Throws bert::error unless each has at least one example.
   [[nodiscard]] std::pair<labeled_set, labeled_set> split(float share, const split_options& options = {}) const {
-    const double wanted = std::round(static_cast<double>(share) * static_cast<double>(size()));
-    if (!(wanted >= 1 && wanted <= static_cast<double>(size()) - 1))
-      throw error({"bert::data::labeled_set::split",
-                   cat("a share that leaves both parts some of ", size(), " examples"),
-                   cat(share),
-                   {}});
-    const auto count = static_cast<std::size_t>(wanted);
-    const permutation order(size(), random_stream(options.seed, draw::splitting));
-    std::vector<std::uint32_t> first, second;
-    first.reserve(count);
-    second.reserve(size() - count);
-    for (std::size_t i = 0; i < size(); ++i)
-      (i < count ? first : second).push_back((*chosen_)[static_cast<std::size_t>(order(i))]);
-    std::sort(first.begin(), first.end());
-    std::sort(second.begin(), second.end());
+    auto [first, second] = split_at_random(*chosen_, share, options, "bert::data::labeled_set::split", "examples");
     return {labeled_set(*this, std::move(first)), labeled_set(*this, std::move(second))};
   }
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -70,18 +69,8 @@ class text_groups {
   /// A random `share` of the examples, rounded, and the rest, both in the order of the file. Throws bert::error unless each has
   /// at least one example.
   [[nodiscard]] std::pair<text_groups, text_groups> split(float share, const split_options& options = {}) const {
-    const double wanted = std::round(static_cast<double>(share) * static_cast<double>(size()));
-    if (!(wanted >= 1 && wanted <= static_cast<double>(size()) - 1))
-      throw error({"bert::data::text_groups::split",
-                   cat("a share that leaves both parts some of ", size(), " examples"),
-                   cat(share),
-                   {}});
-    const permutation order(size(), random_stream(options.seed, draw::splitting));
-    std::vector<std::uint32_t> parts[2];
-    for (std::size_t i = 0; i < size(); ++i)
-      parts[i < static_cast<std::size_t>(wanted) ? 0 : 1].push_back((*chosen_)[static_cast<std::size_t>(order(i))]);
-    for (auto& part : parts) std::sort(part.begin(), part.end());
-    return {text_groups(store_, std::move(parts[0])), text_groups(store_, std::move(parts[1]))};
+    auto [first, second] = split_at_random(*chosen_, share, options, "bert::data::text_groups::split", "examples");
+    return {text_groups(store_, std::move(first)), text_groups(store_, std::move(second))};
   }
 
   /// Batches of `batch` examples: shuffled anew in each epoch, or in the order of the file.

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -16,9 +15,8 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
-#include "bert/core/random.hpp"
 #include "bert/data/labeled_set.hpp"
-#include "bert/data/permutation.hpp"
+#include "bert/data/split.hpp"
 #include "bert/tensor/training_batch.hpp"
 #include "bert/text/encoding.hpp"
 #include "bert/text/question_windows.hpp"
@@ -147,19 +145,13 @@ class squad_set {
   /// The questions of a random `share` of the articles, rounded, and the others, both in the order of the file: no context is
   /// in both. Throws bert::error unless each has at least one article.
   [[nodiscard]] std::pair<squad_set, squad_set> split(float share, const split_options& options = {}) const {
-    std::vector<std::size_t> articles;
+    std::vector<std::uint32_t> articles;
     for (std::size_t i = 0; i < size(); ++i)
-      if (articles.empty() || articles.back() != context(i).article) articles.push_back(context(i).article);
-    const double wanted = std::round(static_cast<double>(share) * static_cast<double>(articles.size()));
-    if (!(wanted >= 1 && wanted <= static_cast<double>(articles.size()) - 1))
-      throw error({"bert::data::squad_set::split",
-                   cat("a share that leaves both parts some of ", articles.size(), " articles"),
-                   cat(share),
-                   {}});
-    const permutation order(articles.size(), random_stream(options.seed, draw::splitting));
+      if (articles.empty() || articles.back() != context(i).article)
+        articles.push_back(static_cast<std::uint32_t>(context(i).article));
     std::vector<std::uint8_t> is_first(store_->titles.size(), 0);
-    for (std::size_t i = 0; i < static_cast<std::size_t>(wanted); ++i)
-      is_first[articles[static_cast<std::size_t>(order(i))]] = 1;
+    for (const auto article : split_at_random(articles, share, options, "bert::data::squad_set::split", "articles").first)
+      is_first[article] = 1;
     std::vector<std::uint32_t> first, second;
     for (std::size_t i = 0; i < size(); ++i) (is_first[context(i).article] != 0 ? first : second).push_back(chosen_[i]);
     return {squad_set(store_, std::move(first)), squad_set(store_, std::move(second))};

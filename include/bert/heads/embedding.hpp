@@ -11,6 +11,7 @@
 #include "bert/core/isa.hpp"
 #include "bert/heads/pooling.hpp"
 #include "bert/heads/predicts.hpp"
+#include "bert/heads/without_tensors.hpp"
 #include "bert/kernels/rows/unit_rows.hpp"
 #include "bert/model/tape.hpp"
 
@@ -31,24 +32,13 @@ concept normalization = std::same_as<N, unit_length> || std::same_as<N, as_poole
 /// A head without tensors. Its output has the bits of bert::embedder's vectors. bert::save writes modules.json and
 /// 1_Pooling/config.json beside the weights of a model whose first head it is.
 template <pooling_policy Pooling = pooling::mean, normalization Normalize = unit_length>
-struct embedding {
+struct embedding : without_tensors {
   using predicts = target::embedding;
   using pooling_type = Pooling;
   static constexpr bool normalizes = std::same_as<Normalize, unit_length>;
   static constexpr bool reads_pooler = false;
   static constexpr bool reads_all_rows = !std::same_as<Pooling, pooling::cls>;
   static constexpr output_rows rows = output_rows::sequences;
-
-  template <class>
-  static constexpr auto parameters() {
-    return std::array<parameter, 0>{};
-  }
-  template <class>
-  struct packed {
-    static constexpr void carve(carver&, const open_sizes&) noexcept {}
-    template <executor E>
-    packed(const E&, carver&, const module_parameters<const float>&, const open_sizes&) noexcept {}
-  };
 
   /// Buffers of a session; `output()` is [sequences, hidden].
   template <class A>

@@ -2,28 +2,17 @@
 // Layer: heads. Test: tests/unit/heads/pooled_linear_test.cpp. Paper: Devlin et al. 2019, 3.2.
 #pragma once
 
-#include <array>
-
 #include "bert/core/isa.hpp"
+#include "bert/heads/without_tensors.hpp"
 #include "bert/model/tape.hpp"
 
 namespace bert::inline BERT_ISA::heads {
 
 /// A head without tensors: its output is the pooler's.
-struct pooled {
+struct pooled : without_tensors {
   static constexpr bool reads_pooler = true;
   static constexpr bool reads_all_rows = false;
 
-  template <class>
-  static constexpr auto parameters() {
-    return std::array<parameter, 0>{};
-  }
-  template <class>
-  struct packed {
-    static constexpr void carve(carver&, const open_sizes&) noexcept {}
-    template <executor E>
-    packed(const E&, carver&, const module_parameters<const float>&, const open_sizes&) noexcept {}
-  };
   template <class A>
   class workspace {
    public:

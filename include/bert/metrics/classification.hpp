@@ -25,6 +25,7 @@
 #include "bert/core/isa.hpp"
 #include "bert/labels/label_set.hpp"
 #include "bert/metrics/figures.hpp"
+#include "bert/metrics/match_counts.hpp"
 
 namespace bert::inline BERT_ISA::metrics {
 
@@ -137,10 +138,6 @@ class confusion {
   }
 
  private:
-  [[nodiscard]] static double ratio(std::uint64_t share, std::uint64_t whole) noexcept {
-    return whole == 0 ? 0 : static_cast<double>(share) / static_cast<double>(whole);
-  }
-
   struct sums {
     std::uint64_t expected = 0, predicted = 0, correct = 0;
   };

@@ -25,24 +25,12 @@
 #include "bert/labels/one_of.hpp"
 #include "bert/metrics/classification.hpp"
 #include "bert/metrics/figures.hpp"
+#include "bert/metrics/match_counts.hpp"
 
 namespace bert::inline BERT_ISA::metrics {
 
-/// Counts of entities of one type, or of all. A ratio 0/0 is 0.
-struct entity_counts {
-  std::uint64_t expected = 0, predicted = 0;
-  std::uint64_t correct = 0;  ///< predicted as expected: same type, same first and last word
-
-  [[nodiscard]] double precision() const noexcept { return ratio(correct, predicted); }
-  [[nodiscard]] double recall() const noexcept { return ratio(correct, expected); }
-  /// 2 p r / (p + r)
-  [[nodiscard]] double f1() const noexcept { return ratio(2 * correct, expected + predicted); }
-
- private:
-  [[nodiscard]] static double ratio(std::uint64_t share, std::uint64_t whole) noexcept {
-    return whole == 0 ? 0 : static_cast<double>(share) / static_cast<double>(whole);
-  }
-};
+/// Counts of entities of one type, or of all; correct: same type, same first and last word.
+using entity_counts = match_counts;
 
 /// Precision, recall and F1 as a mean over types.
 struct entity_means {

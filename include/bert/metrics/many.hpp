@@ -23,6 +23,7 @@
 #include "bert/labels/label_set.hpp"
 #include "bert/metrics/classification.hpp"
 #include "bert/metrics/figures.hpp"
+#include "bert/metrics/match_counts.hpp"
 
 namespace bert::inline BERT_ISA::metrics {
 
@@ -74,19 +75,8 @@ void for_each_threshold(std::span<const scored_label> sorted, Body&& body) {
 
 }  // namespace detail
 
-/// Counts of yes-or-no predictions. A ratio 0/0 is 0, as in scikit-learn.
-struct label_counts {
-  std::uint64_t expected = 0, predicted = 0, correct = 0;
-
-  [[nodiscard]] double precision() const noexcept { return ratio(correct, predicted); }
-  [[nodiscard]] double recall() const noexcept { return ratio(correct, expected); }
-  [[nodiscard]] double f1() const noexcept { return ratio(2 * correct, expected + predicted); }
-
- private:
-  [[nodiscard]] static double ratio(std::uint64_t share, std::uint64_t whole) noexcept {
-    return whole == 0 ? 0 : static_cast<double>(share) / static_cast<double>(whole);
-  }
-};
+/// Counts of yes-or-no predictions.
+using label_counts = match_counts;
 
 /// The result of evaluating a classifier of several labels: it keeps every probability, so that thresholds can be tuned on one
 /// set and applied to another. A label is predicted where its probability reaches the threshold, 0.5 at first.
