@@ -5,6 +5,7 @@
 //   encoder_bench --benchmark_filter=/int8/
 #include <type_traits>
 
+#include "bert/layers/precision_split.hpp"
 #include "bert/model/session.hpp"
 #include "peak_row.hpp"
 #include "workloads.hpp"
@@ -15,6 +16,10 @@ template <class P>
 double peak_of(const bert::execution::threads& run) {
   if constexpr (std::is_same_v<P, bert::precision::bf16>) return bench::peak_bf16_flops(run);
   else if constexpr (std::is_same_v<P, bert::precision::int8>) return bench::peak_int8_ops(run);
+  else if constexpr (std::is_same_v<P, bert::precision::bf16x3>)
+    return P::by_tiles() ? bench::peak_bf16_flops(run) / 3 : bench::peak_flops(run);
+  else if constexpr (std::is_same_v<P, bert::precision::bf16x6>)
+    return P::by_tiles() ? bench::peak_bf16_flops(run) / 6 : bench::peak_flops(run);
   else return bench::peak_flops(run);
 }
 
@@ -56,6 +61,8 @@ int main(int argc, char** argv) {
     bench::add("base", s, t, encode<base_uncased>);
     bench::add("base", s, t, encode<base_uncased, bf16>, "/bf16");
     bench::add("base", s, t, encode<base_uncased, int8>, "/int8");
+    bench::add("base", s, t, encode<base_uncased, bert::precision::bf16x3>, "/bf16x3");
+    bench::add("base", s, t, encode<base_uncased, bert::precision::bf16x6>, "/bf16x6");
   }
   bench::add("base/ragged", encode_ragged<base_uncased>);
   bench::add("base/ragged/bf16", encode_ragged<base_uncased, bf16>);

@@ -11,9 +11,12 @@
 #include <utility>
 #include <vector>
 
+#include "bert/core/amx_permission.hpp"
 #include "bert/core/execution.hpp"
 #include "bert/core/memory.hpp"
+#include "bert/core/random.hpp"
 #include "bert/kernels/rows/for_each.hpp"
+#include "bert/kernels/simd/amx.hpp"
 #include "bert/kernels/simd/bf16.hpp"
 #include "bert/kernels/simd/f32.hpp"
 #include "bert/kernels/simd/int8.hpp"
@@ -85,6 +88,34 @@ inline std::int32_t byte_dots(std::size_t steps, const std::uint8_t* bytes) noex
   (std::make_index_sequence<chains>{});
 }
 
+#if BERT_AMX
+/// Operations per second of AMX's tiles, operands in registers: four products of tiles a step, of `each` operations a sum. On
+/// random numbers, as the clock falls with the data.
+template <class Product>
+inline double tile_ops_once(const threads& run, double each, const Product& product) {
+  using namespace bert::kernels;
+  constexpr std::size_t steps = 20'000;
+  const std::size_t shares = 4 * run.width();
+  static const auto numbers = [] {
+    std::vector<bert::bf16> out(4 * 512);
+    bert::random_stream random(1, bert::draw::user);
+    for (auto& x : out) x = bert::to_bf16(random.uniform() * 2 - 1);
+    return out;
+  }();
+  const double start = now();
+  run.parallel_for(shares, [&](std::size_t) {
+    const amx::configured<amx::processor_tiles> entered;
+    amx::processor_tiles tiles;
+    tiles.load<amx::a_0>(numbers.data(), amx::row_bytes);
+    tiles.load<amx::a_1>(numbers.data() + 512, amx::row_bytes);
+    tiles.load<amx::b_0>(numbers.data() + 1024, amx::row_bytes);
+    tiles.load<amx::b_1>(numbers.data() + 1536, amx::row_bytes);
+    for (std::size_t s = 0; s < steps / 4; ++s) product(tiles);
+  });
+  return each * 4 * 256 * static_cast<double>(steps / 4 * shares) / (now() - start);
+}
+#endif
+
 /// int8 operations per second by the form that products use; a multiply-add counts as two.
 inline double int8_ops_once(const threads& run) {
   using namespace bert::kernels;
@@ -138,10 +169,23 @@ inline double peak_flops(const threads& run) {
   for (int i = 0; i < 5; ++i) b = std::max(b, flops_once(run));
   return b;
 }
+/// By AMX's tiles where there are any.
 inline double peak_int8_ops(const threads& run) {
   static std::map<std::size_t, double> best;
   double& b = best[run.width()];
-  for (int i = 0; i < 5; ++i) b = std::max(b, int8_ops_once(run));
+  for (int i = 0; i < 5; ++i) {
+#if BERT_AMX
+    using namespace bert::kernels::amx;
+    if (bert::amx_permitted())
+      b = std::max(b, tile_ops_once(run, 128, [](processor_tiles& tiles) {
+                     tiles.multiply_int8<sums_00, a_0, b_0>();
+                     tiles.multiply_int8<sums_01, a_0, b_1>();
+                     tiles.multiply_int8<sums_10, a_1, b_0>();
+                     tiles.multiply_int8<sums_11, a_1, b_1>();
+                   }));
+#endif
+    b = std::max(b, int8_ops_once(run));
+  }
   return b;
 }
 inline double peak_bytes(const threads& run) {
@@ -181,10 +225,23 @@ inline double bf16_flops_once(const threads& run) {
   for (const float r : results) sink = sink + r;
   return 4.0 * static_cast<double>(lanes * chains * (steps / 4) * shares) / seconds;
 }
+/// By AMX's tiles where there are any.
 inline double peak_bf16_flops(const threads& run) {
   static std::map<std::size_t, double> best;
   double& b = best[run.width()];
-  for (int i = 0; i < 5; ++i) b = std::max(b, bf16_flops_once(run));
+  for (int i = 0; i < 5; ++i) {
+#if BERT_AMX
+    using namespace bert::kernels::amx;
+    if (bert::amx_permitted())
+      b = std::max(b, tile_ops_once(run, 64, [](processor_tiles& tiles) {
+                     tiles.multiply_bf16<sums_00, a_0, b_0>();
+                     tiles.multiply_bf16<sums_01, a_0, b_1>();
+                     tiles.multiply_bf16<sums_10, a_1, b_0>();
+                     tiles.multiply_bf16<sums_11, a_1, b_1>();
+                   }));
+#endif
+    b = std::max(b, bf16_flops_once(run));
+  }
   return b;
 }
 
