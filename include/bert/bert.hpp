@@ -210,6 +210,7 @@
 #include "bert/model/frozen.hpp"
 #include "bert/model/initialization.hpp"
 #include "bert/model/model.hpp"
+#include "bert/model/operations.hpp"
 #include "bert/model/parameters.hpp"
 #include "bert/model/presets.hpp"
 #include "bert/model/session.hpp"
