@@ -1,8 +1,7 @@
-// Links files that include the single header before and after the headers of include/bert; itself includes the single one alone.
-#include "../../single_include/bert/text.hpp"
-
+// Links files that include the single header before and after the others; itself includes the single one alone.
 #include <cstdio>
 
+#include "../../single_include/bert/text.hpp"
 #include "program.hpp"
 
 int main() {
