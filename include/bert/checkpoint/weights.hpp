@@ -17,6 +17,7 @@
 #include "bert/core/error.hpp"
 #include "bert/core/finite.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/heads/dense.hpp"
 #include "bert/heads/predicts.hpp"
 #include "bert/io/safetensors_writer.hpp"
 #include "bert/io/stored_tensor.hpp"
@@ -273,18 +274,25 @@ void check_finite(const std::filesystem::path& where, const Model& m) {
                    cat(m.values(p)[i], " at ", i, ", to be written"), "the training went wrong; go back to an earlier state"});
 }
 
+/// A parameter of a model as a tensor of that name, without a copy.
+template <class Model>
+[[nodiscard]] io::stored_tensor stored_parameter(const Model& m, const parameter& p, std::string name) {
+  std::vector<std::size_t> shape{static_cast<std::size_t>(p.rows)};
+  if (p.cols != 0) shape.push_back(static_cast<std::size_t>(p.cols));
+  return io::stored(std::move(name), m.values(p), std::move(shape));
+}
+
 /// Writes the weights in f32, directly from the model's memory, to a file that the caller commits. A model without heads gets
-/// BertModel's names.
+/// BertModel's names. The dense layer of sentence vectors has a file of its own (checkpoint/sentence_writer.hpp).
 template <class Model>
 void write_weights(io::atomic_file& file, const Model& m, const io::safetensors_metadata& metadata = {{"format", "pt"}}) {
   const bool bare = std::string_view(model_traits<Model>::transformers_class()) == "BertModel";
   std::vector<io::stored_tensor> tensors;
   for (const parameter& p : m.table()) {
+    if (p.stem.starts_with(heads::dense_prefix)) continue;
     std::string name = p.name();
     if (bare && name.starts_with("bert.")) name.erase(0, 5);
-    std::vector<std::size_t> shape{static_cast<std::size_t>(p.rows)};
-    if (p.cols != 0) shape.push_back(static_cast<std::size_t>(p.cols));
-    tensors.push_back(io::stored(std::move(name), m.values(p), std::move(shape)));
+    tensors.push_back(stored_parameter(m, p, std::move(name)));
   }
   io::write_safetensors(file, tensors, metadata);
 }
