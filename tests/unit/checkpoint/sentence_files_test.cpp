@@ -36,7 +36,7 @@ struct made : scratch {
 std::string refusal(const made& f) {
   return message_of([&] { (void)read_sentence_settings(f.folder()); });
 }
-std::string pooling(const std::string& modes) {
+std::string modes_of(const std::string& modes) {
   return R"({"word_embedding_dimension": 24, "pooling_mode_mean_tokens": false, )" + modes + "}";
 }
 
@@ -62,7 +62,7 @@ TEST_CASE("the pooling is that of 1_Pooling/config.json, in each of its notation
                                        {R"("pooling_mode": ["mean", "cls"])", "cls+mean"},
                                        {R"("pooling_mode": "cls")", "cls"},
                                        {R"("pooling_mode": "mean")", "mean"}}) {
-    const made f(pooling(keys));
+    const made f(modes_of(keys));
     const auto s = read_sentence_settings(f.folder());
     CHECK(s.pooling == expected);
     CHECK(s.pooling_file == (f / "1_Pooling/config.json").string());
@@ -72,9 +72,9 @@ TEST_CASE("the pooling is that of 1_Pooling/config.json, in each of its notation
 
 TEST_CASE("a pooling that is not known, and none, are refused by name") {
   CHECK(
-      has(refusal(made(pooling(R"("pooling_mode_median_tokens": true)"))),
+      has(refusal(made(modes_of(R"("pooling_mode_median_tokens": true)"))),
           "\"pooling_mode_median_tokens\": expected a pooling mode of cls, max, mean, mean_sqrt_len, weightedmean, lasttoken"));
-  CHECK(has(refusal(made(pooling(R"("pooling_mode_cls_token": false)"))), "a pooling mode, found none"));
+  CHECK(has(refusal(made(modes_of(R"("pooling_mode_cls_token": false)"))), "a pooling mode, found none"));
 }
 
 TEST_CASE("a module that would change the vectors is refused by its kind, and one that would not is ignored") {
@@ -103,7 +103,7 @@ TEST_CASE("Dense and Normalize are listed in their order, with sizes, bias and a
   CHECK(s.modules[0].what == sentence_module::kind::normalize);
   CHECK_FALSE(s.normalized);
   REQUIRE(s.dense().size() == 1);
-  const auto& m = s.dense().front();
+  const auto m = s.dense().front();
   CHECK(m.folder == f / "3_Dense");
   CHECK(m.inputs == 24);
   CHECK(m.outputs == 8);
