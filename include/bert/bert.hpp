@@ -5,6 +5,7 @@
 #include "bert/checkpoint/checkpoint.hpp"
 #include "bert/checkpoint/fingerprint.hpp"
 #include "bert/checkpoint/model_config.hpp"
+#include "bert/checkpoint/model_types.hpp"
 #include "bert/checkpoint/sentence_files.hpp"
 #include "bert/checkpoint/sentence_writer.hpp"
 #include "bert/checkpoint/stale_files.hpp"

@@ -60,7 +60,7 @@ class checkpoint {
   template <class Model>
   [[nodiscard]] bool holds() const {
     const auto file = open_weights<Model>();
-    const auto named = pipelines::detail::by_canonical_name(file);
+    const auto named = pipelines::detail::by_canonical_name(file, pipelines::model_traits<Model>::model_type);
     const auto table = pipelines::model_traits<Model>::table({.vocab = config_.vocab, .labels = 1});
     return std::all_of(table.begin(), table.end(), [&](const parameter& p) {
       return named.contains(p.name()) ||
@@ -76,7 +76,8 @@ class checkpoint {
     const auto found =
         pipelines::match_weights<Model>(file, {.vocab = config_.vocab, .labels = static_cast<int>(labels.size())});
     pipelines::reading_notes out;
-    if (found.pooler_missing) out.push_back(file.where() + " has no pooler; it is initialized at random");
+    if (found.pooler_missing && config_.model_type == "bert")
+      out.push_back(file.where() + " has no pooler; it is initialized at random");
     for (const auto& name : found.skipped)
       out.push_back(cat(file.where(), ", tensor \"", name, "\": no part of a BERT, not used"));
     return out;

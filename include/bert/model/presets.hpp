@@ -26,4 +26,15 @@ struct large_cased : architecture_of<dims{.vocab = 28'996, .hidden = 1'024, .lay
 struct minilm_l6 : architecture_of<dims{.vocab = 30'522, .hidden = 384, .layers = 6, .heads = 12, .intermediate = 1'536}> {};
 struct minilm_l12 : architecture_of<dims{.vocab = 30'522, .hidden = 384, .layers = 12, .heads = 12, .intermediate = 1'536}> {};
 
+/// DistilBERT (Sanh et al. 2019).
+struct distilbert_base : distilbert_of<dims{.vocab = 30'522, .hidden = 768, .layers = 6, .heads = 12, .intermediate = 3'072}> {
+};
+struct distilbert_base_cased
+    : distilbert_of<dims{.vocab = 28'996, .hidden = 768, .layers = 6, .heads = 12, .intermediate = 3'072}> {};
+struct distilbert_base_multilingual
+    : distilbert_of<dims{.vocab = 119'547, .hidden = 768, .layers = 6, .heads = 12, .intermediate = 3'072}> {};
+/// ELECTRA's discriminators (Clark et al. 2020).
+struct electra_base : electra_of<dims{.vocab = 30'522, .hidden = 768, .layers = 12, .heads = 12, .intermediate = 3'072}> {};
+struct electra_large : electra_of<dims{.vocab = 30'522, .hidden = 1'024, .layers = 24, .heads = 16, .intermediate = 4'096}> {};
+
 }  // namespace bert::arch
