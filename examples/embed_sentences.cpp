@@ -16,6 +16,10 @@
 
 namespace {
 
+/// What can be opened: the compiled architectures and DistilBERT, of which there are many that embed.
+using openable =
+    architectures::of<compiled::with<bert::named<"distilbert_base", bert::open_vocabulary<bert::arch::distilbert_base>>>>::type;
+
 struct settings {
   std::string model, pooling, prompt, out, precision = "f32";
   std::size_t max_tokens = 0, threads = bert::execution::available_cores();
@@ -110,7 +114,7 @@ void work(settings& s) {
   if (!s.out.empty()) bert::io::check_output_file(s.out);
   const bert::checkpoint files{s.model};
   const auto options = options_of(s, files);
-  compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
+  openable::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
     support::tell(files.notes<bert::model<A>>());
     precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) { embed_lines<A, P>(s, options); });
   });

@@ -138,6 +138,33 @@ class Folders(unittest.TestCase):
         result = run("evaluate", "--model", many, "--tsv", self.file("many.tsv", "the\tLABEL_0\nthe cat\tLABEL_0,LABEL_1\n"))
         self.assertRegex(result.stdout, r"^f32 micro_f1=", result.stderr)
 
+    def test_inspect_tells_what_a_folder_is_and_the_type_that_opens_it(self):
+        told = lambda path: dict(line.split(None, 1) for line in self.inspected(path).splitlines())
+        found = told(self.folder("inspected", labels=2, architectures=["BertForSequenceClassification"], id2label={"0": "bad", "1": "good"}))
+        self.assertEqual(found["model"], "bert, BertForSequenceClassification")
+        self.assertEqual(found["labels"], "bad, good")
+        self.assertIn("41 tensors", found["weights"])
+        self.assertIn(f"{len(PIECES)} pieces, lower case", found["tokenizer"])
+        self.assertIn("bert::model<bert::open_vocabulary<bert::arch::tiny>, bert::heads::classify<bert::labels::dynamic_set>>", found["open"])
+        dense = self.pooled(self.folder("inspected-dense", num_attention_heads=4), "mean_tokens", ("Dense", "2_Dense"))
+        (dense / "2_Dense").mkdir()
+        (dense / "2_Dense/config.json").write_text(json.dumps({"in_features": HIDDEN, "out_features": 3}))
+        found = told(dense)
+        self.assertIn("pooling mean, Dense, 128 to 3, tanh", found["sentences"])
+        self.assertIn(".heads = 4, .intermediate = 512", found["type"])
+        self.assertEqual(found["open"], "bert::embedder<mine, bert::pooling::from_folder>::open(folder)")
+        (dense / "vocab.txt").unlink()
+        result = run("inspect", dense)
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stdout, r"(?m)^tokenizer +cannot be opened: ")
+        other = self.folder("inspected-other", model_type="mpnet")
+        self.refused(run("inspect", other), "mpnet", "bias by distance")
+
+    def inspected(self, path):
+        result = run("inspect", path)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        return result.stdout
+
     def test_b_guesses_about_data_are_noted_can_be_switched_off_and_no_row_is_lost(self):
         model = self.folder("guess")
         rows = "good\tx\nbad\ty\n" * 4
