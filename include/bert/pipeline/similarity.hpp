@@ -26,7 +26,9 @@ class vectors {
   static constexpr std::size_t dimension = Dimension;
 
   vectors() = default;
-  explicit vectors(std::size_t rows, std::size_t columns = Dimension) : rows_(rows), columns_(columns), data_(rows * columns) {}
+  explicit vectors(std::size_t rows) requires(Dimension != std::dynamic_extent) : vectors(rows, Dimension) {}
+  /// `columns` must be `Dimension`, if that is a number.
+  vectors(std::size_t rows, std::size_t columns) : rows_(rows), columns_(columns), data_(rows * columns) {}
 
   [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
   [[nodiscard]] std::size_t size() const noexcept { return rows_; }
