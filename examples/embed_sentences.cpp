@@ -1,5 +1,6 @@
-// Embeds lines of text: writes one vector of unit length per line.
+// Embeds lines of text: writes one vector per line, made as the folder says.
 //   embed_sentences --model all-MiniLM-L6-v2 < sentences.txt > vectors.txt
+//   embed_sentences --model e5-small-v2 --prompt query --out queries.npy < queries.txt
 #include <bit>
 #include <charconv>
 #include <iostream>
@@ -8,16 +9,21 @@
 #include <vector>
 
 #include "architectures.hpp"
+#include "bert/io/npy.hpp"
 #include "bert/pipeline/embedder.hpp"
 #include "precisions.hpp"
 #include "support.hpp"
 
 namespace {
 
+/// What can be opened: the compiled architectures and DistilBERT, of which there are many that embed.
+using openable =
+    architectures::of<compiled::with<bert::named<"distilbert_base", bert::open_vocabulary<bert::arch::distilbert_base>>>>::type;
+
 struct settings {
-  std::string model, pooling, prompt, precision = "f32";
+  std::string model, pooling, prompt, out, precision = "f32";
   std::size_t max_tokens = 0, threads = bert::execution::available_cores();
-  bool json = false, binary = false, no_prompt = false;
+  bool json = false, binary = false, no_prompt = false, normalize = false;
 };
 
 void write_row(const settings& s, std::span<const float> row, std::string& out) {
@@ -36,15 +42,16 @@ void write_row(const settings& s, std::span<const float> row, std::string& out) 
   std::cout << out;
 }
 
-template <class A, class Pooling, class Precision>
+template <class A, class Precision>
 void embed_lines(const settings& s, const bert::embedder_options& options) {
   const auto threads = support::start_threads(s.threads);
-  const auto embed = bert::embedder<A, Pooling, Precision>::open(s.model, options, threads);
+  const auto embed = bert::embedder<A, bert::pooling::from_folder, Precision>::open(s.model, options, threads);
   bert::embedding_report report;
   std::uint64_t all = 0;
   constexpr std::size_t at_once = 256;  // lines in memory
   support::progress bar("embed");
   std::vector<std::string> lines;
+  std::vector<float> kept;  // all vectors, for --out
   std::string line, row;
   for (std::uint64_t done = 0, more = 1; more != 0;) {
     lines.clear();
@@ -54,11 +61,17 @@ void embed_lines(const settings& s, const bert::embedder_options& options) {
     }
     const auto vectors = embed(lines, threads, &report);
     all += lines.size();
-    for (std::size_t i = 0; i < vectors.rows(); ++i) write_row(s, vectors[i], row);
-    support::flush_output();  // stops if nobody reads the output
+    if (s.out.empty()) {
+      for (std::size_t i = 0; i < vectors.rows(); ++i) write_row(s, vectors[i], row);
+      support::flush_output();  // stops if nobody reads the output
+    } else {
+      kept.insert(kept.end(), vectors.flat().begin(), vectors.flat().end());
+    }
     bar.count(done += lines.size(), "lines");
   }
   bar.clear();
+  if (!s.out.empty())
+    bert::io::write_npy(s.out, std::span<const float>(kept), {kept.size() / embed.columns(), embed.columns()});
   if (report.cut != 0)
     std::cerr << "note: " << report.cut << " of " << all << " lines cut to " << embed.max_tokens() << " tokens\n";
 }
@@ -66,9 +79,10 @@ void embed_lines(const settings& s, const bert::embedder_options& options) {
 /// The options of the command line, else of the folder; prints a note of everything guessed.
 bert::embedder_options options_of(settings& s, const bert::checkpoint& files) {
   const auto folder = files.sentences();
-  bert::embedder_options options{.max_tokens = s.max_tokens};
+  bert::embedder_options options{.max_tokens = s.max_tokens,
+                                 .length = s.normalize ? bert::vector_length::unit : bert::vector_length::as_folder};
   if (!s.pooling.empty()) {
-    options.other_pooling = bert::pooling_mismatch::allow;
+    options.pooling = bert::pooling::mode_named(s.pooling);
     if (!folder.pooling_file.empty() && s.pooling != folder.pooling)
       std::cerr << "note: pooling " << s.pooling << ", where " << folder.pooling_file << " says " << folder.pooling << '\n';
   } else {
@@ -86,6 +100,8 @@ bert::embedder_options options_of(settings& s, const bert::checkpoint& files) {
   if (!options.prompt->empty() && s.prompt.empty())
     std::cerr << "note: the folder's default prompt \"" << *options.prompt
               << "\" is added before every line; --no-prompt omits it\n";
+  const bool unit = s.normalize || folder.pooling_file.empty() || folder.normalized;
+  if (!unit) std::cerr << "note: the folder has no Normalize: vectors are not of unit length; --normalize changes that\n";
   if (!folder.similarity.empty() && folder.similarity != "cosine")
     std::cerr << "note: the folder compares vectors by " << folder.similarity << '\n';
   bert::pipelines::reading_notes notes;
@@ -95,15 +111,12 @@ bert::embedder_options options_of(settings& s, const bert::checkpoint& files) {
 }
 
 void work(settings& s) {
+  if (!s.out.empty()) bert::io::check_output_file(s.out);
   const bert::checkpoint files{s.model};
   const auto options = options_of(s, files);
-  compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
+  openable::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
     support::tell(files.notes<bert::model<A>>());
-    precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) {
-      if (s.pooling == "cls") embed_lines<A, bert::pooling::cls, P>(s, options);
-      else if (s.pooling == "max") embed_lines<A, bert::pooling::max, P>(s, options);
-      else embed_lines<A, bert::pooling::mean, P>(s, options);
-    });
+    precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) { embed_lines<A, P>(s, options); });
   });
 }
 
@@ -111,12 +124,14 @@ void work(settings& s) {
 
 int main(int argc, char** argv) {
   settings s;
-  CLI::App app("Embeds lines of standard input: writes one vector of unit length per line.", "embed_sentences");
+  CLI::App app("Embeds lines of standard input: writes one vector per line, made as the folder says.", "embed_sentences");
   app.option_defaults()->always_capture_default();
   app.add_option("--model", s.model, "folder of a BERT")->required();
+  const std::vector<std::string> poolings(bert::pooling::mode_names.begin(), bert::pooling::mode_names.end());
   app.add_option("--pooling", s.pooling,
-                 "of a line's tokens: mean, first token, or maximum per dimension; default: the folder's")
-      ->check(CLI::IsMember({"mean", "cls", "max"}));
+                 "of a line's tokens, in place of the folder's: mean, first token, maximum per dimension, and so on")
+      ->check(CLI::IsMember(poolings));
+  app.add_flag("--normalize", s.normalize, "bring vectors to unit length, also where the folder does not");
   auto* prompt =
       app.add_option("--prompt", s.prompt, "name of a prompt of the folder to add before every line; default: the folder's");
   app.add_flag("--no-prompt", s.no_prompt, "add no prompt")->excludes(prompt);
@@ -125,6 +140,7 @@ int main(int argc, char** argv) {
                   "truncate longer lines; 0: the folder's limit, at most the model's positions", {.most = 32'767});
   support::threads_option(app, s.threads);
   auto* json = app.add_flag("--json", s.json, "write each vector as a JSON array");
-  app.add_flag("--binary", s.binary, "write vectors as little-endian f32 without separators")->excludes(json);
+  auto* binary = app.add_flag("--binary", s.binary, "write vectors as little-endian f32 without separators")->excludes(json);
+  app.add_option("--out", s.out, "write all vectors to this file, as NumPy's .npy")->excludes(json)->excludes(binary);
   return support::run(app, argc, argv, [&] { work(s); });
 }

@@ -93,7 +93,7 @@ class Examples(unittest.TestCase):
                    *(x for pair in usual.items() if pair[0] not in more for x in pair), *more)
 
     def test_help_is_no_error(self):
-        for program in ("pretrain", "finetune", "predict", "fill_mask", "embed_sentences", "evaluate", "tokenize", "demo"):
+        for program in ("pretrain", "finetune", "predict", "fill_mask", "embed_sentences", "evaluate", "inspect", "tokenize", "demo"):
             with self.subTest(program):
                 text = self.ok(run(program, "--help"))
                 self.assertIn(program, text)

@@ -108,18 +108,62 @@ class Folders(unittest.TestCase):
     def test_a_settings_of_a_folder_are_followed_or_refused_by_name(self):
         plain = self.folder("plain")
         first = self.pooled(self.folder("first"), "cls_token")
-        self.assertEqual(self.vectors(first), self.vectors(plain, "--pooling", "cls"))
-        self.assertNotEqual(self.vectors(first), self.vectors(plain))
+        self.assertEqual(self.vectors(first, "--normalize"), self.vectors(plain, "--pooling", "cls"))
+        self.assertNotEqual(self.vectors(first), self.vectors(first, "--normalize"))
+        self.assertNotEqual(self.vectors(first, "--normalize"), self.vectors(plain))
         dense = self.pooled(self.folder("dense"), "mean_tokens", ("Dense", "2_Dense"))
-        self.refused(run("embed_sentences", "--model", dense, text="the\n"), r"modules\.json", "Dense")
+        self.refused(run("embed_sentences", "--model", dense, text="the\n"), r"2_Dense/config\.json")
+        (dense / "2_Dense").mkdir()
+        (dense / "2_Dense/config.json").write_text(json.dumps({"in_features": HIDDEN, "out_features": 3}))
+        write_weights(dense / "2_Dense/model.safetensors", {"linear.weight": [3, HIDDEN], "linear.bias": [3]})
+        row = [float(x) for x in self.vectors(dense).split()]
+        self.assertEqual(len(row), 3)
+        self.assertTrue(all(-1 <= x <= 1 for x in row))
+        target = self.root / "rows.npy"
+        self.assertEqual(self.vectors(dense, "--out", target, text="the cat sat .\nthe\n"), "")
+        data = target.read_bytes()
+        self.assertIn(b"'shape': (2, 3)", data)
+        for a, b in zip(struct.unpack("<3f", data[-24:-12]), row):
+            self.assertAlmostEqual(a, b, places=6)
+        layers = self.pooled(self.folder("layers"), "mean_tokens", ("LayerNorm", "2_LayerNorm"))
+        self.refused(run("embed_sentences", "--model", layers, text="the\n"), r"modules\.json", "LayerNorm")
         prompt = self.folder("prompt")
         (prompt / "config_sentence_transformers.json").write_text(json.dumps({"prompts": {"q": "query : "}, "default_prompt_name": "q"}))
         self.assertEqual(self.vectors(prompt), self.vectors(plain, text="query : the cat sat .\n"))
         self.assertEqual(self.vectors(prompt, "--no-prompt"), self.vectors(plain))
+        self.assertEqual(self.vectors(prompt, "--prompt", "q"), self.vectors(prompt))
+        self.refused(run("embed_sentences", "--model", prompt, "--prompt", "passage", text="the\n"), "a prompt of the name passage, found q")
         many = self.folder("many", labels=2, architectures=["BertForSequenceClassification"], problem_type="multi_label_classification")
         # Several labels may apply, so its scores are no softmax over classes.
         result = run("evaluate", "--model", many, "--tsv", self.file("many.tsv", "the\tLABEL_0\nthe cat\tLABEL_0,LABEL_1\n"))
         self.assertRegex(result.stdout, r"^f32 micro_f1=", result.stderr)
+
+    def test_inspect_tells_what_a_folder_is_and_the_type_that_opens_it(self):
+        told = lambda path: dict(line.split(None, 1) for line in self.inspected(path).splitlines())
+        found = told(self.folder("inspected", labels=2, architectures=["BertForSequenceClassification"], id2label={"0": "bad", "1": "good"}))
+        self.assertEqual(found["model"], "bert, BertForSequenceClassification")
+        self.assertEqual(found["labels"], "bad, good")
+        self.assertIn("41 tensors", found["weights"])
+        self.assertIn(f"{len(PIECES)} pieces, lower case", found["tokenizer"])
+        self.assertIn("bert::model<bert::open_vocabulary<bert::arch::tiny>, bert::heads::classify<bert::labels::dynamic_set>>", found["open"])
+        dense = self.pooled(self.folder("inspected-dense", num_attention_heads=4), "mean_tokens", ("Dense", "2_Dense"))
+        (dense / "2_Dense").mkdir()
+        (dense / "2_Dense/config.json").write_text(json.dumps({"in_features": HIDDEN, "out_features": 3}))
+        found = told(dense)
+        self.assertIn("pooling mean, Dense, 128 to 3, tanh", found["sentences"])
+        self.assertIn(".heads = 4, .intermediate = 512", found["type"])
+        self.assertEqual(found["open"], "bert::embedder<mine, bert::pooling::from_folder>::open(folder)")
+        (dense / "vocab.txt").unlink()
+        result = run("inspect", dense)
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stdout, r"(?m)^tokenizer +cannot be opened: ")
+        other = self.folder("inspected-other", model_type="mpnet")
+        self.refused(run("inspect", other), "mpnet", "bias by distance")
+
+    def inspected(self, path):
+        result = run("inspect", path)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        return result.stdout
 
     def test_b_guesses_about_data_are_noted_can_be_switched_off_and_no_row_is_lost(self):
         model = self.folder("guess")

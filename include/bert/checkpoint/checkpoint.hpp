@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -58,8 +59,8 @@ class checkpoint {
   /// read.
   template <class Model>
   [[nodiscard]] bool holds() const {
-    const auto file = open_weights();
-    const auto named = pipelines::detail::by_canonical_name(file);
+    const auto file = open_weights<Model>();
+    const auto named = pipelines::detail::by_canonical_name(file, pipelines::model_traits<Model>::model_type);
     const auto table = pipelines::model_traits<Model>::table({.vocab = config_.vocab, .labels = 1});
     return std::all_of(table.begin(), table.end(), [&](const parameter& p) {
       return named.contains(p.name()) ||
@@ -71,11 +72,12 @@ class checkpoint {
   template <class Model>
   [[nodiscard]] pipelines::reading_notes notes() const {
     const auto labels = labels_of<Model>();
-    const auto file = open_weights();
+    const auto file = open_weights<Model>();
     const auto found =
         pipelines::match_weights<Model>(file, {.vocab = config_.vocab, .labels = static_cast<int>(labels.size())});
     pipelines::reading_notes out;
-    if (found.pooler_missing) out.push_back(file.where() + " has no pooler; it is initialized at random");
+    if (found.pooler_missing && config_.model_type == "bert")
+      out.push_back(file.where() + " has no pooler; it is initialized at random");
     for (const auto& name : found.skipped)
       out.push_back(cat(file.where(), ", tensor \"", name, "\": no part of a BERT, not used"));
     return out;
@@ -94,7 +96,7 @@ class checkpoint {
   template <class Model, executor E = execution::serial>
   [[nodiscard]] Model load(const E& e = {}) const {
     const auto labels = labels_of<Model>();
-    return pipelines::load_weights<Model>(open_weights(), config_.vocab, labels, e);
+    return pipelines::load_weights<Model>(open_weights<Model>(), config_.vocab, labels, e);
   }
 
   /// The bits of `bert::freeze<Precision>(load<Model>())`, packed directly from the mapped file, without the model in between.
@@ -104,7 +106,7 @@ class checkpoint {
   template <class Model, class Precision = precision::f32, executor E = execution::serial>
   [[nodiscard]] frozen<Model, Precision> freeze(const E& e = {}) const {
     const auto labels = labels_of<Model>();
-    return pipelines::freeze_weights<Model, Precision>(open_weights(),
+    return pipelines::freeze_weights<Model, Precision>(open_weights<Model>(),
                                                        {.vocab = config_.vocab, .labels = static_cast<int>(labels.size())}, e);
   }
 
@@ -117,6 +119,7 @@ class checkpoint {
     config_.check<typename Model::architecture>();
     check_use(traits::transformers_class(), traits::open_labels || !traits::static_labels().empty(), traits::problem_type());
     if (traits::has("classifier.weight")) check_pooling(traits::classifier_pooling());
+    check_sentences(static_cast<const Model*>(nullptr));
     if constexpr (traits::open_labels) {
       return config_.labels.empty() ? std::vector<std::string>{"LABEL_0", "LABEL_1"} : config_.labels;
     } else {
@@ -133,10 +136,21 @@ class checkpoint {
     return pipelines::transformer_folder(folder);
   }
 
+  template <class Model>
   [[nodiscard]] weight_files open_weights() const {
     weight_files weights(files_);
     pipelines::check_config(weights, config_, folder_);
+    if constexpr (pipelines::model_traits<Model>::has(heads::dense_weight)) {
+      const auto dense = sentences().dense();
+      if (dense.size() == 1) weights.add(dense.front().folder, heads::dense_prefix);
+    }
     return weights;
+  }
+
+  template <class A, class... Heads>
+  void check_sentences(const model<A, Heads...>*) const {
+    using head = typename pipelines::first_saved_embedding<Heads...>::type;
+    if constexpr (!std::is_void_v<head>) pipelines::check_sentence_head<head, A>(sentences(), folder_);
   }
 
   // Classifiers of one tensor name are of several classes of transformers; config.json says which.

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "bert/checkpoint/model_types.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/io/json.hpp"
@@ -31,8 +32,16 @@ template <class Activation>
   else return Activation::name;
 }
 
-/// The keys of config.json that describe a BERT. `where` names the file in errors.
+/// "model_type" of an architecture in config.json: its pooler's `model_type`, or "bert".
+template <class A>
+inline constexpr std::string_view model_type_of = [] {
+  if constexpr (requires { A::pooler_module::model_type; }) return std::string_view(A::pooler_module::model_type);
+  else return std::string_view("bert");
+}();
+
+/// The keys of config.json that describe a BERT, a DistilBERT or an ELECTRA. `where` names the file in errors.
 struct model_config {
+  std::string model_type = "bert";  ///< "bert", "distilbert", "electra"
   int vocab = 0;
   int hidden = 0;
   int layers = 0;
@@ -46,33 +55,42 @@ struct model_config {
   std::string label_fault;                 ///< what is wrong with "id2label"; an error only if labels are needed
   std::string problem_type;                ///< "single_label_classification", …; empty if the file does not say
   std::string classifier_pooling;          ///< "cls" or "mean", what a classifier reads; empty: the pooler
-  std::vector<std::string> architectures;  ///< "BertForPreTraining", …
+  std::vector<std::string> architectures;  ///< "BertForPreTraining", …; as a BERT's also for the other types
   std::string where = "config.json";
 
   /// Throws bert::error naming file and key for a key that is missing, of a wrong type, or not of a BERT.
   [[nodiscard]] static model_config parse(const io::json& j, const std::string& where) {
     model_config c;
     c.where = where;
-    if (const auto type = io::value_or<std::string>(j, "model_type", where, "bert"); type != "bert")
-      throw error({where, "\"model_type\": \"bert\"", '"' + type + '"', "only BERT checkpoints can be opened"});
+    c.model_type = io::value_or<std::string>(j, "model_type", where, "bert");
+    if (!models::find(c.model_type))
+      throw error({where, "\"model_type\": \"bert\", \"distilbert\" or \"electra\"", '"' + c.model_type + '"',
+                   models::why_not(c.model_type)});
+    const auto& key = c.keys();
     if (const auto kind = io::value_or<std::string>(j, "position_embedding_type", where, "absolute"); kind != "absolute")
       throw error(
           {where, "\"position_embedding_type\": \"absolute\"", '"' + kind + '"', "relative positions are not supported"});
-    for (const char* key : {"is_decoder", "add_cross_attention"})
-      if (io::value_or<bool>(j, key, where, false))
-        throw error({where, cat('"', key, "\": false"), "true", "a decoder is no BERT"});
+    for (const char* flag : {"is_decoder", "add_cross_attention"})
+      if (io::value_or<bool>(j, flag, where, false))
+        throw error({where, cat('"', flag, "\": false"), "true", "a decoder is no BERT"});
     c.vocab = positive(j, "vocab_size", where);
-    c.hidden = positive(j, "hidden_size", where);
-    c.layers = positive(j, "num_hidden_layers", where);
-    c.heads = positive(j, "num_attention_heads", where);
-    c.intermediate = positive(j, "intermediate_size", where);
+    c.hidden = positive(j, key.hidden, where);
+    c.layers = positive(j, key.layers, where);
+    c.heads = positive(j, key.heads, where);
+    c.intermediate = positive(j, key.intermediate, where);
+    if (const int size = j.contains("embedding_size") ? positive(j, "embedding_size", where) : c.hidden;
+        c.model_type == "electra" && size != c.hidden)
+      throw error({where + ", \"embedding_size\"", cat(c.hidden, ", as \"hidden_size\" is"), cat(size),
+                   "embeddings that are projected, as electra-small has them, are not supported"});
     if (j.contains("max_position_embeddings")) c.positions = positive(j, "max_position_embeddings", where);
     if (j.contains("type_vocab_size")) c.segments = positive(j, "type_vocab_size", where);
     c.norm_epsilon = io::value_or<double>(j, "layer_norm_eps", where, 1e-12);
-    c.activation = io::value_or<std::string>(j, "hidden_act", where, "gelu");
+    c.activation = io::value_or<std::string>(j, key.activation, where, "gelu");
     if (c.activation == "gelu_pytorch_tanh" || c.activation == "gelu_fast") c.activation = "gelu_new";
     if (c.activation == "gelu_python") c.activation = "gelu";
     c.architectures = io::value_or<std::vector<std::string>>(j, "architectures", where, {});
+    for (auto& name : c.architectures)
+      if (const std::string_view own = key.class_name; name.starts_with(own)) name.replace(0, own.size(), "Bert");
     c.problem_type = io::value_or<std::string>(j, "problem_type", where, "");
     c.classifier_pooling = io::value_or<std::string>(j, "classifier_pooling", where, "");
     if (const auto pruned = j.find("pruned_heads"); pruned != j.end() && !pruned->is_null() && !pruned->empty())
@@ -90,6 +108,7 @@ struct model_config {
   template <bert::architecture A>
   [[nodiscard]] static model_config of(int vocab, std::vector<std::string> labels = {}) {
     model_config c;
+    c.model_type = model_type_of<A>;
     c.vocab = A::vocab == dynamic ? vocab : A::vocab;
     c.hidden = A::hidden;
     c.layers = A::layers;
@@ -105,23 +124,32 @@ struct model_config {
 
   /// As transformers reads it. Dropout is an option of training here, so its rates are the paper's.
   [[nodiscard]] io::json to_json() const {
-    io::json j = {{"model_type", "bert"},
-                  {"architectures", architectures},
+    const auto& key = keys();
+    std::vector<std::string> classes = architectures;
+    for (auto& name : classes)
+      if (name.starts_with("Bert")) name.replace(0, 4, key.class_name);
+    io::json j = {{"model_type", model_type},
+                  {"architectures", classes},
                   {"vocab_size", vocab},
-                  {"hidden_size", hidden},
-                  {"num_hidden_layers", layers},
-                  {"num_attention_heads", heads},
-                  {"intermediate_size", intermediate},
+                  {key.hidden, hidden},
+                  {key.layers, layers},
+                  {key.heads, heads},
+                  {key.intermediate, intermediate},
                   {"max_position_embeddings", positions},
-                  {"type_vocab_size", segments},
-                  {"layer_norm_eps", norm_epsilon},
-                  {"hidden_act", activation},
-                  {"hidden_dropout_prob", 0.1},
-                  {"attention_probs_dropout_prob", 0.1},
+                  {key.activation, activation},
+                  {key.dropout, 0.1},
+                  {key.attention_dropout, 0.1},
                   {"initializer_range", 0.02},
                   {"pad_token_id", 0},
                   {"tie_word_embeddings", true},
                   {"dtype", "float32"}};
+    if (model_type == "distilbert") {
+      j["sinusoidal_pos_embds"] = false;
+    } else {
+      j["type_vocab_size"] = segments;
+      j["layer_norm_eps"] = norm_epsilon;
+    }
+    if (model_type == "electra") j["embedding_size"] = hidden;
     for (std::size_t i = 0; i < labels.size(); ++i) {
       j["id2label"][std::to_string(i)] = labels[i];
       j["label2id"][labels[i]] = i;
@@ -168,16 +196,20 @@ struct model_config {
   template <class A>
   [[nodiscard]] std::vector<fact> facts() const {
     const auto number = [](int n) { return std::to_string(n); };
-    return {{"hidden_size", number(A::hidden), number(hidden)},
-            {"num_hidden_layers", number(A::layers), number(layers)},
-            {"num_attention_heads", number(A::heads), number(heads)},
-            {"intermediate_size", number(A::intermediate), number(intermediate)},
+    const auto& key = keys();
+    return {{"model_type", std::string(model_type_of<A>), model_type},
+            {key.hidden, number(A::hidden), number(hidden)},
+            {key.layers, number(A::layers), number(layers)},
+            {key.heads, number(A::heads), number(heads)},
+            {key.intermediate, number(A::intermediate), number(intermediate)},
             {"vocab_size", number(A::vocab == dynamic ? vocab : A::vocab), number(vocab)},
             {"max_position_embeddings", number(A::positions), number(positions)},
             {"type_vocab_size", number(A::segments), number(segments)},
             {"layer_norm_eps", cat(epsilon<A>()), cat(norm_epsilon)},
-            {"hidden_act", std::string(activation_name<layers::activation_of<A>>()), activation}};
+            {key.activation, std::string(activation_name<layers::activation_of<A>>()), activation}};
   }
+
+  [[nodiscard]] const models::keys& keys() const noexcept { return *models::find(model_type); }
 
   // Only classifiers need names, so a fault in them is stored here and thrown when a classifier is loaded.
   void read_labels(const io::json& j) {

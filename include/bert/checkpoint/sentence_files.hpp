@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -14,32 +15,69 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/heads/pooling_modes.hpp"
 #include "bert/io/json.hpp"
 
 namespace bert::inline BERT_ISA {
 
-/// The settings in modules.json, 1_Pooling/config.json, sentence_bert_config.json, config_sentence_transformers.json and, for
-/// max_tokens, tokenizer_config.json; docs/folders.md lists every key.
+/// The activation of a Dense module: its name here and its class in PyTorch.
+struct dense_activation {
+  std::string_view name, module;
+};
+/// The first is the default of sentence-transformers.
+inline constexpr std::array<dense_activation, 5> dense_activations{{{"tanh", "torch.nn.modules.activation.Tanh"},
+                                                                    {"identity", "torch.nn.modules.linear.Identity"},
+                                                                    {"relu", "torch.nn.modules.activation.ReLU"},
+                                                                    {"gelu", "torch.nn.modules.activation.GELU"},
+                                                                    {"sigmoid", "torch.nn.modules.activation.Sigmoid"}}};
+
+/// The prompt of a name. Throws bert::error, listing the names, if there is none; `where` is the folder.
+[[nodiscard]] inline const std::string& prompt_named(const std::map<std::string, std::string>& prompts, const std::string& name,
+                                                     const std::string& where) {
+  if (const auto at = prompts.find(name); at != prompts.end()) return at->second;
+  std::string names;
+  for (const auto& [key, text] : prompts) names += (names.empty() ? "" : ", ") + key;
+  throw error({where + ", \"prompts\"", "a prompt of the name " + name, names.empty() ? "none" : names, {}});
+}
+
+/// A module behind the pooling: Normalize, or Dense: z = f(W y + b).
+struct sentence_module {
+  enum class kind : std::uint8_t { normalize, dense } what = kind::normalize;
+  std::filesystem::path folder = {};    ///< Dense: where its config.json and weights are
+  std::size_t inputs = 0, outputs = 0;  ///< Dense: W [outputs, inputs]
+  bool bias = true;                     ///< Dense: whether there is b
+  std::string activation = {};          ///< Dense: f, "tanh", "identity", "relu", "gelu" or "sigmoid"
+};
+
+/// The settings in modules.json, 1_Pooling/config.json, 2_Dense/config.json, sentence_bert_config.json,
+/// config_sentence_transformers.json and, for max_tokens, tokenizer_config.json; docs/folders.md lists every key.
 struct sentence_settings {
-  std::string pooling = "mean";  ///< "mean", "cls" or "max"
-  std::string pooling_file;      ///< the file that names the pooling; empty: none, and mean is sentence-transformers' default
-  std::size_t dimension = 0;     ///< of a token's vector, in pooling_file; 0: not given
-  std::size_t max_tokens = 0;    ///< longer texts are cut; 0: the model's positions
-  bool lowercase = false;        ///< texts are lowercased before they are tokenized
-  bool pools_prompt = true;      ///< the prompt's tokens are pooled too
-  bool normalized = false;       ///< a Normalize module makes vectors of unit length
-  std::string similarity;        ///< "cosine", "dot", "euclidean", "manhattan"; empty: not given
+  std::string pooling = "mean";                                 ///< "mean", "cls", "max", …, or several: "cls+max"
+  std::vector<pooling::mode> poolings = {pooling::mode::mean};  ///< the same; their vectors are put end to end
+  std::string pooling_file;    ///< the file that names the pooling; empty: none, and mean is sentence-transformers' default
+  std::size_t dimension = 0;   ///< of a token's vector, in pooling_file; 0: not given
+  std::size_t max_tokens = 0;  ///< longer texts are cut; 0: the model's positions
+  bool lowercase = false;      ///< texts are lowercased before they are tokenized
+  bool pools_prompt = true;    ///< the prompt's tokens are pooled too
+  std::vector<sentence_module> modules;        ///< behind the pooling, in order
+  bool normalized = false;                     ///< vectors have unit length, as the last of them is a Normalize
+  std::string similarity;                      ///< "cosine", "dot", "euclidean", "manhattan"; empty: not given
   std::map<std::string, std::string> prompts;  ///< prefixes of a text, by name
   std::string default_prompt;                  ///< the name of the prompt of every text; empty: none
+
+  /// The Dense modules, in order.
+  [[nodiscard]] std::vector<sentence_module> dense() const {
+    std::vector<sentence_module> found;
+    for (const auto& m : modules)
+      if (m.what == sentence_module::kind::dense) found.push_back(m);
+    return found;
+  }
 
   /// The text of a prompt, of the default one if `name` is empty. Throws bert::error for a name that the folder does not have.
   [[nodiscard]] std::string prompt(const std::string& name, const std::string& where) const {
     const std::string& wanted = name.empty() ? default_prompt : name;
     if (wanted.empty()) return {};
-    if (const auto at = prompts.find(wanted); at != prompts.end()) return at->second;
-    std::string names;
-    for (const auto& [key, text] : prompts) names += (names.empty() ? "" : ", ") + key;
-    throw error({where + ", \"prompts\"", "a prompt of the name " + wanted, names.empty() ? "none" : names, {}});
+    return prompt_named(prompts, wanted, where);
   }
 };
 
@@ -47,13 +85,13 @@ namespace pipelines {
 
 namespace detail {
 
-struct sentence_module {
+struct listed_module {
   std::string kind, path;
 };
 
 /// The modules of modules.json in order, their kinds without the Python package; empty if there is no such file.
-[[nodiscard]] inline std::vector<sentence_module> read_modules(const std::filesystem::path& folder) {
-  std::vector<sentence_module> modules;
+[[nodiscard]] inline std::vector<listed_module> read_modules(const std::filesystem::path& folder) {
+  std::vector<listed_module> modules;
   const auto file = folder / "modules.json";
   if (!std::filesystem::exists(file)) return modules;
   const auto list = io::read_json(file);
@@ -81,6 +119,8 @@ inline void read_pooling(const std::filesystem::path& file, sentence_settings& s
   const auto one = j.find("pooling_mode");
   if (one != j.end() && one->is_string()) {
     modes.push_back(one->get<std::string>());
+  } else if (one != j.end() && one->is_array()) {
+    modes = io::json_as<std::vector<std::string>>(*one, where + ", \"pooling_mode\"");
   } else {
     for (const auto& [key, value] : j.items()) {
       if (!key.starts_with("pooling_mode")) continue;
@@ -89,20 +129,48 @@ inline void read_pooling(const std::filesystem::path& file, sentence_settings& s
     }
     if (!j.contains("pooling_mode_mean_tokens")) modes.emplace_back("mean");  // the default of its class
   }
-  std::string listed;
-  for (const auto& mode : modes) listed += (listed.empty() ? "" : " and ") + mode;
-  if (modes.size() != 1)
-    throw error({where, "one pooling mode of mean, cls, max", modes.empty() ? "none" : listed,
-                 "concatenated poolings are not supported"});
-  const auto& mode = modes.front();
-  // sum / sqrt(T) has the direction of the mean, and vectors are normalized to unit length.
-  if (mode == "mean_tokens" || mode == "mean" || mode == "mean_sqrt_len_tokens") s.pooling = "mean";
-  else if (mode == "cls_token" || mode == "cls") s.pooling = "cls";
-  else if (mode == "max_tokens" || mode == "max") s.pooling = "max";
-  else throw error({where + ", \"pooling_mode_" + mode + '"', "a pooling mode of mean, cls, max", mode, "it is not supported"});
+  s.poolings.clear();
+  for (const auto& name : modes) {
+    const auto mode = pooling::mode_named(name);
+    if (!mode) {
+      std::string names;
+      for (const auto known : pooling::mode_names) names += cat(names.empty() ? "" : ", ", known);
+      throw error({where + ", \"pooling_mode_" + name + '"', "a pooling mode of " + names, name, "it is not supported"});
+    }
+    s.poolings.push_back(*mode);
+  }
+  if (s.poolings.empty()) throw error({where, "a pooling mode", "none", {}});
+  std::sort(s.poolings.begin(), s.poolings.end());
+  s.pooling.clear();
+  for (const auto mode : s.poolings) s.pooling += cat(s.pooling.empty() ? "" : "+", pooling::name_of(mode));
   s.pooling_file = where;
   s.pools_prompt = io::value_or<bool>(j, "include_prompt", where, true);
   s.dimension = io::value_or<std::size_t>(j, "word_embedding_dimension", where, 0);
+}
+
+[[nodiscard]] inline sentence_module read_dense(const std::filesystem::path& folder) {
+  const auto file = folder / "config.json";
+  const auto j = io::read_json(file);
+  const std::string where = file.string();
+  sentence_module m{.what = sentence_module::kind::dense, .folder = folder};
+  for (const auto& [key, to] : {std::pair{"in_features", &m.inputs}, {"out_features", &m.outputs}}) {
+    *to = io::require<std::size_t>(j, key, where);
+    if (*to < 1 || *to > 1u << 24) throw error({cat(where, ", \"", key, '"'), "1 to 16777216", cat(*to), {}});
+  }
+  m.bias = io::value_or<bool>(j, "bias", where, true);
+  const auto name = io::value_or<std::string>(j, "activation_function", where, std::string(dense_activations.front().module));
+  for (const auto& known : dense_activations)
+    if (name.substr(name.rfind('.') + 1) == std::string_view(known.module).substr(known.module.rfind('.') + 1))
+      m.activation = known.name;
+  if (m.activation.empty()) {
+    std::string names;
+    for (const auto& known : dense_activations) names += (names.empty() ? "" : ", ") + std::string(known.module);
+    throw error({where + ", \"activation_function\"", "one of " + names, name, "it is not supported"});
+  }
+  for (const char* key : {"module_input_name", "module_output_name"})
+    if (const auto of = io::value_or<std::string>(j, key, where, "sentence_embedding"); of != "sentence_embedding")
+      throw error({cat(where, ", \"", key, '"'), "sentence_embedding", of, "a layer on tokens is not supported"});
+  return m;
 }
 
 inline void read_limits(const std::filesystem::path& folder, sentence_settings& s) {
@@ -141,10 +209,6 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
   constexpr std::array known{"", "cosine", "dot", "euclidean", "manhattan"};
   if (std::find(known.begin(), known.end(), s.similarity) == known.end())
     throw error({where + ", \"similarity_fn_name\"", "cosine, dot, euclidean or manhattan", s.similarity, {}});
-  // Vectors have unit length here, so that dot equals cosine; for other lengths these measures would rank differently.
-  if (!s.normalized && !s.similarity.empty() && s.similarity != "cosine")
-    throw error({where + ", \"similarity_fn_name\"", "cosine, where modules.json has no Normalize", s.similarity,
-                 "vectors are brought to unit length, which would change this measure"});
 }
 
 }  // namespace detail
@@ -157,7 +221,7 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
 }
 
 /// The settings with which sentence-transformers would embed. Throws bert::error naming file, key or module for those that are
-/// not supported: Dense, weighted and last-token pooling, several poolings at once.
+/// not supported.
 [[nodiscard]] inline sentence_settings read_sentence_settings(const std::filesystem::path& folder) {
   sentence_settings s;
   const auto modules = detail::read_modules(folder);
@@ -166,14 +230,16 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
   for (const auto& m : modules) {
     if (detail::is_encoder(m.kind)) ++encoders;
     else if (m.kind == "Pooling" && encoders == 1 && poolings++ == 0) detail::read_pooling(folder / m.path / "config.json", s);
-    else if (m.kind == "Normalize" && poolings == 1) s.normalized = true;
+    else if (m.kind == "Normalize" && poolings == 1) s.modules.push_back({});
+    else if (m.kind == "Dense" && poolings == 1) s.modules.push_back(detail::read_dense(folder / m.path));
     else if (m.kind != "Dropout")  // has no effect in inference
-      throw error({where, "the modules Transformer, Pooling and at most Normalize, in this order",
+      throw error({where, "the modules Transformer, Pooling, and behind them Dense and Normalize",
                    cat(m.kind, m.path.empty() ? "" : " (" + m.path + ")"),
                    "it is not supported, and without it vectors would differ"});
   }
   if (!modules.empty() && (encoders != 1 || poolings != 1))
     throw error({where, "one Transformer and one Pooling", cat(encoders, " and ", poolings), {}});
+  s.normalized = !s.modules.empty() && s.modules.back().what == sentence_module::kind::normalize;
   detail::read_limits(transformer_folder(folder), s);
   detail::read_use(folder / "config_sentence_transformers.json", s);
   return s;

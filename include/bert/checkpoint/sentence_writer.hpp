@@ -3,15 +3,24 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
+#include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "bert/checkpoint/sentence_files.hpp"
+#include "bert/checkpoint/weights.hpp"
+#include "bert/core/ensure.hpp"
+#include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/heads/embedding.hpp"
 #include "bert/io/atomic_folder.hpp"
 #include "bert/io/json.hpp"
+#include "bert/io/safetensors_writer.hpp"
 #include "bert/model/model.hpp"
 
 namespace bert::inline BERT_ISA::pipelines {
@@ -20,6 +29,7 @@ namespace bert::inline BERT_ISA::pipelines {
 template <class Head>
 concept saved_embedding = heads::predicts<Head, target::embedding> && requires {
   typename Head::pooling_type;
+  typename Head::dense_type;
   requires std::same_as<typename Head::pooling_type, pooling::mean> ||
       std::same_as<typename Head::pooling_type, pooling::cls> || std::same_as<typename Head::pooling_type, pooling::max>;
 };
@@ -36,13 +46,59 @@ struct first_saved_embedding<Head, Heads...> {
   using type = Head;
 };
 
-/// modules.json, 1_Pooling/config.json and sentence_bert_config.json, so that `embedder` and sentence-transformers pool the
-/// vectors as `Head` does. Normalize has no file of its own.
+/// The name of a dense layer's activation in a folder; "" for one of your own, which no folder can name.
+template <class Activation>
+[[nodiscard]] constexpr std::string_view dense_activation_name() noexcept {
+  if constexpr (std::same_as<Activation, kernels::tanh_activation>) return "tanh";
+  else if constexpr (std::same_as<Activation, heads::identity>) return "identity";
+  else if constexpr (std::same_as<Activation, kernels::relu>) return "relu";
+  else if constexpr (std::same_as<Activation, kernels::gelu_erf>) return "gelu";
+  else return "";
+}
+
+/// "Dense, 384 to 256, tanh".
+[[nodiscard]] inline std::string dense_text(std::size_t inputs, std::size_t outputs, std::string_view activation) {
+  return cat("Dense, ", inputs, " to ", outputs, ", ", activation);
+}
+/// The Dense module of an embedding head's type, or "no Dense".
 template <class Head, class A>
-void write_sentence_files(io::atomic_folder& out) {
+[[nodiscard]] std::string dense_text() {
+  if constexpr (Head::has_dense)
+    return dense_text(A::hidden, Head::dense_type::outputs, dense_activation_name<typename Head::dense_type::activation>());
+  else return "no Dense";
+}
+/// The Dense modules of a folder, or "no Dense".
+[[nodiscard]] inline std::string dense_text(const sentence_settings& s) {
+  std::string text;
+  for (const auto& m : s.dense())
+    text += cat(text.empty() ? "" : "; ", dense_text(m.inputs, m.outputs, m.activation), m.bias ? "" : " without bias");
+  return text.empty() ? "no Dense" : text;
+}
+
+/// Throws bert::error, naming both, unless the folder has the dense layer of `Head`, or none as `Head` has none, and a pooling
+/// that a head can have.
+template <class Head, class A>
+void check_sentence_head(const sentence_settings& s, const std::filesystem::path& folder) {
+  const std::string mine = dense_text<Head, A>(), found = dense_text(s);
+  if (mine != found)
+    throw error({(folder / "modules.json").string(), mine + ", as the head's type says", found,
+                 "load the encoder alone and give it another head, or embed with bert::pooling::from_folder"});
+  // sum / sqrt(T) has the direction of the mean, which is all that is left at unit length.
+  constexpr auto last = Head::normalizes && !Head::has_dense ? pooling::mode::mean_sqrt_len : pooling::mode::mean;
+  constexpr std::string_view pooled = pooling_name<typename Head::pooling_type>();
+  if (s.poolings.size() != 1 || s.poolings.front() > last || (Head::has_dense && s.pooling != pooled))
+    throw error({s.pooling_file, cat("the pooling of the head's type, ", pooled), s.pooling,
+                 "load the encoder alone and give it another head, or embed with bert::pooling::from_folder"});
+}
+
+/// modules.json, 1_Pooling/config.json, 2_Dense and sentence_bert_config.json, so that `embedder` and sentence-transformers
+/// make the vectors as `Head` does. `dense` are the tensors of a dense layer, by the names in its folder. Normalize has no file
+/// of its own.
+template <class Head, class A>
+void write_sentence_files(io::atomic_folder& out, std::span<const io::stored_tensor> dense) {
   using policy = typename Head::pooling_type;
   io::json modules = io::json::array();
-  const auto add = [&](const char* kind, const char* path) {
+  const auto add = [&](const char* kind, const std::string& path) {
     io::json module = io::json::object();
     const std::string number = std::to_string(modules.size());
     module["idx"] = static_cast<int>(modules.size());
@@ -53,9 +109,29 @@ void write_sentence_files(io::atomic_folder& out) {
   };
   add("Transformer", "");
   add("Pooling", "1_Pooling");
+  if constexpr (Head::has_dense) {
+    using layer = typename Head::dense_type;
+    static_assert(ensure<!dense_activation_name<typename layer::activation>().empty(), facts<typename layer::activation>>,
+                  "bert::save: no folder can name this activation of a dense layer; take kernels::tanh_activation, "
+                  "kernels::gelu_erf, kernels::relu or heads::identity");
+    const std::string folder(heads::dense_prefix.substr(0, heads::dense_prefix.size() - 1));
+    add("Dense", folder);
+    io::json config = io::json::object();
+    config["in_features"] = A::hidden;
+    config["out_features"] = layer::outputs;
+    config["bias"] = true;
+    for (const auto& known : dense_activations)
+      if (known.name == dense_activation_name<typename layer::activation>())
+        config["activation_function"] = std::string(known.module);
+    out.folder(folder);
+    out.file(folder + "/config.json").write(io::to_text(config));
+    out.remove(folder + "/pytorch_model.bin");
+    io::write_safetensors(out.file(folder + "/model.safetensors"), dense);
+  }
   if (Head::normalizes) {
-    add("Normalize", "2_Normalize");
-    out.folder("2_Normalize");
+    const std::string folder = Head::has_dense ? "3_Normalize" : "2_Normalize";
+    add("Normalize", folder);
+    out.folder(folder);
   }
   out.file("modules.json").write(io::to_text(modules));
 
@@ -78,9 +154,15 @@ void write_sentence_files(io::atomic_folder& out) {
 
 /// The same for a model's heads; nothing if none of them embeds.
 template <class A, class... Heads>
-void write_sentence_files(io::atomic_folder& out, const model<A, Heads...>&) {
+void write_sentence_files(io::atomic_folder& out, const model<A, Heads...>& m) {
   using head = typename first_saved_embedding<Heads...>::type;
-  if constexpr (!std::is_void_v<head>) write_sentence_files<head, A>(out);
+  if constexpr (!std::is_void_v<head>) {
+    std::vector<io::stored_tensor> dense;
+    for (const parameter& p : m.table())
+      if (p.stem.starts_with(heads::dense_prefix))
+        dense.push_back(stored_parameter(m, p, std::string(p.stem.substr(heads::dense_prefix.size()))));
+    write_sentence_files<head, A>(out, dense);
+  }
 }
 
 }  // namespace bert::pipelines

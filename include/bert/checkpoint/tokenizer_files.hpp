@@ -131,6 +131,13 @@ inline void read_added_tokens(const io::json& j, const std::string& where, text:
   if (name == "PreTrainedTokenizerFast" || name == "TokenizersBackend") return tokenizer_rule::tokenizer_json;
   const std::string_view bare = name.ends_with("Fast") ? std::string_view(name).substr(0, name.size() - 4) : name;
   if (name.empty() || std::find(same.begin(), same.end(), bare) != same.end()) return tokenizer_rule::bert_class;
+  for (const std::string_view family :
+       {"XLMRoberta", "Camembert", "Albert", "T5", "DebertaV2", "XLNet", "BertGeneration", "Barthez"})
+    if (bare.starts_with(family))
+      throw error(
+          {where + ", \"tokenizer_class\"", "BertTokenizer or PreTrainedTokenizerFast", name,
+           "it cuts texts by SentencePiece, which is not supported, even if the encoder is a BERT, as multilingual-e5-small's "
+           "is: the weights can be loaded without it, for ids that another tokenizer made"});
   throw error({where + ", \"tokenizer_class\"", "BertTokenizer or PreTrainedTokenizerFast", name, only_bert});
 }
 

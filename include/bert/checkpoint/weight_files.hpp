@@ -77,6 +77,21 @@ class weight_files {
   /// two shards; and what the readers of the files refuse.
   explicit weight_files(const std::filesystem::path& folder) { open_folder(folder); }
 
+  /// Adds the tensors of another folder, their names behind `prefix`; errors go on naming the first folder's file.
+  void add(const std::filesystem::path& folder, std::string_view prefix) {
+    weight_files other(folder);
+    const auto move = [](auto& from, auto& to) {
+      for (auto& file : from) to.push_back(std::move(file));
+    };
+    move(other.safetensors_, safetensors_);
+    move(other.pytorch_, pytorch_);
+    move(other.tensorflow_, tensorflow_);
+    for (auto& t : other.tensors_) {
+      t.name.insert(0, prefix);
+      tensors_.push_back(std::move(t));
+    }
+  }
+
   [[nodiscard]] std::span<const io::stored_tensor> tensors() const noexcept { return tensors_; }
   /// The file of the weights, or the index of its shards, as errors name it.
   [[nodiscard]] const std::string& where() const noexcept { return where_; }

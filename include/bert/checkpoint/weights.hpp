@@ -13,10 +13,12 @@
 #include <utility>
 #include <vector>
 
+#include "bert/checkpoint/model_config.hpp"
 #include "bert/checkpoint/tensor_names.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/finite.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/heads/dense.hpp"
 #include "bert/heads/predicts.hpp"
 #include "bert/io/safetensors_writer.hpp"
 #include "bert/io/stored_tensor.hpp"
@@ -45,6 +47,14 @@ struct model_traits<model<A, Heads...>> {
     return false;
   }();
 
+  /// "model_type" of config.json.
+  static constexpr std::string_view model_type = model_type_of<A>;
+
+  /// The name in a file of a parameter of the table.
+  static std::string stored_name(const parameter& p) {
+    return pipelines::stored_name(p.name(), model_type, has("classifier.weight") && model<A, Heads...>::reads_pooler);
+  }
+
   /// The class names that are part of the type, in order; empty if it has none.
   static std::vector<std::string> static_labels() {
     std::vector<std::string> names;
@@ -64,7 +74,7 @@ struct model_traits<model<A, Heads...>> {
     return open_labels ? m.label_names() : static_labels();
   }
 
-  /// The class of transformers that has these heads.
+  /// The class of transformers that has these heads, as it is called for a BERT.
   static const char* transformers_class() {
     if (has(predictions_bias)) return has("cls.seq_relationship.weight") ? "BertForPreTraining" : "BertForMaskedLM";
     if (has("cls.seq_relationship.weight")) return "BertForNextSentencePrediction";
@@ -142,10 +152,11 @@ namespace detail {
 }
 
 /// The tensors of a file by canonical name; the first of two equal ones. Throws bert::error if two of one name differ.
-[[nodiscard]] inline std::map<std::string, const io::stored_tensor*> by_canonical_name(const io::tensor_source& file) {
+[[nodiscard]] inline std::map<std::string, const io::stored_tensor*> by_canonical_name(const io::tensor_source& file,
+                                                                                       std::string_view model_type = "bert") {
   std::map<std::string, const io::stored_tensor*> named;
   for (const io::stored_tensor& t : file.tensors())
-    if (const auto [at, added] = named.emplace(canonical_name(t.name), &t); !added && !same_values(t, *at->second))
+    if (const auto [at, added] = named.emplace(canonical_name(t.name, model_type), &t); !added && !same_values(t, *at->second))
       throw error({cat(file.where(), ", tensor \"", t.name, '"'), "one tensor for each parameter",
                    cat("also \"", at->second->name, "\", another name of the same"), "remove one of them"});
   return named;
@@ -165,15 +176,17 @@ inline void check_tensor(const io::tensor_source& file, const parameter& p, cons
 }
 
 /// The error for a missing tensor. Points out a tensor of its name with an unknown prefix.
-[[nodiscard]] inline error::facts missing_tensor(const io::tensor_source& file, const std::string& name) {
+[[nodiscard]] inline error::facts missing_tensor(const io::tensor_source& file, const std::string& name,
+                                                 std::string_view model_type) {
+  const std::string encoder = std::string(model_type) + '.';
   error::facts f{file.where(), cat("a tensor \"", name, '"'), "none of that name",
-                 name.starts_with("bert.") ? "is it the weights of another model?"
+                 name.starts_with(encoder) ? "is it the weights of another model?"
                                            : "the file lacks this head: load the encoder alone, or name another folder"};
-  const std::string bare = name.starts_with("bert.") ? name.substr(5) : name;
+  const std::string bare = name.starts_with(encoder) ? name.substr(encoder.size()) : name;
   for (const io::stored_tensor& t : file.tensors()) {
     if (t.name.size() <= bare.size() || !t.name.ends_with(bare)) continue;
     std::string_view prefix = std::string_view(t.name).substr(0, t.name.size() - bare.size());
-    if (prefix.ends_with("bert.")) prefix.remove_suffix(5);
+    if (prefix.ends_with(encoder)) prefix.remove_suffix(encoder.size());
     if (prefix.empty()) continue;
     f.found += cat("; \"", t.name, "\" has the prefix \"", prefix, '"');
     f.hint = "save the model itself, not its wrapper";
@@ -215,7 +228,7 @@ struct matched_weights {
 template <class Model>
 [[nodiscard]] auto match_weights(const io::tensor_source& file, const open_sizes& sizes) {
   using traits = model_traits<Model>;
-  auto named = detail::by_canonical_name(file);
+  auto named = detail::by_canonical_name(file, traits::model_type);
   const auto find = [&](std::string_view name) -> const io::stored_tensor* {
     const auto at = named.find(std::string(name));
     return at == named.end() ? nullptr : at->second;
@@ -235,7 +248,7 @@ template <class Model>
     const auto* t = out.sources[i] = find(p.name());
     if (t != nullptr) detail::check_tensor(file, p, *t);
     else if (!Model::reads_pooler && p.stem.starts_with("bert.pooler.")) out.pooler_missing = true;
-    else throw error(detail::missing_tensor(file, p.name()));
+    else throw error(detail::missing_tensor(file, traits::stored_name(p), traits::model_type));
   }
   for (const auto& [name, t] : named) {
     if (std::find(out.sources.begin(), out.sources.end(), t) != out.sources.end() || belongs_elsewhere(name)) continue;
@@ -273,18 +286,29 @@ void check_finite(const std::filesystem::path& where, const Model& m) {
                    cat(m.values(p)[i], " at ", i, ", to be written"), "the training went wrong; go back to an earlier state"});
 }
 
+/// A parameter of a model as a tensor of that name, without a copy.
+template <class Model>
+[[nodiscard]] io::stored_tensor stored_parameter(const Model& m, const parameter& p, std::string name) {
+  std::vector<std::size_t> shape{static_cast<std::size_t>(p.rows)};
+  if (p.cols != 0) shape.push_back(static_cast<std::size_t>(p.cols));
+  return io::stored(std::move(name), m.values(p), std::move(shape));
+}
+
 /// Writes the weights in f32, directly from the model's memory, to a file that the caller commits. A model without heads gets
-/// BertModel's names.
+/// BertModel's names. The dense layer of sentence vectors has a file of its own (checkpoint/sentence_writer.hpp).
 template <class Model>
 void write_weights(io::atomic_file& file, const Model& m, const io::safetensors_metadata& metadata = {{"format", "pt"}}) {
-  const bool bare = std::string_view(model_traits<Model>::transformers_class()) == "BertModel";
+  using traits = model_traits<Model>;
+  const bool bare = std::string_view(traits::transformers_class()) == "BertModel";
+  const std::string prefix = std::string(traits::model_type) + '.';
   std::vector<io::stored_tensor> tensors;
   for (const parameter& p : m.table()) {
-    std::string name = p.name();
-    if (bare && name.starts_with("bert.")) name.erase(0, 5);
-    std::vector<std::size_t> shape{static_cast<std::size_t>(p.rows)};
-    if (p.cols != 0) shape.push_back(static_cast<std::size_t>(p.cols));
-    tensors.push_back(io::stored(std::move(name), m.values(p), std::move(shape)));
+    if (p.stem.starts_with(heads::dense_prefix)) continue;
+    // BertModel alone has a pooler of its own; elsewhere it is a part of the classifier.
+    if (traits::model_type != "bert" && !Model::reads_pooler && p.module == module_kind::pooler) continue;
+    std::string name = traits::stored_name(p);
+    if (bare && name.starts_with(prefix)) name.erase(0, prefix.size());
+    tensors.push_back(stored_parameter(m, p, std::move(name)));
   }
   io::write_safetensors(file, tensors, metadata);
 }

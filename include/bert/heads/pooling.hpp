@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <span>
+#include <string_view>
 
 #include "bert/core/isa.hpp"
 #include "bert/tensor/view.hpp"
@@ -83,6 +84,16 @@ struct cls {
 };
 
 }  // namespace pooling
+
+/// The name of a pooling in a folder: "mean", "cls", "max"; for a policy of your own its `name`, a std::string_view, or "".
+template <pooling_policy Pooling>
+[[nodiscard]] constexpr std::string_view pooling_name() noexcept {
+  if constexpr (std::same_as<Pooling, pooling::mean>) return "mean";
+  else if constexpr (std::same_as<Pooling, pooling::cls>) return "cls";
+  else if constexpr (std::same_as<Pooling, pooling::max>) return "max";
+  else if constexpr (requires { std::string_view(Pooling::name); }) return Pooling::name;
+  else return "";
+}
 
 /// y <- y / max(|y|, 1e-12). Returns the factor, 1 / max(|y|, 1e-12).
 inline float to_unit_length(std::span<float> y) noexcept {

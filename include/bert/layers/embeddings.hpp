@@ -22,9 +22,11 @@
 
 namespace bert::inline BERT_ISA::layers {
 
-/// The embeddings of BERT: a module (layers/module.hpp).
-struct embeddings {
-  enum tensor : std::size_t { word, position, segment, norm_gain, norm_bias };
+/// Embeddings with or without those of segments: a module (layers/module.hpp).
+template <bool Segments>
+struct token_embeddings {
+  /// `segment` only with segments.
+  enum tensor : std::size_t { word, position, segment, norm_gain = Segments ? 3 : 2, norm_bias };
 
   /// The dropout site of the embeddings; layer l has 3 l + {0, 1, 2}.
   static constexpr std::uint64_t site = 1u << 20;
@@ -32,13 +34,16 @@ struct embeddings {
   template <class A>
   static constexpr auto parameters() {
     constexpr int h = A::hidden;
-    return std::array<parameter, 5>{{
-        {.stem = "bert.embeddings.word_embeddings.weight", .rows = vocabulary_rows, .cols = h, .role = role::embedding},
-        {.stem = "bert.embeddings.position_embeddings.weight", .rows = A::positions, .cols = h, .role = role::embedding},
-        {.stem = "bert.embeddings.token_type_embeddings.weight", .rows = A::segments, .cols = h, .role = role::embedding},
-        {.stem = "bert.embeddings.LayerNorm.weight", .rows = h, .role = role::norm, .initial = initialization::ones},
-        {.stem = "bert.embeddings.LayerNorm.bias", .rows = h, .role = role::norm, .initial = initialization::zeros},
-    }};
+    constexpr parameter of_word{
+        .stem = "bert.embeddings.word_embeddings.weight", .rows = vocabulary_rows, .cols = h, .role = role::embedding},
+        of_position{
+            .stem = "bert.embeddings.position_embeddings.weight", .rows = A::positions, .cols = h, .role = role::embedding},
+        of_segment{
+            .stem = "bert.embeddings.token_type_embeddings.weight", .rows = A::segments, .cols = h, .role = role::embedding},
+        gain{.stem = "bert.embeddings.LayerNorm.weight", .rows = h, .role = role::norm, .initial = initialization::ones},
+        bias{.stem = "bert.embeddings.LayerNorm.bias", .rows = h, .role = role::norm, .initial = initialization::zeros};
+    if constexpr (Segments) return std::array<parameter, 5>{{of_word, of_position, of_segment, gain, bias}};
+    else return std::array<parameter, 4>{{of_word, of_position, gain, bias}};
   }
 
   /// The tables in precision P, and the norm's vectors.
@@ -51,17 +56,17 @@ struct embeddings {
 
     static constexpr void carve(carver& c, const open_sizes& sizes) noexcept {
       for (const std::size_t rows :
-           {static_cast<std::size_t>(sizes.vocab), std::size_t{A::positions}, std::size_t{A::segments}})
+           {static_cast<std::size_t>(sizes.vocab), std::size_t{A::positions}, std::size_t{Segments ? A::segments : 0}})
         c.take<table>(rows * h);
       c.take(h), c.take(h);
     }
     template <executor E>
     packed(const E& e, carver& c, const module_parameters<const float>& p, const open_sizes&) noexcept
-        : word(copy(e, c, p.weight(embeddings::word))),
-          position(copy(e, c, p.weight(embeddings::position))),
-          segment(copy(e, c, p.weight(embeddings::segment))),
-          norm_gain(packed_copy(c, p[embeddings::norm_gain], h)),
-          norm_bias(packed_copy(c, p[embeddings::norm_bias], h)) {}
+        : word(copy(e, c, p.weight(token_embeddings::word))),
+          position(copy(e, c, p.weight(token_embeddings::position))),
+          segment(Segments ? copy(e, c, p.weight(token_embeddings::segment)) : matrix<const table>{}),
+          norm_gain(packed_copy(c, p[token_embeddings::norm_gain], h)),
+          norm_bias(packed_copy(c, p[token_embeddings::norm_bias], h)) {}
 
    private:
     template <executor E>
@@ -101,7 +106,7 @@ struct embeddings {
                  const step_noise& noise) const noexcept {
       const std::size_t n = b.ids.size();
       const matrix<float> sum{sum_, n, A::hidden};
-      kernels::embed(e, b.ids, b.segments, b.starts, p.weight(word), p.weight(position), p.weight(segment), sum);
+      kernels::embed(e, b.ids, b.segments, b.starts, p.weight(word), p.weight(position), segments(p), sum);
       kernels::layer_norm(e, sum, p[norm_gain], p[norm_bias], A::norm_epsilon, output(n), mean_, rstd_);
       kernels::apply_dropout(e, noise.hidden_at(site), output(n));
     }
@@ -113,12 +118,24 @@ struct embeddings {
       const matrix<const float> sum{sum_, b.ids.size(), A::hidden};
       kernels::apply_dropout(e, noise.hidden_at(site), d);
       kernels::layer_norm_backward(e, sum, p[norm_gain], mean_, rstd_, d, d, g[norm_gain], g[norm_bias], groups);
-      kernels::embed_backward(e, b.ids, b.segments, b.starts, d, g.weight(word), g.weight(position), g.weight(segment), groups);
+      kernels::embed_backward(e, b.ids, b.segments, b.starts, d, g.weight(word), g.weight(position), segments(g), groups);
     }
 
    private:
+    template <class T>
+    [[nodiscard]] static matrix<T> segments(const module_parameters<T>& p) noexcept {
+      if constexpr (Segments) return p.weight(segment);
+      else return {};
+    }
+
     float *sum_, *mean_, *rstd_, *y_;
   };
 };
+
+/// The embeddings of BERT.
+struct embeddings : token_embeddings<true> {};
+
+/// The embeddings of DistilBERT: tokens may have segments, which change nothing.
+struct embeddings_without_segments : token_embeddings<false> {};
 
 }  // namespace bert::layers

@@ -18,9 +18,12 @@ struct full;
 
 namespace layers {
 struct embeddings;
+struct embeddings_without_segments;
 template <class Activation = kernels::gelu_erf, class Attention = attention::full>
 struct post_norm;
 struct pooler;
+struct distilbert_pooler;
+struct electra_pooler;
 }  // namespace layers
 
 }  // namespace bert

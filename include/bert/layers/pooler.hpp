@@ -1,13 +1,15 @@
-// The pooler: the first token of each sequence through a dense layer and tanh.
+// The pooler: the first token of each sequence through a dense layer and an activation.
 // Layer: layers. Test: tests/unit/layers/pooler_test.cpp. Paper: Devlin et al. 2019.
 //
-//   pooled[s,:] = tanh(hidden[start_s,:] W^T + b)
+//   pooled[s,:] = f(hidden[start_s,:] W^T + b),  f = tanh in BERT
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <span>
+#include <string_view>
 
 #include "bert/core/isa.hpp"
 #include "bert/kernels/rows/activation.hpp"
@@ -18,8 +20,9 @@
 
 namespace bert::inline BERT_ISA::layers {
 
-/// The pooler of BertModel: a module (layers/module.hpp). It stays in f32.
-struct pooler {
+/// The pooler with a policy for its activation: a module (layers/module.hpp). It stays in f32.
+template <class Activation>
+struct pooler_of {
   enum tensor : std::size_t { weight, bias };
 
   template <class A>
@@ -43,8 +46,8 @@ struct pooler {
     }
     template <executor E>
     packed(const E& e, carver& c, const module_parameters<const float>& p, const open_sizes&) noexcept
-        : weight(kernels::pack_transposed(e, p.weight(pooler::weight), c.take(kernels::packed_size(h, h)))),
-          bias(packed_copy(c, p[pooler::bias], h)) {}
+        : weight(kernels::pack_transposed(e, p.weight(pooler_of::weight), c.take(kernels::packed_size(h, h)))),
+          bias(packed_copy(c, p[pooler_of::bias], h)) {}
   };
 
   template <class A, class = precision::f32>
@@ -62,7 +65,7 @@ struct pooler {
       const std::size_t s = starts.size() - 1;
       const matrix<float> first = gather_first(starts, hidden);
       kernels::gemm(e, first, p.weight, kernels::epilogue::bias{output(s), p.bias});
-      kernels::tanh_forward(e, output(s));
+      kernels::activate<Activation>(e, output(s), output(s));
     }
 
    protected:
@@ -80,14 +83,17 @@ struct pooler {
   class tape : public workspace<A> {
    public:
     constexpr tape(carver& c, const batch_shape& s, const open_sizes& sizes) noexcept
-        : workspace<A>(c, s, sizes), packed_(c.take(linear_scratch(s.sequences, A::hidden, A::hidden, s.leaves))) {}
+        : workspace<A>(c, s, sizes),
+          sums_(c.take(from_output ? 0 : s.sequences * A::hidden)),
+          packed_(c.take(linear_scratch(s.sequences, A::hidden, A::hidden, s.leaves))) {}
 
     template <executor E>
     void forward(const E& e, const module_parameters<const float>& p, std::span<const std::size_t> starts,
                  matrix<const float> hidden) const noexcept {
       const matrix<float> first = this->gather_first(starts, hidden), pooled = this->output(first.rows);
-      linear_forward(e, first, p.weight(weight), kernels::epilogue::bias{pooled, p[bias]}, packed_);
-      kernels::tanh_forward(e, pooled);
+      const matrix<float> sums = from_output ? pooled : matrix<float>{sums_, first.rows, A::hidden};
+      linear_forward(e, first, p.weight(weight), kernels::epilogue::bias{sums, p[bias]}, packed_);
+      kernels::activate<Activation>(e, sums, pooled);
     }
 
     /// Adds to the gradients in `g` and to each sequence's first row of `d_hidden`; overwrites `d_pooled` [S, H] and the copied
@@ -98,7 +104,8 @@ struct pooler {
                   const kernels::row_groups& groups = {}) const noexcept {
       const std::size_t s = starts.size() - 1;
       const matrix<float> first{this->first_, s, A::hidden};
-      kernels::tanh_backward(e, matrix<const float>{this->pooled_, s, A::hidden}, d_pooled);
+      if constexpr (from_output) kernels::tanh_backward(e, matrix<const float>{this->pooled_, s, A::hidden}, d_pooled);
+      else kernels::activate_backward<Activation>(e, matrix<const float>{sums_, s, A::hidden}, d_pooled);
       linear_backward(e, first, p.weight(weight), d_pooled, g.weight(weight), g[bias], kernels::epilogue::store{first}, packed_,
                       kernels::gradients::added, groups);
       for (std::size_t i = 0; i < s; ++i)
@@ -106,8 +113,24 @@ struct pooler {
     }
 
    private:
-    float* packed_;
+    /// Whether the derivative is a function of the output, so that what goes into the activation need not be kept.
+    static constexpr bool from_output = std::same_as<Activation, kernels::tanh_activation>;
+
+    float *sums_, *packed_;
   };
+};
+
+/// The pooler of BertModel.
+struct pooler : pooler_of<kernels::tanh_activation> {};
+
+/// pre_classifier and ReLU of DistilBERT, which only its classifiers of texts have.
+struct distilbert_pooler : pooler_of<kernels::relu> {
+  static constexpr std::string_view model_type = "distilbert";
+};
+
+/// The dense layer and GELU of ELECTRA's classifier of texts. The dropout that it has before them in training is left out.
+struct electra_pooler : pooler_of<kernels::gelu_erf> {
+  static constexpr std::string_view model_type = "electra";
 };
 
 }  // namespace bert::layers

@@ -87,6 +87,18 @@ struct architecture_of {
   }();
 };
 
+/// DistilBERT: a BERT without segments and pooler. Heads that read the pooler read its pre_classifier.
+///
+///     struct pocket : bert::distilbert_of<bert::dims{.vocab = 8'192, .hidden = 256, .layers = 2, .heads = 4, .intermediate =
+///     1'024}> {};
+template <dims D, class Layer = layers::post_norm<>>
+struct distilbert_of : architecture_of<D, Layer, layers::embeddings_without_segments, layers::distilbert_pooler> {};
+
+/// A discriminator of ELECTRA whose embeddings have the hidden size, as electra-base and electra-large have. Heads that read
+/// the pooler read the dense layer of its classifier.
+template <dims D, class Layer = layers::post_norm<>>
+struct electra_of : architecture_of<D, Layer, layers::embeddings, layers::electra_pooler> {};
+
 /// A type derived from `architecture_of`.
 template <class A>
 concept architecture = requires {

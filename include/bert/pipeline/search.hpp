@@ -59,15 +59,16 @@ template <std::size_t D, executor E = execution::serial>
   constexpr std::size_t rows_at_once = 4096, queries_at_once = 64;
   std::vector<best_rows> best;
   for (std::size_t q = 0; q < queries.rows(); ++q) best.emplace_back(std::min(k, index.rows()));
+  const std::size_t columns = index.columns();
   const std::size_t most = std::min(rows_at_once, index.rows());
-  buffer<float> packed(kernels::packed_size(D, most)), scores(most * queries_at_once);
+  buffer<float> packed(kernels::packed_size(columns, most)), scores(most * queries_at_once);
   for (std::size_t first = 0; first < index.rows(); first += rows_at_once) {
     const std::size_t rows = std::min(rows_at_once, index.rows() - first);
-    const auto block = kernels::pack_transposed(e, matrix<const float>{index[first].data(), rows, D}, packed.data());
+    const auto block = kernels::pack_transposed(e, matrix<const float>{index[first].data(), rows, columns}, packed.data());
     for (std::size_t q0 = 0; q0 < queries.rows(); q0 += queries_at_once) {
       const std::size_t count = std::min(queries_at_once, queries.rows() - q0);
       const matrix<float> z{scores.data(), count, rows};
-      kernels::gemm(e, matrix<const float>{queries[q0].data(), count, D}, block, kernels::epilogue::store{z});
+      kernels::gemm(e, matrix<const float>{queries[q0].data(), count, columns}, block, kernels::epilogue::store{z});
       e.parallel_for(count, [&](std::size_t q) {
         for (std::size_t r = 0; r < rows; ++r) best[q0 + q].push(first + r, z(q, r));
       });

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,28 +18,32 @@
 
 namespace bert::inline BERT_ISA {
 
-/// `rows()` owned vectors of `Dimension` floats; row i is a span.
+/// `rows()` owned vectors of `columns()` floats; row i is a span. `Dimension` is their number, or std::dynamic_extent if it is
+/// known at run time only, as of an embedder that follows its folder.
 template <std::size_t Dimension>
 class vectors {
  public:
   static constexpr std::size_t dimension = Dimension;
 
   vectors() = default;
-  explicit vectors(std::size_t rows) : rows_(rows), data_(rows * Dimension) {}
+  explicit vectors(std::size_t rows) requires(Dimension != std::dynamic_extent) : vectors(rows, Dimension) {}
+  /// `columns` must be `Dimension`, if that is a number.
+  vectors(std::size_t rows, std::size_t columns) : rows_(rows), columns_(columns), data_(rows * columns) {}
 
   [[nodiscard]] std::size_t rows() const noexcept { return rows_; }
   [[nodiscard]] std::size_t size() const noexcept { return rows_; }
+  [[nodiscard]] std::size_t columns() const noexcept { return columns_; }
   [[nodiscard]] std::span<const float, Dimension> operator[](std::size_t i) const noexcept {
-    return std::span<const float, Dimension>(data_.data() + i * Dimension, Dimension);
+    return std::span<const float, Dimension>(data_.data() + i * columns_, columns_);
   }
   [[nodiscard]] std::span<float, Dimension> operator[](std::size_t i) noexcept {
-    return std::span<float, Dimension>(data_.data() + i * Dimension, Dimension);
+    return std::span<float, Dimension>(data_.data() + i * columns_, columns_);
   }
   /// All floats, row after row.
   [[nodiscard]] std::span<const float> flat() const noexcept { return data_.span(); }
 
  private:
-  std::size_t rows_ = 0;
+  std::size_t rows_ = 0, columns_ = Dimension == std::dynamic_extent ? 0 : Dimension;
   buffer<float> data_;
 };
 
@@ -69,7 +76,41 @@ template <std::size_t D>
 [[nodiscard]] std::vector<std::vector<float>> similarity(const vectors<D>& index, const vectors<D>& queries) {
   std::vector<std::vector<float>> scores(queries.rows(), std::vector<float>(index.rows()));
   for (std::size_t j = 0; j < queries.rows(); ++j)
-    for (std::size_t i = 0; i < index.rows(); ++i) scores[j][i] = detail::dot(index[i].data(), queries[j].data(), D);
+    for (std::size_t i = 0; i < index.rows(); ++i)
+      scores[j][i] = detail::dot(index[i].data(), queries[j].data(), index.columns());
+  return scores;
+}
+
+/// How two vectors are compared; the names are those of sentence-transformers.
+///
+/// cosine: a · b / (|a| |b|).  dot: a · b.  euclidean: -|a - b|.  manhattan: -sum_i |a_i - b_i|.  Greater is more alike.
+enum class similarity_measure : std::uint8_t { cosine, dot, euclidean, manhattan };
+
+[[nodiscard]] constexpr std::string_view name_of(similarity_measure by) noexcept {
+  constexpr std::array<std::string_view, 4> names{"cosine", "dot", "euclidean", "manhattan"};
+  return names[static_cast<std::size_t>(by)];
+}
+
+[[nodiscard]] inline float similarity(std::span<const float> a, std::span<const float> b, similarity_measure by) noexcept {
+  const std::size_t n = std::min(a.size(), b.size());
+  if (by == similarity_measure::dot) return detail::dot(a.data(), b.data(), n);
+  if (by == similarity_measure::cosine) {
+    const auto length = [n](const float* x) { return std::max(std::sqrt(detail::dot(x, x, n)), 1e-12f); };
+    return detail::dot(a.data(), b.data(), n) / (length(a.data()) * length(b.data()));
+  }
+  double sum = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double d = static_cast<double>(a[i]) - static_cast<double>(b[i]);
+    sum += by == similarity_measure::euclidean ? d * d : std::abs(d);
+  }
+  return static_cast<float>(-(by == similarity_measure::euclidean ? std::sqrt(sum) : sum));
+}
+
+/// s[i] = the similarity of index[i,:] and the query
+template <std::size_t D>
+[[nodiscard]] std::vector<float> similarity(const vectors<D>& index, std::span<const float> query, similarity_measure by) {
+  std::vector<float> scores(index.rows());
+  for (std::size_t i = 0; i < scores.size(); ++i) scores[i] = similarity(std::span<const float>(index[i]), query, by);
   return scores;
 }
 

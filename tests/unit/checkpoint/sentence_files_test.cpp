@@ -36,7 +36,7 @@ struct made : scratch {
 std::string refusal(const made& f) {
   return message_of([&] { (void)read_sentence_settings(f.folder()); });
 }
-std::string pooling(const std::string& modes) {
+std::string modes_of(const std::string& modes) {
   return R"({"word_embedding_dimension": 24, "pooling_mode_mean_tokens": false, )" + modes + "}";
 }
 
@@ -55,10 +55,14 @@ TEST_CASE("a folder without these files has mean pooling, no pooling_file, and n
 TEST_CASE("the pooling is that of 1_Pooling/config.json, in each of its notations") {
   for (const auto& [keys, expected] : {std::pair{R"("pooling_mode_cls_token": true)", "cls"},
                                        {R"("pooling_mode_max_tokens": true)", "max"},
-                                       {R"("pooling_mode_mean_sqrt_len_tokens": true)", "mean"},
+                                       {R"("pooling_mode_mean_sqrt_len_tokens": true)", "mean_sqrt_len"},
+                                       {R"("pooling_mode_weightedmean_tokens": true)", "weightedmean"},
+                                       {R"("pooling_mode_lasttoken": true)", "lasttoken"},
+                                       {R"("pooling_mode_max_tokens": true, "pooling_mode_cls_token": true)", "cls+max"},
+                                       {R"("pooling_mode": ["mean", "cls"])", "cls+mean"},
                                        {R"("pooling_mode": "cls")", "cls"},
                                        {R"("pooling_mode": "mean")", "mean"}}) {
-    const made f(pooling(keys));
+    const made f(modes_of(keys));
     const auto s = read_sentence_settings(f.folder());
     CHECK(s.pooling == expected);
     CHECK(s.pooling_file == (f / "1_Pooling/config.json").string());
@@ -66,12 +70,11 @@ TEST_CASE("the pooling is that of 1_Pooling/config.json, in each of its notation
   }
 }
 
-TEST_CASE("poolings that are not supported are refused by name: several at once, weighted, last token, none") {
-  CHECK(has(refusal(made(R"({"pooling_mode_mean_tokens": true, "pooling_mode_cls_token": true})")),
-            "1_Pooling/config.json: expected one pooling mode of mean, cls, max, found cls_token and mean_tokens"));
-  CHECK(has(refusal(made(pooling(R"("pooling_mode_weightedmean_tokens": true)"))), "weightedmean_tokens"));
-  CHECK(has(refusal(made(pooling(R"("pooling_mode_lasttoken": true)"))), "lasttoken"));
-  CHECK(has(refusal(made(pooling(R"("pooling_mode_cls_token": false)"))), "found none"));
+TEST_CASE("a pooling that is not known, and none, are refused by name") {
+  CHECK(
+      has(refusal(made(modes_of(R"("pooling_mode_median_tokens": true)"))),
+          "\"pooling_mode_median_tokens\": expected a pooling mode of cls, max, mean, mean_sqrt_len, weightedmean, lasttoken"));
+  CHECK(has(refusal(made(modes_of(R"("pooling_mode_cls_token": false)"))), "a pooling mode, found none"));
 }
 
 TEST_CASE("a module that would change the vectors is refused by its kind, and one that would not is ignored") {
@@ -79,14 +82,33 @@ TEST_CASE("a module that would change the vectors is refused by its kind, and on
   const auto with = [&](const char* kind) {
     return made(mean, modules({{"Transformer", ""}, {"Pooling", "1_Pooling"}, {kind, "2_Next"}}));
   };
-  CHECK(has(refusal(with("Dense")), "modules.json: expected the modules Transformer, Pooling and at most Normalize"));
-  CHECK(has(refusal(with("Dense")), "found Dense (2_Next)"));
-  CHECK(has(refusal(with("LayerNorm")), "LayerNorm"));
+  CHECK(has(refusal(with("LayerNorm")), "modules.json: expected the modules Transformer, Pooling, and behind them Dense"));
+  CHECK(has(refusal(with("LayerNorm")), "found LayerNorm (2_Next)"));
   CHECK(has(refusal(with("Pooling")), "Pooling (2_Next)"));
   CHECK(refusal(with("Dropout")).empty());
   CHECK(read_sentence_settings(with("Normalize").folder()).normalized);
   CHECK(has(refusal(made(mean, modules({{"Transformer", ""}}))), "expected one Transformer and one Pooling, found 1 and 0"));
   CHECK(has(refusal(made(mean, modules({{"Transformer", "../other"}, {"Pooling", "1_Pooling"}}))), "a folder within this one"));
+}
+
+TEST_CASE("Dense and Normalize are listed in their order, with sizes, bias and activation") {
+  const made f(R"({"pooling_mode_mean_tokens": true})",
+               modules({{"Transformer", ""}, {"Pooling", "1_Pooling"}, {"Normalize", "2_Normalize"}, {"Dense", "3_Dense"}}));
+  CHECK(has(refusal(f), "3_Dense/config.json"));
+  std::filesystem::create_directories(f / "3_Dense");
+  f.file("3_Dense/config.json", R"({"in_features": 24, "out_features": 8, "bias": false,
+                                    "activation_function": "torch.nn.modules.linear.Identity"})");
+  const auto s = read_sentence_settings(f.folder());
+  REQUIRE(s.modules.size() == 2);
+  CHECK(s.modules[0].what == sentence_module::kind::normalize);
+  CHECK_FALSE(s.normalized);
+  REQUIRE(s.dense().size() == 1);
+  const auto m = s.dense().front();
+  CHECK(m.folder == f / "3_Dense");
+  CHECK(m.inputs == 24);
+  CHECK(m.outputs == 8);
+  CHECK_FALSE(m.bias);
+  CHECK(m.activation == "identity");
 }
 
 TEST_CASE("the longest sentence is max_seq_length, else model_max_length; null and 1e30 are no limits") {
@@ -123,15 +145,14 @@ TEST_CASE("prompts are found by name, and the default one by an empty name") {
   CHECK(has(refusal(f), "\"default_prompt_name\": expected a name in \"prompts\", found query"));
 }
 
-TEST_CASE("a similarity that unit length would change is refused if no Normalize module gives unit length") {
+TEST_CASE("a measure is read by its name, and another kind of model is refused") {
   const made f;
-  for (const auto& [name, refused] : {std::pair{"cosine", false}, {"dot", true}, {"euclidean", true}}) {
+  for (const char* name : {"cosine", "dot", "euclidean", "manhattan"}) {
     f.file("config_sentence_transformers.json", R"({"similarity_fn_name": ")" + std::string(name) + "\"}");
-    CHECK(has(refusal(f), "similarity_fn_name") == refused);
+    CHECK(read_sentence_settings(f.folder()).similarity == name);
   }
-  f.file("modules.json", modules({{"Transformer", ""}, {"Pooling", "1_Pooling"}, {"Normalize", "2_Normalize"}}));
-  f.file("config_sentence_transformers.json", R"({"similarity_fn_name": "dot"})");
-  CHECK(read_sentence_settings(f.folder()).similarity == "dot");
+  f.file("config_sentence_transformers.json", R"({"similarity_fn_name": "jaccard"})");
+  CHECK(has(refusal(f), "\"similarity_fn_name\": expected cosine, dot, euclidean or manhattan, found jaccard"));
   f.file("config_sentence_transformers.json", R"({"model_type": "SparseEncoder"})");
   CHECK(has(refusal(f), "\"model_type\": expected SentenceTransformer, found SparseEncoder"));
 }

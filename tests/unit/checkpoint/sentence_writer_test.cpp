@@ -56,6 +56,54 @@ TEST_CASE("mean without Normalize, and a head derived from the library's, are wr
   CHECK(saved<named_embedding>(two).pooling == "max");
 }
 
+TEST_CASE("a dense layer is saved in 2_Dense, opens again with the same bits, and embeds the same vectors") {
+  using head = heads::embedding<pooling::cls, heads::unit_length, heads::dense<10>>;
+  using trained = model<golden::plain, head>;
+  const scratch dir;
+  const checkpoint files(golden::folder("encoder"));
+  const auto m = files.load<model<golden::plain>>().with_head<head>({.stddev = 0.3f, .seed = 5});
+  save(dir / "model", m, files.tokenizer());
+  const io::safetensors weights(dir / "model/model.safetensors"), dense(dir / "model/2_Dense/model.safetensors");
+  CHECK(weights.find("2_Dense.linear.weight") == nullptr);
+  CHECK(dense.at("linear.weight").shape == std::vector<std::size_t>{10, 24});
+  CHECK(dense.at("linear.bias").shape == std::vector<std::size_t>{10});
+  const auto config = io::read_json(dir / "model/2_Dense/config.json");
+  CHECK(config.at("in_features") == 24);
+  CHECK(config.at("out_features") == 10);
+  CHECK(config.at("activation_function") == "torch.nn.modules.activation.Tanh");
+
+  const checkpoint saved(dir / "model");
+  CHECK(saved.holds<trained>());
+  CHECK(std::ranges::equal(saved.load<trained>().block(), m.block()));
+  const auto embed = embedder<golden::plain, pooling::from_folder>::open(dir / "model");
+  CHECK(embed.columns() == 10);
+  const std::vector<std::string> texts{"the cat sat on the mat.", "moon"};
+  token_batch batch;
+  for (const auto& text : texts) saved.tokenizer().encode_into(batch, text);
+  const auto frozen = saved.freeze<trained>();
+  auto run = frozen.session(batch.shape());
+  CHECK(std::ranges::equal(run(batch).flat(), embed(texts).flat()));
+}
+
+TEST_CASE("a head whose dense layer or pooling is not the folder's is refused, and both are named") {
+  const scratch dir;
+  const auto refusal = [&]<class Head>(Head) {
+    return message_of([&] { (void)checkpoint(dir / "model").load<model<golden::plain, Head>>(); });
+  };
+  (void)saved<heads::embedding<pooling::cls, heads::unit_length, heads::dense<10>>>(dir);
+  CHECK(has(refusal(heads::embedding<pooling::cls>{}),
+            "expected no Dense, as the head's type says, found Dense, 24 to 10, tanh"));
+  CHECK(has(refusal(heads::embedding<pooling::cls, heads::unit_length, heads::dense<12>>{}), "Dense, 24 to 12, tanh"));
+  CHECK(has(refusal(heads::embedding<pooling::cls, heads::unit_length, heads::dense<10, heads::identity>>{}), "identity"));
+  CHECK(has(refusal(heads::embedding<pooling::mean, heads::unit_length, heads::dense<10>>{}),
+            "the pooling of the head's type, mean, found cls"));
+  CHECK(refusal(heads::embedding<pooling::cls, heads::unit_length, heads::dense<10>>{}).empty());
+  (void)saved<heads::embedding<pooling::cls>>(dir);  // over it
+  CHECK(has(refusal(heads::embedding<pooling::cls, heads::unit_length, heads::dense<10>>{}), "found no Dense"));
+  CHECK_FALSE(checkpoint(dir / "model")
+                  .holds<model<golden::plain, heads::embedding<pooling::cls, heads::unit_length, heads::dense<10>>>>());
+}
+
 TEST_CASE("the files are those that sentence-transformers reads") {
   const scratch dir;
   (void)saved<heads::embedding<>>(dir);

@@ -9,6 +9,7 @@
 
 #include "../../support/small_models.hpp"
 #include "support/largest.hpp"
+#include "support/slopes.hpp"
 
 namespace {
 
@@ -102,6 +103,62 @@ TEST_CASE("a tape without dropout gives the vectors of a session") {
   tape.forward(bert::execution::serial{}, m, batch);
   const auto y = tape.head<0>().vectors();
   CHECK(support::largest_difference(bert::matrix<const float>(y), expected.as_matrix()) < 2e-6);
+}
+
+TEST_CASE("a dense layer behind the pooling has the values of its formula in double, in a session and on a tape") {
+  using head = embedding<bert::pooling::mean, unit_length, bert::heads::dense<11>>;
+  using model_type = bert::model<support::pocket, head>;
+  const auto m = model_type::random({.stddev = 0.3f, .seed = 3});
+  const auto batch = batch_of({3, 20, 11});
+  const auto pooled = by_hand<bert::pooling::mean>(m, batch, false);
+  const auto w = m.values("2_Dense.linear.weight"), b = m.values("2_Dense.linear.bias");
+  std::vector<float> expected;
+  for (std::size_t s = 0; s < 3; ++s) {
+    std::vector<double> z(11);
+    double squares = 0;
+    for (std::size_t d = 0; d < 11; ++d) {
+      double sum = static_cast<double>(b[d]);
+      for (std::size_t h = 0; h < 40; ++h) sum += static_cast<double>(w[d * 40 + h]) * static_cast<double>(pooled[s * 40 + h]);
+      z[d] = std::tanh(sum);
+      squares += z[d] * z[d];
+    }
+    for (const double value : z) expected.push_back(static_cast<float>(value / std::sqrt(squares)));
+  }
+  const bert::matrix<const float> want{expected.data(), 3, 11};
+  const auto frozen = bert::freeze(m);
+  auto run = frozen.session(batch.shape());
+  CHECK(support::largest_difference(want, run(batch).as_matrix()) < 2e-6);
+  bert::tape<model_type> tape(batch.shape(), m.sizes());
+  tape.forward(bert::execution::serial{}, m, batch);
+  CHECK(support::largest_difference(want, bert::matrix<const float>(tape.head<0>().vectors())) < 2e-6);
+}
+
+TEST_CASE("the gradients of a head with a dense layer are the slopes of a loss on its vectors") {
+  const auto error = []<class Head>(Head) {
+    using model_type = bert::model<support::pocket, Head>;
+    auto m = model_type::random({.stddev = 0.2f, .seed = 3});
+    const auto batch = batch_of({3, 20, 11});
+    std::vector<float> along(3 * Head::template width<support::pocket>);
+    bert::random_stream random(2, bert::draw::user);
+    for (float& v : along) v = random.normal();
+    bert::tape<model_type> tape(batch.shape(), m.sizes());
+    const bert::execution::threads two{2};
+    const auto loss = [&] {
+      tape.forward(two, m, batch);
+      const auto y = tape.template head<0>().vectors();
+      double sum = 0;
+      for (std::size_t i = 0; i < along.size(); ++i) sum += static_cast<double>(y.data[i]) * static_cast<double>(along[i]);
+      return sum;
+    };
+    loss();
+    std::copy(along.begin(), along.end(), tape.template head<0>().vectors().data);
+    bert::buffer<float> gradients(m.block().size());
+    tape.backward(two, m, batch, gradients.data());
+    return support::slope_error(m, m.view(gradients.data()), loss);
+  };
+  CHECK(error(embedding<bert::pooling::mean, unit_length, bert::heads::dense<11>>{}) < 0.03);
+  CHECK(error(embedding<bert::pooling::cls, as_pooled, bert::heads::dense<7, bert::heads::identity>>{}) < 0.03);
+  CHECK(error(embedding<bert::pooling::mean, as_pooled, bert::heads::dense<7, bert::kernels::gelu_erf>>{}) < 0.03);
 }
 
 TEST_CASE("bf16 and int8 serve the head, near f32") {

@@ -112,7 +112,7 @@ TEST_CASE("long sentences are cut at the positions, at the folder's limit, or at
   CHECK(shorter(longer) == embed(std::string(14, '!')));
   CHECK(bert::embedder<golden::plain>::open(dir.folder(), {.max_tokens = 8}).max_tokens() == 8);
   CHECK(has(message_of([&] { (void)bert::embedder<golden::plain>::open(dir.folder(), {.max_tokens = 2}); }),
-            "max_tokens of 3 or more"));
+            "max_tokens of 3 or more, as [CLS], one token of text and [SEP] need 3"));
 }
 
 TEST_CASE("an embedder of another pooling than the folder's is refused with both named, unless it is allowed") {
@@ -132,6 +132,15 @@ TEST_CASE("an embedder of another pooling than the folder's is refused with both
         by_mean::open(golden::folder("encoder"))("moon"));
   dir.file("1_Pooling/config.json", R"({"word_embedding_dimension": 32, "pooling_mode_mean_tokens": true})");
   CHECK(has(message_of([&] { (void)by_mean::open(dir.folder()); }), "\"word_embedding_dimension\": expected 24, found 32"));
+}
+
+TEST_CASE("a measure that unit length would change is refused by a type of unit length, unless the folder normalizes") {
+  const scratch dir;
+  std::filesystem::copy(golden::folder("encoder"), dir.folder(), std::filesystem::copy_options::recursive);
+  for (const auto& [name, refused] : {std::pair{"cosine", false}, {"dot", true}, {"euclidean", true}}) {
+    dir.file("config_sentence_transformers.json", R"({"similarity_fn_name": ")" + std::string(name) + "\"}");
+    CHECK(has(message_of([&] { (void)bert::embedder<golden::plain>::open(dir.folder()); }), "similarity_fn_name") == refused);
+  }
 }
 
 TEST_CASE("every sentence gets the folder's default prompt and lower case, or the prompt of the options") {

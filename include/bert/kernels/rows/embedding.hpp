@@ -21,7 +21,8 @@ namespace bert::inline BERT_ISA::kernels {
 /// y[n,:] = word[ids[n],:] + position[n - start of n's sequence,:] + segment[segments[n],:]
 ///
 /// Writes `y` [N, H]. `starts` has an entry for each sequence and a last one; rows are relative to the first. Ids, positions
-/// and segments must be within their tables; sessions and tapes check that. Tables are const floats or const bf16.
+/// and segments must be within their tables; sessions and tapes check that. Tables are const floats or const bf16. Without data
+/// in `segment`, nothing of it is added.
 template <executor E, class T>
 void embed(const E& e, std::span<const token_id> ids, std::span<const segment_id> segments, std::span<const std::size_t> starts,
            matrix<T> word, matrix<T> position, matrix<T> segment, matrix<float> y) noexcept {
@@ -33,8 +34,14 @@ void embed(const E& e, std::span<const token_id> ids, std::span<const segment_id
       while (*next <= origin + n) ++next;
       const T* of_word = word.row(static_cast<std::size_t>(ids[n]));
       const T* of_position = position.row(origin + n - *(next - 1));
-      const T* of_segment = segment.row(segments[n]);
       float* out = y.row(n);
+      if (segment.data == nullptr) {
+        for_each_register(y.cols, [&](std::size_t i, auto extent) {
+          store(out + i, load(of_word + i, extent) + load(of_position + i, extent), extent);
+        });
+        continue;
+      }
+      const T* of_segment = segment.row(segments[n]);
       for_each_register(y.cols, [&](std::size_t i, auto extent) {
         store(out + i, load(of_word + i, extent) + load(of_position + i, extent) + load(of_segment + i, extent), extent);
       });
