@@ -13,11 +13,11 @@
 
 namespace bert::inline BERT_ISA {
 
-/// Copies `from`'s embeddings, pooler and heads to `to`, and layer `layers[l]` of `from` to layer l of `to`, counted from 0. Without
-/// `layers`, every k-th: l k of the depths' ratio k, rounded down. Tensors that `from` lacks stay as they are.
+/// Copies `from`'s embeddings, pooler and heads to `to`, and layer `layers[l]` of `from` to layer l of `to`, counted from 0.
+/// Without `layers`, every k-th: l k of the depths' ratio k, rounded down. Tensors that `from` lacks stay as they are.
 ///
-///     auto student = bert::model<bert::arch::distilled, bert::heads::masked_lm>::random({.stddev = 0.02f, .seed = 1, .vocab = n});
-///     bert::copy_layers(teacher, student);                                          // 6 of 12: 0, 2, 4, 6, 8, 10
+///     auto student = bert::model<bert::arch::distilled, bert::heads::masked_lm>::random({.stddev = 0.02f, .seed = 1, .vocab =
+///     n}); bert::copy_layers(teacher, student);                                          // 6 of 12: 0, 2, 4, 6, 8, 10
 ///     bert::copy_layers(teacher, student, std::array<std::size_t, 6>{0, 2, 4, 7, 9, 11});    // DistilBERT's
 ///
 /// Both must have one hidden and one intermediate size and equally many heads. Throws bert::error unless `layers` has one layer
@@ -25,7 +25,7 @@ namespace bert::inline BERT_ISA {
 template <class A, class... Heads, class B, class... Others>
 void copy_layers(const model<A, Heads...>& from, model<B, Others...>& to, std::span<const std::size_t> layers = {}) {
   static_assert(
-      ensure<A::hidden == B::hidden && A::intermediate == B::intermediate && A::heads == B::heads, facts<A, B>>,
+      ensure < A::hidden == B::hidden && A::intermediate == B::intermediate && A::heads == B::heads, facts < A, B >>,
       "bert::copy_layers: both models need one hidden size, intermediate size and number of heads; change the smaller one's "
       "dims, or distil into it by a projection (bert::objectives::hidden_states)");
   if (from.sizes().vocab != to.sizes().vocab)
@@ -33,8 +33,10 @@ void copy_layers(const model<A, Heads...>& from, model<B, Others...>& to, std::s
                  cat(to.sizes().vocab), "use the same vocabulary"});
   const auto fits = [](std::size_t l) { return l < std::size_t{A::layers}; };
   if (!layers.empty() && (layers.size() != std::size_t{B::layers} || !std::all_of(layers.begin(), layers.end(), fits)))
-    throw error({"bert::copy_layers", cat(B::layers, " layers, each below ", A::layers),
-                 cat(layers.size(), " layers, the largest ", *std::max_element(layers.begin(), layers.end())), {}});
+    throw error({"bert::copy_layers",
+                 cat(B::layers, " layers, each below ", A::layers),
+                 cat(layers.size(), " layers, the largest ", *std::max_element(layers.begin(), layers.end())),
+                 {}});
   for (const auto& tensor : to.table()) {
     int source = tensor.layer;
     if (tensor.layer >= 0) {

@@ -97,8 +97,7 @@ void relation_scores(const relation_rows& of, std::size_t length, std::size_t fr
     store(t + j * width, q);
   }
   const simd share_s = simd(1.0f) / all_s, share_t = simd(1.0f) / all_t;
-  for (std::size_t j = 0; j < length; ++j)
-    store(s + j * width, load(s + j * width) * share_s - load(t + j * width) * share_t);
+  for (std::size_t j = 0; j < length; ++j) store(s + j * width, load(s + j * width) * share_s - load(t + j * width) * share_t);
   return fma(apart, share_t, log(all_s * share_t));
 }
 [[nodiscard]] inline simd compare_scores(float* s, const float* t, std::size_t length, std::size_t width) noexcept {

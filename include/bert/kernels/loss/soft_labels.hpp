@@ -94,8 +94,8 @@ void soft_decisions(const E& e, matrix<const float> logits, matrix<const float> 
   });
 }
 
-/// losses[s] = T^2 / 2 sum_c KL(q_c || p_c),  p_c = softmax_n(logits[n,c] / T) over the tokens n of sequence s, q_c the teacher's
-/// d_logits[n,c] = scale T / 2 (p_c[n] - q_c[n]), written or added
+/// losses[s] = T^2 / 2 sum_c KL(q_c || p_c),  p_c = softmax_n(logits[n,c] / T) over the tokens n of sequence s, q_c the
+/// teacher's d_logits[n,c] = scale T / 2 (p_c[n] - q_c[n]), written or added
 ///
 /// logits, teacher [N, 2]; sequence s is the rows [starts[s], starts[s+1]). Writes `losses` [S]; `columns` [6 N] is scratch.
 /// `d_logits` may be `logits` if it is written.

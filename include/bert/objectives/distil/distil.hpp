@@ -54,28 +54,31 @@ struct no_hard_loss {
 ///     const auto teacher = bert::freeze<bert::precision::int8>(files.load<big>());
 ///     bert::fit(student, bert::objectives::distil{teacher, {.temperature = 2}}, texts.batches(64), …);
 ///     bert::fit(student,
-///               bert::objectives::distil{teacher, bert::objectives::cross_entropy{}, {.temperature = 2, .soft = 0.5f, .hard = 0.5f},
+///               bert::objectives::distil{teacher, bert::objectives::cross_entropy{}, {.temperature = 2, .soft = 0.5f, .hard =
+///               0.5f},
 ///                                        bert::objectives::hidden_states{}, bert::objectives::attention_scores{}},
 ///               train.batches(32), …);
 ///
 /// The soft labels are of the teacher's first head of classes, several labels, a value, tags, a span or pieces, and of the
-/// student's first head of that kind; soft_labels.hpp has their formulas. A teacher without such a head gives none. `Hard` trains
-/// the same head, or none. `Terms` are hidden_states, hidden_cosine, attention_scores, minilm, minilm_v2, or types with their members; each needs
-/// a teacher that runs. The teacher sees what the student sees, masks included, without dropout, on the trainer's executor.
+/// student's first head of that kind; soft_labels.hpp has their formulas. A teacher without such a head gives none. `Hard`
+/// trains the same head, or none. `Terms` are hidden_states, hidden_cosine, attention_scores, minilm, minilm_v2, or types with
+/// their members; each needs a teacher that runs. The teacher sees what the student sees, masks included, without dropout, on
+/// the trainer's executor.
 ///
-/// Throws bert::error for a temperature that is not positive, for weights that are negative, and where labels or vocabulary of the two
-/// differ in number.
+/// Throws bert::error for a temperature that is not positive, for weights that are negative, and where labels or vocabulary of
+/// the two differ in number.
 template <class Teacher, class Hard = no_hard_loss, class... Terms>
 class distil {
   using link = teacher_link<Teacher>;
   using teacher_architecture = typename link::architecture;
   static constexpr soft_kind kind = link::kind;
   static constexpr bool has_hard = !std::is_same_v<Hard, no_hard_loss>;
-  static_assert(ensure<link::runs || sizeof...(Terms) == 0, facts<Teacher, Terms...>>,
+  static constexpr bool has_all = link::runs || sizeof...(Terms) == 0;
+  static_assert(ensure<has_all, facts<Teacher, Terms...>>,
                 "bert::objectives::distil: logits alone have no hidden states or projections; teach with a bert::frozen model");
 
  public:
-  explicit distil(const Teacher& teacher, distil_options options = {}) requires(!has_hard)
+  explicit distil(const Teacher& teacher, distil_options options = {}) requires std::is_same_v<Hard, no_hard_loss>
       : teacher_(teacher), options_(options) {}
   distil(const Teacher& teacher, Hard hard, distil_options options = {}, Terms... terms)
       : teacher_(teacher), hard_(std::move(hard)), options_(options), terms_(std::move(terms)...) {}
@@ -83,8 +86,8 @@ class distil {
   using heads = heads_of<Hard>;
   using needs = typename detail::concatenate<typename link::needs, needs_of<Hard>>::type;
   template <class Model>
-  static constexpr bool fits =
-      Hard::template fits<Model> && (kind == soft_kind::none || !std::is_void_v<detail::head_of_kind<kind, Model>>);
+  static constexpr bool fits = Hard::template fits<Model> &&
+                               (kind == soft_kind::none || !std::is_void_v<detail::head_of_kind<kind, Model>>);
   static constexpr bool rewrites = Hard::rewrites;
 
   class work {
@@ -97,8 +100,10 @@ class distil {
           terms(typename Terms::work(raw)...) {
       const auto right = [](float x) { return std::isfinite(x) && x >= 0; };
       if (!right(o.options_.temperature) || o.options_.temperature == 0 || !right(o.options_.soft) || !right(o.options_.hard))
-        throw error({"bert::objectives::distil", "a temperature above 0, weights of 0 or more",
-                     cat("temperature ", o.options_.temperature, ", soft ", o.options_.soft, ", hard ", o.options_.hard), {}});
+        throw error({"bert::objectives::distil",
+                     "a temperature above 0, weights of 0 or more",
+                     cat("temperature ", o.options_.temperature, ", soft ", o.options_.soft, ", hard ", o.options_.hard),
+                     {}});
     }
 
    private:
@@ -112,7 +117,8 @@ class distil {
 
   [[nodiscard]] named_facts fingerprint() const {
     named_facts facts = fingerprint_of(hard_);
-    append(facts, {{"distillation", cat("temperature ", options_.temperature, ", soft ", options_.soft, ", hard ", options_.hard)}});
+    append(facts,
+           {{"distillation", cat("temperature ", options_.temperature, ", soft ", options_.soft, ", hard ", options_.hard)}});
     for_each_term([&](const auto& term) { append(facts, {{cat("weight of ", term.name), cat(term.weight)}}); });
     return facts;
   }
@@ -145,9 +151,9 @@ class distil {
           logits = w.soft.save(z, most_rows(w.soft.shape));
           add_hard(e, in, w, t, scale, z, terms);
         }
-        loss_term soft = detail::score_soft<kind>(e, in, *w.tokens, logits, answer.logits, options_.temperature, z,
-                                                  scale.times(options_.soft), has_hard ? gradients::added : gradients::written,
-                                                  w.soft);
+        loss_term soft =
+            detail::score_soft<kind>(e, in, *w.tokens, logits, answer.logits, options_.temperature, z,
+                                     scale.times(options_.soft), has_hard ? gradients::added : gradients::written, w.soft);
         soft.factor = static_cast<double>(options_.soft);
         terms.add(soft);
         add_terms(e, w, t, answer, scale, terms, std::index_sequence_for<Terms...>{});
@@ -182,8 +188,8 @@ class distil {
                 loss_terms& terms) const {
     if constexpr (requires { hard_.logits(t); }) {
       if (z.data != nullptr && hard_.logits(t).data != z.data)
-        throw error({"bert::objectives::distil", "an objective beside the soft labels that trains the same head", "another head",
-                     "put it on that head: bert::objectives::on<Head>(…)"});
+        throw error({"bert::objectives::distil", "an objective beside the soft labels that trains the same head",
+                     "another head", "put it on that head: bert::objectives::on<Head>(…)"});
     }
     for (loss_term term : hard_.score(e, in, w.hard, t, scale.times(options_.hard))) {
       term.factor *= static_cast<double>(options_.hard);
@@ -193,7 +199,7 @@ class distil {
   template <class Model, executor E, std::size_t... I>
   void add_terms(const E& e, work& w, tape<Model>& t, const detail::teacher_answer& answer, const loss_scale& scale,
                  loss_terms& terms, std::index_sequence<I...>) const {
-    const auto add = [&](const auto& term, auto& buffers) {
+    [[maybe_unused]] const auto add = [&](const auto& term, auto& buffers) {
       loss_term found{.name = term.name, .count = term.count(*w.tokens), .factor = static_cast<double>(term.weight)};
       const float share = scale.times(term.weight).of(found.name, found.count);
       found.sum = term.template score<teacher_architecture>(e, *w.tokens, t, answer, share, buffers);
@@ -210,6 +216,8 @@ class distil {
 };
 
 template <class Teacher>
+distil(const Teacher&) -> distil<Teacher>;
+template <class Teacher>
 distil(const Teacher&, distil_options) -> distil<Teacher>;
 template <class Teacher, class Hard, class... Terms>
 distil(const Teacher&, Hard, distil_options, Terms...) -> distil<Teacher, Hard, Terms...>;
@@ -217,8 +225,9 @@ distil(const Teacher&, Hard, distil_options, Terms...) -> distil<Teacher, Hard, 
 /// DistilBERT's three losses: 5 T^2 KL + 2 MLM + 1 (1 - cos of the last hidden states), T = 2, all but the cosine at the masked
 /// positions. bert::copy_layers gives the student its start.
 template <class Teacher, class Masking = masking::token>
-[[nodiscard]] distil<Teacher, masked_lm<Masking>, hidden_cosine> distilbert(
-    const Teacher& teacher, masked_lm<Masking> mlm = {}, distil_options options = {.temperature = 2, .soft = 5, .hard = 2}) {
+[[nodiscard]] distil<Teacher, masked_lm<Masking>, hidden_cosine> distilbert(const Teacher& teacher, masked_lm<Masking> mlm = {},
+                                                                            distil_options options = {
+                                                                                .temperature = 2, .soft = 5, .hard = 2}) {
   return {teacher, std::move(mlm), options, hidden_cosine{}};
 }
 

@@ -29,8 +29,10 @@ namespace detail {
 inline void check_layers(const std::vector<layer_pair>& pairs, std::size_t students, std::size_t teachers, const char* where) {
   for (const auto& [student, teacher] : pairs)
     if (student >= students || teacher >= teachers)
-      throw error({where, cat("student layers below ", students, ", teacher layers below ", teachers),
-                   cat(student, " and ", teacher), {}});
+      throw error({where,
+                   cat("student layers below ", students, ", teacher layers below ", teachers),
+                   cat(student, " and ", teacher),
+                   {}});
 }
 
 /// Buffers of a term with one loss a token.
@@ -41,7 +43,8 @@ struct row_losses {
 
 }  // namespace detail
 
-/// loss = sum over pairs (s, t) of mean_n |W h_s[n,:] + b - g_t[n,:]|^2 / H',  h the student's hidden states, g the teacher's [N, H']
+/// loss = sum over pairs (s, t) of mean_n |W h_s[n,:] + b - g_t[n,:]|^2 / H',  h the student's hidden states, g the teacher's
+/// [N, H']
 ///
 /// W and b are those of the student's heads::hidden_projection<H'>, one for all layers as in TinyBERT; without that head
 /// W h + b is h, and both sizes must be equal. `layers` count from the embeddings, 0; none: all of the student's, each with the
@@ -71,7 +74,7 @@ struct hidden_states {
     using student = typename Model::architecture;
     constexpr std::size_t depth = student::layers, deep = Teacher::layers;
     constexpr bool projects = Model::template has_head<heads::hidden_projection<Teacher::hidden>>;
-    static_assert(ensure<projects || student::hidden == Teacher::hidden, facts<student, Teacher, Model>>,
+    static_assert(ensure < projects || student::hidden == Teacher::hidden, facts < student, Teacher, Model >>,
                   "bert::objectives::hidden_states: student and teacher differ in hidden size; give the student a projection, "
                   "bert::heads::hidden_projection<the teacher's hidden size>");
     detail::check_layers(layers, depth + 1, deep + 1, "bert::objectives::hidden_states");
@@ -113,9 +116,10 @@ struct hidden_cosine {
   double score(const E& e, const token_batch&, tape<Model>& t, const detail::teacher_answer& teacher, float share,
                work& w) const {
     using student = typename Model::architecture;
-    static_assert(ensure<student::hidden == Teacher::hidden, facts<student, Teacher>>,
-                  "bert::objectives::hidden_cosine: student and teacher differ in hidden size, and a cosine needs vectors of one "
-                  "size; use bert::objectives::hidden_states with a projection");
+    static_assert(
+        ensure<student::hidden == Teacher::hidden, facts<student, Teacher>>,
+        "bert::objectives::hidden_cosine: student and teacher differ in hidden size, and a cosine needs vectors of one "
+        "size; use bert::objectives::hidden_states with a projection");
     const matrix<const float> h = t.hidden(student::layers);
     kernels::cosine_distance(e, h, teacher.hidden(Teacher::layers), w.losses.data(), t.d_hidden(student::layers), share);
     double sum = 0;

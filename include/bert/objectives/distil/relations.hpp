@@ -72,8 +72,8 @@ inline constexpr std::size_t last_layer = static_cast<std::size_t>(-1);
 /// loss = sum over pairs of layers of mean_(h,i,j) (s_h[i,j] - t_h[i,j])^2,  s_h[i,j] = q[i,h] . k[j,h] / sqrt(D)
 ///
 /// The scores before the softmax, as TinyBERT; the mean is over all heads and pairs of tokens of a sequence, and over all of
-/// the batch. Student and teacher must have equally many heads. `layers` count from 0; none: all of the student's, each with the
-/// teacher's at the same share of its depth: k - 1, 2 k - 1, ….
+/// the batch. Student and teacher must have equally many heads. `layers` count from 0; none: all of the student's, each with
+/// the teacher's at the same share of its depth: k - 1, 2 k - 1, ….
 struct attention_scores {
   float weight = 1;
   std::vector<layer_pair> layers = {};
@@ -118,7 +118,8 @@ struct attention_scores {
   }
 };
 
-/// loss = mean_(h,i) KL(A_T || A_S) + mean_(h,i) KL(V_T || V_S),  A = softmax_j(q[i,h] . k[j,h] / sqrt(D)), V the same of v and v
+/// loss = mean_(h,i) KL(A_T || A_S) + mean_(h,i) KL(V_T || V_S),  A = softmax_j(q[i,h] . k[j,h] / sqrt(D)), V the same of v and
+/// v
 ///
 /// MiniLM: the attention of one layer and the relations of its values. Student and teacher must have equally many heads.
 struct minilm {
@@ -136,9 +137,10 @@ struct minilm {
   double score(const E& e, const token_batch& tokens, tape<Model>& t, const detail::teacher_answer& teacher, float share,
                work& w) const {
     using student = typename Model::architecture;
-    static_assert(ensure<student::heads == Teacher::heads, facts<student, Teacher>>,
-                  "bert::objectives::minilm: student and teacher differ in the number of heads; use bert::objectives::minilm_v2, "
-                  "whose relation heads are equal");
+    static_assert(
+        ensure<student::heads == Teacher::heads, facts<student, Teacher>>,
+        "bert::objectives::minilm: student and teacher differ in the number of heads; use bert::objectives::minilm_v2, "
+        "whose relation heads are equal");
     constexpr std::size_t heads = student::heads;
     const std::size_t l = detail::layer_or_last(student_layer, student::layers, "bert::objectives::minilm"),
                       of = detail::layer_or_last(teacher_layer, Teacher::layers, "bert::objectives::minilm");
@@ -152,8 +154,8 @@ struct minilm {
 
 /// loss = sum over x of q, k, v of mean_(r,i) KL(X_T || X_S),  X = softmax_j(x[i,r] . x[j,r] / sqrt(H / R))
 ///
-/// MiniLMv2: relations of queries, keys and values in R relation heads, into which the columns of each model are divided anew, so
-/// that neither heads nor hidden sizes need be equal. R must divide both hidden sizes; 0: the teacher's number of heads.
+/// MiniLMv2: relations of queries, keys and values in R relation heads, into which the columns of each model are divided anew,
+/// so that neither heads nor hidden sizes need be equal. R must divide both hidden sizes; 0: the teacher's number of heads.
 struct minilm_v2 {
   float weight = 1;
   std::size_t heads = 0;                                               ///< R

@@ -72,8 +72,8 @@ template <soft_kind Kind, executor E>
     kernels::soft_spans(e, z, u, tokens.starts(), temperature, w.losses.data(), d, share, how, w.columns.data());
   } else {
     const bool by_tags = Kind == soft_kind::tags && !in.tags.empty();
-    kernels::soft_labels(e, z, u, by_tags ? std::span<const std::int32_t>(in.tags) : std::span<const std::int32_t>{}, temperature,
-                         w.losses.data(), d, share, how);
+    kernels::soft_labels(e, z, u, by_tags ? std::span<const std::int32_t>(in.tags) : std::span<const std::int32_t>{},
+                         temperature, w.losses.data(), d, share, how);
   }
   for (std::size_t m = 0; m < rows; ++m) term.sum += static_cast<double>(w.losses[m]) / parts;
   return term;

@@ -62,8 +62,8 @@ struct teacher_answer {
 
 }  // namespace detail
 
-/// A teacher whose logits the batches carry (`training_batch::logits`: bert::data::with_logits), so that it need not run. `Target`
-/// says what the logits are: target::label, many, value, tag or span.
+/// A teacher whose logits the batches carry (`training_batch::logits`: bert::data::with_logits), so that it need not run.
+/// `Target` says what the logits are: target::label, many, value, tag or span.
 template <class Target = target::label>
 struct given_logits {
   static_assert(detail::soft_kind_of_target<Target>() != soft_kind::none,

@@ -61,12 +61,13 @@ struct setting {
       for (std::size_t h = 0; h < heads; ++h) {
         const auto part = [&](auto* data, std::size_t size) {
           using value = std::remove_pointer_t<decltype(data)>;
-          return matrix<value>{data, tokens(), heads * size}.block(starts[s], starts[s + 1] - starts[s]).columns(h * size, size);
+          return matrix<value>{data, tokens(), heads * size}
+              .block(starts[s], starts[s + 1] - starts[s])
+              .columns(h * size, size);
         };
-        total += bert::kernels::reference::relations<double>(part(a.data(), own), part(b.data(), own), part(c.data(), other),
-                                                             part(d.data(), other), loss == relation_loss::distributions,
-                                                             part(d_x.data(), own),
-                                                             part(of_itself ? d_x.data() : d_y.data(), own));
+        total += bert::kernels::reference::relations<double>(
+            part(a.data(), own), part(b.data(), own), part(c.data(), other), part(d.data(), other),
+            loss == relation_loss::distributions, part(d_x.data(), own), part(of_itself ? d_x.data() : d_y.data(), own));
       }
     return total;
   }

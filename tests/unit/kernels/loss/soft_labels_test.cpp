@@ -38,8 +38,8 @@ TEST_CASE("the divergence of rows and its gradient agree with the plain loops in
     array<float> losses(rows), d(rows * cols, 0.5f), added(rows * cols, 0.5f);
     std::vector<std::int32_t> targets(rows, 0);
     if (rows > 2) targets[2] = -1;
-    bert::kernels::soft_labels(serial{}, const_of(z, cols), const_of(u, cols), targets, temperature, losses.data(),
-                               of(d, cols), scale, gradients::written);
+    bert::kernels::soft_labels(serial{}, const_of(z, cols), const_of(u, cols), targets, temperature, losses.data(), of(d, cols),
+                               scale, gradients::written);
     bert::kernels::soft_labels(serial{}, const_of(z, cols), const_of(u, cols), targets, temperature, losses.data(),
                                of(added, cols), scale, gradients::added);
     for (std::size_t m = 0; m < rows; ++m) {
@@ -71,8 +71,8 @@ TEST_CASE("the divergence of yes-or-no decisions agrees with the plain loops, an
     double loss = 0;
     for (std::size_t v = 0; v < cols; ++v) {
       double slope = 0;
-      loss += bert::kernels::reference::soft_decision(static_cast<double>(z[m * cols + v]), static_cast<double>(u[m * cols + v]),
-                                                      static_cast<double>(temperature), slope);
+      loss += bert::kernels::reference::soft_decision(
+          static_cast<double>(z[m * cols + v]), static_cast<double>(u[m * cols + v]), static_cast<double>(temperature), slope);
       CHECK(std::abs(static_cast<double>(d[m * cols + v]) - 0.5 - static_cast<double>(scale) * slope) < 1e-6);
     }
     CHECK(std::abs(static_cast<double>(losses[m]) - loss) < 1e-5 * loss);
