@@ -36,8 +36,8 @@ namespace detail {
 }
 }  // namespace detail
 
-/// Collects logits and writes them: a safetensors file of `examples` I64 [S] (sorted keys), `rows` I64 [S + 1] (the first row of each
-/// example, and the end) and `logits` F32 [R, L].
+/// Collects logits and writes them: a safetensors file of `examples` I64 [S] (sorted keys), `rows` I64 [S + 1] (the first row
+/// of each example, and the end) and `logits` F32 [R, L].
 class logits_writer {
  public:
   /// Adds the rows of every sequence of `batch`: `logits` has one row a sequence or one a token. Throws bert::error for another
@@ -47,15 +47,15 @@ class logits_writer {
     if ((!tokens && logits.rows != batch.sequences()) || (width_ != 0 && width_ != logits.cols))
       throw error({"bert::data::logits_writer",
                    cat("rows for ", batch.sequences(), " sequences or ", batch.tokens(), " tokens, of one width"),
-                   cat(logits.rows, " of ", logits.cols), {}});
+                   cat(logits.rows, " of ", logits.cols),
+                   {}});
     width_ = logits.cols;
     for (std::size_t s = 0; s < batch.sequences(); ++s) {
       const std::uint64_t key = detail::example_key(batch[s], batch.segments(s));
       if (!known_.insert(key).second) continue;
       const std::size_t first = tokens ? batch.starts()[s] : s, count = tokens ? batch.length(s) : 1;
       examples_.push_back({key, values_.size() / width_, count});
-      for (std::size_t i = first; i < first + count; ++i)
-        values_.insert(values_.end(), logits.row(i), logits.row(i) + width_);
+      for (std::size_t i = first; i < first + count; ++i) values_.insert(values_.end(), logits.row(i), logits.row(i) + width_);
     }
   }
   /// Throws bert::error with path and reason if the file cannot be written.
@@ -89,8 +89,8 @@ class logits_writer {
   std::vector<float> values_;
 };
 
-/// The logits of bert::write_logits, or of another program that writes the same tensors. Throws bert::error, naming the file, if
-/// they are not these.
+/// The logits of bert::write_logits, or of another program that writes the same tensors. Throws bert::error, naming the file,
+/// if they are not these.
 class logits_file {
  public:
   explicit logits_file(const std::filesystem::path& path) : path_(path.string()) {
@@ -129,7 +129,8 @@ class logits_file {
   [[nodiscard]] named_facts fingerprint() const {
     hash64 all;
     for (const auto key : keys_) all.add(key);
-    return {{"logits", all.add(std::string_view(reinterpret_cast<const char*>(values_.data()), values_.size() * sizeof(float))).text()}};
+    return {{"logits",
+             all.add(std::string_view(reinterpret_cast<const char*>(values_.data()), values_.size() * sizeof(float))).text()}};
   }
 
  private:
@@ -146,7 +147,8 @@ class logits_file {
 ///
 ///     bert::write_logits("teacher.logits", teacher, train.batches(64));        // once
 ///     const bert::data::with_logits batches{train.batches(32), bert::data::logits_file{"teacher.logits"}};
-///     bert::fit(student, bert::objectives::distil{bert::objectives::given_logits<>{}, bert::objectives::cross_entropy{}, {…}}, batches, …);
+///     bert::fit(student, bert::objectives::distil{bert::objectives::given_logits<>{}, bert::objectives::cross_entropy{}, {…}},
+///     batches, …);
 template <batch_source Source>
 class with_logits {
   template <class T>

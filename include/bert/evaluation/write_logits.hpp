@@ -11,13 +11,14 @@
 
 namespace bert::inline BERT_ISA {
 
-/// Runs `teacher` over the first epoch of `source` and writes the logits of its first head of classes, several labels, a value, tags or
-/// a span to `path`, where bert::data::logits_file reads them. Throws bert::error if the file cannot be written.
+/// Runs `teacher` over the first epoch of `source` and writes the logits of its first head of classes, several labels, a value,
+/// tags or a span to `path`, where bert::data::logits_file reads them. Throws bert::error if the file cannot be written.
 template <class A, class... Heads, class Precision, batch_source Source, executor E = execution::serial>
 void write_logits(const std::filesystem::path& path, const frozen<model<A, Heads...>, Precision>& teacher, const Source& source,
                   const E& e = {}) {
   using link = objectives::teacher_link<frozen<model<A, Heads...>, Precision>>;
-  static_assert(ensure<link::kind != objectives::soft_kind::none && link::kind != objectives::soft_kind::pieces, facts<A, Heads...>>,
+  static_assert(ensure < link::kind != objectives::soft_kind::none && link::kind != objectives::soft_kind::pieces, facts < A,
+                Heads... >>,
                 "bert::write_logits: the teacher needs a head of classes, several labels, a value, tags or a span");
   auto capacity = source.capacity();
   capacity.scored = 0;

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstddef>
+#include <type_traits>
 
 #include "bert/core/isa.hpp"
 #include "bert/model/tape.hpp"
@@ -13,7 +14,8 @@
 
 namespace bert::inline BERT_ISA::heads {
 
-/// W [Outputs, H], b [Outputs]. An objective projects what it taps, replaces each result by its gradient and passes that on:
+/// W [Outputs, H], b [Outputs], of which a smaller teacher uses the first rows. An objective projects what it taps, replaces
+/// each result by its gradient and passes that on:
 ///
 ///     auto& head = tape.template head<bert::heads::hidden_projection<768>>();
 ///     const auto y = head.project(e, tape.hidden(l));        // [N, 768]
@@ -64,19 +66,21 @@ struct hidden_projection {
       for (float*& y : projected_) y = c.take(s.tokens * outputs);
     }
 
-    /// x W^T + b of hidden states x [N, H], which must stay until the backward pass; at most one call for each layer and the
-    /// embeddings in a step.
+    /// The first `size` columns of x W^T + b, of hidden states x [N, H] that must stay until the backward pass; at most one
+    /// call for each layer and the embeddings in a step, all of one size.
     template <executor E>
-    [[nodiscard]] matrix<float> project(const E& e, matrix<const float> x) noexcept {
+    [[nodiscard]] matrix<float> project(const E& e, matrix<const float> x, std::size_t size = outputs) noexcept {
+      size_ = size;
       inputs_[count_] = x;
-      const matrix<float> y{projected_[count_++], x.rows, outputs};
-      layers::linear_forward(e, x, weight_, kernels::epilogue::bias{y, bias_}, packed_);
+      const matrix<float> y{projected_[count_++], x.rows, size};
+      layers::linear_forward(e, x, weight_.block(0, size), kernels::epilogue::bias{y, bias_}, packed_);
       return y;
     }
     /// d_x += d_y W
     template <executor E>
     void pass_on(const E& e, matrix<const float> d_y, matrix<float> d_x) noexcept {
-      layers::linear_input_gradient(e, weight_, d_y, kernels::epilogue::add{d_x, kernels::gradients::added}, packed_);
+      layers::linear_input_gradient(e, weight_.block(0, size_), d_y, kernels::epilogue::add{d_x, kernels::gradients::added},
+                                    packed_);
     }
 
     template <executor E>
@@ -88,9 +92,10 @@ struct hidden_projection {
     template <executor E>
     void backward(const E& e, const module_parameters<const float>&, const module_parameters<float>& g, const encoded& in,
                   matrix<float>, matrix<float>, const step_noise&) noexcept {
+      const matrix<float> d_w = g[0] == nullptr ? matrix<float>{} : g.weight(0).block(0, size_);
       for (std::size_t i = 0; i < count_; ++i)
-        layers::linear_weight_gradient(e, inputs_[i], matrix<float>{projected_[i], inputs_[i].rows, outputs}, g.weight(0), g[1],
-                                       packed_, kernels::gradients::added, in.groups.tokens);
+        layers::linear_weight_gradient(e, inputs_[i], matrix<float>{projected_[i], inputs_[i].rows, size_}, d_w, g[1], packed_,
+                                       kernels::gradients::added, in.groups.tokens);
     }
 
    private:
@@ -99,8 +104,14 @@ struct hidden_projection {
     std::array<matrix<const float>, most> inputs_{};
     matrix<const float> weight_{};
     const float* bias_ = nullptr;
-    std::size_t count_ = 0;
+    std::size_t count_ = 0, size_ = outputs;
   };
 };
+
+/// Whether a head is a projection of hidden states.
+template <class Head>
+struct is_projection : std::false_type {};
+template <int Outputs>
+struct is_projection<hidden_projection<Outputs>> : std::true_type {};
 
 }  // namespace bert::heads

@@ -179,7 +179,10 @@ class distil {
   }
   template <class Body>
   void for_each_term(const Body& body) const {
-    std::apply([&](const auto&... terms) { (body(terms), ...); }, terms_);
+    [[maybe_unused]] const auto one = [&](const auto& term) {
+      if (term.weight != 0) body(term);
+    };
+    std::apply([&](const auto&... terms) { (one(terms), ...); }, terms_);
   }
 
   /// Adds the terms of `Hard`; `z` are the logits of the soft labels, if there are any.
@@ -200,6 +203,7 @@ class distil {
   void add_terms(const E& e, work& w, tape<Model>& t, const detail::teacher_answer& answer, const loss_scale& scale,
                  loss_terms& terms, std::index_sequence<I...>) const {
     [[maybe_unused]] const auto add = [&](const auto& term, auto& buffers) {
+      if (term.weight == 0) return;
       loss_term found{.name = term.name, .count = term.count(*w.tokens), .factor = static_cast<double>(term.weight)};
       const float share = scale.times(term.weight).of(found.name, found.count);
       found.sum = term.template score<teacher_architecture>(e, *w.tokens, t, answer, share, buffers);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "bert/core/error.hpp"
@@ -27,6 +28,8 @@ namespace detail {
 
 /// Throws unless every pair is of layers that both have.
 inline void check_layers(const std::vector<layer_pair>& pairs, std::size_t students, std::size_t teachers, const char* where) {
+  if (pairs.size() > students)
+    throw error({where, cat("at most ", students, " pairs of layers, one for each of the student's"), cat(pairs.size()), {}});
   for (const auto& [student, teacher] : pairs)
     if (student >= students || teacher >= teachers)
       throw error({where,
@@ -40,6 +43,14 @@ struct row_losses {
   row_losses(const batch_shape& raw) : losses(raw.tokens) {}  // NOLINT: made from the shape alone
   buffer<float> losses;
 };
+
+/// The teacher's greatest hidden size that a student can be compared with.
+template <class Student, class Projection>
+inline constexpr std::size_t comparable_size = Projection::outputs;
+template <class Student>
+inline constexpr std::size_t comparable_size<Student, void> = Student::hidden;
+template <class Student, class Teacher, class Projection>
+inline constexpr bool can_compare = comparable_size<Student, Projection> == std::size_t{Teacher::hidden};
 
 }  // namespace detail
 
@@ -72,22 +83,29 @@ struct hidden_states {
   double score(const E& e, const token_batch&, tape<Model>& t, const detail::teacher_answer& teacher, float share,
                work& w) const {
     using student = typename Model::architecture;
-    constexpr std::size_t depth = student::layers, deep = Teacher::layers;
-    constexpr bool projects = Model::template has_head<heads::hidden_projection<Teacher::hidden>>;
-    static_assert(ensure < projects || student::hidden == Teacher::hidden, facts < student, Teacher, Model >>,
-                  "bert::objectives::hidden_states: student and teacher differ in hidden size; give the student a projection, "
-                  "bert::heads::hidden_projection<the teacher's hidden size>");
-    detail::check_layers(layers, depth + 1, deep + 1, "bert::objectives::hidden_states");
+    using projection = typename detail::head_where<heads::is_projection, Model>::type;
+    constexpr const char* where = "bert::objectives::hidden_states";
+    if constexpr (!std::is_void_v<Teacher>)
+      static_assert(
+          ensure<detail::can_compare<student, Teacher, projection>, facts<student, Teacher, Model>>,
+          "bert::objectives::hidden_states: student and teacher differ in hidden size; give the student a projection, "
+          "bert::heads::hidden_projection<the teacher's hidden size>");
+    constexpr std::size_t depth = student::layers, most = detail::comparable_size<student, projection>;
+    const std::size_t deep = teacher.layers;
+    if (teacher.size > most || (std::is_void_v<projection> && teacher.size != most))
+      throw error({where, cat("a teacher of hidden size ", most, std::is_void_v<projection> ? "" : " or less"),
+                   cat(teacher.size), "give the student a bert::heads::hidden_projection of the teacher's size"});
+    detail::check_layers(layers, depth + 1, deep + 1, where);
     double sum = 0;
     const auto imitate = [&](std::size_t l, std::size_t of) {
       const matrix<const float> h = t.hidden(l), wanted = teacher.hidden(of);
       const float each = share / static_cast<float>(wanted.cols);
-      if constexpr (projects) {
-        auto& head = t.template head<heads::hidden_projection<Teacher::hidden>>();
-        const matrix<float> y = head.project(e, h);
+      if constexpr (!std::is_void_v<projection>) {
+        auto& head = t.template head<projection>();
+        const matrix<float> y = head.project(e, h, wanted.cols);
         kernels::squared_distance(e, y, wanted, w.losses.data(), y, each, gradients::written);
         head.pass_on(e, y, t.d_hidden(l));
-      } else if constexpr (student::hidden == Teacher::hidden) {
+      } else {
         kernels::squared_distance(e, h, wanted, w.losses.data(), t.d_hidden(l), each, gradients::added);
       }
       for (std::size_t n = 0; n < h.rows; ++n) sum += static_cast<double>(w.losses[n]) / static_cast<double>(wanted.cols);
@@ -116,12 +134,15 @@ struct hidden_cosine {
   double score(const E& e, const token_batch&, tape<Model>& t, const detail::teacher_answer& teacher, float share,
                work& w) const {
     using student = typename Model::architecture;
-    static_assert(
-        ensure<student::hidden == Teacher::hidden, facts<student, Teacher>>,
-        "bert::objectives::hidden_cosine: student and teacher differ in hidden size, and a cosine needs vectors of one "
-        "size; use bert::objectives::hidden_states with a projection");
+    if constexpr (!std::is_void_v<Teacher>)
+      static_assert(ensure<detail::can_compare<student, Teacher, void>, facts<student, Teacher>>,
+                    "bert::objectives::hidden_cosine: student and teacher differ in hidden size, and a cosine needs vectors of "
+                    "one size; use bert::objectives::hidden_states with a projection");
+    if (teacher.size != std::size_t{student::hidden})
+      throw error({"bert::objectives::hidden_cosine", cat("a teacher of hidden size ", student::hidden), cat(teacher.size),
+                   "compare hidden states by a projection, or relations"});
     const matrix<const float> h = t.hidden(student::layers);
-    kernels::cosine_distance(e, h, teacher.hidden(Teacher::layers), w.losses.data(), t.d_hidden(student::layers), share);
+    kernels::cosine_distance(e, h, teacher.hidden(teacher.layers), w.losses.data(), t.d_hidden(student::layers), share);
     double sum = 0;
     for (std::size_t n = 0; n < h.rows; ++n) sum += static_cast<double>(w.losses[n]);
     return sum;

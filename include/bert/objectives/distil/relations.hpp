@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "bert/core/error.hpp"
@@ -31,10 +32,11 @@ class relation_work {
   };
 
   /// The sum of the losses of all heads and sequences; adds `share` times its gradient to `d_projections`.
-  template <class Student, class Teacher, executor E>
+  template <class Student, executor E>
   [[nodiscard]] double add(const E& e, kernels::relation_loss loss, between which, std::size_t heads, const token_batch& tokens,
                            matrix<const float> student, matrix<const float> teacher, matrix<float> d_projections, float share) {
-    constexpr std::size_t h = Student::hidden, wide = Teacher::hidden;
+    constexpr std::size_t h = Student::hidden;
+    const std::size_t wide = teacher.cols / 3;
     const std::size_t longest = std::min<std::size_t>({shape_.longest, shape_.tokens, std::size_t{Student::positions}});
     const std::size_t floats = e.width() * kernels::relation_scratch(longest, h / heads, wide / heads);
     if (scratch_.size() < floats) scratch_.resize(floats);
@@ -53,6 +55,13 @@ class relation_work {
   std::vector<float> scratch_;
   std::vector<double> losses_;
 };
+
+template <class Student, class Teacher>
+inline constexpr bool equal_heads = std::size_t{Student::heads} == std::size_t{Teacher::heads};
+inline void check_heads(std::size_t students, std::size_t teachers, const char* where) {
+  if (students != teachers)
+    throw error({where, cat("a teacher of ", students, " heads, as the student"), cat(teachers), "use minilm_v2"});
+}
 
 /// Layer `chosen`, or the last.
 [[nodiscard]] inline std::size_t layer_or_last(std::size_t chosen, std::size_t layers, const char* where) {
@@ -101,15 +110,19 @@ struct attention_scores {
   double score(const E& e, const token_batch& tokens, tape<Model>& t, const detail::teacher_answer& teacher, float share,
                work& w) const {
     using student = typename Model::architecture;
-    constexpr std::size_t depth = student::layers, deep = Teacher::layers, heads = student::heads;
-    static_assert(ensure<student::heads == Teacher::heads, facts<student, Teacher>>,
-                  "bert::objectives::attention_scores: student and teacher differ in the number of heads; compare "
-                  "bert::objectives::minilm_v2, whose relation heads are equal");
-    detail::check_layers(layers, depth, deep, "bert::objectives::attention_scores");
+    if constexpr (!std::is_void_v<Teacher>)
+      static_assert(ensure<detail::equal_heads<student, Teacher>, facts<student, Teacher>>,
+                    "bert::objectives::attention_scores: student and teacher differ in the number of heads; use "
+                    "bert::objectives::minilm_v2, whose relation heads are equal");
+    constexpr const char* where = "bert::objectives::attention_scores";
+    constexpr std::size_t depth = student::layers, heads = student::heads;
+    const std::size_t deep = teacher.layers;
+    detail::check_heads(heads, teacher.heads, where);
+    detail::check_layers(layers, depth, deep, where);
     double sum = 0;
     const auto imitate = [&](std::size_t l, std::size_t of) {
-      sum += w.template add<student, Teacher>(e, kernels::relation_loss::scores, {0, 1}, heads, tokens, t.projections(l),
-                                              teacher.projections(of), t.d_projections(l), share / static_cast<float>(heads));
+      sum += w.template add<student>(e, kernels::relation_loss::scores, {0, 1}, heads, tokens, t.projections(l),
+                                     teacher.projections(of), t.d_projections(l), share / static_cast<float>(heads));
     };
     if (layers.empty())
       for (std::size_t l = 0; l < depth; ++l) imitate(l, (l + 1) * deep / depth - 1);
@@ -137,17 +150,19 @@ struct minilm {
   double score(const E& e, const token_batch& tokens, tape<Model>& t, const detail::teacher_answer& teacher, float share,
                work& w) const {
     using student = typename Model::architecture;
-    static_assert(
-        ensure<student::heads == Teacher::heads, facts<student, Teacher>>,
-        "bert::objectives::minilm: student and teacher differ in the number of heads; use bert::objectives::minilm_v2, "
-        "whose relation heads are equal");
+    if constexpr (!std::is_void_v<Teacher>)
+      static_assert(ensure<detail::equal_heads<student, Teacher>, facts<student, Teacher>>,
+                    "bert::objectives::minilm: student and teacher differ in the number of heads; use "
+                    "bert::objectives::minilm_v2, whose relation heads are equal");
     constexpr std::size_t heads = student::heads;
-    const std::size_t l = detail::layer_or_last(student_layer, student::layers, "bert::objectives::minilm"),
-                      of = detail::layer_or_last(teacher_layer, Teacher::layers, "bert::objectives::minilm");
+    constexpr const char* where = "bert::objectives::minilm";
+    detail::check_heads(heads, teacher.heads, where);
+    const std::size_t l = detail::layer_or_last(student_layer, student::layers, where),
+                      of = detail::layer_or_last(teacher_layer, teacher.layers, where);
     double sum = 0;
     for (const work::between which : {work::between{0, 1}, work::between{2, 2}})
-      sum += w.template add<student, Teacher>(e, kernels::relation_loss::distributions, which, heads, tokens, t.projections(l),
-                                              teacher.projections(of), t.d_projections(l), share / static_cast<float>(heads));
+      sum += w.template add<student>(e, kernels::relation_loss::distributions, which, heads, tokens, t.projections(l),
+                                     teacher.projections(of), t.d_projections(l), share / static_cast<float>(heads));
     return sum / static_cast<double>(heads);
   }
 };
@@ -173,15 +188,15 @@ struct minilm_v2 {
                work& w) const {
     using student = typename Model::architecture;
     constexpr const char* where = "bert::objectives::minilm_v2";
-    const std::size_t r = heads == 0 ? std::size_t{Teacher::heads} : heads;
-    if (student::hidden % r != 0 || Teacher::hidden % r != 0)
-      throw error({where, cat("relation heads that divide ", student::hidden, " and ", Teacher::hidden), cat(r), "set .heads"});
+    const std::size_t r = heads == 0 ? teacher.heads : heads;
+    if (student::hidden % r != 0 || teacher.size % r != 0)
+      throw error({where, cat("relation heads that divide ", student::hidden, " and ", teacher.size), cat(r), "set .heads"});
     const std::size_t l = detail::layer_or_last(student_layer, student::layers, where),
-                      of = detail::layer_or_last(teacher_layer, Teacher::layers, where);
+                      of = detail::layer_or_last(teacher_layer, teacher.layers, where);
     double sum = 0;
     for (std::size_t x = 0; x < 3; ++x)
-      sum += w.template add<student, Teacher>(e, kernels::relation_loss::distributions, {x, x}, r, tokens, t.projections(l),
-                                              teacher.projections(of), t.d_projections(l), share / static_cast<float>(r));
+      sum += w.template add<student>(e, kernels::relation_loss::distributions, {x, x}, r, tokens, t.projections(l),
+                                     teacher.projections(of), t.d_projections(l), share / static_cast<float>(r));
     return sum / static_cast<double>(r);
   }
 };

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <type_traits>
+#include <utility>
 
 #include "bert/core/isa.hpp"
 #include "bert/heads/masked_lm.hpp"
@@ -54,8 +55,9 @@ struct of_kind {
 template <soft_kind Kind, class Model>
 using head_of_kind = typename head_where<of_kind<Kind>::template is, Model>::type;
 
-/// What a teacher says about a batch. Taps: hidden states and projections of its layers.
+/// What a teacher says about a batch, and its size. Hidden states and projections are there of the layers that were asked for.
 struct teacher_answer {
+  std::size_t size = 0, layers = 0, heads = 0;
   matrix<const float> logits = {};
   std::function<matrix<const float>(std::size_t)> hidden = {}, projections = {};
 };
@@ -74,7 +76,7 @@ struct given_logits {
 template <class Teacher>
 struct teacher_link {
   static_assert(ensure<std::is_void_v<Teacher>, facts<Teacher>>,
-                "bert::objectives::distil: a teacher is a bert::frozen model (bert::freeze) or given_logits");
+                "bert::objectives::distil: a teacher is a bert::frozen model (bert::freeze), any_teacher or given_logits");
 };
 
 /// A frozen network of any precision, held by pointer: it must outlive the objective.
@@ -106,6 +108,9 @@ struct teacher_link<frozen<model<A, Heads...>, Precision>> {
         }
         return logits;
       };
+      answer_.size = A::hidden;
+      answer_.layers = A::layers;
+      answer_.heads = A::heads;
       answer_.hidden = [&s](std::size_t l) { return s.hidden(l); };
       answer_.projections = [&s](std::size_t l) { return s.projections(l); };
     }
@@ -118,6 +123,55 @@ struct teacher_link<frozen<model<A, Heads...>, Precision>> {
     std::shared_ptr<void> session_;
     std::function<matrix<const float>(const token_batch&)> run_;
     detail::teacher_answer answer_;
+  };
+};
+
+/// A frozen network whose architecture and precision are known at run time alone, for programs that open any folder: sizes that
+/// do not fit are then errors at run time. Its sessions run on the executor that it was constructed with.
+template <soft_kind Kind>
+class any_teacher {
+ public:
+  /// Shares `network`; takes the logits of its first head of that kind.
+  template <class A, class... Heads, class Precision, executor E>
+  any_teacher(std::shared_ptr<const frozen<model<A, Heads...>, Precision>> network, const E& e) {
+    using link = teacher_link<frozen<model<A, Heads...>, Precision>>;
+    static_assert(ensure<link::kind == Kind, facts<A, Heads...>>,
+                  "bert::objectives::any_teacher: the network's first head with soft labels is of another kind");
+    make_ = [network = std::move(network), e](const batch_shape& capacity, const taps& kept) {
+      auto run = std::make_shared<typename link::runner>(link(*network), capacity, e, kept);
+      return run_type([network, run](const training_batch& in, const token_batch& batch) -> const detail::teacher_answer& {
+        return (*run)(in, batch);
+      });
+    };
+  }
+
+ private:
+  friend teacher_link<any_teacher>;
+  using run_type = std::function<const detail::teacher_answer&(const training_batch&, const token_batch&)>;
+  std::function<run_type(const batch_shape&, const taps&)> make_;
+};
+
+template <soft_kind Kind>
+struct teacher_link<any_teacher<Kind>> {
+  using architecture = void;
+  using needs = target_list<>;
+  static constexpr bool runs = true;
+  static constexpr soft_kind kind = Kind;
+
+  explicit teacher_link(const any_teacher<Kind>& t) : teacher(t) {}
+  any_teacher<Kind> teacher;
+
+  class runner {
+   public:
+    template <executor E>
+    runner(const teacher_link& link, const batch_shape& capacity, const E&, const taps& kept)
+        : run_(link.teacher.make_(capacity, kept)) {}
+    [[nodiscard]] const detail::teacher_answer& operator()(const training_batch& in, const token_batch& batch) {
+      return run_(in, batch);
+    }
+
+   private:
+    typename any_teacher<Kind>::run_type run_;
   };
 };
 

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "../../../support/small_models.hpp"
@@ -188,6 +189,27 @@ TEST_CASE("teachers of bf16 and int8 give nearly the loss of one in f32") {
   CHECK(std::abs(coarser - exact) < 0.05 * exact);
   CHECK(coarse != exact);
   CHECK(coarser != exact);
+}
+
+TEST_CASE("a teacher of any size teaches as its type does, and one of a wrong size is an error") {
+  using network = bert::model<tall, bert::heads::classify<mood>>;
+  using frozen = bert::frozen<network, bert::precision::f32>;
+  const auto t = std::make_shared<const frozen>(bert::freeze(network::random({.stddev = 0.2f, .seed = 9})));
+  const any_teacher<soft_kind::classes> any{t, threads{1}};
+  using projected = bert::model<pocket, bert::heads::classify<mood>, bert::heads::hidden_projection<60>>;
+  using wider = bert::model<pocket, bert::heads::classify<mood>, bert::heads::hidden_projection<70>>;
+  const distil known{*t, cross_entropy{}, {}, hidden_states{}, minilm{}};
+  const distil unknown{any, cross_entropy{}, {}, hidden_states{}, minilm{}};
+  auto m = projected::random({.stddev = 0.2f, .seed = 1});
+  step a(m, known);
+  step b(m, unknown);
+  a.run();
+  b.run();
+  CHECK(std::equal(a.gradients.begin(), a.gradients.end(), b.gradients.begin()));
+  CHECK(error_of<wider>(unknown) < 0.03);  // uses 60 rows of the projection
+  auto alone = bert::model<pocket, bert::heads::classify<mood>>::random({.stddev = 0.2f, .seed = 1});
+  step c(alone, unknown);
+  CHECK_THROWS_WITH_AS(c.loss(), doctest::Contains("a teacher of hidden size 40, found 60"), bert::error);
 }
 
 TEST_CASE("logits that the batch brings teach as the teacher that gave them") {
