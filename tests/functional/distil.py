@@ -49,8 +49,8 @@ class Distil(unittest.TestCase):
         path.write_text(text, encoding="utf-8")
         return path
 
-    def task(self, out, *options):
-        return run("distil", "--teacher", self.teacher, "--train", self.train, "--dev", self.dev, "--batch", 8, "--threads", 2, "--out", self.folder / out, *options)
+    def task(self, out, *options, threads=2):
+        return run("distil", "--teacher", self.teacher, "--train", self.train, "--dev", self.dev, "--batch", 8, "--threads", threads, "--out", self.folder / out, *options)
 
     def ok(self, result):
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -82,7 +82,7 @@ class Distil(unittest.TestCase):
         self.assertIn(f"layers copied from {self.teacher}", lines)
         self.assertTrue(any("in int8, dev accuracy=" in line for line in lines))
         self.ok(self.task("from", "--from", self.model, "--teacher-precision", "bf16", "--epochs", 1))
-        one = self.ok(self.task("one", "--from", self.teacher, "--epochs", 1, "--threads", 1))
+        one = self.ok(self.task("one", "--from", self.teacher, "--epochs", 1, threads=1))
         two = self.ok(self.task("two", "--from", self.teacher, "--epochs", 1))
         self.assertEqual(one[-1], two[-1])
         self.assertEqual((self.folder / "one" / "model.safetensors").read_bytes(), (self.folder / "two" / "model.safetensors").read_bytes())

@@ -143,6 +143,23 @@ class logits_file {
   std::size_t width_ = 0;
 };
 
+namespace detail {
+template <class Targets>
+struct logits_added;
+template <class... Targets>
+struct logits_added<target_list<Targets...>> {
+  using type = target_list<Targets..., target::logits>;
+};
+/// The targets of a source and its logits; none where the source does not declare its targets.
+template <class Source>
+struct targets_with_logits {};
+template <class Source>
+requires requires { typename Source::targets; }
+struct targets_with_logits<Source> {
+  using targets = typename logits_added<typename Source::targets>::type;
+};
+}  // namespace detail
+
 /// A batch_source that brings a teacher's logits with the batches of another:
 ///
 ///     bert::write_logits("teacher.logits", teacher, train.batches(64));        // once
@@ -150,23 +167,8 @@ class logits_file {
 ///     bert::fit(student, bert::objectives::distil{bert::objectives::given_logits<>{}, bert::objectives::cross_entropy{}, {…}},
 ///     batches, …);
 template <batch_source Source>
-class with_logits {
-  template <class T>
-  struct added {
-    using type = target_list<target::logits>;
-  };
-  template <class... Targets>
-  struct added<target_list<Targets...>> {
-    using type = target_list<Targets..., target::logits>;
-  };
-  static constexpr auto targets_of() {
-    if constexpr (requires { typename Source::targets; }) return typename added<typename Source::targets>::type{};
-    else return target_list<target::logits>{};
-  }
-
+class with_logits : public detail::targets_with_logits<Source> {
  public:
-  using targets = decltype(targets_of());
-
   with_logits(Source source, logits_file file)
       : source_(std::move(source)), file_(std::make_shared<const logits_file>(std::move(file))) {}
 

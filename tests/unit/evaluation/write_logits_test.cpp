@@ -16,7 +16,7 @@
 
 namespace {
 struct animals : bert::labels::bio<"cat", "dog"> {};
-using model_type = bert::model<support::pocket, bert::heads::classify<support::mood>, bert::heads::tag<animals>>;
+using model_type = bert::model<support::pocket, bert::heads::classify<support::mood>>;
 using tagger = bert::model<support::pocket, bert::heads::tag<animals>>;
 const support::made_up_source source;
 }  // namespace
@@ -32,7 +32,11 @@ TEST_CASE("logits of sequences and of tokens come back with every batch, whateve
   other.batches = 8;
   const bert::data::with_logits batches{other, bert::data::logits_file{file.path()}};
   const bert::data::with_logits tagged{other, bert::data::logits_file{of_tokens.path()}};
-  static_assert(std::is_same_v<decltype(batches)::targets, bert::target_list<bert::target::logits>>);
+  struct labeled : support::made_up_source {
+    using targets = bert::target_list<bert::target::label>;
+  };
+  static_assert(
+      std::is_same_v<bert::data::with_logits<labeled>::targets, bert::target_list<bert::target::label, bert::target::logits>>);
   auto run = teacher.session(other.capacity());
   auto run_tags = tags.session(other.capacity());
   bert::training_batch batch;

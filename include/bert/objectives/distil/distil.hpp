@@ -160,13 +160,17 @@ class distil {
         return terms;
       }
     }
-    const detail::teacher_answer& answer = w.runner(in, *w.tokens);
     add_hard(e, in, w, t, scale, {}, terms);
-    add_terms(e, w, t, answer, scale, terms, std::index_sequence_for<Terms...>{});
+    if (has_terms()) add_terms(e, w, t, w.runner(in, *w.tokens), scale, terms, std::index_sequence_for<Terms...>{});
     return terms;
   }
 
  private:
+  [[nodiscard]] bool has_terms() const noexcept {
+    bool any = false;
+    for_each_term([&](const auto&) { any = true; });
+    return any;
+  }
   [[nodiscard]] bool gives_soft() const noexcept { return kind != soft_kind::none && options_.soft > 0; }
   [[nodiscard]] static std::size_t most_rows(const batch_shape& shape) noexcept {
     if (kind == soft_kind::pieces) return std::min(shape.scored, shape.tokens);
