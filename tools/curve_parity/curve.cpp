@@ -183,11 +183,11 @@ bool run(const std::string& task, const std::string& folder, const recording& r)
     return repeat(r, opened<bert::heads::embedding<bert::pooling::mean>>(folder), bert::objectives::multiple_negatives{});
   if (task == "distil-logits") {
     const auto hard = static_cast<float>(r.number("hard"));
-    return repeat(r, opened<bert::heads::classify<dynamic_set>>(folder, r.names()),
-                  bert::objectives::distil{
-                      bert::objectives::given_logits<>{},
-                      bert::objectives::cross_entropy{},
-                      {.temperature = static_cast<float>(r.number("temperature")), .soft = 1 - hard, .hard = hard}});
+    return repeat(
+        r, opened<bert::heads::classify<dynamic_set>>(folder, r.names()),
+        bert::objectives::distil{bert::objectives::given_logits<>{},
+                                 bert::objectives::cross_entropy{},
+                                 {.temperature = static_cast<float>(r.number("temperature")), .soft = 1 - hard, .hard = hard}});
   }
   throw bert::error({"TASK", "classify, tag, tag-crf, span, choice, embed or distil-logits", task, {}});
 }
