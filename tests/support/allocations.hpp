@@ -2,10 +2,11 @@
 // Not inlined: g++ would see free() of what a plain new returned, and warn.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdlib>
 #include <new>
+
+#include "support/allocation_count.hpp"
 
 // ThreadSanitizer has operators of its own, which a program cannot replace: there nothing is counted.
 #if defined(__has_feature)
@@ -15,8 +16,6 @@
 #endif
 
 namespace support {
-inline std::atomic<std::size_t> allocations{0};
-
 #if defined(BERT_TESTS_COUNT_NOTHING)
 inline constexpr bool counts_allocations = false;
 #else

@@ -62,6 +62,12 @@ class recording {
       const auto first = ints(step, "start"), last = ints(step, "end");
       for (std::size_t s = 0; s < first.size(); ++s) out.spans.push_back({first[s], last[s]});
     }
+    if (has(step, "teacher")) {
+      const auto& teacher = file_.at(key(step, "teacher"));
+      out.logits.resize(teacher.size());
+      bert::io::to_floats(teacher, out.logits);
+      out.logits_width = teacher.size() / lengths.size();
+    }
     if (embeds()) pairs(step, out);
     else if (has(step, "choices")) choices(step, out);
     else if (has(step, "labels") && file_.at(key(step, "labels")).type == bert::io::dtype::f32) {
@@ -175,7 +181,15 @@ bool run(const std::string& task, const std::string& folder, const recording& r)
   if (task == "choice") return repeat(r, opened<bert::heads::choice>(folder), bert::objectives::choice{});
   if (task == "embed")
     return repeat(r, opened<bert::heads::embedding<bert::pooling::mean>>(folder), bert::objectives::multiple_negatives{});
-  throw bert::error({"TASK", "classify, tag, tag-crf, span, choice or embed", task, {}});
+  if (task == "distil-logits") {
+    const auto hard = static_cast<float>(r.number("hard"));
+    return repeat(
+        r, opened<bert::heads::classify<dynamic_set>>(folder, r.names()),
+        bert::objectives::distil{bert::objectives::given_logits<>{},
+                                 bert::objectives::cross_entropy{},
+                                 {.temperature = static_cast<float>(r.number("temperature")), .soft = 1 - hard, .hard = hard}});
+  }
+  throw bert::error({"TASK", "classify, tag, tag-crf, span, choice, embed or distil-logits", task, {}});
 }
 
 }  // namespace

@@ -177,6 +177,11 @@ struct post_norm {
     /// The callable to which the norm before the first layer passes the rows of `x` [N, H].
     [[nodiscard]] auto receive(matrix<const float> x) const noexcept { return stored_by<P>{operand_of(x)}; }
 
+    /// q | k | v of the `n` tokens of the last run [N, 3H], of float or bf16.
+    [[nodiscard]] auto projections(std::size_t n) const noexcept {
+      return matrix<const typename P::template attended<A::head_dim>>{qkv_, n, 3 * h};
+    }
+
     /// x <- layer(x), `x` [N, H] in place. Pre/post: the operand buffer holds x in precision P.
     template <executor E>
     void run(const E& e, const packed<A, P>& p, const token_run& b, matrix<float> x) const noexcept {

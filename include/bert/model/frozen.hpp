@@ -15,6 +15,7 @@
 #include "bert/layers/precision_bf16.hpp"
 #include "bert/layers/precision_int8.hpp"
 #include "bert/model/model.hpp"
+#include "bert/model/taps.hpp"
 
 namespace bert::inline BERT_ISA {
 namespace detail {
@@ -154,9 +155,10 @@ class frozen<model<A, Heads...>, P> {
   }
 
   /// A session with capacity for batches of `shape`. The frozen model must outlive it. One session serves one thread at a time.
+  /// It keeps the hidden states and projections of `kept`.
   template <executor E = execution::serial>
-  [[nodiscard]] bert::session<frozen, E> session(const batch_shape& shape, const E& e = {}) const {
-    return bert::session<frozen, E>(*this, detail::complete<model_type>(shape), e);
+  [[nodiscard]] bert::session<frozen, E> session(const batch_shape& shape, const E& e = {}, const taps& kept = {}) const {
+    return bert::session<frozen, E>(*this, detail::complete<model_type>(shape), e, kept);
   }
 
   [[nodiscard]] const open_sizes& sizes() const noexcept { return sizes_; }

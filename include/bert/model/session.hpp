@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <tuple>
 #include <utility>
@@ -66,12 +67,22 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
  public:
   using frozen_type = frozen<model<A, Heads...>, Precision>;
 
-  session(const frozen_type& f, const batch_shape& capacity, const E& e)
+  session(const frozen_type& f, const batch_shape& capacity, const E& e, const taps& kept = {})
       : frozen_(&f),
         capacity_(detail::complete<model<A, Heads...>>(capacity)),
         executor_(e),
         block_(session_bytes<model<A, Heads...>, Precision>(capacity_, f.sizes()) / sizeof(float)),
-        work_(carve(block_.data(), capacity_, f.sizes())) {}
+        work_(carve(block_.data(), capacity_, f.sizes())),
+        kept_(kept.of(A::layers)) {
+    std::size_t rows = 0;
+    for_each_kept([&](float*&, std::size_t cols) { rows += cols; });
+    kept_block_ = buffer<float>(rows * capacity_.tokens);
+    float* next = kept_block_.data();
+    for_each_kept([&](float*& rows_of, std::size_t cols) {
+      rows_of = next;
+      next += cols * capacity_.tokens;
+    });
+  }
 
   /// Runs the encoder and every head. Returns the first head's output, or the hidden states [N, H] without heads. The view is
   /// valid until the next call. Throws bert::error if the batch does not fit; never allocates.
@@ -82,7 +93,7 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
     const matrix<float> x{work_.x, n, A::hidden};
     for (std::size_t first = 0, last = 0; first < batch.sequences(); first = last) {
       last = slice_end(batch, first);
-      encode(batch.run(first, last), x.data + batch.starts()[first] * A::hidden);
+      encode(batch.run(first, last), batch.starts()[first]);
     }
     tokens_ = n;
     sequences_ = batch.sequences();
@@ -115,12 +126,45 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
   }
   [[nodiscard]] const batch_shape& capacity() const noexcept { return capacity_; }
 
+  /// The output of the embeddings (l = 0) or of layer l, counted from 1, for the last batch: [N, H]. Only of what the session
+  /// keeps, or of the last layer.
+  [[nodiscard]] matrix<const float> hidden(std::size_t l) const noexcept {
+    return {l == A::layers ? work_.x : kept_hidden_[l], tokens_, A::hidden};
+  }
+  /// The projections q | k | v of layer l, counted from 0: [N, 3H]. Only of what the session keeps.
+  [[nodiscard]] matrix<const float> projections(std::size_t l) const noexcept {
+    return {kept_projections_[l], tokens_, projection_cols};
+  }
+
  private:
-  /// Writes the last layer's output for `run` to `to`.
-  void encode(const token_run& run, float* to) noexcept {
-    const matrix<float> x{to, run.ids.size(), A::hidden};
+  static constexpr std::size_t projection_cols = 3 * std::size_t{A::hidden};
+
+  /// Calls body(rows, columns) for everything that the session keeps.
+  template <class Body>
+  void for_each_kept(const Body& body) noexcept {
+    for (std::size_t l = 0; l < A::layers; ++l) {
+      if (kept_.reads_hidden(l)) body(kept_hidden_[l], std::size_t{A::hidden});
+      if (kept_.reads_projections(l)) body(kept_projections_[l], projection_cols);
+    }
+  }
+
+  /// Runs the encoder over `run`, whose first token is `first` of the batch.
+  void encode(const token_run& run, std::size_t first) noexcept {
+    const matrix<float> x{work_.x + first * A::hidden, run.ids.size(), A::hidden};
     work_.embeddings.run(executor_, frozen_->embeddings(), run, x, work_.layer.receive(x));
-    for (std::size_t l = 0; l < A::layers; ++l) work_.layer.run(executor_, frozen_->layer(l), run, x);
+    for (std::size_t l = 0; l < A::layers; ++l) {
+      if (kept_.reads_hidden(l)) std::copy_n(x.data, x.rows * x.cols, kept_hidden_[l] + first * A::hidden);
+      work_.layer.run(executor_, frozen_->layer(l), run, x);
+      if constexpr (requires { work_.layer.projections(x.rows); }) {
+        if (!kept_.reads_projections(l)) continue;
+        const auto from = work_.layer.projections(x.rows);
+        float* to = kept_projections_[l] + first * projection_cols;
+        kernels::for_each_row(executor_, x.rows, projection_cols, [&](std::size_t i) {
+          std::transform(from.row(i), from.row(i) + projection_cols, to + i * projection_cols,
+                         [](auto value) { return to_float(value); });
+        });
+      }
+    }
   }
 
   /// The end of the slice that starts with sequence `first`. The remaining tokens are split evenly, so that no slice is a small
@@ -147,6 +191,9 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
   E executor_;
   buffer<float> block_;
   session_workspace<model<A, Heads...>, Precision> work_;
+  taps kept_;
+  buffer<float> kept_block_;
+  std::array<float*, A::layers> kept_hidden_{}, kept_projections_{};
   std::size_t tokens_ = 0, sequences_ = 0;
 };
 

@@ -45,6 +45,9 @@ struct tape_options {
   int lowest = lowest_is_embeddings;  ///< the lowest trained layer, where the backward pass ends; the number of layers: only
                                       ///< pooler and heads
   bool perturbs = false;  ///< whether to keep the gradient with respect to the embeddings' output (`embedding_gradient`)
+
+  /// The options of a tape of so many layers.
+  [[nodiscard]] constexpr tape_options of(std::size_t layers) const noexcept { return {taps.of(layers), lowest, perturbs}; }
 };
 
 template <class Model>
@@ -116,7 +119,7 @@ template <class Model, activation_policy Activations = activations::keep>
                                                const tape_options& options = {}) noexcept {
   carver c;
   shape = detail::complete<Model>(shape);
-  (void)tape_workspace<Model>(c, shape, sizes, Activations{}, options);
+  (void)tape_workspace<Model>(c, shape, sizes, Activations{}, options.of(Model::architecture::layers));
   return c.used() * sizeof(float) + shape.tokens * sizeof(std::uint32_t);
 }
 
@@ -229,13 +232,13 @@ class tape<model<A, Heads...>> {
 
   template <activation_policy Activations>
   tape(const batch_shape& capacity, const open_sizes& sizes, const tape_options& options, Activations kept)
-      : options_(options),
+      : options_(options.of(A::layers)),
         capacity_(detail::complete<model_type>(capacity)),
         block_(tape_bytes<model_type, Activations>(capacity_, sizes, options) / sizeof(float)),
         rows_(capacity_.tokens),
         offsets_{buffer<std::size_t>(capacity_.leaves + 1), buffer<std::size_t>(capacity_.leaves + 1),
                  buffer<std::size_t>(capacity_.leaves + 1), buffer<std::size_t>(capacity_.leaves + 1)},
-        work_(carve(block_.data(), capacity_, sizes, kept, options)) {}
+        work_(carve(block_.data(), capacity_, sizes, kept, options_)) {}
 
   template <executor E>
   void layer_forward(const E& e, const model_type& m, const token_batch& batch, const step_noise& noise,

@@ -29,6 +29,7 @@ struct span {};       ///< a first and a last token per sequence: `spans`
 struct group {};      ///< several sequences per example: `groups`
 struct embedding {};  ///< a vector per sequence: what a head predicts; no batch carries it
 struct many {};       ///< any number of classes per sequence: `values`, one a class, 1 if it applies, else 0; below 0: ignored
+struct logits {};     ///< what a teacher says: `logits`, `logits_width` per sequence or per token
 struct choice {};     ///< the right one of an example's sequences: `groups`, and `labels`, 1 for it, 0 for the others
 }  // namespace target
 
@@ -52,7 +53,8 @@ struct training_batch {
   std::vector<std::size_t> groups;   ///< the first sequence of each example, and the end; empty: one sequence per example
   std::vector<word_part> parts;      ///< one per token
   std::vector<std::uint64_t> keys;   ///< one per sequence: the index of the example in its epoch, which keys the random masks
-  std::size_t width = 1;
+  std::vector<float> logits;         ///< of a teacher, `logits_width` per sequence or per token
+  std::size_t width = 1, logits_width = 0;
   std::uint64_t epoch = 0;
   std::size_t task = 0;  ///< of several that are trained in turn: the number of the batch's source in bert::data::mixed
   mask_vocabulary vocabulary;
@@ -66,6 +68,7 @@ struct training_batch {
     groups.clear();
     parts.clear();
     keys.clear();
+    logits.clear();
     task = 0;
   }
   /// The number of examples: groups if there are any, else sequences.
@@ -107,6 +110,10 @@ inline void copy_sequences(const training_batch& whole, std::size_t first, std::
     if (g >= first && g <= last) out.groups.push_back(g - first);
   copy(whole.parts, out.parts, begin, end);
   copy(whole.keys, out.keys, first, last);
+  const std::size_t row = whole.logits_width;
+  if (whole.logits.size() == whole.tokens.tokens() * row) copy(whole.logits, out.logits, begin * row, end * row);
+  else copy(whole.logits, out.logits, first * row, last * row);
+  out.logits_width = row;
   out.width = whole.width;
   out.epoch = whole.epoch;
   out.task = whole.task;

@@ -49,6 +49,24 @@ void embed(const E& e, std::span<const token_id> ids, std::span<const segment_id
   });
 }
 
+/// y[n,:] = word[ids[n],:] + position[positions[n],:] + segment[segments[n],:]
+///
+/// The same at positions [N] that are given.
+template <executor E, class T>
+void embed_at(const E& e, std::span<const token_id> ids, std::span<const segment_id> segments,
+              std::span<const token_id> positions, matrix<T> word, matrix<T> position, matrix<T> segment,
+              matrix<float> y) noexcept {
+  for_each_row(e, ids.size(), y.cols, [&](std::size_t n) {
+    const T* of_word = word.row(static_cast<std::size_t>(ids[n]));
+    const T* of_position = position.row(static_cast<std::size_t>(positions[n]));
+    const T* of_segment = segment.row(segments[n]);
+    float* out = y.row(n);
+    for_each_register(y.cols, [&](std::size_t i, auto extent) {
+      store(out + i, load(of_word + i, extent) + load(of_position + i, extent) + load(of_segment + i, extent), extent);
+    });
+  });
+}
+
 namespace detail {
 
 /// The first n of [first, last) with ids[n] == id, or `last`.
