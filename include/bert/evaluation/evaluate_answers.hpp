@@ -82,7 +82,7 @@ template <precision_policy Precision = precision::f32, class A, class... Heads, 
   answer_options answers = options.answers;
   if (rules == metrics::answer_rules::squad2) answers.may_be_empty = true;
   squad_report report =
-      rules == metrics::answer_rules::squad2 ? squad_report(rules, {.threshold = answers.threshold}) : squad_report(rules);
+      rules == metrics::answer_rules::squad2 ? squad_report(rules, {.threshold = answers.threshold.value_or(0)}) : squad_report(rules);
 
   struct sequence {
     std::size_t question;
