@@ -108,8 +108,8 @@ void rankings(const settings& s, const bert::checkpoint& files) {
   const auto threads = support::start_threads(s.threads);
   for (const auto& name : s.precision)
     precisions::by_name(name, [&]<class P>(std::type_identity<P>) {
-      const auto report = bert::evaluate_rankings<P>(model, batches, bert::objectives::list_softmax{}, {.relevant = s.relevant},
-                                                     threads);
+      const auto report =
+          bert::evaluate_rankings<P>(model, batches, bert::objectives::list_softmax{}, {.relevant = s.relevant}, threads);
       std::cout << name << ' ' << report.line() << std::endl;
     });
 }
@@ -127,8 +127,8 @@ void rows(const settings& s, const bert::checkpoint& files) {
     std::cerr << "note: " << files.config().where
               << ": problem_type is multi_label_classification, so each label has a sigmoid of its own\n";
     const auto model = open<bert::model<A, bert::heads::classify_many<bert::labels::dynamic_set>>>(files);
-    const auto set = bert::data::tsv_many(s.tsv, tokenizer, bert::labels::dynamic_set(model.label_names()),
-                                          support::many_options(options));
+    const auto set =
+        bert::data::tsv_many(s.tsv, tokenizer, bert::labels::dynamic_set(model.label_names()), support::many_options(options));
     support::tell_about(s.tsv, set, options.max_tokens, std::cerr);
     labels(s, files, model, set);
   } else if (files.config().labels.size() == 1 || files.config().problem_type == "regression") {
@@ -189,6 +189,8 @@ void answers(const settings& s, const bert::checkpoint& files) {
       const auto by = [&] { return bert::evaluate<P>(model, set, {.answers = {.threshold = decoding.no_answer}}, threads); };
       auto report = by();
       if (std::exchange(tune, false)) {
+        if (report.rules() != bert::metrics::answer_rules::squad2)
+          throw bert::error({"--tune", "a question without an answer in " + s.squad, "none", "leave it out"});
         keep(files, decoding = {.no_answer = report.tuned_threshold()});
         report = by();
       }
@@ -235,6 +237,8 @@ void cosines(const settings& s) {
 
 void work(const settings& s) {
   const bert::checkpoint files{s.model};
+  if (s.tune && s.squad.empty() && (s.tsv.empty() || files.config().problem_type != "multi_label_classification"))
+    throw bert::error({"--tune", "--squad, or --tsv for a folder of several labels", "neither", "leave it out"});
   compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
     if (!s.tsv.empty()) rows<A>(s, files);
     using crf = bert::heads::crf<bert::labels::dynamic_set>;
@@ -276,7 +280,8 @@ int main(int argc, char** argv) {
   app.add_flag("--tune", s.tune,
                "tune thresholds on this file, of several labels or for no answer, by the best F1, and keep them in the folder");
   auto* pairs = app.add_option("--pairs", s.pairs, "pairs of texts with a score, for any folder");
-  support::number(app, "--score-range", s.score_range, "scores of --pairs and --rankings are divided by it", {.least = 0, .above = true});
+  support::number(app, "--score-range", s.score_range, "scores of --pairs and --rankings are divided by it",
+                  {.least = 0, .above = true});
   auto* sentences = app.add_option("--sentences", s.sentences, "one sentence per line, for any folder");
   app.add_option("--precision", s.precision, "one or several")->check(CLI::IsMember(precisions::names));
   s.columns.add_to(app);

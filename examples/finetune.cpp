@@ -126,9 +126,9 @@ int main(int argc, char** argv) {
         !s.loss.empty() && std::find(losses.begin(), losses.end(), s.loss) == losses.end()) {
       std::string listed;
       for (const auto& name : losses) listed.append(listed.empty() ? "" : ", ").append(name);
-      throw CLI::ValidationError("--loss", losses.empty() ? "--task " + s.task + " has one loss, found \"" + s.loss + '"'
-                                                          : "must be one of " + listed + " for --task " + s.task +
-                                                                ", found \"" + s.loss + '"');
+      throw CLI::ValidationError(
+          "--loss", losses.empty() ? "--task " + s.task + " has one loss, found \"" + s.loss + '"'
+                                   : "must be one of " + listed + " for --task " + s.task + ", found \"" + s.loss + '"');
     }
   });
   for (int i = 0; i < argc; ++i) s.command.append(i == 0 ? "" : " ").append(argv[i]);

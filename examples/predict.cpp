@@ -66,9 +66,10 @@ int main(int argc, char** argv) {
   app.add_option("--model", s.model, "folder of the model")->required();
   app.add_option("FILE", s.files, "files of lines; default: standard input");
   auto* pair = app.add_flag("--pair", s.pair, "each line has two texts, separated by a TAB");
-  app.add_flag("--rerank", s.rerank,
-               "each line has a query and a text, separated by a TAB; the texts of a query follow each other. So read where the "
-               "folder is of finetune --task rerank")
+  app.add_flag(
+         "--rerank", s.rerank,
+         "each line has a query and a text, separated by a TAB; the texts of a query follow each other. So read where the "
+         "folder is of finetune --task rerank")
       ->excludes(pair);
   auto* tsv = app.add_option("--tsv", s.tsv, "a tab-separated file, its columns chosen as in finetune, instead of lines")
                   ->excludes(pair);
@@ -83,8 +84,8 @@ int main(int argc, char** argv) {
   app.add_flag("--words", s.words, "tags of all words beside the entities");
   support::number(app, "--top", s.top, "candidates for a [MASK] or an answer", {.least = 1, .most = 1'000'000});
   float threshold = 0.5f;
-  auto* all_labels = support::number(app, "--threshold", threshold, "least probability of a label that applies, where several may",
-                                     {.least = 0, .most = 1})
+  auto* all_labels = support::number(app, "--threshold", threshold,
+                                     "least probability of a label that applies, where several may", {.least = 0, .most = 1})
                          ->default_str("those that the folder keeps, else 0.5");
   double no_answer = 0;
   auto* nothing = support::number(app, "--no-answer", no_answer, "an answer is empty if that there is none scores more")

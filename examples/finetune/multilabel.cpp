@@ -38,8 +38,8 @@ class many_labels : public set_task<many> {
   template <class Report>
   [[nodiscard]] bert::decoding_settings decoding(const Report& report) const {
     const auto tuned = report.tuned_thresholds();
-    std::cout << "thresholds of the best F1 of each label on " << settings_->dev << ", kept with the model: "
-              << report.at(tuned).line() << '\n';
+    std::cout << "thresholds of the best F1 of each label on " << settings_->dev
+              << ", kept with the model: " << report.at(tuned).line() << '\n';
     return {.thresholds = tuned};
   }
 

@@ -27,8 +27,8 @@ class reranking : public set_task<bert::data::ranking_set> {
 
   reranking(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
       : set_task(s, why_no_regression<model_type>(s, files), [&](const std::string& path) {
-          auto set = bert::data::rankings(path, tokenizer,
-                                          support::ranking_options(options_of<A>(s), s.group_column, s.score_range));
+          auto set =
+              bert::data::rankings(path, tokenizer, support::ranking_options(options_of<A>(s), s.group_column, s.score_range));
           check(s, path, set);
           return set;
         }) {

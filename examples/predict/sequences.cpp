@@ -107,7 +107,8 @@ void rankings(const settings& s, const bert::checkpoint& files) {
         std::vector<bert::io::json> out(inputs.size());
         for (std::size_t first = 0, last = 0; first < inputs.size(); first = last) {
           std::vector<std::string_view> texts;
-          for (; last < inputs.size() && inputs[last].text == inputs[first].text; ++last) texts.emplace_back(*inputs[last].second);
+          for (; last < inputs.size() && inputs[last].text == inputs[first].text; ++last)
+            texts.emplace_back(*inputs[last].second);
           std::uint64_t rank = 0;
           for (const auto& [index, score] : rerank(inputs[first].text, texts, threads)) {
             auto& told = out[first + index] = bert::io::json::object();

@@ -79,7 +79,8 @@ void each_line(const settings& s, line_form form, const Answer& answer) {
     empty.clear();
   };
   const auto take = [&](std::optional<input> in) {
-    if (empty.size() >= at_once && (form != line_form::ranked || (in && in->text != inputs.back().text))) flush();
+    if (empty.size() >= at_once && (form != line_form::ranked || inputs.empty() || (in && in->text != inputs.back().text)))
+      flush();
     empty.push_back(!in);
     if (in) inputs.push_back(std::move(*in));
   };
@@ -119,9 +120,9 @@ void each_line(const settings& s, line_form form, const Answer& answer) {
           throw bert::error({where(),
                              list ? "a text and two choices or more, separated by TABs" : "two texts, separated by one TAB",
                              fields.size() == 1 ? "no TAB" : bert::cat(fields.size(), " fields"),
-                             list                          ? "write a text and its choices a line"
+                             list                        ? "write a text and its choices a line"
                              : form == line_form::ranked ? "write a query and a text a line"
-                                                           : "write a pair a line"});
+                                                         : "write a pair a line"});
         in = {std::move(fields[0]), std::move(fields[1]), {}};
         in.more.assign(std::make_move_iterator(fields.begin() + 2), std::make_move_iterator(fields.end()));
       }

@@ -257,7 +257,8 @@ void save(const std::filesystem::path& folder, const model<A, Heads...>& m, cons
   io::atomic_folder out(folder);
   pipelines::write_tokenizer(out, tokenizer, A::positions);
   pipelines::detail::write_model(
-      out, m, decoding, {{"format", "pt"}, {pipelines::vocabulary_key, pipelines::vocabulary_fingerprint(tokenizer.vocabulary())}});
+      out, m, decoding,
+      {{"format", "pt"}, {pipelines::vocabulary_key, pipelines::vocabulary_fingerprint(tokenizer.vocabulary())}});
   out.commit();
 }
 

@@ -19,12 +19,12 @@ namespace bert::inline BERT_ISA {
 ///
 ///     bert::save("emotions", reader, tokenizer, {.thresholds = bert::evaluate(reader, dev).tuned_thresholds()});
 ///
-/// config.json has them as "bert": {"thresholds": [0.4, 0.3], "no_answer": -1.5, "task": "rerank"}. `bert::pipeline::open` reads
-/// with the thresholds unless its options have others.
+/// config.json has them as "bert": {"thresholds": [0.4, 0.3], "no_answer": -1.5, "task": "rerank"}. `bert::pipeline::open`
+/// reads with the thresholds unless its options have others.
 struct decoding_settings {
-  std::vector<float> thresholds = {};      ///< least probability of each label, where several may apply
-  std::optional<double> no_answer = {};    ///< an answer is "" if its no_answer exceeds this
-  std::string task = {};                   ///< "rerank": one score a pair of a query and a text
+  std::vector<float> thresholds = {};    ///< least probability of each label, where several may apply
+  std::optional<double> no_answer = {};  ///< an answer is "" if its no_answer exceeds this
+  std::string task = {};                 ///< "rerank": one score a pair of a query and a text
 
   [[nodiscard]] bool empty() const noexcept { return thresholds.empty() && !no_answer && task.empty(); }
 

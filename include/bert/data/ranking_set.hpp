@@ -45,7 +45,8 @@ class ranking_set_builder : private labeled_set_builder<labels::number, Tokenize
     constexpr const char* where = "bert::data::ranking_set_builder";
     const auto count = static_cast<std::size_t>(std::size(texts));
     if (count == 0 || relevances.size() != count)
-      throw error({where, "one text or more, a relevance for each", cat(count, " texts, ", relevances.size(), " relevances"), {}});
+      throw error(
+          {where, "one text or more, a relevance for each", cat(count, " texts, ", relevances.size(), " relevances"), {}});
     for (const float x : relevances)
       if (!std::isfinite(x)) throw error({where, "finite relevances", cat(x), {}});
     for (const std::string_view text : texts)

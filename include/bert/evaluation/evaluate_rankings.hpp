@@ -24,13 +24,13 @@ namespace bert::inline BERT_ISA {
 ///     const auto dev = bert::data::rankings("dev.tsv", tokenizer).batches(16);
 ///     std::cout << bert::evaluate_rankings(reranker, dev).line();          // mrr@10=0.8123 ndcg@10=0.8501 loss=0.4312
 ///
-/// The loss is that of `loss`: any objective over values with `score_rows`. `options` says which texts are relevant. Neither the
-/// executor nor the batch size changes a score.
+/// The loss is that of `loss`: any objective over values with `score_rows`. `options` says which texts are relevant. Neither
+/// the executor nor the batch size changes a score.
 template <precision_policy Precision = precision::f32, class A, class... Heads, batch_source Source,
           class Loss = objectives::list_softmax, executor E = execution::serial>
 [[nodiscard]] metrics::reranking_report evaluate_rankings(const model<A, Heads...>& m, const Source& source,
-                                                          const Loss& loss = {},
-                                                          const metrics::reranking_options& options = {}, const E& e = {}) {
+                                                          const Loss& loss = {}, const metrics::reranking_options& options = {},
+                                                          const E& e = {}) {
   using model_type = bert::model<A, Heads...>;
   using head = typename objectives::detail::head_where<objectives::detail::is_regression, model_type>::type;
   static_assert(ensure<!std::is_void_v<head>, facts<model_type>>,

@@ -187,7 +187,8 @@ class answer_report {
   [[nodiscard]] best_of best_f1() const {
     return best([](const answer_score& s) { return s.f1; });
   }
-  /// The threshold of the largest F1: that of `best_f1`, or one below every question's `no_answer` if answering nothing is best.
+  /// The threshold of the largest F1: that of `best_f1`, or one below every question's `no_answer` if answering nothing is
+  /// best.
   [[nodiscard]] double tuned_threshold() const {
     return best([](const answer_score& s) { return s.f1; }, true).threshold;
   }

@@ -22,9 +22,8 @@ struct ranked {
   std::vector<ranked> all;
   all.reserve(scores.size());
   for (std::size_t i = 0; i < scores.size(); ++i) all.push_back({i, scores[i]});
-  std::sort(all.begin(), all.end(), [](const ranked& a, const ranked& b) {
-    return a.score != b.score ? a.score > b.score : a.index < b.index;
-  });
+  std::sort(all.begin(), all.end(),
+            [](const ranked& a, const ranked& b) { return a.score != b.score ? a.score > b.score : a.index < b.index; });
   return all;
 }
 

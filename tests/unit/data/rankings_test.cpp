@@ -49,21 +49,17 @@ TEST_CASE("rows of the same query that follow each other are an example, its mos
 
 TEST_CASE("a column of groups brings rows together wherever they stand, and columns have names") {
   const temporary_file file("score\tid\tpassage\tquery\n3\tq1\train\twhy\n0\tq2\tsun\thow\n1.5\tq1\tboth\twhy\n");
-  const ranking_options options{.query_column = "query",
-                                .text_column = "passage",
-                                .score_column = "score",
-                                .group_column = "id",
-                                .score_range = 3};
+  const ranking_options options{
+      .query_column = "query", .text_column = "passage", .score_column = "score", .group_column = "id", .score_range = 3};
   const auto set = rankings(file.path(), tokenizer, options);
   const auto batch = all_of(set);
   CHECK(batch.groups == std::vector<std::size_t>{0, 2, 3});
   CHECK(batch.values == std::vector<float>{1, 0.5f, 0});
   CHECK(set.notes().empty());
   const temporary_file twice("q1\twhy\train\t1\nq1\thow\tsun\t0\n");
-  CHECK(has(message([&] {
-              return rankings_tsv(twice.path(), tokenizer, {.query_column = 1, .text_column = 2, .group_column = 0});
-            }),
-            ", line 2: expected the query of its group (.group_column), \"why\", found \"how\""));
+  CHECK(has(
+      message([&] { return rankings_tsv(twice.path(), tokenizer, {.query_column = 1, .text_column = 2, .group_column = 0}); }),
+      ", line 2: expected the query of its group (.group_column), \"why\", found \"how\""));
 }
 
 TEST_CASE("a line of JSON has a query, its texts and their scores") {
@@ -96,7 +92,8 @@ TEST_CASE("faults of a file name its line") {
   CHECK(told("{\"texts\": [\"a\"], \"scores\": [1]}", "query"));
   CHECK(told("{\"query\": \" \", \"texts\": [\"a\"], \"scores\": [1]}", "an empty one"));
   CHECK(told("{\"query\": \"q\", \"texts\": [], \"scores\": []}", "\"texts\": expected one text or more, found none"));
-  CHECK(told("{\"query\": \"q\", \"texts\": [\"a\", \"b\"], \"scores\": [1]}", "\"scores\": expected 2 numbers, one a text, found 1"));
+  CHECK(told("{\"query\": \"q\", \"texts\": [\"a\", \"b\"], \"scores\": [1]}",
+             "\"scores\": expected 2 numbers, one a text, found 1"));
   CHECK(told("{\"query\": \"q\", \"texts\": [\"a\"], \"scores\": [\"x\"]}", "scores"));
 }
 
@@ -104,9 +101,20 @@ TEST_CASE("the builder refuses what is no query with texts and relevances") {
   ranking_set_builder<toy::tokenizer> set(tokenizer, 16);
   const std::array<std::string_view, 2> texts{"rain", ""};
   const std::array numbers{1.0f, 0.0f};
-  CHECK(has(message([&] { set.add("why", texts, numbers); return 0; }), "texts that are not empty"));
-  CHECK(has(message([&] { set.add("why", std::array{std::string_view("a")}, numbers); return 0; }), "1 texts, 2 relevances"));
-  CHECK(has(message([&] { set.add("why", std::array{std::string_view("a")}, std::array{1.0f / 0.0f}); return 0; }),
+  CHECK(has(message([&] {
+              set.add("why", texts, numbers);
+              return 0;
+            }),
+            "texts that are not empty"));
+  CHECK(has(message([&] {
+              set.add("why", std::array{std::string_view("a")}, numbers);
+              return 0;
+            }),
+            "1 texts, 2 relevances"));
+  CHECK(has(message([&] {
+              set.add("why", std::array{std::string_view("a")}, std::array{1.0f / 0.0f});
+              return 0;
+            }),
             "finite relevances"));
 }
 

@@ -19,8 +19,8 @@
 namespace {
 using reranker = bert::model<bert::open_vocabulary<support::pocket>, bert::heads::regress>;
 
-const bert::text::tokenizer tokenizer(bert::text::vocabulary({"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "blue", "green",
-                                                               "car", "bird", "tree", "a", "the"}));
+const bert::text::tokenizer tokenizer(bert::text::vocabulary({"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "blue",
+                                                              "green", "car", "bird", "tree", "a", "the"}));
 
 /// A query of a color and texts, of which those of the color are relevant.
 bert::data::ranking_set colors() {
@@ -43,7 +43,8 @@ TEST_CASE("each loss trains a reranker of groups, and the report has the loss th
   const auto set = colors();
   const auto check = [&](const auto& loss) {
     auto m = reranker::random({.stddev = 0.1f, .seed = 5, .vocab = static_cast<int>(tokenizer.size())});
-    bert::fit(m, loss, set.batches(4, {.seed = 1}), {.epochs = 60, .learning_rate = 3e-3f, .dropout = 0, .attention_dropout = 0});
+    bert::fit(m, loss, set.batches(4, {.seed = 1}),
+              {.epochs = 60, .learning_rate = 3e-3f, .dropout = 0, .attention_dropout = 0});
     const auto dev = set.batches(4, {.order = bert::data::order::sequential});
     const auto report = bert::evaluate_rankings(m, dev, loss);
     CHECK(report.total() == 9);
@@ -61,9 +62,8 @@ TEST_CASE("neither threads nor the batch size change a score") {
   const auto set = colors();
   const auto m = reranker::random({.stddev = 0.1f, .seed = 5, .vocab = static_cast<int>(tokenizer.size())});
   const auto scores = [&](int batch, std::size_t threads) {
-    const auto report =
-        bert::evaluate_rankings(m, set.batches(batch, {.order = bert::data::order::sequential}), bert::objectives::list_softmax{},
-                                {}, bert::execution::threads{threads});
+    const auto report = bert::evaluate_rankings(m, set.batches(batch, {.order = bert::data::order::sequential}),
+                                                bert::objectives::list_softmax{}, {}, bert::execution::threads{threads});
     return std::vector<float>(report.scores().begin(), report.scores().end());
   };
   const auto one = scores(1, 1);
