@@ -97,7 +97,6 @@ int main(int argc, char** argv) {
   app.callback([&] {
     if (!all_labels->empty()) s.thresholds = {threshold};
     if (!nothing->empty()) s.no_answer = no_answer;
-    if (s.rerank && s.columns.second_column.empty()) s.columns.pair = true;
   });
   return support::run(app, argc, argv, [&] { work(s); });
 }

@@ -85,7 +85,9 @@ void each_line(const settings& s, line_form form, const Answer& answer) {
     if (in) inputs.push_back(std::move(*in));
   };
   if (!s.tsv.empty()) {
-    auto options = s.columns.options();
+    auto columns = s.columns;
+    if (form != line_form::text && columns.second_column.empty()) columns.pair = true;
+    const auto options = columns.options();
     bert::data::tsv_reader rows(s.tsv, options);
     while (rows.next([](std::string_view) { return true; })) {
       input in{std::string(rows.text()), {}, {}};

@@ -196,7 +196,7 @@ class Examples(unittest.TestCase):
         by_rank = sorted(found[3:103], key=lambda o: o["rank"])
         self.assertEqual(by_rank, sorted(by_rank, key=lambda o: -o["score"]))
         table = self.write("candidates.tsv", "query\ttext\n" + lines)
-        self.assertEqual(self.ok(run("predict", "--model", folder, "--tsv", table, "--text-column", "query", "--second-column", "text")).splitlines(),
+        self.assertEqual(self.ok(run("predict", "--model", folder, "--tsv", table, "--header", "yes")).splitlines(),
                          [json.dumps(o, separators=(",", ":")) for o in found])
         values = [json.loads(line)["value"] for line in self.ok(run("predict", "--model", folder, "--pair", text=lines)).splitlines()]
         self.assertEqual(values, [o["score"] for o in found])
