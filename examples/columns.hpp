@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "bert/core/error.hpp"
+#include "bert/data/rankings.hpp"
 #include "bert/data/tsv.hpp"
 #include "bert/data/tsv_many.hpp"
 #include "support.hpp"
@@ -83,6 +84,21 @@ inline bert::data::tsv_many_options many_options(const bert::data::tsv_options& 
   many.format = o.format;
   many.uneven = o.uneven;
   return many;
+}
+
+/// The same columns for queries with texts; `group` is empty or a column, whose option is --group-column.
+inline bert::data::ranking_options ranking_options(const bert::data::tsv_options& o, const std::string& group,
+                                                   float score_range) {
+  bert::data::ranking_options ranking{.query_column = o.text_column,
+                                      .text_column = o.second_column.value_or(1),
+                                      .score_column = o.label_column,
+                                      .score_range = score_range,
+                                      .header = o.header,
+                                      .max_tokens = o.max_tokens,
+                                      .format = o.format,
+                                      .uneven = o.uneven};
+  if (!group.empty()) ranking.group_column = columns::column(group, "--group-column");
+  return ranking;
 }
 
 /// Says so if many tokens of a set are unknown.

@@ -1,6 +1,7 @@
 // Compares precisions: a model's metrics on a labeled file, or the cosines of sentence vectors to those of f32.
 //   evaluate --model classifier --tsv dev.tsv
 //   evaluate --model tagger --conll dev.conll --precision f32 int8
+//   evaluate --model reranker --rankings dev.tsv
 //   evaluate --model all-MiniLM-L6-v2 --sentences sentences.txt --precision int8
 #include "bert/evaluation/evaluate.hpp"
 
@@ -16,10 +17,12 @@
 #include "bert/data/choices.hpp"
 #include "bert/data/conll.hpp"
 #include "bert/data/pairs.hpp"
+#include "bert/data/rankings.hpp"
 #include "bert/data/squad.hpp"
 #include "bert/data/tsv.hpp"
 #include "bert/data/tsv_many.hpp"
 #include "bert/evaluation/evaluate_answers.hpp"
+#include "bert/evaluation/evaluate_rankings.hpp"
 #include "bert/heads/choice.hpp"
 #include "bert/heads/classify.hpp"
 #include "bert/heads/classify_many.hpp"
@@ -37,8 +40,9 @@
 namespace {
 
 struct settings {
-  std::string model, tsv, conll, squad, choices, pairs, sentences;
-  float score_range = 1;
+  std::string model, tsv, conll, squad, choices, rankings, pairs, sentences, group_column;
+  float score_range = 1, relevant = 0.5f;
+  bool tune = false;
   std::vector<std::string> precision = precisions::names;
   support::columns columns;
   int batch = 32;
@@ -66,6 +70,50 @@ Model open(const bert::checkpoint& files) {
   return model;
 }
 
+/// Writes settings that were tuned into the folder's config.json.
+void keep(const bert::checkpoint& files, const bert::decoding_settings& tuned) {
+  const auto path = bert::pipelines::config_file(files.files());
+  auto config = bert::io::read_json(path);
+  tuned.add_to(config);
+  bert::io::write_file(path, bert::io::to_text(config));
+}
+
+/// The figures of a classifier of several labels, by the thresholds that the folder keeps, or with --tune by those of the best
+/// F1 of each label here, in the first precision, which it keeps from then on.
+template <class Model, class Set>
+void labels(const settings& s, const bert::checkpoint& files, const Model& model, const Set& set) {
+  const auto batches = set.batches(s.batch, {.order = bert::data::order::sequential});
+  const auto threads = support::start_threads(s.threads);
+  auto decoding = files.config().decoding;
+  bool tune = s.tune;
+  for (const auto& name : s.precision)
+    precisions::by_name(name, [&]<class P>(std::type_identity<P>) {
+      const auto report = bert::evaluate<P>(model, batches, threads);
+      if (std::exchange(tune, false)) keep(files, decoding = {.thresholds = report.tuned_thresholds()});
+      std::cout << name << ' ' << (decoding.thresholds.empty() ? report : report.at(decoding.thresholds)).line() << std::endl;
+    });
+  if (!decoding.thresholds.empty())
+    std::cerr << "note: each label has a threshold of its own, which " << files.config().where << " keeps\n";
+}
+
+template <class A>
+void rankings(const settings& s, const bert::checkpoint& files) {
+  const auto model = open<bert::model<A, bert::heads::regress>>(files);
+  auto options = s.columns.options();
+  options.max_tokens = std::min(options.max_tokens, A::positions);
+  const auto set =
+      bert::data::rankings(s.rankings, files.tokenizer(), support::ranking_options(options, s.group_column, s.score_range));
+  support::tell_about(s.rankings, set, options.max_tokens, std::cerr);
+  const auto batches = set.batches(s.batch, {.order = bert::data::order::sequential});
+  const auto threads = support::start_threads(s.threads);
+  for (const auto& name : s.precision)
+    precisions::by_name(name, [&]<class P>(std::type_identity<P>) {
+      const auto report =
+          bert::evaluate_rankings<P>(model, batches, bert::objectives::list_softmax{}, {.relevant = s.relevant}, threads);
+      std::cout << name << ' ' << report.line() << std::endl;
+    });
+}
+
 template <class A>
 void rows(const settings& s, const bert::checkpoint& files) {
   auto options = s.columns.options();
@@ -79,8 +127,10 @@ void rows(const settings& s, const bert::checkpoint& files) {
     std::cerr << "note: " << files.config().where
               << ": problem_type is multi_label_classification, so each label has a sigmoid of its own\n";
     const auto model = open<bert::model<A, bert::heads::classify_many<bert::labels::dynamic_set>>>(files);
-    figures(model, bert::data::tsv_many(s.tsv, tokenizer, bert::labels::dynamic_set(model.label_names()),
-                                        support::many_options(options)));
+    const auto set =
+        bert::data::tsv_many(s.tsv, tokenizer, bert::labels::dynamic_set(model.label_names()), support::many_options(options));
+    support::tell_about(s.tsv, set, options.max_tokens, std::cerr);
+    labels(s, files, model, set);
   } else if (files.config().labels.size() == 1 || files.config().problem_type == "regression") {
     std::cerr << "note: " << files.config().where << " names one label, so the model has one score a text\n";
     figures(open<bert::model<A, bert::heads::regress>>(files),
@@ -132,10 +182,23 @@ void answers(const settings& s, const bert::checkpoint& files) {
       bert::data::squad(s.squad, files.tokenizer(), {.max_tokens = static_cast<std::size_t>(std::min(384, A::positions))});
   support::tell(set.notes());
   const auto threads = support::start_threads(s.threads);
+  auto decoding = files.config().decoding;
+  bool tune = s.tune;
   for (const auto& name : s.precision)
     precisions::by_name(name, [&]<class P>(std::type_identity<P>) {
-      std::cout << name << ' ' << bert::evaluate<P>(model, set, {}, threads).line() << std::endl;
+      const auto by = [&] { return bert::evaluate<P>(model, set, {.answers = {.threshold = decoding.no_answer}}, threads); };
+      auto report = by();
+      if (std::exchange(tune, false)) {
+        if (report.rules() != bert::metrics::answer_rules::squad2)
+          throw bert::error({"--tune", "a question without an answer in " + s.squad, "none", "leave it out"});
+        keep(files, decoding = {.no_answer = report.tuned_threshold()});
+        report = by();
+      }
+      std::cout << name << ' ' << report.line() << std::endl;
     });
+  if (decoding.no_answer)
+    std::cerr << "note: the threshold for no answer is " << *decoding.no_answer << ", which " << files.config().where
+              << " keeps\n";
 }
 
 std::vector<std::string> read_sentences(const settings& s) {
@@ -174,6 +237,8 @@ void cosines(const settings& s) {
 
 void work(const settings& s) {
   const bert::checkpoint files{s.model};
+  if (s.tune && s.squad.empty() && (s.tsv.empty() || files.config().problem_type != "multi_label_classification"))
+    throw bert::error({"--tune", "--squad, or --tsv for a folder of several labels", "neither", "leave it out"});
   compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
     if (!s.tsv.empty()) rows<A>(s, files);
     using crf = bert::heads::crf<bert::labels::dynamic_set>;
@@ -181,6 +246,7 @@ void work(const settings& s) {
     else if (!s.conll.empty()) tags<A, bert::heads::tag<bert::labels::dynamic_set>>(s, files);
     if (!s.squad.empty()) answers<A>(s, files);
     if (!s.choices.empty()) choices<A>(s, files);
+    if (!s.rankings.empty()) rankings<A>(s, files);
     if (s.sentences.empty() && s.pairs.empty()) return;
     const auto with = [&]<class Pooling>(Pooling) {
       if (!s.pairs.empty()) pairs<A, Pooling>(s, files);
@@ -207,8 +273,15 @@ int main(int argc, char** argv) {
   auto* conll = app.add_option("--conll", s.conll, "tagged words, for a folder of BertForTokenClassification");
   auto* squad = app.add_option("--squad", s.squad, "questions in SQuAD's format, for a folder of BertForQuestionAnswering");
   auto* choices = app.add_option("--choices", s.choices, "lines of JSON, for a folder of BertForMultipleChoice");
+  auto* rankings = app.add_option("--rankings", s.rankings,
+                                  "rows of query, text and relevance, or lines of JSON, for a folder of one score");
+  app.add_option("--group-column", s.group_column, "column of the same field for all texts of a query of --rankings");
+  support::number(app, "--relevant", s.relevant, "least score of a relevant text of --rankings, for mrr@10");
+  app.add_flag("--tune", s.tune,
+               "tune thresholds on this file, of several labels or for no answer, by the best F1, and keep them in the folder");
   auto* pairs = app.add_option("--pairs", s.pairs, "pairs of texts with a score, for any folder");
-  support::number(app, "--score-range", s.score_range, "scores of --pairs are divided by it", {.least = 0, .above = true});
+  support::number(app, "--score-range", s.score_range, "scores of --pairs and --rankings are divided by it",
+                  {.least = 0, .above = true});
   auto* sentences = app.add_option("--sentences", s.sentences, "one sentence per line, for any folder");
   app.add_option("--precision", s.precision, "one or several")->check(CLI::IsMember(precisions::names));
   s.columns.add_to(app);
@@ -216,9 +289,10 @@ int main(int argc, char** argv) {
   support::number(app, "--most-sentences", s.most_sentences, "most lines to read", {.least = 1});
   support::threads_option(app, s.threads);
   app.callback([&] {
-    for (const auto* file : {tsv, conll, squad, choices, pairs, sentences})
+    if (!s.rankings.empty() && s.columns.second_column.empty()) s.columns.pair = true;
+    for (const auto* file : {tsv, conll, squad, choices, rankings, pairs, sentences})
       if (!file->empty()) return;
-    throw CLI::RequiredError("--tsv, --conll, --squad, --choices, --pairs or --sentences");
+    throw CLI::RequiredError("--tsv, --conll, --squad, --choices, --rankings, --pairs or --sentences");
   });
   return support::run(app, argc, argv, [&] { work(s); });
 }

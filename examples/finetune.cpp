@@ -1,6 +1,7 @@
-// Fine-tunes a model on labeled files: classes, numbers, tags of words.
+// Fine-tunes a model on labeled files: classes, numbers, tags of words, orders of texts.
 //   finetune --model bert-base-uncased --train train.tsv --dev dev.tsv --epochs 3 --batch 32 --lr 3e-5 --out classifier
 //   finetune --task tag --model bert-base-cased --train train.conll --dev dev.conll --best f1 --out tagger
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <string>
@@ -19,7 +20,7 @@ using finetune::settings;
 const std::map<std::string, std::function<void(const settings&, const bert::checkpoint&)>> tasks{
     {"classify", finetune::classify}, {"regress", finetune::regress}, {"tag", finetune::tag},
     {"span", finetune::span},         {"embed", finetune::embed},     {"multilabel", finetune::multilabel},
-    {"choice", finetune::choice}};
+    {"choice", finetune::choice},     {"rerank", finetune::rerank}};
 
 std::vector<std::string> task_names() {
   std::vector<std::string> names;
@@ -43,7 +44,8 @@ int main(int argc, char** argv) {
       "tag: a "
       "tag of each word, from a file in CoNLL format (a word a line, its tag in the last column, a blank line between "
       "sentences); span: the answer in a passage, from a file in SQuAD's format; embed: a vector of each text, from pairs; "
-      "multilabel: any number of labels, separated by commas; choice: the right choice, from lines of JSON. "
+      "multilabel: any number of labels, separated by commas; choice: the right choice, from lines of JSON; "
+      "rerank: the order of the texts of a query, from rows of query, text and relevance or lines of JSON. "
       "Classes and tags are those of the training file. Saves the model of the last epoch, or with --best of the "
       "best.\n"
       "Columns are numbers from 1 (-1 is the last) or names in the header, which is detected.",
@@ -103,19 +105,31 @@ int main(int argc, char** argv) {
   support::number(app, "--focal", s.focal, "classify: exponent of the focal loss; 0: none, 2 in its paper",
                   {.least = 0, .most = 100});
   app.add_option("--loss", s.loss,
-                 "embed: multiple-negatives or triplet on pairs or triplets, cosent or cosine on scored pairs")
-      ->check(CLI::IsMember({"multiple-negatives", "triplet", "cosent", "cosine"}));
+                 "embed: multiple-negatives or triplet on pairs or triplets, cosent or cosine on scored pairs; "
+                 "regress: mean_squared_error, mean_absolute_error or huber; rerank: binary_cross_entropy, list_softmax, "
+                 "margin_mse or mean_squared_error; default: the first of them");
   app.add_option("--pooling", s.pooling, "embed: of a text's tokens; default: the folder's, else mean")
       ->check(CLI::IsMember({"mean", "cls", "max"}));
   app.add_option("--negative-column", s.negative_column, "embed: column of a text that is no match");
-  support::number(app, "--score-range", s.score_range, "embed: scores are divided by it, 5 for STS-B",
+  support::number(app, "--score-range", s.score_range, "embed, rerank: scores are divided by it, 5 for STS-B",
                   {.least = 0, .above = true});
+  app.add_option("--group-column", s.group_column,
+                 "rerank: column of the same field for all texts of a query; default: the rows of a query follow each other");
+  support::number(app, "--relevant", s.relevant, "rerank: least score of a relevant text, for mrr@10");
   support::number(app, "--step", s.step, "span: tokens from the start of a window to that of the next; 0: 128");
   support::number(app, "--max-question", s.max_question, "span: most tokens of a question", {.least = 1});
   app.callback([&] {
     // A passage needs longer sequences than a sentence.
     if (s.task == "span" && app["--max-tokens"]->empty()) s.columns.max_tokens = 384;
-    if (s.task == "embed" && s.columns.second_column.empty()) s.columns.pair = true;
+    if ((s.task == "embed" || s.task == "rerank") && s.columns.second_column.empty()) s.columns.pair = true;
+    if (const auto losses = finetune::losses_of(s.task);
+        !s.loss.empty() && std::find(losses.begin(), losses.end(), s.loss) == losses.end()) {
+      std::string listed;
+      for (const auto& name : losses) listed.append(listed.empty() ? "" : ", ").append(name);
+      throw CLI::ValidationError(
+          "--loss", losses.empty() ? "--task " + s.task + " has one loss, found \"" + s.loss + '"'
+                                   : "must be one of " + listed + " for --task " + s.task + ", found \"" + s.loss + '"');
+    }
   });
   for (int i = 0; i < argc; ++i) s.command.append(i == 0 ? "" : " ").append(argv[i]);
   return support::run(app, argc, argv, [&] { work(s); });

@@ -18,6 +18,7 @@
 #include "bert/text/wordpiece/train_wordpiece.hpp"
 #include "bert/training/measure.hpp"
 #include "bert/training/trainer.hpp"
+#include "dry_run.hpp"
 #include "precisions.hpp"
 #include "support.hpp"
 
@@ -31,7 +32,7 @@ struct settings {
   std::size_t threads = bert::execution::available_cores();
   float lr = 5e-4f, dropout = 0.1f, weight_decay = 0.01f, beta2 = 0.999f, stddev = 0.02f;
   unsigned accumulate = 1;
-  bool static_masks = false, no_nsp = false, cased = false, recompute = false, replace_invalid = false;
+  bool static_masks = false, no_nsp = false, cased = false, recompute = false, replace_invalid = false, dry_run = false;
 };
 
 /// A masking policy that selects one of the library's by command line.
@@ -91,6 +92,14 @@ void pretrain(const settings& s, const bert::data::corpus& text, const bert::tex
                                              .positions = s.positions == "normal" ? bert::position_initialization::normal
                                                                                   : bert::position_initialization::neighbors});
   std::cout << "model " << s.arch << ' ' << model.count() << " parameters\n";
+  if (s.dry_run) {
+    const double epochs = static_cast<double>(s.steps * s.accumulate) / static_cast<double>(batches.batches_per_epoch());
+    precisions::training(s.recompute, s.precision, [&](auto kept, auto p) {
+      support::dry_run(s.steps, epochs * static_cast<double>(batches.tokens()), model, Objective{}, batches,
+                       bert::training_options{.accumulate = s.accumulate}, threads, kept, p);
+    });
+    return;
+  }
   precisions::training(s.recompute, s.precision, [&](auto kept, auto p) {
     bert::trainer trainer{model,
                           Objective{},
@@ -190,6 +199,7 @@ int main(int argc, char** argv) {
   auto* keep = app.add_option("--keep", s.keep, "state file: saved while training; if it exists, training resumes from it");
   support::number(app, "--every", s.every, "steps between saves of the state", {.least = 1})->needs(keep);
   support::number(app, "--log-every", s.log_every, "steps between log lines", {.least = 1});
+  app.add_flag("--dry-run", s.dry_run, "train three steps, print the time of the training and the memory, save nothing");
   app.add_option("--masking", s.masking, "unit of masking")->check(CLI::IsMember({"token", "whole_word"}));
   app.add_option("--precision", s.precision, "of the matrix products; the rest is f32")
       ->check(CLI::IsMember(precisions::trained));

@@ -52,6 +52,16 @@ std::string why_no_classifier(const settings& s, const bert::checkpoint& files) 
   return why;
 }
 
+/// The same where the folder's classifier must give one number.
+template <class Model>
+std::string why_no_regression(const settings& s, const bert::checkpoint& files) {
+  std::string why = why_no_classifier<Model>(s, files);
+  const std::size_t labels = files.config().labels.size();
+  if (why.empty() && labels != 1 && files.config().problem_type != "regression")
+    why = bert::cat("that of ", s.model, " is for ", labels, " labels");
+  return why;
+}
+
 /// The labels `found` in the training file, or the folder's where they are the same; `part` is what the head is called.
 template <class Model>
 chosen_labels choose_labels(const settings& s, const bert::checkpoint& files, bert::labels::dynamic_set found,

@@ -31,6 +31,16 @@ class many_labels : public set_task<many> {
   template <class Report, class E>
   void sections(html::page& page, const Report& report, const model_type&, const bert::text::tokenizer&, const E&) const {
     page.section("Labels", "With the threshold 0.5.", "<pre>" + html::escaped(bert::cat(report)) + "</pre>");
+    page.section("Labels by tuned thresholds", "With those that are kept with the model, of the best F1 of each label here.",
+                 "<pre>" + html::escaped(bert::cat(report.at(report.tuned_thresholds()))) + "</pre>");
+  }
+  /// The threshold of the best F1 of each label.
+  template <class Report>
+  [[nodiscard]] bert::decoding_settings decoding(const Report& report) const {
+    const auto tuned = report.tuned_thresholds();
+    std::cout << "thresholds of the best F1 of each label on " << settings_->dev
+              << ", kept with the model: " << report.at(tuned).line() << '\n';
+    return {.thresholds = tuned};
   }
 
  private:

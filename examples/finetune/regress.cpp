@@ -2,7 +2,10 @@
 #include "bert/heads/regress.hpp"
 
 #include "bert/data/tsv.hpp"
+#include "bert/objectives/huber.hpp"
+#include "bert/objectives/mean_absolute_error.hpp"
 #include "bert/objectives/mean_squared_error.hpp"
+#include "finetune/losses.hpp"
 #include "finetune/training.hpp"
 
 namespace finetune {
@@ -10,6 +13,7 @@ namespace finetune {
 namespace {
 
 using numbers = bert::data::labeled_set<bert::labels::number>;
+using loss = any_loss<bert::objectives::mean_squared_error, bert::objectives::mean_absolute_error, bert::objectives::huber>;
 
 template <class A>
 class regression : public set_task<numbers> {
@@ -19,27 +23,23 @@ class regression : public set_task<numbers> {
   static constexpr const char* part = "regression head";
 
   regression(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
-      : set_task(s, why_no_regression(s, files), [&](const std::string& path) {
+      : set_task(s, why_no_regression<model_type>(s, files), [&](const std::string& path) {
           return bert::data::tsv<bert::labels::number>(path, tokenizer, options_of<A>(s));
         }) {
     tell("examples", options_of<A>(s).max_tokens);
   }
 
-  [[nodiscard]] static bert::objectives::mean_squared_error objective() { return {}; }
+  [[nodiscard]] loss objective() const {
+    const auto& name = settings_->loss;
+    if (name == "mean_absolute_error") return {name, bert::objectives::mean_absolute_error{}};
+    if (name == "huber") return {name, bert::objectives::huber{}};
+    return {"mean_squared_error", bert::objectives::mean_squared_error{}};
+  }
   template <class E>
   void sections(html::page& page, const bert::metrics::regression_report& report, const model_type&,
                 const bert::text::tokenizer&, const E&) const {
     page.section("Predictions", "A dot an example: its number, and upward the predicted one.",
                  html::scatter(report.expected(), report.predicted(), "expected; upward: predicted"), html::page::size::half);
-  }
-
- private:
-  static std::string why_no_regression(const settings& s, const bert::checkpoint& files) {
-    std::string why = why_no_classifier<model_type>(s, files);
-    const std::size_t labels = files.config().labels.size();
-    if (why.empty() && labels != 1 && files.config().problem_type != "regression")
-      why = bert::cat("that of ", s.model, " is for ", labels, " labels");
-    return why;
   }
 };
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "bert/checkpoint/checkpoint.hpp"
 #include "bert/core/cores.hpp"
@@ -14,7 +15,7 @@ namespace finetune {
 
 struct settings {
   std::string task = "classify", model, train, dev, out, report, log, keep, best, precision = "f32", order = "shuffled", loss,
-              pooling, negative_column, class_weights, command;
+              pooling, negative_column, group_column, class_weights, command;
   support::columns columns;
   int batch = 32, stride = 32, freeze = 0;
   unsigned epochs = 3, patience = 0;
@@ -22,7 +23,7 @@ struct settings {
   std::uint64_t seed = 42, log_every = 100, every = 500;
   std::size_t threads = bert::execution::available_cores();
   float lr = 5e-5f, head_lr = 0, dropout = 0.1f, weight_decay = 0.01f, warmup = 0.1f, layer_decay = 1, crf_rate = 100,
-        score_range = 1, label_smoothing = 0, focal = 0;
+        score_range = 1, relevant = 0.5f, label_smoothing = 0, focal = 0;
   bool crf = false, from_scratch = false, recompute = false, new_head = false, dry_run = false;
 };
 
@@ -43,6 +44,14 @@ inline bert::data::batch_options drawn(const settings& s) {
           .seed = s.seed};
 }
 
+/// The names of a task's losses, the usual one first; empty where it has but one.
+inline std::vector<std::string> losses_of(const std::string& task) {
+  if (task == "embed") return {"multiple-negatives", "triplet", "cosent", "cosine"};
+  if (task == "rerank") return {"binary_cross_entropy", "list_softmax", "margin_mse", "mean_squared_error"};
+  if (task == "regress") return {"mean_squared_error", "mean_absolute_error", "huber"};
+  return {};
+}
+
 /// One a task: trains, evaluates, saves.
 void classify(const settings& s, const bert::checkpoint& files);
 void regress(const settings& s, const bert::checkpoint& files);
@@ -51,5 +60,6 @@ void span(const settings& s, const bert::checkpoint& files);
 void embed(const settings& s, const bert::checkpoint& files);
 void multilabel(const settings& s, const bert::checkpoint& files);
 void choice(const settings& s, const bert::checkpoint& files);
+void rerank(const settings& s, const bert::checkpoint& files);
 
 }  // namespace finetune

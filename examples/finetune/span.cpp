@@ -1,6 +1,8 @@
 // finetune --task span: answers from passages, from files in the format of SQuAD.
 #include "bert/heads/span.hpp"
 
+#include <cmath>
+
 #include "bert/data/squad.hpp"
 #include "bert/evaluation/evaluate_answers.hpp"
 #include "bert/objectives/span.hpp"
@@ -71,6 +73,15 @@ class answering {
               html::print("<td>%.3f<td>%.2f</tr>", static_cast<double>(found.answer.score), report.raw(order[i]).f1);
     }
     page.section("Worst answers", "Of " + settings_->dev + ", the surest first of equal F1.", body + "</table>");
+  }
+
+  /// The threshold of the best F1, if questions may have no answer.
+  [[nodiscard]] bert::decoding_settings decoding(const bert::squad_report& report) const {
+    if (report.rules() != bert::metrics::answer_rules::squad2) return {};
+    const double tuned = report.tuned_threshold();
+    if (!std::isfinite(tuned)) return {};
+    std::cout << "threshold for no answer of the best F1 on " << settings_->dev << ", kept with the model: " << tuned << '\n';
+    return {.no_answer = tuned};
   }
 
   std::vector<std::string> names;

@@ -1,8 +1,6 @@
 // What all tasks of finetune share: the model, the training with its outputs, the last line.
 #pragma once
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -20,6 +18,7 @@
 #include "bert/evaluation/evaluate.hpp"
 #include "bert/metrics/figures.hpp"
 #include "bert/training/fit.hpp"
+#include "dry_run.hpp"
 #include "finetune/labels.hpp"
 #include "finetune/settings.hpp"
 #include "page.hpp"
@@ -102,23 +101,6 @@ class set_task {
   Set train_, dev_;
 };
 
-/// Trains `model` for three steps on the task's batches and says how long all of it will take, and the memory.
-template <class Task, class Model, class Objective, class Source, class... Policies>
-void dry_run(const settings& s, Task& task, Model& model, const Objective& objective, const Source& batches,
-             const Policies&... policies) {
-  const std::uint64_t total = batches.batches_per_epoch() * s.epochs;
-  bert::trainer trainer{model, objective, bert::optim::adamw{},
-                        bert::schedules::warmup_linear{.peak = s.lr, .total = std::min<std::uint64_t>(total, 3)}, policies...};
-  double tokens_per_second = 0;
-  for (const auto& step : trainer.over(batches)) tokens_per_second = std::max(tokens_per_second, step.tokens_per_second);
-  const double tokens = static_cast<double>(task.train_tokens()) * s.epochs;
-  struct rusage usage {};
-  getrusage(RUSAGE_SELF, &usage);
-  std::cout << "steps " << total << ", about " << html::print("%.1f", tokens / tokens_per_second / 60) << " minutes at "
-            << static_cast<std::uint64_t>(tokens_per_second) << " tokens/s, without the evaluations; memory "
-            << usage.ru_maxrss / 1024 << " MB; nothing was saved, as --dry-run asks\n";
-}
-
 /// Trains a task.
 ///
 /// A task has
@@ -126,7 +108,8 @@ void dry_run(const settings& s, Task& task, Model& model, const Objective& objec
 ///  - `Task(settings, checkpoint, tokenizer)`, which reads its files and prints what it found;
 ///  - `batches()`, `objective()`, `train_tokens()`, and `groups(settings, layer_decay)` if its parameters learn at rates of
 ///  their own;
-///  - `evaluate(model, threads)`, a report with figures, and `sections(page, model, tokenizer, threads)`, its part of the page.
+///  - `evaluate(model, threads)`, a report with figures, and `sections(page, model, tokenizer, threads)`, its part of the page;
+///  - `decoding(report)`, if the folder keeps settings that were tuned on dev: it prints and returns them.
 template <template <class> class Task>
 void train(const settings& s, const bert::checkpoint& files) {
   compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
@@ -164,7 +147,8 @@ void train(const settings& s, const bert::checkpoint& files) {
     }();
     if (s.dry_run) {
       precisions::training(s.recompute, s.precision, [&](auto kept, auto p) {
-        dry_run(s, task, model, task.objective(), batches, threads, kept, p, groups);
+        support::dry_run(total, static_cast<double>(task.train_tokens()) * s.epochs, model, task.objective(), batches, threads,
+                         kept, p, groups);
       });
       return;
     }
@@ -258,7 +242,8 @@ void train(const settings& s, const bert::checkpoint& files) {
       bert::io::write_file(s.report, task_type::table(*last));
     }
     if (!s.out.empty()) {
-      bert::save(s.out, model, tokenizer);
+      if constexpr (requires { task.decoding(*last); }) bert::save(s.out, model, tokenizer, task.decoding(*last));
+      else bert::save(s.out, model, tokenizer);
       std::cout << "saved " << s.out << '\n';
     }
     std::cout << "dev " << last->line() << '\n';

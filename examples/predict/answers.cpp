@@ -29,6 +29,12 @@ bert::io::json told(const bert::answer& a) {
   return out;
 }
 
+/// How answers are read: by the threshold of the command line, or by the folder's.
+bert::answer_options read(const settings& s, const bert::checkpoint& files) {
+  const auto threshold = s.no_answer ? s.no_answer : files.config().decoding.no_answer;
+  return {.n_best = s.top, .may_be_empty = threshold.has_value(), .threshold = threshold};
+}
+
 /// Writes {"id": "answer", …} of all questions of a file, as SQuAD's scorers read it.
 template <class Model, class P, class E>
 void answer_file(const settings& s, const bert::checkpoint& files, const E& threads) {
@@ -38,7 +44,7 @@ void answer_file(const settings& s, const bert::checkpoint& files, const E& thre
                                      {.max_tokens = std::min<std::size_t>(longest, Model::architecture::positions),
                                       .misplaced_answers = bert::data::misplaced_answers::left_out});
   support::tell(set.notes());
-  const auto report = bert::evaluate<P>(model, set, {}, threads);
+  const auto report = bert::evaluate<P>(model, set, {.answers = read(s, files)}, threads);
   auto out = bert::io::json::object();
   for (const auto& p : report.predictions) out[p.id] = p.answer.text;
   std::cout << bert::io::to_text(out);
@@ -54,7 +60,7 @@ void answers(const settings& s, const bert::checkpoint& files) {
       support::tell(files.notes<model_type>());
       if (!s.squad.empty()) return answer_file<model_type, P>(s, files, threads);
       const auto ask =
-          bert::pipeline<model_type, P>::open(s.model, {.max_tokens = s.max_tokens, .answers = {.n_best = s.top}}, threads);
+          bert::pipeline<model_type, P>::open(s.model, {.max_tokens = s.max_tokens, .answers = read(s, files)}, threads);
       each_line(s, line_form::pair, [&](const std::vector<input>& inputs) {
         std::vector<bert::io::json> out;
         for (const auto& in : inputs) out.push_back(told(ask(bert::question{.question = in.text, .context = *in.second})));

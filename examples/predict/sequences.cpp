@@ -1,4 +1,4 @@
-// predict: classes, labels, choices, numbers, and pieces for each [MASK].
+// predict: classes, labels, choices, numbers, ranks, and pieces for each [MASK].
 #include "architectures.hpp"
 #include "bert/heads/choice.hpp"
 #include "bert/heads/classify.hpp"
@@ -23,7 +23,7 @@ void answer_lines(const settings& s, const bert::checkpoint& files, const Tell& 
       using model_type = bert::model<A, Head>;
       support::tell(files.notes<model_type>());
       const auto run = bert::pipeline<model_type, P>::open(
-          s.model, {.max_tokens = s.max_tokens, .top = s.top, .stride = s.stride, .thresholds = {s.threshold}}, threads);
+          s.model, {.max_tokens = s.max_tokens, .top = s.top, .stride = s.stride, .thresholds = s.thresholds}, threads);
       each_line(s, s.pair ? line_form::pair : line_form::text, [&](const std::vector<input>& inputs) {
         std::vector<bert::io::json> out;
         for (const auto& result : answers_of(run, inputs, threads)) out.push_back(tell(result));
@@ -93,6 +93,32 @@ void numbers(const settings& s, const bert::checkpoint& files) {
     auto out = bert::io::json::object();
     out["value"] = number(y);
     return out;
+  });
+}
+
+void rankings(const settings& s, const bert::checkpoint& files) {
+  const auto threads = support::start_threads(s.threads);
+  compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
+    precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) {
+      using model_type = bert::model<A, bert::heads::regress>;
+      support::tell(files.notes<model_type>());
+      const auto rerank = bert::pipeline<model_type, P>::open(s.model, {.max_tokens = s.max_tokens}, threads);
+      each_line(s, line_form::ranked, [&](const std::vector<input>& inputs) {
+        std::vector<bert::io::json> out(inputs.size());
+        for (std::size_t first = 0, last = 0; first < inputs.size(); first = last) {
+          std::vector<std::string_view> texts;
+          for (; last < inputs.size() && inputs[last].text == inputs[first].text; ++last)
+            texts.emplace_back(*inputs[last].second);
+          std::uint64_t rank = 0;
+          for (const auto& [index, score] : rerank(inputs[first].text, texts, threads)) {
+            auto& told = out[first + index] = bert::io::json::object();
+            told["score"] = number(score);
+            told["rank"] = ++rank;
+          }
+        }
+        return out;
+      });
+    });
   });
 }
 

@@ -29,9 +29,10 @@ struct settings {
   std::string model, precision = "f32", tsv, conll, squad;
   std::vector<std::string> files;
   support::columns columns;
-  float threshold = 0.5f;
+  std::vector<float> thresholds;         // empty: the folder's
+  std::optional<double> no_answer = {};  // the same
   std::size_t threads = bert::execution::available_cores(), top = 5, stride = 64, max_tokens = 0;
-  bool pair = false, words = false;
+  bool pair = false, words = false, rerank = false;
 };
 
 /// A line's text, the second of a pair, and further ones of a list.
@@ -41,8 +42,9 @@ struct input {
   std::vector<std::string> more = {};
 };
 
-/// What a line is: a text, two separated by a TAB, or a text and two choices or more.
-enum class line_form : std::uint8_t { text, pair, list };
+/// What a line is: a text, two separated by a TAB, a text and two choices or more, or a query and one of its texts, which
+/// follow each other.
+enum class line_form : std::uint8_t { text, pair, list, ranked };
 
 /// `x` as a JSON number of the fewest digits that read back to the same float.
 inline bert::io::json number(float x) {
@@ -59,7 +61,7 @@ inline bert::io::json range(const bert::text::text_range& r) {
 }
 
 /// Calls `answer(inputs)`, which returns a JSON value each, for the lines of the files, or of standard input, some at a time,
-/// and writes each on a line. The answer to an empty line is null.
+/// all texts of a query together, and writes each on a line. The answer to an empty line is null.
 template <class Answer>
 void each_line(const settings& s, line_form form, const Answer& answer) {
   constexpr std::size_t at_once = 64;
@@ -77,12 +79,15 @@ void each_line(const settings& s, line_form form, const Answer& answer) {
     empty.clear();
   };
   const auto take = [&](std::optional<input> in) {
+    if (empty.size() >= at_once && (form != line_form::ranked || inputs.empty() || (in && in->text != inputs.back().text)))
+      flush();
     empty.push_back(!in);
     if (in) inputs.push_back(std::move(*in));
-    if (empty.size() == at_once) flush();
   };
   if (!s.tsv.empty()) {
-    auto options = s.columns.options();
+    auto columns = s.columns;
+    if (form != line_form::text && columns.second_column.empty()) columns.pair = true;
+    const auto options = columns.options();
     bert::data::tsv_reader rows(s.tsv, options);
     while (rows.next([](std::string_view) { return true; })) {
       input in{std::string(rows.text()), {}, {}};
@@ -112,12 +117,14 @@ void each_line(const settings& s, line_form form, const Answer& answer) {
           fields.emplace_back(line.substr(from, tab - from));
           from = tab + 1;
         }
-        if (form == line_form::pair ? fields.size() != 2 : fields.size() < 3)
+        const bool list = form == line_form::list;
+        if (list ? fields.size() < 3 : fields.size() != 2)
           throw bert::error({where(),
-                             form == line_form::pair ? "two texts, separated by one TAB"
-                                                     : "a text and two choices or more, separated by TABs",
+                             list ? "a text and two choices or more, separated by TABs" : "two texts, separated by one TAB",
                              fields.size() == 1 ? "no TAB" : bert::cat(fields.size(), " fields"),
-                             form == line_form::pair ? "write a pair a line" : "write a text and its choices a line"});
+                             list                        ? "write a text and its choices a line"
+                             : form == line_form::ranked ? "write a query and a text a line"
+                                                         : "write a pair a line"});
         in = {std::move(fields[0]), std::move(fields[1]), {}};
         in.more.assign(std::make_move_iterator(fields.begin() + 2), std::make_move_iterator(fields.end()));
       }
@@ -147,6 +154,7 @@ auto answers_of(const Pipeline& pipeline, const std::vector<input>& inputs, cons
 /// One a head.
 void classes(const settings& s, const bert::checkpoint& files);
 void numbers(const settings& s, const bert::checkpoint& files);
+void rankings(const settings& s, const bert::checkpoint& files);
 void labels(const settings& s, const bert::checkpoint& files);
 void choices(const settings& s, const bert::checkpoint& files);
 void blanks(const settings& s, const bert::checkpoint& files);

@@ -59,6 +59,10 @@ class Examples(unittest.TestCase):
         cls.scored = cls.write("scored.tsv", "".join(f"{a}\t{b}\t{v}\n" for a, b, v in scored))
         cls.many = cls.write("many.tsv", "text\tlabels\n" + "".join(f"{t}\t{'fine,spoken' if l == 'fine' else 'poor' if i % 3 else ''}\n" for i, (t, l) in enumerate(rows)))
         cls.choices = cls.write("choices.jsonl", "".join(json.dumps({"question": t, "choices": ["It was good.", "It was bad."], "answer": int(l == "poor")}) + "\n" for t, l in rows))
+        ranked = [(f"What was {kind}, number {i}?", [(sentence(words), int(words is right)) for words in (GOOD, BAD, BAD)])
+                  for i in range(10) for kind, right in (("happy", GOOD), ("cruel", BAD))]
+        cls.ranked = cls.write("ranked.tsv", "".join(f"{query}\t{text}\t{label}\n" for query, texts in ranked for text, label in texts))
+        cls.ranked_lines = cls.write("ranked.jsonl", "".join(json.dumps({"query": query, "texts": [t for t, _ in texts], "scores": [l for _, l in texts]}) + "\n" for query, texts in ranked))
         cls.model = cls.folder / "model"
         cls.pretraining = run("pretrain", "--text", cls.corpus, "--valid", cls.corpus, "--arch", "tiny", "--vocab-size", 200, "--steps", 6,
                               "--batch", 4, "--tokens", 32, "--lr", "1e-3", "--warmup", 2, "--seed", 3, "--threads", 2, "--out", cls.model)
@@ -105,7 +109,7 @@ class Examples(unittest.TestCase):
         self.wrong(run("fill_mask", "--model", self.model), 2, "TEXT")
         self.wrong(run("embed_sentences", "--model", self.model, "--pooling", "median"), 2, "median")
         self.wrong(run("embed_sentences", "--model", self.model, "--json", "--binary"), 2)
-        self.wrong(run("evaluate", "--model", self.model), 2, "--tsv", "--conll", "--squad", "--choices", "--pairs", "--sentences")
+        self.wrong(run("evaluate", "--model", self.model), 2, "--tsv", "--conll", "--squad", "--choices", "--rankings", "--pairs", "--sentences")
         self.wrong(run("evaluate", "--model", self.model, "--tsv", self.dev, "--precision", "int9"), 2, "int9")
         self.wrong(run("tokenize", "--no-such-option"), 2)
         self.wrong(run("demo", "--threads", "many"), 2)
@@ -136,6 +140,7 @@ class Examples(unittest.TestCase):
     LINES = {"classify": r"accuracy=[01]\.[0-9]{4} f1=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",
              "regress": r"spearman=-?[01]\.[0-9]{4} pearson=-?[01]\.[0-9]{4} mse=[0-9]+\.[0-9]{4}",
              "multilabel": r"micro_f1=[01]\.[0-9]{4} macro_f1=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",
+             "rerank": r"mrr@10=[01]\.[0-9]{4} ndcg@10=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",
              "choice": r"accuracy=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",
              "span": r"exact=[01]\.[0-9]{4} f1=[01]\.[0-9]{4} loss=[0-9]+\.[0-9]{4}",
              "embed": r"spearman=-?[01]\.[0-9]{4} pearson=-?[01]\.[0-9]{4}",
@@ -143,31 +148,112 @@ class Examples(unittest.TestCase):
 
     def test_each_task_trains_evaluates_and_predicts(self):
         files = {"classify": (self.train, self.dev), "regress": (self.numbers, self.numbers), "tag": (self.conll, self.conll), "span": (self.squad, self.squad),
-                 "multilabel": (self.many, self.many), "choice": (self.choices, self.choices)}
+                 "multilabel": (self.many, self.many), "choice": (self.choices, self.choices), "rerank": (self.ranked, self.ranked)}
         told = {"classify": {"label", "score", "probabilities"}, "regress": {"value"}, "tag": {"entities"},
                 "span": {"answer", "score", "bytes", "code_points", "utf16", "n_best"},
-                "multilabel": {"labels", "probabilities"}, "choice": {"choice", "text", "score", "probabilities"}}
-        for task, *options in (("classify",), ("regress",), ("tag",), ("tag", "--crf"), ("span",), ("multilabel", "--class-weights", "balanced"), ("choice",)):
+                "multilabel": {"labels", "probabilities"}, "choice": {"choice", "text", "score", "probabilities"}, "rerank": {"score", "rank"}}
+        for task, *options in (("classify",), ("regress",), ("tag",), ("tag", "--crf"), ("span",), ("multilabel", "--class-weights", "balanced"), ("choice",),
+                               ("rerank", "--loss", "list_softmax")):
             train, dev = files[task]
             with self.subTest(task, options=options):
                 folder = self.folder / f"task-{task}{''.join(options)}"
-                last = self.ok(self.finetune("--task", task, *options, "--epochs", 4, train=train, dev=dev, out=folder.name)).splitlines()[-1]
+                output = self.ok(self.finetune("--task", task, *options, "--epochs", 4, train=train, dev=dev, out=folder.name)).splitlines()
+                last = output[-1]
                 self.assertRegex(last, "^dev " + self.LINES[task] + "$")
-                option = {"tag": "--conll", "span": "--squad", "choice": "--choices"}.get(task, "--tsv")
+                option = {"tag": "--conll", "span": "--squad", "choice": "--choices", "rerank": "--rankings"}.get(task, "--tsv")
                 lines = dict(line.split(" ", 1) for line in self.ok(run("evaluate", "--model", folder, option, dev)).splitlines())
                 self.assertEqual(list(lines), ["f32", "bf16", "int8"])
-                self.assertEqual("dev " + lines["f32"], last)
+                tuned = [line.split(": ", 1)[1] for line in output if ", kept with the model: " in line]
+                self.assertEqual(lines["f32"], tuned[0] if task == "multilabel" else last.removeprefix("dev "))
                 for line in lines.values():
                     self.assertRegex(line, "^" + self.LINES[task] + "$")
                 again = self.finetune("--task", task, *options, "--lr", "1e-9", "--epochs", 1, train=train, dev=dev, out="task-again", model=folder)
                 self.assertRegex(self.ok(again), rf"\n[a-z ]+ from {re.escape(str(folder))}")
-                ask = "What was it?\t" if task == "span" else ""
+                ask = "What was it?\t" if task in ("span", "rerank") else ""
                 more = "\tIt was good.\tIt was bad." if task == "choice" else ""
                 result = run("predict", "--model", folder, text=f"{ask}The book of Ada Smith was happy.{more}\n\n{ask}The town of Bob Smith was stale.{more}\n")
                 self.assertEqual((result.returncode, result.stderr.count("\n")), (0, 1), result.stderr)
                 self.assertIn("1 line is empty", result.stderr)
                 objects = [json.loads(line) for line in result.stdout.splitlines()]
                 self.assertEqual([o if o is None else set(o) for o in objects], [told[task], None, told[task]])
+
+    def test_finetune_reranks_by_each_loss(self):
+        for loss in (None, "list_softmax", "margin_mse", "mean_squared_error"):
+            for data in (self.ranked, self.ranked_lines):
+                with self.subTest(loss, data=data.name):
+                    last = self.ok(self.finetune("--task", "rerank", *(("--loss", loss) if loss else ()), "--epochs", 12, "--best", "mrr@10", train=data, dev=data,
+                                                 out="reranker")).splitlines()[-1]
+                    self.assertRegex(last, "^dev " + self.LINES["rerank"] + "$")
+        folder = self.folder / "reranker"
+        config = json.loads((folder / "config.json").read_text())
+        self.assertEqual((config["bert"], config["id2label"]), ({"task": "rerank"}, {"0": "LABEL_0"}))
+        # More texts of a query than are read at once, between those of two others.
+        texts = ["The book was happy.", "The town was stale."] * 50
+        lines = "".join(f"{query}\t{text}\n" for query, some in (("Why?", texts[:3]), ("What was cruel?", texts), ("Who?", texts[:1])) for text in some)
+        found = [json.loads(line) for line in self.ok(run("predict", "--model", folder, text=lines)).splitlines()]
+        self.assertEqual(sorted(o["rank"] for o in found[3:103]), list(range(1, 101)))
+        self.assertEqual((sorted(o["rank"] for o in found[:3]), found[103]["rank"]), ([1, 2, 3], 1))
+        by_rank = sorted(found[3:103], key=lambda o: o["rank"])
+        self.assertEqual(by_rank, sorted(by_rank, key=lambda o: -o["score"]))
+        table = self.write("candidates.tsv", "query\ttext\n" + lines)
+        self.assertEqual(self.ok(run("predict", "--model", folder, "--tsv", table, "--header", "yes")).splitlines(),
+                         [json.dumps(o, separators=(",", ":")) for o in found])
+        values = [json.loads(line)["value"] for line in self.ok(run("predict", "--model", folder, "--pair", text=lines)).splitlines()]
+        self.assertEqual(values, [o["score"] for o in found])
+        self.wrong(run("predict", "--model", folder, text="no query\n"), 1, "line 1", "two texts")
+        self.wrong(run("predict", "--model", self.model, "--rerank", text="a\tb\n"), 1, "--rerank", "BertForSequenceClassification")
+        rerank = lambda *more, **files: self.finetune("--task", "rerank", *more, **{"train": self.ranked, "dev": self.ranked, "out": "none", **files})
+        self.wrong(rerank("--loss", "lists"), 2, "binary_cross_entropy, list_softmax, margin_mse, mean_squared_error", "lists")
+        self.wrong(rerank(train=self.write("grades.tsv", "q\ta\t3\nq\tb\t0\n")), 1, "grades.tsv", "0 to 1", "--score-range")
+        self.wrong(rerank("--loss", "margin_mse", train=self.write("single.tsv", "q\ta\t1\n")), 1, "single.tsv", "two texts or more")
+        self.wrong(rerank(train=self.write("short.jsonl", '{"query": "q", "texts": ["a"], "scores": []}\n')), 1, "short.jsonl, line 1", "scores")
+        self.assertFalse((self.folder / "none").exists())
+
+    def test_finetune_regresses_by_each_loss(self):
+        lasts = {loss: self.ok(self.finetune("--task", "regress", "--loss", loss, train=self.numbers, dev=self.numbers)).splitlines()[-1]
+                 for loss in ("mean_squared_error", "mean_absolute_error", "huber")}
+        for last in lasts.values():
+            self.assertRegex(last, "^dev " + self.LINES["regress"] + "$")
+        self.assertEqual(len(set(lasts.values())), 3)
+        self.wrong(self.finetune("--task", "regress", "--loss", "cosent", train=self.numbers, dev=self.numbers), 2, "mean_squared_error, mean_absolute_error, huber")
+        self.wrong(self.finetune("--loss", "huber"), 2, "--task classify has one loss")
+
+    def test_thresholds_are_kept_with_the_folder(self):
+        self.ok(self.finetune("--task", "multilabel", train=self.many, dev=self.many, out="tuned"))
+        folder, text = self.folder / "tuned", "The book was happy.\n"
+        config = json.loads((folder / "config.json").read_text())
+        self.assertEqual(len(config["bert"]["thresholds"]), 3)
+        labels = lambda *more: json.loads(self.ok(run("predict", "--model", folder, *more, text=text)))
+        probabilities = labels()["probabilities"]
+        kept = dict(zip((config["id2label"][str(i)] for i in range(3)), config["bert"]["thresholds"]))
+        self.assertEqual(set(labels()["labels"]), {l for l, p in probabilities.items() if p >= kept[l]})
+        self.assertEqual(set(labels("--threshold", 0)["labels"]), set(probabilities))
+        config["bert"]["thresholds"] = [0, 1, 1]
+        (folder / "config.json").write_text(json.dumps(config))
+        self.assertEqual(labels()["labels"], [config["id2label"]["0"]])
+        tuned = run("evaluate", "--model", folder, "--tsv", self.many, "--tune", "--precision", "f32")
+        self.assertIn("each label has a threshold of its own", self.ok(tuned) + tuned.stderr)
+        self.assertNotEqual(json.loads((folder / "config.json").read_text())["bert"]["thresholds"], [0, 1, 1])
+        self.assertEqual(run("evaluate", "--model", folder, "--tsv", self.many, "--precision", "f32").stdout, tuned.stdout)
+        self.wrong(run("evaluate", "--model", folder, "--conll", self.conll, "--tune"), 1, "--tune")
+
+        data = json.loads(self.squad.read_text())
+        for paragraph in data["data"][0]["paragraphs"][::2]:
+            paragraph["qas"][0] |= {"question": "Who?", "answers": [], "is_impossible": True}
+        questions = self.write("impossible.json", json.dumps(data))
+        output = self.ok(self.finetune("--task", "span", "--epochs", 4, train=questions, dev=questions, out="doubter"))
+        folder = self.folder / "doubter"
+        kept = json.loads((folder / "config.json").read_text())["bert"]["no_answer"]
+        self.assertIn("threshold for no answer", output)
+        answers = json.loads(self.ok(run("predict", "--model", folder, "--squad", questions)))
+        lines = dict(part.split("=") for part in output.splitlines()[-1].removeprefix("dev ").split())
+        found = self.ok(run("evaluate", "--model", folder, "--squad", questions, "--precision", "f32"))
+        self.assertIn(f" f1={lines['best_f1']} ", found)
+        everything = json.loads(self.ok(run("predict", "--model", folder, "--no-answer", -1e6, "--squad", questions)))
+        self.assertEqual(set(everything.values()), {""})
+        line = "What was the book?\tThe book was happy.\n"
+        self.assertEqual(json.loads(self.ok(run("predict", "--model", folder, "--no-answer", -1e6, text=line)))["answer"], "")
+        self.assertNotEqual(json.loads(self.ok(run("predict", "--model", folder, "--no-answer", 1e6, text=line)))["answer"], "")
 
     def test_predict_finds_places_of_entities_and_tags_words(self):
         self.ok(self.finetune("--task", "tag", "--epochs", 12, train=self.conll, dev=self.conll, out="tagger"))
@@ -286,7 +372,8 @@ class Examples(unittest.TestCase):
         for task, train, dev, parts in (("classify", self.train, self.dev, ("Confusion", "Calibration", "Worst examples")),
                                         ("regress", self.numbers, self.numbers, ("Predictions",)), ("tag", self.conll, self.conll, ("Entities", "Worst sentences")),
                                         ("span", self.squad, self.squad, ("Worst answers",)), ("embed", self.scored, self.scored, ("Cosines",)),
-                                        ("multilabel", self.many, self.many, ("Labels",)), ("choice", self.choices, self.choices, ())):
+                                        ("multilabel", self.many, self.many, ("Labels",)), ("choice", self.choices, self.choices, ()),
+                                        ("rerank", self.ranked, self.ranked, ("Scores",))):
             page = self.folder / f"{task}.html"
             self.ok(self.finetune("--task", task, "--report", page, train=train, dev=dev, out="paged"))
             text = page.read_text()
@@ -295,6 +382,10 @@ class Examples(unittest.TestCase):
             self.assertNotRegex(text, r"(src|href)=|<script|nan|inf,")
         tried = self.ok(self.finetune("--dry-run", out="tried"))
         self.assertRegex(tried.splitlines()[-1], r"^steps 16, about [0-9.]+ minutes at [0-9]+ tokens/s, .*memory [0-9]+ MB; nothing was saved")
+        self.assertFalse((self.folder / "tried").exists())
+        tried = self.ok(run("pretrain", "--dry-run", "--text", self.corpus, "--arch", "tiny", "--vocab-size", 200, "--steps", 1000, "--batch", 4, "--tokens", 32,
+                            "--out", self.folder / "tried"))
+        self.assertRegex(tried.splitlines()[-1], r"^steps 1000, about [0-9.]+ minutes at [0-9]+ tokens/s, .*memory [0-9]+ MB; nothing was saved")
         self.assertFalse((self.folder / "tried").exists())
 
     def test_evaluate_measures_every_precision(self):

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "bert/checkpoint/decoding_settings.hpp"
 #include "bert/checkpoint/fingerprint.hpp"
 #include "bert/checkpoint/model_config.hpp"
 #include "bert/checkpoint/sentence_files.hpp"
@@ -218,12 +219,14 @@ namespace pipelines::detail {
 
 // Finds every fault of the content before a file is changed.
 template <class A, class... Heads>
-void write_model(io::atomic_folder& out, const model<A, Heads...>& m, io::safetensors_metadata facts) {
+void write_model(io::atomic_folder& out, const model<A, Heads...>& m, const decoding_settings& decoding,
+                 io::safetensors_metadata facts) {
   using traits = model_traits<model<A, Heads...>>;
   auto config = model_config::of<A>(m.sizes().vocab, traits::labels_of(m));
   config.architectures = {traits::transformers_class()};
   config.problem_type = traits::problem_type();
   config.classifier_pooling = traits::classifier_pooling();
+  config.decoding = decoding;
   for (const char* stale : stale_weight_files) out.remove(stale);
   auto j = config.to_json();
   for (const parameter& p : m.table())
@@ -254,12 +257,13 @@ inline void check_save(const std::filesystem::path& folder) {
 
 /// Writes a folder that bert::checkpoint and transformers both open, atomically (see io::atomic_folder): an error leaves the
 /// folder unchanged. Makes the folder if it does not exist. The weights' metadata name the vocabulary and sizes that they were
-/// saved with, and bert::checkpoint refuses others.
+/// saved with, and bert::checkpoint refuses others. `decoding` holds settings that are kept with the model.
 ///
 /// Throws bert::error if a file cannot be written, if the vocabulary has more pieces than the model, if a weight is not finite,
 /// or if a label is not UTF-8.
 template <class A, class... Heads, class Reference>
-void save(const std::filesystem::path& folder, const model<A, Heads...>& m, const text::basic_tokenizer<Reference>& tokenizer) {
+void save(const std::filesystem::path& folder, const model<A, Heads...>& m, const text::basic_tokenizer<Reference>& tokenizer,
+          const decoding_settings& decoding = {}) {
   if (tokenizer.size() > static_cast<std::size_t>(m.sizes().vocab))
     throw error({folder.string(), cat("a vocabulary of at most ", m.sizes().vocab, " pieces, as the model has"),
                  cat(tokenizer.size()), "save the model with its own tokenizer"});
@@ -267,7 +271,8 @@ void save(const std::filesystem::path& folder, const model<A, Heads...>& m, cons
   io::atomic_folder out(folder);
   pipelines::write_tokenizer(out, tokenizer, A::positions);
   pipelines::detail::write_model(
-      out, m, {{"format", "pt"}, {pipelines::vocabulary_key, pipelines::vocabulary_fingerprint(tokenizer.vocabulary())}});
+      out, m, decoding,
+      {{"format", "pt"}, {pipelines::vocabulary_key, pipelines::vocabulary_fingerprint(tokenizer.vocabulary())}});
   out.commit();
 }
 
@@ -276,7 +281,7 @@ template <class A, class... Heads>
 void save(const std::filesystem::path& folder, const model<A, Heads...>& m) {
   pipelines::check_finite(folder / "model.safetensors", m);
   io::atomic_folder out(folder);
-  pipelines::detail::write_model(out, m, {{"format", "pt"}});
+  pipelines::detail::write_model(out, m, {}, {{"format", "pt"}});
   out.commit();
 }
 

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "bert/checkpoint/decoding_settings.hpp"
 #include "bert/checkpoint/model_types.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
@@ -56,6 +57,7 @@ struct model_config {
   std::string problem_type;                ///< "single_label_classification", …; empty if the file does not say
   std::string classifier_pooling;          ///< "cls" or "mean", what a classifier reads; empty: the pooler
   std::vector<std::string> architectures;  ///< "BertForPreTraining", …; as a BERT's also for the other types
+  decoding_settings decoding;              ///< how outputs are read
   std::string where = "config.json";
 
   /// Throws bert::error naming file and key for a key that is missing, of a wrong type, or not of a BERT.
@@ -93,11 +95,14 @@ struct model_config {
       if (const std::string_view own = key.class_name; name.starts_with(own)) name.replace(0, own.size(), "Bert");
     c.problem_type = io::value_or<std::string>(j, "problem_type", where, "");
     c.classifier_pooling = io::value_or<std::string>(j, "classifier_pooling", where, "");
+    c.decoding = decoding_settings::parse(j, where);
     if (const auto pruned = j.find("pruned_heads"); pruned != j.end() && !pruned->is_null() && !pruned->empty())
       throw error({where + ", \"pruned_heads\"", "none", pruned->dump(), "layers with pruned heads are not supported"});
     if (const auto packed = j.find("quantization_config"); packed != j.end() && !packed->is_null())
       throw error({where + ", \"quantization_config\"", "none", io::kind_of(*packed), "save the model with full weights"});
     c.read_labels(j);
+    if (const auto n = c.decoding.thresholds.size(); n != 0 && !c.labels.empty() && n != c.labels.size())
+      throw error({where + ", \"bert\", \"thresholds\"", cat(c.labels.size(), " numbers, one a label"), cat(n), {}});
     return c;
   }
   [[nodiscard]] static model_config read(const std::filesystem::path& path) {
@@ -156,6 +161,7 @@ struct model_config {
     }
     if (!problem_type.empty()) j["problem_type"] = problem_type;
     if (!classifier_pooling.empty()) j["classifier_pooling"] = classifier_pooling;
+    decoding.add_to(j);
     return j;
   }
 

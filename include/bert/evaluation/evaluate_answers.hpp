@@ -81,8 +81,9 @@ template <precision_policy Precision = precision::f32, class A, class... Heads, 
       options.rules.value_or(set.any_impossible() ? metrics::answer_rules::squad2 : metrics::answer_rules::squad1);
   answer_options answers = options.answers;
   if (rules == metrics::answer_rules::squad2) answers.may_be_empty = true;
-  squad_report report =
-      rules == metrics::answer_rules::squad2 ? squad_report(rules, {.threshold = answers.threshold}) : squad_report(rules);
+  squad_report report = rules == metrics::answer_rules::squad2
+                            ? squad_report(rules, {.threshold = answers.threshold.value_or(0)})
+                            : squad_report(rules);
 
   struct sequence {
     std::size_t question;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <iomanip>
@@ -186,6 +187,11 @@ class answer_report {
   [[nodiscard]] best_of best_f1() const {
     return best([](const answer_score& s) { return s.f1; });
   }
+  /// The threshold of the largest F1: that of `best_f1`, or one below every question's `no_answer` if answering nothing is
+  /// best.
+  [[nodiscard]] double tuned_threshold() const {
+    return best([](const answer_score& s) { return s.f1; }, true).threshold;
+  }
   /// Area under precision and recall of answering only the questions of the smallest `no_answer`; nothing if none has an
   /// answer.
   [[nodiscard]] std::optional<double> average_precision_exact() const {
@@ -262,12 +268,13 @@ class answer_report {
     return order;
   }
   template <class Value>
-  [[nodiscard]] best_of best(Value value) const {
+  [[nodiscard]] best_of best(Value value, bool below = false) const {
     if (all_.empty()) return {};
     double now = 0;
     for (const question& q : all_) now += q.has_answer ? 0 : 1;
-    best_of out{now, 0};
-    for (const std::size_t i : sorted()) {
+    const auto order = sorted();
+    best_of out{now, below ? std::nextafter(all_[order.front()].no_answer, -std::numeric_limits<double>::infinity()) : 0};
+    for (const std::size_t i : order) {
       const question& q = all_[i];
       now += q.has_answer ? value(q.score) : q.empty ? 0 : -1;
       if (now > out.value) out = {now, q.no_answer};

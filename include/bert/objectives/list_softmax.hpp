@@ -30,9 +30,14 @@ struct list_softmax : detail::per_sequence<detail::is_regression> {
     terms.add({.name = "loss", .count = in.examples()});
     return terms;
   }
+  /// Scores the outputs z [S, 1] of any head; objectives::on names one.
+  template <executor E>
+  loss_terms score_rows(const E&, const training_batch& in, work&, matrix<float> z, const loss_scale& scale) const {
+    return score_logits(in, z, scale);
+  }
   template <class Model, executor E>
-  loss_terms score(const E&, const training_batch& in, work&, tape<Model>& t, const loss_scale& scale) const {
-    return score_logits(in, logits(t), scale);
+  loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
+    return score_rows(e, in, w, logits(t), scale);
   }
   /// The same of outputs z [S, 1], which become their gradient.
   static loss_terms score_logits(const training_batch& in, matrix<float> z, const loss_scale& scale) {

@@ -48,7 +48,7 @@ struct on_head {
 ///     bert::objectives::on<topic>(bert::objectives::cross_entropy{.label_smoothing = 0.1f})
 ///
 /// `inner` has `score_rows(executor, batch, work, logits, scale)`: cross_entropy, tag_cross_entropy, binary_cross_entropy,
-/// choice and the objectives of a regression.
+/// choice, list_softmax, margin_mse and the objectives of a regression.
 template <class Head, class Inner>
 [[nodiscard]] on_head<Head, Inner> on(Inner inner) {
   return {std::move(inner)};

@@ -19,7 +19,7 @@ struct answer_options {
   std::size_t n_best = 20;                  ///< starts and ends looked at in each window, and answers that are kept
   std::size_t max_length = 0;               ///< tokens of an answer; 0: 30, or 15 with `transformers`
   bool may_be_empty = false;                ///< "" where the model prefers no answer: for models trained on SQuAD 2.0
-  double threshold = 0;                     ///< "" if no_answer exceeds it
+  std::optional<double> threshold = {};     ///< "" if no_answer exceeds it; absent: what the folder keeps, else 0
   std::size_t max_question = 64;            ///< tokens; longer questions are cut
   std::optional<std::size_t> step = {};     ///< tokens between the starts of two windows, by default 128 with `squad`
   std::optional<std::size_t> overlap = {};  ///< tokens that two windows share, by default min(max_tokens / 2, 128) with

@@ -204,7 +204,7 @@ inline void decode_transformers(const answer_input& in, const answer_options& op
   if (options.decoding == answer_decoding::squad) detail::decode_squad(in, options, out);
   else detail::decode_transformers(in, options, out);
   const answer_candidate* chosen = out.best();
-  if (options.may_be_empty && (chosen == nullptr || out.no_answer > options.threshold)) {
+  if (options.may_be_empty && (chosen == nullptr || out.no_answer > options.threshold.value_or(0))) {
     const auto none = std::find_if(out.n_best.begin(), out.n_best.end(), [](const auto& c) { return c.end == c.start; });
     chosen = none == out.n_best.end() ? nullptr : &*none;
   }

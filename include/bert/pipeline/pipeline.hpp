@@ -31,6 +31,7 @@
 #include "bert/pipeline/decoding_many.hpp"
 #include "bert/pipeline/example.hpp"
 #include "bert/pipeline/portions.hpp"
+#include "bert/pipeline/reranking.hpp"
 #include "bert/pipeline/tagging.hpp"
 #include "bert/text/tokenizer.hpp"
 
@@ -69,11 +70,18 @@ class pipeline {
   /// Whether the head chooses among the sequences of a text.
   static constexpr bool chooses = requires { requires decoding<head>::reads_choices; };
 
-  /// Opens a checkpoint folder, packed directly from its mapped file. `e` runs the packing. Throws bert::error as
+  /// Opens a checkpoint folder, packed directly from its mapped file. `e` runs the packing. Thresholds that the folder keeps
+  /// (decoding_settings) apply unless `options` has others; one for no answer lets answers be empty. Throws bert::error as
   /// bert::checkpoint does.
   template <executor E = execution::serial>
   [[nodiscard]] static pipeline open(const std::filesystem::path& folder, pipeline_options options = {}, const E& e = {}) {
     const checkpoint files(folder);
+    const decoding_settings& kept = files.config().decoding;
+    if (options.thresholds.empty()) options.thresholds = kept.thresholds;
+    if (kept.no_answer && !options.answers.threshold) {
+      options.answers.threshold = kept.no_answer;
+      options.answers.may_be_empty = true;
+    }
     return pipeline(
         std::make_shared<const shared_state>(files.freeze<Model, Precision>(e), files.tokenizer(), files.label_names<Model>()),
         std::move(options));
@@ -118,21 +126,28 @@ class pipeline {
                                   std::initializer_list<std::string_view> choices) const requires chooses {
     return (*this)(text, std::span<const std::string_view>(choices.begin(), choices.size()));
   }
+  /// A query and texts, for heads that give a value: the texts with their values, the largest first. A sequence of segments 0
+  /// and 1 a text; `e` runs the kernels.
+  ///
+  ///     const bert::pipeline rerank{model, tokenizer};
+  ///     for (const auto& [index, score] : rerank("how do birds fly", passages)) std::cout << score << ' ' << passages[index];
+  template <std::ranges::forward_range Texts, executor E = execution::serial>
+  requires(heads::regressor<head>&& std::convertible_to<std::ranges::range_reference_t<const Texts>, std::string_view> &&
+           !std::convertible_to<const Texts&, std::string_view>) [[nodiscard]] std::vector<ranked>
+  operator()(std::string_view query, const Texts& texts, const E& e = {}) const {
+    std::deque<std::string> kept;
+    std::vector<inputs> all;
+    for (auto&& text : texts) all.push_back(input(query, lasting<Texts>(text, kept)));
+    return ranking_of(run(all, e));
+  }
   /// One result a text; `e` runs the kernels.
   template <std::ranges::forward_range Texts, executor E = execution::serial>
   requires(std::convertible_to<std::ranges::range_reference_t<const Texts>, std::string_view> &&
            !std::convertible_to<const Texts&, std::string_view>) [[nodiscard]] std::vector<result>
   operator()(const Texts& texts, const E& e = {}) const {
-    using reference = std::ranges::range_reference_t<const Texts>;
-    // Decoding reads the texts again, so temporaries of the range are copied.
-    constexpr bool lasting =
-        std::is_lvalue_reference_v<reference> || std::same_as<std::remove_cv_t<reference>, std::string_view>;
     std::deque<std::string> kept;
     std::vector<inputs> all;
-    for (auto&& text : texts) {
-      if constexpr (lasting) all.push_back(input(text, std::nullopt));
-      else all.push_back(input(kept.emplace_back(std::string_view(text)), std::nullopt));
-    }
+    for (auto&& text : texts) all.push_back(input(lasting<Texts>(text, kept), std::nullopt));
     return run(all, e);
   }
 
@@ -184,6 +199,15 @@ class pipeline {
     std::optional<std::string_view> second;
     std::vector<text_encoding> windows;
   };
+
+  /// A text of a range. Decoding reads the texts again, so temporaries of the range are copied.
+  template <class Texts, class Text>
+  [[nodiscard]] static std::string_view lasting(const Text& text, std::deque<std::string>& kept) {
+    using reference = std::ranges::range_reference_t<const Texts>;
+    if constexpr (std::is_lvalue_reference_v<reference> || std::same_as<std::remove_cv_t<reference>, std::string_view>)
+      return text;
+    else return kept.emplace_back(std::string_view(text));
+  }
 
   [[nodiscard]] inputs input(std::string_view text, std::optional<std::string_view> second) const {
     const text::tokenizer& t = shared_->tokenizer;

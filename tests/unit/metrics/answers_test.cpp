@@ -167,6 +167,22 @@ TEST_CASE("figures of no question are 0, and thresholds have no meaning") {
   CHECK(bert::metrics::score_answer("x", {}, answer_rules::squad1).exact == 0);
 }
 
+TEST_CASE("the tuned threshold is that of the best F1, or below all where answering nothing is best") {
+  answer_report good(answer_rules::squad2);
+  good.add("cat", texts{"cat"}, -2);
+  good.add("dog", texts{"dog"}, -1);
+  good.add("dog", {}, 3);
+  CHECK(good.tuned_threshold() == -1);
+  CHECK(good.best_f1().threshold == -1);
+  answer_report poor(answer_rules::squad2);
+  poor.add("dog", {}, -4);
+  poor.add("cat", texts{"dog"}, 2);
+  CHECK(poor.best_f1().threshold == 0);  // as SQuAD's script says it
+  CHECK(poor.tuned_threshold() < -4);
+  CHECK(poor.tuned_threshold() > -4.001);
+  CHECK(answer_report(answer_rules::squad2).tuned_threshold() == 0);
+}
+
 TEST_CASE("a report's line has the figures by name") {
   answer_report one(answer_rules::squad1);
   one.add("the cat", texts{"cat", "dog"});

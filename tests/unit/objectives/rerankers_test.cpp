@@ -11,6 +11,7 @@
 #include "bert/objectives/binary_cross_entropy.hpp"
 #include "bert/objectives/list_softmax.hpp"
 #include "bert/objectives/margin_mse.hpp"
+#include "bert/objectives/on.hpp"
 #include "bert/training/fit.hpp"
 #include "bert/training/measure.hpp"
 #include "support/golden.hpp"
@@ -101,6 +102,8 @@ TEST_CASE("a reranker learns which document is relevant by each of the losses") 
   CHECK(learns(binary_cross_entropy{}) > 0.9);
   CHECK(learns(margin_mse{}) > 0.9);
   CHECK(learns(list_softmax{}) > 0.9);
+  CHECK(learns(on<bert::heads::regress>(margin_mse{})) > 0.9);
+  CHECK(learns(on<bert::heads::regress>(list_softmax{})) > 0.9);
 }
 
 TEST_CASE("values out of range, missing values and groups of one are refused") {
