@@ -40,7 +40,7 @@ struct texts {
 };
 
 const toy::tokenizer tokenizer(6'000);
-constexpr pack_options options{.tokens = 32, .batch = 10, .seed = 4};
+const pack_options options{.tokens = 32, .batch = 10, .seed = 4};
 
 TEST_CASE("each batch is one of the domain, then the share of general text, as each corpus alone would give it") {
   const texts t;
