@@ -38,12 +38,12 @@ inline void show(const settings& s, const batches& source, const chosen_masking&
       for (int part = 0; part < (batch.labels.empty() ? 1 : 2); ++part) {
         std::vector<bert::token_id> of_part;
         for (std::size_t t = 0; t < ids.size(); ++t)
-          if (segments[t] == part) of_part.push_back(ids[t]);
+          if (segments[t] == part && ids[t] != tokenizer.cls_id() && ids[t] != tokenizer.sep_id()) of_part.push_back(ids[t]);
         std::cout << "  "
                   << (batch.labels.empty() ? "text"
                       : part == 0          ? "A   "
                                            : "B   ")
-                  << "    " << tokenizer.decode(of_part, {.skip_special = true}) << '\n';
+                  << "    " << tokenizer.decode(of_part, {.skip_special = false}) << '\n';
       }
       std::cout << "  input  ";
       for (const auto id : hidden.tokens[i]) std::cout << ' ' << piece(id);
