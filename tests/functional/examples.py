@@ -198,11 +198,11 @@ class Examples(unittest.TestCase):
         self.assertFalse((self.folder / "x").exists())
 
     def test_pretrain_adds_pieces_that_the_tokenizer_and_the_model_then_have(self):
-        long = self.write("long.txt", "\n\n".join("The immunohistochemistry was good.\nThe book was about immunohistochemistry.\nIt was happy." for _ in range(20)))
+        long = self.write("long.txt", "\n\n".join("The gentleness was good.\nThe book was about gentleness.\nIt was happy." for _ in range(20)))
         result = run("pretrain", "--from", self.model, "--text", long, "--extend", 2, "--steps", 2, "--batch", 4, "--tokens", 64, "--out", self.folder / "wider")
-        self.assertRegex(self.ok(result), r"vocabulary [0-9]+ pieces, 2 of them new, 0 in rows \[unused…\]; they spare [0-9]+ tokens of the text: immunohistochemistry")
+        self.assertRegex(self.ok(result), r"vocabulary [0-9]+ pieces, 2 of them new, 0 in rows \[unused…\]; they spare [0-9]+ tokens of the text: gentleness")
         pieces = (self.folder / "wider" / "vocab.txt").read_text(encoding="utf-8").splitlines()
-        self.assertIn("immunohistochemistry", pieces)
+        self.assertIn("gentleness", pieces)
         self.assertEqual(json.loads((self.folder / "wider" / "config.json").read_text())["vocab_size"], len(pieces))
         self.ok(run("fill_mask", "--model", self.folder / "wider", "The [MASK] was happy."))
 

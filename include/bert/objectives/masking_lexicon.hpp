@@ -3,6 +3,7 @@
 // Papers: Sun et al. 2019, "ERNIE" (phrases, entities); Cui et al. 2021, "Whole word masking for Chinese BERT".
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -23,7 +24,10 @@ struct join_entries {
                   std::span<std::uint8_t> joined) const noexcept {
     join_words{}(ids, parts, joined);
     if (words->size() == 0) return;
+    constexpr std::size_t ahead = 8;  // tokens, of some 50 ns each: a read from memory
+    std::size_t asked = 0;
     for (std::size_t i = 0; i < ids.size();) {
+      for (; asked < std::min(ids.size(), i + ahead); ++asked) words->prefetch(ids, asked);
       const std::size_t length = parts[i] == word_part::begins ? words->longest(ids, parts, i).length : 0;
       for (std::size_t k = i + 1; k < i + length; ++k) joined[k] = 1;
       i += length == 0 ? 1 : length;

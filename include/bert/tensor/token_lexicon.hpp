@@ -65,6 +65,13 @@ class token_lexicon {
     return best;
   }
 
+  /// Asks the processor for what `longest(ids, …, at)` reads first: the table is larger than its caches.
+  void prefetch(std::span<const token_id> ids, std::size_t at) const noexcept {
+    if (at + 1 >= ids.size()) return;
+    if (const edge* e = state_->from_root(ids[at]); e != nullptr && e->has_children())
+      __builtin_prefetch(&state_->edges[state_->first_slot(e->child(), ids[at + 1])]);
+  }
+
   /// The entry with exactly these tokens, or `none`.
   [[nodiscard]] std::uint32_t find(std::span<const token_id> ids) const noexcept {
     if (ids.empty()) return none;
@@ -105,11 +112,13 @@ class token_lexicon {
       const edge& e = edges[slot(node, id)];
       return e.parent == none ? nullptr : &e;
     }
+    [[nodiscard]] std::size_t first_slot(std::uint32_t node, token_id id) const noexcept {
+      const std::uint64_t h = (std::uint64_t{node} << 32 | static_cast<std::uint32_t>(id)) * 0x9E3779B97F4A7C15u;
+      return (h ^ h >> 32) & (edges.size() - 1);
+    }
     // The slot of an edge, or the free one where it would be.
     [[nodiscard]] std::size_t slot(std::uint32_t node, token_id id) const noexcept {
-      std::uint64_t h = (std::uint64_t{node} << 32 | static_cast<std::uint32_t>(id)) * 0x9E3779B97F4A7C15u;
-      h ^= h >> 32;
-      for (std::size_t i = h & (edges.size() - 1);; i = (i + 1) & (edges.size() - 1))
+      for (std::size_t i = first_slot(node, id);; i = (i + 1) & (edges.size() - 1))
         if (edges[i].parent == none || (edges[i].parent == node && edges[i].id == id)) return i;
     }
     void grow() {
