@@ -13,9 +13,8 @@ namespace bert::inline BERT_ISA::objectives {
 
 /// loss = masked LM - mean over masked positions of log softmax(boundary logits)[original token]
 ///
-/// The terms are "mlm" and "sbo". Positions beyond the first 20 of their span are not counted in "sbo". A span is a run of
-/// masked positions, so two spans that touch are one, as in the paper's code. `bert::weighted`'s place is on `masked_lm` or
-/// here: the weight of the second term is `boundary_weight`.
+/// The terms are "mlm" and "sbo", the second times `boundary_weight`. Positions beyond the first 20 of their span are not
+/// counted in "sbo". A span is a run of masked positions, so two spans that touch are one, as in the paper's code.
 ///
 ///     using objective = bert::objectives::span_boundary<>;  // over masking::span
 ///     auto model = bert::model_for<arch, objective>::random({.seed = 1});
