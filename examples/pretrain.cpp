@@ -1,166 +1,158 @@
-// Pretrains a BERT on a text file by masked LM and next-sentence prediction; trains a vocabulary or reads one.
+// Pretrains a BERT on a text file by masked LM and pairs of sentences: from random weights with a vocabulary that it trains or
+// reads, or from a folder, to learn the language of a domain.
 //   pretrain --text corpus.txt --arch mini --vocab-size 8192 --steps 3000 --batch 32 --tokens 128 --lr 1e-3 --warmup 300 --out
 //   folder
+//   pretrain --from folder --text reviews.txt --documents line --general wiki.txt --steps 2000 --lr 5e-5 --out adapted
+#include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <iomanip>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
 #include <iostream>
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "architectures.hpp"
 #include "bert/checkpoint/checkpoint.hpp"
-#include "bert/data/corpus.hpp"
 #include "bert/data/pack.hpp"
-#include "bert/objectives/joint.hpp"
-#include "bert/objectives/masked_lm.hpp"
-#include "bert/objectives/next_sentence.hpp"
+#include "bert/data/replayed.hpp"
+#include "bert/text/extend_vocabulary.hpp"
 #include "bert/text/wordpiece/train_wordpiece.hpp"
-#include "bert/training/measure.hpp"
-#include "bert/training/trainer.hpp"
-#include "dry_run.hpp"
-#include "precisions.hpp"
+#include "pretrain/objective.hpp"
+#include "pretrain/settings.hpp"
+#include "pretrain/show.hpp"
+#include "pretrain/training.hpp"
 #include "support.hpp"
 
 namespace {
 
-struct settings {
-  std::string text, valid, arch = "mini", vocab, out, keep, masking = "token", positions = "neighbors", precision = "f32";
-  std::size_t vocab_size = 8192;
-  int batch = 32, tokens = 128;
-  std::uint64_t steps = 1000, warmup = 100, seed = 42, every = 500, log_every = 50;
-  std::size_t threads = bert::execution::available_cores();
-  float lr = 5e-4f, dropout = 0.1f, weight_decay = 0.01f, beta2 = 0.999f, stddev = 0.02f;
-  unsigned accumulate = 1;
-  bool static_masks = false, no_nsp = false, cased = false, recompute = false, replace_invalid = false, dry_run = false;
-};
+using pretraining::settings;
 
-/// A masking policy that selects one of the library's by command line.
-struct chosen_masking {
-  float rate = 0.15f, mask = 0.8f, random = 0.1f;
-  static inline bool whole_words = false, fixed = false;  // set once, before any training
-
-  void operator()(const bert::training_batch& in, std::uint64_t seed, bert::masked_batch& out) const {
-    const auto apply = [&](auto policy) {
-      if (fixed) bert::masking::fixed<decltype(policy)>{policy}(in, seed, out);
-      else policy(in, seed, out);
-    };
-    if (whole_words) apply(bert::masking::whole_word{rate, mask, random});
-    else apply(bert::masking::token{rate, mask, random});
-  }
-  [[nodiscard]] bert::named_facts fingerprint() const {
-    return {{"masking", std::string(fixed ? "fixed " : "") + (whole_words ? "whole_word" : "token")}};
-  }
-  [[nodiscard]] std::size_t max_scored(const bert::batch_shape& shape) const {
-    return bert::masking::token{rate, mask, random}.max_scored(shape);
-  }
-};
-
-bert::data::corpus corpus_of(const settings& s, const std::string& path) {
-  return bert::data::corpus(
-      path, {.invalid = s.replace_invalid ? bert::data::invalid_utf8::replace : bert::data::invalid_utf8::refuse});
+/// The name of the first architecture with the sizes of `config`.
+template <class... Named>
+std::string name_of(const bert::model_config& config, bert::choices<Named...>) {
+  std::string name;
+  (void)((config.is<typename Named::type>() && (name = Named::name, true)) || ...);
+  return name;
 }
 
-using masked = bert::objectives::masked_lm<chosen_masking>;
-
-template <class A, class Objective>
-void pretrain(const settings& s, const bert::data::corpus& text, const bert::text::tokenizer& tokenizer) {
-  const auto threads = support::start_threads(s.threads);
-  const bert::data::pack_options packing{
-      .tokens = s.tokens,
-      .batch = s.batch,
-      .seed = s.seed,
-      .pairs = s.no_nsp ? bert::data::pairing::none : bert::data::pairing::next_sentence,
-      .pairs_drawn = s.static_masks ? bert::data::redraw::never : bert::data::redraw::each_epoch};
-  const auto batches = bert::data::pack(text, tokenizer, packing, threads);
-  std::cout << "corpus " << batches.documents() << " documents " << batches.tokens() << " tokens " << batches.sequences()
-            << " sequences\n";
-  if (!s.no_nsp && std::abs(batches.negative_share() - static_cast<double>(packing.second_random)) > 0.1)
-    std::cout << "note: " << s.text << ": " << static_cast<int>(100 * batches.negative_share())
-              << " % of the pairs are random instead of 50 %: most documents have one sentence; --no-nsp trains "
-                 "without pairs\n";
-  if (10 * batches.unknown() > batches.tokens())
-    std::cout << "note: " << s.text << ": " << 100 * batches.unknown() / batches.tokens()
-              << " % of the tokens are [UNK]; does the vocabulary have this language and case?\n";
-  std::optional<bert::data::packed> valid;
-  if (!s.valid.empty()) valid = bert::data::pack(corpus_of(s, s.valid), tokenizer, packing, threads);
-
-  auto model =
-      bert::model_for<A, Objective>::random({.stddev = s.stddev,
-                                             .seed = s.seed,
-                                             .vocab = static_cast<int>(tokenizer.vocabulary().size()),
-                                             .positions = s.positions == "normal" ? bert::position_initialization::normal
-                                                                                  : bert::position_initialization::neighbors});
-  std::cout << "model " << s.arch << ' ' << model.count() << " parameters\n";
-  if (s.dry_run) {
-    const double epochs = static_cast<double>(s.steps * s.accumulate) / static_cast<double>(batches.batches_per_epoch());
-    precisions::training(s.recompute, s.precision, [&](auto kept, auto p) {
-      support::dry_run(s.steps, epochs * static_cast<double>(batches.tokens()), model, Objective{}, batches,
-                       bert::training_options{.accumulate = s.accumulate}, threads, kept, p);
-    });
-    return;
+/// The architecture of --arch, or of --from. Throws bert::error if the two disagree, or for one that no program has.
+std::string choose_architecture(const settings& s, const std::optional<bert::checkpoint>& files) {
+  if (!files) {
+    const std::string arch = s.arch.empty() ? "mini" : s.arch;
+    published::by_name(arch, [](auto) {});
+    return arch;
   }
-  precisions::training(s.recompute, s.precision, [&](auto kept, auto p) {
-    bert::trainer trainer{model,
-                          Objective{},
-                          bert::optim::adamw{.beta2 = s.beta2, .weight_decay = s.weight_decay, .clip_norm = 1.0f},
-                          bert::schedules::warmup_linear{.peak = s.lr, .warmup = s.warmup, .total = s.steps},
-                          bert::training_options{
-                              .seed = s.seed, .dropout = s.dropout, .attention_dropout = s.dropout, .accumulate = s.accumulate},
-                          threads,
-                          kept,
-                          p};
-    if (!s.keep.empty()) trainer.keep(s.keep, {.every = s.every});
-    auto run = trainer.over(batches);  // throws if the state is of another run
-    if (trainer.done() != 0) std::cout << "resumed at step " << trainer.done() << '\n';
-
-    support::progress bar("pretrain");
-    const support::signals signals;
-    for (const auto& step : run) {
-      if (step.index % s.log_every == 0 || step.index == s.steps) {
-        bar.clear();
-        std::cout << step << std::endl;
-      }
-      bar.show(step.index, s.steps, bert::cat("loss ", step.loss));
-      if (signals.received() != 0) trainer.request_stop();
-    }
-    bar.clear();
-    if (signals.received() != 0 && trainer.done() < s.steps)
-      throw support::stopped(signals.received(),
-                             bert::cat("stopped by ", signals.name(), " after step ", trainer.done(),
-                                       s.keep.empty() ? "; nothing was kept, as --keep was not given"
-                                                      : "; the state is in " + s.keep + ", the same command goes on from it"));
+  const auto& config = files->config();
+  if (s.arch.empty()) published::by_config(config, [](auto) {});  // throws if there is none
+  const std::string fits = name_of(config, published{});
+  if (s.arch.empty()) return fits;
+  published::by_name(s.arch, [&]<class A>(std::type_identity<A>) {
+    std::string differ;
+    for (const auto& key : config.differences<A>()) differ += (differ.empty() ? "" : ", ") + key;
+    if (!differ.empty())
+      throw bert::error(
+          {"--arch", "an architecture of the sizes that " + config.where + " has",
+           s.arch + ", from which that differs: " + differ,
+           fits.empty() ? "name the one that the folder was made with" : "leave --arch out; the folder is a " + fits});
   });
-  bert::save(s.out, model, tokenizer);
-  std::cout << "saved " << s.out << '\n';
-  if (valid) {
-    const auto terms = bert::measure(model, Objective{}, *valid, {.seed = s.seed}, threads);
-    std::cout << std::fixed << std::setprecision(4) << "valid mlm=" << terms["mlm"].mean()
-              << " masked_accuracy=" << terms["mlm"].accuracy() << " nsp_accuracy=" << terms["nsp"].accuracy() << '\n';
+  return s.arch;
+}
+
+/// The vocabulary: of --from, of --vocab, or trained on the text. Training is deterministic, so a resumed run has the same one.
+bert::text::tokenizer choose_tokenizer(const settings& s, const bert::data::corpus& text, pretraining::origin& from) {
+  auto tokenizer = [&]() -> bert::text::tokenizer {
+    if (from.files) {
+      bert::pipelines::reading_notes notes;
+      auto t = from.files->tokenizer(&notes);
+      support::tell(notes, std::cout);
+      return t;
+    }
+    if (s.vocab.empty())
+      return bert::text::train_wordpiece(text, {.vocab = s.vocab_size, .lowercase = !s.cased, .threads = s.threads});
+    return bert::text::tokenizer(bert::text::vocabulary::open(s.vocab), {.lowercase = !s.cased});
+  }();
+  if (s.extend == 0) {
+    std::cout << "vocabulary " << tokenizer.size() << " pieces\n";
+    return tokenizer;
   }
+  const auto words = bert::text::cut_words(text, tokenizer, {.most = s.extend, .least_count = s.extend_least},
+                                           bert::execution::threads{s.threads});
+  from.extension = bert::text::extend_vocabulary(tokenizer, words);
+  std::uint64_t spared = 0;
+  for (const auto& word : words) spared += word.count * (word.parts.size() - 1);
+  std::cout << "vocabulary " << from.extension->pieces.size() << " pieces, " << words.size() << " of them new, "
+            << from.extension->reused << " in rows [unused…]; they spare " << spared << " tokens of the text";
+  for (std::size_t i = 0; i < std::min<std::size_t>(words.size(), 10); ++i)
+    std::cout << (i == 0 ? ": " : ", ") << words[i].text;
+  std::cout << (words.size() > 10 ? ", …\n" : "\n");
+  if (words.size() < s.extend)
+    std::cout << "note: " << s.text << ": only " << words.size() << " words of several pieces occur " << s.extend_least
+              << " times or more\n";
+  return bert::text::tokenizer(from.extension->pieces, tokenizer.options());
+}
+
+/// The batches, and what is to be said about the text.
+pretraining::batches pack(const settings& s, const bert::data::corpus& text, const bert::text::tokenizer& tokenizer,
+                          const bert::execution::threads& threads) {
+  const auto options = s.packing();
+  pretraining::batches source = s.replay.empty()
+                                    ? pretraining::batches(bert::data::pack(text, tokenizer, options, threads))
+                                    : pretraining::batches(bert::data::replay(text, s.corpus(s.replay, s.general_documents),
+                                                                              s.replay_share, tokenizer, options, threads));
+  const auto& domain = source.domain();
+  std::cout << "corpus " << domain.documents() << " documents " << domain.tokens() << " tokens " << domain.sequences()
+            << " sequences\n";
+  if (const auto* general = source.general())
+    std::cout << "replay " << general->documents() << " documents " << general->tokens() << " tokens, "
+              << general->options().batch << " of " << s.batch << " sequences of a batch\n";
+  if (options.pairs == bert::data::pairing::next_sentence &&
+      std::abs(domain.negative_share() - static_cast<double>(options.second_random)) > 0.1)
+    std::cout << "note: " << s.text << ": " << static_cast<int>(100 * domain.negative_share())
+              << " % of the pairs are random instead of 50 %: most documents have one sentence; --pairs none trains "
+                 "without pairs\n";
+  if (10 * domain.unknown() > domain.tokens())
+    std::cout << "note: " << s.text << ": " << 100 * domain.unknown() / domain.tokens()
+              << " % of the tokens are [UNK]; does the vocabulary have this language and case?\n";
+  return source;
 }
 
 void work(const settings& s) {
-  chosen_masking::whole_words = s.masking == "whole_word";
-  chosen_masking::fixed = s.static_masks;
   // Fails now, not after a vocabulary is learned or a model trained.
-  published::by_name(s.arch, [&]<class A>(std::type_identity<A>) {
+  pretraining::origin from;
+  if (!s.from.empty()) from.files.emplace(s.from);
+  from.arch = choose_architecture(s, from.files);
+  published::by_name(from.arch, [&]<class A>(std::type_identity<A>) {
     if (s.tokens > A::positions)
       throw bert::error(
           {"--tokens", bert::cat("at most ", A::positions, ", the architecture's positions"), bert::cat(s.tokens), {}});
   });
-  bert::check_save(s.out);
+  if (!s.out.empty()) bert::check_save(s.out);
   if (!s.keep.empty()) bert::io::check_output_file(s.keep);
-  const bert::data::corpus text = corpus_of(s, s.text);  // opened once, as it may be a pipe
-  const bert::text::tokenizer_options reading{.lowercase = !s.cased};
-  // Training a vocabulary is deterministic, so a resumed run has the same one.
-  const auto tokenizer =
-      s.vocab.empty() ? bert::text::train_wordpiece(text, {.vocab = s.vocab_size, .lowercase = !s.cased, .threads = s.threads})
-                      : bert::text::tokenizer(bert::text::vocabulary::open(s.vocab), reading);
-  std::cout << "vocabulary " << tokenizer.vocabulary().size() << " pieces\n";
-  published::by_name(s.arch, [&]<class A>(std::type_identity<A>) {
-    if (s.no_nsp) pretrain<A, masked>(s, text, tokenizer);
-    else pretrain<A, bert::objectives::joint<masked, bert::objectives::next_sentence>>(s, text, tokenizer);
+  const auto text = s.corpus(s.text, s.documents);  // opened once, as it may be a pipe
+  const auto tokenizer = choose_tokenizer(s, text, from);
+  const auto masking = pretraining::read_masking(s, tokenizer);
+  const auto threads = support::start_threads(s.threads);
+  auto source = pack(s, text, tokenizer, threads);
+  if (s.show != 0) return pretraining::show(s, source, masking, tokenizer, s.show);
+  pretraining::held_out texts;
+  if (!s.valid.empty()) texts.valid = bert::data::pack(s.corpus(s.valid, s.documents), tokenizer, s.packing(), threads);
+  if (!s.general.empty())
+    texts.general = bert::data::pack(s.corpus(s.general, s.general_documents), tokenizer, s.packing(), threads);
+
+  const pretraining::masked masked{.rate = s.mask_rate, .masking = masking};
+  published::by_name(from.arch, [&]<class A>(std::type_identity<A>) {
+    if (s.pairing() == bert::data::pairing::none) {
+      pretraining::train<A>(s, from, std::move(source), texts, masked, tokenizer, threads);
+    } else {
+      pretraining::pair_objective pairs;
+      if (s.pairing() == bert::data::pairing::sentence_order) pairs.name = "sop";
+      const bert::objectives::joint<pretraining::masked, pretraining::pair_objective> both(masked, pairs);
+      pretraining::train<A>(s, from, std::move(source), texts, both, tokenizer, threads);
+    }
   });
 }
 
@@ -170,18 +162,39 @@ int main(int argc, char** argv) {
   settings s;
   CLI::App app("Pretrains a BERT on a text file: one paragraph per line, a blank line between documents.", "pretrain");
   app.option_defaults()->always_capture_default();
+  const auto one_of = [](std::initializer_list<const char*> names) {
+    return CLI::IsMember(std::vector<std::string>(names.begin(), names.end()));
+  };
   app.add_option("--text", s.text, "the corpus")->required();
+  app.add_option("--documents", s.documents, "where a document of --text and --valid ends")
+      ->check(one_of({"blank-line", "line"}));
   app.add_option("--valid", s.valid, "text to evaluate on at the end");
-  app.add_option("--arch", s.arch, "one of " + published::names());
-  auto* vocab = app.add_option("--vocab", s.vocab, "a vocab.txt to use");
+  auto* from = app.add_option("--from", s.from, "folder to go on from: its weights and vocabulary; what it lacks is new");
+  app.add_option("--arch", s.arch, "one of " + published::names() + "; left out: mini, or that of --from");
+  auto* vocab = app.add_option("--vocab", s.vocab, "a vocab.txt to use")->excludes(from);
   support::number(app, "--vocab-size", s.vocab_size, "size of the vocabulary to train", {.least = 100, .most = 1'000'000})
-      ->excludes(vocab);
-  app.add_flag("--cased", s.cased, "keep upper case and accents");
+      ->excludes(vocab)
+      ->excludes(from);
+  app.add_flag("--cased", s.cased, "keep upper case and accents")->excludes(from);
+  auto* extend =
+      support::number(app, "--extend", s.extend,
+                      "new pieces for the words of --text that the folder's vocabulary cuts into several", {.most = 1'000'000});
+  extend->needs(from);
+  support::number(app, "--extend-least", s.extend_least, "least count of a word to become a piece", {.least = 1})
+      ->needs(extend);
+  app.add_option("--general", s.general, "held-out general text: its loss stands beside that of --valid");
+  auto* replay = app.add_option("--replay", s.replay, "general text to mix in, so that less is forgotten");
+  support::number(app, "--replay-share", s.replay_share, "share of each batch's sequences that are of --replay",
+                  {.least = 0, .most = 0.99f, .above = true})
+      ->needs(replay);
+  app.add_option("--general-documents", s.general_documents, "where a document of --general and --replay ends")
+      ->check(one_of({"blank-line", "line"}));
   support::number(app, "--steps", s.steps, "steps of the optimizer", {.least = 1});
   support::number(app, "--batch", s.batch, "sequences per batch", {.least = 1});
   support::number(app, "--tokens", s.tokens, "most tokens per sequence", {.least = 8, .most = 32'767});
   support::number(app, "--accumulate", s.accumulate, "batches per step", {.least = 1});
-  support::number(app, "--lr", s.lr, "peak learning rate", {.least = 0, .above = true});
+  support::number(app, "--lr", s.lr, "peak learning rate; 2e-5 to 5e-5 suit --from a model pretrained for days",
+                  {.least = 0, .above = true});
   support::number(app, "--warmup", s.warmup, "steps up to the peak");
   support::number(app, "--dropout", s.dropout, "rate for hidden states and attention probabilities",
                   {.least = 0, .most = 0.9f});
@@ -192,20 +205,48 @@ int main(int argc, char** argv) {
                   {.least = 0, .most = 100, .above = true});
   app.add_option("--init-positions", s.positions,
                  "initial position embeddings: random, or such that some heads attend to neighbors")
-      ->check(CLI::IsMember({"normal", "neighbors"}));
+      ->check(one_of({"normal", "neighbors"}))
+      ->excludes(from);
   support::number(app, "--seed", s.seed, "seed of all random numbers");
   support::threads_option(app, s.threads);
-  app.add_option("--out", s.out, "folder of the model to write")->required();
+  auto* out = app.add_option("--out", s.out, "folder of the model to write");
   auto* keep = app.add_option("--keep", s.keep, "state file: saved while training; if it exists, training resumes from it");
   support::number(app, "--every", s.every, "steps between saves of the state", {.least = 1})->needs(keep);
   support::number(app, "--log-every", s.log_every, "steps between log lines", {.least = 1});
+  support::number(app, "--evaluate-every", s.evaluate_every,
+                  "steps between evaluations on the held-out texts; 0: at the end only");
+  support::number(app, "--evaluate-batches", s.evaluate_batches, "most batches of each held-out text; 0: all");
   app.add_flag("--dry-run", s.dry_run, "train three steps, print the time of the training and the memory, save nothing");
-  app.add_option("--masking", s.masking, "unit of masking")->check(CLI::IsMember({"token", "whole_word"}));
+  support::number(app, "--show", s.show, "print so many training samples as text, train nothing", {.most = 1'000'000});
+  app.add_option("--masking", s.masking, "unit of masking")
+      ->check(one_of({"token", "whole_word", "ngram", "span", "lexicon", "similar_word"}));
+  support::number(app, "--mask-rate", s.mask_rate, "share of the tokens that are predicted",
+                  {.least = 0, .most = 1, .above = true});
+  app.add_option("--draws", s.draws, "[MASK], random or unchanged: drawn for each piece, or once a unit")
+      ->check(one_of({"piece", "unit"}));
+  app.add_option("--lexicon", s.lexicons, "word list, one entry a line, for --masking lexicon or similar_word; several files")
+      ->take_all();
+  app.add_option("--synonyms", s.synonyms, "word, tab, synonyms separated by tabs, for --masking similar_word");
+  auto* masks =
+      app.add_option("--masks", s.masks, "drawn in each epoch, or the same in all")->check(one_of({"dynamic", "fixed"}));
+  auto* pairs = app.add_option("--pairs", s.pairs, "what the second text of a sequence is")
+                    ->check(one_of({"next_sentence", "sentence_order", "none"}));
   app.add_option("--precision", s.precision, "of the matrix products; the rest is f32")
       ->check(CLI::IsMember(precisions::trained));
   app.add_flag("--recompute", s.recompute, "recompute activations: less memory, slower, the same result");
-  app.add_flag("--static-masks", s.static_masks, "use the same masks in every epoch");
+  app.add_flag("--static-masks", s.static_masks, "the same as --masks fixed")->excludes(masks);
   app.add_flag("--replace-invalid", s.replace_invalid, "replace invalid UTF-8 by U+FFFD instead of refusing the text");
-  app.add_flag("--no-nsp", s.no_nsp, "masked LM only, on sequences of running text");
+  app.add_flag("--no-nsp", s.no_nsp, "the same as --pairs none: masked LM only, on sequences of running text")->excludes(pairs);
+  app.final_callback([&] {
+    if (s.out.empty() && s.show == 0 && !s.dry_run) throw CLI::RequiredError(out->get_name());
+    if (s.masking == "lexicon" && s.lexicons.empty()) throw CLI::RequiredError("--lexicon, for --masking lexicon,");
+    if (s.masking == "similar_word" && s.synonyms.empty()) throw CLI::RequiredError("--synonyms, for --masking similar_word,");
+    if (!s.lexicons.empty() && s.masking != "lexicon" && s.masking != "similar_word")
+      throw CLI::ValidationError("--lexicon", "is for --masking lexicon or similar_word, found " + s.masking);
+    if (!s.synonyms.empty() && s.masking != "similar_word")
+      throw CLI::ValidationError("--synonyms", "is for --masking similar_word, found " + s.masking);
+    if (s.draws == "unit" && (s.masking == "token" || s.masking == "similar_word"))
+      throw CLI::ValidationError("--draws", "of a unit is for masks of words, found --masking " + s.masking);
+  });
   return support::run(app, argc, argv, [&] { work(s); });
 }

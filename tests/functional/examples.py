@@ -123,6 +123,93 @@ class Examples(unittest.TestCase):
         for name in ("config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json"):
             self.assertTrue((self.model / name).exists(), name)
 
+    def pretrain(self, out, *more, **options):
+        return run("pretrain", "--text", self.corpus, "--steps", 6, "--batch", 5, "--tokens", 32, "--lr", "1e-3", "--warmup", 2, "--seed", 3,
+                   "--threads", 2, *(() if out is None else ("--out", self.folder / out)), *more, **options)
+
+    def test_pretrain_goes_on_from_a_folder(self):
+        general = self.write("general.txt", "\n\n".join("The lake was deep.\nThe boat was slow.\nNobody saw the shore." for _ in range(30)))
+        number = r"-?[0-9.]+(e-?[0-9]+)?"
+        figures = rf"mlm={number} masked_accuracy={number} nsp_accuracy={number}"
+        replay = ("--from", self.model, "--general", general, "--valid", self.corpus, "--replay", general, "--replay-share", "0.4", "--evaluate-every", 3)
+        lines = self.ok(self.pretrain("goes-on", *replay)).splitlines()
+        self.assertIn(f"from {self.model}", "\n".join(lines))
+        self.assertTrue(any("2 of 5 sequences of a batch" in l for l in lines), lines)
+        for step in ("step 0 ", "step 3 ", ""):
+            self.assertTrue(any(re.match(rf"{step}valid {figures} general {figures}$", l) for l in lines), lines)
+        before = float(re.search(r"step 0 valid mlm=([0-9.]+)", "\n".join(lines)).group(1))
+        self.assertLess(float(re.match(r"valid mlm=([0-9.]+)", lines[-1]).group(1)), before)
+        self.assertEqual((self.folder / "goes-on" / "vocab.txt").read_bytes(), (self.model / "vocab.txt").read_bytes())
+        # Resumed from a state of step 3, the same bytes; from another folder or another list, refused.
+        state = ("--keep", self.folder / "goes-on.state", "--every", 3)
+        self.ok(self.pretrain("kept", *replay, *state))
+        child = [PROGRAMS / "pretrain", "--text", self.corpus, "--steps", "6", "--batch", "5", "--tokens", "32", "--lr", "1e-3", "--warmup", "2", "--seed", "3",
+                 "--threads", "2", "--log-every", "1", "--out", self.folder / "cut", *map(str, replay), "--keep", self.folder / "cut.state", "--every", "1"]
+        process = subprocess.Popen(child, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for line in process.stdout:
+            if line.startswith("step 2 "):
+                process.send_signal(signal.SIGTERM)
+                break
+        process.communicate(timeout=120)
+        self.assertIn("resumed at step", self.ok(subprocess.run(child, capture_output=True, text=True, timeout=240, check=False)))
+        weights = lambda name: (self.folder / name / "model.safetensors").read_bytes()
+        self.assertEqual(weights("cut"), weights("goes-on"))
+        self.assertEqual(weights("kept"), weights("goes-on"))
+        other = replay[2:]
+        self.wrong(self.pretrain("cut", "--from", self.folder / "goes-on", *other, *state), 1, "goes-on.state", "initial weights")
+        self.wrong(self.pretrain("cut", *replay[:6], *state), 1, "goes-on.state", "batch")
+
+    def test_pretrain_from_a_folder_without_heads_says_what_is_new_and_refuses_another_architecture(self):
+        self.ok(self.finetune(out="headless"))
+        out = self.ok(self.pretrain("heads", "--from", self.folder / "headless"))
+        self.assertIn('has no tensor "cls.predictions.bias"; it is initialized, with the seed 3', out)
+        self.assertEqual(json.loads((self.folder / "heads" / "config.json").read_text())["architectures"], ["BertForPreTraining"])
+        out = self.ok(self.pretrain("one-head", "--from", self.model, "--pairs", "none", "--documents", "line"))
+        self.assertIn("is not trained without pairs, and left out", out)
+        self.assertEqual(json.loads((self.folder / "one-head" / "config.json").read_text())["architectures"], ["BertForMaskedLM"])
+        self.assertIn("cls.seq_relationship.weight", self.ok(self.pretrain("sop", "--from", self.folder / "one-head", "--pairs", "sentence_order")))
+        self.wrong(self.pretrain("x", "--from", self.model, "--arch", "huge"), 1, "huge")
+        self.wrong(self.pretrain("x", "--from", self.folder / "nowhere"), 1, "nowhere")
+        self.wrong(self.pretrain("x", "--from", self.model, "--vocab-size", 300), 2, "--vocab-size", "--from")
+        odd = self.folder / "odd"
+        odd.mkdir()
+        config = json.loads((self.model / "config.json").read_text())
+        (odd / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
+        self.wrong(self.pretrain("x", "--from", odd, "--arch", "tiny"), 1, "--arch", "tiny", '"num_hidden_layers" 3 in place of 2')
+        self.assertFalse((self.folder / "x").exists())
+
+    def test_pretrain_masks_by_lists_and_shows_samples(self):
+        words = self.write("words.txt", "the " + "\nthe ".join(THINGS) + "\n")
+        synonyms = self.write("synonyms.tsv", "".join(f"{a}\t{b}\n" for a in GOOD for b in GOOD if a != b))
+        base = ("--from", self.model)
+        shown = self.ok(self.pretrain(None, *base, "--show", 3, "--masking", "lexicon", "--lexicon", words, "--draws", "unit"))
+        self.assertEqual(len(re.findall(r"(?m)^sample [123]: batch 1, epoch 1, label [01]: B ", shown)), 3)
+        self.assertEqual(len(re.findall(r"(?m)^  targets .* \([0-9]+ of [0-9]+ tokens\)$", shown)), 3)
+        for line in re.findall(r"(?m)^  input   (.*)$", shown):
+            self.assertTrue(line.startswith("[CLS] ") and line.endswith(" [SEP]"), line)
+        self.assertEqual(shown, self.ok(self.pretrain(None, *base, "--show", 3, "--masking", "lexicon", "--lexicon", words, "--draws", "unit")))
+        similar = ("--masking", "similar_word", "--synonyms", synonyms)
+        self.assertNotIn("[MASK]", self.ok(self.pretrain(None, *base, "--show", 4, *similar, "--pairs", "none")))
+        self.ok(self.pretrain("similar", *base, *similar))
+        for masking in ("ngram", "span"):
+            self.ok(self.pretrain("masked", *base, "--masking", masking, "--masks", "fixed", "--mask-rate", "0.2"))
+        self.wrong(self.pretrain("x", *base, "--masking", "lexicon"), 2, "--lexicon")
+        self.wrong(self.pretrain("x", *base, "--synonyms", synonyms), 2, "--synonyms", "token")
+        self.wrong(self.pretrain("x", *base, "--draws", "unit"), 2, "--draws")
+        self.wrong(self.pretrain("x", *base, "--masking", "lexicon", "--lexicon", self.write("bad.txt", "the book\n\tbook\n")), 1, "bad.txt, line 2")
+        self.wrong(self.pretrain("x", *base, "--masking", "similar_word", "--synonyms", self.write("bad.tsv", "good\tfine\ngood\n")), 1, "bad.tsv, line 2")
+        self.wrong(self.pretrain("x", *base, "--replay", self.corpus, "--replay-share", "0.01"), 1, "a batch of 5 sequences")
+        self.assertFalse((self.folder / "x").exists())
+
+    def test_pretrain_adds_pieces_that_the_tokenizer_and_the_model_then_have(self):
+        long = self.write("long.txt", "\n\n".join("The gentleness was good.\nThe book was about gentleness.\nIt was happy." for _ in range(20)))
+        result = run("pretrain", "--from", self.model, "--text", long, "--extend", 2, "--steps", 2, "--batch", 4, "--tokens", 64, "--out", self.folder / "wider")
+        self.assertRegex(self.ok(result), r"vocabulary [0-9]+ pieces, 2 of them new, 0 in rows \[unused…\]; they spare [0-9]+ tokens of the text: gentleness")
+        pieces = (self.folder / "wider" / "vocab.txt").read_text(encoding="utf-8").splitlines()
+        self.assertIn("gentleness", pieces)
+        self.assertEqual(json.loads((self.folder / "wider" / "config.json").read_text())["vocab_size"], len(pieces))
+        self.ok(run("fill_mask", "--model", self.folder / "wider", "The [MASK] was happy."))
+
     def test_finetune_ends_with_the_line_for_scripts(self):
         for more in ((), ("--from-scratch",), ("--text-column", "text", "--label-column", "verdict"), ("--text-column", 1, "--label-column", 2)):
             with self.subTest(more):

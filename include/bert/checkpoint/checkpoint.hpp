@@ -100,6 +100,25 @@ class checkpoint {
     return pipelines::load_weights<Model>(open_weights<Model>(), config_.vocab, labels, e);
   }
 
+  /// The same for weights to go on with: a head that the folder lacks as a whole, and a pooler that it lacks, are initialized
+  /// by `initial`; each is a line of `notes`, if given. Throws as `load` does, for a tensor that lacks in a head that is there,
+  /// too.
+  ///
+  ///     auto model = files.load_or_initialize<bert::model_for<arch, objective>>({.seed = 42}, &notes);
+  template <class Model, executor E = execution::serial>
+  [[nodiscard]] Model load_or_initialize(random_options initial, pipelines::reading_notes* notes = nullptr,
+                                         const E& e = {}) const {
+    initial.vocab = config_.vocab;
+    initial.labels = labels_of<Model>();
+    const auto file = open_weights();
+    std::vector<std::string> lacked;
+    Model m = pipelines::load_or_initialize_weights<Model>(file, initial, lacked, e);
+    if (notes != nullptr)
+      for (const auto& name : lacked)
+        notes->push_back(cat(file.where(), " has no tensor \"", name, "\"; it is initialized, with the seed ", initial.seed));
+    return m;
+  }
+
   /// The bits of `bert::freeze<Precision>(load<Model>())`, packed directly from the mapped file, without the model in between.
   /// Throws as `load` does. `e` runs reading and packing.
   ///

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <span>
@@ -219,14 +220,19 @@ inline void check_tied(const io::tensor_source& file, const io::stored_tensor& c
 template <std::size_t N>
 struct matched_weights {
   std::array<parameter, N> table;
-  std::array<const io::stored_tensor*, N> sources{};  ///< nullptr for a pooler that no head reads and the file does not have
+  std::array<const io::stored_tensor*, N> sources{};  ///< nullptr for what may be missing and is
   bool pooler_missing = false;
   std::vector<std::string> skipped = {};  ///< tensors outside the encoder that no BERT has
 };
 
-/// Finds every tensor of `Model`'s table in a file, under the rules of `load_weights`.
+/// Whether a file must have every head of a model, or may lack whole heads and the pooler.
+enum class heads_in_file : std::uint8_t { all, some };
+
+/// Finds every tensor of `Model`'s table in a file, under the rules of `load_weights`. A head of which the file has one tensor
+/// must be whole, even where heads may be missing.
 template <class Model>
-[[nodiscard]] auto match_weights(const io::tensor_source& file, const open_sizes& sizes) {
+[[nodiscard]] auto match_weights(const io::tensor_source& file, const open_sizes& sizes,
+                                 heads_in_file wanted = heads_in_file::all) {
   using traits = model_traits<Model>;
   auto named = detail::by_canonical_name(file, traits::model_type);
   const auto find = [&](std::string_view name) -> const io::stored_tensor* {
@@ -243,10 +249,20 @@ template <class Model>
 
   const auto table = traits::table(sizes);
   matched_weights<table.size()> out{table};
+  // Whether the file has none of the tensors of the module that tensor i belongs to.
+  const auto lacks_module = [&](std::size_t i) {
+    const auto [first, end] = Model::module_of(i);
+    for (std::size_t k = first; k < end; ++k)
+      if (find(table[k].name()) != nullptr) return false;
+    return true;
+  };
   for (std::size_t i = 0; i < table.size(); ++i) {
     const parameter& p = table[i];
     const auto* t = out.sources[i] = find(p.name());
     if (t != nullptr) detail::check_tensor(file, p, *t);
+    else if (wanted == heads_in_file::some && (p.module == module_kind::head || p.module == module_kind::pooler) &&
+             lacks_module(i))
+      out.pooler_missing = out.pooler_missing || p.module == module_kind::pooler;
     else if (!Model::reads_pooler && p.stem.starts_with("bert.pooler.")) out.pooler_missing = true;
     else throw error(detail::missing_tensor(file, traits::stored_name(p), traits::model_type));
   }
@@ -274,6 +290,21 @@ template <class Model, executor E = execution::serial>
                                  : Model::blank(vocab, labels);
   for (std::size_t i = 0; i < found.table.size(); ++i)
     if (found.sources[i] != nullptr) io::to_checked_floats(*found.sources[i], file.where(), m.values(m.table()[i]), e);
+  return m;
+}
+
+/// The same, but heads that the file lacks as a whole, and a pooler that it lacks, are initialized by `initial`; `lacked` gets
+/// the names of their tensors. `initial.vocab` is the file's vocabulary.
+template <class Model, executor E = execution::serial>
+[[nodiscard]] Model load_or_initialize_weights(const io::tensor_source& file, const random_options& initial,
+                                               std::vector<std::string>& lacked, const E& e = {}) {
+  const auto found = match_weights<Model>(file, {.vocab = initial.vocab, .labels = static_cast<int>(initial.labels.size())},
+                                          heads_in_file::some);
+  const bool complete = std::all_of(found.sources.begin(), found.sources.end(), [](const auto* t) { return t != nullptr; });
+  Model m = complete ? Model::blank(initial.vocab, initial.labels) : Model::random(initial);
+  for (std::size_t i = 0; i < found.table.size(); ++i)
+    if (found.sources[i] != nullptr) io::to_checked_floats(*found.sources[i], file.where(), m.values(m.table()[i]), e);
+    else lacked.push_back(found.table[i].name());
   return m;
 }
 

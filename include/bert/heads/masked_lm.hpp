@@ -9,6 +9,7 @@
 #include <cstddef>
 
 #include "bert/core/isa.hpp"
+#include "bert/heads/tied_decoder.hpp"
 #include "bert/model/tape.hpp"
 
 namespace bert::inline BERT_ISA::heads {
@@ -96,6 +97,7 @@ struct masked_lm {
   class tape {
    public:
     static constexpr std::size_t h = A::hidden;
+    using decoder = tied_decoder<A>;
 
     constexpr tape(carver& c, const batch_shape& s, const open_sizes& sizes) noexcept
         : vocab_(static_cast<std::size_t>(sizes.vocab)),
@@ -107,8 +109,8 @@ struct masked_lm {
           rstd_(c.take(s.scored)),
           d_(c.take(s.scored * h)),
           logits_(c.take(s.scored * layers::tape_stride(vocab_))),
-          packed_(c.take(std::max(layers::linear_scratch(s.scored, h, std::min(chunk, vocab_), s.leaves),
-                                  layers::linear_scratch(s.scored, h, h, s.leaves)))) {}
+          packed_(c.take(
+              std::max(decoder::scratch(s.scored, vocab_, s.leaves), layers::linear_scratch(s.scored, h, h, s.leaves)))) {}
 
     [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, vocab_, layers::tape_stride(vocab_)}; }
 
@@ -123,10 +125,7 @@ struct masked_lm {
                              kernels::epilogue::bias_activation<layers::activation_of<A>>{dense, p[tensor::dense_bias], before},
                              packed_);
       kernels::layer_norm(e, dense, p[tensor::norm_gain], p[tensor::norm_bias], A::norm_epsilon, normed, mean_, rstd_);
-      for_each_chunk([&](std::size_t first, std::size_t count) {
-        layers::linear_forward(e, normed, p.word.block(first, count),
-                               kernels::epilogue::bias{logits().columns(first, count), p[tensor::bias] + first}, packed_);
-      });
+      decoder::forward(e, normed, p.word, p[tensor::bias], logits(), packed_);
     }
 
     template <executor E>
@@ -135,13 +134,7 @@ struct masked_lm {
       if (rows_ == 0) return;
       const matrix<float> hidden{hidden_, rows_, h}, before{before_, rows_, h}, dense{dense_, rows_, h},
           normed{normed_, rows_, h}, d{d_, rows_, h};
-      for_each_chunk([&](std::size_t first, std::size_t count) {
-        const kernels::epilogue::add sum{d, first == 0 ? kernels::gradients::written : kernels::gradients::added};
-        const matrix<float> d_word = g.word.data == nullptr ? g.word : g.word.block(first, count);
-        float* const d_bias = g[tensor::bias] == nullptr ? nullptr : g[tensor::bias] + first;
-        layers::linear_backward(e, normed, p.word.block(first, count), logits().columns(first, count), d_word, d_bias, sum,
-                                packed_, kernels::gradients::added, in.groups.scored);
-      });
+      decoder::backward(e, normed, p.word, logits(), g.word, g[tensor::bias], d, packed_, in.groups.scored);
       kernels::layer_norm_backward(e, dense, p[tensor::norm_gain], mean_, rstd_, d, d, g[tensor::norm_gain],
                                    g[tensor::norm_bias], in.groups.scored);
       kernels::activate_backward<layers::activation_of<A>>(e, before, d);
@@ -152,15 +145,6 @@ struct masked_lm {
     }
 
    private:
-    /// Pieces of the vocabulary per product: their packed embeddings, 2 MB, stay in the second-level caches, and their logits
-    /// in the third between the products that read them. Depends on H alone, as it fixes the order of sums over pieces.
-    static constexpr std::size_t chunk = std::clamp<std::size_t>(524'288 / h / 64 * 64, 64, 2048);
-
-    template <class Body>
-    void for_each_chunk(Body&& body) const noexcept {
-      for (std::size_t first = 0; first < vocab_; first += chunk) body(first, std::min(chunk, vocab_ - first));
-    }
-
     std::size_t vocab_, rows_ = 0;
     float *hidden_, *before_, *dense_, *normed_, *mean_, *rstd_, *d_, *logits_, *packed_;
   };

@@ -224,6 +224,19 @@ class model {
     return first;
   }();
 
+  /// The indices in the table [first, end) of the module that tensor i belongs to: embeddings, a layer, the pooler, or a head.
+  [[nodiscard]] static constexpr std::pair<std::size_t, std::size_t> module_of(std::size_t i) noexcept {
+    using index = table_index<A>;
+    if (i < index::layers) return {0, index::layers};
+    if (i < index::pooler) {
+      const std::size_t first = index::layers + (i - index::layers) / index::per_layer * index::per_layer;
+      return {first, first + index::per_layer};
+    }
+    std::size_t first = index::pooler, end = index::heads;
+    ((void)(i < end || (first = end, end += Heads::template parameters<A>().size(), true)), ...);
+    return {first, end};
+  }
+
   /// The whole block, gaps included.
   [[nodiscard]] std::span<float> block() noexcept { return block_.span(); }
   [[nodiscard]] std::span<const float> block() const noexcept { return block_.span(); }

@@ -14,12 +14,15 @@ namespace bert::inline BERT_ISA::objectives {
 /// loss = -mean over masked positions of log softmax(logits)[original token]
 ///
 /// `Masking` chooses the positions and their replacements. A sequence's masks depend on its tokens, the seed, its key and the
-/// epoch alone.
+/// epoch alone. What a policy has beside the rates, such as a lexicon, is given to `masking`; the rates are the objective's.
+///
+///     bert::objectives::masked_lm<bert::masking::lexicon>{.masking = {.words = words}}
 template <class Masking = masking::token>
 struct masked_lm {
   float rate = 0.15f;   ///< share of the tokens that are predicted
   float mask = 0.8f;    ///< share of these replaced by [MASK]
   float random = 0.1f;  ///< share of these replaced by a random piece; the rest is unchanged
+  Masking masking = {};
 
   using heads = bert::type_list<heads::masked_lm>;
   template <class Model>
@@ -35,7 +38,7 @@ struct masked_lm {
   };
 
   [[nodiscard]] Masking policy() const noexcept {
-    Masking m{};
+    Masking m = masking;
     const auto set = [this](auto& policy) {
       policy.rate = rate;
       policy.mask = mask;

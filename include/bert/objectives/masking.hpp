@@ -1,12 +1,14 @@
 // Masking policies: which positions a masked LM predicts, and which tokens replace them.
 // Layer: objectives. Test: tests/unit/objectives/masking_test.cpp
 // Papers: Devlin et al. 2019, "BERT", 3.1; Joshi et al. 2020, "SpanBERT"; Lan et al. 2020, "ALBERT" (n-grams).
+// By word lists: masking_lexicon.hpp, masking_similar.hpp.
 #pragma once
 
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +22,12 @@
 
 namespace bert::inline BERT_ISA {
 
+namespace masking {
+/// Whether each masked piece draws its own replacement ([MASK], random, unchanged), as in the original BERT and ERNIE, or all
+/// of a unit one: a word, an entry of a lexicon, a run of `ngram` or `span` (SpanBERT's "span").
+enum class draws : std::uint8_t { each_piece, each_unit };
+}  // namespace masking
+
 /// A batch with masks, and the original tokens: `targets[i]` was at position `tokens.scored()[i]`.
 struct masked_batch {
   token_batch tokens;
@@ -27,14 +35,14 @@ struct masked_batch {
 
   struct scratch_memory {  ///< of the policies, reused from batch to batch
     std::vector<std::uint32_t> positions, units, order, chosen;
-    std::vector<std::uint8_t> taken;
+    std::vector<std::uint8_t> taken, joined, first;
   } scratch;
 
   /// Reserves capacity for any batch of `shape`, so that not even the first one allocates.
   void reserve(const batch_shape& shape) {
     tokens.reserve(shape);
     for (auto* v : {&scratch.positions, &scratch.units, &scratch.order, &scratch.chosen}) v->reserve(shape.tokens + 1);
-    scratch.taken.reserve(shape.tokens);
+    for (auto* v : {&scratch.taken, &scratch.joined, &scratch.first}) v->reserve(shape.tokens);
     targets.reserve(shape.tokens);
   }
 };
@@ -57,6 +65,10 @@ template <class P>
     named_facts facts{{"masking", std::string(P::name)}};
     if constexpr (requires { policy.longest; }) facts.emplace_back("longest run", std::to_string(policy.longest));
     if constexpr (requires { policy.stop; }) facts.emplace_back("chance that a run stops", cat(policy.stop));
+    if constexpr (requires { policy.drawn; })
+      facts.emplace_back("replacements drawn", policy.drawn == masking::draws::each_unit ? "a unit" : "a piece");
+    if constexpr (requires { policy.words.content(); }) facts.emplace_back("lexicon", policy.words.content().text());
+    if constexpr (requires { policy.synonyms.content(); }) facts.emplace_back("synonyms", policy.synonyms.content().text());
     return facts;
   } else {
     return fingerprint_of(policy);
@@ -84,40 +96,73 @@ struct rates {
   return std::min(shape.tokens, share + 1 + shape.sequences);
 }
 
+/// What one replacement covers: a piece, a unit, or a run of units that were chosen together.
+enum class covers : std::uint8_t { piece, unit, run };
+
+/// [MASK], a random piece at each position, or nothing: one draw for the positions that it is given.
+struct usual_replacement {
+  rates how;
+
+  void operator()(const training_batch& in, std::span<const std::uint32_t> positions, random_stream& random,
+                  token_batch& out) const {
+    const float u = random.uniform();
+    for (const std::uint32_t position : positions)
+      if (u < how.mask) out.ids()[position] = in.vocabulary.mask;
+      else if (u < how.mask + how.random)
+        out.ids()[position] = static_cast<token_id>(random.below(static_cast<std::uint32_t>(in.vocabulary.size)));
+  }
+};
+
+/// Units of one token.
+struct join_nothing {
+  void operator()(std::span<const token_id>, std::span<const word_part>, std::span<std::uint8_t>) const noexcept {}
+};
+/// Units of whole words.
+struct join_words {
+  void operator()(std::span<const token_id>, std::span<const word_part> parts, std::span<std::uint8_t> joined) const noexcept {
+    for (std::size_t i = 0; i < parts.size(); ++i) joined[i] = parts[i] == word_part::continues ? 1 : 0;
+  }
+};
+
 /// The algorithm that all policies share.
 ///
-/// Units are words with `Whole`, else tokens. Visits the units in random order; each begins a run of `length(random)` adjacent
-/// units. A run ends early before a unit that is chosen already, before a special token, or where `wanted` would be exceeded.
-template <bool Whole, class Length>
-void choose(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, const rates& how, Length length,
-            masked_batch& out) {
+/// `join(ids, parts, joined)` sets `joined` at each token of a sequence that is of the unit of the token before it; it is given
+/// zeros. Visits the units in random order; each begins a run of `length(random)` adjacent units. A run ends early before a
+/// unit that is chosen already, before a special token, or where `wanted` would be exceeded. `replace(in, positions, random,
+/// tokens)` is called with the positions of each piece, unit or run, as `level` says, in order.
+template <class Join, class Length, class Replace>
+void choose(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, float rate, const Join& join, Length length,
+            covers level, const Replace& replace, masked_batch& out) {
   const std::size_t tokens = in.tokens.tokens(), sequences = in.tokens.sequences();
   if (in.parts.size() != tokens || in.keys.size() != sequences)
     throw error({"bert::masking", cat(tokens, " word parts and ", sequences, " keys, one a token and one a sequence"),
                  cat(in.parts.size(), " and ", in.keys.size()), "use batches of bert::data, or fill both fields"});
   out.tokens.clear();
   out.targets.clear();
-  const std::size_t bound = most_wanted(how.rate, in.tokens.shape());
+  const std::size_t bound = most_wanted(rate, in.tokens.shape());
   out.tokens.reserve({.sequences = sequences, .tokens = tokens, .scored = bound});
   out.targets.reserve(bound);
-  auto& [positions, units, order, chosen, taken] = out.scratch;
+  auto& [positions, units, order, chosen, taken, joined, first_of] = out.scratch;
   for (std::size_t s = 0; s < sequences; ++s) {
     out.tokens.add(in.tokens[s], in.tokens.segments(s));
     const std::size_t begin = in.tokens.starts()[s], end = in.tokens.starts()[s + 1];
+    joined.assign(end - begin, 0);
+    join(in.tokens[s], std::span(in.parts).subspan(begin, end - begin), std::span(joined));
     // positions: what may be masked; units: where in `positions` each unit begins, and the end.
     positions.clear();
     units.clear();
     for (std::size_t i = begin; i < end; ++i) {
       if (in.parts[i] == word_part::special) continue;
-      const bool joined = Whole && in.parts[i] == word_part::continues && !positions.empty() && positions.back() + 1 == i;
-      if (!joined) units.push_back(static_cast<std::uint32_t>(positions.size()));
+      const bool same = joined[i - begin] != 0 && !positions.empty() && positions.back() + 1 == i;
+      if (!same) units.push_back(static_cast<std::uint32_t>(positions.size()));
       positions.push_back(static_cast<std::uint32_t>(i));
     }
-    const std::size_t count = units.size(), most = wanted(how.rate, positions.size());
+    const std::size_t count = units.size(), most = wanted(rate, positions.size());
     units.push_back(static_cast<std::uint32_t>(positions.size()));
     order.resize(count);
     for (std::size_t u = 0; u < count; ++u) order[u] = static_cast<std::uint32_t>(u);
     taken.assign(count, 0);
+    first_of.assign(end - begin, level == covers::piece ? 1 : 0);  // whether a position is the first that a replacement covers
     chosen.clear();
     random_stream random(seed, draw::masking, in.keys[s], static_cast<std::uint32_t>(epoch));
     for (std::size_t i = 0; i < count && chosen.size() < most; ++i) {  // Fisher-Yates, as far as needed
@@ -127,20 +172,34 @@ void choose(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, c
         const bool gap = u > first && positions[units[u]] != positions[units[u] - 1] + 1;
         if (taken[u] != 0 || gap || chosen.size() + (units[u + 1] - units[u]) > most) break;
         taken[u] = 1;
+        if (level == covers::unit || u == first) first_of[positions[units[u]] - begin] = 1;
         for (std::uint32_t p = units[u]; p < units[u + 1]; ++p) chosen.push_back(positions[p]);
       }
     }
     std::sort(chosen.begin(), chosen.end());
-    for (const std::uint32_t position : chosen) {
-      out.tokens.score(position);
-      out.targets.push_back(in.tokens.ids()[position]);
-      const float u = random.uniform();
-      if (u < how.mask) out.tokens.ids()[position] = in.vocabulary.mask;
-      else if (u < how.mask + how.random)
-        out.tokens.ids()[position] = static_cast<token_id>(random.below(static_cast<std::uint32_t>(in.vocabulary.size)));
+    for (std::size_t i = 0; i < chosen.size();) {
+      const std::size_t first = i;
+      do {
+        out.tokens.score(chosen[i]);
+        out.targets.push_back(in.tokens.ids()[chosen[i++]]);
+      } while (i < chosen.size() && first_of[chosen[i] - begin] == 0);
+      replace(in, std::span<const std::uint32_t>(chosen).subspan(first, i - first), random, out.tokens);
     }
   }
 }
+
+/// The same with [MASK], random pieces and unchanged ones.
+template <class Join, class Length>
+void choose(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, const rates& how, draws drawn, const Join& join,
+            Length length, masked_batch& out) {
+  choose(in, seed, epoch, how.rate, join, length, drawn == draws::each_unit ? covers::run : covers::piece,
+         usual_replacement{how}, out);
+}
+
+/// Runs of one unit.
+struct single {
+  std::size_t operator()(random_stream&) const noexcept { return 1; }
+};
 
 /// A random n in [1, longest], with P(n) proportional to `share(n)`.
 template <class Share>
@@ -162,24 +221,22 @@ struct token {
 
   void operator()(const training_batch& in, std::uint64_t seed, masked_batch& out) const { (*this)(in, seed, in.epoch, out); }
   void operator()(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, masked_batch& out) const {
-    choose<false>(
-        in, seed, epoch, {rate, mask, random}, [](random_stream&) { return std::size_t{1}; }, out);
+    choose(in, seed, epoch, {rate, mask, random}, draws::each_piece, join_nothing{}, single{}, out);
   }
   [[nodiscard]] constexpr std::size_t max_scored(const batch_shape& shape) const noexcept { return most_wanted(rate, shape); }
 };
 
-/// All pieces of a word or none. A sequence whose every word has more pieces than are wanted gets no mask. Each piece draws
-/// its own replacement.
+/// All pieces of a word or none. A sequence whose every word has more pieces than are wanted gets no mask.
 struct whole_word {
   static constexpr std::string_view name = "whole_word";
   float rate = 0.15f;
   float mask = 0.8f;
   float random = 0.1f;
+  draws drawn = draws::each_piece;
 
   void operator()(const training_batch& in, std::uint64_t seed, masked_batch& out) const { (*this)(in, seed, in.epoch, out); }
   void operator()(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, masked_batch& out) const {
-    choose<true>(
-        in, seed, epoch, {rate, mask, random}, [](random_stream&) { return std::size_t{1}; }, out);
+    choose(in, seed, epoch, {rate, mask, random}, drawn, join_words{}, single{}, out);
   }
   [[nodiscard]] constexpr std::size_t max_scored(const batch_shape& shape) const noexcept { return most_wanted(rate, shape); }
 };
@@ -191,18 +248,19 @@ struct ngram {
   float mask = 0.8f;
   float random = 0.1f;
   int longest = 3;
+  draws drawn = draws::each_piece;
 
   void operator()(const training_batch& in, std::uint64_t seed, masked_batch& out) const { (*this)(in, seed, in.epoch, out); }
   void operator()(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, masked_batch& out) const {
     const auto share = [](int n) { return 1.0f / static_cast<float>(n); };
-    choose<true>(
-        in, seed, epoch, {rate, mask, random}, [&](random_stream& r) { return run_length(longest, share, r); }, out);
+    choose(
+        in, seed, epoch, {rate, mask, random}, drawn, join_words{},
+        [&](random_stream& r) { return run_length(longest, share, r); }, out);
   }
   [[nodiscard]] constexpr std::size_t max_scored(const batch_shape& shape) const noexcept { return most_wanted(rate, shape); }
 };
 
-/// Runs of whole words, P(n words) proportional to (1 - stop)^(n - 1) up to `longest`, as in SpanBERT (mean 3.8). Unlike
-/// there, each piece draws its own replacement.
+/// Runs of whole words, P(n words) proportional to (1 - stop)^(n - 1) up to `longest`, as in SpanBERT (mean 3.8).
 struct span {
   static constexpr std::string_view name = "span";
   float rate = 0.15f;
@@ -210,6 +268,7 @@ struct span {
   float random = 0.1f;
   float stop = 0.2f;
   int longest = 10;
+  draws drawn = draws::each_piece;
 
   void operator()(const training_batch& in, std::uint64_t seed, masked_batch& out) const { (*this)(in, seed, in.epoch, out); }
   void operator()(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, masked_batch& out) const {
@@ -218,8 +277,9 @@ struct span {
       while (--n > 0) p *= 1 - stop;
       return p;
     };
-    choose<true>(
-        in, seed, epoch, {rate, mask, random}, [&](random_stream& r) { return run_length(longest, share, r); }, out);
+    choose(
+        in, seed, epoch, {rate, mask, random}, drawn, join_words{},
+        [&](random_stream& r) { return run_length(longest, share, r); }, out);
   }
   [[nodiscard]] constexpr std::size_t max_scored(const batch_shape& shape) const noexcept { return most_wanted(rate, shape); }
 };

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "bert/labels/dynamic_set.hpp"
 #include "support/golden.hpp"
 #include "support/golden_models.hpp"
@@ -121,6 +123,22 @@ TEST_CASE("holds() says whether a folder has a head, and notes() lists the tenso
   std::filesystem::copy(golden::folder("relu"), dir.folder(), std::filesystem::copy_options::recursive);
   save(dir / "sub", checkpoint(golden::folder("relu")).load<golden::relu_model>());
   CHECK(checkpoint(dir / "sub").notes<golden::relu_model>().empty());
+}
+
+TEST_CASE("a folder without heads gives a model to go on with, and a note for each tensor that is new") {
+  using pretraining = model<golden::plain, heads::masked_lm, heads::next_sentence>;
+  const checkpoint files(golden::folder("encoder"));
+  pipelines::reading_notes notes;
+  const auto m = files.load_or_initialize<pretraining>({.seed = 3}, &notes);
+  CHECK(std::ranges::equal(m.values("bert.embeddings.word_embeddings.weight"),
+                           files.load<model<golden::plain>>().values("bert.embeddings.word_embeddings.weight")));
+  CHECK(std::ranges::equal(m.values("cls.seq_relationship.weight"),
+                           pretraining::random({.seed = 3}).values("cls.seq_relationship.weight")));
+  REQUIRE(notes.size() >= 7);
+  CHECK(std::any_of(notes.begin(), notes.end(), [](const auto& note) {
+    return note.ends_with("has no tensor \"cls.seq_relationship.weight\"; it is initialized, with the seed 3");
+  }));
+  CHECK_THROWS_AS((void)files.load_or_initialize<golden::tanh_model>({.seed = 3}), error);
 }
 
 TEST_CASE("an encoder is opened in the folder that modules.json names") {

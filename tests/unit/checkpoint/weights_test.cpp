@@ -262,3 +262,31 @@ TEST_CASE("a CRF's tensors are read by pytorch-crf's names too; a classifier ove
   io::write_safetensors(dir / "n.safetensors", tensors);
   CHECK(same_weights(load_weights<tagger>(io::safetensors(dir / "n.safetensors"), 101), m));
 }
+
+TEST_CASE("to go on training, heads and a pooler that a file lacks are initialized by seed, and the rest is the file's") {
+  tensor_list list("tanh");
+  const auto whole = load_weights<pretraining>(list.written(), 101);
+  const auto with_seed = [&](std::uint64_t seed, std::vector<std::string>& lacked) {
+    return load_or_initialize_weights<pretraining>(list.written(), {.stddev = 0.5f, .seed = seed, .vocab = 101}, lacked);
+  };
+  std::vector<std::string> lacked;
+  CHECK(same_weights(with_seed(5, lacked), whole));
+  CHECK(lacked.empty());
+  list.erase("cls.seq_relationship.weight");
+  CHECK_THROWS_WITH_AS((void)with_seed(5, lacked), doctest::Contains("a tensor \"cls.seq_relationship.weight\""), error);
+  list.erase("cls.seq_relationship.bias");
+  list.erase("bert.pooler.dense.weight");
+  list.erase("bert.pooler.dense.bias");
+  lacked.clear();
+  const auto m = with_seed(5, lacked);
+  CHECK(lacked == std::vector<std::string>{"bert.pooler.dense.weight", "bert.pooler.dense.bias", "cls.seq_relationship.weight",
+                                           "cls.seq_relationship.bias"});
+  const auto random = pretraining::random({.stddev = 0.5f, .seed = 5});
+  for (const auto& p : m.table()) {
+    const bool is_new = std::find(lacked.begin(), lacked.end(), p.name()) != lacked.end();
+    CHECK(std::equal(m.values(p).begin(), m.values(p).end(), (is_new ? random : whole).values(p).begin()));
+  }
+  CHECK(!same_weights(with_seed(6, lacked), m));
+  list.erase("bert.encoder.layer.1.output.dense.bias");
+  CHECK_THROWS_WITH_AS((void)with_seed(5, lacked), doctest::Contains("bert.encoder.layer.1.output.dense.bias"), error);
+}

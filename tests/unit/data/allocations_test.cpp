@@ -9,8 +9,11 @@
 #include "bert/data/pack.hpp"
 #include "bert/data/pairs.hpp"
 #include "bert/data/twice.hpp"
+#include "bert/data/word_lists.hpp"
 #include "bert/labels/one_of.hpp"
 #include "bert/objectives/masking.hpp"
+#include "bert/objectives/masking_lexicon.hpp"
+#include "bert/objectives/masking_similar.hpp"
 #include "support/temporary_file.hpp"
 #include "support/toy_tokenizer.hpp"
 
@@ -46,7 +49,9 @@ std::size_t allocated(const Source& source, const Policy& policy, std::uint64_t 
 }
 
 TEST_CASE("after the first batch neither loading nor masking allocates, new epochs included") {
-  const support::temporary_file file(world());
+  const support::temporary_file file(world()), list("word1 word2\nword3 word4 word5\n"), same("word1\tword2\n");
+  const auto words = bert::data::lexicon(list.path(), toy::tokenizer(6'000));
+  const auto synonyms = bert::data::synonyms(same.path(), toy::tokenizer(6'000));
   for (const auto pairs :
        {bert::data::pairing::next_sentence, bert::data::pairing::sentence_order, bert::data::pairing::none}) {
     const auto batches =
@@ -55,6 +60,8 @@ TEST_CASE("after the first batch neither loading nor masking allocates, new epoc
     CHECK(allocated(batches, bert::masking::token{}, 4) == 0);
     CHECK(allocated(batches, bert::masking::whole_word{}, 4) == 0);
     CHECK(allocated(batches, bert::masking::span{}, 2) == 0);
+    CHECK(allocated(batches, bert::masking::lexicon{.longest = 3, .words = words}, 2) == 0);
+    CHECK(allocated(batches, bert::masking::similar_word{.synonyms = synonyms, .words = words}, 2) == 0);
   }
 }
 
