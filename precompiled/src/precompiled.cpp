@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "bert/core/amx_permission.hpp"
 #include "engine.hpp"
 #include "precompiled_levels.hpp"
 
@@ -32,6 +33,12 @@ bool runs(level l) noexcept {
              __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     case level::v4_vnni: return runs(level::v4) && __builtin_cpu_supports("avx512vnni");
     case level::v4_bf16: return runs(level::v4_vnni) && __builtin_cpu_supports("avx512bf16");
+    case level::v4_amx: {
+      constexpr unsigned amx = 1u << 22 | 1u << 24 | 1u << 25;  // AMX_BF16, AMX_TILE, AMX_INT8
+      unsigned leaf7 = 0;
+      __get_cpuid_count(7, 0, &eax, &ebx, &leaf1, &leaf7);
+      return runs(level::v4_bf16) && (leaf7 & amx) == amx && tile_registers_permitted();
+    }
   }
   return false;
 }
@@ -62,6 +69,7 @@ std::string_view name_of(level l) noexcept {
     case level::v4: return "x86-64-v4";
     case level::v4_vnni: return "x86-64-v4 with VNNI";
     case level::v4_bf16: return "x86-64-v4 with BF16 and VNNI";
+    case level::v4_amx: return "x86-64-v4 with BF16, VNNI and AMX";
   }
   return "no level";
 }

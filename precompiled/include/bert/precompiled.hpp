@@ -23,7 +23,8 @@ enum class level : std::uint8_t {
   v3,       ///< x86-64-v3: AVX2 and FMA
   v4,       ///< x86-64-v4: AVX-512
   v4_vnni,  ///< x86-64-v4 with AVX512_VNNI
-  v4_bf16   ///< x86-64-v4 with AVX512_VNNI and AVX512_BF16
+  v4_bf16,  ///< x86-64-v4 with AVX512_VNNI and AVX512_BF16
+  v4_amx    ///< x86-64-v4 with AVX512_VNNI, AVX512_BF16 and AMX, where the system permits its tile registers
 };
 
 /// The level's name, such as "x86-64-v3".
