@@ -78,6 +78,8 @@ class regularized {
   [[nodiscard]] regular::loss_terms counts(const bert::training_batch& in, const work& w) const
       requires(regular::tells_counts<Inner>) {
     if (w.r_drop) return r_drop().counts(in, *w.r_drop);
+    if (w.fgm) return fgm().counts(in, *w.fgm);
+    if (w.freelb) return freelb().counts(in, *w.freelb);
     if (w.distil) return distil().counts(in, *w.distil);
     return inner_.counts(in, w.inner);
   }

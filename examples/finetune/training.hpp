@@ -108,7 +108,7 @@ class set_task {
         settings_(&s),
         train_(read(s.train, bert::data::as_read{})),
         dev_(read(s.dev, bert::data::as_read{})) {
-    if constexpr (std::invocable<const Read&, const std::string&, bert::data::with_variants>)
+    if constexpr (std::invocable<const Read&, const std::string&, bert::data::with_variants<bert::data::eda>>)
       if (!s.augment.empty()) augment(s, read);
   }
   template <class Read>

@@ -48,6 +48,7 @@
 #include "bert/data/pair_plan.hpp"
 #include "bert/data/pairs.hpp"
 #include "bert/data/permutation.hpp"
+#include "bert/data/rewriting.hpp"
 #include "bert/data/scratch_array.hpp"
 #include "bert/data/split.hpp"
 #include "bert/data/squad.hpp"

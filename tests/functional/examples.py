@@ -392,6 +392,17 @@ class Examples(unittest.TestCase):
             self.assertTrue(all(word in THINGS for word, tag in sentence if tag == "B-THING"))
         self.ok(self.finetune(train=self.folder / "more.tsv", out="from-file"))
         self.ok(self.finetune("--task", "tag", train=self.folder / "more.conll", dev=self.conll, out="from-file"))
+        for file, out in (("--tsv", "written.tsv"), ("--conll", "written.conll")):
+            source = self.train if file == "--tsv" else self.conll
+            self.ok(run("augment", file, source, "--out", self.folder / out, "--copies", 1, "--alpha", 0.5, "--rewrite", self.model))
+            made = (self.folder / out).read_text()
+            self.ok(run("augment", file, source, "--out", self.folder / out, "--copies", 1, "--alpha", 0.5, "--rewrite", self.model))
+            self.assertEqual((self.folder / out).read_text(), made)
+            self.assertNotIn("[MASK]", made)
+        written = [line.split("\t") for line in (self.folder / "written.tsv").read_text().splitlines()[1:]]
+        self.assertEqual([len(a[0].split()) for a in written[::2]], [len(b[0].split()) for b in written[1::2]])
+        self.assertGreater(sum(a != b for a, b in zip(written[::2], written[1::2])), 50)
+        self.wrong(run("augment", "--tsv", self.train, "--out", self.folder / "o"), 1, "--synonyms or --rewrite")
         self.wrong(run("augment", "--out", "o", "--synonyms", synonyms), 1, "--tsv or --conll")
         self.wrong(run("augment", "--tsv", self.train, "--out", self.folder / "o", "--synonyms", self.folder / "none"), 1, "none")
         self.wrong(run("augment", "--tsv", self.train, "--out", self.folder / "o", "--synonyms", f"wordnet:{self.folder}"), 1, "data.noun")

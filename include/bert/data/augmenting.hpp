@@ -31,26 +31,29 @@ class learning_tags {
   eda* eda_;
 };
 
+struct variant_options {
+  unsigned copies = 4;
+  unsigned epoch = 0;
+};
+
 /// Takes each example as it is, then `copies` variants of it, others in every epoch:
 ///
 ///     bert::data::with_variants more(augment, {.copies = 4, .epoch = 2});
 ///     const auto train = bert::data::tsv("train.tsv", tokenizer, names, {}, more);
 ///
-/// Of a pair both texts are changed. Keeps a reference to `augment`. An example's key is its index among those read.
+/// Of a pair both texts are changed. Keeps a reference to `augment`, an `eda` or a `rewriter`. An example's key is its index
+/// among those read.
+template <class Augment>
 class with_variants {
  public:
-  struct options {
-    unsigned copies = 4;
-    unsigned epoch = 0;
-  };
-  with_variants(const eda& augment, const options& o) noexcept : eda_(&augment), options_(o) {}
+  with_variants(const Augment& augment, const variant_options& o) noexcept : augment_(&augment), options_(o) {}
 
   template <class Add>
   void operator()(std::string_view text, std::string_view second, const Add& add) {
     add(text, second);
     for (unsigned copy = 0; copy < options_.copies; ++copy) {
-      const std::string a = (*eda_)(text, {2 * key_, round(copy)});
-      const std::string b = second.empty() ? std::string() : (*eda_)(second, {2 * key_ + 1, round(copy)});
+      const std::string a = (*augment_)(text, {2 * key_, round(copy)});
+      const std::string b = second.empty() ? std::string() : (*augment_)(second, {2 * key_ + 1, round(copy)});
       add(a, b);
     }
     ++key_;
@@ -62,7 +65,7 @@ class with_variants {
     for (unsigned copy = 0; copy < options_.copies; ++copy) {
       std::vector<std::string> texts(words.begin(), words.end()), named;
       for (const auto tag : tags) named.emplace_back(names.name(tag));
-      eda_->tagged(texts, named, {2 * key_, round(copy)});
+      augment_->tagged(texts, named, {2 * key_, round(copy)});
       const std::vector<std::string_view> views(texts.begin(), texts.end());
       std::vector<std::int32_t> parsed;
       for (const auto& tag : named) parsed.push_back(names.parse(tag).value());
@@ -74,8 +77,8 @@ class with_variants {
  private:
   [[nodiscard]] std::uint32_t round(unsigned copy) const noexcept { return options_.epoch * options_.copies + copy; }
 
-  const eda* eda_;
-  options options_;
+  const Augment* augment_;
+  variant_options options_;
   std::uint64_t key_ = 0;
 };
 

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "bert/core/error.hpp"
 #include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/kernels/rows/softmax.hpp"
@@ -90,6 +91,9 @@ struct r_drop {
   loss_terms run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {
     for (const std::size_t pass : {std::size_t{0}, std::size_t{1}}) {
       const matrix<float> z = inner.logits(p.forward(pass));
+      if (z.cols < 2)
+        throw error({"bert::objectives::r_drop", "logits of two classes or more", cat(z.cols),
+                     "wrap a loss of classes; objectives::fgm and self_distil take others"});
       w.row.resize(2 * z.cols);
       w.logits[pass].resize(z.rows * z.cols);
       for (std::size_t n = 0; n < z.rows; ++n) std::copy_n(z.row(n), z.cols, w.logits[pass].data() + n * z.cols);

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
 #include <chrono>
 #include <cmath>
 #include <concepts>
@@ -97,19 +96,7 @@ class trainer {
         second_(objective_, optimizer_),
         weights_(training::weight_policies_among(policies...), model),
         teacher_(objective_, model) {
-    if (options_.accumulate == 0 || !(options_.dropout >= 0 && options_.dropout < 1) ||
-        !(options_.attention_dropout >= 0 && options_.attention_dropout < 1))
-      throw error({"bert::training_options",
-                   "accumulate of 1 or more, dropout from 0 to below 1",
-                   cat("accumulate ", options_.accumulate, ", dropout ", options_.dropout, " and ", options_.attention_dropout),
-                   {}});
-    if (!std::has_single_bit(options_.leaves) || options_.leaves > kernels::row_groups::most ||
-        !std::has_single_bit(reduction_.size()) || options_.leaves < reduction_.size())
-      throw error(
-          {"bert::training_options",
-           cat("leaves of a power of two, from the number of replicas, a power of two too, to ", kernels::row_groups::most),
-           cat("leaves ", options_.leaves, ", replicas ", reduction_.size()),
-           {}});
+    training::check_options(options_, reduction_.size());
     if (layout_.parameters == 0)
       throw error({"bert::trainer", "a parameter to train", "parameter groups that freeze all of them", "freeze fewer"});
   }

@@ -4,8 +4,10 @@
 #include <cmath>
 #include <type_traits>
 
+#include "bert/heads/regress.hpp"
 #include "bert/objectives/cross_entropy.hpp"
 #include "bert/objectives/fgm.hpp"
+#include "bert/objectives/mean_squared_error.hpp"
 #include "bert/objectives/r_drop.hpp"
 #include "bert/training/trainer.hpp"
 #include "support/matrices.hpp"
@@ -49,6 +51,21 @@ TEST_CASE("R-Drop's gradients are the central differences of its loss under the 
   step run(o, m, dropout);
   CHECK(run.terms["r_drop"].mean() > 0.01);
   CHECK(support::slope_error(m, run.gradients.data(), [&] { return step(o, m, dropout).terms.loss(); }) < 0.03);
+}
+
+TEST_CASE("R-Drop refuses a head of one number, whose divergence would always be 0") {
+  using regression = bert::model<support::pocket, bert::heads::regress>;
+  const auto m = regression::random({.seed = 1});
+  const r_drop o{bert::objectives::mean_squared_error{}};
+  auto batch = batch_of(0);
+  batch.values.assign(batch.tokens.sequences(), 0.5f);
+  typename std::remove_cvref_t<decltype(o)>::work work(o, source.capacity());
+  bert::tape<regression> tape(source.capacity(), m.sizes());
+  bert::buffer<float> gradients(m.block().size());
+  bert::training::no_second_network none(o);
+  bert::training::passes passes(serial, m, tape, o.prepare(batch, 0, work), dropout, m.view(gradients.data()),
+                                bert::gradients::written, none);
+  CHECK_THROWS_WITH_AS(o.run(passes, batch, work, 1.0f), doctest::Contains("two classes or more"), bert::error);
 }
 
 TEST_CASE("without dropout R-Drop's divergence is 0 and its step is that of the inner loss") {
