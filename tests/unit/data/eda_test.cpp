@@ -198,7 +198,7 @@ TEST_CASE("of tagged words entities keep their words' types, their length and th
       entity.push_back(t[i]);
     }
     CHECK(entity == strings{"B-PER", "I-PER", "B-LOC", "I-LOC"});
-    first.insert(w[std::find(t.begin(), t.end(), "B-PER") - t.begin()]);
+    first.insert(w[static_cast<std::size_t>(std::find(t.begin(), t.end(), "B-PER") - t.begin())]);
     lengths.insert(w.size());
   }
   CHECK(first == std::set<std::string>{"Anna", "Ben"});
