@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "architectures.hpp"
+#include "augmentation.hpp"
 #include "bert/checkpoint/checkpoint.hpp"
 #include "finetune/settings.hpp"
+#include "optimizers.hpp"
 #include "precisions.hpp"
 #include "support.hpp"
 
@@ -32,6 +34,8 @@ void work(const settings& s) {
   // Fails now, not after the training, if the outputs cannot be written.
   if (!s.out.empty()) bert::check_save(s.out);
   if (!s.report.empty()) bert::io::check_output_file(s.report);
+  if (!s.augment.empty() && (s.task == "span" || s.task == "choice" || s.task == "embed"))
+    throw bert::error({"--augment", "a task of labeled texts: classify, multilabel, regress or tag", "--task " + s.task, {}});
   tasks.at(s.task)(s, bert::checkpoint{s.model});
 }
 
@@ -66,6 +70,13 @@ int main(int argc, char** argv) {
   support::number(app, "--batch", s.batch, "examples per batch", {.least = 1});
   support::number(app, "--lr", s.lr, "peak learning rate", {.least = 0, .above = true});
   support::number(app, "--head-lr", s.head_lr, "learning rate of pooler and head; 0: same as --lr", {.least = 0});
+  app.add_option(
+         "--optimizer", s.optimizer,
+         "adamw; adamw-google: without bias correction; lamb and lion take about 30 times and a fifth of its rate, sgd and "
+         "nesterov 100 times")
+      ->check(CLI::IsMember(optimizers::names));
+  app.add_option("--schedule", s.schedule, "of the learning rate; all but one-cycle after a linear warm-up")
+      ->check(CLI::IsMember(optimizers::schedule_names));
   support::number(app, "--warmup", s.warmup, "share of the steps up to the peak", {.least = 0, .most = 1});
   support::number(app, "--dropout", s.dropout, "rate for hidden states and attention probabilities",
                   {.least = 0, .most = 0.9f});
@@ -73,6 +84,25 @@ int main(int argc, char** argv) {
   support::number(app, "--layer-decay", s.layer_decay, "each layer learns at this multiple of the rate of the layer above it",
                   {.least = 0, .most = 1, .above = true});
   support::number(app, "--freeze", s.freeze, "train neither the embeddings nor so many lowest layers", {.least = 0});
+  support::number(app, "--reinit", s.reinit, "new random weights for the pooler and so many top layers", {.least = 0});
+  app.add_flag("--unfreeze", s.unfreeze, "train the head first, then a layer more at a time, until half of the steps");
+  support::number(app, "--mixout", s.mixout,
+                  "probability that a weight is that of the start in a step; 0.7 to 0.9 in its paper",
+                  {.least = 0, .most = 0.99f});
+  support::number(app, "--ema", s.ema,
+                  "evaluate and save a moving average of the weights of this decay, such as 0.999; 0: none",
+                  {.least = 0, .most = 0.99999f});
+  app.add_flag("--swa", s.swa, "evaluate and save the mean of the weights of the second half of the steps");
+  support::number(app, "--rdrop", s.rdrop,
+                  "classify, tag: R-Drop: weight of the divergence of two passes of other dropout; 0: none", {.least = 0});
+  support::number(app, "--fgm", s.fgm,
+                  "fast gradient method: a second pass over embeddings moved so far along their gradient, such as 1; 0: none",
+                  {.least = 0});
+  support::number(app, "--freelb", s.freelb,
+                  "FreeLB: so many ascents along the gradient of the embeddings, such as 2; 0: none");
+  support::number(app, "--sda", s.sda, "self-distillation: the mean of the weights of so many last steps teaches; 0: none");
+  support::number(app, "--sdv", s.sdv, "self-distillation: the logits of so many last steps' weights teach; 0: none");
+  support::number(app, "--self-weight", s.self_weight, "weight of the distance to the teacher of --sda or --sdv", {.least = 0});
   support::number(app, "--stride", s.stride, "tag: most pieces that a window of a long sentence shares with the next",
                   {.least = 0});
   auto* crf = app.add_flag("--crf", s.crf,
@@ -96,6 +126,12 @@ int main(int argc, char** argv) {
   app.add_option("--precision", s.precision, "of the matrix products; the rest is f32")
       ->check(CLI::IsMember(precisions::trained));
   app.add_flag("--recompute", s.recompute, "recompute activations: less memory, slower, the same result");
+  auto* augment = app.add_option("--augment", s.augment,
+                                 "add copies of the training texts with a few words replaced, inserted, swapped or deleted, "
+                                 "others in every epoch: eda, or eda:alpha=0.1,copies=4");
+  auto* synonyms = app.add_option("--synonyms", s.synonyms, augmentation::synonyms_help)->needs(augment);
+  augment->needs(synonyms);
+  app.add_option("--words", s.words, augmentation::words_help)->needs(augment);
   app.add_flag("--new-head", s.new_head, "a new head even if the folder has one for the same labels");
   app.add_flag("--from-scratch", s.from_scratch, "random weights instead of the folder's, for comparison");
   app.add_option("--class-weights", s.class_weights, "classify, multilabel: balanced: rare classes weigh more")

@@ -15,10 +15,12 @@ class choosing : public set_task<bert::data::choice_set> {
   using head = bert::heads::choice;
   using model_type = bert::model<A, head>;
   static constexpr const char* part = "choice head";
+  static constexpr logits_of logits = logits_of::none;
 
   choosing(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
-      : set_task(s, why_no_classifier<model_type>(s, files),
-                 [&](const std::string& path) { return bert::data::choices_jsonl(path, tokenizer, longest(s)); }) {
+      : set_task(s, why_no_classifier<model_type>(s, files), [&](const std::string& path, const bert::data::as_read&) {
+          return bert::data::choices_jsonl(path, tokenizer, longest(s));
+        }) {
     tell("questions", longest(s));
   }
 

@@ -19,6 +19,7 @@ class classification : public set_task<classes> {
   using head = bert::heads::classify<bert::labels::dynamic_set>;
   using model_type = bert::model<A, head>;
   static constexpr const char* part = "classifier";
+  static constexpr logits_of logits = logits_of::classes;
 
   classification(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
       : classification(s, tokenizer, options_of<A>(s),
@@ -43,7 +44,10 @@ class classification : public set_task<classes> {
  private:
   classification(const settings& s, const bert::text::tokenizer& tokenizer, const bert::data::tsv_options& options,
                  const chosen_labels& chosen)
-      : set_task(s, chosen, [&](const std::string& path) { return bert::data::tsv(path, tokenizer, chosen.names, options); }),
+      : set_task(s, chosen,
+                 [&](const std::string& path, auto&& augment) {
+                   return bert::data::tsv(path, tokenizer, chosen.names, options, augment);
+                 }),
         options_(options) {
     tell("examples", options.max_tokens);
   }

@@ -106,6 +106,7 @@ class embedding {
   using head = bert::heads::embedding<Pooling>;
   using model_type = bert::model<A, head>;
   static constexpr const char* part = "vectors";
+  static constexpr logits_of logits = logits_of::none;
 
   embedding(const settings& s, const bert::checkpoint&, const bert::text::tokenizer& tokenizer)
       : why_new(s.from_scratch ? "all weights are random" : ""),

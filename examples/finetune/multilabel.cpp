@@ -17,6 +17,7 @@ class many_labels : public set_task<many> {
   using head = bert::heads::classify_many<bert::labels::dynamic_set>;
   using model_type = bert::model<A, head>;
   static constexpr const char* part = "classifier";
+  static constexpr logits_of logits = logits_of::numbers;
 
   many_labels(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
       : many_labels(s, tokenizer, support::many_options(options_of<A>(s)),
@@ -46,8 +47,9 @@ class many_labels : public set_task<many> {
  private:
   many_labels(const settings& s, const bert::text::tokenizer& tokenizer, const bert::data::tsv_many_options& options,
               const chosen_labels& chosen)
-      : set_task(s, chosen,
-                 [&](const std::string& path) { return bert::data::tsv_many(path, tokenizer, chosen.names, options); }) {
+      : set_task(s, chosen, [&](const std::string& path, auto&& augment) {
+          return bert::data::tsv_many(path, tokenizer, chosen.names, options, augment);
+        }) {
     tell("examples", options.max_tokens);
   }
 };

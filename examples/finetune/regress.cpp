@@ -21,10 +21,11 @@ class regression : public set_task<numbers> {
   using head = bert::heads::regress;
   using model_type = bert::model<A, head>;
   static constexpr const char* part = "regression head";
+  static constexpr logits_of logits = logits_of::numbers;
 
   regression(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
-      : set_task(s, why_no_regression<model_type>(s, files), [&](const std::string& path) {
-          return bert::data::tsv<bert::labels::number>(path, tokenizer, options_of<A>(s));
+      : set_task(s, why_no_regression<model_type>(s, files), [&](const std::string& path, auto&& augment) {
+          return bert::data::tsv<bert::labels::number>(path, tokenizer, options_of<A>(s), augment);
         }) {
     tell("examples", options_of<A>(s).max_tokens);
   }

@@ -24,9 +24,10 @@ class reranking : public set_task<bert::data::ranking_set> {
   using head = bert::heads::regress;
   using model_type = bert::model<A, head>;
   static constexpr const char* part = "reranking head";
+  static constexpr logits_of logits = logits_of::none;
 
   reranking(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
-      : set_task(s, why_no_regression<model_type>(s, files), [&](const std::string& path) {
+      : set_task(s, why_no_regression<model_type>(s, files), [&](const std::string& path, const bert::data::as_read&) {
           auto set =
               bert::data::rankings(path, tokenizer, support::ranking_options(options_of<A>(s), s.group_column, s.score_range));
           check(s, path, set);

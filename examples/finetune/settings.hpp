@@ -15,15 +15,18 @@ namespace finetune {
 
 struct settings {
   std::string task = "classify", model, train, dev, out, report, log, keep, best, precision = "f32", order = "shuffled", loss,
-              pooling, negative_column, group_column, class_weights, command;
+              pooling, negative_column, group_column, class_weights, command, optimizer = "adamw", schedule = "linear", augment,
+              synonyms, words;
   support::columns columns;
-  int batch = 32, stride = 32, freeze = 0;
-  unsigned epochs = 3, patience = 0;
+  int batch = 32, stride = 32, freeze = 0, reinit = 0;
+  unsigned epochs = 3, patience = 0, freelb = 0, sda = 0, sdv = 0;
   std::size_t step = 0, max_question = 64;
   std::uint64_t seed = 42, log_every = 100, every = 500;
   std::size_t threads = bert::execution::available_cores();
   float lr = 5e-5f, head_lr = 0, dropout = 0.1f, weight_decay = 0.01f, warmup = 0.1f, layer_decay = 1, crf_rate = 100,
         score_range = 1, relevant = 0.5f, label_smoothing = 0, focal = 0;
+  float rdrop = 0, fgm = 0, mixout = 0, ema = 0, self_weight = 1;
+  bool swa = false, unfreeze = false;
   bool crf = false, from_scratch = false, recompute = false, new_head = false, dry_run = false;
 };
 

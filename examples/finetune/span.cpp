@@ -18,6 +18,7 @@ class answering {
   using head = bert::heads::span;
   using model_type = bert::model<A, head>;
   static constexpr const char* part = "answer head";
+  static constexpr logits_of logits = logits_of::none;
 
   answering(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
       : why_new(why_no_head<model_type>(s, files)),

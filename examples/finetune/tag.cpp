@@ -22,6 +22,8 @@ class tagging : public set_task<sentences_of_file> {
   using head = Head;
   using model_type = bert::model<A, head>;
   static constexpr const char* part = "tagger";
+  static constexpr logits_of logits =
+      std::is_same_v<Objective, bert::objectives::tag_cross_entropy> ? logits_of::classes : logits_of::none;
 
   tagging(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
       : tagging(s, tokenizer, options(s),
@@ -52,7 +54,10 @@ class tagging : public set_task<sentences_of_file> {
   }
   tagging(const settings& s, const bert::text::tokenizer& tokenizer, const bert::data::conll_options& options,
           const chosen_labels& chosen)
-      : set_task(s, chosen, [&](const std::string& path) { return bert::data::conll(path, tokenizer, chosen.names, options); }),
+      : set_task(s, chosen,
+                 [&](const std::string& path, auto&& augment) {
+                   return bert::data::conll(path, tokenizer, chosen.names, options, augment);
+                 }),
         options_(options) {
     std::cout << "train " << train_.size() << " sentences, dev " << dev_.size() << ", tags "
               << bert::labels::listed(chosen.names) << '\n';

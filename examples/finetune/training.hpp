@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -14,13 +15,22 @@
 #include <vector>
 
 #include "architectures.hpp"
+#include "augmentation.hpp"
 #include "bert/checkpoint/checkpoint.hpp"
+#include "bert/data/augmenting.hpp"
+#include "bert/data/by_epoch.hpp"
 #include "bert/evaluation/evaluate.hpp"
 #include "bert/metrics/figures.hpp"
+#include "bert/training/averaged.hpp"
 #include "bert/training/fit.hpp"
+#include "bert/training/mixout.hpp"
+#include "bert/training/reinitialize.hpp"
+#include "bert/training/unfreezing.hpp"
 #include "dry_run.hpp"
 #include "finetune/labels.hpp"
+#include "finetune/regularized.hpp"
 #include "finetune/settings.hpp"
+#include "optimizers.hpp"
 #include "page.hpp"
 #include "precisions.hpp"
 #include "support.hpp"
@@ -65,8 +75,14 @@ class csv_log {
 template <class Set>
 class set_task {
  public:
-  [[nodiscard]] auto batches() const { return train_.batches(settings_->batch, drawn(*settings_)); }
-  [[nodiscard]] std::uint64_t train_tokens() const { return train_.tokens(); }
+  /// Of the training examples, with --augment of others in every epoch.
+  [[nodiscard]] auto batches() const {
+    std::vector<decltype(train_.batches(1))> sources;
+    for (const Set& set : augmented_) sources.push_back(set.batches(settings_->batch, drawn(*settings_)));
+    if (sources.empty()) sources.push_back(train_.batches(settings_->batch, drawn(*settings_)));
+    return bert::data::by_epoch(std::move(sources));
+  }
+  [[nodiscard]] std::uint64_t train_tokens() const { return (augmented_.empty() ? train_ : augmented_[0]).tokens(); }
   template <class Model, class E>
   [[nodiscard]] auto evaluate(const Model& model, const E& threads) const {
     return bert::evaluate(model, dev_.batches(settings_->batch, {.order = bert::data::order::sequential}), threads);
@@ -80,13 +96,30 @@ class set_task {
   std::string why_new;
 
  protected:
-  /// `read(path)` reads a file; that of --train first.
+  /// `read(path, augment)` reads a file; that of --train first.
   template <class Read>
-  set_task(const settings& s, const chosen_labels& chosen, const Read& read)
-      : names(chosen.names.names()), why_new(chosen.why_new), settings_(&s), train_(read(s.train)), dev_(read(s.dev)) {}
+  set_task(const settings& s, const chosen_labels& chosen, const Read& read) : set_task(s, chosen.why_new, read) {
+    names = chosen.names.names();
+  }
   template <class Read>
   set_task(const settings& s, std::string why, const Read& read)
-      : why_new(std::move(why)), settings_(&s), train_(read(s.train)), dev_(read(s.dev)) {}
+      : why_new(std::move(why)),
+        settings_(&s),
+        train_(read(s.train, bert::data::as_read{})),
+        dev_(read(s.dev, bert::data::as_read{})) {
+    if constexpr (std::invocable<const Read&, const std::string&, bert::data::with_variants<bert::data::eda>>)
+      if (!s.augment.empty()) augment(s, read);
+  }
+  template <class Read>
+  void augment(const settings& s, const Read& read) {
+    const auto recipe = augmentation::recipe::parse(s.augment);
+    auto eda = augmentation::eda(s.synonyms, s.words, recipe.alpha, s.seed);
+    if constexpr (bert::data::lists_tags<typename Set::targets>) (void)read(s.train, bert::data::learning_tags(eda));
+    for (unsigned epoch = 0; epoch < s.epochs; ++epoch)
+      augmented_.push_back(read(s.train, bert::data::with_variants(eda, {.copies = recipe.copies, .epoch = epoch})));
+    std::cout << "augmented to " << augmented_[0].size() << " examples, others in every epoch, with alpha " << recipe.alpha
+              << '\n';
+  }
 
   /// Prints how large the sets are, the labels if there are any, and what was guessed and cut.
   void tell(const char* what, int max_tokens) const {
@@ -99,13 +132,29 @@ class set_task {
 
   const settings* settings_;
   Set train_, dev_;
+  std::vector<Set> augmented_;  ///< one an epoch; none without --augment
 };
+
+/// The average of the weights that is evaluated and saved, for a training of `total` steps.
+inline bert::training::averaged average_of(const settings& s, std::uint64_t total) {
+  using bert::training::average_kind;
+  if (s.ema > 0 && s.swa) throw bert::error({"--ema and --swa", "one of them", "both", "choose one"});
+  if (s.swa) return {.kind = average_kind::equal, .from = total / 2};
+  return {.kind = s.ema > 0 ? average_kind::moving : average_kind::none, .decay = s.ema};
+}
+
+/// Unfreezes the layers and the embeddings one after the other in the first half of a training of `total` steps.
+template <class Model>
+bert::training::unfreezing unfreezing_of(const settings& s, std::uint64_t total) {
+  return {.every = s.unfreeze ? std::max<std::uint64_t>(1, total / 2 / (Model::architecture::layers + 1)) : 0};
+}
 
 /// Trains a task.
 ///
 /// A task has
 ///  - `model_type`, `part` (what its head is called), `names` and `why_new` (see chosen_labels);
 ///  - `Task(settings, checkpoint, tokenizer)`, which reads its files and prints what it found;
+///  - `logits`, what its objective's logits are (regularized.hpp);
 ///  - `batches()`, `objective()`, `train_tokens()`, and `groups(settings, layer_decay)` if its parameters learn at rates of
 ///  their own;
 ///  - `evaluate(model, threads)`, a report with figures, and `sections(page, model, tokenizer, threads)`, its part of the page;
@@ -138,6 +187,10 @@ void train(const settings& s, const bert::checkpoint& files) {
                                         : "from " + s.model + ", as its labels are these")
               << std::endl;
 
+    if (s.reinit > 0) {
+      bert::training::reinitialize(model, s.reinit, initial);
+      std::cout << "new random weights for the pooler and the " << s.reinit << " top layers, as --reinit asks\n";
+    }
     const auto batches = task.batches();
     const std::uint64_t in_epoch = batches.batches_per_epoch(), total = in_epoch * s.epochs;
     const bert::optim::layer_decay layers{.factor = s.layer_decay, .frozen = s.freeze};
@@ -145,10 +198,17 @@ void train(const settings& s, const bert::checkpoint& files) {
       if constexpr (requires { task_type::groups(s, layers); }) return task_type::groups(s, layers);
       else return layers;
     }();
+    using objective_type = std::remove_cvref_t<decltype(task.objective())>;
+    const regularized<objective_type, task_type::logits> objective(task.objective(), s);
+    const bert::training::averaged average = average_of(s, total);
+    const bert::training::mixout mixout{.rate = s.mixout, .seed = s.seed};
+    const auto unfreezing = unfreezing_of<model_type>(s, total);
+    const optimizers::any optimizer(s.optimizer, s.weight_decay);
+    const optimizers::schedule schedule{.name = s.schedule};
     if (s.dry_run) {
       precisions::training(s.recompute, s.precision, [&](auto kept, auto p) {
-        support::dry_run(total, static_cast<double>(task.train_tokens()) * s.epochs, model, task.objective(), batches, threads,
-                         kept, p, groups);
+        support::dry_run(total, static_cast<double>(task.train_tokens()) * s.epochs, model, objective, batches, threads, kept,
+                         p, groups, average, mixout, unfreezing);
       });
       return;
     }
@@ -205,7 +265,8 @@ void train(const settings& s, const bert::checkpoint& files) {
         return bert::metrics::score(*last, s.best);
       };
     precisions::training(s.recompute, s.precision, [&](auto kept, auto p) {
-      bert::fit(model, task.objective(), batches, recipe, threads, kept, p, groups, on_step);
+      bert::fit(model, objective, batches, recipe, threads, kept, p, groups, average, mixout, unfreezing, optimizer, schedule,
+                on_step);
     });
     bar.clear();
     if (signals.received() != 0 && done < total)
@@ -224,8 +285,7 @@ void train(const settings& s, const bert::checkpoint& files) {
         page.tile(html::print("%.4f", values[i]), std::string(report_type::figure_names[i]) + " on " + s.dev);
       page.section("Loss", "Of every step, faint, and a running mean.", html::line_chart({{"loss", "a", losses}}, "%g"),
                    html::page::size::half);
-      page.section("Learning rate", "Linear warm-up, then linear decay.", html::line_chart({{"rate", "a", rates}}, "%.1e"),
-                   html::page::size::half);
+      page.section("Learning rate", schedule.words(), html::line_chart({{"rate", "a", rates}}, "%.1e"), html::page::size::half);
       if (by_epoch.size() > 1) {
         for (std::size_t i = 0; i < values.size(); ++i) {
           std::vector<double> values_of;

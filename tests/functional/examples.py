@@ -97,7 +97,7 @@ class Examples(unittest.TestCase):
                    *(x for pair in usual.items() if pair[0] not in more for x in pair), *more)
 
     def test_help_is_no_error(self):
-        for program in ("pretrain", "finetune", "predict", "fill_mask", "embed_sentences", "evaluate", "inspect", "tokenize", "demo"):
+        for program in ("pretrain", "finetune", "predict", "fill_mask", "embed_sentences", "evaluate", "inspect", "tokenize", "demo", "augment"):
             with self.subTest(program):
                 text = self.ok(run(program, "--help"))
                 self.assertIn(program, text)
@@ -496,6 +496,111 @@ class Examples(unittest.TestCase):
         one, two = ((self.folder / f"threads-{n}" / "model.safetensors").read_bytes() for n in (1, 2))
         self.assertEqual(one, two)
 
+    def weights(self, folder):
+        return (self.folder / folder / "model.safetensors").read_bytes()
+
+    def test_every_optimizer_and_schedule_trains_in_its_own_way(self):
+        seen = {}
+        for option, names in (("--optimizer", "adamw adamw-google lamb adafactor lion sgd nesterov"), ("--schedule", "cosine constant inverse-sqrt one-cycle")):
+            for name in names.split():
+                with self.subTest(name):
+                    last = self.ok(self.finetune(option, name, "--threads", 2, out="optimized")).splitlines()[-1]
+                    self.assertRegex(last, r"^dev accuracy=[01]")
+                    self.assertNotIn(self.weights("optimized"), seen.values(), seen.keys())
+                    seen[name] = self.weights("optimized")
+        self.wrong(self.finetune("--optimizer", "adam"), 2, "adamw", "lion")
+        self.wrong(self.finetune("--schedule", "step"), 2, "one-cycle")
+
+    REGULARIZERS = (("--rdrop", 1), ("--fgm", 1), ("--freelb", 2), ("--mixout", 0.5), ("--reinit", 1), ("--ema", 0.9), ("--swa",), ("--sda", 3), ("--sdv", 2), ("--unfreeze",))
+
+    def test_every_regularizer_changes_the_training_and_its_state_leads_to_the_same_bytes(self):
+        self.ok(self.finetune(out="regular"))
+        seen = {"none": self.weights("regular")}
+        for option in self.REGULARIZERS:
+            with self.subTest(option[0]):
+                last = self.ok(self.finetune(*option, "--threads", 1, out="regular")).splitlines()[-1]
+                self.assertRegex(last, r"^dev accuracy=[01]")
+                self.assertNotIn(self.weights("regular"), seen.values(), seen.keys())
+                seen[option[0]] = self.weights("regular")
+                state = self.folder / f"{option[0][2:]}.state"
+                self.ok(self.finetune(*option, "--keep", state, "--every", 5, "--threads", 2, out="regular"))  # 16 steps
+                self.assertEqual(self.weights("regular"), seen[option[0]])
+                self.ok(self.finetune(*option, "--keep", state, "--every", 5, out="again"))  # the last state has all steps
+                self.assertEqual(self.weights("again"), seen[option[0]])
+
+    def test_regularizers_of_other_tasks_and_what_does_not_go_together(self):
+        for option in (("--rdrop", 1), ("--fgm", 1), ("--sda", 2), ("--ema", 0.9), ("--mixout", 0.5)):
+            with self.subTest(option[0]):
+                self.ok(self.finetune("--task", "tag", *option, train=self.conll, dev=self.conll, out="regular-tags"))
+        for task, file in (("multilabel", self.many), ("regress", self.numbers)):
+            self.ok(self.finetune("--task", task, "--sda", 2, train=file, dev=file, out="regular-task"))
+            self.wrong(self.finetune("--task", task, "--rdrop", 1, train=file, dev=file), 1, "--rdrop", "--fgm")
+        self.ok(self.finetune("--task", "choice", "--freelb", 1, train=self.choices, dev=self.choices, out="regular-task"))
+        self.ok(self.finetune("--task", "span", "--fgm", 1, train=self.squad, dev=self.squad, out="regular-task"))
+        self.ok(self.finetune("--task", "embed", "--loss", "cosent", "--fgm", 1, "--ema", 0.9, train=self.scored, dev=self.scored, out="regular-task"))
+        self.wrong(self.finetune("--task", "tag", "--crf", "--rdrop", 1, train=self.conll, dev=self.conll), 1, "--rdrop")
+        self.wrong(self.finetune("--task", "span", "--sda", 2, train=self.squad, dev=self.squad), 1, "--sda")
+        self.wrong(self.finetune("--rdrop", 1, "--fgm", 1), 1, "one of them")
+        self.wrong(self.finetune("--ema", 0.9, "--swa"), 1, "one of them")
+        self.wrong(self.finetune("--reinit", 3), 1, "0 to 2 layers")
+        self.assertIn("--reinit", self.ok(self.finetune("--reinit", 1, "--dry-run", out="tried")))
+
+    SYNONYMS = "bright|clever|smart\nbitter|cruel|harsh\nfilm|movie|motion picture\nhouse|home\n"
+
+    def test_augment_writes_the_same_copies_again_and_keeps_labels_and_tags(self):
+        synonyms = self.write("synonyms.txt", self.SYNONYMS)
+        for out in ("more.tsv", "same.tsv"):
+            last = self.ok(run("augment", "--tsv", self.train, "--out", self.folder / out, "--copies", 3, "--synonyms", synonyms)).splitlines()[-1]
+        self.assertEqual(last, f"read 60 examples, wrote 240 to {self.folder / 'same.tsv'}")
+        text = (self.folder / "more.tsv").read_text()
+        self.assertEqual(text, (self.folder / "same.tsv").read_text())
+        before = [line.split("\t") for line in self.train.read_text().splitlines()[1:]]
+        after = [line.split("\t") for line in text.splitlines()]
+        self.assertEqual(after[0], ["sentence", "label"])
+        self.assertEqual(after[1::4], before)
+        self.assertEqual([label for _, label in after[1:]], [label for _, label in before for _ in range(4)])
+        self.assertTrue(all(sentence.strip() for sentence, _ in after))
+        self.assertGreater(len({tuple(row) for row in after}), 150)
+        self.ok(run("augment", "--conll", self.conll, "--out", self.folder / "more.conll", "--copies", 2, "--alpha", 0.3, "--synonyms", synonyms))
+        sentences = [[line.split("\t") for line in s.splitlines()] for s in (self.folder / "more.conll").read_text().strip().split("\n\n")]
+        self.assertEqual(len(sentences), 240)
+        for sentence in sentences:
+            self.assertEqual([tag for _, tag in sentence if tag != "O"], ["B-THING", "B-NAME", "I-NAME"])
+            self.assertTrue(all(word in ("Ada", "Bob") for word, tag in sentence if tag == "B-NAME"))
+            self.assertTrue(all(word in THINGS for word, tag in sentence if tag == "B-THING"))
+        self.ok(self.finetune(train=self.folder / "more.tsv", out="from-file"))
+        self.ok(self.finetune("--task", "tag", train=self.folder / "more.conll", dev=self.conll, out="from-file"))
+        for file, out in (("--tsv", "written.tsv"), ("--conll", "written.conll")):
+            source = self.train if file == "--tsv" else self.conll
+            self.ok(run("augment", file, source, "--out", self.folder / out, "--copies", 1, "--alpha", 0.5, "--rewrite", self.model))
+            made = (self.folder / out).read_text()
+            self.ok(run("augment", file, source, "--out", self.folder / out, "--copies", 1, "--alpha", 0.5, "--rewrite", self.model))
+            self.assertEqual((self.folder / out).read_text(), made)
+            self.assertNotIn("[MASK]", made)
+        written = [line.split("\t") for line in (self.folder / "written.tsv").read_text().splitlines()[1:]]
+        self.assertEqual([len(a[0].split()) for a in written[::2]], [len(b[0].split()) for b in written[1::2]])
+        self.assertGreater(sum(a != b for a, b in zip(written[::2], written[1::2])), 50)
+        self.wrong(run("augment", "--tsv", self.train, "--out", self.folder / "o"), 1, "--synonyms or --rewrite")
+        self.wrong(run("augment", "--out", "o", "--synonyms", synonyms), 1, "--tsv or --conll")
+        self.wrong(run("augment", "--tsv", self.train, "--out", self.folder / "o", "--synonyms", self.folder / "none"), 1, "none")
+        self.wrong(run("augment", "--tsv", self.train, "--out", self.folder / "o", "--synonyms", f"wordnet:{self.folder}"), 1, "data.noun")
+
+    def test_finetune_augments_in_every_epoch(self):
+        synonyms = self.write("synonyms.txt", self.SYNONYMS)
+        more = ("--augment", "eda:alpha=0.2,copies=2", "--synonyms", synonyms)
+        output = self.ok(self.finetune(*more, out="augmented"))
+        self.assertIn("augmented to 180 examples", output)
+        self.assertIn("step 46 of 46", output)
+        first = self.weights("augmented")
+        self.ok(self.finetune(*more, "--threads", 1, out="augmented"))
+        self.assertEqual(self.weights("augmented"), first)
+        for task, file in (("tag", self.conll), ("multilabel", self.many), ("regress", self.numbers)):
+            with self.subTest(task):
+                self.assertIn("augmented to", self.ok(self.finetune("--task", task, *more, train=file, dev=file, out="augmented-task")))
+        self.wrong(self.finetune("--task", "span", *more, train=self.squad, dev=self.squad), 1, "--augment")
+        self.wrong(self.finetune("--augment", "eda:beta=1", "--synonyms", synonyms), 1, "eda:alpha=A,copies=N")
+        self.wrong(self.finetune("--augment", "eda"), 2, "--synonyms")
+
     def test_training_takes_a_precision_and_recomputes_to_the_same_bytes(self):
         weights = lambda folder: (self.folder / folder / "model.safetensors").read_bytes()
         self.ok(self.finetune(out="kept"))
@@ -574,7 +679,7 @@ class Examples(unittest.TestCase):
 
     NEEDED = {"pretrain": ("--text", "t", "--out", "o"), "finetune": ("--model", "m", "--train", "t", "--dev", "d"),
               "predict": ("--model", "m"), "fill_mask": ("--model", "m", "text"), "embed_sentences": ("--model", "m"), "evaluate": ("--model", "m", "--tsv", "t"),
-              "tokenize": ("--vocab", "v"), "demo": ()}
+              "tokenize": ("--vocab", "v"), "demo": (), "augment": ("--out", "o", "--synonyms", "s")}
 
     def test_every_numeric_option_of_every_program_refuses_values_that_are_no_number_or_out_of_range(self):
         found = {}

@@ -29,7 +29,18 @@ namespace bert::inline BERT_ISA {
 }
 
 /// The purpose of a random stream; part of its key, so that no two purposes share draws.
-enum class draw : std::uint32_t { initial_weights, masking, dropout, shuffling, sentence_pairs, splitting, user };
+enum class draw : std::uint32_t {
+  initial_weights,
+  masking,
+  dropout,
+  shuffling,
+  sentence_pairs,
+  splitting,
+  user,
+  perturbation,
+  mixing,
+  augmentation
+};
 
 /// A stream of random numbers that depends only on (seed, purpose, two indices), not on threads or on draws from other streams.
 /// Satisfies uniform_random_bit_generator.

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <limits>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/data/as_read.hpp"
 #include "bert/data/tagged_set.hpp"
 #include "bert/data/tokenizing.hpp"
 #include "bert/io/lines.hpp"
@@ -211,10 +213,11 @@ struct conll_file {
 ///
 /// Tags in another scheme than the names are converted to it (labels::tag_scheme), which notes() tells.
 ///
-/// Throws bert::error with path and line: too few columns, a tag that the set does not have, a file without sentences.
-template <labels::label_set Labels, tokenizing Tokenizer>
+/// `augment` adds variants of the sentences (data/augmenting.hpp). Throws bert::error with path and line: too few columns, a
+/// tag that the set does not have, a file without sentences.
+template <labels::label_set Labels, tokenizing Tokenizer, class Augment = as_read>
 [[nodiscard]] tagged_set<Labels> conll(const std::filesystem::path& path, const Tokenizer& tokenizer, Labels names,
-                                       const conll_options& options = {}) {
+                                       const conll_options& options = {}, Augment&& augment = {}) {
   detail::conll_file file(path, options);
   const auto wanted = labels::tag_scheme_of(names), found = file.scheme;
   const bool converted = wanted != labels::tag_scheme::none && found != labels::tag_scheme::none && wanted != found;
@@ -240,7 +243,8 @@ template <labels::label_set Labels, tokenizing Tokenizer>
       labels::respell(set.names(), tags);
       respelled += tags != before ? 1 : 0;
     }
-    set.add(words, tags);
+    augment(set.names(), std::span<const std::string_view>(words), std::span<const std::int32_t>(tags),
+            [&](std::span<const std::string_view> w, std::span<const std::int32_t> t) { set.add(w, t); });
   }
   if (respelled != 0)
     set.note(cat(path.string(), ": tags of ", respelled, respelled == 1 ? " sentence" : " sentences",

@@ -18,6 +18,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/data/as_read.hpp"
 #include "bert/data/labeled_set.hpp"
 #include "bert/data/tokenizing.hpp"
 #include "bert/io/delimited.hpp"
@@ -260,10 +261,11 @@ template <labels::label_set Labels>
 ///
 ///     bert::data::tsv("dev.tsv", tokenizer, train.names(), {.text_column = "sentence", .label_column = "label"});
 ///
-/// Throws bert::error with path and line: a missing column, an unknown label, an empty text, a file without examples.
-template <labels::label_set Labels, tokenizing Tokenizer>
+/// `augment` adds variants of the examples (data/augmenting.hpp). Throws bert::error with path and line: a missing column, an
+/// unknown label, an empty text, a file without examples.
+template <labels::label_set Labels, tokenizing Tokenizer, class Augment = as_read>
 [[nodiscard]] labeled_set<Labels> tsv(const std::filesystem::path& path, const Tokenizer& tokenizer, Labels names,
-                                      const tsv_options& options) {
+                                      const tsv_options& options, Augment&& augment = {}) {
   tsv_reader reader(path, options);
   labeled_set_builder<Labels, Tokenizer> set(tokenizer, std::move(names), options.max_tokens);
   while (reader.next([&](std::string_view text) { return parsed_label(set.names(), text).has_value(); })) {
@@ -271,7 +273,7 @@ template <labels::label_set Labels, tokenizing Tokenizer>
     if (!label)
       throw error({reader.where(), cat("a label of ", labels::listed(set.names())), cat('"', reader.label(), '"'),
                    "check .label_column, or add the label to the set"});
-    set.add(reader.text(), reader.second(), *label);
+    augment(reader.text(), reader.second(), [&](auto text, auto second) { set.add(text, second, *label); });
   }
   if (set.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
   for (const auto& text : reader.notes()) set.note(text);
@@ -283,12 +285,12 @@ template <labels::label_set Labels, tokenizing Tokenizer>
 ///     bert::data::tsv<urgency>("triage.tsv", tokenizer);
 ///     bert::data::tsv<bert::labels::number>("stsb.tsv", tokenizer, {.text_column = -3, .second_column = -2, .label_column =
 ///     -1});
-template <class Labels, tokenizing Tokenizer>
+template <class Labels, tokenizing Tokenizer, class Augment = as_read>
 requires(labels::static_label_set<Labels> || std::is_same_v<Labels, labels::number>)
     [[nodiscard]] labeled_set<Labels> tsv(const std::filesystem::path& path, const Tokenizer& tokenizer,
-                                          const tsv_options& options = {}) {
+                                          const tsv_options& options = {}, Augment&& augment = {}) {
   if constexpr (labels::static_label_set<Labels>) {
-    return tsv(path, tokenizer, Labels{}, options);
+    return tsv(path, tokenizer, Labels{}, options, augment);
   } else {
     tsv_reader reader(path, options);
     labeled_set_builder<Labels, Tokenizer> set(tokenizer, {}, options.max_tokens);
@@ -296,7 +298,7 @@ requires(labels::static_label_set<Labels> || std::is_same_v<Labels, labels::numb
       const auto value = parsed_number(reader.label());
       if (!value)
         throw error({reader.where(), "a number (.label_column)", cat('"', reader.label(), '"'), "check .label_column"});
-      set.add(reader.text(), reader.second(), *value);
+      augment(reader.text(), reader.second(), [&](auto text, auto second) { set.add(text, second, *value); });
     }
     if (set.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
     for (const auto& text : reader.notes()) set.note(text);

@@ -124,9 +124,9 @@ template <class Labels>
 ///
 /// Throws bert::error with path and line as `tsv` does, for a name that is no label, and for a field of a label's column that
 /// is neither 0 nor 1.
-template <labels::label_set Labels, tokenizing Tokenizer>
+template <labels::label_set Labels, tokenizing Tokenizer, class Augment = as_read>
 [[nodiscard]] many_set<Labels> tsv_many(const std::filesystem::path& path, const Tokenizer& tokenizer, Labels names,
-                                        const tsv_many_options& options) {
+                                        const tsv_many_options& options, Augment&& augment = {}) {
   tsv_reader reader(path, detail::reader_options(options));
   many_set_builder<Labels, Tokenizer> set(tokenizer, std::move(names), options.max_tokens);
   std::vector<std::int32_t> labels;
@@ -148,7 +148,7 @@ template <labels::label_set Labels, tokenizing Tokenizer>
       throw error({reader.where(), cat("labels of ", labels::listed(set.names())), cat('"', wrong, '"'),
                    "check .labels_column and .separator, or add the label to the set"});
     }
-    set.add(reader.text(), reader.second(), labels);
+    augment(reader.text(), reader.second(), [&](auto text, auto second) { set.add(text, second, labels); });
   }
   if (set.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
   for (const auto& text : reader.notes()) set.note(text);

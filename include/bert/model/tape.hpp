@@ -202,6 +202,9 @@ class tape<model<A, Heads...>> {
     groups_ = offsets.empty() ? 0 : offsets.size() - 1;
     std::copy(offsets.begin(), offsets.end(), offsets_[0].begin());
   }
+  /// The lowest layer that later backward passes train, if it is above that of the tape's options. The gradients of lower
+  /// layers are neither computed nor written.
+  void train_from(int lowest) noexcept { lowest_ = std::max(options_.lowest, lowest); }
   /// The number of rows of the last layer's output that heads read of `batch`; 0 if they read all.
   [[nodiscard]] std::size_t chosen_rows(const token_batch& batch) noexcept {
     choose_rows(batch);
@@ -264,8 +267,8 @@ class tape<model<A, Heads...>> {
     });
     if constexpr (model_type::reads_pooler)
       work_.pooler.backward(e, p.pooler(), out.pooler(), batch.starts(), d_pooled, d, groups().sequences);
-    const bool to_embeddings = options_.lowest <= lowest_is_embeddings || options_.perturbs;
-    const std::size_t lowest = to_embeddings ? 0 : static_cast<std::size_t>(options_.lowest);
+    const bool to_embeddings = lowest_ <= lowest_is_embeddings || options_.perturbs;
+    const std::size_t lowest = to_embeddings ? 0 : static_cast<std::size_t>(lowest_);
     for (std::size_t l = A::layers; l-- > lowest;) {
       add_tapped(e, l + 1, d);
       before(l);
@@ -277,7 +280,7 @@ class tape<model<A, Heads...>> {
     if (!to_embeddings) return;
     add_tapped(e, 0, d);
     if (options_.perturbs) std::copy_n(d.data, n * A::hidden, work_.d_embeddings);
-    if (options_.lowest <= lowest_is_embeddings)
+    if (lowest_ <= lowest_is_embeddings)
       work_.embeddings.backward(e, p.embeddings(), out.embeddings(), batch, d, noise, groups().tokens);
   }
 
@@ -367,6 +370,7 @@ class tape<model<A, Heads...>> {
   }
 
   tape_options options_;
+  int lowest_ = options_.lowest;
   batch_shape capacity_;
   buffer<float> block_;
   buffer<std::uint32_t> rows_;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/objectives/objective.hpp"
 
@@ -38,6 +39,11 @@ struct fgm {
     typename Inner::work inner;
     std::vector<float> perturbation;
   };
+  [[nodiscard]] named_facts fingerprint() const {
+    named_facts facts = fingerprint_of(inner);
+    append(facts, {{"fgm", cat(options.epsilon)}});
+    return facts;
+  }
   [[nodiscard]] batch_shape capacity(const batch_shape& raw) const noexcept { return inner.capacity(raw); }
   [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
     return inner.prepare(in, seed, w.inner);

@@ -156,7 +156,9 @@ class loss_scale {
 ///  - after the forward pass replaces the head's logits by their gradient, scaled by `scale`, and reports its terms (`score`);
 ///  - or runs the passes itself (`run(passes, batch, work, scale)`: training/passes.hpp), as often as it wants;
 ///  - may train a second model (`second_model()`, with `run`);
-///  - may read hidden states and projections (`taps()`), and ask for the gradient of the embeddings' output (`perturbs`).
+///  - may read hidden states and projections (`taps()`), and ask for the gradient of the embeddings' output (`perturbs`, or
+///    `perturbs_embeddings()` where that depends on its values);
+///  - may be taught by earlier weights of the training (`teacher()`, with `run`).
 template <class O, class Model>
 concept objective_for = O::template fits<Model>&& requires(const O& o, const batch_shape& raw, const training_batch& in,
                                                            typename O::work& w) {
@@ -170,6 +172,7 @@ template <class O>
   tape_options options{.lowest = lowest};
   if constexpr (requires { o.taps(); }) options.taps = o.taps();
   if constexpr (requires { O::perturbs; }) options.perturbs = O::perturbs;
+  if constexpr (requires { o.perturbs_embeddings(); }) options.perturbs = o.perturbs_embeddings();
   return options;
 }
 

@@ -9,8 +9,11 @@
 #include <span>
 #include <vector>
 
+#include "bert/core/error.hpp"
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/kernels/rows/softmax.hpp"
+#include "bert/objectives/counted_rows.hpp"
 #include "bert/objectives/objective.hpp"
 
 namespace bert::inline BERT_ISA::objectives {
@@ -45,8 +48,9 @@ namespace detail {
 
 /// loss = (L_1 + L_2) / 2 + alpha mean_n (KL(p1_n || p2_n) + KL(p2_n || p1_n)) / 2,  L_i and p_i of passes of other dropout
 ///
-/// `Inner` is an objective with `logits(tape)`, one row a sequence: cross_entropy, next_sentence, … Three forward passes and
-/// two backward passes.
+/// `Inner` is an objective with `logits(tape)`, one row of classes a sequence or, for tags, a token: cross_entropy,
+/// next_sentence, tag_cross_entropy, … The mean is over sequences, or tokens with a tag. Three forward passes and two backward
+/// passes.
 template <class Inner>
 struct r_drop {
   Inner inner{};
@@ -64,13 +68,18 @@ struct r_drop {
     std::vector<float> logits[2];
     std::vector<double> row;
   };
+  [[nodiscard]] named_facts fingerprint() const {
+    named_facts facts = fingerprint_of(inner);
+    append(facts, {{"r_drop", cat(options.alpha)}});
+    return facts;
+  }
   [[nodiscard]] batch_shape capacity(const batch_shape& raw) const noexcept { return inner.capacity(raw); }
   [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
     return inner.prepare(in, seed, w.inner);
   }
   [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const requires(tells_counts<Inner>) {
     loss_terms terms = inner.counts(in, w.inner);
-    terms.add({.name = "r_drop", .count = in.tokens.sequences()});
+    terms.add({.name = "r_drop", .count = counted_rows::count(in)});
     return terms;
   }
   /// The loss without dropout, where both passes agree: that of `Inner`.
@@ -82,6 +91,9 @@ struct r_drop {
   loss_terms run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {
     for (const std::size_t pass : {std::size_t{0}, std::size_t{1}}) {
       const matrix<float> z = inner.logits(p.forward(pass));
+      if (z.cols < 2)
+        throw error({"bert::objectives::r_drop", "logits of two classes or more", cat(z.cols),
+                     "wrap a loss of classes; objectives::fgm and self_distil take others"});
       w.row.resize(2 * z.cols);
       w.logits[pass].resize(z.rows * z.cols);
       for (std::size_t n = 0; n < z.rows; ++n) std::copy_n(z.row(n), z.cols, w.logits[pass].data() + n * z.cols);
@@ -91,9 +103,11 @@ struct r_drop {
       auto& tape = pass == 1 ? p.tape() : p.forward(0);
       terms += inner.score(p.executor(), in, w.inner, tape, scale.times(0.5f));
       const matrix<float> d = inner.logits(tape);
-      loss_term divergence{.name = "r_drop", .count = d.rows};
-      const float factor = scale.times(options.alpha / 2).of("r_drop", d.rows);
+      const counted_rows counts(in, d.rows);
+      loss_term divergence{.name = "r_drop", .count = counts.count()};
+      const float factor = scale.times(options.alpha / 2).of("r_drop", divergence.count);
       for (std::size_t n = 0; n < d.rows; ++n) {
+        if (!counts(n)) continue;
         const auto row = [&](std::size_t i) { return std::span<const float>(w.logits[i].data() + n * d.cols, d.cols); };
         divergence.sum += static_cast<double>(options.alpha) / 2 *
                           detail::symmetric_divergence(row(1 - pass), row(pass), w.row, factor, {d.row(n), d.cols});

@@ -51,9 +51,7 @@ struct adamw {
         .decay = 0,
         .correction1 = corrected ? static_cast<float>(1.0 - std::pow(static_cast<double>(beta1), steps)) : 1.0f,
         .correction2 = corrected ? static_cast<float>(1.0 - std::pow(static_cast<double>(beta2), steps)) : 1.0f,
-        .gradient_scale = clip_norm > 0 && u.gradient_norm > static_cast<double>(clip_norm)
-                              ? static_cast<float>(static_cast<double>(clip_norm) / u.gradient_norm)
-                              : 1.0f};
+        .gradient_scale = clip_scale(u.gradient_norm, clip_norm)};
     for (const trained_tensor& t : u.tensors) {
       each.rate = t.rate;
       each.decay = weight_decay * t.decay;

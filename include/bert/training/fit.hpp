@@ -10,6 +10,7 @@
 #include <memory>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "bert/core/isa.hpp"
 #include "bert/training/best_epoch.hpp"
@@ -18,16 +19,41 @@
 namespace bert::inline BERT_ISA {
 
 namespace detail {
-/// Calls make(policies...) without the policies that are functions of a step_report.
+/// Whether `fit` itself uses a policy: an optimizer, a schedule, or a function of a step_report.
+template <class Policy>
+inline constexpr bool of_fit = training::is_optimizer<Policy>::value || training::is_schedule<Policy>::value ||
+                               std::invocable<const Policy&, const step_report&>;
+
+/// Calls make(policies...) without the policies that `fit` uses.
 template <class Make>
 auto trainer_of(const Make& make) {
   return make();
 }
 template <class Make, class Policy, class... Policies>
 auto trainer_of(const Make& make, const Policy& policy, const Policies&... policies) {
-  if constexpr (std::invocable<const Policy&, const step_report&>) return trainer_of(make, policies...);
+  if constexpr (of_fit<Policy>) return trainer_of(make, policies...);
   else return trainer_of([&](const auto&... rest) { return make(policy, rest...); }, policies...);
 }
+
+/// Puts a trainer's result(), if there is one, in the place of the model's weights while it lives.
+template <class Model>
+class result_in_place {
+ public:
+  result_in_place(Model& m, const Model* result) : model_(result == nullptr ? nullptr : &m) {
+    if (model_ == nullptr) return;
+    own_.assign(m.block().begin(), m.block().end());
+    std::copy(result->block().begin(), result->block().end(), m.block().begin());
+  }
+  ~result_in_place() {
+    if (model_ != nullptr) std::copy(own_.begin(), own_.end(), model_->block().begin());
+  }
+  result_in_place(const result_in_place&) = delete;
+  result_in_place& operator=(const result_in_place&) = delete;
+
+ private:
+  Model* model_;
+  std::vector<float> own_;
+};
 }  // namespace detail
 
 /// How `fit` trains. `Model` is deduced: write `{.epochs = 3, .learning_rate = 2e-5f}`.
@@ -49,11 +75,17 @@ struct fit_options {
   std::uint64_t keep_every = 1000;  ///< steps between two writings of the state
 };
 
-/// Trains `model` in place for `options.epochs` over `source`, with AdamW, a linear warm-up and a linear decay. Returns the
-/// last step's report.
+/// Trains `model` in place for `options.epochs` over `source`, with AdamW, a linear warm-up and a linear decay, unless an
+/// optimizer or a schedule is among the policies. Returns the last step's report.
 ///
-/// `policies` are the trainer's, in any order, and optionally a function that is called with each step's report. If it returns
-/// a bool, false ends the training after that step; with `keep`, the state is then written.
+/// `policies` are the trainer's, in any order, and optionally
+///  - an optimizer, in place of AdamW of `weight_decay` and `clip_norm`;
+///  - a schedule, whose `peak`, `warmup` and `total` are set from the options;
+///  - a function that is called with each step's report. If it returns a bool, false ends the training after that step; with
+///    `keep`, the state is then written.
+///
+/// With `training::averaged` the model holds the average wherever an epoch ends, for the function and for `keep_best`, and at
+/// the end.
 ///
 ///     bert::fit(triage, bert::objectives::cross_entropy{}, train.batches(32), {.epochs = 3}, bert::execution::threads{2},
 ///               bert::activations::recompute{}, bert::precision::bf16{}, bert::optim::layer_decay{.factor = 0.9f});
@@ -88,15 +120,20 @@ step_report fit(Model& model, const Objective& objective, const Source& source,
     };
     (call(policies), ...);
   };
+  using optimizer_type = training::policy_of<training::is_optimizer, optim::adamw, Policies...>;
+  using schedule_type = training::policy_of<training::is_schedule, schedules::warmup_linear, Policies...>;
+  auto optimizer = training::pick_policy<training::is_optimizer, optim::adamw>(policies...);
+  if constexpr (training::policies_of<training::is_optimizer, Policies...> == 0)
+    optimizer = {.weight_decay = options.weight_decay, .clip_norm = options.clip_norm};
+  auto schedule = training::pick_policy<training::is_schedule, schedules::warmup_linear>(policies...);
+  schedule.peak = options.learning_rate;
+  schedule.warmup = static_cast<std::uint64_t>(static_cast<double>(options.warmup) * static_cast<double>(total));
+  schedule.total = total;
   auto t = detail::trainer_of(
       [&](const auto&... known) {
         return std::make_unique<
-            trainer<Model, Objective, optim::adamw, schedules::warmup_linear, std::remove_cvref_t<decltype(known)>...>>(
-            model, objective, optim::adamw{.weight_decay = options.weight_decay, .clip_norm = options.clip_norm},
-            schedules::warmup_linear{
-                .peak = options.learning_rate,
-                .warmup = static_cast<std::uint64_t>(static_cast<double>(options.warmup) * static_cast<double>(total)),
-                .total = total},
+            trainer<Model, Objective, optimizer_type, schedule_type, std::remove_cvref_t<decltype(known)>...>>(
+            model, objective, optimizer, schedule,
             training_options{
                 .seed = options.seed,
                 .dropout = options.dropout,
@@ -118,6 +155,7 @@ step_report fit(Model& model, const Objective& objective, const Source& source,
     else if (std::filesystem::exists(best_file)) best.read(best_file, model.block().size(), options.epochs);
   }
   const auto score = [&] {
+    const detail::result_in_place<Model> averaged(model, t->result());
     best.add(options.keep_best(std::as_const(model)), model.block());
     if (!best_file.empty()) best.write(best_file);
   };
@@ -132,14 +170,19 @@ step_report fit(Model& model, const Objective& objective, const Source& source,
   if (options.keep_best && !between && scored > best.scores().size()) score();
   if (!stops_early())
     for (const auto& step : run) {
-      on_step(step);
       last = step;
       between = !ends_epoch(step.index);
+      {
+        const detail::result_in_place<Model> averaged(model, between ? nullptr : t->result());
+        on_step(step);
+      }
       // A state from before the best epoch was written repeats steps whose score is known.
       if (options.keep_best && !between && ++scored > best.scores().size()) score();
       if (!wanted || (!between && stops_early())) t->request_stop();
     }
   if (!between && !best.weights().empty()) std::copy(best.weights().begin(), best.weights().end(), model.block().begin());
+  else if (const Model* averaged = t->result(); averaged != nullptr)
+    std::copy(averaged->block().begin(), averaged->block().end(), model.block().begin());
   return last;
 }
 

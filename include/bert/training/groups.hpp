@@ -126,18 +126,28 @@ class update_list {
     }
   }
 
+  [[nodiscard]] std::span<const optim::trained_tensor> tensors() const noexcept { return tensors_; }
   /// All of them, each at its multiple of `rate`, or of `head_rate` in the pooler and the heads.
   [[nodiscard]] std::span<const optim::trained_tensor> at_rates(float rate, float head_rate) noexcept {
+    return at_rates(rate, head_rate, [](const parameter&) { return false; });
+  }
+  /// The same without those that are `frozen(parameter)` in this step.
+  template <class Frozen>
+  [[nodiscard]] std::span<const optim::trained_tensor> at_rates(float rate, float head_rate, const Frozen& frozen) noexcept {
+    chosen_.reserve(tensors_.size());
+    chosen_.clear();
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
-      const module_kind kind = tensors_[i].parameter->module;
-      const bool above = kind == module_kind::pooler || kind == module_kind::head;
-      tensors_[i].rate = (above ? head_rate : rate) * rates_[i];
+      const parameter& p = *tensors_[i].parameter;
+      if (frozen(p)) continue;
+      const bool above = p.module == module_kind::pooler || p.module == module_kind::head;
+      chosen_.push_back(tensors_[i]);
+      chosen_.back().rate = (above ? head_rate : rate) * rates_[i];
     }
-    return tensors_;
+    return chosen_;
   }
 
  private:
-  std::vector<optim::trained_tensor> tensors_;
+  std::vector<optim::trained_tensor> tensors_, chosen_;
   std::vector<float> rates_;
 };
 

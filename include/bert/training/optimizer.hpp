@@ -39,18 +39,38 @@ struct update {
 /// A block of an optimizer's state, with its name in the state file.
 using state_block = std::pair<const char*, std::span<float>>;
 
+/// The factor of gradients that limits their norm to `clip_norm`; 0 does not limit.
+[[nodiscard]] inline float clip_scale(double norm, float clip_norm) noexcept {
+  const auto most = static_cast<double>(clip_norm);
+  return clip_norm > 0 && norm > most ? static_cast<float>(most / norm) : 1.0f;
+}
+
 /// An optimizer is a value of hyper-parameters
-///  - with a `state` type, made from the number of floats in a block of all trained parameters, whose `blocks()` is an array of
-///    `state_block`, what a resumed run needs;
+///  - with a `state` type, made from the number of floats in a block of all trained parameters, or from the tensors that are
+///    trained, or from the optimizer and both; its `blocks()` is an array of `state_block`, what a resumed run needs;
 ///  - whose `apply(executor, update, state)` changes `values` and the state, not the gradients;
 ///  - whose `describe()` names the hyper-parameters that a resumed run must share.
 template <class O>
-concept optimizer = std::copy_constructible<O> && std::constructible_from<typename O::state, std::size_t> &&
-    requires(const O& o, typename O::state& s, const update& u, const execution::serial& e) {
+concept optimizer = std::copy_constructible<O> &&
+    (std::constructible_from<typename O::state, std::size_t> ||
+     std::constructible_from<typename O::state, std::span<const trained_tensor>> ||
+     std::constructible_from<typename O::state, const O&, std::size_t,
+                             std::span<const trained_tensor>>)&&requires(const O& o, typename O::state& s, const update& u,
+                                                                         const execution::serial& e) {
   o.apply(e, u, s);
   { o.describe() } -> std::convertible_to<std::string>;
   { s.blocks().size() } -> std::convertible_to<std::size_t>;
   { s.blocks()[0] } -> std::convertible_to<state_block>;
 };
+
+/// The state of an optimizer at the start of a run; `floats` are those of a block of all trained parameters.
+template <optimizer O>
+[[nodiscard]] typename O::state make_state(const O& o, std::size_t floats, std::span<const trained_tensor> tensors) {
+  if constexpr (std::constructible_from<typename O::state, const O&, std::size_t, std::span<const trained_tensor>>)
+    return typename O::state(o, floats, tensors);
+  else if constexpr (std::constructible_from<typename O::state, std::span<const trained_tensor>>)
+    return typename O::state(tensors);
+  else return typename O::state(floats);
+}
 
 }  // namespace bert::optim

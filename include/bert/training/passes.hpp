@@ -5,6 +5,8 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <type_traits>
 
 #include "bert/core/isa.hpp"
 #include "bert/model/tape.hpp"
@@ -32,7 +34,7 @@ class passes {
   using view = typename Tape::gradient_view;
 
   passes(const E& e, const Model& model, Tape& tape, const token_batch& batch, const step_noise& noise, const view& gradients,
-         bert::gradients how, Second& second) noexcept
+         bert::gradients how, Second& second, std::span<const std::type_identity_t<Model>* const> teachers = {}) noexcept
       : executor_(&e),
         model_(&model),
         tape_(&tape),
@@ -40,7 +42,8 @@ class passes {
         noise_(noise),
         gradients_(gradients),
         how_(how),
-        second_(&second) {}
+        second_(&second),
+        teachers_(teachers) {}
 
   [[nodiscard]] const E& executor() const noexcept { return *executor_; }
   [[nodiscard]] const Model& model() const noexcept { return *model_; }
@@ -71,6 +74,13 @@ class passes {
     tape_->backward(*executor_, *model_, part, gradients_, current_, how_);
     how_ = bert::gradients::added;
   }
+  /// The earlier weights that teach this step, for an objective with `teacher()`.
+  [[nodiscard]] std::span<const Model* const> teachers() const noexcept { return teachers_; }
+  /// Runs another model of the same kind forward, without dropout. No backward pass may follow.
+  Tape& forward_of(const Model& other) {
+    tape_->forward(*executor_, other, *batch_);
+    return *tape_;
+  }
   /// The dropout of passes of this number.
   [[nodiscard]] step_noise noise(std::uint64_t number) const noexcept {
     step_noise other = noise_;
@@ -98,6 +108,7 @@ class passes {
   view gradients_;
   bert::gradients how_;
   Second* second_;
+  std::span<const Model* const> teachers_;
 };
 
 /// Runs an objective over one prepared batch: by its own `run`, else one forward pass, `score` and one backward pass.

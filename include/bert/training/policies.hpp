@@ -13,6 +13,8 @@
 #include "bert/model/tape.hpp"
 #include "bert/training/groups.hpp"
 #include "bert/training/reduction.hpp"
+#include "bert/training/schedules.hpp"
+#include "bert/training/weights.hpp"
 
 namespace bert::inline BERT_ISA::training {
 
@@ -26,6 +28,13 @@ template <class T>
 struct is_groups : std::bool_constant<optim::parameter_groups<T>> {};
 template <class T>
 struct is_reduction : std::bool_constant<reduction<T>> {};
+template <class T>
+struct is_weight_policy : std::bool_constant<weight_policy<T>> {};
+/// Of `fit`, which makes the trainer's optimizer and schedule where none is given.
+template <class T>
+struct is_optimizer : std::bool_constant<optim::optimizer<T>> {};
+template <class T>
+struct is_schedule : std::bool_constant<schedules::schedule<T>> {};
 
 /// The first of `Policies` that satisfies `Is`, or Default.
 template <template <class> class Is, class Default, class... Policies>
@@ -50,14 +59,22 @@ template <template <class> class Is, class Default, class... Policies>
 template <template <class> class Is, class... Policies>
 inline constexpr std::size_t policies_of = (std::size_t{Is<Policies>::value} + ... + 0);
 
-/// Whether each of `Policies` is of a kind above, and no two are of the same kind.
+/// Whether no two of the policies over weights are of one type.
+template <class... Policies>
+inline constexpr bool weight_policies_differ = true;
+template <class Policy, class... Policies>
+inline constexpr bool weight_policies_differ<Policy, Policies...> =
+    !(weight_policy<Policy> && (std::is_same_v<Policy, Policies> || ...)) && weight_policies_differ<Policies...>;
+
+/// Whether each of `Policies` is of a trainer's kinds, and no two are of the same kind, or, of policies over weights, of the
+/// same type.
 template <class... Policies>
 inline constexpr bool policies_fit =
     ((is_executor<Policies>::value || is_activation_policy<Policies>::value || is_precision<Policies>::value ||
-      is_groups<Policies>::value || is_reduction<Policies>::value) &&
+      is_groups<Policies>::value || is_reduction<Policies>::value || is_weight_policy<Policies>::value) &&
      ...) &&
-    policies_of<is_executor, Policies...> <= 1 && policies_of<is_activation_policy, Policies...> <= 1 &&
-    policies_of<is_precision, Policies...> <= 1 && policies_of<is_groups, Policies...> <= 1 &&
-    policies_of<is_reduction, Policies...> <= 1;
+    weight_policies_differ<Policies...>&& policies_of<is_executor, Policies...> <= 1 &&
+    policies_of<is_activation_policy, Policies...> <= 1 && policies_of<is_precision, Policies...> <= 1 &&
+    policies_of<is_groups, Policies...> <= 1 && policies_of<is_reduction, Policies...> <= 1;
 
 }  // namespace bert::training

@@ -29,6 +29,8 @@ struct no_second_network {
   static constexpr bool trained = false;
   template <class Objective>
   explicit no_second_network(const Objective&) noexcept {}
+  template <class Objective, class Optimizer>
+  no_second_network(const Objective&, const Optimizer&) noexcept {}
 };
 
 /// An objective's second model in the trainer: gradients, the optimizer's state, the tensors to update. All of its parameters
@@ -39,12 +41,12 @@ class second_network {
   static constexpr bool trained = true;
 
   template <class Objective>
-  explicit second_network(const Objective& o)
+  explicit second_network(const Objective& o, const Optimizer& optimizer = {})
       : model_(&o.second_model()),
         layout_(layout_of<typename Model::architecture>(model_->table(), optim::one_group{})),
         gradients_(layout_.size),
-        state_(layout_.size),
-        updates_(*model_, layout_, gradients_.span()) {
+        updates_(*model_, layout_, gradients_.span()),
+        state_(optim::make_state(optimizer, layout_.size, updates_.tensors())) {
     for (const auto& [name, values] : state_.blocks()) names_.push_back(std::string("second.") + name);
   }
   second_network(const second_network&) = delete;
@@ -78,8 +80,8 @@ class second_network {
   Model* model_;
   gradient_layout<std::tuple_size_v<typename Model::table_type>> layout_;
   buffer<float> gradients_;
-  typename Optimizer::state state_;
   update_list updates_;
+  typename Optimizer::state state_;
   std::vector<std::string> names_;
 };
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
 #include <chrono>
 #include <cmath>
 #include <concepts>
@@ -34,6 +33,8 @@
 #include "bert/training/second_network.hpp"
 #include "bert/training/state.hpp"
 #include "bert/training/step_report.hpp"
+#include "bert/training/teacher.hpp"
+#include "bert/training/weights.hpp"
 
 namespace bert::inline BERT_ISA {
 
@@ -46,6 +47,7 @@ namespace bert::inline BERT_ISA {
 ///  - `activations::keep`, or `recompute`, which trades speed for most of the tape's memory and changes no bit;
 ///  - `precision::f32`, or `bf16` for the linear layers' products; parameters, gradients and moments are f32 either way;
 ///  - parameter groups (`optim::one_group`), `optim::layer_decay` for example;
+///  - policies over the weights: `training::averaged`, `mixout`, `unfreezing`;
 ///  - a reduction (`training::alone`) over replicas that train the same model, each on a part of every batch. With equal
 ///    `leaves`, an objective of one pass gives the same bits with 1, 2, 4, … replicas.
 ///
@@ -62,8 +64,8 @@ class trainer {
       "std::uint64_t, work&); docs/architecture.md, How to add an objective");
   static_assert(
       ensure<training::policies_fit<Policies...>, facts<Policies...>>,
-      "bert::trainer: every further argument must be an executor, an activation policy, a precision or parameter groups, "
-      "one of each");
+      "bert::trainer: every further argument must be an executor, an activation policy, a precision, parameter groups or "
+      "a policy over weights, one of each");
 
   using E = training::policy_of<training::is_executor, execution::serial, Policies...>;
   using Activations = training::policy_of<training::is_activation_policy, activations::keep, Policies...>;
@@ -72,6 +74,8 @@ class trainer {
   using Reduction = training::policy_of<training::is_reduction, training::alone, Policies...>;
   static constexpr bool replicated = !std::same_as<Reduction, training::alone>;
   using Second = training::second_network_of<Objective, Optimizer>;
+  using Teacher = training::teacher_of<Objective, Model>;
+  using Weights = training::weight_states<Model, decltype(training::weight_policies_among(std::declval<const Policies&>()...))>;
   using layout_type = training::gradient_layout<std::tuple_size_v<typename Model::table_type>>;
 
  public:
@@ -87,22 +91,12 @@ class trainer {
         reduction_(training::pick_policy<training::is_reduction, training::alone>(policies...)),
         layout_(training::layout_of<typename Model::architecture>(model.table(), groups_)),
         gradients_(layout_.size + tied_size()),
-        moments_(layout_.size),
         updates_(model, layout_, gradients_.span()),
-        second_(objective_) {
-    if (options_.accumulate == 0 || !(options_.dropout >= 0 && options_.dropout < 1) ||
-        !(options_.attention_dropout >= 0 && options_.attention_dropout < 1))
-      throw error({"bert::training_options",
-                   "accumulate of 1 or more, dropout from 0 to below 1",
-                   cat("accumulate ", options_.accumulate, ", dropout ", options_.dropout, " and ", options_.attention_dropout),
-                   {}});
-    if (!std::has_single_bit(options_.leaves) || options_.leaves > kernels::row_groups::most ||
-        !std::has_single_bit(reduction_.size()) || options_.leaves < reduction_.size())
-      throw error(
-          {"bert::training_options",
-           cat("leaves of a power of two, from the number of replicas, a power of two too, to ", kernels::row_groups::most),
-           cat("leaves ", options_.leaves, ", replicas ", reduction_.size()),
-           {}});
+        moments_(optim::make_state(optimizer_, layout_.size, updates_.tensors())),
+        second_(objective_, optimizer_),
+        weights_(training::weight_policies_among(policies...), model),
+        teacher_(objective_, model) {
+    training::check_options(options_, reduction_.size());
     if (layout_.parameters == 0)
       throw error({"bert::trainer", "a parameter to train", "parameter groups that freeze all of them", "freeze fewer"});
   }
@@ -120,7 +114,7 @@ class trainer {
     keep_ = options;
     std::error_code ignored;  // a file that exists but cannot be read is read_state's error
     if (std::filesystem::exists(std::filesystem::symlink_status(path, ignored)))
-      done_ = training::read_state(path, blocks(), describe(), schedule_.total, &resumed_facts_);
+      teacher_.resume(done_ = training::read_state(path, blocks(), describe(), schedule_.total, &resumed_facts_));
     else io::check_output_file(path);
   }
 
@@ -130,6 +124,8 @@ class trainer {
 
   /// Steps done so far.
   [[nodiscard]] std::uint64_t done() const noexcept { return done_; }
+  /// The weights to evaluate and save, if a policy keeps others than the model's (`training::averaged`); else nullptr.
+  [[nodiscard]] const Model* result() const noexcept { return weights_.result(done_); }
 
   /// The range of the remaining steps; the loop's iterator trains each.
   template <batch_source Source>
@@ -238,6 +234,8 @@ class trainer {
     // Each batch: forward, score, backward, then the sum over replicas.
     std::uint64_t tokens = 0;
     if constexpr (Second::trained) second_.clear(executor_);
+    const Model& weights = weights_.before(executor_, *model_, done_);
+    s.tape_.train_from(weights_.lowest(done_));
     for (unsigned i = 0; i < options_.accumulate; ++i) {
       const prepared p = options_.accumulate == 1 && counted.batch != nullptr ? counted : prepare(s, i);
       random_stream keys(options_.seed, draw::dropout, number(i));
@@ -249,7 +247,7 @@ class trainer {
         kernels::clear(executor_, gradients_.span());
       } else {
         const auto run = in_precision();
-        training::passes passes(run, *model_, s.tape_, *p.batch, noise, gradient_view(), how, second_);
+        training::passes passes(run, weights, s.tape_, *p.batch, noise, gradient_view(), how, second_, teacher_.models());
         report.terms += training::run_passes(objective_, passes, executor_, *p.in, s.work_, scale);
       }
       if (apart()) reduce(i);
@@ -258,6 +256,7 @@ class trainer {
     }
     if constexpr (replicated) report.terms = training::over_replicas(reduction_, report.terms);
     if constexpr (replicated && Second::trained) reduction_.add(second_.gradients());
+    adapt_gradients();
     check(report);
     update(report);
     if (!kept_.empty() && (done_ % std::max<std::uint64_t>(1, keep_.every) == 0 || done_ == schedule_.total)) write_state();
@@ -339,6 +338,14 @@ class trainer {
   /// each of the two gradients is summed over replicas before they are added.
   [[nodiscard]] std::size_t tied_size() const noexcept { return replicated ? model_->table()[0].count() : 0; }
 
+  /// Clears the gradients of parameters that are frozen in this step, and has the policies over weights change the others.
+  void adapt_gradients() {
+    const auto g = gradient_view();
+    for (std::size_t i = 0; i < g.table().size(); ++i)
+      if (weights_.frozen(g.table()[i], done_)) kernels::clear(executor_, g.values(i));
+    weights_.gradients(executor_, g, done_);
+  }
+
   /// Throws unless loss and gradient are finite; no weight or state has changed yet.
   void check(step_report& report) const {
     report.loss = report.terms.loss();
@@ -354,9 +361,12 @@ class trainer {
 
   void update(step_report& report) {
     const float head_rate = report.rate * options_.head_rate;
-    const auto tensors = updates_.at_rates(report.rate, head_rate);
+    const auto tensors =
+        updates_.at_rates(report.rate, head_rate, [&](const parameter& p) { return weights_.frozen(p, done_); });
     optimizer_.apply(executor_, optim::update{tensors, report.gradient_norm, done_}, moments_);
     if constexpr (Second::trained) second_.update(executor_, optimizer_, report.rate, head_rate, report.gradient_norm, done_);
+    weights_.after(executor_, *model_, done_);
+    teacher_.after(executor_, *model_, done_);
     report.index = ++done_;
   }
 
@@ -373,6 +383,8 @@ class trainer {
     blocks_.assign(1, {"parameters", model_->block()});
     for (const auto& block : moments_.blocks()) blocks_.push_back(block);
     if constexpr (Second::trained) second_.add_blocks(blocks_);
+    weights_.add_blocks(blocks_);
+    teacher_.add_blocks(blocks_);
     return blocks_;
   }
 
@@ -381,8 +393,8 @@ class trainer {
                options_.attention_dropout, " accumulate=", options_.accumulate, " head_rate=", options_.head_rate,
                options_.leaves == 1 ? "" : cat(" leaves=", options_.leaves),
                std::same_as<Precision, precision::f32> ? "" : " products=bf16",
-               groups_.describe().empty() ? "" : " groups=", groups_.describe(), " parameters=", model_->count(),
-               second_parameters());
+               groups_.describe().empty() ? "" : " groups=", groups_.describe(), weights_.describe(), teacher_.describe(),
+               " parameters=", model_->count(), second_parameters());
   }
 
   [[nodiscard]] std::string second_parameters() const {
@@ -400,9 +412,11 @@ class trainer {
   Reduction reduction_;
   layout_type layout_;
   buffer<float> gradients_, accumulated_;
-  typename Optimizer::state moments_;
   training::update_list updates_;
+  typename Optimizer::state moments_;
   Second second_;
+  Weights weights_;
+  Teacher teacher_;
   std::uint64_t done_ = 0, written_ = 0;
   stop_flag stop_;
   std::filesystem::path kept_;

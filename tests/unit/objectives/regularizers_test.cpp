@@ -4,73 +4,20 @@
 #include <cmath>
 #include <type_traits>
 
-#include "../../support/small_models.hpp"
+#include "bert/heads/regress.hpp"
 #include "bert/objectives/cross_entropy.hpp"
 #include "bert/objectives/fgm.hpp"
+#include "bert/objectives/mean_squared_error.hpp"
 #include "bert/objectives/r_drop.hpp"
 #include "bert/training/trainer.hpp"
 #include "support/matrices.hpp"
+#include "support/passes.hpp"
 #include "support/slopes.hpp"
 
 namespace {
-using bert::objectives::cross_entropy, bert::objectives::fgm, bert::objectives::loss_terms, bert::objectives::loss_scale,
-    bert::objectives::r_drop;
-struct weather : bert::labels::one_of<"rain", "sun", "snow"> {};
-using model_type = bert::model<support::pocket, bert::heads::classify<weather>>;
-using tape_type = bert::tape<model_type>;
+using namespace support::passes;
+using bert::objectives::fgm, bert::objectives::r_drop;
 
-/// The labels of every third batch's first two sequences are not counted, so a mean of means is not the mean.
-struct uneven_source : support::made_up_source {
-  void load(std::uint64_t step, bert::training_batch& out) const {
-    made_up_source::load(step, out);
-    for (std::size_t s = 0; s < out.labels.size(); ++s) {
-      out.labels[s] = out.tokens[s][0] % 3;
-      if (out.keys[s] % 12 < 2) out.labels[s] = -1;
-    }
-  }
-};
-const uneven_source source;
-const bert::execution::serial serial;
-const bert::step_noise dropout{0.2f, 0.2f, 77};
-
-bert::training_batch batch_of(std::uint64_t step) {
-  bert::training_batch batch;
-  source.load(step, batch);
-  return batch;
-}
-
-/// One step's passes as the trainer runs them, and their results.
-template <class Objective>
-struct step {
-  step(const Objective& o, const model_type& m, const bert::step_noise& noise, const loss_scale& scale = 1.0f)
-      : batch(batch_of(0)),
-        work(o, source.capacity()),
-        tape(source.capacity(), m.sizes(), bert::objectives::tape_options_of(o)),
-        gradients(m.block().size()) {
-    bert::training::no_second_network none(o);
-    bert::training::passes passes(serial, m, tape, o.prepare(batch, 0, work), noise, m.view(gradients.data()),
-                                  bert::gradients::written, none);
-    terms = bert::training::run_passes(o, passes, serial, batch, work, scale);
-    other_noise = passes.noise(1);
-  }
-  bert::training_batch batch;
-  typename Objective::work work;
-  tape_type tape;
-  bert::buffer<float> gradients;
-  bert::step_noise other_noise;
-  loss_terms terms;
-};
-
-/// Logits of one forward pass.
-std::vector<std::vector<double>> logits_of(const model_type& m, const bert::step_noise& noise) {
-  const auto batch = batch_of(0);
-  tape_type t(source.capacity(), m.sizes());
-  t.forward(serial, m, batch.tokens, noise);
-  const auto z = t.head<0>().logits();
-  std::vector<std::vector<double>> out;
-  for (std::size_t s = 0; s < z.rows; ++s) out.emplace_back(z.row(s), z.row(s) + z.cols);
-  return out;
-}
 std::vector<double> softmax(std::vector<double> z) {
   double total = 0;
   for (double& x : z) total += x = std::exp(x);
@@ -82,32 +29,6 @@ double divergence(const std::vector<double>& p, const std::vector<double>& q) {
   for (std::size_t i = 0; i < p.size(); ++i) sum += p[i] * std::log(p[i] / q[i]);
   return sum;
 }
-/// Cross-entropy of one pass.
-double loss_of(const model_type& m, const bert::step_noise& noise, bert::matrix<const float> perturbation = {}) {
-  const auto batch = batch_of(0);
-  tape_type t(source.capacity(), m.sizes());
-  t.forward(serial, m, batch.tokens, noise, perturbation);
-  cross_entropy::work work({}, source.capacity());
-  return cross_entropy{}.score(serial, batch, work, t, 1.0f).loss();
-}
-
-/// The gradient norm of a first step.
-template <class Objective>
-double norm_of_step(const Objective& o, const auto& batches, unsigned accumulate) {
-  auto m = model_type::random({.stddev = 0.1f, .seed = 1});
-  bert::trainer t{m, o, bert::optim::adamw{}, bert::schedules::constant{.peak = 1e-3f, .total = 1},
-                  bert::training_options{.dropout = 0, .attention_dropout = 0, .accumulate = accumulate}};
-  double norm = 0;
-  for (const auto& s : t.over(batches)) norm = s.gradient_norm;
-  return norm;
-}
-/// The same sequences, eight a batch.
-struct twice_source : uneven_source {
-  twice_source() {
-    sequences = 8;
-    batches = 3;
-  }
-};
 }  // namespace
 
 TEST_CASE("R-Drop's terms are the mean loss of two passes and the symmetric divergence of their predictions") {
@@ -130,6 +51,21 @@ TEST_CASE("R-Drop's gradients are the central differences of its loss under the 
   step run(o, m, dropout);
   CHECK(run.terms["r_drop"].mean() > 0.01);
   CHECK(support::slope_error(m, run.gradients.data(), [&] { return step(o, m, dropout).terms.loss(); }) < 0.03);
+}
+
+TEST_CASE("R-Drop refuses a head of one number, whose divergence would always be 0") {
+  using regression = bert::model<support::pocket, bert::heads::regress>;
+  const auto m = regression::random({.seed = 1});
+  const r_drop o{bert::objectives::mean_squared_error{}};
+  auto batch = batch_of(0);
+  batch.values.assign(batch.tokens.sequences(), 0.5f);
+  typename std::remove_cvref_t<decltype(o)>::work work(o, source.capacity());
+  bert::tape<regression> tape(source.capacity(), m.sizes());
+  bert::buffer<float> gradients(m.block().size());
+  bert::training::no_second_network none(o);
+  bert::training::passes passes(serial, m, tape, o.prepare(batch, 0, work), dropout, m.view(gradients.data()),
+                                bert::gradients::written, none);
+  CHECK_THROWS_WITH_AS(o.run(passes, batch, work, 1.0f), doctest::Contains("two classes or more"), bert::error);
 }
 
 TEST_CASE("without dropout R-Drop's divergence is 0 and its step is that of the inner loss") {

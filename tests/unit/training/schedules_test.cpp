@@ -2,9 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include "support/golden.hpp"
+
 using namespace bert::schedules;
 
-static_assert(schedule<warmup_linear> && schedule<warmup_cosine> && schedule<constant>);
+static_assert(schedule<warmup_linear> && schedule<warmup_cosine> && schedule<constant> && schedule<inverse_sqrt> &&
+              schedule<one_cycle>);
 static_assert(warmup_linear{.peak = 1.0f, .warmup = 4, .total = 14}.rate(0) == 0.25f);
 static_assert(warmup_linear{.peak = 1.0f, .warmup = 4, .total = 14}.rate(3) == 1.0f);
 static_assert(warmup_linear{.peak = 1.0f, .warmup = 4, .total = 14}.rate(9) == 0.5f);
@@ -31,10 +34,36 @@ TEST_CASE("the cosine starts at the peak, is half of it in the middle and ends a
   CHECK(s.rate(12) == doctest::Approx(0.0));
 }
 
+TEST_CASE("the inverse square root falls from the peak at the end of the warm-up, to half of it at four times its length") {
+  const inverse_sqrt s{.peak = 1.0f, .warmup = 4, .total = 100};
+  CHECK(s.rate(0) == 0.25f);
+  CHECK(s.rate(3) == 1.0f);
+  CHECK(s.rate(4) == doctest::Approx(std::sqrt(0.8)));
+  CHECK(s.rate(15) == doctest::Approx(0.5));
+  CHECK(inverse_sqrt{.peak = 1.0f, .total = 9}.rate(0) == 1.0f);
+  CHECK(inverse_sqrt{.peak = 1.0f, .total = 9}.rate(3) == doctest::Approx(0.5));
+}
+
+TEST_CASE("one cycle has the rates of PyTorch's OneCycleLR") {
+  const bert::io::safetensors file(golden::folder("optimizers") / "golden.safetensors");
+  const auto rates = golden::floats(file, "one_cycle");
+  const one_cycle s{.peak = 0.5f, .warmup = 6, .total = 20};
+  REQUIRE(rates.size() == 20);
+  for (std::size_t step = 0; step < 20; ++step) {
+    CAPTURE(step);
+    CHECK(s.rate(step) == doctest::Approx(static_cast<double>(rates[step])).epsilon(1e-5));
+  }
+  CHECK(one_cycle{.peak = 0.5f, .warmup = 0, .total = 20}.rate(0) == 0.5f);
+  CHECK(one_cycle{.peak = 0.5f, .warmup = 1, .total = 1}.rate(0) == 0.5f);
+}
+
 TEST_CASE("a schedule's description has its name and numbers, each under its word") {
   CHECK(warmup_linear{.peak = 0.5f, .warmup = 2, .total = 10}.describe() == "warmup_linear peak=0.5 warmup=2 total=10");
   CHECK(warmup_cosine{.peak = 0.5f, .warmup = 2, .total = 10}.describe() == "warmup_cosine peak=0.5 warmup=2 total=10");
   CHECK(constant{.peak = 0.5f, .warmup = 2, .total = 10}.describe() == "constant peak=0.5 warmup=2 total=10");
+  CHECK(inverse_sqrt{.peak = 0.5f, .warmup = 2, .total = 10}.describe() == "inverse_sqrt peak=0.5 warmup=2 total=10");
+  CHECK(one_cycle{.peak = 0.5f, .warmup = 2, .total = 10}.describe() ==
+        "one_cycle peak=0.5 warmup=2 total=10 start_divisor=25 final_divisor=10000");
 }
 
 TEST_CASE("a schedule says nothing of its length by itself") {
