@@ -81,7 +81,8 @@ TEST_CASE("the tanh form of GELU has three names") {
 }
 
 TEST_CASE("other models than BERT and values that are missing, mistyped or out of range are refused, naming the key") {
-  CHECK(has(refusal("model_type", "roberta"), "expected \"model_type\": \"bert\", \"distilbert\" or \"electra\", found \"roberta\""));
+  CHECK(has(refusal("model_type", "roberta"),
+            "expected \"model_type\": \"bert\", \"distilbert\" or \"electra\", found \"roberta\""));
   CHECK(has(refusal("position_embedding_type", "relative_key"), "relative_key"));
   CHECK(has(refusal("is_decoder", true), "is_decoder"));
   CHECK(has(refusal("vocab_size", 0), "\"vocab_size\": expected 1 to"));

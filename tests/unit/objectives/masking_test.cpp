@@ -283,10 +283,9 @@ TEST_CASE("the policies' runs are those of ALBERT and SpanBERT, and a run's fact
   CHECK(masking::span{}.longest == 10);
   CHECK(masking::span{}.stop == 0.2f);
   const auto facts = bert::masking_facts(masking::span{.stop = 0.25f, .longest = 7});
-  CHECK(facts == bert::named_facts{{"masking", "span"},
-                                   {"longest run", "7"},
-                                   {"chance that a run stops", "0.25"},
-                                   {"replacements drawn", "a piece"}});
+  CHECK(facts ==
+        bert::named_facts{
+            {"masking", "span"}, {"longest run", "7"}, {"chance that a run stops", "0.25"}, {"replacements drawn", "a piece"}});
   CHECK(bert::masking_facts(masking::token{}) == bert::named_facts{{"masking", "token"}});
 }
 
