@@ -136,8 +136,8 @@ class Checker:
         test = match.group(2).rstrip(".,;")
         if not (self.root / test).exists():
             self.warnings.append(f"{path.relative_to(self.root)}:2: warning: no such test: {test}")
-        if not any(line.strip() == "#pragma once" for line in head):
-            self.error(path, 3, "no `#pragma once` below the banner")
+        if not any(line.startswith("#ifndef BERT_") for line in head):
+            self.error(path, 3, "no guard below the banner; tools/single_header --guards adds it")
 
     def included(self, path, name, layer, line, bracket, what):
         for foreign, owner in ONLY_IN.items():

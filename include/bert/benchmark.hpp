@@ -1,7 +1,8 @@
 // Microbenchmarks of your own models by Google Benchmark: encoders, their kernels, training steps, sweeps over architectures.
 // Layer: all. Test: tests/benchmark/benchmark_test.cpp. Page: docs/benchmarking.md
 // Paper: Williams, Waterman and Patterson 2009, "Roofline: an insightful visual performance model for multicore architectures".
-#pragma once
+#ifndef BERT_BENCHMARK_HPP
+#define BERT_BENCHMARK_HPP
 
 #include <benchmark/benchmark.h>
 
@@ -267,3 +268,5 @@ void sweep(hidden_sizes<H...>, layer_counts<L...>, head_counts<N...>, precisions
 }
 
 }  // namespace bert::benchmark
+
+#endif  // BERT_BENCHMARK_HPP

@@ -1,6 +1,7 @@
 // Everything: all of the library in one include. A program that builds often includes the headers that it uses instead.
 // Layer: all. Test: tests/link/one.cpp
-#pragma once
+#ifndef BERT_BERT_HPP
+#define BERT_BERT_HPP
 
 #include "bert/checkpoint/checkpoint.hpp"
 #include "bert/checkpoint/decoding_settings.hpp"
@@ -382,3 +383,5 @@
 #include "bert/training/unfreezing.hpp"
 #include "bert/training/weights.hpp"
 #include "bert/version.hpp"
+
+#endif  // BERT_BERT_HPP

@@ -1,6 +1,7 @@
 // The version of these headers, for the preprocessor and as a string. CMake reads it from here.
 // Layer: all. Test: tests/unit/core/version_test.cpp
-#pragma once
+#ifndef BERT_VERSION_HPP
+#define BERT_VERSION_HPP
 
 #include <string_view>
 
@@ -20,3 +21,5 @@ namespace bert {
 inline constexpr std::string_view version = BERT_VERSION_JOINED(BERT_VERSION_MAJOR, BERT_VERSION_MINOR, BERT_VERSION_PATCH);
 
 }  // namespace bert
+
+#endif  // BERT_VERSION_HPP

@@ -15,7 +15,7 @@ spec.loader.exec_module(check_layers)
 
 
 def header(layer, *includes):
-    return f"// A test header.\n// Layer: {layer}. Test: tests/x.cpp\n#pragma once\n\n" + "\n".join(f"#include {i}" for i in includes) + "\n"
+    return f"// A test header.\n// Layer: {layer}. Test: tests/x.cpp\n#ifndef BERT_A_HPP\n\n" + "\n".join(f"#include {i}" for i in includes) + "\n"
 
 
 CLEAN = {
@@ -92,13 +92,13 @@ class CheckLayers(unittest.TestCase):
         self.assertEqual(self.check({"io/b.hpp": header("io", '"bert/core/isa.hpp"') + named, **isa})[0], 0)
 
     def test_a_missing_banner_fails(self):
-        self.fails({"core/b.hpp": "#pragma once\n"}, "include/bert/core/b.hpp:1: no banner")
+        self.fails({"core/b.hpp": "#ifndef BERT_A_HPP\n"}, "include/bert/core/b.hpp:1: no banner")
 
     def test_a_banner_of_another_layer_fails(self):
         self.fails({"core/b.hpp": header("tensor")}, "include/bert/core/b.hpp:2:")
 
-    def test_a_missing_pragma_once_fails(self):
-        self.fails({"core/b.hpp": header("core").replace("#pragma once", "")}, "include/bert/core/b.hpp:3:")
+    def test_a_missing_guard_fails(self):
+        self.fails({"core/b.hpp": header("core").replace("#ifndef BERT_A_HPP", "")}, "include/bert/core/b.hpp:3:")
 
     def test_an_unknown_folder_fails(self):
         self.fails({"misc/b.hpp": header("misc")}, "include/bert/misc/b.hpp:1: folder 'misc' is no layer")

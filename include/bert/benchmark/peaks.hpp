@@ -1,6 +1,7 @@
 // The machine's peaks, measured in the process that reports shares of them: operations and bytes read per second.
 // Layer: benchmark. Test: tests/benchmark/benchmark_test.cpp
-#pragma once
+#ifndef BERT_BENCHMARK_PEAKS_HPP
+#define BERT_BENCHMARK_PEAKS_HPP
 
 #include <algorithm>
 #include <array>
@@ -271,3 +272,5 @@ class stopwatch {
 };
 
 }  // namespace bert::benchmark
+
+#endif  // BERT_BENCHMARK_PEAKS_HPP

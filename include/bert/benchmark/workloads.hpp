@@ -1,6 +1,7 @@
 // What benchmarks run: random batches, a batch of pretraining examples, and the peak that a precision can reach.
 // Layer: benchmark. Test: tests/benchmark/benchmark_test.cpp
-#pragma once
+#ifndef BERT_BENCHMARK_WORKLOADS_HPP
+#define BERT_BENCHMARK_WORKLOADS_HPP
 
 #include <concepts>
 #include <cstddef>
@@ -74,3 +75,5 @@ template <class P>
 }
 
 }  // namespace bert::benchmark
+
+#endif  // BERT_BENCHMARK_WORKLOADS_HPP

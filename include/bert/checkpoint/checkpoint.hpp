@@ -1,6 +1,7 @@
 // Opens model folders, of Hugging Face or of Google's BERT, and writes those of Hugging Face.
 // Layer: checkpoint. Test: tests/unit/checkpoint/checkpoint_test.cpp; against transformers: tools/checkpoint_parity/run
-#pragma once
+#ifndef BERT_CHECKPOINT_CHECKPOINT_HPP
+#define BERT_CHECKPOINT_CHECKPOINT_HPP
 
 #include <algorithm>
 #include <array>
@@ -305,3 +306,5 @@ void save(const std::filesystem::path& folder, const model<A, Heads...>& m) {
 }
 
 }  // namespace bert
+
+#endif  // BERT_CHECKPOINT_CHECKPOINT_HPP

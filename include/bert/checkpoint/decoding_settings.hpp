@@ -1,6 +1,7 @@
 // What a folder keeps of how its outputs are read: the key "bert" of config.json, which transformers does not read.
 // Layer: checkpoint. Test: tests/unit/checkpoint/decoding_settings_test.cpp
-#pragma once
+#ifndef BERT_CHECKPOINT_DECODING_SETTINGS_HPP
+#define BERT_CHECKPOINT_DECODING_SETTINGS_HPP
 
 #include <array>
 #include <charconv>
@@ -67,3 +68,5 @@ struct decoding_settings {
 };
 
 }  // namespace bert
+
+#endif  // BERT_CHECKPOINT_DECODING_SETTINGS_HPP

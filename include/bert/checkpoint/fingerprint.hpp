@@ -1,6 +1,7 @@
 // Fingerprints of config.json and vocabulary in the weights' metadata: files of two saves are not read as one model.
 // Layer: checkpoint. Test: tests/unit/checkpoint/save_faults_test.cpp, tests/unit/checkpoint/fingerprint_test.cpp
-#pragma once
+#ifndef BERT_CHECKPOINT_FINGERPRINT_HPP
+#define BERT_CHECKPOINT_FINGERPRINT_HPP
 
 #include <cstddef>
 #include <filesystem>
@@ -96,3 +97,5 @@ inline void check_vocabulary(const std::filesystem::path& folder, const text::vo
 }
 
 }  // namespace bert::pipelines
+
+#endif  // BERT_CHECKPOINT_FINGERPRINT_HPP

@@ -1,6 +1,7 @@
 // config.json or bert_config.json: the sizes of a checkpoint, checked against an architecture.
 // Layer: checkpoint. Test: tests/unit/checkpoint/model_config_test.cpp
-#pragma once
+#ifndef BERT_CHECKPOINT_MODEL_CONFIG_HPP
+#define BERT_CHECKPOINT_MODEL_CONFIG_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -269,3 +270,5 @@ namespace pipelines {
 }  // namespace pipelines
 
 }  // namespace bert
+
+#endif  // BERT_CHECKPOINT_MODEL_CONFIG_HPP

@@ -1,6 +1,7 @@
 // The types of models in config.json: those that can be opened with the names of their keys, and why others cannot.
 // Layer: checkpoint. Test: tests/unit/checkpoint/model_types_test.cpp
-#pragma once
+#ifndef BERT_CHECKPOINT_MODEL_TYPES_HPP
+#define BERT_CHECKPOINT_MODEL_TYPES_HPP
 
 #include <array>
 #include <string_view>
@@ -69,3 +70,5 @@ inline constexpr std::array<other_model, 16> others{
 }
 
 }  // namespace bert::models
+
+#endif  // BERT_CHECKPOINT_MODEL_TYPES_HPP

@@ -1,6 +1,7 @@
 // The files of sentence-transformers: how a folder's encoder makes sentence vectors.
 // Layer: checkpoint. Test: tests/unit/checkpoint/sentence_files_test.cpp
-#pragma once
+#ifndef BERT_CHECKPOINT_SENTENCE_FILES_HPP
+#define BERT_CHECKPOINT_SENTENCE_FILES_HPP
 
 #include <algorithm>
 #include <array>
@@ -247,3 +248,5 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
 
 }  // namespace pipelines
 }  // namespace bert
+
+#endif  // BERT_CHECKPOINT_SENTENCE_FILES_HPP

@@ -1,6 +1,7 @@
 // Writes the files of sentence-transformers beside a model that embeds sentences.
 // Layer: checkpoint. Test: tests/unit/checkpoint/sentence_writer_test.cpp
-#pragma once
+#ifndef BERT_CHECKPOINT_SENTENCE_WRITER_HPP
+#define BERT_CHECKPOINT_SENTENCE_WRITER_HPP
 
 #include <concepts>
 #include <cstddef>
@@ -166,3 +167,5 @@ void write_sentence_files(io::atomic_folder& out, const model<A, Heads...>& m) {
 }
 
 }  // namespace bert::pipelines
+
+#endif  // BERT_CHECKPOINT_SENTENCE_WRITER_HPP

@@ -1,6 +1,7 @@
 // The files that a save removes: other forms, which would be read instead of those just written.
 // Layer: checkpoint. Test: tests/unit/checkpoint/stale_files_test.cpp
-#pragma once
+#ifndef BERT_CHECKPOINT_STALE_FILES_HPP
+#define BERT_CHECKPOINT_STALE_FILES_HPP
 
 #include <array>
 
@@ -16,3 +17,5 @@ inline constexpr std::array stale_weight_files{"model.safetensors.index.json", "
                                                "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack"};
 
 }  // namespace bert::pipelines
+
+#endif  // BERT_CHECKPOINT_STALE_FILES_HPP

@@ -1,6 +1,7 @@
 // The weights of a file as `frozen` reads them, module by module, without a model in between.
 // Layer: checkpoint. Test: tests/unit/checkpoint/stored_parameters_test.cpp
-#pragma once
+#ifndef BERT_CHECKPOINT_STORED_PARAMETERS_HPP
+#define BERT_CHECKPOINT_STORED_PARAMETERS_HPP
 
 #include <algorithm>
 #include <array>
@@ -146,3 +147,5 @@ template <class Model, class Precision, executor E>
 }
 
 }  // namespace bert::pipelines
+
+#endif  // BERT_CHECKPOINT_STORED_PARAMETERS_HPP

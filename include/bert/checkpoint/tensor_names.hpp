@@ -1,6 +1,7 @@
 // Converts tensor names of files, old and new, to those of the parameter table.
 // Layer: checkpoint. Test: tests/unit/checkpoint/weights_test.cpp
-#pragma once
+#ifndef BERT_CHECKPOINT_TENSOR_NAMES_HPP
+#define BERT_CHECKPOINT_TENSOR_NAMES_HPP
 
 #include <algorithm>
 #include <array>
@@ -139,3 +140,5 @@ namespace detail {
 [[nodiscard]] inline bool within_encoder(std::string_view canonical) noexcept { return canonical.starts_with("bert."); }
 
 }  // namespace bert::pipelines
+
+#endif  // BERT_CHECKPOINT_TENSOR_NAMES_HPP

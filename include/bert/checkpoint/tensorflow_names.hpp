@@ -1,7 +1,8 @@
 // Converts the variables of Google's BERT to the tensors of transformers: names, and kernels transposed.
 // Layer: checkpoint. Test: tests/unit/checkpoint/tensorflow_names_test.cpp
 // Names: modeling.py, run_pretraining.py, run_classifier.py and run_squad.py of google-research/bert
-#pragma once
+#ifndef BERT_CHECKPOINT_TENSORFLOW_NAMES_HPP
+#define BERT_CHECKPOINT_TENSORFLOW_NAMES_HPP
 
 #include <algorithm>
 #include <array>
@@ -68,3 +69,5 @@ namespace bert::inline BERT_ISA::pipelines {
 }
 
 }  // namespace bert::pipelines
+
+#endif  // BERT_CHECKPOINT_TENSORFLOW_NAMES_HPP

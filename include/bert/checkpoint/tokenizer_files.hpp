@@ -1,6 +1,7 @@
 // A folder's tokenizer: tokenizer.json or vocab.txt, with tokenizer_config.json, special_tokens_map.json, added_tokens.json.
 // Layer: checkpoint. Test: tests/unit/checkpoint/tokenizer_files_test.cpp
-#pragma once
+#ifndef BERT_CHECKPOINT_TOKENIZER_FILES_HPP
+#define BERT_CHECKPOINT_TOKENIZER_FILES_HPP
 
 #include <algorithm>
 #include <array>
@@ -300,3 +301,5 @@ void write_tokenizer(const std::filesystem::path& folder, const text::basic_toke
 }
 
 }  // namespace bert::pipelines
+
+#endif  // BERT_CHECKPOINT_TOKENIZER_FILES_HPP

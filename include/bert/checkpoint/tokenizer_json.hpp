@@ -1,6 +1,7 @@
 // tokenizer.json: the vocabulary, normalizer, added tokens and template of a WordPiece tokenizer of Hugging Face.
 // Layer: checkpoint. Test: tests/unit/checkpoint/tokenizer_files_test.cpp
-#pragma once
+#ifndef BERT_CHECKPOINT_TOKENIZER_JSON_HPP
+#define BERT_CHECKPOINT_TOKENIZER_JSON_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -205,3 +206,5 @@ inline void read_post_processor(const io::json& j, const std::string& where, boo
 
 }  // namespace detail
 }  // namespace bert::pipelines
+
+#endif  // BERT_CHECKPOINT_TOKENIZER_JSON_HPP

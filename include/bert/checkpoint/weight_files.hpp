@@ -1,6 +1,7 @@
 // The weights of a model folder, whatever their format: safetensors, PyTorch's .bin, shards of either, TensorFlow's.
 // Layer: checkpoint. Test: tests/unit/checkpoint/weight_files_test.cpp, tests/functional/convert.py
-#pragma once
+#ifndef BERT_CHECKPOINT_WEIGHT_FILES_HPP
+#define BERT_CHECKPOINT_WEIGHT_FILES_HPP
 
 #include <algorithm>
 #include <array>
@@ -185,3 +186,5 @@ class weight_files {
 };
 
 }  // namespace bert
+
+#endif  // BERT_CHECKPOINT_WEIGHT_FILES_HPP

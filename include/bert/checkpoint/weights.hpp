@@ -1,6 +1,7 @@
 // A model's weights from the tensors of files, and into model.safetensors, with the tensor names of transformers.
 // Layer: checkpoint. Test: tests/unit/checkpoint/weights_test.cpp
-#pragma once
+#ifndef BERT_CHECKPOINT_WEIGHTS_HPP
+#define BERT_CHECKPOINT_WEIGHTS_HPP
 
 #include <algorithm>
 #include <array>
@@ -354,3 +355,5 @@ void save_weights(const std::filesystem::path& path, const Model& m) {
 }
 
 }  // namespace bert::pipelines
+
+#endif  // BERT_CHECKPOINT_WEIGHTS_HPP

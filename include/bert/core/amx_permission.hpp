@@ -1,6 +1,7 @@
 // Permission to use AMX's tile registers, which Linux grants to a process on request.
 // Layer: core. Test: tests/unit/kernels/simd/amx_test.cpp
-#pragma once
+#ifndef BERT_CORE_AMX_PERMISSION_HPP
+#define BERT_CORE_AMX_PERMISSION_HPP
 
 #include "bert/core/isa.hpp"
 
@@ -35,3 +36,5 @@ namespace bert::inline BERT_ISA {
 }
 
 }  // namespace bert
+
+#endif  // BERT_CORE_AMX_PERMISSION_HPP

@@ -1,6 +1,7 @@
 // A 64-bit checksum of bytes, at the speed of memory.
 // Layer: core. Test: tests/unit/core/checksum_test.cpp
-#pragma once
+#ifndef BERT_CORE_CHECKSUM_HPP
+#define BERT_CORE_CHECKSUM_HPP
 
 #include <algorithm>
 #include <array>
@@ -89,3 +90,5 @@ class checksum {
 }
 
 }  // namespace bert
+
+#endif  // BERT_CORE_CHECKSUM_HPP

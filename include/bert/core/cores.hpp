@@ -1,6 +1,7 @@
 // How many processor cores this process may use: its affinity mask and the quota of its control group.
 // Layer: core. Test: tests/unit/core/cores_test.cpp
-#pragma once
+#ifndef BERT_CORE_CORES_HPP
+#define BERT_CORE_CORES_HPP
 
 #include <algorithm>
 #include <charconv>
@@ -105,3 +106,5 @@ namespace detail {
 }
 
 }  // namespace bert::execution
+
+#endif  // BERT_CORE_CORES_HPP

@@ -1,6 +1,7 @@
 // CRC-32C, the checksum of LevelDB's tables and of TensorFlow's checkpoints and event files.
 // Layer: core. Test: tests/unit/core/crc32c_test.cpp
-#pragma once
+#ifndef BERT_CORE_CRC32C_HPP
+#define BERT_CORE_CRC32C_HPP
 
 #include <array>
 #include <bit>
@@ -53,3 +54,5 @@ inline constexpr auto crc32c_tables = [] {
 }
 
 }  // namespace bert
+
+#endif  // BERT_CORE_CRC32C_HPP

@@ -1,6 +1,7 @@
 // Compile-time rules whose violation prints the rule, the facts as types, and the fix.
 // Layer: core. Test: tests/compile_fail
-#pragma once
+#ifndef BERT_CORE_ENSURE_HPP
+#define BERT_CORE_ENSURE_HPP
 
 namespace bert {
 
@@ -14,3 +15,5 @@ template <bool Condition, class Facts>
 inline constexpr bool ensure = Condition;
 
 }  // namespace bert
+
+#endif  // BERT_CORE_ENSURE_HPP

@@ -1,6 +1,7 @@
 // The one exception type of the library, and the four facts that it carries.
 // Layer: core. Test: tests/unit/core/error_test.cpp
-#pragma once
+#ifndef BERT_CORE_ERROR_HPP
+#define BERT_CORE_ERROR_HPP
 
 #include <cstddef>
 #include <sstream>
@@ -121,3 +122,5 @@ template <class... Parts>
 
 }  // namespace BERT_ISA
 }  // namespace bert
+
+#endif  // BERT_CORE_ERROR_HPP

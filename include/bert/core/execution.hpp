@@ -1,6 +1,7 @@
 // Executors: they run the iterations of a kernel's outer loop, serially or on threads.
 // Layer: core. Test: tests/unit/core/execution_test.cpp
-#pragma once
+#ifndef BERT_CORE_EXECUTION_HPP
+#define BERT_CORE_EXECUTION_HPP
 
 #include <algorithm>
 #include <atomic>
@@ -215,3 +216,5 @@ class threads {
 
 }  // namespace execution
 }  // namespace bert
+
+#endif  // BERT_CORE_EXECUTION_HPP

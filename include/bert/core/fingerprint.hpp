@@ -1,6 +1,7 @@
 // What a run was made from: named facts, and a 64-bit hash for facts too long to write out.
 // Layer: core. Test: tests/unit/core/fingerprint_test.cpp
-#pragma once
+#ifndef BERT_CORE_FINGERPRINT_HPP
+#define BERT_CORE_FINGERPRINT_HPP
 
 #include <bit>
 #include <cstddef>
@@ -75,3 +76,5 @@ inline void append(named_facts& facts, named_facts more) {
 }
 
 }  // namespace bert
+
+#endif  // BERT_CORE_FINGERPRINT_HPP

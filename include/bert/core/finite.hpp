@@ -1,6 +1,7 @@
 // Whether every float of a block is finite, at the speed of memory.
 // Layer: core. Test: tests/unit/core/finite_test.cpp
-#pragma once
+#ifndef BERT_CORE_FINITE_HPP
+#define BERT_CORE_FINITE_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -41,3 +42,5 @@ template <std::size_t Count>
 }
 
 }  // namespace bert
+
+#endif  // BERT_CORE_FINITE_HPP

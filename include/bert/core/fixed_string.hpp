@@ -1,6 +1,7 @@
 // A string that can be a template argument: names of labels and parameters.
 // Layer: core. Test: tests/unit/core/fixed_string_test.cpp
-#pragma once
+#ifndef BERT_CORE_FIXED_STRING_HPP
+#define BERT_CORE_FIXED_STRING_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -25,3 +26,5 @@ struct fixed_string {
 };
 
 }  // namespace bert
+
+#endif  // BERT_CORE_FIXED_STRING_HPP

@@ -1,6 +1,7 @@
 // The instruction set that a file is compiled for, as a namespace name, and how it multiplies bf16.
 // Layer: core. Test: tests/link/isa
-#pragma once
+#ifndef BERT_CORE_ISA_HPP
+#define BERT_CORE_ISA_HPP
 
 // Whether bf16 products use VDPBF16PS (AVX512_BF16): 1 or 0. AMD issues it at the rate of f32 FMA, for twice the throughput.
 // Intel issues it at a quarter of that rate (0.72 and 0.18 ns, Emerald Rapids), for half the throughput: there bf16 is widened
@@ -104,3 +105,5 @@
 
 /// What all instruction sets share is outside: bert::error, so that one `catch` catches every file's.
 namespace bert::inline BERT_ISA {}
+
+#endif  // BERT_CORE_ISA_HPP

@@ -1,6 +1,7 @@
 // Memory aligned to a cache line, with one owner, initialized to zero.
 // Layer: core. Test: tests/unit/core/memory_test.cpp
-#pragma once
+#ifndef BERT_CORE_MEMORY_HPP
+#define BERT_CORE_MEMORY_HPP
 
 #include <cstddef>
 #include <cstring>
@@ -110,3 +111,5 @@ class buffer {
 };
 
 }  // namespace bert
+
+#endif  // BERT_CORE_MEMORY_HPP

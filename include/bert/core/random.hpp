@@ -1,6 +1,7 @@
 // Counter-based random numbers: every draw is a pure function of a key and an index.
 // Layer: core. Test: tests/unit/core/random_test.cpp. Paper: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
-#pragma once
+#ifndef BERT_CORE_RANDOM_HPP
+#define BERT_CORE_RANDOM_HPP
 
 #include <array>
 #include <cmath>
@@ -115,3 +116,5 @@ constexpr void shuffle(std::span<T> items, random_stream random) noexcept {
 }
 
 }  // namespace bert
+
+#endif  // BERT_CORE_RANDOM_HPP

@@ -1,6 +1,7 @@
 // What a reader of labeled texts does with each example: takes it as it is.
 // Layer: data. Test: tests/unit/data/augmenting_test.cpp
-#pragma once
+#ifndef BERT_DATA_AS_READ_HPP
+#define BERT_DATA_AS_READ_HPP
 
 #include <cstdint>
 #include <span>
@@ -24,3 +25,5 @@ struct as_read {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_AS_READ_HPP

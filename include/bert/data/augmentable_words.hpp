@@ -1,6 +1,7 @@
 // Splits a text into the words that augmentation changes, and joins them again.
 // Layer: data. Test: tests/unit/data/eda_test.cpp
-#pragma once
+#ifndef BERT_DATA_AUGMENTABLE_WORDS_HPP
+#define BERT_DATA_AUGMENTABLE_WORDS_HPP
 
 #include <algorithm>
 #include <array>
@@ -183,3 +184,5 @@ namespace detail {
 }
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_AUGMENTABLE_WORDS_HPP

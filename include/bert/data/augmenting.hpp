@@ -1,6 +1,7 @@
 // What a reader of labeled texts may do with each example beside taking it as it is (as_read.hpp): add variants of it.
 // Layer: data. Test: tests/unit/data/augmenting_test.cpp
-#pragma once
+#ifndef BERT_DATA_AUGMENTING_HPP
+#define BERT_DATA_AUGMENTING_HPP
 
 #include <cstdint>
 #include <span>
@@ -83,3 +84,5 @@ class with_variants {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_AUGMENTING_HPP

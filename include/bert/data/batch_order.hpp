@@ -1,6 +1,7 @@
 // The order of a set's examples in its batches: any step's batch can be found without those before.
 // Layer: data. Test: tests/unit/data/batch_order_test.cpp
-#pragma once
+#ifndef BERT_DATA_BATCH_ORDER_HPP
+#define BERT_DATA_BATCH_ORDER_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -118,3 +119,5 @@ class batch_order {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_BATCH_ORDER_HPP

@@ -1,6 +1,7 @@
 // A source that is another in every epoch, as where examples are augmented anew.
 // Layer: data. Test: tests/unit/data/augmenting_test.cpp
-#pragma once
+#ifndef BERT_DATA_BY_EPOCH_HPP
+#define BERT_DATA_BY_EPOCH_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -57,3 +58,5 @@ class by_epoch {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_BY_EPOCH_HPP

@@ -1,6 +1,7 @@
 // Questions with choices: tokenized, one sequence a choice, one of them right.
 // Layer: data. Test: tests/unit/data/choice_set_test.cpp
-#pragma once
+#ifndef BERT_DATA_CHOICE_SET_HPP
+#define BERT_DATA_CHOICE_SET_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -65,3 +66,5 @@ class choice_set_builder : private labeled_set_builder<labels::number, Tokenizer
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_CHOICE_SET_HPP

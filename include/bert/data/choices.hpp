@@ -1,6 +1,7 @@
 // Questions with choices from JSONL, TSV and CSV files.
 // Layer: data. Test: tests/unit/data/choices_test.cpp
-#pragma once
+#ifndef BERT_DATA_CHOICES_HPP
+#define BERT_DATA_CHOICES_HPP
 
 #include <algorithm>
 #include <charconv>
@@ -155,3 +156,5 @@ template <tokenizing Tokenizer>
 }
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_CHOICES_HPP

@@ -1,7 +1,8 @@
 // Weights of classes from how often each occurs in a set.
 // Layer: data. Test: tests/unit/data/class_weights_test.cpp. Paper: King and Zeng 2001, "Logistic regression in rare events
 // data".
-#pragma once
+#ifndef BERT_DATA_CLASS_WEIGHTS_HPP
+#define BERT_DATA_CLASS_WEIGHTS_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -63,3 +64,5 @@ requires lists_target<bert::target::many, Targets>
 }
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_CLASS_WEIGHTS_HPP

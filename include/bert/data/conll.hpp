@@ -1,6 +1,7 @@
 // Tagged sentences from files in CoNLL format: one word a line, its tag in the last column.
 // Layer: data. Test: tests/unit/data/conll_test.cpp. Paper: Tjong Kim Sang and De Meulder 2003.
-#pragma once
+#ifndef BERT_DATA_CONLL_HPP
+#define BERT_DATA_CONLL_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -273,3 +274,5 @@ template <tokenizing Tokenizer>
 }
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_CONLL_HPP

@@ -1,6 +1,7 @@
 // A text file as documents of paragraphs, read from disk on every pass, in bounded memory.
 // Layer: data. Test: tests/unit/data/corpus_test.cpp
-#pragma once
+#ifndef BERT_DATA_CORPUS_HPP
+#define BERT_DATA_CORPUS_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -97,3 +98,5 @@ class corpus {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_CORPUS_HPP

@@ -1,6 +1,7 @@
 // Batches of groups in which no text occurs twice: for contrastive losses, where a repeated text would be a false negative.
 // Layer: data. Test: tests/unit/data/distinct_batches_test.cpp
-#pragma once
+#ifndef BERT_DATA_DISTINCT_BATCHES_HPP
+#define BERT_DATA_DISTINCT_BATCHES_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -153,3 +154,5 @@ class distinct_batches {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_DISTINCT_BATCHES_HPP

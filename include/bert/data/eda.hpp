@@ -2,7 +2,8 @@
 // Layer: data. Test: tests/unit/data/eda_test.cpp. Papers: Wei and Zou 2019, "EDA: easy data augmentation techniques for
 // boosting performance on text classification tasks"; Dai and Adel 2020, "An analysis of simple data augmentation for named
 // entity recognition" (tags).
-#pragma once
+#ifndef BERT_DATA_EDA_HPP
+#define BERT_DATA_EDA_HPP
 
 #include <algorithm>
 #include <array>
@@ -203,3 +204,5 @@ class eda {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_EDA_HPP

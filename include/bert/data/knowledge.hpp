@@ -1,6 +1,7 @@
 // A graph of triples, and texts into which its facts are injected as branches of a tree.
 // Layer: data. Test: tests/unit/data/knowledge_test.cpp. Paper: Liu et al. 2020, "K-BERT", section 3.1.
-#pragma once
+#ifndef BERT_DATA_KNOWLEDGE_HPP
+#define BERT_DATA_KNOWLEDGE_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -215,3 +216,5 @@ class injector {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_KNOWLEDGE_HPP

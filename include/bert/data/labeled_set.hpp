@@ -1,6 +1,7 @@
 // Tokenized examples with their labels: split, shuffled, in batches.
 // Layer: data. Test: tests/unit/data/labeled_set_test.cpp
-#pragma once
+#ifndef BERT_DATA_LABELED_SET_HPP
+#define BERT_DATA_LABELED_SET_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -395,3 +396,5 @@ class labeled_set_builder {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_LABELED_SET_HPP

@@ -1,6 +1,7 @@
 // A teacher's logits in a file, keyed by example, so that the teacher runs once for any number of trainings.
 // Layer: data. Test: tests/unit/evaluation/write_logits_test.cpp
-#pragma once
+#ifndef BERT_DATA_LOGITS_FILE_HPP
+#define BERT_DATA_LOGITS_FILE_HPP
 
 #include <algorithm>
 #include <array>
@@ -197,3 +198,5 @@ class with_logits : public detail::targets_with_logits<Source> {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_LOGITS_FILE_HPP

@@ -1,6 +1,7 @@
 // Tokenized texts with any number of labels each.
 // Layer: data. Test: tests/unit/data/many_set_test.cpp
-#pragma once
+#ifndef BERT_DATA_MANY_SET_HPP
+#define BERT_DATA_MANY_SET_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -64,3 +65,5 @@ class many_set_builder : private labeled_set_builder<Labels, Tokenizer> {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_MANY_SET_HPP

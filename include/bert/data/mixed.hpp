@@ -1,6 +1,7 @@
 // Batches of several sources, each batch from one of them: the tasks of a multi-task training.
 // Layer: data. Test: tests/unit/data/mixed_test.cpp. Paper: Liu et al. 2019, "Multi-task deep neural networks".
-#pragma once
+#ifndef BERT_DATA_MIXED_HPP
+#define BERT_DATA_MIXED_HPP
 
 #include <algorithm>
 #include <array>
@@ -118,3 +119,5 @@ template <batch_source... Sources>
 mixed(Sources...) -> mixed<Sources...>;
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_MIXED_HPP

@@ -1,6 +1,7 @@
 // From a corpus to batches of sequences for pretraining.
 // Layer: data. Test: tests/unit/data/pack_test.cpp. Paper: Devlin et al. 2019, "BERT", appendix A.2.
-#pragma once
+#ifndef BERT_DATA_PACK_HPP
+#define BERT_DATA_PACK_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -251,3 +252,5 @@ template <tokenizing Tokenizer, executor Exec = execution::serial>
 }
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_PACK_HPP

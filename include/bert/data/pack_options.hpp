@@ -1,6 +1,7 @@
 // Options of `pack`: how a corpus becomes sequences.
 // Layer: data. Test: tests/unit/data/pack_test.cpp
-#pragma once
+#ifndef BERT_DATA_PACK_OPTIONS_HPP
+#define BERT_DATA_PACK_OPTIONS_HPP
 
 #include <cstdint>
 #include <filesystem>
@@ -31,3 +32,5 @@ struct pack_options {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_PACK_OPTIONS_HPP

@@ -1,6 +1,7 @@
 // The plan of an epoch: which sentences of a corpus form each sequence.
 // Layer: data. Test: tests/unit/data/pack_test.cpp. Paper: Devlin et al. 2019, "BERT", appendix A.2.
-#pragma once
+#ifndef BERT_DATA_PAIR_PLAN_HPP
+#define BERT_DATA_PAIR_PLAN_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -134,3 +135,5 @@ class pair_planner {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_PAIR_PLAN_HPP

@@ -1,6 +1,7 @@
 // Pairs, triplets and scored pairs of texts, each text its own sequence, from tab-separated and CSV files.
 // Layer: data. Test: tests/unit/data/pairs_test.cpp
-#pragma once
+#ifndef BERT_DATA_PAIRS_HPP
+#define BERT_DATA_PAIRS_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -270,3 +271,5 @@ template <tokenizing Tokenizer>
 }
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_PAIRS_HPP

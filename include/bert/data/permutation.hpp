@@ -1,7 +1,8 @@
 // A random permutation of [0, count), computed entry by entry, without memory.
 // Layer: data. Test: tests/unit/data/permutation_test.cpp. Paper: Black and Rogaway 2002, "Ciphers with arbitrary finite
 // domains".
-#pragma once
+#ifndef BERT_DATA_PERMUTATION_HPP
+#define BERT_DATA_PERMUTATION_HPP
 
 #include <array>
 #include <bit>
@@ -55,3 +56,5 @@ class permutation {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_PERMUTATION_HPP

@@ -1,6 +1,7 @@
 // Queries with texts and their relevances: tokenized, one sequence a text.
 // Layer: data. Test: tests/unit/data/rankings_test.cpp
-#pragma once
+#ifndef BERT_DATA_RANKING_SET_HPP
+#define BERT_DATA_RANKING_SET_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -72,3 +73,5 @@ class ranking_set_builder : private labeled_set_builder<labels::number, Tokenize
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_RANKING_SET_HPP

@@ -1,6 +1,7 @@
 // Queries with texts and their relevances from TSV, CSV and JSONL files.
 // Layer: data. Test: tests/unit/data/rankings_test.cpp
-#pragma once
+#ifndef BERT_DATA_RANKINGS_HPP
+#define BERT_DATA_RANKINGS_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -147,3 +148,5 @@ template <tokenizing Tokenizer>
 }
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_RANKINGS_HPP

@@ -2,7 +2,8 @@
 // Layer: data. Test: tests/unit/data/replayed_test.cpp
 // Papers: Robins 1995, "Catastrophic forgetting, rehearsal and pseudorehearsal"; Gururangan et al. 2020, "Don't stop
 // pretraining".
-#pragma once
+#ifndef BERT_DATA_REPLAYED_HPP
+#define BERT_DATA_REPLAYED_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -91,3 +92,5 @@ template <tokenizing Tokenizer, executor Exec = execution::serial>
 }
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_REPLAYED_HPP

@@ -1,7 +1,8 @@
 // Masked-LM augmentation: words of a text are masked, and a BERT writes others in their places.
 // Layer: data. Test: tests/unit/data/rewriting_test.cpp. Paper: Wu et al. 2019, "Conditional BERT contextual augmentation" (its
 // unconditional baseline).
-#pragma once
+#ifndef BERT_DATA_REWRITING_HPP
+#define BERT_DATA_REWRITING_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -129,3 +130,5 @@ class rewriter {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_REWRITING_HPP

@@ -1,6 +1,7 @@
 // An array that grows in an unlinked temporary file and is then mapped read-only.
 // Layer: data. Test: tests/unit/data/scratch_array_test.cpp
-#pragma once
+#ifndef BERT_DATA_SCRATCH_ARRAY_HPP
+#define BERT_DATA_SCRATCH_ARRAY_HPP
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -97,3 +98,5 @@ class scratch_array {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_SCRATCH_ARRAY_HPP

@@ -1,6 +1,7 @@
 // A random share of a set, and the rest.
 // Layer: data. Test: tests/unit/data/labeled_set_test.cpp, tests/unit/data/pairs_test.cpp
-#pragma once
+#ifndef BERT_DATA_SPLIT_HPP
+#define BERT_DATA_SPLIT_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -41,3 +42,5 @@ struct split_options {
 }
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_SPLIT_HPP

@@ -1,6 +1,7 @@
 // Questions with answers in a context, from files in the format of SQuAD 1.1 and 2.0, CMRC 2018, DRCD and XQuAD.
 // Layer: data. Test: tests/unit/data/squad_test.cpp. Paper: Rajpurkar et al. 2016; Devlin et al. 2019, 4.2.
-#pragma once
+#ifndef BERT_DATA_SQUAD_HPP
+#define BERT_DATA_SQUAD_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -223,3 +224,5 @@ template <class Reference>
 }
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_SQUAD_HPP

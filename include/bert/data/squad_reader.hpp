@@ -1,6 +1,7 @@
 // Reads files in the format of SQuAD, paragraph by paragraph: SQuAD 1.1 and 2.0, CMRC 2018, DRCD, XQuAD.
 // Layer: data. Test: tests/unit/data/squad_test.cpp. Paper: Rajpurkar et al. 2016, 2018.
-#pragma once
+#ifndef BERT_DATA_SQUAD_READER_HPP
+#define BERT_DATA_SQUAD_READER_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -237,3 +238,5 @@ inline std::vector<std::string> read_squad(const std::filesystem::path& path, co
 }
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_SQUAD_READER_HPP

@@ -1,6 +1,7 @@
 // Tokenized questions with their contexts and answers.
 // Layer: data. Test: tests/unit/data/squad_test.cpp. Paper: Rajpurkar et al. 2016; Devlin et al. 2019, 4.2.
-#pragma once
+#ifndef BERT_DATA_SQUAD_SET_HPP
+#define BERT_DATA_SQUAD_SET_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -176,3 +177,5 @@ class squad_set {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_SQUAD_SET_HPP

@@ -1,6 +1,7 @@
 // Tokenized sentences whose words have tags.
 // Layer: data. Test: tests/unit/data/conll_test.cpp. Paper: Devlin et al. 2019, 5.3 (tags at first pieces).
-#pragma once
+#ifndef BERT_DATA_TAGGED_SET_HPP
+#define BERT_DATA_TAGGED_SET_HPP
 
 #include <algorithm>
 #include <concepts>
@@ -156,3 +157,5 @@ class tagged_set_builder {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_TAGGED_SET_HPP

@@ -1,6 +1,7 @@
 // Words that mean the same: from WordNet, from a MyThes thesaurus, or from a file of groups.
 // Layer: data. Test: tests/unit/data/thesaurus_test.cpp
-#pragma once
+#ifndef BERT_DATA_THESAURUS_HPP
+#define BERT_DATA_THESAURUS_HPP
 
 #include <algorithm>
 #include <charconv>
@@ -165,3 +166,5 @@ inline thesaurus&& checked(thesaurus&& words, const std::filesystem::path& path,
 }
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_THESAURUS_HPP

@@ -1,6 +1,7 @@
 // A corpus as token ids in mapped temporary files: documents of sentences of tokens.
 // Layer: data. Test: tests/unit/data/token_store_test.cpp
-#pragma once
+#ifndef BERT_DATA_TOKEN_STORE_HPP
+#define BERT_DATA_TOKEN_STORE_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -200,3 +201,5 @@ class token_store {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_TOKEN_STORE_HPP

@@ -1,6 +1,7 @@
 // The concept `tokenizing`: what the data layer needs of a tokenizer.
 // Layer: data. Test: tests/unit/data/token_store_test.cpp
-#pragma once
+#ifndef BERT_DATA_TOKENIZING_HPP
+#define BERT_DATA_TOKENIZING_HPP
 
 #include <concepts>
 #include <cstddef>
@@ -24,3 +25,5 @@ concept tokenizing = requires(const T& t, std::string_view text, std::vector<tok
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_TOKENIZING_HPP

@@ -1,6 +1,7 @@
 // Labeled texts from tab-separated files, as GLUE's, and CSV files.
 // Layer: data. Test: tests/unit/data/tsv_test.cpp
-#pragma once
+#ifndef BERT_DATA_TSV_HPP
+#define BERT_DATA_TSV_HPP
 
 #include <algorithm>
 #include <charconv>
@@ -314,3 +315,5 @@ template <tokenizing Tokenizer>
 }
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_TSV_HPP

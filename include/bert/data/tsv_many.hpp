@@ -1,6 +1,7 @@
 // Texts with several labels each from TSV and CSV files: names in one column, or a column of 0 and 1 a label.
 // Layer: data. Test: tests/unit/data/tsv_many_test.cpp
-#pragma once
+#ifndef BERT_DATA_TSV_MANY_HPP
+#define BERT_DATA_TSV_MANY_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -172,3 +173,5 @@ template <tokenizing Tokenizer>
 }
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_TSV_MANY_HPP

@@ -1,6 +1,7 @@
 // Every sequence of a source twice, as a pair: with other dropout the two differ, which is unsupervised SimCSE.
 // Layer: data. Test: tests/unit/data/distinct_batches_test.cpp. Paper: Gao et al. 2021, "SimCSE".
-#pragma once
+#ifndef BERT_DATA_TWICE_HPP
+#define BERT_DATA_TWICE_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -77,3 +78,5 @@ class twice {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_TWICE_HPP

@@ -1,6 +1,7 @@
 // Batches of another source with facts injected: tags and spans stay with their tokens.
 // Layer: data. Test: tests/unit/data/knowledge_test.cpp. Paper: Liu et al. 2020, "K-BERT".
-#pragma once
+#ifndef BERT_DATA_WITH_KNOWLEDGE_HPP
+#define BERT_DATA_WITH_KNOWLEDGE_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -107,3 +108,5 @@ class with_knowledge : public detail::targets_of_inner<Source> {
 };
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_WITH_KNOWLEDGE_HPP

@@ -1,6 +1,7 @@
 // Word lists and lists of synonyms, as token ids for masks.
 // Layer: data. Test: tests/unit/data/word_lists_test.cpp
-#pragma once
+#ifndef BERT_DATA_WORD_LISTS_HPP
+#define BERT_DATA_WORD_LISTS_HPP
 
 #include <charconv>
 #include <cstddef>
@@ -239,3 +240,5 @@ template <tokenizing Tokenizer>
 }
 
 }  // namespace bert::data
+
+#endif  // BERT_DATA_WORD_LISTS_HPP

@@ -1,6 +1,7 @@
 // How bert::evaluate scores a CRF: entities of the likeliest path, and the loss of a sentence.
 // Layer: evaluation. Test: tests/unit/pipeline/crf_tagging_test.cpp
-#pragma once
+#ifndef BERT_EVALUATION_CRF_EVALUATION_HPP
+#define BERT_EVALUATION_CRF_EVALUATION_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -54,3 +55,5 @@ struct evaluation_of<Head> {
 };
 
 }  // namespace bert
+
+#endif  // BERT_EVALUATION_CRF_EVALUATION_HPP

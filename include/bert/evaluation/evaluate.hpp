@@ -1,6 +1,7 @@
 // Evaluates a model on a labeled set by the metrics of its head.
 // Layer: evaluation. Test: tests/unit/evaluation/evaluate_test.cpp
-#pragma once
+#ifndef BERT_EVALUATION_EVALUATE_HPP
+#define BERT_EVALUATION_EVALUATE_HPP
 
 #include <cstdint>
 #include <type_traits>
@@ -79,3 +80,5 @@ template <precision_policy Precision = precision::f32, class A, class... Heads, 
 }
 
 }  // namespace bert
+
+#endif  // BERT_EVALUATION_EVALUATE_HPP

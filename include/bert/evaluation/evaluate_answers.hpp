@@ -1,6 +1,7 @@
 // Evaluates a model on questions: its answers as a pipeline reads them, scored as SQuAD or CMRC 2018 does.
 // Layer: evaluation. Test: tests/unit/evaluation/evaluate_answers_test.cpp. Paper: Rajpurkar et al. 2016, 2018.
-#pragma once
+#ifndef BERT_EVALUATION_EVALUATE_ANSWERS_HPP
+#define BERT_EVALUATION_EVALUATE_ANSWERS_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -173,3 +174,5 @@ inline void write_no_answer(const std::filesystem::path& path, const std::filesy
 }
 
 }  // namespace bert
+
+#endif  // BERT_EVALUATION_EVALUATE_ANSWERS_HPP

@@ -1,6 +1,7 @@
 // Evaluates a reranker: the scores of each query's texts, by MRR, nDCG and the loss that it was trained by.
 // Layer: evaluation. Test: tests/unit/evaluation/evaluate_rankings_test.cpp
-#pragma once
+#ifndef BERT_EVALUATION_EVALUATE_RANKINGS_HPP
+#define BERT_EVALUATION_EVALUATE_RANKINGS_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -65,3 +66,5 @@ template <precision_policy Precision = precision::f32, class A, class... Heads, 
 }
 
 }  // namespace bert
+
+#endif  // BERT_EVALUATION_EVALUATE_RANKINGS_HPP

@@ -1,6 +1,7 @@
 // The trait by which bert::evaluate scores each kind of head.
 // Layer: evaluation. Test: tests/unit/evaluation/evaluate_test.cpp, tests/unit/guide/own_token_head_test.cpp
-#pragma once
+#ifndef BERT_EVALUATION_EVALUATION_OF_HPP
+#define BERT_EVALUATION_EVALUATION_OF_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -127,3 +128,5 @@ struct evaluation_of<Head> {
 };
 
 }  // namespace bert
+
+#endif  // BERT_EVALUATION_EVALUATION_OF_HPP

@@ -1,6 +1,7 @@
 // How bert::evaluate scores a head that chooses among sequences.
 // Layer: evaluation. Test: tests/unit/evaluation/choice_test.cpp
-#pragma once
+#ifndef BERT_EVALUATION_EVALUATION_OF_CHOICE_HPP
+#define BERT_EVALUATION_EVALUATION_OF_CHOICE_HPP
 
 #include <cstddef>
 #include <string>
@@ -33,3 +34,5 @@ struct evaluation_of<Head> {
 };
 
 }  // namespace bert
+
+#endif  // BERT_EVALUATION_EVALUATION_OF_CHOICE_HPP

@@ -1,6 +1,7 @@
 // How bert::evaluate scores a classifier of several labels a text.
 // Layer: evaluation. Test: tests/unit/evaluation/many_test.cpp
-#pragma once
+#ifndef BERT_EVALUATION_EVALUATION_OF_MANY_HPP
+#define BERT_EVALUATION_EVALUATION_OF_MANY_HPP
 
 #include <cmath>
 #include <cstddef>
@@ -43,3 +44,5 @@ struct evaluation_of<Head> {
 };
 
 }  // namespace bert
+
+#endif  // BERT_EVALUATION_EVALUATION_OF_MANY_HPP

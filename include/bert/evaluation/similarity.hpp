@@ -1,6 +1,7 @@
 // How bert::evaluate scores a head that embeds sentences: the cosines of pairs against their scores.
 // Layer: evaluation. Test: tests/unit/evaluation/similarity_test.cpp
-#pragma once
+#ifndef BERT_EVALUATION_SIMILARITY_HPP
+#define BERT_EVALUATION_SIMILARITY_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -42,3 +43,5 @@ struct evaluation_of<Head> {
 };
 
 }  // namespace bert
+
+#endif  // BERT_EVALUATION_SIMILARITY_HPP

@@ -1,6 +1,7 @@
 // Writes what a teacher says about every example of a source.
 // Layer: evaluation. Test: tests/unit/evaluation/write_logits_test.cpp
-#pragma once
+#ifndef BERT_EVALUATION_WRITE_LOGITS_HPP
+#define BERT_EVALUATION_WRITE_LOGITS_HPP
 
 #include <cstdint>
 #include <filesystem>
@@ -35,3 +36,5 @@ void write_logits(const std::filesystem::path& path, const frozen<model<A, Heads
 }
 
 }  // namespace bert
+
+#endif  // BERT_EVALUATION_WRITE_LOGITS_HPP

@@ -1,6 +1,7 @@
 // One score per sequence: the best of the sequences of an example is the choice.
 // Layer: heads. Test: tests/unit/heads/choice_test.cpp
-#pragma once
+#ifndef BERT_HEADS_CHOICE_HPP
+#define BERT_HEADS_CHOICE_HPP
 
 #include "bert/core/isa.hpp"
 #include "bert/heads/pooled_linear.hpp"
@@ -14,3 +15,5 @@ struct choice : pooled_linear<"classifier.weight", "classifier.bias", 1, true> {
 };
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_CHOICE_HPP

@@ -1,6 +1,7 @@
 // One class of a label set per sequence or pair, from the pooled first token or another reading.
 // Layer: heads. Test: tests/unit/heads/pooled_linear_test.cpp. Paper: Devlin et al. 2019, 3.2.
-#pragma once
+#ifndef BERT_HEADS_CLASSIFY_HPP
+#define BERT_HEADS_CLASSIFY_HPP
 
 #include "bert/core/isa.hpp"
 #include "bert/heads/pooled_linear.hpp"
@@ -32,3 +33,5 @@ struct classify : pooled_linear<"classifier.weight", "classifier.bias", detail::
 };
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_CLASSIFY_HPP

@@ -1,6 +1,7 @@
 // Any number of labels of a set per sequence or pair: one yes-or-no decision a label.
 // Layer: heads. Test: tests/unit/heads/classify_many_test.cpp
-#pragma once
+#ifndef BERT_HEADS_CLASSIFY_MANY_HPP
+#define BERT_HEADS_CLASSIFY_MANY_HPP
 
 #include "bert/core/isa.hpp"
 #include "bert/heads/classify.hpp"
@@ -23,3 +24,5 @@ struct classify_many : pooled_linear<"classifier.weight", "classifier.bias", det
 };
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_CLASSIFY_MANY_HPP

@@ -3,7 +3,8 @@
 // 2016, "Neural architectures for named entity recognition".
 //
 //   score(y) = start[y_0] + sum_t x[t,y_t] + sum_t A[y_(t-1),y_t] + end[y_(T-1)]
-#pragma once
+#ifndef BERT_HEADS_CRF_HPP
+#define BERT_HEADS_CRF_HPP
 
 #include <algorithm>
 #include <array>
@@ -165,3 +166,5 @@ struct crf : token_linear<"classifier.weight", "classifier.bias", detail::label_
 };
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_CRF_HPP

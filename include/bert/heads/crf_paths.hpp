@@ -1,6 +1,7 @@
 // Decodes the words of a sentence by a CRF: the likeliest path, the k likeliest, probabilities of paths and tags.
 // Layer: heads. Test: tests/unit/heads/crf_test.cpp
-#pragma once
+#ifndef BERT_HEADS_CRF_PATHS_HPP
+#define BERT_HEADS_CRF_PATHS_HPP
 
 #include <cmath>
 #include <cstddef>
@@ -106,3 +107,5 @@ class crf_paths {
 };
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_CRF_PATHS_HPP

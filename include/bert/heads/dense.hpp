@@ -1,7 +1,8 @@
 // A dense layer behind the pooling of sentence vectors: whether a head has one, its size and its activation.
 // Layer: heads. Test: tests/unit/heads/embedding_test.cpp. Paper: Feng et al. 2020, "Language-agnostic BERT sentence
 // embedding".
-#pragma once
+#ifndef BERT_HEADS_DENSE_HPP
+#define BERT_HEADS_DENSE_HPP
 
 #include <array>
 #include <concepts>
@@ -122,3 +123,5 @@ concept dense_policy = std::same_as<D, no_dense> || requires {
 };
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_DENSE_HPP

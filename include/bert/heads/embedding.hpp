@@ -1,6 +1,7 @@
 // A vector per sequence, pooled from its hidden states, with an optional dense layer: sentence embeddings, trained and served.
 // Layer: heads. Test: tests/unit/heads/embedding_test.cpp. Paper: Reimers and Gurevych 2019, "Sentence-BERT", 3.
-#pragma once
+#ifndef BERT_HEADS_EMBEDDING_HPP
+#define BERT_HEADS_EMBEDDING_HPP
 
 #include <algorithm>
 #include <array>
@@ -148,3 +149,5 @@ struct embedding {
 };
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_EMBEDDING_HPP

@@ -2,7 +2,8 @@
 // Layer: heads. Test: tests/unit/objectives/distil/distil_test.cpp. Paper: Jiao et al. 2020, "TinyBERT", section 3.1.
 //
 //   y[n,:] = hidden_l[n,:] W^T + b    for each layer l that an objective asks for
-#pragma once
+#ifndef BERT_HEADS_HIDDEN_PROJECTION_HPP
+#define BERT_HEADS_HIDDEN_PROJECTION_HPP
 
 #include <array>
 #include <cstddef>
@@ -115,3 +116,5 @@ template <int Outputs>
 struct is_projection<hidden_projection<Outputs>> : std::true_type {};
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_HIDDEN_PROJECTION_HPP

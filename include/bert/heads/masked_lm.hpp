@@ -2,7 +2,8 @@
 // Layer: heads. Test: tests/unit/heads/masked_lm_test.cpp. Paper: Devlin et al. 2019, 3.1.
 //
 //   t = norm(activation(hidden[scored,:] Wt^T + bt));  logits = t E^T + b,  E the token embeddings
-#pragma once
+#ifndef BERT_HEADS_MASKED_LM_HPP
+#define BERT_HEADS_MASKED_LM_HPP
 
 #include <algorithm>
 #include <array>
@@ -151,3 +152,5 @@ struct masked_lm {
 };
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_MASKED_LM_HPP

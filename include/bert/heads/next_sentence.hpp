@@ -1,6 +1,7 @@
 // The next-sentence head: does B follow A? Class 0 follows, class 1 comes from another document.
 // Layer: heads. Test: tests/unit/heads/pooled_linear_test.cpp. Paper: Devlin et al. 2019, 3.1.
-#pragma once
+#ifndef BERT_HEADS_NEXT_SENTENCE_HPP
+#define BERT_HEADS_NEXT_SENTENCE_HPP
 
 #include "bert/core/isa.hpp"
 #include "bert/heads/pooled_linear.hpp"
@@ -11,3 +12,5 @@ namespace bert::inline BERT_ISA::heads {
 struct next_sentence : pooled_linear<"cls.seq_relationship.weight", "cls.seq_relationship.bias", 2, false> {};
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_NEXT_SENTENCE_HPP

@@ -1,6 +1,7 @@
 // The pooled first token itself, as BertModel returns it.
 // Layer: heads. Test: tests/unit/heads/pooled_linear_test.cpp. Paper: Devlin et al. 2019, 3.2.
-#pragma once
+#ifndef BERT_HEADS_POOLED_HPP
+#define BERT_HEADS_POOLED_HPP
 
 #include "bert/core/isa.hpp"
 #include "bert/heads/without_tensors.hpp"
@@ -54,3 +55,5 @@ struct pooled : without_tensors {
 };
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_POOLED_HPP

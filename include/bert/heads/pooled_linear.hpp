@@ -2,7 +2,8 @@
 // Layer: heads. Test: tests/unit/heads/pooled_linear_test.cpp. Paper: Devlin et al. 2019.
 //
 //   logits[s,:] = drop(x[s,:]) W^T + b,  x the pooler's output or another reading (heads/reads.hpp)
-#pragma once
+#ifndef BERT_HEADS_POOLED_LINEAR_HPP
+#define BERT_HEADS_POOLED_LINEAR_HPP
 
 #include <array>
 #include <cstddef>
@@ -128,3 +129,5 @@ struct pooled_linear {
 };
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_POOLED_LINEAR_HPP

@@ -1,6 +1,7 @@
 // Pooling policies: one vector per sequence from the vectors of its tokens.
 // Layer: heads. Test: tests/unit/heads/pooling_test.cpp. Paper: Reimers and Gurevych 2019, "Sentence-BERT", 3.
-#pragma once
+#ifndef BERT_HEADS_POOLING_HPP
+#define BERT_HEADS_POOLING_HPP
 
 #include <algorithm>
 #include <array>
@@ -105,3 +106,5 @@ inline float to_unit_length(std::span<float> y) noexcept {
 }
 
 }  // namespace bert
+
+#endif  // BERT_HEADS_POOLING_HPP

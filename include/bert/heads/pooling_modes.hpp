@@ -1,6 +1,7 @@
 // The poolings of sentence-transformers, chosen at run time: what a folder names in 1_Pooling/config.json.
 // Layer: heads. Test: tests/unit/heads/pooling_modes_test.cpp. Paper: Reimers and Gurevych 2019, "Sentence-BERT", 3.
-#pragma once
+#ifndef BERT_HEADS_POOLING_MODES_HPP
+#define BERT_HEADS_POOLING_MODES_HPP
 
 #include <algorithm>
 #include <array>
@@ -75,3 +76,5 @@ inline void pool(mode m, matrix<const float> x, std::size_t skip, std::span<floa
 }  // namespace pooling
 
 }  // namespace bert
+
+#endif  // BERT_HEADS_POOLING_MODES_HPP

@@ -1,6 +1,7 @@
 // What a head predicts (a label, a value or a tag), and what the rows of its output are.
 // Layer: heads. Test: tests/unit/heads/token_linear_test.cpp
-#pragma once
+#ifndef BERT_HEADS_PREDICTS_HPP
+#define BERT_HEADS_PREDICTS_HPP
 
 #include <concepts>
 #include <cstdint>
@@ -57,3 +58,5 @@ template <class Head>
 inline constexpr output_rows rows_of = detail::rows_of<Head>();
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_PREDICTS_HPP

@@ -1,6 +1,7 @@
 // What a head of one row a sequence reads of the encoder: the pooler, the first token, or the mean of the tokens.
 // Layer: heads. Test: tests/unit/heads/reads_test.cpp
-#pragma once
+#ifndef BERT_HEADS_READS_HPP
+#define BERT_HEADS_READS_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -66,3 +67,5 @@ struct mean {
 };
 
 }  // namespace bert::heads::reads
+
+#endif  // BERT_HEADS_READS_HPP

@@ -1,6 +1,7 @@
 // One value per sequence or pair, from the pooled first token.
 // Layer: heads. Test: tests/unit/heads/pooled_linear_test.cpp. Paper: Devlin et al. 2019, 3.2.
-#pragma once
+#ifndef BERT_HEADS_REGRESS_HPP
+#define BERT_HEADS_REGRESS_HPP
 
 #include "bert/core/isa.hpp"
 #include "bert/heads/pooled_linear.hpp"
@@ -14,3 +15,5 @@ struct regress : pooled_linear<"classifier.weight", "classifier.bias", 1, true> 
 };
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_REGRESS_HPP

@@ -1,6 +1,7 @@
 // The first and the last token of an answer: the head of extractive question answering.
 // Layer: heads. Test: tests/unit/heads/span_test.cpp. Paper: Devlin et al. 2019, 4.2.
-#pragma once
+#ifndef BERT_HEADS_SPAN_HPP
+#define BERT_HEADS_SPAN_HPP
 
 #include "bert/core/isa.hpp"
 #include "bert/heads/predicts.hpp"
@@ -21,3 +22,5 @@ template <class Head>
 concept span_finder = predicts<Head, target::span>;
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_SPAN_HPP

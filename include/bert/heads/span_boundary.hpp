@@ -1,6 +1,7 @@
 // SpanBERT's boundary head: the tokens of a masked span from the two tokens around it.
 // Layer: heads. Test: tests/unit/heads/span_boundary_test.cpp. Paper: Joshi et al. 2020, "SpanBERT", 2.2.
-#pragma once
+#ifndef BERT_HEADS_SPAN_BOUNDARY_HPP
+#define BERT_HEADS_SPAN_BOUNDARY_HPP
 
 #include <algorithm>
 #include <array>
@@ -311,3 +312,5 @@ struct span_boundary {
 };
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_SPAN_BOUNDARY_HPP

@@ -1,6 +1,7 @@
 // One tag of a label set per token: entities, parts of speech, any label of words.
 // Layer: heads. Test: tests/unit/heads/token_linear_test.cpp. Paper: Devlin et al. 2019, 5.3.
-#pragma once
+#ifndef BERT_HEADS_TAG_HPP
+#define BERT_HEADS_TAG_HPP
 
 #include "bert/core/isa.hpp"
 #include "bert/heads/classify.hpp"
@@ -22,3 +23,5 @@ struct tag : token_linear<"classifier.weight", "classifier.bias", detail::label_
 };
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_TAG_HPP

@@ -2,7 +2,8 @@
 // Layer: heads. Test: tests/unit/heads/masked_lm_test.cpp, tests/unit/heads/span_boundary_test.cpp
 //
 //   logits = t E^T + b,  E the token embeddings [V, H]
-#pragma once
+#ifndef BERT_HEADS_TIED_DECODER_HPP
+#define BERT_HEADS_TIED_DECODER_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -51,3 +52,5 @@ struct tied_decoder {
 };
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_TIED_DECODER_HPP

@@ -2,7 +2,8 @@
 // Layer: heads. Test: tests/unit/heads/token_linear_test.cpp. Paper: Devlin et al. 2019, 5.3.
 //
 //   logits[n,:] = drop(hidden[n,:]) W^T + b
-#pragma once
+#ifndef BERT_HEADS_TOKEN_LINEAR_HPP
+#define BERT_HEADS_TOKEN_LINEAR_HPP
 
 #include <algorithm>
 #include <array>
@@ -132,3 +133,5 @@ struct token_linear {
 };
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_TOKEN_LINEAR_HPP

@@ -1,6 +1,7 @@
 // What heads without tensors share: nothing to learn, nothing to pack.
 // Layer: heads. Test: tests/unit/heads/pooled_linear_test.cpp, tests/unit/heads/embedding_test.cpp
-#pragma once
+#ifndef BERT_HEADS_WITHOUT_TENSORS_HPP
+#define BERT_HEADS_WITHOUT_TENSORS_HPP
 
 #include <array>
 
@@ -24,3 +25,5 @@ struct without_tensors {
 };
 
 }  // namespace bert::heads
+
+#endif  // BERT_HEADS_WITHOUT_TENSORS_HPP

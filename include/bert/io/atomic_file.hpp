@@ -1,6 +1,7 @@
 // Atomic writes: a reader sees the old file or the new one, never half of one.
 // Layer: io. Test: tests/unit/io/atomic_file_test.cpp
-#pragma once
+#ifndef BERT_IO_ATOMIC_FILE_HPP
+#define BERT_IO_ATOMIC_FILE_HPP
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -194,3 +195,5 @@ inline void write_file(const std::filesystem::path& path, std::string_view text)
 }
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_ATOMIC_FILE_HPP

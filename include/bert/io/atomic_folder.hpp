@@ -1,6 +1,7 @@
 // Writes several files of one folder atomically: all of the new files, or all of the old.
 // Layer: io. Test: tests/unit/io/atomic_folder_test.cpp, tests/unit/checkpoint/save_faults_test.cpp
-#pragma once
+#ifndef BERT_IO_ATOMIC_FOLDER_HPP
+#define BERT_IO_ATOMIC_FOLDER_HPP
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -189,3 +190,5 @@ class atomic_folder {
 };
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_ATOMIC_FOLDER_HPP

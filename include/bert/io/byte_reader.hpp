@@ -1,6 +1,7 @@
 // Reads numbers of binary formats from bytes, never beyond their end.
 // Layer: io. Test: tests/unit/io/byte_reader_test.cpp
-#pragma once
+#ifndef BERT_IO_BYTE_READER_HPP
+#define BERT_IO_BYTE_READER_HPP
 
 #include <bit>
 #include <concepts>
@@ -78,3 +79,5 @@ class byte_reader {
 };
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_BYTE_READER_HPP

@@ -1,6 +1,7 @@
 // Rows of fields: tab-separated as in GLUE, and CSV with quotes (RFC 4180).
 // Layer: io. Test: tests/unit/io/delimited_test.cpp
-#pragma once
+#ifndef BERT_IO_DELIMITED_HPP
+#define BERT_IO_DELIMITED_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -133,3 +134,5 @@ class row_reader {
 };
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_DELIMITED_HPP

@@ -1,6 +1,7 @@
 // JSON: parses text into values under limits, typed access, and text again. Every failure is a bert::error.
 // Layer: io. Test: tests/unit/io/json_test.cpp, tests/fuzz/json_fuzz.cpp
-#pragma once
+#ifndef BERT_IO_JSON_HPP
+#define BERT_IO_JSON_HPP
 
 #include <concepts>
 #include <cstddef>
@@ -147,3 +148,5 @@ T json::get() const {
 [[nodiscard]] inline std::string to_text(const json& value) { return value.dump(2) + '\n'; }
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_JSON_HPP

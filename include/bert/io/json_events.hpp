@@ -1,6 +1,7 @@
 // JSON as a sequence of events, for untrusted files. The only header that includes nlohmann-json.
 // Layer: io. Test: tests/unit/io/json_test.cpp, tests/fuzz/json_fuzz.cpp
-#pragma once
+#ifndef BERT_IO_JSON_EVENTS_HPP
+#define BERT_IO_JSON_EVENTS_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -122,3 +123,5 @@ inline void read_events(std::string_view text, const std::string& where, json_ev
 }
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_JSON_EVENTS_HPP

@@ -1,6 +1,7 @@
 // A JSON value of 16 bytes: null, boolean, number, text, array or object. Destroying one never allocates.
 // Layer: io. Test: tests/unit/io/json_test.cpp
-#pragma once
+#ifndef BERT_IO_JSON_VALUE_HPP
+#define BERT_IO_JSON_VALUE_HPP
 
 #include <algorithm>
 #include <array>
@@ -336,3 +337,5 @@ class json {
 static_assert(sizeof(json) == 16);
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_JSON_VALUE_HPP

@@ -1,6 +1,7 @@
 // Reads a text file line by line, in bounded memory.
 // Layer: io. Test: tests/unit/io/lines_test.cpp
-#pragma once
+#ifndef BERT_IO_LINES_HPP
+#define BERT_IO_LINES_HPP
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -166,3 +167,5 @@ class line_reader {
 };
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_LINES_HPP

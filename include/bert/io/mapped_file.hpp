@@ -1,6 +1,7 @@
 // A file mapped read-only; its pages are read when they are first touched.
 // Layer: io. Test: tests/unit/io/mapped_file_test.cpp
-#pragma once
+#ifndef BERT_IO_MAPPED_FILE_HPP
+#define BERT_IO_MAPPED_FILE_HPP
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -87,3 +88,5 @@ class mapped_file {
 };
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_MAPPED_FILE_HPP

@@ -1,6 +1,7 @@
 // NumPy's .npy files: one array of numbers, read and written.
 // Layer: io. Test: tests/unit/io/npy_test.cpp
-#pragma once
+#ifndef BERT_IO_NPY_HPP
+#define BERT_IO_NPY_HPP
 
 #include <algorithm>
 #include <bit>
@@ -181,3 +182,5 @@ class npy {
 };
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_NPY_HPP

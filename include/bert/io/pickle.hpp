@@ -1,7 +1,8 @@
 // Reads the values of a Python pickle. It imports nothing and calls nothing: a call stays a value, with its callable's name.
 // Layer: io. Test: tests/unit/io/pickle_test.cpp, tests/fuzz/pickle_fuzz.cpp
 // Format: CPython's Lib/pickletools.py
-#pragma once
+#ifndef BERT_IO_PICKLE_HPP
+#define BERT_IO_PICKLE_HPP
 
 #include <bit>
 #include <cstddef>
@@ -211,3 +212,5 @@ class pickle {
 };
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_PICKLE_HPP

@@ -1,7 +1,8 @@
 // Reads what torch.save wrote of a state_dict: the ZIP form since PyTorch 1.6 and the chain of pickles before it.
 // Layer: io. Test: tests/unit/io/pytorch_file_test.cpp, tests/fuzz/zip_checkpoint_fuzz.cpp
 // Format: torch/serialization.py, torch/_utils.py
-#pragma once
+#ifndef BERT_IO_PYTORCH_FILE_HPP
+#define BERT_IO_PYTORCH_FILE_HPP
 
 #include <algorithm>
 #include <array>
@@ -304,3 +305,5 @@ class pytorch_file {
 };
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_PYTORCH_FILE_HPP

@@ -1,7 +1,8 @@
 // Reads the safetensors format: named tensors in a mapped file, with a fully checked header.
 // Layer: io. Test: tests/unit/io/safetensors_test.cpp, tests/fuzz/safetensors_fuzz.cpp
 // Format: https://github.com/huggingface/safetensors#format
-#pragma once
+#ifndef BERT_IO_SAFETENSORS_HPP
+#define BERT_IO_SAFETENSORS_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -130,3 +131,5 @@ class safetensors {
 };
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_SAFETENSORS_HPP

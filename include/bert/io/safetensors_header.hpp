@@ -1,7 +1,8 @@
 // Reads the header of a safetensors file by events, without a tree: memory and time are linear in its length.
 // Layer: io. Test: tests/unit/io/safetensors_test.cpp, tests/unit/io/hostile_test.cpp
 // Format: https://github.com/huggingface/safetensors#format
-#pragma once
+#ifndef BERT_IO_SAFETENSORS_HEADER_HPP
+#define BERT_IO_SAFETENSORS_HEADER_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -166,3 +167,5 @@ class safetensors_header final : public json_events {
 };
 
 }  // namespace bert::io::detail
+
+#endif  // BERT_IO_SAFETENSORS_HEADER_HPP

@@ -1,6 +1,7 @@
 // Writes the safetensors format: the bytes are those of the reference writer.
 // Layer: io. Test: tests/unit/io/safetensors_writer_test.cpp
-#pragma once
+#ifndef BERT_IO_SAFETENSORS_WRITER_HPP
+#define BERT_IO_SAFETENSORS_WRITER_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -107,3 +108,5 @@ inline void write_safetensors(const std::filesystem::path& path, std::span<const
 }
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_SAFETENSORS_WRITER_HPP

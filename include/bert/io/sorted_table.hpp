@@ -1,7 +1,8 @@
 // Reads a LevelDB table, an immutable file of sorted keys and values, as TensorFlow's indexes are: every block is checked.
 // Layer: io. Test: tests/unit/io/sorted_table_test.cpp, tests/fuzz/tensorflow_fuzz.cpp
 // Format: LevelDB's doc/table_format.md
-#pragma once
+#ifndef BERT_IO_SORTED_TABLE_HPP
+#define BERT_IO_SORTED_TABLE_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -117,3 +118,5 @@ class sorted_table {
 };
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_SORTED_TABLE_HPP

@@ -1,6 +1,7 @@
 // A file that can be read many times: a regular file itself, or a temporary copy of a pipe.
 // Layer: io. Test: tests/unit/io/spooled_file_test.cpp
-#pragma once
+#ifndef BERT_IO_SPOOLED_FILE_HPP
+#define BERT_IO_SPOOLED_FILE_HPP
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -84,3 +85,5 @@ class spooled_file {
 };
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_SPOOLED_FILE_HPP

@@ -1,6 +1,7 @@
 // A tensor as stored in a file: name, dtype, shape, bytes, strides; and its conversion to f32.
 // Layer: io. Test: tests/unit/io/stored_tensor_test.cpp, tests/unit/io/safetensors_test.cpp
-#pragma once
+#ifndef BERT_IO_STORED_TENSOR_HPP
+#define BERT_IO_STORED_TENSOR_HPP
 
 #include <algorithm>
 #include <array>
@@ -290,3 +291,5 @@ void to_checked_floats(const stored_tensor& tensor, const std::string& where, st
 }
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_STORED_TENSOR_HPP

@@ -1,6 +1,7 @@
 // Tensors by name and where they are from: what a reader of a model needs to know of a file, or of several.
 // Layer: io. Test: tests/unit/checkpoint/weight_files_test.cpp
-#pragma once
+#ifndef BERT_IO_TENSOR_SOURCE_HPP
+#define BERT_IO_TENSOR_SOURCE_HPP
 
 #include <concepts>
 #include <span>
@@ -35,3 +36,5 @@ class tensor_source {
 };
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_TENSOR_SOURCE_HPP

@@ -1,7 +1,8 @@
 // Reads TensorFlow's checkpoints of format V2: NAME.index and NAME.data-00000-of-00001.
 // Layer: io. Test: tests/unit/io/tensorflow_checkpoint_test.cpp, tests/fuzz/tensorflow_fuzz.cpp
 // Format: tensorflow/core/util/tensor_bundle/tensor_bundle.h, tensorflow/core/protobuf/tensor_bundle.proto
-#pragma once
+#ifndef BERT_IO_TENSORFLOW_CHECKPOINT_HPP
+#define BERT_IO_TENSORFLOW_CHECKPOINT_HPP
 
 #include <algorithm>
 #include <array>
@@ -209,3 +210,5 @@ class tensorflow_checkpoint {
 };
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_TENSORFLOW_CHECKPOINT_HPP

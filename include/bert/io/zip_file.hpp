@@ -1,7 +1,8 @@
 // The entries of a ZIP archive that are stored as they are, without compression: spans of a mapped file.
 // Layer: io. Test: tests/unit/io/zip_file_test.cpp, tests/fuzz/zip_checkpoint_fuzz.cpp
 // Format: APPNOTE.TXT of PKWARE, sections 4.3.7 to 4.3.16 and 4.5.3
-#pragma once
+#ifndef BERT_IO_ZIP_FILE_HPP
+#define BERT_IO_ZIP_FILE_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -139,3 +140,5 @@ class zip_file {
 };
 
 }  // namespace bert::io
+
+#endif  // BERT_IO_ZIP_FILE_HPP

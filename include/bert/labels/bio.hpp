@@ -1,7 +1,8 @@
 // Entity tags as a type: O, then B- and I- of each entity type, and which tag may follow which.
 // Layer: labels. Test: tests/unit/labels/bio_test.cpp. Paper: Ramshaw and Marcus 1995, "Text chunking using
 // transformation-based learning".
-#pragma once
+#ifndef BERT_LABELS_BIO_HPP
+#define BERT_LABELS_BIO_HPP
 
 #include <array>
 #include <cstddef>
@@ -89,3 +90,5 @@ struct bio {
 };
 
 }  // namespace bert::labels
+
+#endif  // BERT_LABELS_BIO_HPP

@@ -2,7 +2,8 @@
 // Layer: labels. Test: tests/unit/labels/bioes_test.cpp
 // Papers: Ratinov and Roth 2009, "Design challenges and misconceptions in named entity recognition" (BILOU); Xue 2003, "Chinese
 // word segmentation as character tagging" (BMES).
-#pragma once
+#ifndef BERT_LABELS_BIOES_HPP
+#define BERT_LABELS_BIOES_HPP
 
 #include <array>
 #include <cstddef>
@@ -107,3 +108,5 @@ template <fixed_string... Types>
 struct bioes : entities_with_ends<'I', Types...> {};
 
 }  // namespace bert::labels
+
+#endif  // BERT_LABELS_BIOES_HPP

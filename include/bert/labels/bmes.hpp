@@ -1,6 +1,7 @@
 // Entity tags with ends, spelled with M: O, then B-, M-, E- and S- of each entity type, as Chinese corpora write them.
 // Layer: labels. Test: tests/unit/labels/bioes_test.cpp. Paper: Xue 2003, "Chinese word segmentation as character tagging".
-#pragma once
+#ifndef BERT_LABELS_BMES_HPP
+#define BERT_LABELS_BMES_HPP
 
 #include "bert/core/fixed_string.hpp"
 #include "bert/core/isa.hpp"
@@ -15,3 +16,5 @@ template <fixed_string... Types>
 struct bmes : entities_with_ends<'M', Types...> {};
 
 }  // namespace bert::labels
+
+#endif  // BERT_LABELS_BMES_HPP

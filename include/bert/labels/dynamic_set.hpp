@@ -1,6 +1,7 @@
 // A label set whose names are known only at run time, from a file or a checkpoint.
 // Layer: labels. Test: tests/unit/labels/dynamic_set_test.cpp
-#pragma once
+#ifndef BERT_LABELS_DYNAMIC_SET_HPP
+#define BERT_LABELS_DYNAMIC_SET_HPP
 
 #include <cstddef>
 #include <initializer_list>
@@ -49,3 +50,5 @@ class dynamic_set {
 };
 
 }  // namespace bert::labels
+
+#endif  // BERT_LABELS_DYNAMIC_SET_HPP

@@ -1,7 +1,8 @@
 // From tags to entities: spans of words, by the rules of conlleval or by strict ones.
 // Layer: labels. Test: tests/unit/labels/entities_test.cpp, tests/unit/metrics/entities_test.cpp
 // Papers: Tjong Kim Sang and Buchholz 2000 (conlleval); Nakayama 2018, seqeval, whose two modes are reproduced.
-#pragma once
+#ifndef BERT_LABELS_ENTITIES_HPP
+#define BERT_LABELS_ENTITIES_HPP
 
 #include <algorithm>
 #include <compare>
@@ -142,3 +143,5 @@ class strict_entity_reader {
 };
 
 }  // namespace bert::labels
+
+#endif  // BERT_LABELS_ENTITIES_HPP

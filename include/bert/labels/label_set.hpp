@@ -1,6 +1,7 @@
 // The concepts of label sets, with names known at compile time or only at run time.
 // Layer: labels. Test: tests/unit/labels/dynamic_set_test.cpp
-#pragma once
+#ifndef BERT_LABELS_LABEL_SET_HPP
+#define BERT_LABELS_LABEL_SET_HPP
 
 #include <concepts>
 #include <optional>
@@ -39,3 +40,5 @@ template <label_set L>
 }
 
 }  // namespace bert::labels
+
+#endif  // BERT_LABELS_LABEL_SET_HPP

@@ -1,6 +1,7 @@
 // A set of names as a type, any number of which applies to a text.
 // Layer: labels. Test: tests/unit/labels/many_of_test.cpp
-#pragma once
+#ifndef BERT_LABELS_MANY_OF_HPP
+#define BERT_LABELS_MANY_OF_HPP
 
 #include "bert/core/fixed_string.hpp"
 #include "bert/core/isa.hpp"
@@ -14,3 +15,5 @@ template <fixed_string... Names>
 struct many_of : one_of<Names...> {};
 
 }  // namespace bert::labels
+
+#endif  // BERT_LABELS_MANY_OF_HPP

@@ -1,6 +1,7 @@
 // A set of class names as a type, for single-label classification.
 // Layer: labels. Test: tests/unit/labels/one_of_test.cpp
-#pragma once
+#ifndef BERT_LABELS_ONE_OF_HPP
+#define BERT_LABELS_ONE_OF_HPP
 
 #include <array>
 #include <cstddef>
@@ -86,3 +87,5 @@ struct one_of {
 };
 
 }  // namespace bert::labels
+
+#endif  // BERT_LABELS_ONE_OF_HPP

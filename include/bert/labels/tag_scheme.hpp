@@ -2,7 +2,8 @@
 // Layer: labels. Test: tests/unit/labels/tag_scheme_test.cpp
 // Papers: Ramshaw and Marcus 1995 (IOB1); Sang and Veenstra 1999, "Representing text chunks" (BIO, BIOES); Ratinov and Roth
 // 2009 (BILOU).
-#pragma once
+#ifndef BERT_LABELS_TAG_SCHEME_HPP
+#define BERT_LABELS_TAG_SCHEME_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -116,3 +117,5 @@ inline void convert_tags(std::span<std::string> tags, tag_scheme to) {
 }
 
 }  // namespace bert::labels
+
+#endif  // BERT_LABELS_TAG_SCHEME_HPP

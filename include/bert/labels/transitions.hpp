@@ -1,6 +1,7 @@
 // Which tags may start a sequence, follow one another and end it: from a label set's own rules, or from the names of its tags.
 // Layer: labels. Test: tests/unit/labels/transitions_test.cpp
-#pragma once
+#ifndef BERT_LABELS_TRANSITIONS_HPP
+#define BERT_LABELS_TRANSITIONS_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -191,3 +192,5 @@ void respell(const L& set, std::span<std::int32_t> tags) {
 }
 
 }  // namespace bert::labels
+
+#endif  // BERT_LABELS_TRANSITIONS_HPP

@@ -1,6 +1,7 @@
 // Attention policies: which tokens a token attends to.
 // Layer: layers. Test: tests/unit/kernels/attention/attention_test.cpp, tests/unit/guide. Paper: Vaswani et al. 2017, 3.2.
-#pragma once
+#ifndef BERT_LAYERS_ATTENTION_HPP
+#define BERT_LAYERS_ATTENTION_HPP
 
 #include <concepts>
 
@@ -42,3 +43,5 @@ struct full {
 };
 
 }  // namespace bert::attention
+
+#endif  // BERT_LAYERS_ATTENTION_HPP

@@ -2,7 +2,8 @@
 // Layer: layers. Test: tests/unit/layers/embeddings_test.cpp. Paper: Devlin et al. 2019.
 //
 //   y[n,:] = drop(norm(word[id_n,:] + position[p_n,:] + segment[s_n,:])),  p counted from each sequence's start
-#pragma once
+#ifndef BERT_LAYERS_EMBEDDINGS_HPP
+#define BERT_LAYERS_EMBEDDINGS_HPP
 
 #include <array>
 #include <cstddef>
@@ -139,3 +140,5 @@ struct embeddings : token_embeddings<true> {};
 struct embeddings_without_segments : token_embeddings<false> {};
 
 }  // namespace bert::layers
+
+#endif  // BERT_LAYERS_EMBEDDINGS_HPP

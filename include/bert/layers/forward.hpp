@@ -1,6 +1,7 @@
 // Forward declarations of an architecture's modules.
 // Layer: layers. Test: tests/unit/model/dims_test.cpp
-#pragma once
+#ifndef BERT_LAYERS_FORWARD_HPP
+#define BERT_LAYERS_FORWARD_HPP
 
 #include "bert/core/isa.hpp"
 
@@ -27,3 +28,5 @@ struct electra_pooler;
 }  // namespace layers
 
 }  // namespace bert
+
+#endif  // BERT_LAYERS_FORWARD_HPP

@@ -1,6 +1,7 @@
 // y = x W^T + b in training, forward and backward, in f32 or with products in bf16.
 // Layer: layers. Test: tests/unit/layers/linear_test.cpp
-#pragma once
+#ifndef BERT_LAYERS_LINEAR_HPP
+#define BERT_LAYERS_LINEAR_HPP
 
 #include <algorithm>
 #include <concepts>
@@ -111,3 +112,5 @@ void linear_backward(const E& e, matrix<const float> x, matrix<const float> w, m
 }
 
 }  // namespace bert::layers
+
+#endif  // BERT_LAYERS_LINEAR_HPP

@@ -1,6 +1,7 @@
 // The contract of modules (embeddings, encoder layer, pooler, head) and the types that they exchange.
 // Layer: layers. Test: tests/unit/model/tape_test.cpp
-#pragma once
+#ifndef BERT_LAYERS_MODULE_HPP
+#define BERT_LAYERS_MODULE_HPP
 
 #include <algorithm>
 #include <array>
@@ -114,3 +115,5 @@ using activation_of = typename detail::activation_of_layer<typename A::layer_mod
 
 }  // namespace layers
 }  // namespace bert
+
+#endif  // BERT_LAYERS_MODULE_HPP

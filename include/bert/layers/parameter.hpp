@@ -1,6 +1,7 @@
 // One tensor of a module: its name, shape, role and offset in a model's block of parameters.
 // Layer: layers. Test: tests/unit/model/parameters_test.cpp
-#pragma once
+#ifndef BERT_LAYERS_PARAMETER_HPP
+#define BERT_LAYERS_PARAMETER_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -59,3 +60,5 @@ struct parameter {
 };
 
 }  // namespace bert
+
+#endif  // BERT_LAYERS_PARAMETER_HPP

@@ -2,7 +2,8 @@
 // Layer: layers. Test: tests/unit/layers/pooler_test.cpp. Paper: Devlin et al. 2019.
 //
 //   pooled[s,:] = f(hidden[start_s,:] W^T + b),  f = tanh in BERT
-#pragma once
+#ifndef BERT_LAYERS_POOLER_HPP
+#define BERT_LAYERS_POOLER_HPP
 
 #include <algorithm>
 #include <array>
@@ -134,3 +135,5 @@ struct electra_pooler : pooler_of<kernels::gelu_erf> {
 };
 
 }  // namespace bert::layers
+
+#endif  // BERT_LAYERS_POOLER_HPP

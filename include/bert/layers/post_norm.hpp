@@ -3,7 +3,8 @@
 //
 //   a = attention(x Wqkv^T + bqkv);        m = norm1(x + drop(a Wo^T + bo))
 //   f = activation(m Wup^T + bup);         y = norm2(m + drop(f Wdown^T + bdown))
-#pragma once
+#ifndef BERT_LAYERS_POST_NORM_HPP
+#define BERT_LAYERS_POST_NORM_HPP
 
 #include <algorithm>
 #include <array>
@@ -380,3 +381,5 @@ struct post_norm {
 };
 
 }  // namespace bert::layers
+
+#endif  // BERT_LAYERS_POST_NORM_HPP

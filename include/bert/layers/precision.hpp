@@ -1,6 +1,7 @@
 // Precisions: how a frozen model's linear layers are packed and run. The concept, and f32.
 // Layer: layers. Test: tests/unit/layers/precision_test.cpp
-#pragma once
+#ifndef BERT_LAYERS_PRECISION_HPP
+#define BERT_LAYERS_PRECISION_HPP
 
 #include <concepts>
 #include <cstddef>
@@ -89,3 +90,5 @@ struct f32 {
 
 }  // namespace precision
 }  // namespace bert
+
+#endif  // BERT_LAYERS_PRECISION_HPP

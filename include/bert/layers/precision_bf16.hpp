@@ -1,6 +1,7 @@
 // bf16: weights, tables and operands of products in 16 bits, sums and everything else in f32.
 // Layer: layers. Test: tests/unit/layers/precision_test.cpp
-#pragma once
+#ifndef BERT_LAYERS_PRECISION_BF16_HPP
+#define BERT_LAYERS_PRECISION_BF16_HPP
 
 #include <cstddef>
 #include <type_traits>
@@ -70,3 +71,5 @@ struct bf16 {
 };
 
 }  // namespace bert::precision
+
+#endif  // BERT_LAYERS_PRECISION_BF16_HPP

@@ -1,6 +1,7 @@
 // int8: weights with a scale per output channel, inputs with a scale per token, exact sums.
 // Layer: layers. Test: tests/unit/layers/precision_test.cpp
-#pragma once
+#ifndef BERT_LAYERS_PRECISION_INT8_HPP
+#define BERT_LAYERS_PRECISION_INT8_HPP
 
 #include <cstddef>
 #include <type_traits>
@@ -67,3 +68,5 @@ struct int8 {
 };
 
 }  // namespace bert::precision
+
+#endif  // BERT_LAYERS_PRECISION_INT8_HPP

@@ -2,7 +2,8 @@
 // Layer: layers. Test: tests/unit/layers/precision_test.cpp, tests/unit/training/golden_test.cpp
 // Paper: Henry, Tang and Heinecke 2019, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
 // computations".
-#pragma once
+#ifndef BERT_LAYERS_PRECISION_SPLIT_HPP
+#define BERT_LAYERS_PRECISION_SPLIT_HPP
 
 #include <algorithm>
 #include <concepts>
@@ -85,3 +86,5 @@ using bf16x3 = bf16_sums<2>;
 using bf16x6 = bf16_sums<3>;
 
 }  // namespace bert::precision
+
+#endif  // BERT_LAYERS_PRECISION_SPLIT_HPP

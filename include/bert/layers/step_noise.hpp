@@ -1,6 +1,7 @@
 // The dropout of one training step.
 // Layer: layers. Test: tests/unit/layers/post_norm_test.cpp. Paper: Srivastava et al. 2014.
-#pragma once
+#ifndef BERT_LAYERS_STEP_NOISE_HPP
+#define BERT_LAYERS_STEP_NOISE_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -48,3 +49,5 @@ struct step_noise {
 };
 
 }  // namespace bert::layers
+
+#endif  // BERT_LAYERS_STEP_NOISE_HPP

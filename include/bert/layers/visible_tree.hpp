@@ -1,6 +1,7 @@
 // Knowledge in a sequence: attention over a visible tree, and embeddings at soft positions.
 // Layer: layers. Test: tests/unit/layers/visible_tree_test.cpp. Paper: Liu et al. 2020, "K-BERT".
-#pragma once
+#ifndef BERT_LAYERS_VISIBLE_TREE_HPP
+#define BERT_LAYERS_VISIBLE_TREE_HPP
 
 #include <cstddef>
 #include <span>
@@ -118,3 +119,5 @@ struct soft_embeddings : embeddings {
 };
 
 }  // namespace bert::layers
+
+#endif  // BERT_LAYERS_VISIBLE_TREE_HPP

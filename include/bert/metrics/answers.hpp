@@ -1,6 +1,7 @@
 // Exact match and F1 of answers as the scripts of SQuAD 1.1 and 2.0 count them.
 // Layer: metrics. Test: tests/unit/metrics/answers_test.cpp. Paper: Rajpurkar et al. 2016, 2018.
-#pragma once
+#ifndef BERT_METRICS_ANSWERS_HPP
+#define BERT_METRICS_ANSWERS_HPP
 
 #include <algorithm>
 #include <array>
@@ -306,3 +307,5 @@ class answer_report {
 };
 
 }  // namespace bert::metrics
+
+#endif  // BERT_METRICS_ANSWERS_HPP

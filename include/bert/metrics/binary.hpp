@@ -1,6 +1,7 @@
 // Metrics of scores against yes or no: average precision, area under the ROC curve, best thresholds.
 // Layer: metrics. Test: tests/unit/metrics/binary_test.cpp
-#pragma once
+#ifndef BERT_METRICS_BINARY_HPP
+#define BERT_METRICS_BINARY_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -139,3 +140,5 @@ class binary_scores {
 };
 
 }  // namespace bert::metrics
+
+#endif  // BERT_METRICS_BINARY_HPP

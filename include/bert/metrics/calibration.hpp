@@ -2,7 +2,8 @@
 // Layer: metrics. Test: tests/unit/metrics/calibration_test.cpp
 // Papers: Brier 1950; Naeini et al. 2015, "Obtaining well calibrated probabilities"; Guo et al. 2017, "On calibration of modern
 // neural networks".
-#pragma once
+#ifndef BERT_METRICS_CALIBRATION_HPP
+#define BERT_METRICS_CALIBRATION_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -121,3 +122,5 @@ class reliability {
 }
 
 }  // namespace bert::metrics
+
+#endif  // BERT_METRICS_CALIBRATION_HPP

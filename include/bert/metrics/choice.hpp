@@ -1,6 +1,7 @@
 // Metrics of choices: accuracy and loss.
 // Layer: metrics. Test: tests/unit/evaluation/choice_test.cpp
-#pragma once
+#ifndef BERT_METRICS_CHOICE_HPP
+#define BERT_METRICS_CHOICE_HPP
 
 #include <array>
 #include <cstdint>
@@ -46,3 +47,5 @@ class choice_report {
 };
 
 }  // namespace bert::metrics
+
+#endif  // BERT_METRICS_CHOICE_HPP

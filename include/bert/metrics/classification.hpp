@@ -1,6 +1,7 @@
 // Metrics of a classifier: confusion matrix, accuracy, precision, recall, F1, Matthews correlation, mean loss, perplexity.
 // Layer: metrics. Test: tests/unit/metrics/classification_test.cpp
-#pragma once
+#ifndef BERT_METRICS_CLASSIFICATION_HPP
+#define BERT_METRICS_CLASSIFICATION_HPP
 
 #include <algorithm>
 #include <array>
@@ -307,3 +308,5 @@ class report : public confusion {
 };
 
 }  // namespace bert::metrics
+
+#endif  // BERT_METRICS_CLASSIFICATION_HPP

@@ -1,6 +1,7 @@
 // Exact match and F1 of Chinese answers as the script of CMRC 2018 counts them.
 // Layer: metrics. Test: tests/unit/metrics/answers_test.cpp. Paper: Cui et al. 2019.
-#pragma once
+#ifndef BERT_METRICS_CMRC_HPP
+#define BERT_METRICS_CMRC_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -93,3 +94,5 @@ namespace detail {
 }
 
 }  // namespace bert::metrics
+
+#endif  // BERT_METRICS_CMRC_HPP

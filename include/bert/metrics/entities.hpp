@@ -1,6 +1,7 @@
 // Metrics of a tagger: precision, recall and F1 of entities as conlleval and seqeval count them, and the accuracy of tags.
 // Layer: metrics. Test: tests/unit/metrics/entities_test.cpp. Paper: Tjong Kim Sang and Buchholz 2000 (conlleval).
-#pragma once
+#ifndef BERT_METRICS_ENTITIES_HPP
+#define BERT_METRICS_ENTITIES_HPP
 
 #include <algorithm>
 #include <array>
@@ -237,3 +238,5 @@ class entity_report : public entity_counter {
 };
 
 }  // namespace bert::metrics
+
+#endif  // BERT_METRICS_ENTITIES_HPP

@@ -1,6 +1,7 @@
 // The figures of a report by name: one line for scripts, and the choice of the figure that a training keeps the best of.
 // Layer: metrics. Test: tests/unit/metrics/figures_test.cpp
-#pragma once
+#ifndef BERT_METRICS_FIGURES_HPP
+#define BERT_METRICS_FIGURES_HPP
 
 #include <array>
 #include <cstddef>
@@ -85,3 +86,5 @@ template <has_figures Report>
 }
 
 }  // namespace bert::metrics
+
+#endif  // BERT_METRICS_FIGURES_HPP

@@ -1,6 +1,7 @@
 // Metrics of several labels a text: F1 micro and macro, subset accuracy, Hamming loss, average precision, tuned thresholds.
 // Layer: metrics. Test: tests/unit/metrics/many_test.cpp
-#pragma once
+#ifndef BERT_METRICS_MANY_HPP
+#define BERT_METRICS_MANY_HPP
 
 #include <algorithm>
 #include <array>
@@ -262,3 +263,5 @@ class many_report {
 };
 
 }  // namespace bert::metrics
+
+#endif  // BERT_METRICS_MANY_HPP

@@ -1,6 +1,7 @@
 // Counts of what was expected, predicted and predicted as expected, with their precision, recall and F1.
 // Layer: metrics. Test: tests/unit/metrics/entities_test.cpp, tests/unit/metrics/many_test.cpp
-#pragma once
+#ifndef BERT_METRICS_MATCH_COUNTS_HPP
+#define BERT_METRICS_MATCH_COUNTS_HPP
 
 #include <cstdint>
 
@@ -25,3 +26,5 @@ struct match_counts {
 };
 
 }  // namespace bert::metrics
+
+#endif  // BERT_METRICS_MATCH_COUNTS_HPP

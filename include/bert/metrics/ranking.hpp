@@ -1,7 +1,8 @@
 // Metrics of rankings: nDCG, MRR, MAP, recall and precision at k.
 // Layer: metrics. Test: tests/unit/metrics/ranking_test.cpp. Paper: Järvelin and Kekäläinen 2002, "Cumulated gain-based
 // evaluation".
-#pragma once
+#ifndef BERT_METRICS_RANKING_HPP
+#define BERT_METRICS_RANKING_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -132,3 +133,5 @@ class ranking_report {
 };
 
 }  // namespace bert::metrics
+
+#endif  // BERT_METRICS_RANKING_HPP

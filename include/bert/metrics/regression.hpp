@@ -1,6 +1,7 @@
 // Metrics of a regression: mean squared error, Pearson's and Spearman's correlation.
 // Layer: metrics. Test: tests/unit/evaluation/evaluate_test.cpp
-#pragma once
+#ifndef BERT_METRICS_REGRESSION_HPP
+#define BERT_METRICS_REGRESSION_HPP
 
 #include <array>
 #include <cstddef>
@@ -54,3 +55,5 @@ class regression_report {
 };
 
 }  // namespace bert::metrics
+
+#endif  // BERT_METRICS_REGRESSION_HPP

@@ -1,7 +1,8 @@
 // Metrics of a reranker: MRR and nDCG of each query's texts, ordered by their scores.
 // Layer: metrics. Test: tests/unit/metrics/reranking_test.cpp. Paper: Järvelin and Kekäläinen 2002, "Cumulated gain-based
 // evaluation".
-#pragma once
+#ifndef BERT_METRICS_RERANKING_HPP
+#define BERT_METRICS_RERANKING_HPP
 
 #include <algorithm>
 #include <array>
@@ -114,3 +115,5 @@ class reranking_report {
 };
 
 }  // namespace bert::metrics
+
+#endif  // BERT_METRICS_RERANKING_HPP

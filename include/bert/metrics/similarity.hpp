@@ -1,6 +1,7 @@
 // Metrics of the similarity of scored pairs, as STS-B and its kin have: rank and linear correlation.
 // Layer: metrics. Test: tests/unit/evaluation/similarity_test.cpp
-#pragma once
+#ifndef BERT_METRICS_SIMILARITY_HPP
+#define BERT_METRICS_SIMILARITY_HPP
 
 #include <array>
 #include <cstddef>
@@ -47,3 +48,5 @@ class similarity_report {
 };
 
 }  // namespace bert::metrics
+
+#endif  // BERT_METRICS_SIMILARITY_HPP

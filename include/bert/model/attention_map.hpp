@@ -2,7 +2,8 @@
 // Layer: model. Test: tests/unit/model/attention_map_test.cpp. Paper: Vaswani et al. 2017, 3.2.
 //
 //   p[a,i,j] = softmax_j(q[a,i,:] . k[a,j,:] / sqrt(D))
-#pragma once
+#ifndef BERT_MODEL_ATTENTION_MAP_HPP
+#define BERT_MODEL_ATTENTION_MAP_HPP
 
 #include <cmath>
 #include <cstddef>
@@ -81,3 +82,5 @@ template <class A, class... Heads>
 }
 
 }  // namespace bert
+
+#endif  // BERT_MODEL_ATTENTION_MAP_HPP

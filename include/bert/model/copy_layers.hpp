@@ -1,6 +1,7 @@
 // A shallower model that starts from layers of a deeper one.
 // Layer: model. Test: tests/unit/model/copy_layers_test.cpp. Paper: Sanh et al. 2019, "DistilBERT".
-#pragma once
+#ifndef BERT_MODEL_COPY_LAYERS_HPP
+#define BERT_MODEL_COPY_LAYERS_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -50,3 +51,5 @@ void copy_layers(const model<A, Heads...>& from, model<B, Others...>& to, std::s
 }
 
 }  // namespace bert
+
+#endif  // BERT_MODEL_COPY_LAYERS_HPP

@@ -1,6 +1,7 @@
 // The sizes of a BERT, and the architecture type made of them.
 // Layer: model. Test: tests/unit/model/dims_test.cpp, tests/compile_fail. Paper: Devlin et al. 2019, "BERT".
-#pragma once
+#ifndef BERT_MODEL_DIMS_HPP
+#define BERT_MODEL_DIMS_HPP
 
 #include <concepts>
 
@@ -131,3 +132,5 @@ struct with_positions : architecture_of<detail::replace_positions(A::dimensions,
                                         typename A::embedding_module, typename A::pooler_module> {};
 
 }  // namespace bert
+
+#endif  // BERT_MODEL_DIMS_HPP

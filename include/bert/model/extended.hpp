@@ -1,6 +1,7 @@
 // A model for a larger vocabulary, whose new pieces start from the mean of the pieces that they were before.
 // Layer: model. Test: tests/unit/model/extended_test.cpp
-#pragma once
+#ifndef BERT_MODEL_EXTENDED_HPP
+#define BERT_MODEL_EXTENDED_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -65,3 +66,5 @@ template <class A, class... Heads, class Added>
 }
 
 }  // namespace bert
+
+#endif  // BERT_MODEL_EXTENDED_HPP

@@ -1,6 +1,7 @@
 // Weights packed once for inference by `freeze`. To run them, include session.hpp.
 // Layer: model. Test: tests/unit/model/session_test.cpp
-#pragma once
+#ifndef BERT_MODEL_FROZEN_HPP
+#define BERT_MODEL_FROZEN_HPP
 
 #include <algorithm>
 #include <array>
@@ -195,3 +196,5 @@ template <class Precision = precision::f32, class A, class... Heads, executor E 
 }
 
 }  // namespace bert
+
+#endif  // BERT_MODEL_FROZEN_HPP

@@ -1,7 +1,8 @@
 // How the weights of a new model are initialized.
 // Layer: model. Test: tests/unit/model/initialization_test.cpp
 // Papers: Devlin et al. 2019; Trockman and Kolter 2023, "Mimetic initialization of self-attention layers".
-#pragma once
+#ifndef BERT_MODEL_INITIALIZATION_HPP
+#define BERT_MODEL_INITIALIZATION_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -102,3 +103,5 @@ inline void initialize_neighbors(matrix<float> w, std::size_t layer, std::size_t
 
 }  // namespace detail
 }  // namespace bert
+
+#endif  // BERT_MODEL_INITIALIZATION_HPP

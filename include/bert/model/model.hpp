@@ -1,6 +1,7 @@
 // A BERT: an architecture with any number of heads, and its weights in one flat block.
 // Layer: model. Test: tests/unit/model/model_test.cpp
-#pragma once
+#ifndef BERT_MODEL_MODEL_HPP
+#define BERT_MODEL_MODEL_HPP
 
 #include <algorithm>
 #include <array>
@@ -323,3 +324,5 @@ class model {
 };
 
 }  // namespace bert
+
+#endif  // BERT_MODEL_MODEL_HPP

@@ -1,6 +1,7 @@
 // How many operations an encoder's forward pass takes: constant expressions, for benchmarks and for choosing an architecture.
 // Layer: model. Test: tests/unit/model/operations_test.cpp
-#pragma once
+#ifndef BERT_MODEL_OPERATIONS_HPP
+#define BERT_MODEL_OPERATIONS_HPP
 
 #include <cstddef>
 
@@ -53,3 +54,5 @@ inline constexpr std::size_t encoder_weights = std::size_t{A::layers} * (std::si
                                                                          std::size_t{2} * A::hidden * A::intermediate);
 
 }  // namespace bert
+
+#endif  // BERT_MODEL_OPERATIONS_HPP

@@ -1,6 +1,7 @@
 // The parameter table: every tensor of a model with its name, shape, role and offset in the flat block.
 // Layer: model. Test: tests/unit/model/parameters_test.cpp
-#pragma once
+#ifndef BERT_MODEL_PARAMETERS_HPP
+#define BERT_MODEL_PARAMETERS_HPP
 
 #include <algorithm>
 #include <array>
@@ -107,3 +108,5 @@ struct repeated_fact<Name, std::index_sequence<I...>> {
 }  // namespace detail
 
 }  // namespace bert
+
+#endif  // BERT_MODEL_PARAMETERS_HPP

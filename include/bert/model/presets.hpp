@@ -1,7 +1,8 @@
 // The architectures of published BERTs.
 // Layer: model. Test: tests/unit/model/dims_test.cpp. Papers: Devlin et al. 2019; Turc et al. 2019 (tiny to medium);
 // Wang et al. 2020 (MiniLM); and at the models.
-#pragma once
+#ifndef BERT_MODEL_PRESETS_HPP
+#define BERT_MODEL_PRESETS_HPP
 
 #include "bert/core/isa.hpp"
 #include "bert/model/dims.hpp"
@@ -91,3 +92,5 @@ struct electra_base : electra_of<dims{.vocab = 30'522, .hidden = 768, .layers = 
 struct electra_large : electra_of<dims{.vocab = 30'522, .hidden = 1'024, .layers = 24, .heads = 16, .intermediate = 4'096}> {};
 
 }  // namespace bert::arch
+
+#endif  // BERT_MODEL_PRESETS_HPP

@@ -1,6 +1,7 @@
 // Running a frozen model: a session owns every buffer and never allocates.
 // Layer: model. Test: tests/unit/model/session_test.cpp
-#pragma once
+#ifndef BERT_MODEL_SESSION_HPP
+#define BERT_MODEL_SESSION_HPP
 
 #include <algorithm>
 #include <array>
@@ -198,3 +199,5 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
 };
 
 }  // namespace bert
+
+#endif  // BERT_MODEL_SESSION_HPP

@@ -1,6 +1,7 @@
 // Training: a forward pass that is recorded, and the backward pass over it.
 // Layer: model. Test: tests/unit/model/tape_test.cpp, against PyTorch's gradients in tests/golden
-#pragma once
+#ifndef BERT_MODEL_TAPE_HPP
+#define BERT_MODEL_TAPE_HPP
 
 #include <algorithm>
 #include <array>
@@ -408,3 +409,5 @@ class tape<Model, activations::recompute> : public tape<Model> {
 };
 
 }  // namespace bert
+
+#endif  // BERT_MODEL_TAPE_HPP

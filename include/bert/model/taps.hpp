@@ -1,6 +1,7 @@
 // Hidden states and projections of the encoder that an objective reads, and to which it adds gradients.
 // Layer: model. Test: tests/unit/model/taps_test.cpp
-#pragma once
+#ifndef BERT_MODEL_TAPS_HPP
+#define BERT_MODEL_TAPS_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -61,3 +62,5 @@ class taps {
 };
 
 }  // namespace bert
+
+#endif  // BERT_MODEL_TAPS_HPP

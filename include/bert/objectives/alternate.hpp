@@ -1,6 +1,7 @@
 // Several tasks on one encoder: each batch is of one task and trains that task's objective alone.
 // Layer: objectives. Test: tests/unit/objectives/alternate_test.cpp. Paper: Liu et al. 2019, "Multi-task deep neural networks".
-#pragma once
+#ifndef BERT_OBJECTIVES_ALTERNATE_HPP
+#define BERT_OBJECTIVES_ALTERNATE_HPP
 
 #include <algorithm>
 #include <array>
@@ -136,3 +137,5 @@ class alternate {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_ALTERNATE_HPP

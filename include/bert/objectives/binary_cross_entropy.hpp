@@ -1,6 +1,7 @@
 // The cross-entropy of yes-or-no decisions: of a classifier of several labels a text, or of one score a sequence.
 // Layer: objectives. Test: tests/unit/objectives/binary_cross_entropy_test.cpp
-#pragma once
+#ifndef BERT_OBJECTIVES_BINARY_CROSS_ENTROPY_HPP
+#define BERT_OBJECTIVES_BINARY_CROSS_ENTROPY_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -101,3 +102,5 @@ struct binary_cross_entropy {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_BINARY_CROSS_ENTROPY_HPP

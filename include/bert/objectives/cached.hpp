@@ -1,7 +1,8 @@
 // Losses on the vectors of large batches, in the memory of a small one: GradCache.
 // Layer: objectives. Test: tests/unit/objectives/cached_test.cpp
 // Paper: Gao et al. 2021, "Scaling deep contrastive learning batch size under memory limited setup".
-#pragma once
+#ifndef BERT_OBJECTIVES_CACHED_HPP
+#define BERT_OBJECTIVES_CACHED_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -131,3 +132,5 @@ struct cached_multiple_negatives : cached<multiple_negatives> {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_CACHED_HPP

@@ -1,6 +1,7 @@
 // The cross-entropy of a choice among the sequences of each example.
 // Layer: objectives. Test: tests/unit/objectives/choice_test.cpp
-#pragma once
+#ifndef BERT_OBJECTIVES_CHOICE_HPP
+#define BERT_OBJECTIVES_CHOICE_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -86,3 +87,5 @@ struct choice : detail::per_sequence<detail::is_chooser> {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_CHOICE_HPP

@@ -2,7 +2,8 @@
 // Layer: objectives. Test: tests/unit/objectives/class_loss_test.cpp
 // Papers: Szegedy et al. 2016, "Rethinking the Inception architecture"; Lin et al. 2017, "Focal loss for dense object
 // detection".
-#pragma once
+#ifndef BERT_OBJECTIVES_CLASS_LOSS_HPP
+#define BERT_OBJECTIVES_CLASS_LOSS_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -78,3 +79,5 @@ template <executor E>
 }
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_CLASS_LOSS_HPP

@@ -1,7 +1,8 @@
 // Losses on the order of scored pairs: CoSENT, and AnglE's, which compares angles in the complex plane.
 // Layer: objectives. Test: tests/unit/objectives/on_vectors_test.cpp
 // Papers: Su 2022, "CoSENT"; Li and Li 2023, "AnglE-optimized text embeddings".
-#pragma once
+#ifndef BERT_OBJECTIVES_COSENT_HPP
+#define BERT_OBJECTIVES_COSENT_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -177,3 +178,5 @@ struct angle {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_COSENT_HPP

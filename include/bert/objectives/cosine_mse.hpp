@@ -1,6 +1,7 @@
 // The squared error of the cosine of scored pairs.
 // Layer: objectives. Test: tests/unit/objectives/on_vectors_test.cpp. Paper: Reimers and Gurevych 2019, "Sentence-BERT", 3.
-#pragma once
+#ifndef BERT_OBJECTIVES_COSINE_MSE_HPP
+#define BERT_OBJECTIVES_COSINE_MSE_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -56,3 +57,5 @@ struct cosine_mse {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_COSINE_MSE_HPP

@@ -1,6 +1,7 @@
 // Which rows of an objective's logits are predictions.
 // Layer: objectives. Test: tests/unit/objectives/self_distil_test.cpp
-#pragma once
+#ifndef BERT_OBJECTIVES_COUNTED_ROWS_HPP
+#define BERT_OBJECTIVES_COUNTED_ROWS_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -29,3 +30,5 @@ class counted_rows {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_COUNTED_ROWS_HPP

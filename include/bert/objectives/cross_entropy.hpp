@@ -1,6 +1,7 @@
 // The cross-entropy of a model's classifier.
 // Layer: objectives. Test: tests/unit/objectives/class_loss_test.cpp. Paper: Devlin et al. 2019.
-#pragma once
+#ifndef BERT_OBJECTIVES_CROSS_ENTROPY_HPP
+#define BERT_OBJECTIVES_CROSS_ENTROPY_HPP
 
 #include <type_traits>
 #include <vector>
@@ -70,3 +71,5 @@ struct cross_entropy {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_CROSS_ENTROPY_HPP

@@ -1,7 +1,8 @@
 // The fast gradient method: a second pass over embeddings moved along their gradient.
 // Layer: objectives. Test: tests/unit/objectives/regularizers_test.cpp
 // Paper: Miyato et al. 2017, "Adversarial training methods for semi-supervised text classification".
-#pragma once
+#ifndef BERT_OBJECTIVES_FGM_HPP
+#define BERT_OBJECTIVES_FGM_HPP
 
 #include <cmath>
 #include <cstddef>
@@ -87,3 +88,5 @@ template <class Inner>
 fgm(Inner) -> fgm<Inner>;
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_FGM_HPP

@@ -1,7 +1,8 @@
 // FreeLB: several passes over embeddings moved further and further along their gradient, each of which trains.
 // Layer: objectives. Test: tests/unit/objectives/freelb_test.cpp
 // Paper: Zhu et al. 2020, "FreeLB: enhanced adversarial training for natural language understanding".
-#pragma once
+#ifndef BERT_OBJECTIVES_FREELB_HPP
+#define BERT_OBJECTIVES_FREELB_HPP
 
 #include <cmath>
 #include <cstddef>
@@ -115,3 +116,5 @@ template <class Inner>
 freelb(Inner) -> freelb<Inner>;
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_FREELB_HPP

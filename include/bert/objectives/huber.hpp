@@ -1,7 +1,8 @@
 // The Huber loss of a model's regression head: squared near 0, absolute far from it.
 // Layer: objectives. Test: tests/unit/objectives/value_loss_test.cpp. Paper: Huber 1964, "Robust estimation of a location
 // parameter".
-#pragma once
+#ifndef BERT_OBJECTIVES_HUBER_HPP
+#define BERT_OBJECTIVES_HUBER_HPP
 
 #include <cmath>
 #include <cstdint>
@@ -66,3 +67,5 @@ struct huber {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_HUBER_HPP

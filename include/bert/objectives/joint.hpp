@@ -1,6 +1,7 @@
 // Several objectives on one forward pass.
 // Layer: objectives. Test: tests/unit/objectives/joint_test.cpp. Paper: Devlin et al. 2019 (masked LM + next sentence).
-#pragma once
+#ifndef BERT_OBJECTIVES_JOINT_HPP
+#define BERT_OBJECTIVES_JOINT_HPP
 
 #include <cstdint>
 #include <tuple>
@@ -90,3 +91,5 @@ struct joint {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_JOINT_HPP

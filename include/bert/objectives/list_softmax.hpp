@@ -1,7 +1,8 @@
 // The cross-entropy of a list of documents: ListNet, for rerankers.
 // Layer: objectives. Test: tests/unit/objectives/rerankers_test.cpp
 // Paper: Cao et al. 2007, "Learning to rank: from pairwise approach to listwise approach".
-#pragma once
+#ifndef BERT_OBJECTIVES_LIST_SOFTMAX_HPP
+#define BERT_OBJECTIVES_LIST_SOFTMAX_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -76,3 +77,5 @@ struct list_softmax : detail::per_sequence<detail::is_regression> {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_LIST_SOFTMAX_HPP

@@ -1,7 +1,8 @@
 // The squared error of score differences: a reranker learns a teacher's margins.
 // Layer: objectives. Test: tests/unit/objectives/rerankers_test.cpp
 // Paper: Hofstätter et al. 2020, "Improving efficient neural ranking models with cross-architecture knowledge distillation".
-#pragma once
+#ifndef BERT_OBJECTIVES_MARGIN_MSE_HPP
+#define BERT_OBJECTIVES_MARGIN_MSE_HPP
 
 #include <cstddef>
 
@@ -61,3 +62,5 @@ struct margin_mse : detail::per_sequence<detail::is_regression> {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_MARGIN_MSE_HPP

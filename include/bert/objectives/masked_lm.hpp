@@ -1,6 +1,7 @@
 // The masked-LM objective over a masking policy.
 // Layer: objectives. Test: tests/unit/objectives/joint_test.cpp. Papers: Devlin et al. 2019; Liu et al. 2019 (dynamic masks).
-#pragma once
+#ifndef BERT_OBJECTIVES_MASKED_LM_HPP
+#define BERT_OBJECTIVES_MASKED_LM_HPP
 
 #include <cstdint>
 
@@ -76,3 +77,5 @@ struct masked_lm {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_MASKED_LM_HPP

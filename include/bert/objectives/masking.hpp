@@ -2,7 +2,8 @@
 // Layer: objectives. Test: tests/unit/objectives/masking_test.cpp
 // Papers: Devlin et al. 2019, "BERT", 3.1; Joshi et al. 2020, "SpanBERT"; Lan et al. 2020, "ALBERT" (n-grams).
 // By word lists: masking_lexicon.hpp, masking_similar.hpp.
-#pragma once
+#ifndef BERT_OBJECTIVES_MASKING_HPP
+#define BERT_OBJECTIVES_MASKING_HPP
 
 #include <algorithm>
 #include <concepts>
@@ -307,3 +308,5 @@ fixed(Policy) -> fixed<Policy>;
 
 }  // namespace masking
 }  // namespace bert
+
+#endif  // BERT_OBJECTIVES_MASKING_HPP

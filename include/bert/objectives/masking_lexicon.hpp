@@ -1,7 +1,8 @@
 // Masks over the words and phrases of a list: entities, set phrases, the words of a language without spaces.
 // Layer: objectives. Test: tests/unit/objectives/masking_lexicon_test.cpp
 // Papers: Sun et al. 2019, "ERNIE" (phrases, entities); Cui et al. 2021, "Whole word masking for Chinese BERT".
-#pragma once
+#ifndef BERT_OBJECTIVES_MASKING_LEXICON_HPP
+#define BERT_OBJECTIVES_MASKING_LEXICON_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -64,3 +65,5 @@ struct lexicon {
 };
 
 }  // namespace bert::masking
+
+#endif  // BERT_OBJECTIVES_MASKING_LEXICON_HPP

@@ -1,7 +1,8 @@
 // Masks that put a similar word in place of [MASK], so that pretraining sees no token that tasks do not have.
 // Layer: objectives. Test: tests/unit/objectives/masking_lexicon_test.cpp
 // Paper: Cui et al. 2020, "Revisiting pre-trained models for Chinese NLP" (MacBERT).
-#pragma once
+#ifndef BERT_OBJECTIVES_MASKING_SIMILAR_HPP
+#define BERT_OBJECTIVES_MASKING_SIMILAR_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -72,3 +73,5 @@ struct similar_word {
 };
 
 }  // namespace bert::masking
+
+#endif  // BERT_OBJECTIVES_MASKING_SIMILAR_HPP

@@ -1,7 +1,8 @@
 // A loss on vectors and on their first dimensions, so that vectors can be cut.
 // Layer: objectives. Test: tests/unit/objectives/on_vectors_test.cpp
 // Paper: Kusupati et al. 2022, "Matryoshka representation learning".
-#pragma once
+#ifndef BERT_OBJECTIVES_MATRYOSHKA_HPP
+#define BERT_OBJECTIVES_MATRYOSHKA_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -93,3 +94,5 @@ struct matryoshka {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_MATRYOSHKA_HPP

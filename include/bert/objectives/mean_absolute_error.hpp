@@ -1,6 +1,7 @@
 // The absolute error of a model's regression head.
 // Layer: objectives. Test: tests/unit/objectives/value_loss_test.cpp
-#pragma once
+#ifndef BERT_OBJECTIVES_MEAN_ABSOLUTE_ERROR_HPP
+#define BERT_OBJECTIVES_MEAN_ABSOLUTE_ERROR_HPP
 
 #include <cmath>
 
@@ -19,3 +20,5 @@ struct mean_absolute_error : detail::value_loss<mean_absolute_error> {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_MEAN_ABSOLUTE_ERROR_HPP

@@ -1,6 +1,7 @@
 // The squared error of a model's regression head.
 // Layer: objectives. Test: tests/unit/objectives/value_loss_test.cpp. Paper: Devlin et al. 2019.
-#pragma once
+#ifndef BERT_OBJECTIVES_MEAN_SQUARED_ERROR_HPP
+#define BERT_OBJECTIVES_MEAN_SQUARED_ERROR_HPP
 
 #include "bert/core/isa.hpp"
 #include "bert/objectives/value_loss.hpp"
@@ -17,3 +18,5 @@ struct mean_squared_error : detail::value_loss<mean_squared_error> {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_MEAN_SQUARED_ERROR_HPP

@@ -1,7 +1,8 @@
 // The contrastive loss of a batch: each anchor's positive against all other positives and negatives.
 // Layer: objectives. Test: tests/unit/objectives/on_vectors_test.cpp
 // Papers: Henderson et al. 2017, "Efficient natural language response suggestion"; Gao et al. 2021, "SimCSE".
-#pragma once
+#ifndef BERT_OBJECTIVES_MULTIPLE_NEGATIVES_HPP
+#define BERT_OBJECTIVES_MULTIPLE_NEGATIVES_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -154,3 +155,5 @@ struct multiple_negatives {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_MULTIPLE_NEGATIVES_HPP

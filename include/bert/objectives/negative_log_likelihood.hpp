@@ -1,7 +1,8 @@
 // The negative log likelihood of a sentence's tags under a model's CRF.
 // Layer: objectives. Test: tests/unit/objectives/negative_log_likelihood_test.cpp. Paper: Lafferty et al. 2001, "Conditional
 // random fields".
-#pragma once
+#ifndef BERT_OBJECTIVES_NEGATIVE_LOG_LIKELIHOOD_HPP
+#define BERT_OBJECTIVES_NEGATIVE_LOG_LIKELIHOOD_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -189,3 +190,5 @@ struct negative_log_likelihood {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_NEGATIVE_LOG_LIKELIHOOD_HPP

@@ -1,6 +1,7 @@
 // Next-sentence prediction: does B follow A, or come from another document?
 // Layer: objectives. Test: tests/unit/objectives/joint_test.cpp. Paper: Devlin et al. 2019.
-#pragma once
+#ifndef BERT_OBJECTIVES_NEXT_SENTENCE_HPP
+#define BERT_OBJECTIVES_NEXT_SENTENCE_HPP
 
 #include "bert/core/isa.hpp"
 #include "bert/heads/next_sentence.hpp"
@@ -27,3 +28,5 @@ struct next_sentence : detail::per_sequence<detail::is_next_sentence> {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_NEXT_SENTENCE_HPP

@@ -1,6 +1,7 @@
 // What an objective is, and the loss terms that it reports.
 // Layer: objectives. Test: tests/unit/objectives/joint_test.cpp
-#pragma once
+#ifndef BERT_OBJECTIVES_OBJECTIVE_HPP
+#define BERT_OBJECTIVES_OBJECTIVE_HPP
 
 #include <algorithm>
 #include <array>
@@ -308,3 +309,5 @@ template <class A, class Objective>
 using model_for = typename detail::model_of<A, typename Objective::heads>::type;
 
 }  // namespace bert
+
+#endif  // BERT_OBJECTIVES_OBJECTIVE_HPP

@@ -1,6 +1,7 @@
 // An objective of one row of logits an example, on a head that is named.
 // Layer: objectives. Test: tests/unit/objectives/weighted_test.cpp
-#pragma once
+#ifndef BERT_OBJECTIVES_ON_HPP
+#define BERT_OBJECTIVES_ON_HPP
 
 #include <cstdint>
 #include <utility>
@@ -55,3 +56,5 @@ template <class Head, class Inner>
 }
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_ON_HPP

@@ -1,6 +1,7 @@
 // What the objectives on sentence vectors share: their head, their buffers, checks of groups and scores.
 // Layer: objectives. Test: tests/unit/objectives/on_vectors_test.cpp
-#pragma once
+#ifndef BERT_OBJECTIVES_ON_VECTORS_HPP
+#define BERT_OBJECTIVES_ON_VECTORS_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -138,3 +139,5 @@ class pair_cosines {
 }  // namespace detail
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_ON_VECTORS_HPP

@@ -1,6 +1,7 @@
 // Base of the objectives with one row of logits a sequence: finds their head, scores labels by cross-entropy.
 // Layer: objectives. Test: tests/unit/objectives/joint_test.cpp. Paper: Devlin et al. 2019.
-#pragma once
+#ifndef BERT_OBJECTIVES_PER_SEQUENCE_HPP
+#define BERT_OBJECTIVES_PER_SEQUENCE_HPP
 
 #include <cstdint>
 #include <string_view>
@@ -72,3 +73,5 @@ struct per_sequence {
 }  // namespace detail
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_PER_SEQUENCE_HPP

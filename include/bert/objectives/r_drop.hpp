@@ -1,6 +1,7 @@
 // R-Drop: penalizes the divergence between two passes that differ in dropout alone.
 // Layer: objectives. Test: tests/unit/objectives/regularizers_test.cpp. Paper: Liang et al. 2021, "R-Drop".
-#pragma once
+#ifndef BERT_OBJECTIVES_R_DROP_HPP
+#define BERT_OBJECTIVES_R_DROP_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -125,3 +126,5 @@ template <class Inner>
 r_drop(Inner) -> r_drop<Inner>;
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_R_DROP_HPP

@@ -1,7 +1,8 @@
 // Self-distillation while fine-tuning: the model's earlier weights teach it.
 // Layer: objectives. Test: tests/unit/objectives/self_distil_test.cpp
 // Paper: Xu et al. 2020, "Improving BERT fine-tuning via self-ensemble and self-distillation".
-#pragma once
+#ifndef BERT_OBJECTIVES_SELF_DISTIL_HPP
+#define BERT_OBJECTIVES_SELF_DISTIL_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -108,3 +109,5 @@ template <class Inner>
 self_distil(Inner) -> self_distil<Inner>;
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_SELF_DISTIL_HPP

@@ -1,6 +1,7 @@
 // Sentence-order prediction: are A and B in the order of the document?
 // Layer: objectives. Test: tests/unit/objectives/joint_test.cpp. Paper: Lan et al. 2020, "ALBERT".
-#pragma once
+#ifndef BERT_OBJECTIVES_SENTENCE_ORDER_HPP
+#define BERT_OBJECTIVES_SENTENCE_ORDER_HPP
 
 #include "bert/core/isa.hpp"
 #include "bert/heads/next_sentence.hpp"
@@ -22,3 +23,5 @@ struct sentence_order : detail::per_sequence<detail::is_next_sentence> {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_SENTENCE_ORDER_HPP

@@ -1,6 +1,7 @@
 // The cross-entropy of the first and last token of an answer.
 // Layer: objectives. Test: tests/unit/objectives/span_test.cpp. Paper: Devlin et al. 2019, 4.2.
-#pragma once
+#ifndef BERT_OBJECTIVES_SPAN_HPP
+#define BERT_OBJECTIVES_SPAN_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -81,3 +82,5 @@ struct span : detail::per_sequence<detail::is_span_finder> {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_SPAN_HPP

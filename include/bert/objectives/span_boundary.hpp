@@ -1,6 +1,7 @@
 // SpanBERT's objective: masked LM and, for each token of a masked span, its prediction from the two tokens around the span.
 // Layer: objectives. Test: tests/unit/objectives/span_boundary_test.cpp. Paper: Joshi et al. 2020, "SpanBERT", 2.2.
-#pragma once
+#ifndef BERT_OBJECTIVES_SPAN_BOUNDARY_HPP
+#define BERT_OBJECTIVES_SPAN_BOUNDARY_HPP
 
 #include <cstdint>
 #include <vector>
@@ -66,3 +67,5 @@ struct span_boundary : masked_lm<Masking> {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_SPAN_BOUNDARY_HPP

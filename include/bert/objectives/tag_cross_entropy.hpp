@@ -1,6 +1,7 @@
 // The cross-entropy of a model's tagger.
 // Layer: objectives. Test: tests/unit/objectives/tag_cross_entropy_test.cpp. Paper: Devlin et al. 2019, 5.3.
-#pragma once
+#ifndef BERT_OBJECTIVES_TAG_CROSS_ENTROPY_HPP
+#define BERT_OBJECTIVES_TAG_CROSS_ENTROPY_HPP
 
 #include <cstdint>
 #include <vector>
@@ -67,3 +68,5 @@ struct tag_cross_entropy {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_TAG_CROSS_ENTROPY_HPP

@@ -1,6 +1,7 @@
 // Which earlier weights of a training teach its later ones.
 // Layer: objectives. Test: tests/unit/objectives/self_distil_test.cpp
-#pragma once
+#ifndef BERT_OBJECTIVES_TEACHER_HPP
+#define BERT_OBJECTIVES_TEACHER_HPP
 
 #include <cstdint>
 
@@ -20,3 +21,5 @@ struct teacher_options {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_TEACHER_HPP

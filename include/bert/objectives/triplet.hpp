@@ -1,6 +1,7 @@
 // The triplet loss: an anchor nearer to its positive than to its negatives, by a margin.
 // Layer: objectives. Test: tests/unit/objectives/on_vectors_test.cpp. Paper: Schroff et al. 2015, "FaceNet".
-#pragma once
+#ifndef BERT_OBJECTIVES_TRIPLET_HPP
+#define BERT_OBJECTIVES_TRIPLET_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -127,3 +128,5 @@ struct triplet {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_TRIPLET_HPP

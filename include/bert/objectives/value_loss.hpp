@@ -1,6 +1,7 @@
 // Losses of a number a sequence: what the objectives of a regression share.
 // Layer: objectives. Test: tests/unit/objectives/value_loss_test.cpp
-#pragma once
+#ifndef BERT_OBJECTIVES_VALUE_LOSS_HPP
+#define BERT_OBJECTIVES_VALUE_LOSS_HPP
 
 #include <cmath>
 #include <cstddef>
@@ -67,3 +68,5 @@ struct value_loss : per_sequence<is_regression> {
 }  // namespace detail
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_VALUE_LOSS_HPP

@@ -1,6 +1,7 @@
 // An objective whose loss has a weight and a name of its own among others.
 // Layer: objectives. Test: tests/unit/objectives/weighted_test.cpp
-#pragma once
+#ifndef BERT_OBJECTIVES_WEIGHTED_HPP
+#define BERT_OBJECTIVES_WEIGHTED_HPP
 
 #include <cmath>
 #include <cstdint>
@@ -98,3 +99,5 @@ template <class Inner>
 weighted(Inner) -> weighted<Inner>;
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_WEIGHTED_HPP

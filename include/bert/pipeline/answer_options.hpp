@@ -1,6 +1,7 @@
 // How answers are read from the first and last tokens that a head scores.
 // Layer: pipeline. Test: tests/unit/pipeline/answering_test.cpp
-#pragma once
+#ifndef BERT_PIPELINE_ANSWER_OPTIONS_HPP
+#define BERT_PIPELINE_ANSWER_OPTIONS_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -27,3 +28,5 @@ struct answer_options {
 };
 
 }  // namespace bert
+
+#endif  // BERT_PIPELINE_ANSWER_OPTIONS_HPP

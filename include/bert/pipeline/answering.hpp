@@ -1,6 +1,7 @@
 // Answers to questions from a context of any length: windows in, the n best answers out.
 // Layer: pipeline. Test: tests/unit/pipeline/answering_test.cpp. Paper: Devlin et al. 2019, 4.2 and 4.3.
-#pragma once
+#ifndef BERT_PIPELINE_ANSWERING_HPP
+#define BERT_PIPELINE_ANSWERING_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -302,3 +303,5 @@ struct decoding<Head> {
 };
 
 }  // namespace bert
+
+#endif  // BERT_PIPELINE_ANSWERING_HPP

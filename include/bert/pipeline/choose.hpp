@@ -1,6 +1,7 @@
 // Chooses an architecture at run time, by name or by a folder's sizes, among those that a program was compiled with.
 // Layer: pipeline. Test: tests/unit/pipeline/choose_test.cpp
-#pragma once
+#ifndef BERT_PIPELINE_CHOOSE_HPP
+#define BERT_PIPELINE_CHOOSE_HPP
 
 #include <string>
 #include <string_view>
@@ -81,3 +82,5 @@ using published =
             named<"minilm_l12", open_vocabulary<arch::minilm_l12>>>;
 
 }  // namespace bert
+
+#endif  // BERT_PIPELINE_CHOOSE_HPP

@@ -1,6 +1,7 @@
 // Decodes a CRF's output: the likeliest path of tags over the words of a text, its entities, and other likely paths.
 // Layer: pipeline. Test: tests/unit/pipeline/crf_tagging_test.cpp
-#pragma once
+#ifndef BERT_PIPELINE_CRF_TAGGING_HPP
+#define BERT_PIPELINE_CRF_TAGGING_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -65,3 +66,5 @@ struct decoding<Head> : pipelines::word_windows {
 };
 
 }  // namespace bert
+
+#endif  // BERT_PIPELINE_CRF_TAGGING_HPP

@@ -1,6 +1,7 @@
 // Decodes a head's output: pieces for a [MASK], a class of a text, a number.
 // Layer: pipeline. Test: tests/unit/pipeline/pipeline_test.cpp
-#pragma once
+#ifndef BERT_PIPELINE_DECODING_HPP
+#define BERT_PIPELINE_DECODING_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -126,3 +127,5 @@ struct decoding<Head> {
 };
 
 }  // namespace bert
+
+#endif  // BERT_PIPELINE_DECODING_HPP

@@ -1,6 +1,7 @@
 // Decodes a head that chooses among sequences: the best choice, with the probability of each.
 // Layer: pipeline. Test: tests/unit/pipeline/choice_test.cpp
-#pragma once
+#ifndef BERT_PIPELINE_DECODING_CHOICE_HPP
+#define BERT_PIPELINE_DECODING_CHOICE_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -45,3 +46,5 @@ struct decoding<Head> {
 };
 
 }  // namespace bert
+
+#endif  // BERT_PIPELINE_DECODING_CHOICE_HPP

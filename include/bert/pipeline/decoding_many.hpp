@@ -1,6 +1,7 @@
 // Decodes a classifier of several labels: those that apply, with their probabilities.
 // Layer: pipeline. Test: tests/unit/pipeline/many_test.cpp
-#pragma once
+#ifndef BERT_PIPELINE_DECODING_MANY_HPP
+#define BERT_PIPELINE_DECODING_MANY_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -61,3 +62,5 @@ struct decoding<Head> {
 };
 
 }  // namespace bert
+
+#endif  // BERT_PIPELINE_DECODING_MANY_HPP

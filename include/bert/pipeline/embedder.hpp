@@ -1,7 +1,8 @@
 // Sentence embeddings: sentences in, vectors out.
 // Layer: pipeline. Test: tests/unit/pipeline/embedder_test.cpp, tests/unit/pipeline/sentence_folder_test.cpp
 // Paper: Reimers and Gurevych 2019, "Sentence-BERT".
-#pragma once
+#ifndef BERT_PIPELINE_EMBEDDER_HPP
+#define BERT_PIPELINE_EMBEDDER_HPP
 
 #include <algorithm>
 #include <array>
@@ -285,3 +286,5 @@ class embedder {
 };
 
 }  // namespace bert
+
+#endif  // BERT_PIPELINE_EMBEDDER_HPP

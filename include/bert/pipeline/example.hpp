@@ -1,6 +1,7 @@
 // One input of a pipeline as its decoding sees it: the texts, their windows, the head's output.
 // Layer: pipeline. Test: tests/unit/pipeline/tagging_test.cpp
-#pragma once
+#ifndef BERT_PIPELINE_EXAMPLE_HPP
+#define BERT_PIPELINE_EXAMPLE_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -114,3 +115,5 @@ template <class Head, class Output>
 
 }  // namespace pipelines
 }  // namespace bert
+
+#endif  // BERT_PIPELINE_EXAMPLE_HPP

@@ -1,6 +1,7 @@
 // A callable from text to the decoded output of a model's first head: tokenizer, model and decoding.
 // Layer: pipeline. Test: tests/unit/pipeline/pipeline_test.cpp
-#pragma once
+#ifndef BERT_PIPELINE_PIPELINE_HPP
+#define BERT_PIPELINE_PIPELINE_HPP
 
 #include <algorithm>
 #include <concepts>
@@ -294,3 +295,5 @@ template <class A, class... Heads>
 pipeline(const model<A, Heads...>&, text::tokenizer, pipeline_options) -> pipeline<model<A, Heads...>>;
 
 }  // namespace bert
+
+#endif  // BERT_PIPELINE_PIPELINE_HPP

@@ -1,6 +1,7 @@
 // Runs any number of sequences through a model, in batches of the fastest size.
 // Layer: pipeline. Test: tests/unit/pipeline/embedder_test.cpp
-#pragma once
+#ifndef BERT_PIPELINE_PORTIONS_HPP
+#define BERT_PIPELINE_PORTIONS_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -52,3 +53,5 @@ void encode_portions(const Frozen& frozen, const token_batch& all, const E& e, c
 }
 
 }  // namespace bert::pipelines
+
+#endif  // BERT_PIPELINE_PORTIONS_HPP

@@ -1,7 +1,8 @@
 // Sentence vectors in a byte or a bit a dimension, and search in them.
 // Layer: pipeline. Test: tests/unit/pipeline/search_test.cpp
 // Paper: Yamada et al. 2021, "Efficient passage retrieval with hashing" (binary candidates, rescored by the float query).
-#pragma once
+#ifndef BERT_PIPELINE_QUANTIZED_VECTORS_HPP
+#define BERT_PIPELINE_QUANTIZED_VECTORS_HPP
 
 #include <algorithm>
 #include <array>
@@ -184,3 +185,5 @@ class binary_vectors {
 };
 
 }  // namespace bert
+
+#endif  // BERT_PIPELINE_QUANTIZED_VECTORS_HPP

@@ -1,6 +1,7 @@
 // The order of texts by the scores that a model gives them for a query.
 // Layer: pipeline. Test: tests/unit/pipeline/reranking_test.cpp
-#pragma once
+#ifndef BERT_PIPELINE_RERANKING_HPP
+#define BERT_PIPELINE_RERANKING_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -28,3 +29,5 @@ struct ranked {
 }
 
 }  // namespace bert
+
+#endif  // BERT_PIPELINE_RERANKING_HPP

@@ -1,6 +1,7 @@
 // Exact search: the nearest rows of an index for many queries, without a matrix of all similarities.
 // Layer: pipeline. Test: tests/unit/pipeline/search_test.cpp
-#pragma once
+#ifndef BERT_PIPELINE_SEARCH_HPP
+#define BERT_PIPELINE_SEARCH_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -81,3 +82,5 @@ template <std::size_t D, executor E = execution::serial>
 }
 
 }  // namespace bert
+
+#endif  // BERT_PIPELINE_SEARCH_HPP

@@ -1,6 +1,7 @@
 // What a folder of sentence-transformers makes of a text's hidden states: poolings, Dense layers, unit length.
 // Layer: pipeline. Test: tests/unit/pipeline/sentence_folder_test.cpp. Paper: Reimers and Gurevych 2019, "Sentence-BERT", 3.
-#pragma once
+#ifndef BERT_PIPELINE_SENTENCE_TRANSFORM_HPP
+#define BERT_PIPELINE_SENTENCE_TRANSFORM_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -134,3 +135,5 @@ class sentence_transform {
 };
 
 }  // namespace bert::pipelines
+
+#endif  // BERT_PIPELINE_SENTENCE_TRANSFORM_HPP

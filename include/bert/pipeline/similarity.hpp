@@ -1,6 +1,7 @@
 // Sentence vectors in rows, their similarity, and top-k search.
 // Layer: pipeline. Test: tests/unit/pipeline/similarity_test.cpp
-#pragma once
+#ifndef BERT_PIPELINE_SIMILARITY_HPP
+#define BERT_PIPELINE_SIMILARITY_HPP
 
 #include <algorithm>
 #include <array>
@@ -132,3 +133,5 @@ struct scored_row {
 }
 
 }  // namespace bert
+
+#endif  // BERT_PIPELINE_SIMILARITY_HPP

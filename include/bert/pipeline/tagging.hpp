@@ -1,6 +1,7 @@
 // Decodes a tagger's output: words with their tags, and the entities that they form.
 // Layer: pipeline. Test: tests/unit/pipeline/tagging_test.cpp
-#pragma once
+#ifndef BERT_PIPELINE_TAGGING_HPP
+#define BERT_PIPELINE_TAGGING_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -120,3 +121,5 @@ template <std::size_t I>
 struct std::tuple_element<I, bert::entity> {
   using type = std::remove_cvref_t<decltype(std::declval<const bert::entity&>().template get<I>())>;
 };
+
+#endif  // BERT_PIPELINE_TAGGING_HPP

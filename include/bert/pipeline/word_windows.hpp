@@ -1,6 +1,7 @@
 // Splits a text of any length into overlapping windows of whole words, for taggers.
 // Layer: pipeline. Test: tests/unit/pipeline/tagging_test.cpp
-#pragma once
+#ifndef BERT_PIPELINE_WORD_WINDOWS_HPP
+#define BERT_PIPELINE_WORD_WINDOWS_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -92,3 +93,5 @@ struct word_windows {
 };
 
 }  // namespace bert::pipelines
+
+#endif  // BERT_PIPELINE_WORD_WINDOWS_HPP

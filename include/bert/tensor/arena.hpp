@@ -1,6 +1,7 @@
 // One block of memory carved into buffers. The code that carves also counts, at compile time where sizes are constants.
 // Layer: tensor. Test: tests/unit/tensor/arena_test.cpp
-#pragma once
+#ifndef BERT_TENSOR_ARENA_HPP
+#define BERT_TENSOR_ARENA_HPP
 
 #include <cstddef>
 #include <type_traits>
@@ -41,3 +42,5 @@ class carver {
 };
 
 }  // namespace bert
+
+#endif  // BERT_TENSOR_ARENA_HPP

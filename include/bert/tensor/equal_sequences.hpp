@@ -1,6 +1,7 @@
 // Numbers sequences of tokens so that equal ones have equal numbers.
 // Layer: tensor. Test: tests/unit/tensor/equal_sequences_test.cpp
-#pragma once
+#ifndef BERT_TENSOR_EQUAL_SEQUENCES_HPP
+#define BERT_TENSOR_EQUAL_SEQUENCES_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -36,3 +37,5 @@ std::size_t number_equal_sequences(const Sequence& sequence, std::span<std::uint
 }
 
 }  // namespace bert
+
+#endif  // BERT_TENSOR_EQUAL_SEQUENCES_HPP

@@ -1,6 +1,7 @@
 // 16-bit storage types and their exact conversions: bf16 and IEEE f16.
 // Layer: tensor. Test: tests/unit/tensor/storage_test.cpp
-#pragma once
+#ifndef BERT_TENSOR_STORAGE_HPP
+#define BERT_TENSOR_STORAGE_HPP
 
 #include <bit>
 #include <cstdint>
@@ -53,3 +54,5 @@ struct f16 {
 }
 
 }  // namespace bert
+
+#endif  // BERT_TENSOR_STORAGE_HPP

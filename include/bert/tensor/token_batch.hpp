@@ -1,6 +1,7 @@
 // A ragged batch of token sequences: stored end to end with offsets, without padding.
 // Layer: tensor. Test: tests/unit/tensor/token_batch_test.cpp
-#pragma once
+#ifndef BERT_TENSOR_TOKEN_BATCH_HPP
+#define BERT_TENSOR_TOKEN_BATCH_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -160,3 +161,5 @@ class token_batch {
 };
 
 }  // namespace bert
+
+#endif  // BERT_TENSOR_TOKEN_BATCH_HPP

@@ -1,6 +1,7 @@
 // Words and phrases as sequences of token ids, found in a sequence by longest match.
 // Layer: tensor. Test: tests/unit/tensor/token_lexicon_test.cpp
-#pragma once
+#ifndef BERT_TENSOR_TOKEN_LEXICON_HPP
+#define BERT_TENSOR_TOKEN_LEXICON_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -174,3 +175,5 @@ class token_lexicon_builder {
 };
 
 }  // namespace bert
+
+#endif  // BERT_TENSOR_TOKEN_LEXICON_HPP

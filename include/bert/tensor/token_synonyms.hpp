@@ -1,6 +1,7 @@
 // Words with their synonyms of as many tokens, as token ids.
 // Layer: tensor. Test: tests/unit/tensor/token_lexicon_test.cpp
-#pragma once
+#ifndef BERT_TENSOR_TOKEN_SYNONYMS_HPP
+#define BERT_TENSOR_TOKEN_SYNONYMS_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -94,3 +95,5 @@ class token_synonyms_builder {
 };
 
 }  // namespace bert
+
+#endif  // BERT_TENSOR_TOKEN_SYNONYMS_HPP

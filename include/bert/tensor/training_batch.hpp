@@ -1,6 +1,7 @@
 // The data of one training step: sequences, their targets, and what masking needs to know about the words.
 // Layer: tensor. Test: tests/unit/tensor/training_batch_test.cpp
-#pragma once
+#ifndef BERT_TENSOR_TRAINING_BATCH_HPP
+#define BERT_TENSOR_TRAINING_BATCH_HPP
 
 #include <concepts>
 #include <cstddef>
@@ -171,3 +172,5 @@ inline constexpr bool carries_targets = [] {
 }();
 
 }  // namespace bert
+
+#endif  // BERT_TENSOR_TRAINING_BATCH_HPP

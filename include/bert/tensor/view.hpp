@@ -1,6 +1,7 @@
 // Views: a pointer and a shape, each extent static or dynamic.
 // Layer: tensor. Test: tests/unit/tensor/view_test.cpp
-#pragma once
+#ifndef BERT_TENSOR_VIEW_HPP
+#define BERT_TENSOR_VIEW_HPP
 
 #include <array>
 #include <cassert>
@@ -105,3 +106,5 @@ class view {
 };
 
 }  // namespace bert
+
+#endif  // BERT_TENSOR_VIEW_HPP

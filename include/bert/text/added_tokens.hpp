@@ -1,6 +1,7 @@
 // Finds special and added tokens, such as [MASK], in text before it is split into words.
 // Layer: text. Test: tests/unit/text/added_tokens_test.cpp
-#pragma once
+#ifndef BERT_TEXT_ADDED_TOKENS_HPP
+#define BERT_TEXT_ADDED_TOKENS_HPP
 
 #include <algorithm>
 #include <array>
@@ -125,3 +126,5 @@ class added_tokens {
 };
 
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_ADDED_TOKENS_HPP

@@ -1,6 +1,7 @@
 // Joins pieces to text as the reference's WordPiece decoder does.
 // Layer: text. Test: tests/unit/text/tokenizer_test.cpp
-#pragma once
+#ifndef BERT_TEXT_DECODE_HPP
+#define BERT_TEXT_DECODE_HPP
 
 #include <array>
 #include <cstddef>
@@ -53,3 +54,5 @@ inline void append_piece(std::string& out, std::string_view piece, bool first, b
 }
 
 }  // namespace bert::text::detail
+
+#endif  // BERT_TEXT_DECODE_HPP

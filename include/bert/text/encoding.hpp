@@ -1,6 +1,7 @@
 // The full encoding of a text or pair: ids, segments, offsets, words, special tokens.
 // Layer: text. Test: tests/unit/text/tokenizer_test.cpp
-#pragma once
+#ifndef BERT_TEXT_ENCODING_HPP
+#define BERT_TEXT_ENCODING_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -210,3 +211,5 @@ inline std::vector<text_range> window_ranges(std::size_t size, std::size_t capac
 
 }  // namespace detail
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_ENCODING_HPP

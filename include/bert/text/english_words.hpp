@@ -1,6 +1,7 @@
 // Splits English text into the words of the Penn Treebank, as NLTK's word_tokenize does for the metric of CMRC 2018.
 // Layer: text. Test: tests/unit/text/english_words_test.cpp. Paper: Marcus et al. 1993; Kiss and Strunk 2006 (sentences).
-#pragma once
+#ifndef BERT_TEXT_ENGLISH_WORDS_HPP
+#define BERT_TEXT_ENGLISH_WORDS_HPP
 
 #include <algorithm>
 #include <array>
@@ -268,3 +269,5 @@ inline void contractions(std::u32string& t) {
 }
 
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_ENGLISH_WORDS_HPP

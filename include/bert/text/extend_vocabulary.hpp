@@ -1,6 +1,7 @@
 // Adds the words of a domain to a vocabulary: those that it cuts into many pieces.
 // Layer: text. Test: tests/unit/text/extend_vocabulary_test.cpp
-#pragma once
+#ifndef BERT_TEXT_EXTEND_VOCABULARY_HPP
+#define BERT_TEXT_EXTEND_VOCABULARY_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -108,3 +109,5 @@ template <class Reference>
 }
 
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_EXTEND_VOCABULARY_HPP

@@ -1,6 +1,7 @@
 // A vocabulary extended by added tokens.
 // Layer: text. Test: tests/unit/text/tokenizer_test.cpp
-#pragma once
+#ifndef BERT_TEXT_EXTENDED_VOCABULARY_HPP
+#define BERT_TEXT_EXTENDED_VOCABULARY_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -42,3 +43,5 @@ namespace bert::inline BERT_ISA::text {
 }
 
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_EXTENDED_VOCABULARY_HPP

@@ -1,6 +1,7 @@
 // A normalized text with the input range of every byte, in which added tokens with `normalized` are matched.
 // Layer: text. Test: tests/unit/text/added_tokens_test.cpp
-#pragma once
+#ifndef BERT_TEXT_NORMALIZED_TEXT_HPP
+#define BERT_TEXT_NORMALIZED_TEXT_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -93,3 +94,5 @@ class original_offsets {
 };
 
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_NORMALIZED_TEXT_HPP

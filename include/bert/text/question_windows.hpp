@@ -1,6 +1,7 @@
 // How a question and a context of any length become sequences: [CLS] question [SEP] window of the context [SEP].
 // Layer: text. Test: tests/unit/text/question_windows_test.cpp. Paper: Devlin et al. 2019, run_squad.py ("doc stride").
-#pragma once
+#ifndef BERT_TEXT_QUESTION_WINDOWS_HPP
+#define BERT_TEXT_QUESTION_WINDOWS_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -90,3 +91,5 @@ class question_windows {
 }
 
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_QUESTION_WINDOWS_HPP

@@ -1,6 +1,7 @@
 // The words that a scanner passes to its sink, and the buffers in which it builds them.
 // Layer: text. Test: tests/unit/text/golden_test.cpp
-#pragma once
+#ifndef BERT_TEXT_SCANNED_WORD_HPP
+#define BERT_TEXT_SCANNED_WORD_HPP
 
 #include <array>
 #include <cstddef>
@@ -100,3 +101,5 @@ struct mark_run {
 
 }  // namespace detail
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_SCANNED_WORD_HPP

@@ -1,6 +1,7 @@
 // Text to words to pieces in one pass, without allocation: ASCII 64 bytes at a time, the rest by character.
 // Layer: text. Test: tests/unit/text/golden_test.cpp
-#pragma once
+#ifndef BERT_TEXT_SCANNER_HPP
+#define BERT_TEXT_SCANNER_HPP
 
 #include <algorithm>
 #include <bit>
@@ -385,3 +386,5 @@ class scanner {
 };
 
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_SCANNER_HPP

@@ -1,6 +1,7 @@
 // Splits a paragraph into sentences by rules for English and Chinese, for next-sentence pairs.
 // Layer: text. Test: tests/unit/text/sentences_test.cpp
-#pragma once
+#ifndef BERT_TEXT_SENTENCES_HPP
+#define BERT_TEXT_SENTENCES_HPP
 
 #include <algorithm>
 #include <array>
@@ -118,3 +119,5 @@ void split_sentences(std::string_view paragraph, Each&& each) {
 }
 
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_SENTENCES_HPP

@@ -1,6 +1,7 @@
 // The scanner's sink for ids alone, and for which pieces begin or continue a word.
 // Layer: text. Test: tests/unit/text/tokenizer_test.cpp
-#pragma once
+#ifndef BERT_TEXT_TOKEN_SINKS_HPP
+#define BERT_TEXT_TOKEN_SINKS_HPP
 
 #include <cstddef>
 #include <vector>
@@ -61,3 +62,5 @@ class id_sink {
 };
 
 }  // namespace bert::text::detail
+
+#endif  // BERT_TEXT_TOKEN_SINKS_HPP

@@ -1,6 +1,7 @@
 // The special and added tokens of a tokenizer: found in the text, the rest passed to a scanner.
 // Layer: text. Test: tests/unit/text/tokenizer_test.cpp
-#pragma once
+#ifndef BERT_TEXT_TOKEN_SPLITTER_HPP
+#define BERT_TEXT_TOKEN_SPLITTER_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -113,3 +114,5 @@ class token_splitter {
 };
 
 }  // namespace bert::text::detail
+
+#endif  // BERT_TEXT_TOKEN_SPLITTER_HPP

@@ -1,6 +1,7 @@
 // The tokenizer of BERT models: text to ids, encodings and windows, and ids back to text.
 // Layer: text. Test: tests/unit/text/tokenizer_test.cpp
-#pragma once
+#ifndef BERT_TEXT_TOKENIZER_HPP
+#define BERT_TEXT_TOKENIZER_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -399,3 +400,5 @@ class google_tokenizer : public basic_tokenizer<reference::google> {
 };
 
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_TOKENIZER_HPP

@@ -1,6 +1,7 @@
 // Options of a tokenizer: normalization, added tokens, truncation, decoding.
 // Layer: text. Test: tests/unit/text/tokenizer_test.cpp
-#pragma once
+#ifndef BERT_TEXT_TOKENIZER_OPTIONS_HPP
+#define BERT_TEXT_TOKENIZER_OPTIONS_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -85,3 +86,5 @@ std::pair<std::size_t, std::size_t> kept_tokens(std::size_t a, std::size_t b, bo
 
 }  // namespace detail
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_TOKENIZER_OPTIONS_HPP

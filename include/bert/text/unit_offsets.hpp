@@ -1,6 +1,7 @@
 // Converts byte offsets to offsets in code points or UTF-16 units.
 // Layer: text. Test: tests/unit/text/unit_offsets_test.cpp
-#pragma once
+#ifndef BERT_TEXT_UNIT_OFFSETS_HPP
+#define BERT_TEXT_UNIT_OFFSETS_HPP
 
 #include <algorithm>
 #include <bit>
@@ -106,3 +107,5 @@ void convert_offsets([[maybe_unused]] std::string_view text, [[maybe_unused]] st
 }
 
 }  // namespace bert::text::detail
+
+#endif  // BERT_TEXT_UNIT_OFFSETS_HPP

@@ -1,6 +1,7 @@
 // Windows of whole words over a text longer than a model's positions, and the window with the most context of a word.
 // Layer: text. Test: tests/unit/text/windows_test.cpp. Paper: Devlin et al. 2019, run_squad.py ("max context").
-#pragma once
+#ifndef BERT_TEXT_WINDOWS_HPP
+#define BERT_TEXT_WINDOWS_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -47,3 +48,5 @@ namespace bert::inline BERT_ISA::text {
 }
 
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_WINDOWS_HPP

@@ -1,6 +1,7 @@
 // Joins a tokenizer's words, split at punctuation, to the words of tagged corpora.
 // Layer: text. Test: tests/unit/text/windows_test.cpp
-#pragma once
+#ifndef BERT_TEXT_WORDS_HPP
+#define BERT_TEXT_WORDS_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -58,3 +59,5 @@ inline void join_words(encoding<offsets::bytes>& e, std::string_view text) {
 }
 
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_WORDS_HPP

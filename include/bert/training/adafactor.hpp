@@ -1,7 +1,8 @@
 // Adafactor: of a matrix it keeps two vectors where Adam keeps two matrices.
 // Layer: training. Test: tests/unit/training/optimizers_test.cpp. Paper: Shazeer and Stern 2018, "Adafactor: adaptive learning
 // rates with sublinear memory cost".
-#pragma once
+#ifndef BERT_TRAINING_ADAFACTOR_HPP
+#define BERT_TRAINING_ADAFACTOR_HPP
 
 #include <algorithm>
 #include <array>
@@ -97,3 +98,5 @@ struct adafactor {
 };
 
 }  // namespace bert::optim
+
+#endif  // BERT_TRAINING_ADAFACTOR_HPP

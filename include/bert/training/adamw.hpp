@@ -1,6 +1,7 @@
 // AdamW: decoupled weight decay, none on biases and norms; clipping by the global gradient norm.
 // Layer: training. Test: tests/unit/training/adamw_test.cpp. Papers: Kingma and Ba 2015; Loshchilov and Hutter 2019.
-#pragma once
+#ifndef BERT_TRAINING_ADAMW_HPP
+#define BERT_TRAINING_ADAMW_HPP
 
 #include <array>
 #include <cmath>
@@ -68,3 +69,5 @@ struct adamw {
 };
 
 }  // namespace bert::optim
+
+#endif  // BERT_TRAINING_ADAMW_HPP

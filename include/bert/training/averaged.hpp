@@ -1,7 +1,8 @@
 // Averages of the weights of a training, kept beside them, evaluated and saved in their place.
 // Layer: training. Test: tests/unit/training/weights_test.cpp. Papers: Polyak and Juditsky 1992; Izmailov et al. 2018,
 // "Averaging weights leads to wider optima and better generalization" (SWA).
-#pragma once
+#ifndef BERT_TRAINING_AVERAGED_HPP
+#define BERT_TRAINING_AVERAGED_HPP
 
 #include <algorithm>
 #include <cstdint>
@@ -81,3 +82,5 @@ class averaged::kept : public unchanged_weights<Model> {
 };
 
 }  // namespace bert::training
+
+#endif  // BERT_TRAINING_AVERAGED_HPP

@@ -1,6 +1,7 @@
 // The best epoch of a fine-tuning: its weights, the scores of all epochs, when to stop; kept in a file beside the state.
 // Layer: training. Test: tests/unit/training/best_epoch_test.cpp
-#pragma once
+#ifndef BERT_TRAINING_BEST_EPOCH_HPP
+#define BERT_TRAINING_BEST_EPOCH_HPP
 
 #include <algorithm>
 #include <array>
@@ -95,3 +96,5 @@ class best_epoch {
 };
 
 }  // namespace bert::training
+
+#endif  // BERT_TRAINING_BEST_EPOCH_HPP

@@ -1,6 +1,7 @@
 // Parameter groups in which tensors of some names, a CRF's by default, learn faster than the rest.
 // Layer: training. Test: tests/unit/training/crf_rate_test.cpp
-#pragma once
+#ifndef BERT_TRAINING_CRF_RATE_HPP
+#define BERT_TRAINING_CRF_RATE_HPP
 
 #include <string>
 #include <string_view>
@@ -34,3 +35,5 @@ struct crf_rate {
 };
 
 }  // namespace bert::optim
+
+#endif  // BERT_TRAINING_CRF_RATE_HPP

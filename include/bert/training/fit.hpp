@@ -1,6 +1,7 @@
 // Fine-tuning in one call: AdamW, linear warm-up over the first tenth of the steps, linear decay to zero.
 // Layer: training. Test: tests/unit/training/trainer_test.cpp. Paper: Devlin et al. 2019, A.3.
-#pragma once
+#ifndef BERT_TRAINING_FIT_HPP
+#define BERT_TRAINING_FIT_HPP
 
 #include <algorithm>
 #include <concepts>
@@ -187,3 +188,5 @@ step_report fit(Model& model, const Objective& objective, const Source& source,
 }
 
 }  // namespace bert
+
+#endif  // BERT_TRAINING_FIT_HPP

@@ -1,6 +1,7 @@
 // Parameter groups: each parameter's learning rate, weight decay, and whether it is frozen.
 // Layer: training. Test: tests/unit/training/groups_test.cpp. Paper: Clark et al. 2020, "ELECTRA" (layer-wise rates).
-#pragma once
+#ifndef BERT_TRAINING_GROUPS_HPP
+#define BERT_TRAINING_GROUPS_HPP
 
 #include <array>
 #include <concepts>
@@ -163,3 +164,5 @@ template <class Model, optim::parameter_groups Groups = optim::one_group>
 }
 
 }  // namespace bert
+
+#endif  // BERT_TRAINING_GROUPS_HPP

@@ -1,7 +1,8 @@
 // LAMB: AdamW whose steps are as long, tensor by tensor, as the tensor's norm; for large batches.
 // Layer: training. Test: tests/unit/training/optimizers_test.cpp. Paper: You et al. 2020, "Large batch optimization for deep
 // learning: training BERT in 76 minutes".
-#pragma once
+#ifndef BERT_TRAINING_LAMB_HPP
+#define BERT_TRAINING_LAMB_HPP
 
 #include <cmath>
 #include <cstdint>
@@ -58,3 +59,5 @@ struct lamb {
 };
 
 }  // namespace bert::optim
+
+#endif  // BERT_TRAINING_LAMB_HPP

@@ -1,7 +1,8 @@
 // Lion: steps of one length, along the sign of a momentum.
 // Layer: training. Test: tests/unit/training/optimizers_test.cpp. Paper: Chen et al. 2023, "Symbolic discovery of optimization
 // algorithms".
-#pragma once
+#ifndef BERT_TRAINING_LION_HPP
+#define BERT_TRAINING_LION_HPP
 
 #include <array>
 #include <cstddef>
@@ -50,3 +51,5 @@ struct lion {
 };
 
 }  // namespace bert::optim
+
+#endif  // BERT_TRAINING_LION_HPP

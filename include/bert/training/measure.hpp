@@ -1,6 +1,7 @@
 // An objective's loss on a set, without training: validation loss, perplexity, masked accuracy.
 // Layer: training. Test: tests/unit/training/trainer_test.cpp
-#pragma once
+#ifndef BERT_TRAINING_MEASURE_HPP
+#define BERT_TRAINING_MEASURE_HPP
 
 #include <cstdint>
 
@@ -41,3 +42,5 @@ template <class Model, class Objective, batch_source Source, executor E = execut
 }
 
 }  // namespace bert
+
+#endif  // BERT_TRAINING_MEASURE_HPP

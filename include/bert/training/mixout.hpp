@@ -1,7 +1,8 @@
 // Mixout: in each step random weights are those that the training began with.
 // Layer: training. Test: tests/unit/training/weights_test.cpp
 // Paper: Lee et al. 2020, "Mixout: effective regularization to finetune large-scale pretrained language models".
-#pragma once
+#ifndef BERT_TRAINING_MIXOUT_HPP
+#define BERT_TRAINING_MIXOUT_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -80,3 +81,5 @@ class mixout::kept : public unchanged_weights<Model> {
 };
 
 }  // namespace bert::training
+
+#endif  // BERT_TRAINING_MIXOUT_HPP

@@ -1,6 +1,7 @@
 // The concept `optimizer`, and the update that the trainer gives one.
 // Layer: training. Test: tests/unit/training/adamw_test.cpp, tests/unit/guide/own_optimizer_test.cpp
-#pragma once
+#ifndef BERT_TRAINING_OPTIMIZER_HPP
+#define BERT_TRAINING_OPTIMIZER_HPP
 
 #include <array>
 #include <concepts>
@@ -74,3 +75,5 @@ template <optimizer O>
 }
 
 }  // namespace bert::optim
+
+#endif  // BERT_TRAINING_OPTIMIZER_HPP

@@ -1,6 +1,7 @@
 // The forward and backward passes of a training step over one batch: one of each, or those that the objective runs itself.
 // Layer: training. Test: tests/unit/training/trainer_test.cpp, tests/unit/guide/own_passes_test.cpp
-#pragma once
+#ifndef BERT_TRAINING_PASSES_HPP
+#define BERT_TRAINING_PASSES_HPP
 
 #include <concepts>
 #include <cstddef>
@@ -126,3 +127,5 @@ objectives::loss_terms run_passes(const Objective& o, Passes& p, const E& e, con
 }
 
 }  // namespace bert::training
+
+#endif  // BERT_TRAINING_PASSES_HPP

@@ -1,6 +1,7 @@
 // Finds a trainer's policies among its arguments by their kind, in any order.
 // Layer: training. Test: tests/unit/training/trainer_test.cpp
-#pragma once
+#ifndef BERT_TRAINING_POLICIES_HPP
+#define BERT_TRAINING_POLICIES_HPP
 
 #include <cstddef>
 #include <tuple>
@@ -78,3 +79,5 @@ inline constexpr bool policies_fit =
     policies_of<is_groups, Policies...> <= 1 && policies_of<is_reduction, Policies...> <= 1;
 
 }  // namespace bert::training
+
+#endif  // BERT_TRAINING_POLICIES_HPP

@@ -1,6 +1,7 @@
 // Data parallelism: replicas that train the same model on other parts of each batch, and how their gradients are summed.
 // Layer: training. Test: tests/unit/training/reduction_test.cpp
-#pragma once
+#ifndef BERT_TRAINING_REDUCTION_HPP
+#define BERT_TRAINING_REDUCTION_HPP
 
 #include <array>
 #include <bit>
@@ -83,3 +84,5 @@ template <reduction R>
 }
 
 }  // namespace bert::training
+
+#endif  // BERT_TRAINING_REDUCTION_HPP

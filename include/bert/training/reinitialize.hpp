@@ -1,7 +1,8 @@
 // New random weights for the top layers, before a fine-tuning.
 // Layer: training. Test: tests/unit/training/weights_test.cpp. Paper: Zhang et al. 2021, "Revisiting few-sample BERT
 // fine-tuning".
-#pragma once
+#ifndef BERT_TRAINING_REINITIALIZE_HPP
+#define BERT_TRAINING_REINITIALIZE_HPP
 
 #include <algorithm>
 #include <string>
@@ -31,3 +32,5 @@ void reinitialize(Model& m, int layers, const random_options& options = {}) {
 }
 
 }  // namespace bert::training
+
+#endif  // BERT_TRAINING_REINITIALIZE_HPP

@@ -1,7 +1,8 @@
 // Learning-rate schedules: linear, cosine, constant and inverse square root, each after a linear warm-up, and one cycle.
 // Layer: training. Test: tests/unit/training/schedules_test.cpp. Papers: Devlin et al. 2019, A.2; Vaswani et al. 2017, 5.3;
 // Smith and Topin 2019, "Super-convergence".
-#pragma once
+#ifndef BERT_TRAINING_SCHEDULES_HPP
+#define BERT_TRAINING_SCHEDULES_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -116,3 +117,5 @@ struct one_cycle {
 };
 
 }  // namespace bert::schedules
+
+#endif  // BERT_TRAINING_SCHEDULES_HPP

@@ -1,6 +1,7 @@
 // A second model that an objective trains beside the trainer's own, for example ELECTRA's generator.
 // Layer: training. Test: tests/unit/guide/own_passes_test.cpp. Paper: Clark et al. 2020, "ELECTRA".
-#pragma once
+#ifndef BERT_TRAINING_SECOND_NETWORK_HPP
+#define BERT_TRAINING_SECOND_NETWORK_HPP
 
 #include <array>
 #include <cstddef>
@@ -101,3 +102,5 @@ template <class Objective, class Optimizer>
 using second_network_of = typename detail::second_network_of<Objective, Optimizer>::type;
 
 }  // namespace bert::training
+
+#endif  // BERT_TRAINING_SECOND_NETWORK_HPP

@@ -1,6 +1,7 @@
 // SGD with momentum, classical or Nesterov's.
 // Layer: training. Test: tests/unit/training/optimizers_test.cpp. Paper: Sutskever et al. 2013.
-#pragma once
+#ifndef BERT_TRAINING_SGD_HPP
+#define BERT_TRAINING_SGD_HPP
 
 #include <array>
 #include <cstddef>
@@ -51,3 +52,5 @@ struct sgd {
 };
 
 }  // namespace bert::optim
+
+#endif  // BERT_TRAINING_SGD_HPP

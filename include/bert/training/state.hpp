@@ -1,6 +1,7 @@
 // The state file of a run: all that it takes to resume bit for bit, written atomically, with a checksum.
 // Layer: training. Test: tests/unit/training/state_test.cpp, tests/fuzz/state_fuzz.cpp
-#pragma once
+#ifndef BERT_TRAINING_STATE_HPP
+#define BERT_TRAINING_STATE_HPP
 
 #include <algorithm>
 #include <charconv>
@@ -132,3 +133,5 @@ inline std::uint64_t read_state(const std::filesystem::path& path, state_blocks 
 }
 
 }  // namespace bert::training
+
+#endif  // BERT_TRAINING_STATE_HPP

@@ -1,6 +1,7 @@
 // The options of a training run, and the report of a step.
 // Layer: training. Test: tests/unit/training/trainer_test.cpp
-#pragma once
+#ifndef BERT_TRAINING_STEP_REPORT_HPP
+#define BERT_TRAINING_STEP_REPORT_HPP
 
 #include <bit>
 #include <cstddef>
@@ -69,3 +70,5 @@ inline void check_options(const training_options& o, std::size_t replicas) {
 }  // namespace training
 
 }  // namespace bert
+
+#endif  // BERT_TRAINING_STEP_REPORT_HPP

@@ -1,7 +1,8 @@
 // The earlier weights of a training that teach it: what the trainer keeps for an objective with `teacher()`.
 // Layer: training. Test: tests/unit/objectives/self_distil_test.cpp
 // Paper: Xu et al. 2020, "Improving BERT fine-tuning via self-ensemble and self-distillation".
-#pragma once
+#ifndef BERT_TRAINING_TEACHER_HPP
+#define BERT_TRAINING_TEACHER_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -112,3 +113,5 @@ template <class Objective, class Model>
 using teacher_of = typename detail::teacher_of<Objective, Model>::type;
 
 }  // namespace bert::training
+
+#endif  // BERT_TRAINING_TEACHER_HPP

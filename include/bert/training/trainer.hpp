@@ -1,6 +1,7 @@
 // The trainer: a range of steps, so that the loop is the caller's own `for`.
 // Layer: training. Test: tests/unit/training/trainer_test.cpp
-#pragma once
+#ifndef BERT_TRAINING_TRAINER_HPP
+#define BERT_TRAINING_TRAINER_HPP
 
 #include <algorithm>
 #include <array>
@@ -432,3 +433,5 @@ template <class Model, class Objective, class Optimizer, class Schedule, class..
 trainer(Model&, Objective, Optimizer, Schedule, Policies...) -> trainer<Model, Objective, Optimizer, Schedule, Policies...>;
 
 }  // namespace bert
+
+#endif  // BERT_TRAINING_TRAINER_HPP

@@ -1,7 +1,8 @@
 // Gradual unfreezing: first the heads are trained, then the layers too, from the top down.
 // Layer: training. Test: tests/unit/training/weights_test.cpp. Paper: Howard and Ruder 2018, "Universal language model
 // fine-tuning for text classification".
-#pragma once
+#ifndef BERT_TRAINING_UNFREEZING_HPP
+#define BERT_TRAINING_UNFREEZING_HPP
 
 #include <algorithm>
 #include <cstdint>
@@ -52,3 +53,5 @@ class unfreezing::kept : public unchanged_weights<Model> {
 };
 
 }  // namespace bert::training
+
+#endif  // BERT_TRAINING_UNFREEZING_HPP

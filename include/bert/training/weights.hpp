@@ -1,6 +1,7 @@
 // Policies over the weights of a training, beside its optimizer: averages, mixed or frozen weights.
 // Layer: training. Test: tests/unit/training/weights_test.cpp
-#pragma once
+#ifndef BERT_TRAINING_WEIGHTS_HPP
+#define BERT_TRAINING_WEIGHTS_HPP
 
 #include <algorithm>
 #include <concepts>
@@ -129,3 +130,5 @@ class weight_states<Model, std::tuple<Policies...>> {
 };
 
 }  // namespace bert::training
+
+#endif  // BERT_TRAINING_WEIGHTS_HPP

@@ -2,7 +2,8 @@
 // Layer: kernels. Test: tests/unit/kernels/attention/attention_test.cpp
 // Papers: Vaswani et al. 2017, section 3.2; Milakov and Gimelshein 2018, "Online normalizer calculation for softmax"; Dao et
 // al. 2022.
-#pragma once
+#ifndef BERT_KERNELS_ATTENTION_ATTENTION_HPP
+#define BERT_KERNELS_ATTENTION_ATTENTION_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -235,3 +236,5 @@ void attention(const E& e, matrix<const In> qkv, std::span<const std::size_t> st
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_ATTENTION_ATTENTION_HPP

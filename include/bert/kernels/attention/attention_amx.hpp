@@ -1,7 +1,8 @@
 // Self-attention for inference by AMX's tiles: both products in bf16 with sums in f32, the softmax between them in f32.
 // Layer: kernels. Test: tests/unit/kernels/attention/attention_amx_test.cpp
 // Papers: those of attention.hpp.
-#pragma once
+#ifndef BERT_KERNELS_ATTENTION_ATTENTION_AMX_HPP
+#define BERT_KERNELS_ATTENTION_ATTENTION_AMX_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -244,3 +245,5 @@ void attention_by_tiles(const E& e, matrix<const bf16> qkv, std::span<const std:
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_ATTENTION_ATTENTION_AMX_HPP

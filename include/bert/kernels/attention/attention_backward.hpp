@@ -1,6 +1,7 @@
 // Self-attention over ragged sequences, backward: probabilities are recomputed block by block from their log-sums.
 // Layer: kernels. Test: tests/unit/kernels/attention/attention_test.cpp. Paper: Dao et al. 2022, "FlashAttention", algorithm 4.
-#pragma once
+#ifndef BERT_KERNELS_ATTENTION_ATTENTION_BACKWARD_HPP
+#define BERT_KERNELS_ATTENTION_ATTENTION_BACKWARD_HPP
 
 #include <algorithm>
 #include <array>
@@ -194,3 +195,5 @@ void attention_backward(const E& e, matrix<const float> qkv, std::span<const std
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_ATTENTION_ATTENTION_BACKWARD_HPP

@@ -1,7 +1,8 @@
 // Self-attention for inference on bf16 queries, keys and values: products of bf16 pairs, softmax and sums in f32.
 // Layer: kernels. Test: tests/unit/kernels/attention/attention_bf16_test.cpp
 // Papers: those of attention.hpp, whose loop over blocks it shares.
-#pragma once
+#ifndef BERT_KERNELS_ATTENTION_ATTENTION_BF16_HPP
+#define BERT_KERNELS_ATTENTION_ATTENTION_BF16_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -107,3 +108,5 @@ void attention(const E& e, matrix<const bf16> qkv, std::span<const std::size_t> 
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_ATTENTION_ATTENTION_BF16_HPP

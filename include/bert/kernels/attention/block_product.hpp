@@ -1,6 +1,7 @@
 // Products of unpacked blocks that fit the first-level cache, for attention.
 // Layer: kernels. Test: tests/unit/kernels/attention/attention_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_ATTENTION_BLOCK_PRODUCT_HPP
+#define BERT_KERNELS_ATTENTION_BLOCK_PRODUCT_HPP
 
 #include <array>
 #include <cstddef>
@@ -96,3 +97,5 @@ inline void block_product(std::size_t rows, std::size_t depth, left_operand a, r
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_ATTENTION_BLOCK_PRODUCT_HPP

@@ -1,6 +1,7 @@
 // Self-attention over a visible tree: a trunk, and branches that only their entity sees; forward and backward.
 // Layer: kernels. Test: tests/unit/kernels/attention/tree_attention_test.cpp. Paper: Liu et al. 2020, "K-BERT", section 3.2.
-#pragma once
+#ifndef BERT_KERNELS_ATTENTION_TREE_ATTENTION_HPP
+#define BERT_KERNELS_ATTENTION_TREE_ATTENTION_HPP
 
 #include <algorithm>
 #include <array>
@@ -204,3 +205,5 @@ void tree_attention_backward(const E& e, matrix<const float> qkv, std::span<cons
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_ATTENTION_TREE_ATTENTION_HPP

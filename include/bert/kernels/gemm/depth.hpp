@@ -1,6 +1,7 @@
 // The order of a product's sums over its depth K: parts that fit into the cache (BLIS: KC), and groups added as a tree.
 // Layer: kernels. Test: tests/unit/kernels/gemm/product_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_GEMM_DEPTH_HPP
+#define BERT_KERNELS_GEMM_DEPTH_HPP
 
 #include <algorithm>
 #include <array>
@@ -144,3 +145,5 @@ class depth_walk {
 
 }  // namespace detail
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_GEMM_DEPTH_HPP

@@ -1,6 +1,7 @@
 // Epilogues: what is applied to the sums of a matrix product before they are stored.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_GEMM_EPILOGUE_HPP
+#define BERT_KERNELS_GEMM_EPILOGUE_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -136,3 +137,5 @@ struct activation_gradient {
 };
 
 }  // namespace bert::kernels::epilogue
+
+#endif  // BERT_KERNELS_GEMM_EPILOGUE_HPP

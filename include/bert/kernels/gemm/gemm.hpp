@@ -1,6 +1,7 @@
 // f32 products C = epilogue(A B) and C = epilogue(A^T B).
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_GEMM_GEMM_HPP
+#define BERT_KERNELS_GEMM_GEMM_HPP
 
 #include <cstddef>
 
@@ -36,3 +37,5 @@ void gemm_transposed(const E& run, matrix<const float> a, packed b, const Epilog
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_GEMM_GEMM_HPP

@@ -1,6 +1,7 @@
 // bf16 products C = epilogue(A B) with sums in f32.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_bf16_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_GEMM_GEMM_BF16_HPP
+#define BERT_KERNELS_GEMM_GEMM_BF16_HPP
 
 #include <concepts>
 #include <cstddef>
@@ -57,3 +58,5 @@ void gemm(const E& run, matrix<const bf16> a, packed_bf16 b, const Epilogue& epi
 
 }  // namespace kernels
 }  // namespace bert
+
+#endif  // BERT_KERNELS_GEMM_GEMM_BF16_HPP

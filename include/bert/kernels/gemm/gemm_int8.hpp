@@ -1,6 +1,7 @@
 // int8 products C = epilogue(A B): exact 32-bit sums, converted to f32 for the epilogue.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_GEMM_GEMM_INT8_HPP
+#define BERT_KERNELS_GEMM_GEMM_INT8_HPP
 
 #include <algorithm>
 #include <array>
@@ -122,3 +123,5 @@ void gemm(const E& run, const quantized& a, const packed_int8& b, const Epilogue
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_GEMM_GEMM_INT8_HPP

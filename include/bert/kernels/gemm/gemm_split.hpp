@@ -2,7 +2,8 @@
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_split_test.cpp
 // Paper: Henry, Tang and Heinecke 2019, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
 // computations".
-#pragma once
+#ifndef BERT_KERNELS_GEMM_GEMM_SPLIT_HPP
+#define BERT_KERNELS_GEMM_GEMM_SPLIT_HPP
 
 #include <algorithm>
 #include <array>
@@ -131,3 +132,5 @@ void gemm_split(const E& run, const split_rows<Parts>& a, const packed_split<Par
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_GEMM_GEMM_SPLIT_HPP

@@ -1,6 +1,7 @@
 // bf16 products C = epilogue(A^T B) for gradients of weights: A and B are pairs along K.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gradient_bf16_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_GEMM_GRADIENT_BF16_HPP
+#define BERT_KERNELS_GEMM_GRADIENT_BF16_HPP
 
 #include <concepts>
 #include <cstddef>
@@ -56,3 +57,5 @@ void weight_gradient_bf16(const E& run, matrix<const float> a, matrix<const floa
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_GEMM_GRADIENT_BF16_HPP

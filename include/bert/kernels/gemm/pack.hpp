@@ -1,7 +1,8 @@
 // Packing the right operand of a product into panels of columns, the layout that the register tile reads.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_test.cpp
 // Paper: Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication".
-#pragma once
+#ifndef BERT_KERNELS_GEMM_PACK_HPP
+#define BERT_KERNELS_GEMM_PACK_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -85,3 +86,5 @@ packed pack_transposed(const E& run, matrix<const float> w, float* out) noexcept
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_GEMM_PACK_HPP

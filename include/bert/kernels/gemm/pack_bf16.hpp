@@ -1,6 +1,7 @@
 // Packing bf16 operands: pairs along K, each one word, in panels for the register tile.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_bf16_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_GEMM_PACK_BF16_HPP
+#define BERT_KERNELS_GEMM_PACK_BF16_HPP
 
 #include <algorithm>
 #include <array>
@@ -174,3 +175,5 @@ matrix<const bf16_pair> transposed_pair_rows(const E& run, matrix<const float> a
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_GEMM_PACK_BF16_HPP

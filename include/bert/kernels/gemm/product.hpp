@@ -1,7 +1,8 @@
 // The driver of all matrix products: blocks of C for threads, parts of the depth, tiles, epilogues.
 // Layer: kernels. Test: tests/unit/kernels/gemm/product_test.cpp
 // Paper: Goto and van de Geijn 2008, "Anatomy of high-performance matrix multiplication".
-#pragma once
+#ifndef BERT_KERNELS_GEMM_PRODUCT_HPP
+#define BERT_KERNELS_GEMM_PRODUCT_HPP
 
 #include <algorithm>
 #include <array>
@@ -230,3 +231,5 @@ void multiply(const E& run, const Tile& tile, matrix<const typename Tile::word> 
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_GEMM_PRODUCT_HPP

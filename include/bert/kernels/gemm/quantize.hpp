@@ -1,6 +1,7 @@
 // Quantization to int8: rows with one scale per row, weights with one scale per output channel.
 // Layer: kernels. Test: tests/unit/kernels/gemm/quantize_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_GEMM_QUANTIZE_HPP
+#define BERT_KERNELS_GEMM_QUANTIZE_HPP
 
 #include <algorithm>
 #include <array>
@@ -170,3 +171,5 @@ packed_int8 pack_int8(const E& run, matrix<const float> w, float* memory) noexce
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_GEMM_QUANTIZE_HPP

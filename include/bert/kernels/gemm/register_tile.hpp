@@ -1,6 +1,7 @@
 // The micro-kernel in registers of floats, for f32 and for pairs of bf16: layouts, block sizes, the K-loop.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_GEMM_REGISTER_TILE_HPP
+#define BERT_KERNELS_GEMM_REGISTER_TILE_HPP
 
 #include <algorithm>
 #include <array>
@@ -304,3 +305,5 @@ void row_product(const E& run, matrix<const float> a, const Packed& b, const Epi
 
 }  // namespace detail
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_GEMM_REGISTER_TILE_HPP

@@ -1,6 +1,7 @@
 // The contracts of a tile (micro-kernel) and of a left operand's layout: what an instruction set brings to matrix products.
 // Layer: kernels. Test: tests/unit/guide/own_tile_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_GEMM_TILE_HPP
+#define BERT_KERNELS_GEMM_TILE_HPP
 
 #include <algorithm>
 #include <bit>
@@ -118,3 +119,5 @@ struct rows_in_place {
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_GEMM_TILE_HPP

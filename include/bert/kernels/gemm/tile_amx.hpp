@@ -1,6 +1,7 @@
 // The AMX tile: 32 x 32 sums in four tile registers, f32 sums of bf16 or 32-bit integer sums of bytes.
 // Layer: kernels. Test: tests/unit/kernels/gemm/tile_amx_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_GEMM_TILE_AMX_HPP
+#define BERT_KERNELS_GEMM_TILE_AMX_HPP
 
 #include <algorithm>
 #include <array>
@@ -210,3 +211,5 @@ void amx_product(const E& run, const Tile& tile, matrix<const typename Tile::wor
 
 }  // namespace detail
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_GEMM_TILE_AMX_HPP

@@ -1,6 +1,7 @@
 // The bf16 tile: registers of pairs, multiplied by VDPBF16PS or, without it, by f32 FMAs.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_bf16_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_GEMM_TILE_BF16_HPP
+#define BERT_KERNELS_GEMM_TILE_BF16_HPP
 
 #include "bert/core/isa.hpp"
 #include "bert/kernels/gemm/register_tile.hpp"
@@ -13,3 +14,5 @@ namespace bert::inline BERT_ISA::kernels {
 struct bf16_tile : register_tile<bf16_pairs> {};
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_GEMM_TILE_BF16_HPP

@@ -1,6 +1,7 @@
 // The f32 tile on every instruction set: registers of floats, one FMA per element and step.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_GEMM_TILE_F32_HPP
+#define BERT_KERNELS_GEMM_TILE_F32_HPP
 
 #include "bert/core/isa.hpp"
 #include "bert/kernels/gemm/pack.hpp"
@@ -13,3 +14,5 @@ namespace bert::inline BERT_ISA::kernels {
 struct f32_tile : register_tile<f32_elements> {};
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_GEMM_TILE_F32_HPP

@@ -1,6 +1,7 @@
 // The int8 tile with exact 32-bit sums, by the instruction of each form.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_GEMM_TILE_INT8_HPP
+#define BERT_KERNELS_GEMM_TILE_INT8_HPP
 
 #include <algorithm>
 #include <array>
@@ -118,3 +119,5 @@ struct int8_tile {
 };
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_GEMM_TILE_INT8_HPP

@@ -1,6 +1,7 @@
 // Cross-entropy of independent yes-or-no decisions, and its gradient.
 // Layer: kernels. Test: tests/unit/kernels/loss/binary_cross_entropy_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_LOSS_BINARY_CROSS_ENTROPY_HPP
+#define BERT_KERNELS_LOSS_BINARY_CROSS_ENTROPY_HPP
 
 #include <cstddef>
 #include <span>
@@ -47,3 +48,5 @@ void binary_cross_entropy(const E& e, matrix<const float> logits, matrix<const f
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_LOSS_BINARY_CROSS_ENTROPY_HPP

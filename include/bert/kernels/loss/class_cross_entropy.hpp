@@ -2,7 +2,8 @@
 // Layer: kernels. Test: tests/unit/kernels/loss/class_cross_entropy_test.cpp
 // Papers: Szegedy et al. 2016, "Rethinking the Inception architecture" (smoothing); Lin et al. 2017, "Focal loss for dense
 // object detection".
-#pragma once
+#ifndef BERT_KERNELS_LOSS_CLASS_CROSS_ENTROPY_HPP
+#define BERT_KERNELS_LOSS_CLASS_CROSS_ENTROPY_HPP
 
 #include <cmath>
 #include <cstddef>
@@ -90,3 +91,5 @@ void class_cross_entropy(const E& e, matrix<const float> logits, std::span<const
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_LOSS_CLASS_CROSS_ENTROPY_HPP

@@ -1,7 +1,8 @@
 // A linear-chain CRF over tags: negative log likelihood of a path, its gradients, and the marginals of tags.
 // Layer: kernels. Test: tests/unit/kernels/loss/crf_test.cpp
 // Papers: Lafferty et al. 2001, "Conditional random fields"; Rabiner 1989, "A tutorial on hidden Markov models" (scaling).
-#pragma once
+#ifndef BERT_KERNELS_LOSS_CRF_HPP
+#define BERT_KERNELS_LOSS_CRF_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -376,3 +377,5 @@ void crf_marginals(const E& e, const crf& c, const crf_chains& chains, matrix<fl
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_LOSS_CRF_HPP

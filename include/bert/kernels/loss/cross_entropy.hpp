@@ -1,6 +1,7 @@
 // Softmax cross-entropy of rows of logits, its gradient, and the argmax of each row.
 // Layer: kernels. Test: tests/unit/kernels/loss/cross_entropy_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_LOSS_CROSS_ENTROPY_HPP
+#define BERT_KERNELS_LOSS_CROSS_ENTROPY_HPP
 
 #include <array>
 #include <cmath>
@@ -88,3 +89,5 @@ void cross_entropy(const E& e, matrix<const float> logits, std::span<const std::
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_LOSS_CROSS_ENTROPY_HPP

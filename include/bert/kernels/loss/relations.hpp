@@ -1,7 +1,8 @@
 // Relations between the tokens of a sequence (scores of attention, say) against a teacher's, and their gradients.
 // Layer: kernels. Test: tests/unit/kernels/loss/relations_test.cpp
 // Papers: Jiao et al. 2020, "TinyBERT"; Wang et al. 2020 and 2021, "MiniLM" and "MiniLMv2".
-#pragma once
+#ifndef BERT_KERNELS_LOSS_RELATIONS_HPP
+#define BERT_KERNELS_LOSS_RELATIONS_HPP
 
 #include <algorithm>
 #include <array>
@@ -175,3 +176,5 @@ void relation_losses(const E& e, relation_loss loss, const relation& student, co
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_LOSS_RELATIONS_HPP

@@ -1,6 +1,7 @@
 // Squared differences and cosines between the rows of two matrices, and their gradients: what hidden states are compared by.
 // Layer: kernels. Test: tests/unit/kernels/loss/row_distances_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_LOSS_ROW_DISTANCES_HPP
+#define BERT_KERNELS_LOSS_ROW_DISTANCES_HPP
 
 #include <cmath>
 #include <cstddef>
@@ -53,3 +54,5 @@ void cosine_distance(const E& e, matrix<const float> x, matrix<const float> y, f
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_LOSS_ROW_DISTANCES_HPP

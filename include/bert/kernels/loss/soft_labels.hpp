@@ -1,7 +1,8 @@
 // Divergence of rows of logits from a teacher's at a temperature, and its gradient.
 // Layer: kernels. Test: tests/unit/kernels/loss/soft_labels_test.cpp
 // Paper: Hinton et al. 2015, "Distilling the knowledge in a neural network".
-#pragma once
+#ifndef BERT_KERNELS_LOSS_SOFT_LABELS_HPP
+#define BERT_KERNELS_LOSS_SOFT_LABELS_HPP
 
 #include <cmath>
 #include <cstddef>
@@ -124,3 +125,5 @@ void soft_spans(const E& e, matrix<const float> logits, matrix<const float> teac
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_LOSS_SOFT_LABELS_HPP

@@ -1,6 +1,7 @@
 // Softmax cross-entropy of a span's first and last token over the tokens of its sequence, and its gradient.
 // Layer: kernels. Test: tests/unit/kernels/loss/span_cross_entropy_test.cpp. Paper: Devlin et al. 2019, 4.2.
-#pragma once
+#ifndef BERT_KERNELS_LOSS_SPAN_CROSS_ENTROPY_HPP
+#define BERT_KERNELS_LOSS_SPAN_CROSS_ENTROPY_HPP
 
 #include <array>
 #include <cmath>
@@ -103,3 +104,5 @@ void span_cross_entropy(const E& e, matrix<const float> logits, std::span<const 
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_LOSS_SPAN_CROSS_ENTROPY_HPP

@@ -1,7 +1,8 @@
 // The likeliest path of a CRF (Viterbi), and the k likeliest.
 // Layer: kernels. Test: tests/unit/kernels/loss/viterbi_test.cpp
 // Papers: Viterbi 1967; Schwartz and Chow 1990, "The N-best algorithm".
-#pragma once
+#ifndef BERT_KERNELS_LOSS_VITERBI_HPP
+#define BERT_KERNELS_LOSS_VITERBI_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -174,3 +175,5 @@ inline std::size_t best_paths(const crf& c, std::span<const std::uint32_t> rows,
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_LOSS_VITERBI_HPP

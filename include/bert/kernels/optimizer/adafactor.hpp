@@ -1,7 +1,8 @@
 // Adafactor over one tensor: of a matrix, the mean squares of rows and of columns stand for those of all elements.
 // Layer: kernels. Test: tests/unit/kernels/optimizer/optimizers_test.cpp. Paper: Shazeer and Stern 2018, "Adafactor: adaptive
 // learning rates with sublinear memory cost".
-#pragma once
+#ifndef BERT_KERNELS_OPTIMIZER_ADAFACTOR_HPP
+#define BERT_KERNELS_OPTIMIZER_ADAFACTOR_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -128,3 +129,5 @@ void adafactor(const E& e, const adafactor_step& step, matrix<const float> gradi
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_OPTIMIZER_ADAFACTOR_HPP

@@ -1,7 +1,8 @@
 // AdamW, one pass over a span of the parameter block.
 // Layer: kernels. Test: tests/unit/kernels/optimizer/adamw_test.cpp. Paper: Loshchilov and Hutter 2017, "Decoupled weight decay
 // regularization".
-#pragma once
+#ifndef BERT_KERNELS_OPTIMIZER_ADAMW_HPP
+#define BERT_KERNELS_OPTIMIZER_ADAMW_HPP
 
 #include <cstddef>
 #include <span>
@@ -48,3 +49,5 @@ void adamw(const E& e, const adamw_step& step, std::span<const float> gradient, 
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_OPTIMIZER_ADAMW_HPP

@@ -1,6 +1,7 @@
 // Averages of parameter blocks, and mixtures of two of them.
 // Layer: kernels. Test: tests/unit/training/weights_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_OPTIMIZER_AVERAGES_HPP
+#define BERT_KERNELS_OPTIMIZER_AVERAGES_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -64,3 +65,5 @@ void mix_backward(const E& e, dropout d, std::span<float> gradient) noexcept {
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_OPTIMIZER_AVERAGES_HPP

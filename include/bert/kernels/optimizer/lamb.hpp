@@ -1,7 +1,8 @@
 // LAMB over one tensor: Adam's step, its length set by the norms of the tensor and of the step.
 // Layer: kernels. Test: tests/unit/kernels/optimizer/optimizers_test.cpp. Paper: You et al. 2020, "Large batch optimization for
 // deep learning: training BERT in 76 minutes".
-#pragma once
+#ifndef BERT_KERNELS_OPTIMIZER_LAMB_HPP
+#define BERT_KERNELS_OPTIMIZER_LAMB_HPP
 
 #include <cmath>
 #include <cstddef>
@@ -55,3 +56,5 @@ void lamb(const E& e, const adamw_step& step, trust_ratio trust, std::span<const
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_OPTIMIZER_LAMB_HPP

@@ -1,7 +1,8 @@
 // Lion, one pass over a span of the parameter block.
 // Layer: kernels. Test: tests/unit/kernels/optimizer/optimizers_test.cpp. Paper: Chen et al. 2023, "Symbolic discovery of
 // optimization algorithms".
-#pragma once
+#ifndef BERT_KERNELS_OPTIMIZER_LION_HPP
+#define BERT_KERNELS_OPTIMIZER_LION_HPP
 
 #include <cstddef>
 #include <span>
@@ -44,3 +45,5 @@ void lion(const E& e, const lion_step& step, std::span<const float> gradient, st
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_OPTIMIZER_LION_HPP

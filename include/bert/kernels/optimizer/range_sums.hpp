@@ -1,6 +1,7 @@
 // Several sums over the elements of a span at once, in an order that depends on its length alone.
 // Layer: kernels. Test: tests/unit/kernels/optimizer/optimizers_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_OPTIMIZER_RANGE_SUMS_HPP
+#define BERT_KERNELS_OPTIMIZER_RANGE_SUMS_HPP
 
 #include <algorithm>
 #include <array>
@@ -39,3 +40,5 @@ template <std::size_t Count, executor E, class Body>
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_OPTIMIZER_RANGE_SUMS_HPP

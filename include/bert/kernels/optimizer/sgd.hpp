@@ -1,7 +1,8 @@
 // SGD with momentum, one pass over a span of the parameter block.
 // Layer: kernels. Test: tests/unit/kernels/optimizer/optimizers_test.cpp. Paper: Sutskever et al. 2013, "On the importance of
 // initialization and momentum in deep learning".
-#pragma once
+#ifndef BERT_KERNELS_OPTIMIZER_SGD_HPP
+#define BERT_KERNELS_OPTIMIZER_SGD_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -45,3 +46,5 @@ void sgd(const E& e, const sgd_step& step, std::span<const float> gradient, std:
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_OPTIMIZER_SGD_HPP

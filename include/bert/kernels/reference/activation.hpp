@@ -1,6 +1,7 @@
 // Activations as plain loops over the policies' scalar functions.
 // Layer: kernels. Test: tests/unit/kernels/rows/activation_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_REFERENCE_ACTIVATION_HPP
+#define BERT_KERNELS_REFERENCE_ACTIVATION_HPP
 
 #include <cstddef>
 
@@ -25,3 +26,5 @@ void activate_backward(matrix<const T> x, matrix<T> d) {
 }
 
 }  // namespace bert::kernels::reference
+
+#endif  // BERT_KERNELS_REFERENCE_ACTIVATION_HPP

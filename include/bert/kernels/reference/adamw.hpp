@@ -1,6 +1,7 @@
 // AdamW as a plain loop.
 // Layer: kernels. Test: tests/unit/kernels/optimizer/adamw_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_REFERENCE_ADAMW_HPP
+#define BERT_KERNELS_REFERENCE_ADAMW_HPP
 
 #include <cmath>
 #include <cstddef>
@@ -26,3 +27,5 @@ void adamw(const adamw_step& step, std::span<const T> gradient, std::span<T> m, 
 }
 
 }  // namespace bert::kernels::reference
+
+#endif  // BERT_KERNELS_REFERENCE_ADAMW_HPP

@@ -1,6 +1,7 @@
 // Self-attention as plain loops, with the whole row of probabilities in memory.
 // Layer: kernels. Test: tests/unit/kernels/attention/attention_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_REFERENCE_ATTENTION_HPP
+#define BERT_KERNELS_REFERENCE_ATTENTION_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -74,3 +75,5 @@ void attention_backward(std::size_t head_dim, matrix<const T> qkv, std::span<con
 }
 
 }  // namespace bert::kernels::reference
+
+#endif  // BERT_KERNELS_REFERENCE_ATTENTION_HPP

@@ -1,6 +1,7 @@
 // A linear-chain CRF as plain loops over logarithms.
 // Layer: kernels. Test: tests/unit/kernels/loss/crf_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_REFERENCE_CRF_HPP
+#define BERT_KERNELS_REFERENCE_CRF_HPP
 
 #include <cmath>
 #include <cstddef>
@@ -91,3 +92,5 @@ template <class T>
 }
 
 }  // namespace bert::kernels::reference
+
+#endif  // BERT_KERNELS_REFERENCE_CRF_HPP

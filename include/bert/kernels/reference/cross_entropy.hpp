@@ -1,6 +1,7 @@
 // Softmax cross-entropy as plain loops.
 // Layer: kernels. Test: tests/unit/kernels/loss/cross_entropy_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_REFERENCE_CROSS_ENTROPY_HPP
+#define BERT_KERNELS_REFERENCE_CROSS_ENTROPY_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -81,3 +82,5 @@ void binary_cross_entropy(matrix<const T> logits, matrix<const T> targets, std::
 }
 
 }  // namespace bert::kernels::reference
+
+#endif  // BERT_KERNELS_REFERENCE_CROSS_ENTROPY_HPP

@@ -1,6 +1,7 @@
 // Losses between student and teacher as plain loops.
 // Layer: kernels. Test: tests/unit/kernels/loss
-#pragma once
+#ifndef BERT_KERNELS_REFERENCE_DISTIL_HPP
+#define BERT_KERNELS_REFERENCE_DISTIL_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -76,3 +77,5 @@ template <class T>
 }
 
 }  // namespace bert::kernels::reference
+
+#endif  // BERT_KERNELS_REFERENCE_DISTIL_HPP

@@ -1,6 +1,7 @@
 // Dropout as plain loops.
 // Layer: kernels. Test: tests/unit/kernels/rows/dropout_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_REFERENCE_DROPOUT_HPP
+#define BERT_KERNELS_REFERENCE_DROPOUT_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -33,3 +34,5 @@ void add_residual(dropout d, matrix<const T> branch, matrix<const T> residual, m
 }
 
 }  // namespace bert::kernels::reference
+
+#endif  // BERT_KERNELS_REFERENCE_DROPOUT_HPP

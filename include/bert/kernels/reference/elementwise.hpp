@@ -1,6 +1,7 @@
 // Column sums, row copies, sums and scalings as plain loops.
 // Layer: kernels. Test: tests/unit/kernels/rows/elementwise_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_REFERENCE_ELEMENTWISE_HPP
+#define BERT_KERNELS_REFERENCE_ELEMENTWISE_HPP
 
 #include <cmath>
 #include <cstddef>
@@ -69,3 +70,5 @@ void scale(std::span<T> x, T factor) {
 }
 
 }  // namespace bert::kernels::reference
+
+#endif  // BERT_KERNELS_REFERENCE_ELEMENTWISE_HPP

@@ -1,6 +1,7 @@
 // The input embeddings as plain loops.
 // Layer: kernels. Test: tests/unit/kernels/rows/embedding_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_REFERENCE_EMBEDDING_HPP
+#define BERT_KERNELS_REFERENCE_EMBEDDING_HPP
 
 #include <cstddef>
 #include <span>
@@ -35,3 +36,5 @@ void embed_backward(std::span<const token_id> ids, std::span<const segment_id> s
 }
 
 }  // namespace bert::kernels::reference
+
+#endif  // BERT_KERNELS_REFERENCE_EMBEDDING_HPP

@@ -1,6 +1,7 @@
 // Matrix products as plain loops in double.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_REFERENCE_GEMM_HPP
+#define BERT_KERNELS_REFERENCE_GEMM_HPP
 
 #include <cstddef>
 
@@ -40,3 +41,5 @@ inline void gemm_transposed(matrix<const float> a, matrix<const float> b, matrix
 }
 
 }  // namespace bert::kernels::reference
+
+#endif  // BERT_KERNELS_REFERENCE_GEMM_HPP

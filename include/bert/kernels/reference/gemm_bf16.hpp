@@ -1,6 +1,7 @@
 // bf16 products as plain loops, with the order and the roundings that the kernels promise.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_bf16_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_REFERENCE_GEMM_BF16_HPP
+#define BERT_KERNELS_REFERENCE_GEMM_BF16_HPP
 
 #include <cmath>
 #include <cstddef>
@@ -35,3 +36,5 @@ inline void gemm_weight(matrix<const bf16> a, matrix<const float> w, matrix<floa
 }
 
 }  // namespace bert::kernels::reference
+
+#endif  // BERT_KERNELS_REFERENCE_GEMM_BF16_HPP

@@ -1,6 +1,7 @@
 // bf16 products of gradients as plain loops, with the order and the roundings that the kernels promise.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gradient_bf16_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_REFERENCE_GRADIENT_BF16_HPP
+#define BERT_KERNELS_REFERENCE_GRADIENT_BF16_HPP
 
 #include <cstddef>
 
@@ -20,3 +21,5 @@ inline void gemm_transposed_bf16(matrix<const float> a, matrix<const float> b, m
 }
 
 }  // namespace bert::kernels::reference
+
+#endif  // BERT_KERNELS_REFERENCE_GRADIENT_BF16_HPP

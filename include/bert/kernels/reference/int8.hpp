@@ -1,6 +1,7 @@
 // Quantization and int8 products as plain loops.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_REFERENCE_INT8_HPP
+#define BERT_KERNELS_REFERENCE_INT8_HPP
 
 #include <cmath>
 #include <cstddef>
@@ -37,3 +38,5 @@ inline void gemm_int8(matrix<const std::int8_t> a, matrix<const std::int8_t> w, 
 }
 
 }  // namespace bert::kernels::reference
+
+#endif  // BERT_KERNELS_REFERENCE_INT8_HPP

@@ -1,6 +1,7 @@
 // Layer normalization as plain loops.
 // Layer: kernels. Test: tests/unit/kernels/rows/layer_norm_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_REFERENCE_LAYER_NORM_HPP
+#define BERT_KERNELS_REFERENCE_LAYER_NORM_HPP
 
 #include <cmath>
 #include <cstddef>
@@ -45,3 +46,5 @@ void layer_norm_backward(matrix<const T> x, const T* gain, const T* mean, const 
 }
 
 }  // namespace bert::kernels::reference
+
+#endif  // BERT_KERNELS_REFERENCE_LAYER_NORM_HPP

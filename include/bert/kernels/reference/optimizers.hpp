@@ -1,6 +1,7 @@
 // SGD, Lion, LAMB and Adafactor as plain loops.
 // Layer: kernels. Test: tests/unit/kernels/optimizer/optimizers_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_REFERENCE_OPTIMIZERS_HPP
+#define BERT_KERNELS_REFERENCE_OPTIMIZERS_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -91,3 +92,5 @@ void adafactor(const adafactor_step& step, std::span<const T> gradient, std::spa
 }
 
 }  // namespace bert::kernels::reference
+
+#endif  // BERT_KERNELS_REFERENCE_OPTIMIZERS_HPP

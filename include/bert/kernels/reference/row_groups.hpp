@@ -1,6 +1,7 @@
 // The tree sum of groups as plain loops.
 // Layer: kernels. Test: tests/unit/kernels/rows/row_groups_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_REFERENCE_ROW_GROUPS_HPP
+#define BERT_KERNELS_REFERENCE_ROW_GROUPS_HPP
 
 #include <cstddef>
 #include <vector>
@@ -22,3 +23,5 @@ template <class T>
 }
 
 }  // namespace bert::kernels::reference
+
+#endif  // BERT_KERNELS_REFERENCE_ROW_GROUPS_HPP

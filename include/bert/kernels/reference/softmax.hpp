@@ -1,6 +1,7 @@
 // Softmax of rows as plain loops.
 // Layer: kernels. Test: tests/unit/kernels/rows/softmax_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_REFERENCE_SOFTMAX_HPP
+#define BERT_KERNELS_REFERENCE_SOFTMAX_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -33,3 +34,5 @@ void softmax_rows_backward(matrix<const T> y, matrix<const T> d_y, matrix<T> d_x
 }
 
 }  // namespace bert::kernels::reference
+
+#endif  // BERT_KERNELS_REFERENCE_SOFTMAX_HPP

@@ -1,6 +1,7 @@
 // Cross-entropy of the first and last token of a span as plain loops.
 // Layer: kernels. Test: tests/unit/kernels/loss/span_cross_entropy_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_REFERENCE_SPAN_CROSS_ENTROPY_HPP
+#define BERT_KERNELS_REFERENCE_SPAN_CROSS_ENTROPY_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -38,3 +39,5 @@ void span_cross_entropy(matrix<const T> logits, std::span<const std::size_t> sta
 }
 
 }  // namespace bert::kernels::reference
+
+#endif  // BERT_KERNELS_REFERENCE_SPAN_CROSS_ENTROPY_HPP

@@ -1,6 +1,7 @@
 // Rows of unit length as plain loops.
 // Layer: kernels. Test: tests/unit/kernels/rows/unit_rows_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_REFERENCE_UNIT_ROWS_HPP
+#define BERT_KERNELS_REFERENCE_UNIT_ROWS_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -33,3 +34,5 @@ void unit_rows_backward(matrix<const T> y, const T* inverse, matrix<T> d) {
 }
 
 }  // namespace bert::kernels::reference
+
+#endif  // BERT_KERNELS_REFERENCE_UNIT_ROWS_HPP

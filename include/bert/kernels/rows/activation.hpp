@@ -1,7 +1,8 @@
 // Activations of the feed-forward layer as policies: value and derivative, for a register and for a scalar.
 // Layer: kernels. Test: tests/unit/kernels/rows/activation_test.cpp. Paper: Hendrycks and Gimpel 2016, "Gaussian error linear
 // units".
-#pragma once
+#ifndef BERT_KERNELS_ROWS_ACTIVATION_HPP
+#define BERT_KERNELS_ROWS_ACTIVATION_HPP
 
 #include <cmath>
 #include <concepts>
@@ -147,3 +148,5 @@ void activate_backward(const E& e, matrix<const float> x, matrix<float> d) noexc
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_ROWS_ACTIVATION_HPP

@@ -1,6 +1,7 @@
 // Dropout: a mask that is a pure function of a key, a row and a column, recomputed in the backward pass and never stored.
 // Layer: kernels. Test: tests/unit/kernels/rows/dropout_test.cpp. Paper: Srivastava et al. 2014, "Dropout".
-#pragma once
+#ifndef BERT_KERNELS_ROWS_DROPOUT_HPP
+#define BERT_KERNELS_ROWS_DROPOUT_HPP
 
 #include <array>
 #include <cstddef>
@@ -100,3 +101,5 @@ void add_residual(const E& e, dropout d, matrix<const float> branch, matrix<cons
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_ROWS_DROPOUT_HPP

@@ -1,6 +1,7 @@
 // Sums, copies and scalings over matrices and spans: bias gradients, gathered rows, residual sums, the pooler's tanh, norms.
 // Layer: kernels. Test: tests/unit/kernels/rows/elementwise_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_ROWS_ELEMENTWISE_HPP
+#define BERT_KERNELS_ROWS_ELEMENTWISE_HPP
 
 #include <algorithm>
 #include <array>
@@ -167,3 +168,5 @@ void scale(const E& e, std::span<float> x, float factor) noexcept {
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_ROWS_ELEMENTWISE_HPP

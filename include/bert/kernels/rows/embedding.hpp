@@ -1,6 +1,7 @@
 // The input embeddings: word + position + segment, gathered, and their gradients, scattered.
 // Layer: kernels. Test: tests/unit/kernels/rows/embedding_test.cpp. Paper: Devlin et al. 2018, section 3.2.
-#pragma once
+#ifndef BERT_KERNELS_ROWS_EMBEDDING_HPP
+#define BERT_KERNELS_ROWS_EMBEDDING_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -178,3 +179,5 @@ void embed_backward(const E& e, std::span<const token_id> ids, std::span<const s
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_ROWS_EMBEDDING_HPP

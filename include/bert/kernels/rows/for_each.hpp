@@ -1,6 +1,7 @@
 // How kernels split rows and columns among threads, and loops whose index is a constant.
 // Layer: kernels. Test: tests/unit/kernels/rows/elementwise_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_ROWS_FOR_EACH_HPP
+#define BERT_KERNELS_ROWS_FOR_EACH_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -59,3 +60,5 @@ inline void for_each_column_range(const E& e, std::size_t cols, Body&& body) noe
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_ROWS_FOR_EACH_HPP

@@ -1,6 +1,7 @@
 // Layer normalization, forward and backward.
 // Layer: kernels. Test: tests/unit/kernels/rows/layer_norm_test.cpp. Paper: Ba, Kiros and Hinton 2016, "Layer normalization".
-#pragma once
+#ifndef BERT_KERNELS_ROWS_LAYER_NORM_HPP
+#define BERT_KERNELS_ROWS_LAYER_NORM_HPP
 
 #include <cmath>
 #include <cstddef>
@@ -152,3 +153,5 @@ void layer_norm_backward(const E& e, matrix<const float> x, const float* gain, c
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_ROWS_LAYER_NORM_HPP

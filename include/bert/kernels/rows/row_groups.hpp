@@ -1,6 +1,7 @@
 // Sums over rows in a fixed binary tree of groups, so that replicas that hold some of the groups agree to the bit.
 // Layer: kernels. Test: tests/unit/kernels/rows/row_groups_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_ROWS_ROW_GROUPS_HPP
+#define BERT_KERNELS_ROWS_ROW_GROUPS_HPP
 
 #include <array>
 #include <bit>
@@ -76,3 +77,5 @@ template <class Group>
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_ROWS_ROW_GROUPS_HPP

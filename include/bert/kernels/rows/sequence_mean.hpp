@@ -1,6 +1,7 @@
 // The mean of each sequence's rows, and its gradient.
 // Layer: kernels. Test: tests/unit/kernels/rows/sequence_mean_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_ROWS_SEQUENCE_MEAN_HPP
+#define BERT_KERNELS_ROWS_SEQUENCE_MEAN_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -47,3 +48,5 @@ void sequence_mean_backward(const E& e, std::span<const std::size_t> starts, mat
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_ROWS_SEQUENCE_MEAN_HPP

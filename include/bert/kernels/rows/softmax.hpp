@@ -1,6 +1,7 @@
 // Softmax of rows.
 // Layer: kernels. Test: tests/unit/kernels/rows/softmax_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_ROWS_SOFTMAX_HPP
+#define BERT_KERNELS_ROWS_SOFTMAX_HPP
 
 #include <algorithm>
 #include <array>
@@ -53,3 +54,5 @@ void softmax_rows(const E& e, matrix<const float> x, matrix<float> y) noexcept {
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_ROWS_SOFTMAX_HPP

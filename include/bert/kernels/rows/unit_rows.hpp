@@ -1,6 +1,7 @@
 // Rows of unit length, dot products of rows with rows, and their gradients: what losses on sentence vectors share.
 // Layer: kernels. Test: tests/unit/kernels/rows/unit_rows_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_ROWS_UNIT_ROWS_HPP
+#define BERT_KERNELS_ROWS_UNIT_ROWS_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -58,3 +59,5 @@ inline void add_scaled(float factor, const float* x, float* y, std::size_t n) no
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_ROWS_UNIT_ROWS_HPP

@@ -1,7 +1,8 @@
 // AMX: the eight tile registers of Intel's server processors since 2023, and the same instructions in plain C++.
 // Layer: kernels. Test: tests/unit/kernels/simd/amx_test.cpp
 // Paper: Intel 2024, "Intel 64 and IA-32 Architectures Optimization Reference Manual", chapter 20.
-#pragma once
+#ifndef BERT_KERNELS_SIMD_AMX_HPP
+#define BERT_KERNELS_SIMD_AMX_HPP
 
 #include <algorithm>
 #include <array>
@@ -179,3 +180,5 @@ class configured {
 };
 
 }  // namespace bert::kernels::amx
+
+#endif  // BERT_KERNELS_SIMD_AMX_HPP

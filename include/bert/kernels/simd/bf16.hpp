@@ -1,6 +1,7 @@
 // bf16 in registers of floats: loads that widen, stores that round, and products of pairs.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_bf16_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_SIMD_BF16_HPP
+#define BERT_KERNELS_SIMD_BF16_HPP
 
 #include <array>
 #include <cstddef>
@@ -113,3 +114,5 @@ struct bf16_pairs : bf16_widened {};
 
 #undef BERT_BF16_REGISTERS
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_SIMD_BF16_HPP

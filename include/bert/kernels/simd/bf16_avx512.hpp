@@ -1,6 +1,7 @@
 // Products of bf16 pairs by AVX512_BF16.
 // Layer: kernels. Test: tests/unit/kernels/gemm/product_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_SIMD_BF16_AVX512_HPP
+#define BERT_KERNELS_SIMD_BF16_AVX512_HPP
 
 #include <cstddef>
 
@@ -24,3 +25,5 @@ struct bf16_instruction {
 #endif
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_SIMD_BF16_AVX512_HPP

@@ -1,6 +1,7 @@
 // Products of bf16 pairs by f32 FMAs, on every processor.
 // Layer: kernels. Test: tests/unit/kernels/gemm/product_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_SIMD_BF16_PORTABLE_HPP
+#define BERT_KERNELS_SIMD_BF16_PORTABLE_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -23,3 +24,5 @@ struct bf16_widened {
 };
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_SIMD_BF16_PORTABLE_HPP

@@ -1,6 +1,7 @@
 // Registers of floats on every instruction set; the one file that includes xsimd.
 // Layer: kernels. Test: tests/unit/kernels/simd/functions_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_SIMD_F32_HPP
+#define BERT_KERNELS_SIMD_F32_HPP
 
 // g++ 12 warns of the deliberately undefined operand of AVX-512 intrinsics (its bug 105593).
 #if defined(__GNUC__) && !defined(__clang__)
@@ -241,3 +242,5 @@ inline void transpose(simd (&rows)[lanes]) noexcept {
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_SIMD_F32_HPP

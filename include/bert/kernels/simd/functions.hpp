@@ -1,6 +1,7 @@
 // exp, exp2, log, tanh and the tail of the normal distribution on a register.
 // Layer: kernels. Test: tests/unit/kernels/simd/functions_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_SIMD_FUNCTIONS_HPP
+#define BERT_KERNELS_SIMD_FUNCTIONS_HPP
 
 #include <cstddef>
 #include <utility>
@@ -106,3 +107,5 @@ inline constexpr float log2_e = 1.4426950408889634f, log_2 = 0.6931471805599453f
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_SIMD_FUNCTIONS_HPP

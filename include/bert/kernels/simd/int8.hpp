@@ -1,6 +1,7 @@
 // int8 dot products with exact 32-bit sums: selects the best form of the instruction set.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_SIMD_INT8_HPP
+#define BERT_KERNELS_SIMD_INT8_HPP
 
 #include <array>
 #include <concepts>
@@ -75,3 +76,5 @@ inline void store_bytes(std::uint8_t* p, simd x, std::uint8_t zero_point, Extent
 [[nodiscard]] inline simd load_as_float(const std::int32_t* p) noexcept { return xsimd::to_float(simd_int::load_unaligned(p)); }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_SIMD_INT8_HPP

@@ -1,6 +1,7 @@
 // int8 dot products by AVX2, and what all forms of 256 bits share.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_SIMD_INT8_AVX2_HPP
+#define BERT_KERNELS_SIMD_INT8_AVX2_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -41,3 +42,5 @@ struct avx2 : half_width {
 #endif
 
 }  // namespace bert::kernels::byte_dot
+
+#endif  // BERT_KERNELS_SIMD_INT8_AVX2_HPP

@@ -1,6 +1,7 @@
 // int8 dot products on any processor.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_SIMD_INT8_PORTABLE_HPP
+#define BERT_KERNELS_SIMD_INT8_PORTABLE_HPP
 
 #include <array>
 #include <bit>
@@ -41,3 +42,5 @@ struct portable {
 };
 
 }  // namespace bert::kernels::byte_dot
+
+#endif  // BERT_KERNELS_SIMD_INT8_PORTABLE_HPP

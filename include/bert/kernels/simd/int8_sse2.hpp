@@ -1,6 +1,7 @@
 // int8 dot products by SSE2.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_SIMD_INT8_SSE2_HPP
+#define BERT_KERNELS_SIMD_INT8_SSE2_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -38,3 +39,5 @@ struct sse2 {
 #endif
 
 }  // namespace bert::kernels::byte_dot
+
+#endif  // BERT_KERNELS_SIMD_INT8_SSE2_HPP

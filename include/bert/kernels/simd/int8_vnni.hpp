@@ -1,6 +1,7 @@
 // int8 dot products by AVX512_VNNI and AVX_VNNI.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_SIMD_INT8_VNNI_HPP
+#define BERT_KERNELS_SIMD_INT8_VNNI_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -46,3 +47,5 @@ struct vnni_256 : half_width {
 #endif
 
 }  // namespace bert::kernels::byte_dot
+
+#endif  // BERT_KERNELS_SIMD_INT8_VNNI_HPP

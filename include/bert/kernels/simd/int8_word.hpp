@@ -1,6 +1,7 @@
 // Four bytes of a row as one 32-bit word, which the forms of int8 dot products broadcast.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_int8_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_SIMD_INT8_WORD_HPP
+#define BERT_KERNELS_SIMD_INT8_WORD_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -17,3 +18,5 @@ namespace bert::inline BERT_ISA::kernels::byte_dot {
 }
 
 }  // namespace bert::kernels::byte_dot
+
+#endif  // BERT_KERNELS_SIMD_INT8_WORD_HPP

@@ -1,6 +1,7 @@
 // Transposing a square of lanes x lanes floats from memory to memory.
 // Layer: kernels. Test: tests/unit/kernels/gemm/gemm_test.cpp
-#pragma once
+#ifndef BERT_KERNELS_SIMD_TRANSPOSE_HPP
+#define BERT_KERNELS_SIMD_TRANSPOSE_HPP
 
 #include <cstddef>
 
@@ -66,3 +67,5 @@ inline void transpose(const float* from, std::size_t from_stride, float* to, std
 }
 
 }  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_SIMD_TRANSPOSE_HPP

@@ -1,7 +1,8 @@
 // A student learns from a teacher: soft labels, hidden states, attention, relations, beside a loss of its own.
 // Layer: objectives. Test: tests/unit/objectives/distil/distil_test.cpp
 // Papers: Hinton et al. 2015; Sanh et al. 2019, "DistilBERT"; Jiao et al. 2020, "TinyBERT"; Wang et al. 2020, 2021, "MiniLM".
-#pragma once
+#ifndef BERT_OBJECTIVES_DISTIL_DISTIL_HPP
+#define BERT_OBJECTIVES_DISTIL_DISTIL_HPP
 
 #include <cmath>
 #include <cstdint>
@@ -240,3 +241,5 @@ template <class Teacher, class Masking = masking::token>
 }
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_DISTIL_DISTIL_HPP

@@ -1,7 +1,8 @@
 // Terms of distillation that compare hidden states of student and teacher.
 // Layer: objectives. Test: tests/unit/objectives/distil/distil_test.cpp
 // Papers: Jiao et al. 2020, "TinyBERT"; Sanh et al. 2019, "DistilBERT".
-#pragma once
+#ifndef BERT_OBJECTIVES_DISTIL_HIDDEN_STATES_HPP
+#define BERT_OBJECTIVES_DISTIL_HIDDEN_STATES_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -150,3 +151,5 @@ struct hidden_cosine {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_DISTIL_HIDDEN_STATES_HPP

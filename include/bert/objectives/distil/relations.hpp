@@ -1,7 +1,8 @@
 // Terms of distillation that compare relations between tokens: scores of attention, and those of MiniLM.
 // Layer: objectives. Test: tests/unit/objectives/distil/distil_test.cpp
 // Papers: Jiao et al. 2020, "TinyBERT"; Wang et al. 2020, "MiniLM"; Wang et al. 2021, "MiniLMv2".
-#pragma once
+#ifndef BERT_OBJECTIVES_DISTIL_RELATIONS_HPP
+#define BERT_OBJECTIVES_DISTIL_RELATIONS_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -202,3 +203,5 @@ struct minilm_v2 {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_DISTIL_RELATIONS_HPP

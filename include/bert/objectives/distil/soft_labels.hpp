@@ -1,7 +1,8 @@
 // The divergence of a student's logits from its teacher's, for each kind of logits.
 // Layer: objectives. Test: tests/unit/objectives/distil/distil_test.cpp
 // Paper: Hinton et al. 2015, "Distilling the knowledge in a neural network".
-#pragma once
+#ifndef BERT_OBJECTIVES_DISTIL_SOFT_LABELS_HPP
+#define BERT_OBJECTIVES_DISTIL_SOFT_LABELS_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -80,3 +81,5 @@ template <soft_kind Kind, executor E>
 }
 
 }  // namespace bert::objectives::detail
+
+#endif  // BERT_OBJECTIVES_DISTIL_SOFT_LABELS_HPP

@@ -1,6 +1,7 @@
 // What a student learns from: a frozen network that runs on every batch, or logits that its source brings.
 // Layer: objectives. Test: tests/unit/objectives/distil/distil_test.cpp
-#pragma once
+#ifndef BERT_OBJECTIVES_DISTIL_TEACHER_HPP
+#define BERT_OBJECTIVES_DISTIL_TEACHER_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -200,3 +201,5 @@ struct teacher_link<given_logits<Target>> {
 };
 
 }  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_DISTIL_TEACHER_HPP

@@ -1,6 +1,7 @@
 // Classifies 64 bytes at once: ASCII letters and digits, white space, punctuation, other bytes.
 // Layer: text. Test: tests/unit/text/unicode/ascii_test.cpp
-#pragma once
+#ifndef BERT_TEXT_UNICODE_ASCII_HPP
+#define BERT_TEXT_UNICODE_ASCII_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -111,3 +112,5 @@ constexpr std::uint64_t first_bytes(std::uint64_t word, std::size_t count) noexc
 }
 
 }  // namespace bert::text::ascii
+
+#endif  // BERT_TEXT_UNICODE_ASCII_HPP

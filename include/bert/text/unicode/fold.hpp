@@ -1,6 +1,7 @@
 // Normalizes one character: dropped, a word boundary, or its lower case without accents.
 // Layer: text. Test: tests/unit/text/golden_test.cpp
-#pragma once
+#ifndef BERT_TEXT_UNICODE_FOLD_HPP
+#define BERT_TEXT_UNICODE_FOLD_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -140,3 +141,5 @@ class folding {
 };
 
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_UNICODE_FOLD_HPP

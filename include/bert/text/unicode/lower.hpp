@@ -1,6 +1,7 @@
 // A text in lower case, as Python's str.lower() gives it.
 // Layer: text. Test: tests/unit/text/unicode/lower_test.cpp
-#pragma once
+#ifndef BERT_TEXT_UNICODE_LOWER_HPP
+#define BERT_TEXT_UNICODE_LOWER_HPP
 
 #include <string>
 #include <string_view>
@@ -54,3 +55,5 @@ namespace bert::inline BERT_ISA::text {
 }
 
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_UNICODE_LOWER_HPP

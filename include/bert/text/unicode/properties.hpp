@@ -1,6 +1,7 @@
 // Properties of code points by reference tokenizer: kind, canonical decomposition, combining class, lower case.
 // Layer: text. Test: tests/unit/text/unicode/properties_test.cpp
-#pragma once
+#ifndef BERT_TEXT_UNICODE_PROPERTIES_HPP
+#define BERT_TEXT_UNICODE_PROPERTIES_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -117,3 +118,5 @@ constexpr unsigned decompose(char32_t c, char32_t* out) noexcept {
 
 }  // namespace unicode
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_UNICODE_PROPERTIES_HPP

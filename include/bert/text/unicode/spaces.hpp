@@ -1,6 +1,7 @@
 // White space as Python's str.split and str.strip see it.
 // Layer: text. Test: tests/unit/text/unicode/spaces_test.cpp
-#pragma once
+#ifndef BERT_TEXT_UNICODE_SPACES_HPP
+#define BERT_TEXT_UNICODE_SPACES_HPP
 
 #include <cstddef>
 #include <string_view>
@@ -37,3 +38,5 @@ constexpr bool is_white_space(char32_t c) noexcept {
 }
 
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_UNICODE_SPACES_HPP

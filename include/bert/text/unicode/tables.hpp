@@ -1,6 +1,7 @@
 // Unicode tables of the two reference tokenizers. Written by tools/unicode_tables.py; do not edit.
 // Layer: text. Test: tests/unit/text/unicode/properties_test.cpp
-#pragma once
+#ifndef BERT_TEXT_UNICODE_TABLES_HPP
+#define BERT_TEXT_UNICODE_TABLES_HPP
 
 #include <cstdint>
 
@@ -1352,3 +1353,5 @@ inline constexpr code_range alphanumeric[747] = {
 };
 
 }  // namespace bert::text::unicode
+
+#endif  // BERT_TEXT_UNICODE_TABLES_HPP

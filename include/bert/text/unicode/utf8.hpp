@@ -1,6 +1,7 @@
 // UTF-8 decoding and encoding; invalid bytes are replaced as by Python's errors="replace".
 // Layer: text. Test: tests/unit/text/unicode/utf8_test.cpp
-#pragma once
+#ifndef BERT_TEXT_UNICODE_UTF8_HPP
+#define BERT_TEXT_UNICODE_UTF8_HPP
 
 #include <cstddef>
 #include <string>
@@ -100,3 +101,5 @@ constexpr std::size_t first_invalid(std::string_view text) noexcept {
 }
 
 }  // namespace bert::text::utf8
+
+#endif  // BERT_TEXT_UNICODE_UTF8_HPP

@@ -1,7 +1,8 @@
 // Merges the best pair of neighboring pieces until the vocabulary is complete: the loop of vocabulary training.
 // Layer: text. Test: tests/unit/text/wordpiece/train_wordpiece_test.cpp
 // Papers: Schuster and Nakajima 2012, "Japanese and Korean voice search"; Sennrich et al. 2016 for the pair counts.
-#pragma once
+#ifndef BERT_TEXT_WORDPIECE_PIECE_MERGER_HPP
+#define BERT_TEXT_WORDPIECE_PIECE_MERGER_HPP
 
 #include <algorithm>
 #include <cmath>
@@ -253,3 +254,5 @@ class merger {
 
 }  // namespace detail
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_WORDPIECE_PIECE_MERGER_HPP

@@ -1,7 +1,8 @@
 // Trains a WordPiece vocabulary on text.
 // Layer: text. Test: tests/unit/text/wordpiece/train_wordpiece_test.cpp
 // Papers: Schuster and Nakajima 2012, "Japanese and Korean voice search"; Sennrich et al. 2016, "Subword units".
-#pragma once
+#ifndef BERT_TEXT_WORDPIECE_TRAIN_WORDPIECE_HPP
+#define BERT_TEXT_WORDPIECE_TRAIN_WORDPIECE_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -138,3 +139,5 @@ template <class Scoring = scoring::pair_counts, class Source>
 }
 
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_WORDPIECE_TRAIN_WORDPIECE_HPP

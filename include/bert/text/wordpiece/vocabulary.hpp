@@ -1,6 +1,7 @@
 // The pieces of a WordPiece vocabulary and their ids; reads and writes vocab.txt.
 // Layer: text. Test: tests/unit/text/wordpiece/vocabulary_test.cpp
-#pragma once
+#ifndef BERT_TEXT_WORDPIECE_VOCABULARY_HPP
+#define BERT_TEXT_WORDPIECE_VOCABULARY_HPP
 
 #include <algorithm>
 #include <cstddef>
@@ -207,3 +208,5 @@ class vocabulary {
 };
 
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_WORDPIECE_VOCABULARY_HPP

@@ -1,6 +1,7 @@
 // Counts the words of a text on several threads.
 // Layer: text. Test: tests/unit/text/wordpiece/train_wordpiece_test.cpp
-#pragma once
+#ifndef BERT_TEXT_WORDPIECE_WORD_COUNTS_HPP
+#define BERT_TEXT_WORDPIECE_WORD_COUNTS_HPP
 
 #include <algorithm>
 #include <concepts>
@@ -139,3 +140,5 @@ template <class Source, executor Executor>
 }
 
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_WORDPIECE_WORD_COUNTS_HPP

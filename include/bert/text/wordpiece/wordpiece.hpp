@@ -1,7 +1,8 @@
 // Longest-match-first WordPiece in linear time: a double-array trie with failure links, and a hash table of whole words.
 // Layer: text. Test: tests/unit/text/wordpiece/wordpiece_test.cpp
 // Paper: Song et al. 2021, "Fast WordPiece tokenization".
-#pragma once
+#ifndef BERT_TEXT_WORDPIECE_WORDPIECE_HPP
+#define BERT_TEXT_WORDPIECE_WORDPIECE_HPP
 
 #include <algorithm>
 #include <array>
@@ -333,3 +334,5 @@ class wordpiece {
 };
 
 }  // namespace bert::text
+
+#endif  // BERT_TEXT_WORDPIECE_WORDPIECE_HPP
