@@ -111,7 +111,7 @@ class checkpoint {
                                          const E& e = {}) const {
     initial.vocab = config_.vocab;
     initial.labels = labels_of<Model>();
-    const auto file = open_weights();
+    const auto file = open_weights<Model>();
     std::vector<std::string> lacked;
     Model m = pipelines::load_or_initialize_weights<Model>(file, initial, lacked, e);
     if (notes != nullptr)
