@@ -56,6 +56,11 @@ class any_loss {
   [[nodiscard]] bert::objectives::loss_terms counts(const bert::training_batch& in, const work& w) const {
     return with(w, [&](const auto& loss, const auto& own) { return loss.counts(in, own); });
   }
+  /// The outputs of the head that they share.
+  template <class Model>
+  [[nodiscard]] static bert::matrix<float> logits(bert::tape<Model>& t) noexcept {
+    return First::logits(t);
+  }
   template <bert::executor E>
   bert::objectives::loss_terms score_rows(const E& e, const bert::training_batch& in, work& w, bert::matrix<float> z,
                                           const bert::objectives::loss_scale& scale) const {
@@ -64,7 +69,7 @@ class any_loss {
   template <class Model, bert::executor E>
   bert::objectives::loss_terms score(const E& e, const bert::training_batch& in, work& w, bert::tape<Model>& t,
                                      const bert::objectives::loss_scale& scale) const {
-    return score_rows(e, in, w, First::logits(t), scale);
+    return score_rows(e, in, w, logits(t), scale);
   }
 
  private:
