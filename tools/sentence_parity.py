@@ -57,7 +57,7 @@ def main():
         expected = vectors(Path(folder), Path(texts).read_text().splitlines()).numpy()
     most = numpy.abs(expected - numpy.load(found)).max()
     print(f"{expected.shape[0]} vectors of {expected.shape[1]}, largest difference {most:.2e}")
-    sys.exit(most > 2e-5)
+    sys.exit(int(most > 2e-5))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ class engine_of final : public engine {
         frozen_(files.freeze<bert::model<A>, Precision>(run_)) {
     try {
       sentences_ = files.sentences();
+      check(files.folder());
     } catch (const error&) {
       fault_ = std::current_exception();  // hidden() does not need it
     }
@@ -66,6 +67,17 @@ class engine_of final : public engine {
  private:
   static bool has_tokenizer(const std::filesystem::path& folder) {
     return std::filesystem::exists(folder / "vocab.txt") || std::filesystem::exists(folder / "tokenizer.json");
+  }
+
+  /// Throws unless the folder's vectors are of those that a level makes: one pooling, unit length.
+  void check(const std::filesystem::path& folder) const {
+    constexpr const char* hint = "bert::embedder of the headers opens it with bert::pooling::from_folder";
+    pipelines::check_unit_vectors(sentences_, folder, hint);
+    const auto& s = sentences_;
+    if (s.poolings.size() != 1 || s.poolings.front() > bert::pooling::mode::mean_sqrt_len)
+      throw error({s.pooling_file, "one pooling of mean, cls, max", s.pooling, hint});
+    if (!s.pools_prompt && !s.default_prompt.empty())
+      throw error({s.pooling_file + ", \"include_prompt\"", "true, as there is a default prompt", "false", hint});
   }
 
   [[nodiscard]] const sentence_settings& settings(pooling how) const {

@@ -246,6 +246,28 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
   return s;
 }
 
+/// "Dense, 384 to 256, tanh".
+[[nodiscard]] inline std::string dense_text(std::size_t inputs, std::size_t outputs, std::string_view activation) {
+  return cat("Dense, ", inputs, " to ", outputs, ", ", activation);
+}
+/// The Dense modules of a folder, or "no Dense".
+[[nodiscard]] inline std::string dense_text(const sentence_settings& s) {
+  std::string text;
+  for (const auto& m : s.dense())
+    text += cat(text.empty() ? "" : "; ", dense_text(m.inputs, m.outputs, m.activation), m.bias ? "" : " without bias");
+  return text.empty() ? "no Dense" : text;
+}
+
+/// Throws bert::error, naming the file, unless vectors without Dense, brought to unit length, are compared as the folder says.
+inline void check_unit_vectors(const sentence_settings& s, const std::filesystem::path& folder, const std::string& hint) {
+  if (!s.dense().empty())
+    throw error({(folder / "modules.json").string(), "no Dense, as the embedder's type says", dense_text(s), hint});
+  if (!s.normalized && !s.similarity.empty() && s.similarity != "cosine")
+    throw error({(folder / "config_sentence_transformers.json").string() + ", \"similarity_fn_name\"",
+                 "cosine, where modules.json has no Normalize", s.similarity,
+                 "vectors of unit length would change that measure; " + hint});
+}
+
 }  // namespace pipelines
 }  // namespace bert
 

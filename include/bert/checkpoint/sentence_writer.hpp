@@ -57,10 +57,6 @@ template <class Activation>
   else return "";
 }
 
-/// "Dense, 384 to 256, tanh".
-[[nodiscard]] inline std::string dense_text(std::size_t inputs, std::size_t outputs, std::string_view activation) {
-  return cat("Dense, ", inputs, " to ", outputs, ", ", activation);
-}
 /// The Dense module of an embedding head's type, or "no Dense".
 template <class Head, class A>
 [[nodiscard]] std::string dense_text() {
@@ -68,14 +64,6 @@ template <class Head, class A>
     return dense_text(A::hidden, Head::dense_type::outputs, dense_activation_name<typename Head::dense_type::activation>());
   else return "no Dense";
 }
-/// The Dense modules of a folder, or "no Dense".
-[[nodiscard]] inline std::string dense_text(const sentence_settings& s) {
-  std::string text;
-  for (const auto& m : s.dense())
-    text += cat(text.empty() ? "" : "; ", dense_text(m.inputs, m.outputs, m.activation), m.bias ? "" : " without bias");
-  return text.empty() ? "no Dense" : text;
-}
-
 /// Throws bert::error, naming both, unless the folder has the dense layer of `Head`, or none as `Head` has none, and a pooling
 /// that a head can have.
 template <class Head, class A>

@@ -196,14 +196,7 @@ class embedder {
       throw error({s.pooling_file, cat("the pooling of the embedder's type, ", mine), s.pooling,
                    cat("open it with bert::pooling::", is_type ? s.pooling : "from_folder")});
     }
-    if (!s.dense().empty())
-      throw error({(folder / "modules.json").string(), "no Dense, as the embedder's type says", pipelines::dense_text(s),
-                   "open it with bert::pooling::from_folder"});
-    if (!s.normalized && !s.similarity.empty() && s.similarity != "cosine")
-      throw error({(folder / "config_sentence_transformers.json").string() + ", \"similarity_fn_name\"",
-                   "cosine, where modules.json has no Normalize", s.similarity,
-                   "vectors of this type have unit length, which would change that measure: open it with "
-                   "bert::pooling::from_folder"});
+    pipelines::check_unit_vectors(s, folder, "open it with bert::pooling::from_folder");
   }
 
   template <class Sentences, executor E>
