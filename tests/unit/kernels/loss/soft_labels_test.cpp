@@ -32,7 +32,8 @@ matrix<float> of(array<float>& x, std::size_t cols) { return {x.data(), x.size()
 }  // namespace
 
 TEST_CASE("the divergence of rows and its gradient agree with the plain loops in double, rows that are not counted are 0") {
-  for (const auto& [rows, cols] : {std::array<std::size_t, 2>{1, 1}, {5, 2}, {9, 17}, {3, 1003}, {4, 31}}) {
+  for (const auto& size : {std::array<std::size_t, 2>{1, 1}, {5, 2}, {9, 17}, {3, 1003}, {4, 31}}) {
+    const std::size_t rows = size[0], cols = size[1];
     CAPTURE(cols);
     const auto z = random(rows * cols, 1), u = random(rows * cols, 2);
     array<float> losses(rows), d(rows * cols, 0.5f), added(rows * cols, 0.5f);
