@@ -10834,6 +10834,28 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
   return s;
 }
 
+/// "Dense, 384 to 256, tanh".
+[[nodiscard]] inline std::string dense_text(std::size_t inputs, std::size_t outputs, std::string_view activation) {
+  return cat("Dense, ", inputs, " to ", outputs, ", ", activation);
+}
+/// The Dense modules of a folder, or "no Dense".
+[[nodiscard]] inline std::string dense_text(const sentence_settings& s) {
+  std::string text;
+  for (const auto& m : s.dense())
+    text += cat(text.empty() ? "" : "; ", dense_text(m.inputs, m.outputs, m.activation), m.bias ? "" : " without bias");
+  return text.empty() ? "no Dense" : text;
+}
+
+/// Throws bert::error, naming the file, unless vectors without Dense, brought to unit length, are compared as the folder says.
+inline void check_unit_vectors(const sentence_settings& s, const std::filesystem::path& folder, const std::string& hint) {
+  if (!s.dense().empty())
+    throw error({(folder / "modules.json").string(), "no Dense, as the embedder's type says", dense_text(s), hint});
+  if (!s.normalized && !s.similarity.empty() && s.similarity != "cosine")
+    throw error({(folder / "config_sentence_transformers.json").string() + ", \"similarity_fn_name\"",
+                 "cosine, where modules.json has no Normalize", s.similarity,
+                 "vectors of unit length would change that measure; " + hint});
+}
+
 }  // namespace pipelines
 }  // namespace bert
 
@@ -14465,10 +14487,6 @@ template <class Activation>
   else return "";
 }
 
-/// "Dense, 384 to 256, tanh".
-[[nodiscard]] inline std::string dense_text(std::size_t inputs, std::size_t outputs, std::string_view activation) {
-  return cat("Dense, ", inputs, " to ", outputs, ", ", activation);
-}
 /// The Dense module of an embedding head's type, or "no Dense".
 template <class Head, class A>
 [[nodiscard]] std::string dense_text() {
@@ -14476,14 +14494,6 @@ template <class Head, class A>
     return dense_text(A::hidden, Head::dense_type::outputs, dense_activation_name<typename Head::dense_type::activation>());
   else return "no Dense";
 }
-/// The Dense modules of a folder, or "no Dense".
-[[nodiscard]] inline std::string dense_text(const sentence_settings& s) {
-  std::string text;
-  for (const auto& m : s.dense())
-    text += cat(text.empty() ? "" : "; ", dense_text(m.inputs, m.outputs, m.activation), m.bias ? "" : " without bias");
-  return text.empty() ? "no Dense" : text;
-}
-
 /// Throws bert::error, naming both, unless the folder has the dense layer of `Head`, or none as `Head` has none, and a pooling
 /// that a head can have.
 template <class Head, class A>
@@ -19230,7 +19240,7 @@ class checkpoint {
                                          const E& e = {}) const {
     initial.vocab = config_.vocab;
     initial.labels = labels_of<Model>();
-    const auto file = open_weights();
+    const auto file = open_weights<Model>();
     std::vector<std::string> lacked;
     Model m = pipelines::load_or_initialize_weights<Model>(file, initial, lacked, e);
     if (notes != nullptr)
@@ -41300,14 +41310,7 @@ class embedder {
       throw error({s.pooling_file, cat("the pooling of the embedder's type, ", mine), s.pooling,
                    cat("open it with bert::pooling::", is_type ? s.pooling : "from_folder")});
     }
-    if (!s.dense().empty())
-      throw error({(folder / "modules.json").string(), "no Dense, as the embedder's type says", pipelines::dense_text(s),
-                   "open it with bert::pooling::from_folder"});
-    if (!s.normalized && !s.similarity.empty() && s.similarity != "cosine")
-      throw error({(folder / "config_sentence_transformers.json").string() + ", \"similarity_fn_name\"",
-                   "cosine, where modules.json has no Normalize", s.similarity,
-                   "vectors of this type have unit length, which would change that measure: open it with "
-                   "bert::pooling::from_folder"});
+    pipelines::check_unit_vectors(s, folder, "open it with bert::pooling::from_folder");
   }
 
   template <class Sentences, executor E>
