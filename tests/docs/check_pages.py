@@ -7,6 +7,7 @@
   option. Of an example, the options are those that `--help` lists with --programs, else those in its source.
 - ```cmake blocks configure, after the lines of `<!-- cmake` … `-->`, in a folder where `bert` and `cmake` are this repository's.
 - A path in inline code exists; a name of bert in inline code is in a header; a link has its file and heading.
+- README.zh-CN.md has the blocks of README.md.
 - ```text blocks are output and drawings and are not checked; ```cpp is for compile_blocks.py. Other kinds are errors.
 """
 
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 
 from pages import ROOT, PageError, blocks, pages, prose, tracked
@@ -42,6 +44,14 @@ class Checker:
 
     def count(self, what):
         self.counts[what] = self.counts.get(what, 0) + 1
+
+    def translation(self, original, translated):
+        """A translated page has the blocks of the original, which are tested there; its links, paths and names are checked."""
+        shown = lambda path: [(block.language, block.code) for block in blocks(path, self.root) if not block.hidden]
+        for number, (ours, theirs) in enumerate(zip_longest(shown(original), shown(translated)), 1):
+            if ours != theirs:
+                self.error(translated.name, f"block {number} is not that of {original.name}; copy it from there")
+        self.page(translated, cmake=False)
 
     def page(self, path, cmake=True):
         name = path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.name
@@ -223,6 +233,8 @@ def main():
     checker = Checker(programs=args.programs.resolve() if args.programs else None)
     for path in args.pages or pages():
         checker.page(path.resolve(), cmake=not args.no_cmake)
+    if not args.pages:
+        checker.translation(ROOT / "README.md", ROOT / "README.zh-CN.md")
     for text in checker.errors:
         print(text)
     print(", ".join(f"{n} {what}" for what, n in sorted(checker.counts.items())) + f": {len(checker.errors)} failures")
