@@ -13,8 +13,7 @@
 #include "bert/kernels/gemm/gemm_int8.hpp"
 #include "bert/kernels/gemm/gradient_bf16.hpp"
 #include "bert/kernels/rows/activation.hpp"
-#include "peak.hpp"
-#include "peak_row.hpp"
+#include "workloads.hpp"
 
 namespace {
 
@@ -45,14 +44,14 @@ buffer<float> random_floats(std::size_t count, std::uint64_t seed) {
   return out;
 }
 
-void report(benchmark::State& state, bench::stopwatch& watch, const shape& s, double peak) {
+void report(::benchmark::State& state, bench::stopwatch& watch, const shape& s, double peak) {
   const double work = 2.0 * static_cast<double>(s.m * s.n * s.k);
   state.counters["GFLOP/s"] = work / watch.median() * 1e-9;
   state.counters["share"] = work / watch.median() / peak;
   state.counters["best"] = work / watch.best() / peak;
 }
 
-void forward(benchmark::State& state, const shape& s, std::size_t width) {
+void forward(::benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};
   const auto a = random_floats(s.m * s.k, 1), w = random_floats(s.n * s.k, 2);
   buffer<float> c(s.m * s.n), memory(packed_size(s.k, s.n));
@@ -66,7 +65,7 @@ void forward(benchmark::State& state, const shape& s, std::size_t width) {
 }
 
 // The same in bf16, relative to the bf16 peak.
-void forward_bf16(benchmark::State& state, const shape& s, std::size_t width) {
+void forward_bf16(::benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};
   const auto a = random_floats(s.m * s.k, 1), w = random_floats(s.n * s.k, 2);
   buffer<bf16> rounded(s.m * s.k);
@@ -82,7 +81,7 @@ void forward_bf16(benchmark::State& state, const shape& s, std::size_t width) {
 }
 
 // The feed-forward layer's first product with its epilogue, bias and GELU.
-void forward_gelu(benchmark::State& state, const shape& s, std::size_t width) {
+void forward_gelu(::benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};
   const auto a = random_floats(s.m * s.k, 1), w = random_floats(s.n * s.k, 2), bias = random_floats(s.n, 3);
   buffer<float> c(s.m * s.n), memory(packed_size(s.k, s.n));
@@ -104,7 +103,7 @@ std::vector<std::size_t> equal_groups(std::size_t rows, std::size_t count) {
 
 // The gradient of the same weights: [n, m] x [m, k], depth = tokens, in one group or as a tree of several.
 template <std::size_t Groups>
-void weight_gradient(benchmark::State& state, const shape& s, std::size_t width) {
+void weight_gradient(::benchmark::State& state, const shape& s, std::size_t width) {
   const auto offsets = equal_groups(s.m, Groups);
   const execution::threads run{width};
   const auto d_y = random_floats(s.m * s.n, 1), x = random_floats(s.m * s.k, 2);
@@ -123,7 +122,7 @@ void weight_gradient(benchmark::State& state, const shape& s, std::size_t width)
 
 // The same products in int8, without quantizing x.
 template <class Activation>
-void forward_int8(benchmark::State& state, const shape& s, std::size_t width) {
+void forward_int8(::benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};
   const auto a = random_floats(s.m * s.k, 1), w = random_floats(s.n * s.k, 2), bias = random_floats(s.n, 3);
   buffer<float> c(s.m * s.n), left(quantized_size(s.m, s.k)), right(packed_int8_size(s.k, s.n));
@@ -141,7 +140,7 @@ void forward_int8(benchmark::State& state, const shape& s, std::size_t width) {
   report(state, watch, s, peak);
 }
 
-void quantize_rows(benchmark::State& state, const shape& s, std::size_t width) {
+void quantize_rows(::benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};
   const auto a = random_floats(s.m * s.k, 1);
   buffer<float> memory(quantized_size(s.m, s.k));
@@ -152,7 +151,7 @@ void quantize_rows(benchmark::State& state, const shape& s, std::size_t width) {
 
 // The same in bf16, including training's packing: both operands are rounded and paired.
 template <std::size_t Groups>
-void weight_gradient_bf16(benchmark::State& state, const shape& s, std::size_t width) {
+void weight_gradient_bf16(::benchmark::State& state, const shape& s, std::size_t width) {
   const auto offsets = equal_groups(s.m, Groups);
   const row_groups groups{offsets};
   const execution::threads run{width};
@@ -172,7 +171,7 @@ void weight_gradient_bf16(benchmark::State& state, const shape& s, std::size_t w
 
 // Packing: GB/s of memory read and written.
 template <bool Transposed>
-void packing(benchmark::State& state, const shape& s, std::size_t width) {
+void packing(::benchmark::State& state, const shape& s, std::size_t width) {
   const execution::threads run{width};
   const auto w = random_floats(s.n * s.k, 2);
   buffer<float> memory(packed_size(s.k, s.n));
@@ -188,14 +187,14 @@ void packing(benchmark::State& state, const shape& s, std::size_t width) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  using benchmark::RegisterBenchmark;
-  bench::add_peaks();
+  using ::benchmark::RegisterBenchmark;
+  bench::peaks();
   for (const std::size_t width : {2u, 1u}) {
     const std::string suffix = "/threads:" + std::to_string(width);
     const auto add = [&](const std::string& name, auto body, auto... arguments) {
       RegisterBenchmark((name + suffix).c_str(), body, arguments..., width)
           ->UseRealTime()
-          ->Unit(benchmark::kMicrosecond)
+          ->Unit(::benchmark::kMicrosecond)
           ->MinTime(0.2);
     };
     for (const auto& s : shapes) add(std::string("forward/") + s.name, forward, s);
@@ -220,7 +219,7 @@ int main(int argc, char** argv) {
         add(std::string("pack_transposed/") + s.name, packing<true>, s);
       }
   }
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::RunSpecifiedBenchmarks();
+  ::benchmark::Initialize(&argc, argv);
+  if (::benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  ::benchmark::RunSpecifiedBenchmarks();
 }

@@ -10,12 +10,11 @@
 #include <vector>
 
 #include "bert/kernels/loss/viterbi.hpp"
-#include "peak.hpp"
-#include "peak_row.hpp"
 #include "support/kernels/attention_kernel.hpp"
 #include "support/kernels/crf_kernel.hpp"
 #include "support/kernels/parameter_kernels.hpp"
 #include "support/kernels/row_kernels.hpp"
+#include "workloads.hpp"
 
 namespace {
 
@@ -23,7 +22,7 @@ using namespace bert;
 using namespace bert::test;
 
 template <class Call>
-void measure(benchmark::State& state, std::size_t width, double flops, double bytes, const Call& call) {
+void measure(::benchmark::State& state, std::size_t width, double flops, double bytes, const Call& call) {
   const execution::threads run{width};
   double peak = flops > 0 ? bench::peak_flops(run) : bench::peak_bytes(run);
   bench::stopwatch watch;
@@ -49,9 +48,9 @@ double bytes_of(const K& k, bool back) {
 }
 
 void register_row(const std::string& name, const char* pass, std::size_t width,
-                  const std::function<void(benchmark::State&)>& row) {
-  benchmark::RegisterBenchmark((name + pass + "/threads:" + std::to_string(width)).c_str(), row)
-      ->Unit(benchmark::kMicrosecond)
+                  const std::function<void(::benchmark::State&)>& row) {
+  ::benchmark::RegisterBenchmark((name + pass + "/threads:" + std::to_string(width)).c_str(), row)
+      ->Unit(::benchmark::kMicrosecond)
       ->UseRealTime()
       ->MinTime(0.2);
 }
@@ -63,7 +62,7 @@ void add(const std::string& name, const K& kernel) {
     for (const bool back : {false, true}) {
       const double flops = flops_of(kernel, back), bytes = bytes_of(kernel, back);
       if (flops == 0 && bytes == 0) continue;
-      const auto row = [=](benchmark::State& state) {
+      const auto row = [=](::benchmark::State& state) {
         K k = kernel;
         const auto in = random_arrays<float>(k.inputs(), 1);
         if (!back) {
@@ -83,7 +82,7 @@ void add(const std::string& name, const K& kernel) {
 /// Steps of AdamW in place; the description's forward pass would copy the moments first.
 void add_adamw(const std::string& name, std::size_t count) {
   for (const std::size_t width : {1u, 2u}) {
-    const auto row = [=](benchmark::State& state) {
+    const auto row = [=](::benchmark::State& state) {
       const std::vector<float> gradient(count, 0.01f);
       std::vector<float> m(count, 0.0f), v(count, 0.0f), p(count, 1.0f);
       measure(state, width, 0, 28.0 * static_cast<double>(count),  // reads gradient, m, v, p; writes m, v, p
@@ -100,7 +99,7 @@ void add_crf(const std::string& name, const std::vector<std::size_t>& lengths, s
   const double pairs = static_cast<double>(k.words() * tags * tags);
   for (const std::size_t width : {1u, 2u})
     for (const bool best : {false, true}) {
-      const auto row = [=](benchmark::State& state) {
+      const auto row = [=](::benchmark::State& state) {
         const auto in = random_arrays<float>(k.inputs(), 1);
         const auto allowed = crf_table(k.rules, tags);
         const auto starts = k.starts();
@@ -134,7 +133,7 @@ std::vector<std::size_t> ragged() {
 }
 
 const bool registered = [] {
-  bench::add_peaks();
+  bench::peaks();
   add("attention/base_1x128", attention_kernel<64>{lengths(1, 128), 12});
   add("attention/base_8x128", attention_kernel<64>{lengths(8, 128), 12});
   add("attention/base_4x512", attention_kernel<64>{lengths(4, 512), 12});

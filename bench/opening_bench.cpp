@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "bert/checkpoint/checkpoint.hpp"
+#include "bert/model/presets.hpp"
 #include "workloads.hpp"
 
 namespace {
@@ -26,11 +27,10 @@ const std::filesystem::path& folder() {
 }
 
 template <class A, bool Straight>
-void open(benchmark::State& state, std::size_t width) {
+void open(benchmark::State& state, const bench::threads& run) {
   using model = bert::model<A>;
   const auto& path = folder<A>();
-  const auto query = bench::random_batch<A>(1, 16);
-  const bert::execution::threads run{width};
+  const auto query = bench::random_batch(1, 16, A::vocab);
   const auto answer = [&](const auto& frozen) {
     auto session = frozen.session(query.shape(), run);
     benchmark::DoNotOptimize(session(query).data());
@@ -60,9 +60,9 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   using namespace bert::arch;
-  bench::add("base/freeze", open<base_uncased, true>);
-  bench::add("base/load", open<base_uncased, false>);
-  bench::add("minilm_l6/freeze", open<minilm_l6, true>);
+  bench::add_rows("base/freeze", {1, 2}, open<base_uncased, true>);
+  bench::add_rows("base/load", {1, 2}, open<base_uncased, false>);
+  bench::add_rows("minilm_l6/freeze", {1, 2}, open<minilm_l6, true>);
   benchmark::RunSpecifiedBenchmarks();
   return 0;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "bert/core/amx_permission.hpp"
 #include "engine.hpp"
 #include "precompiled_levels.hpp"
 
@@ -32,6 +33,12 @@ bool runs(level l) noexcept {
              __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     case level::v4_vnni: return runs(level::v4) && __builtin_cpu_supports("avx512vnni");
     case level::v4_bf16: return runs(level::v4_vnni) && __builtin_cpu_supports("avx512bf16");
+    case level::v4_amx: {
+      constexpr unsigned amx = 1u << 22 | 1u << 24 | 1u << 25;  // AMX_BF16, AMX_TILE, AMX_INT8
+      unsigned leaf7 = 0;
+      __get_cpuid_count(7, 0, &eax, &ebx, &leaf1, &leaf7);
+      return runs(level::v4_bf16) && (leaf7 & amx) == amx && tile_registers_permitted();
+    }
   }
   return false;
 }
@@ -62,6 +69,7 @@ std::string_view name_of(level l) noexcept {
     case level::v4: return "x86-64-v4";
     case level::v4_vnni: return "x86-64-v4 with VNNI";
     case level::v4_bf16: return "x86-64-v4 with BF16 and VNNI";
+    case level::v4_amx: return "x86-64-v4 with BF16, VNNI and AMX";
   }
   return "no level";
 }
@@ -79,7 +87,11 @@ std::span<const level> levels() {
   return found;
 }
 
-encoder encoder::open(const std::filesystem::path& folder, const options& o) {
+namespace {
+
+/// The engine of the level that `o` asks for, and that level.
+std::pair<std::shared_ptr<const engine>, level> open_engine(const std::filesystem::path& folder, const options& o,
+                                                            bool by_head) {
   const auto here = levels();
   if (here.empty()) {
     std::vector<level> compiled_in;
@@ -89,9 +101,39 @@ encoder encoder::open(const std::filesystem::path& folder, const options& o) {
   }
   const level wanted = o.on.value_or(here.back());
   for (const compiled& c : all)
-    if (c.at == wanted && runs(wanted)) return encoder(std::shared_ptr<const engine>(c.open(folder, o)), wanted);
+    if (c.at == wanted && runs(wanted)) return {std::shared_ptr<const engine>(c.open(folder, o, by_head)), wanted};
   throw error({"bert::precompiled::options::on", listed(here), std::string(name_of(wanted)), "leave it out for the fastest"});
 }
+
+}  // namespace
+
+encoder encoder::open(const std::filesystem::path& folder, const options& o) {
+  auto [opened, at] = open_engine(folder, o, false);
+  return {std::move(opened), at};
+}
+
+reader reader::open(const std::filesystem::path& folder, const options& o) {
+  auto [opened, at] = open_engine(folder, o, true);
+  return {std::move(opened), at};
+}
+
+task reader::does() const noexcept { return engine_->does(); }
+
+std::span<const std::string> reader::labels() const noexcept { return engine_->labels(); }
+
+rows reader::classify(std::span<const std::string_view> texts, std::span<const std::string_view> seconds) const {
+  return engine_->classify(texts, seconds);
+}
+
+std::vector<std::vector<entity>> reader::tag(std::span<const std::string_view> texts) const { return engine_->tag(texts); }
+
+answer reader::answer(std::string_view question, std::string_view passage) const { return engine_->answer(question, passage); }
+
+rows reader::embed(std::span<const std::string_view> sentences, pooling how) const { return engine_->embed(sentences, how); }
+
+std::string_view reader::model() const noexcept { return engine_->model(); }
+
+std::size_t reader::dimension() const noexcept { return engine_->dimension(); }
 
 rows encoder::hidden(std::span<const sequence> sequences) const { return engine_->hidden(sequences); }
 

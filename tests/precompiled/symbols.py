@@ -14,7 +14,7 @@ from support import objects  # noqa: E402
 
 TYPE_INFORMATION = {"_ZTIN4bert5errorE", "_ZTSN4bert5errorE"}  # of bert::error, so that one `catch` works for all levels
 # Level -> the widest registers that it uses; without them it would be compiled for another level.
-WIDEST = {"v2": "xmm", "v3": "ymm", "v4": "zmm", "v4_vnni": "zmm", "v4_bf16": "zmm"}
+WIDEST = {"v2": "xmm", "v3": "ymm", "v4": "zmm", "v4_vnni": "zmm", "v4_bf16": "zmm", "v4_amx": "zmm"}
 
 
 def main():

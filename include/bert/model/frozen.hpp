@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -96,6 +97,24 @@ void check_capacity(const token_batch& b, const batch_shape& capacity, const cha
 
 }  // namespace detail
 
+namespace detail {
+template <class P, class A, class... Heads>
+constexpr std::size_t packed_floats(std::type_identity<model<A, Heads...>>, const open_sizes& sizes) noexcept {
+  carver c;
+  A::embedding_module::template packed<A, P>::carve(c, sizes);
+  for (int l = 0; l < A::layers; ++l) A::layer_module::template packed<A, P>::carve(c, sizes);
+  if constexpr (model<A, Heads...>::reads_pooler) A::pooler_module::template packed<A, P>::carve(c, sizes);
+  (packed_head<Heads, A, P>::carve(c, sizes), ...);
+  return c.used();
+}
+}  // namespace detail
+
+/// Bytes of a model's weights packed in precision P; a constant expression if the sizes are.
+template <class Model, class P = precision::f32>
+[[nodiscard]] constexpr std::size_t packed_bytes(open_sizes sizes = {.vocab = Model::architecture::vocab}) noexcept {
+  return detail::packed_floats<P>(std::type_identity<Model>{}, sizes) * sizeof(float);
+}
+
 template <class Frozen, executor E>
 class session;
 
@@ -122,7 +141,7 @@ class frozen<model<A, Heads...>, P> {
   /// From a model, or from any object with the same sizes(), embeddings(), layer(l), pooler() and head<I>(). Each is called
   /// once, in this order; its result need only live until the next call.
   template <executor E, class Parameters>
-  frozen(const E& e, Parameters& m) : sizes_(m.sizes()), block_(size(m.sizes())) {
+  frozen(const E& e, Parameters& m) : sizes_(m.sizes()), block_(packed_bytes<model_type, P>(m.sizes()) / sizeof(float)) {
     carver c{block_.data()};
     embeddings_.emplace_back(e, c, m.embeddings(), sizes_);
     layers_.reserve(A::layers);
@@ -157,15 +176,6 @@ class frozen<model<A, Heads...>, P> {
   using packed_embeddings = typename A::embedding_module::template packed<A, P>;
   using packed_layer = typename A::layer_module::template packed<A, P>;
   using packed_pooler = typename A::pooler_module::template packed<A, P>;
-
-  static constexpr std::size_t size(const open_sizes& sizes) noexcept {
-    carver c;
-    packed_embeddings::carve(c, sizes);
-    for (int l = 0; l < A::layers; ++l) packed_layer::carve(c, sizes);
-    if constexpr (reads_pooler) packed_pooler::carve(c, sizes);
-    (detail::packed_head<Heads, A, P>::carve(c, sizes), ...);
-    return c.used();
-  }
 
   // Vectors of one element, constructed after the block from which they are carved.
   open_sizes sizes_;

@@ -125,13 +125,14 @@ const support::made_up_source source;
 /// Runs one step's passes over the first batch as the trainer does; writes the gradients.
 template <class Objective>
 bert::objectives::loss_terms one_step(const Objective& o, const model_type& m, bert::buffer<float>& gradients,
-                                      bert::training::second_network_of<Objective, bert::optim::adamw>& second) {
+                                      bert::training::second_network_of<Objective, bert::optim::adamw>& second,
+                                      float dropout = 0.1f) {
   bert::training_batch batch;
   source.load(0, batch);
   typename Objective::work work(o, source.capacity());
   const bert::execution::serial e;
   bert::tape<model_type> tape(source.capacity(), m.sizes(), bert::objectives::tape_options_of(o));
-  bert::training::passes passes(e, m, tape, o.prepare(batch, 0, work), bert::step_noise{0.1f, 0.1f, 77},
+  bert::training::passes passes(e, m, tape, o.prepare(batch, 0, work), bert::step_noise{dropout, dropout, 77},
                                 m.view(gradients.data()), bert::gradients::written, second);
   return bert::training::run_passes(o, passes, e, batch, work, 1.0f);
 }
@@ -233,4 +234,17 @@ TEST_CASE("a step with a non-finite second network changes neither model") {
   const auto before = both.bits();
   CHECK_THROWS_WITH_AS(train(both, 1, 1), doctest::Contains("the step was not taken"), bert::error);
   CHECK(std::memcmp(before.data(), both.bits().data(), before.size() * sizeof(float)) == 0);
+}
+
+TEST_CASE("the gradient norm of a step is that of both models together") {
+  pair_of_models both;
+  const objective o{both.second};
+  bert::training::second_network_of<objective, bert::optim::adamw> second(o);
+  bert::buffer<float> gradients(both.first.block().size());
+  one_step(o, both.first, gradients, second, 0);
+  double squares = 0;
+  for (const std::span<const float> block :
+       {std::span<const float>(gradients.span()), std::span<const float>(second.gradients())})
+    for (const float g : block) squares += static_cast<double>(g) * static_cast<double>(g);
+  CHECK(train(both, 1, 1, {}, 0).gradient_norm == doctest::Approx(std::sqrt(squares)).epsilon(1e-5));
 }

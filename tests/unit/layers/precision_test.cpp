@@ -11,10 +11,14 @@
 #include "bert/kernels/rows/layer_norm.hpp"
 #include "bert/layers/precision_bf16.hpp"
 #include "bert/layers/precision_int8.hpp"
+#include "bert/layers/precision_split.hpp"
 
 namespace {
 
 using namespace bert;
+
+/// bf16x6 by tiles on every processor.
+using computed_tiles = precision::bf16_sums<3, bf16_order::tiles>;
 
 buffer<float> numbers(std::size_t count, std::uint64_t seed) {
   buffer<float> out(count);
@@ -42,10 +46,13 @@ bool same(const buffer<float>& a, const buffer<float>& b) { return std::equal(a.
 }  // namespace
 
 TEST_CASE_TEMPLATE("a linear layer in any precision is the product, within the rounding of its dtype", P, precision::f32,
-                   precision::bf16, precision::int8) {
+                   precision::bf16, precision::int8, precision::bf16x3, precision::bf16x6, computed_tiles) {
   // |x W^T| < 1 x 1 x k. A bf16 product has an error of 2^-8, an int8 one of 2^-7; with random signs, sums have some sqrt(k) of
   // that.
-  const double unit = std::is_same_v<P, precision::f32> ? 1e-6 : std::is_same_v<P, precision::bf16> ? 0x1p-8 : 0x1p-7;
+  const double unit = std::is_same_v<P, precision::bf16>     ? 0x1p-8
+                      : std::is_same_v<P, precision::int8>   ? 0x1p-7
+                      : std::is_same_v<P, precision::bf16x3> ? 0x1p-16
+                                                             : 1e-6;
   for (const auto& [n, k, out] : {std::array<std::size_t, 3>{1, 40, 56}, {5, 56, 40}, {37, 96, 131}, {3, 7, 5}}) {
     const auto a = numbers(n * k, 1), b = numbers(out * k, 2), bias = numbers(out, 3);
     const matrix<const float> x{a.data(), n, k}, w{b.data(), out, k};

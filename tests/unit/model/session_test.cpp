@@ -3,6 +3,7 @@
 #include "../../support/allocations.hpp"
 #include "../../support/small_models.hpp"
 #include "bert/heads/token_linear.hpp"
+#include "bert/layers/precision_split.hpp"
 #include "bert/model/presets.hpp"
 #include "bert/model/tape.hpp"
 #include "support/largest.hpp"
@@ -44,7 +45,7 @@ static_assert(base_bytes(512) - base_bytes(256) == 2 * (base_bytes(256) - base_b
 static_assert(base_bytes(16'384) - base_bytes(8'192) == 8'192 * 768 * sizeof(float));
 
 TEST_CASE_TEMPLATE("a sequence's outputs have the same bits with any other sequences in the batch", P, bert::precision::f32,
-                   bert::precision::bf16, bert::precision::int8) {
+                   bert::precision::bf16, bert::precision::int8, bert::precision::bf16x6) {
   const auto frozen = bert::freeze<P>(masked::random({.stddev = 0.1f, .seed = 2}));
   const auto together = batch_of({4, 1, 6, 3, 2});
   auto run = frozen.session(together.shape());
@@ -61,7 +62,7 @@ TEST_CASE_TEMPLATE("a sequence's outputs have the same bits with any other seque
 }
 
 TEST_CASE_TEMPLATE("a batch of several slices gives the bits of its sequences alone", P, bert::precision::f32,
-                   bert::precision::bf16, bert::precision::int8) {
+                   bert::precision::bf16, bert::precision::int8, bert::precision::bf16x6) {
   const auto frozen = bert::freeze<P>(masked::random({.stddev = 0.1f, .seed = 2}));
   bert::token_batch batch;
   for (std::size_t s = 0; s < 90; ++s) batch.add(support::ids(s, 1 + (s * 29) % 64));
@@ -82,7 +83,7 @@ TEST_CASE_TEMPLATE("a batch of several slices gives the bits of its sequences al
 }
 
 TEST_CASE_TEMPLATE("the outputs have the same bits with 1, 2 and 3 threads", P, bert::precision::f32, bert::precision::bf16,
-                   bert::precision::int8) {
+                   bert::precision::bf16x3, bert::precision::int8) {
   const auto frozen = bert::freeze<P>(masked::random({.stddev = 0.1f, .seed = 2}));
   const auto batch = batch_of({4, 1, 6, 3, 2});
   auto one = frozen.session(batch.shape());

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "../../support/golden_models.hpp"
+#include "bert/layers/precision_split.hpp"
 #include "bert/objectives/cross_entropy.hpp"
 #include "bert/objectives/joint.hpp"
 #include "bert/objectives/masked_lm.hpp"
@@ -134,11 +135,12 @@ void check_gradients_and_steps(const char* name, Model model, const Objective& o
   CHECK(compared > 0);
 }
 
-template <class Model>
-void check_outputs(const char* name, const Model& model) {
+/// `P` keeps the accuracy of f32.
+template <class P, class Model>
+void check_outputs_in(const char* name, const Model& model) {
   const bert::io::safetensors file(golden::folder(name) / "golden.safetensors");
   const auto batch = golden::batch(file, "eval");
-  const auto frozen = bert::freeze<bert::precision::f32>(model);
+  const auto frozen = bert::freeze<P>(model);
   const auto check = [&](auto run) {
     run(batch);
     const auto compare = [&](const char* what, std::span<const float> found) {
@@ -156,6 +158,12 @@ void check_outputs(const char* name, const Model& model) {
   };
   check(frozen.session(batch.shape()));
   check(frozen.session(batch.shape(), threads{2}));
+}
+
+template <class Model>
+void check_outputs(const char* name, const Model& model) {
+  check_outputs_in<bert::precision::f32>(name, model);
+  check_outputs_in<bert::precision::bf16_sums<3, bert::bf16_order::tiles>>(name, model);
 }
 
 /// max |bf16 - expected| / max |expected| of an output.

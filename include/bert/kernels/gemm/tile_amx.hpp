@@ -49,14 +49,21 @@ struct amx_block_sizes {
 
 /// The whole depth at once: weights are read from memory sequentially.
 struct amx_few_rows {
-  static constexpr std::size_t part_depth = std::size_t{1} << 16;
+  static constexpr std::size_t part_depth = amx_sizes::part_depth << 10;
   [[nodiscard]] static constexpr std::size_t block_rows(std::size_t, std::size_t) noexcept { return amx_sizes::few_rows; }
+};
+
+/// A product of one step: a tile of A's words times one of B's. Steps of operands that are sums of parts have several.
+struct amx_term {
+  std::size_t a, b;  ///< numbers of the parts
 };
 
 /// Pairs of bf16: sums in f32, in the order of TDPBF16PS.
 struct amx_pairs {
   using word = bf16_pair;
   using sum = float;
+  static constexpr std::size_t parts = 1;
+  static constexpr std::array<amx_term, 1> terms{{{0, 0}}};
   [[nodiscard]] static simd load(const float* sums) noexcept { return kernels::load(sums); }
   /// Initial sums of all rows, for columns from `column` on; nullptr: zeros.
   [[nodiscard]] static const float* start(std::size_t) noexcept { return nullptr; }
@@ -70,6 +77,8 @@ struct amx_pairs {
 struct amx_bytes {
   using word = four_bytes;
   using sum = std::int32_t;
+  static constexpr std::size_t parts = 1;
+  static constexpr std::array<amx_term, 1> terms{{{0, 0}}};
   static constexpr std::uint8_t zero_point = 128;
   const std::int32_t* starts;  ///< [N] of the packed operand
 
@@ -86,7 +95,8 @@ template <class Kind, bool Two, class Tiles>
 struct amx_loop {
   using word = typename Kind::word;
   using task_type = tile_task<word, typename Kind::sum>;
-  static constexpr std::size_t step = amx::tile_words, cols = 2 * step, stride = cols * sizeof(word);
+  static constexpr std::size_t step = amx::tile_words, whole_step = step * Kind::parts, cols = 2 * step,
+                               stride = cols * sizeof(word);
 
   /// `rows_apart` 0: all rows are equal.
   static void load_sums(Tiles& tiles, const typename Kind::sum* from, std::size_t rows_apart = cols) noexcept {
@@ -118,34 +128,41 @@ struct amx_loop {
   }
   /// One step of depth. Loads are interleaved with products that do not need them.
   static void multiply(Tiles& tiles, const word* a, std::size_t a_stride, const word* b) noexcept {
-    tiles.template load<amx::b_0>(b, stride);
-    tiles.template load<amx::a_0>(a, a_stride * sizeof(word));
-    Kind::template multiply<amx::sums_00, amx::a_0, amx::b_0>(tiles);
-    tiles.template load<amx::b_1>(b + step, stride);
-    Kind::template multiply<amx::sums_01, amx::a_0, amx::b_1>(tiles);
-    if constexpr (Two) {
-      tiles.template load<amx::a_1>(a + amx::tile_rows * a_stride, a_stride * sizeof(word));
-      Kind::template multiply<amx::sums_10, amx::a_1, amx::b_0>(tiles);
-      Kind::template multiply<amx::sums_11, amx::a_1, amx::b_1>(tiles);
-    }
+    unrolled<Kind::terms.size()>([&](auto t) {
+      constexpr amx_term now = Kind::terms[t];
+      constexpr bool new_a = t == 0 || Kind::terms[t == 0 ? 0 : t - 1].a != now.a,
+                     new_b = t == 0 || Kind::terms[t == 0 ? 0 : t - 1].b != now.b;
+      const word *upper = a + now.a * step, *left = b + now.b * step * cols;
+      if constexpr (new_b) tiles.template load<amx::b_0>(left, stride);
+      if constexpr (new_a) tiles.template load<amx::a_0>(upper, a_stride * sizeof(word));
+      Kind::template multiply<amx::sums_00, amx::a_0, amx::b_0>(tiles);
+      if constexpr (new_b) tiles.template load<amx::b_1>(left + step, stride);
+      Kind::template multiply<amx::sums_01, amx::a_0, amx::b_1>(tiles);
+      if constexpr (Two) {
+        if constexpr (new_a) tiles.template load<amx::a_1>(upper + amx::tile_rows * a_stride, a_stride * sizeof(word));
+        Kind::template multiply<amx::sums_10, amx::a_1, amx::b_0>(tiles);
+        Kind::template multiply<amx::sums_11, amx::a_1, amx::b_1>(tiles);
+      }
+    });
   }
 
   /// Pre: the registers are configured for the task's height and whole steps. Post: the same, if there is no tail.
   static void run(Tiles& tiles, const Kind& kind, const task_type& task, const amx::tile_shape& shape) noexcept {
-    const std::size_t whole = task.depth / step * step, tail = task.depth - whole;
+    const std::size_t whole = task.depth / whole_step * whole_step, tail = task.depth - whole;
     const word *a = task.a, *b = task.b, *ahead = task.ahead;
     begin(tiles, task.from, kind.start(task.column));
-    for (std::size_t k = 0; k < whole; k += step, a += step, b += step * cols) {
-      for (std::size_t line = 0; line < step * task.apart; line += alignment / sizeof(word)) prefetch(ahead + line);
-      ahead += step * task.apart;
+    for (std::size_t k = 0; k < whole; k += whole_step, a += whole_step, b += whole_step * cols) {
+      for (std::size_t line = 0; line < whole_step * task.apart; line += alignment / sizeof(word)) prefetch(ahead + line);
+      ahead += whole_step * task.apart;
       multiply(tiles, a, task.stride, b);
     }
-    if (tail != 0) {  // a new configuration clears the registers
-      store_sums(tiles, task.sums);
-      tiles.configure({shape.upper, shape.lower, tail});
-      load_sums(tiles, task.sums);
-      multiply(tiles, a, task.stride, b);
-    }
+    if constexpr (Kind::parts == 1)  // operands of several parts have whole steps
+      if (tail != 0) {               // a new configuration clears the registers
+        store_sums(tiles, task.sums);
+        tiles.configure({shape.upper, shape.lower, tail});
+        load_sums(tiles, task.sums);
+        multiply(tiles, a, task.stride, b);
+      }
     store_sums(tiles, task.sums);
   }
 };
@@ -153,7 +170,7 @@ struct amx_loop {
 }  // namespace detail
 
 /// 32 x 32 sums in four tile registers. `Kind` says what a word holds, `Tiles` whether the registers are the processor's or
-/// plain memory. A is read in place; B is packed by `pack_transposed_bf16` or `pack_int8` for 32 columns.
+/// plain memory. A is read in place; B is packed by `pack_transposed_bf16`, `pack_int8` or `pack_split` for 32 columns.
 template <class Kind, class Tiles>
 struct amx_tile {
   using word = typename Kind::word;
@@ -161,7 +178,7 @@ struct amx_tile {
   using layout = rows_in_place<word, detail::amx_block_sizes>;       ///< for many rows
   using shallow_layout = rows_in_place<word, detail::amx_few_rows>;  ///< for up to `amx_sizes::few_rows`
   static constexpr std::size_t rows = 2 * amx::tile_rows, cols = 2 * amx::tile_words, row_step = amx::tile_rows,
-                               depth_step = amx::tile_words, waiting_sums = amx_sizes::waiting_sums;
+                               depth_step = amx::tile_words * Kind::parts, waiting_sums = amx_sizes::waiting_sums;
 
   [[no_unique_address]] Kind kind = {};
 
