@@ -16,6 +16,7 @@
 #include "bert/text/unicode/lower.hpp"
 #include "engine.hpp"
 #include "precompiled_models.hpp"
+#include "tasks.hpp"
 
 namespace bert::precompiled {
 namespace {
@@ -37,6 +38,7 @@ class engine_of final : public engine {
     else where_ = files.folder().string();
   }
 
+  [[nodiscard]] task does() const noexcept override { return task::embed; }
   [[nodiscard]] rows hidden(std::span<const sequence> sequences) const override {
     const token_batch all = batch_of(sequences);
     rows out(all.tokens(), dimension());
@@ -116,10 +118,12 @@ class engine_of final : public engine {
 }  // namespace bert::precompiled
 
 extern "C" bert::precompiled::engine* BERT_PRECOMPILED_OPEN(const std::filesystem::path& folder,
-                                                            const bert::precompiled::options& o) {
+                                                            const bert::precompiled::options& o, bool by_head) {
   using namespace bert::precompiled;
   const bert::checkpoint files(folder);
   std::unique_ptr<engine> made;
+  if (by_head) made = open_task(files, o);
+  if (made) return made.release();
   models::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
     with_precision(o.precision, [&]<class Precision>(std::type_identity<Precision>) {
       made = std::make_unique<engine_of<A, Precision>>(model_name<A>, files, o);

@@ -87,7 +87,11 @@ std::span<const level> levels() {
   return found;
 }
 
-encoder encoder::open(const std::filesystem::path& folder, const options& o) {
+namespace {
+
+/// The engine of the level that `o` asks for, and that level.
+std::pair<std::shared_ptr<const engine>, level> open_engine(const std::filesystem::path& folder, const options& o,
+                                                            bool by_head) {
   const auto here = levels();
   if (here.empty()) {
     std::vector<level> compiled_in;
@@ -97,9 +101,39 @@ encoder encoder::open(const std::filesystem::path& folder, const options& o) {
   }
   const level wanted = o.on.value_or(here.back());
   for (const compiled& c : all)
-    if (c.at == wanted && runs(wanted)) return encoder(std::shared_ptr<const engine>(c.open(folder, o)), wanted);
+    if (c.at == wanted && runs(wanted)) return {std::shared_ptr<const engine>(c.open(folder, o, by_head)), wanted};
   throw error({"bert::precompiled::options::on", listed(here), std::string(name_of(wanted)), "leave it out for the fastest"});
 }
+
+}  // namespace
+
+encoder encoder::open(const std::filesystem::path& folder, const options& o) {
+  auto [opened, at] = open_engine(folder, o, false);
+  return {std::move(opened), at};
+}
+
+reader reader::open(const std::filesystem::path& folder, const options& o) {
+  auto [opened, at] = open_engine(folder, o, true);
+  return {std::move(opened), at};
+}
+
+task reader::does() const noexcept { return engine_->does(); }
+
+std::span<const std::string> reader::labels() const noexcept { return engine_->labels(); }
+
+rows reader::classify(std::span<const std::string_view> texts, std::span<const std::string_view> seconds) const {
+  return engine_->classify(texts, seconds);
+}
+
+std::vector<std::vector<entity>> reader::tag(std::span<const std::string_view> texts) const { return engine_->tag(texts); }
+
+answer reader::answer(std::string_view question, std::string_view passage) const { return engine_->answer(question, passage); }
+
+rows reader::embed(std::span<const std::string_view> sentences, pooling how) const { return engine_->embed(sentences, how); }
+
+std::string_view reader::model() const noexcept { return engine_->model(); }
+
+std::size_t reader::dimension() const noexcept { return engine_->dimension(); }
 
 rows encoder::hidden(std::span<const sequence> sequences) const { return engine_->hidden(sequences); }
 

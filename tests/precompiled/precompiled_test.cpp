@@ -6,11 +6,18 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "bert/heads/classify.hpp"
+#include "bert/heads/regress.hpp"
+#include "bert/heads/span.hpp"
+#include "bert/heads/tag.hpp"
+#include "bert/labels/dynamic_set.hpp"
 #include "bert/pipeline/embedder.hpp"
+#include "bert/pipeline/pipeline.hpp"
 #include "precompiled/models.hpp"
 #include "support/golden.hpp"
 #include "unit/io/scratch.hpp"
@@ -33,7 +40,89 @@ std::vector<precompiled::sequence> sequences_of(const token_batch& batch) {
   return out;
 }
 
+using urgency = heads::classify<labels::dynamic_set>;
+using tagger = heads::tag<labels::dynamic_set>;
+
+/// A folder of the golden encoder with a new head.
+template <class Head>
+std::filesystem::path with_head(const testing::scratch& in, const char* name, std::vector<std::string> labels = {}) {
+  const checkpoint files(golden::folder("encoder"));
+  const auto fine =
+      files.load<model<golden::plain>>().with_head<Head>({.stddev = 0.5f, .seed = 3, .labels = std::move(labels)});
+  const auto folder = in.folder() / name;
+  save(folder, fine, files.tokenizer());
+  return folder;
+}
+
 }  // namespace
+
+extern "C" int run_c_program(const char* encoder, const char* classifier, const char* tagger, const char* answers);
+
+TEST_CASE("at every level, fine-tuned folders give what bert::pipeline gives, and refuse what they do not do") {
+  using precompiled::reader, precompiled::task;
+  const testing::scratch in;
+  const auto classifier = with_head<urgency>(in, "classifier", {"routine", "soon", "urgent"}),
+             words = with_head<tagger>(in, "tagger", {"O", "B-animal", "I-animal"}),
+             answers = with_head<heads::span>(in, "answers"), number = with_head<heads::regress>(in, "number");
+  const std::vector<std::string_view> texts(sentences.begin(), sentences.end());
+  for (const level l : here()) {
+    CAPTURE(precompiled::name_of(l));
+    const auto triage = reader::open(classifier, {.on = l});
+    CHECK(triage.does() == task::classify);
+    CHECK(triage.labels().size() == 3);
+    CHECK(triage.labels()[2] == "urgent");
+    const auto probabilities = triage.classify(texts);
+    const auto expected = pipeline<model<golden::plain, urgency>>::open(classifier);
+    for (std::size_t i = 0; i < texts.size(); ++i)
+      CHECK(golden::largest_difference(probabilities[i], std::span<const float>(expected(texts[i]).probabilities)) <= 2e-5);
+    CHECK(golden::largest_difference(triage.classify(std::array{texts[0]}, std::array{texts[1]})[0],
+                                     std::span<const float>(expected(texts[0], texts[1]).probabilities)) <= 2e-5);
+    CHECK_THROWS_AS((void)triage.classify(texts, std::array{texts[0]}), error);
+    CHECK_THROWS_WITH_AS((void)triage.tag(texts), doctest::Contains("classes, labels or numbers"), error);
+    CHECK_THROWS_AS((void)triage.embed(texts), error);
+
+    const auto tag = reader::open(words, {.on = l});
+    CHECK(tag.does() == task::tag);
+    const auto entities = tag.tag(texts);
+    const auto tagged = pipeline<model<golden::plain, tagger>>::open(words)(texts);
+    REQUIRE(entities.size() == texts.size());
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      REQUIRE(entities[i].size() == tagged[i].size());
+      for (std::size_t e = 0; e < entities[i].size(); ++e) {
+        CHECK(entities[i][e].type == tagged[i][e].type);
+        CHECK(entities[i][e].begin == tagged[i][e].bytes.first);
+        CHECK(entities[i][e].end == tagged[i][e].bytes.last);
+      }
+    }
+
+    const auto ask = reader::open(answers, {.on = l});
+    CHECK(ask.does() == task::answer);
+    const auto found = ask.answer("was it good?", texts[0]);
+    const auto best = pipeline<model<golden::plain, heads::span>>::open(
+        answers, {.answers = {.max_question = 14}})({.question = "was it good?", .context = texts[0]});
+    CHECK(found.text == best.text);
+    CHECK(found.begin == best.start);
+    CHECK_THROWS_AS((void)ask.classify(texts), error);
+
+    const auto estimate = reader::open(number, {.on = l});
+    CHECK(estimate.labels().empty());
+    const auto one = pipeline<model<golden::plain, heads::regress>>::open(number)(texts[0]);
+    CHECK(std::abs(estimate.classify(std::array{texts[0]})[0][0] - one) <= 2e-5f);
+
+    const auto vectors = reader::open(golden::folder("encoder"), {.on = l});
+    CHECK(vectors.does() == task::embed);
+    CHECK(std::ranges::equal(vectors.embed(texts).values(),
+                             encoder::open(golden::folder("encoder"), {.on = l}).embed(texts).values()));
+  }
+}
+
+TEST_CASE("a program in C opens, embeds, classifies, tags and answers, and reads its errors") {
+  const testing::scratch in;
+  CHECK(run_c_program(golden::folder("encoder").c_str(),
+                      with_head<urgency>(in, "classifier", {"routine", "soon", "urgent"}).c_str(),
+                      with_head<tagger>(in, "tagger", {"O", "B-animal", "I-animal"}).c_str(),
+                      with_head<heads::span>(in, "answers").c_str()) == 0);
+}
 
 TEST_CASE("this processor runs at least the lowest level, and levels are in increasing order, but BF16 before VNNI on Intel") {
   REQUIRE(!here().empty());

@@ -74,6 +74,28 @@ class rows {
   std::vector<float> values_;
 };
 
+/// What the model of a folder does with text, by its config.json.
+enum class task : std::uint8_t {
+  embed,     ///< no head that is compiled in: sentence vectors
+  classify,  ///< a class, several labels or a number of a text or a pair
+  tag,       ///< entities of a text
+  answer     ///< the part of a passage that answers a question
+};
+
+/// A part of a text, bytes [begin, end), and what it is.
+struct entity {
+  std::string type;
+  float score = 0;
+  std::size_t begin = 0, end = 0;
+};
+
+/// An answer in a passage, bytes [begin, end); empty if the passage holds none.
+struct answer {
+  std::string text;
+  float score = 0;
+  std::size_t begin = 0, end = 0;
+};
+
 class engine;
 
 /// An encoder with its tokenizer, from a Hugging Face folder.
@@ -109,6 +131,46 @@ class encoder {
 
  private:
   encoder(std::shared_ptr<const engine> e, level l) : engine_(std::move(e)), level_(l) {}
+
+  std::shared_ptr<const engine> engine_;
+  level level_;
+};
+
+/// A fine-tuned model with its tokenizer, from a Hugging Face folder; config.json says what it does.
+///
+///     const auto triage = bert::precompiled::reader::open("sentiment");
+///     const auto probabilities = triage.classify(texts);        // [texts, triage.labels().size()]
+///
+/// Immutable; copies share the weights, and threads may share a reader.
+class reader {
+ public:
+  /// Throws bert::error as encoder::open does, and for heads that are not compiled in (BERT_PRECOMPILED_TASKS).
+  [[nodiscard]] static reader open(const std::filesystem::path& folder, const options& o = {});
+
+  [[nodiscard]] task does() const noexcept;
+  /// Names of classes, labels or tags; empty if the model gives a number, an answer or vectors.
+  [[nodiscard]] std::span<const std::string> labels() const noexcept;
+
+  /// Probabilities [texts, labels] of classes (their sum is 1) or of labels (each by itself), or a column of numbers. `seconds`
+  /// has the second text of each pair, or is empty. Throws bert::error if the model does something else.
+  [[nodiscard]] rows classify(std::span<const std::string_view> texts, std::span<const std::string_view> seconds = {}) const;
+
+  /// The entities of each text. Throws bert::error if the model is no tagger.
+  [[nodiscard]] std::vector<std::vector<entity>> tag(std::span<const std::string_view> texts) const;
+
+  /// Throws bert::error if the model does not find answers.
+  [[nodiscard]] precompiled::answer answer(std::string_view question, std::string_view passage) const;
+
+  /// As encoder::embed, for task::embed; else throws bert::error.
+  [[nodiscard]] rows embed(std::span<const std::string_view> sentences, pooling how = pooling::folder) const;
+  /// Width of a row of embed().
+  [[nodiscard]] std::size_t dimension() const noexcept;
+
+  [[nodiscard]] level runs_on() const noexcept { return level_; }
+  [[nodiscard]] std::string_view model() const noexcept;
+
+ private:
+  reader(std::shared_ptr<const engine> e, level l) : engine_(std::move(e)), level_(l) {}
 
   std::shared_ptr<const engine> engine_;
   level level_;
