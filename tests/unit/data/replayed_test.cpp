@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "bert/objectives/masking.hpp"
-#include "support/allocations.hpp"
+#include "support/allocation_count.hpp"
 #include "support/temporary_file.hpp"
 #include "support/toy_tokenizer.hpp"
 
