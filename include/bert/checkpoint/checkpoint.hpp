@@ -161,9 +161,9 @@ class checkpoint {
   [[nodiscard]] weight_files open_weights() const {
     weight_files weights(files_);
     pipelines::check_config(weights, config_, folder_);
-    if constexpr (pipelines::model_traits<Model>::has(heads::dense_weight)) {
+    if constexpr (pipelines::model_traits<Model>::has(heads::sentence_dense_weight)) {
       const auto dense = sentences().dense();
-      if (dense.size() == 1) weights.add(dense.front().folder, heads::dense_prefix);
+      if (dense.size() == 1) weights.add(dense.front().folder, heads::sentence_dense_prefix);
     }
     return weights;
   }

@@ -103,7 +103,7 @@ void write_sentence_files(io::atomic_folder& out, std::span<const io::stored_ten
     static_assert(ensure<!dense_activation_name<typename layer::activation>().empty(), facts<typename layer::activation>>,
                   "bert::save: no folder can name this activation of a dense layer; take kernels::tanh_activation, "
                   "kernels::gelu_erf, kernels::relu or heads::identity");
-    const std::string folder(heads::dense_prefix.substr(0, heads::dense_prefix.size() - 1));
+    const std::string folder(heads::sentence_dense_prefix.substr(0, heads::sentence_dense_prefix.size() - 1));
     add("Dense", folder);
     io::json config = io::json::object();
     config["in_features"] = A::hidden;
@@ -148,8 +148,8 @@ void write_sentence_files(io::atomic_folder& out, const model<A, Heads...>& m) {
   if constexpr (!std::is_void_v<head>) {
     std::vector<io::stored_tensor> dense;
     for (const parameter& p : m.table())
-      if (p.stem.starts_with(heads::dense_prefix))
-        dense.push_back(stored_parameter(m, p, std::string(p.stem.substr(heads::dense_prefix.size()))));
+      if (p.stem.starts_with(heads::sentence_dense_prefix))
+        dense.push_back(stored_parameter(m, p, std::string(p.stem.substr(heads::sentence_dense_prefix.size()))));
     write_sentence_files<head, A>(out, dense);
   }
 }

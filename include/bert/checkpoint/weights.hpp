@@ -335,7 +335,7 @@ void write_weights(io::atomic_file& file, const Model& m, const io::safetensors_
   const std::string prefix = std::string(traits::model_type) + '.';
   std::vector<io::stored_tensor> tensors;
   for (const parameter& p : m.table()) {
-    if (p.stem.starts_with(heads::dense_prefix)) continue;
+    if (p.stem.starts_with(heads::sentence_dense_prefix)) continue;
     // BertModel alone has a pooler of its own; elsewhere it is a part of the classifier.
     if (traits::model_type != "bert" && !Model::reads_pooler && p.module == module_kind::pooler) continue;
     std::string name = traits::stored_name(p);

@@ -22,8 +22,8 @@ namespace bert::inline BERT_ISA::heads {
 struct identity {};
 
 /// Tensor names of a sentence model's dense layer: the folder in which sentence-transformers keeps it, and the name there.
-inline constexpr std::string_view dense_prefix = "2_Dense.", dense_weight = "2_Dense.linear.weight",
-                                  dense_bias = "2_Dense.linear.bias";
+inline constexpr std::string_view sentence_dense_prefix = "2_Dense.", sentence_dense_weight = "2_Dense.linear.weight",
+                                  sentence_dense_bias = "2_Dense.linear.bias";
 
 /// No dense layer: the vector is as it was pooled.
 struct no_dense : without_tensors {
@@ -53,8 +53,8 @@ struct dense {
   template <class A>
   static constexpr auto parameters() {
     return std::array<parameter, 2>{{
-        {.stem = dense_weight, .rows = Outputs, .cols = A::hidden},
-        {.stem = dense_bias, .rows = Outputs, .role = role::bias, .initial = initialization::zeros},
+        {.stem = sentence_dense_weight, .rows = Outputs, .cols = A::hidden},
+        {.stem = sentence_dense_bias, .rows = Outputs, .role = role::bias, .initial = initialization::zeros},
     }};
   }
 

@@ -95,7 +95,8 @@ TEST_CASE("a vector of a folder with Dense has the same bits alone, among others
     const layout f(name);
     const auto embed = any::open(f.folder());
     std::vector<std::string> many;
-    for (int i = 0; i < 200; ++i) many.push_back(sentences[static_cast<std::size_t>(i) % 5] + std::string(i % 7, 'a'));
+    for (int i = 0; i < 200; ++i)
+      many.push_back(sentences[static_cast<std::size_t>(i) % 5] + std::string(static_cast<std::size_t>(i % 7), 'a'));
     const auto all = embed(many), threaded = embed(many, execution::threads{2});
     CHECK(std::ranges::equal(all.flat(), threaded.flat()));
     for (std::size_t i = 0; i < many.size(); i += 23) CHECK(std::ranges::equal(embed(many[i]), all[i]));
