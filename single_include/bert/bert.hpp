@@ -13212,8 +13212,8 @@ namespace bert::inline BERT_ISA::heads {
 struct identity {};
 
 /// Tensor names of a sentence model's dense layer: the folder in which sentence-transformers keeps it, and the name there.
-inline constexpr std::string_view dense_prefix = "2_Dense.", dense_weight = "2_Dense.linear.weight",
-                                  dense_bias = "2_Dense.linear.bias";
+inline constexpr std::string_view sentence_dense_prefix = "2_Dense.", sentence_dense_weight = "2_Dense.linear.weight",
+                                  sentence_dense_bias = "2_Dense.linear.bias";
 
 /// No dense layer: the vector is as it was pooled.
 struct no_dense : without_tensors {
@@ -13243,8 +13243,8 @@ struct dense {
   template <class A>
   static constexpr auto parameters() {
     return std::array<parameter, 2>{{
-        {.stem = dense_weight, .rows = Outputs, .cols = A::hidden},
-        {.stem = dense_bias, .rows = Outputs, .role = role::bias, .initial = initialization::zeros},
+        {.stem = sentence_dense_weight, .rows = Outputs, .cols = A::hidden},
+        {.stem = sentence_dense_bias, .rows = Outputs, .role = role::bias, .initial = initialization::zeros},
     }};
   }
 
@@ -14038,7 +14038,7 @@ void write_weights(io::atomic_file& file, const Model& m, const io::safetensors_
   const std::string prefix = std::string(traits::model_type) + '.';
   std::vector<io::stored_tensor> tensors;
   for (const parameter& p : m.table()) {
-    if (p.stem.starts_with(heads::dense_prefix)) continue;
+    if (p.stem.starts_with(heads::sentence_dense_prefix)) continue;
     // BertModel alone has a pooler of its own; elsewhere it is a part of the classifier.
     if (traits::model_type != "bert" && !Model::reads_pooler && p.module == module_kind::pooler) continue;
     std::string name = traits::stored_name(p);
@@ -14533,7 +14533,7 @@ void write_sentence_files(io::atomic_folder& out, std::span<const io::stored_ten
     static_assert(ensure<!dense_activation_name<typename layer::activation>().empty(), facts<typename layer::activation>>,
                   "bert::save: no folder can name this activation of a dense layer; take kernels::tanh_activation, "
                   "kernels::gelu_erf, kernels::relu or heads::identity");
-    const std::string folder(heads::dense_prefix.substr(0, heads::dense_prefix.size() - 1));
+    const std::string folder(heads::sentence_dense_prefix.substr(0, heads::sentence_dense_prefix.size() - 1));
     add("Dense", folder);
     io::json config = io::json::object();
     config["in_features"] = A::hidden;
@@ -14578,8 +14578,8 @@ void write_sentence_files(io::atomic_folder& out, const model<A, Heads...>& m) {
   if constexpr (!std::is_void_v<head>) {
     std::vector<io::stored_tensor> dense;
     for (const parameter& p : m.table())
-      if (p.stem.starts_with(heads::dense_prefix))
-        dense.push_back(stored_parameter(m, p, std::string(p.stem.substr(heads::dense_prefix.size()))));
+      if (p.stem.starts_with(heads::sentence_dense_prefix))
+        dense.push_back(stored_parameter(m, p, std::string(p.stem.substr(heads::sentence_dense_prefix.size()))));
     write_sentence_files<head, A>(out, dense);
   }
 }
@@ -19290,9 +19290,9 @@ class checkpoint {
   [[nodiscard]] weight_files open_weights() const {
     weight_files weights(files_);
     pipelines::check_config(weights, config_, folder_);
-    if constexpr (pipelines::model_traits<Model>::has(heads::dense_weight)) {
+    if constexpr (pipelines::model_traits<Model>::has(heads::sentence_dense_weight)) {
       const auto dense = sentences().dense();
-      if (dense.size() == 1) weights.add(dense.front().folder, heads::dense_prefix);
+      if (dense.size() == 1) weights.add(dense.front().folder, heads::sentence_dense_prefix);
     }
     return weights;
   }
