@@ -681,6 +681,8 @@ class Examples(unittest.TestCase):
               "predict": ("--model", "m"), "fill_mask": ("--model", "m", "text"), "embed_sentences": ("--model", "m"), "evaluate": ("--model", "m", "--tsv", "t"),
               "tokenize": ("--vocab", "v"), "demo": (), "augment": ("--out", "o", "--synonyms", "s")}
 
+    ANY_NUMBER = {"--no-answer", "--relevant"}  # thresholds of scores
+
     def test_every_numeric_option_of_every_program_refuses_values_that_are_no_number_or_out_of_range(self):
         found = {}
         for program, needed in self.NEEDED.items():
@@ -688,6 +690,8 @@ class Examples(unittest.TestCase):
             found[program] = len(options)
             for option in options:
                 for bad in ("nan", "inf", "-1", "1e400", "-1e400", "1x", "x", "", " 1", "0x10", "1,5", "9999999999999999999999999999999999999999999999999", "1 2"):
+                    if option in self.ANY_NUMBER and re.fullmatch(r"-?\d+", bad):
+                        continue
                     with self.subTest(f"{program} {option} {bad}"):
                         result = run(program, *needed, f"{option}={bad}")
                         self.wrong(result, 2, option, "must be" if bad else "missing")  # CLI11 reports an empty value

@@ -238,11 +238,17 @@ class Folders(unittest.TestCase):
         nested = self.root / "nested"
         nested.mkdir()
         self.folder("nested/0_Transformer")
-        (nested / "modules.json").write_text(json.dumps([{"type": "sentence_transformers.models.Transformer", "path": "0_Transformer"},
-                                                         {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}]))
+        modules = [{"type": "sentence_transformers.models.Transformer", "path": "0_Transformer"},
+                   {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}]
+        (nested / "modules.json").write_text(json.dumps([*modules, {"type": "sentence_transformers.models.Normalize", "path": "2_Normalize"}]))
         (nested / "1_Pooling").mkdir()
         (nested / "1_Pooling/config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
         self.assertEqual(self.vectors(nested), right)
+        (nested / "modules.json").write_text(json.dumps(modules))  # the same, not of unit length
+        longer, unit = ([float(x) for x in text.split()] for text in (self.vectors(nested), right))
+        for x, y in zip(longer, unit, strict=True):
+            self.assertAlmostEqual(x * unit[0], y * longer[0], places=5)
+        self.assertGreater(abs(longer[0]), 2 * abs(unit[0]))
 
     def test_h_messages_name_file_key_and_values_and_only_options_of_the_program(self):
         eps = self.folder("eps", layer_norm_eps=1e-5)
