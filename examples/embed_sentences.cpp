@@ -23,7 +23,7 @@ using openable =
 struct settings {
   std::string model, pooling, prompt, out, precision = "f32";
   std::size_t max_tokens = 0, threads = bert::execution::available_cores();
-  bool json = false, binary = false, no_prompt = false, normalize = false;
+  bool json = false, binary = false, no_prompt = false, as_folder = false;
 };
 
 void write_row(const settings& s, std::span<const float> row, std::string& out) {
@@ -80,7 +80,7 @@ void embed_lines(const settings& s, const bert::embedder_options& options) {
 bert::embedder_options options_of(settings& s, const bert::checkpoint& files) {
   const auto folder = files.sentences();
   bert::embedder_options options{.max_tokens = s.max_tokens,
-                                 .length = s.normalize ? bert::vector_length::unit : bert::vector_length::as_folder};
+                                 .length = s.as_folder ? bert::vector_length::as_folder : bert::vector_length::unit};
   if (!s.pooling.empty()) {
     options.pooling = bert::pooling::mode_named(s.pooling);
     if (!folder.pooling_file.empty() && s.pooling != folder.pooling)
@@ -100,8 +100,9 @@ bert::embedder_options options_of(settings& s, const bert::checkpoint& files) {
   if (!options.prompt->empty() && s.prompt.empty())
     std::cerr << "note: the folder's default prompt \"" << *options.prompt
               << "\" is added before every line; --no-prompt omits it\n";
-  const bool unit = s.normalize || folder.pooling_file.empty() || folder.normalized;
-  if (!unit) std::cerr << "note: the folder has no Normalize: vectors are not of unit length; --normalize changes that\n";
+  if (!s.as_folder && !folder.pooling_file.empty() && !folder.normalized)
+    std::cerr
+        << "note: the folder has no Normalize; vectors are brought to unit length, and --as-folder leaves them as they are\n";
   if (!folder.similarity.empty() && folder.similarity != "cosine")
     std::cerr << "note: the folder compares vectors by " << folder.similarity << '\n';
   bert::pipelines::reading_notes notes;
@@ -131,7 +132,7 @@ int main(int argc, char** argv) {
   app.add_option("--pooling", s.pooling,
                  "of a line's tokens, in place of the folder's: mean, first token, maximum per dimension, and so on")
       ->check(CLI::IsMember(poolings));
-  app.add_flag("--normalize", s.normalize, "bring vectors to unit length, also where the folder does not");
+  app.add_flag("--as-folder", s.as_folder, "vectors of the length that the folder's modules give, in place of unit length");
   auto* prompt =
       app.add_option("--prompt", s.prompt, "name of a prompt of the folder to add before every line; default: the folder's");
   app.add_flag("--no-prompt", s.no_prompt, "add no prompt")->excludes(prompt);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares vectors with those that sentence-transformers would make of a folder.
 
-    embed_sentences --model FOLDER --out x.npy < texts.txt
+    embed_sentences --model FOLDER --as-folder --out x.npy < texts.txt
     ../shared/oracle/run python3 tools/sentence_parity.py FOLDER texts.txt x.npy
 
 Reads modules.json and the folders that it names, and computes their definition on transformers' AutoModel, without the package. Prints the

@@ -14023,10 +14023,10 @@ void check_finite(const std::filesystem::path& where, const Model& m) {
 
 /// A parameter of a model as a tensor of that name, without a copy.
 template <class Model>
-[[nodiscard]] io::stored_tensor stored_parameter(const Model& m, const parameter& p, std::string name) {
+[[nodiscard]] io::stored_tensor stored_parameter(const Model& m, const parameter& p, const std::string& name) {
   std::vector<std::size_t> shape{static_cast<std::size_t>(p.rows)};
   if (p.cols != 0) shape.push_back(static_cast<std::size_t>(p.cols));
-  return io::stored(std::move(name), m.values(p), std::move(shape));
+  return io::stored(name, m.values(p), std::move(shape));
 }
 
 /// Writes the weights in f32, directly from the model's memory, to a file that the caller commits. A model without heads gets
@@ -23098,9 +23098,9 @@ class knowledge {
     for (std::string_view line; lines.next(line);) {
       ++number;
       if (line.empty()) continue;
-      const auto first = line.find('\t'), second = first == line.npos ? first : line.find('\t', first + 1);
-      if (second == line.npos || first == 0 || second == first + 1 || second + 1 == line.size() ||
-          line.find('\t', second + 1) != line.npos)
+      const auto first = line.find('\t'), second = first == std::string_view::npos ? first : line.find('\t', first + 1);
+      if (second == std::string_view::npos || first == 0 || second == first + 1 || second + 1 == line.size() ||
+          line.find('\t', second + 1) != std::string_view::npos)
         throw error({cat(path.string(), ", line ", number),
                      "subject, relation and object, separated by tabs",
                      cat('"', line, '"'),
@@ -43049,8 +43049,8 @@ class averaged::kept : public unchanged_weights<Model> {
       return kernels::move_towards(e, m.block(), 1.0f - std::min(policy_.decay, (1.0f + t) / (10.0f + t)), average_[0].block());
     }
     if (step < policy_.from || (step - policy_.from) % policy_.every != 0) return;
-    const auto before = static_cast<float>((step - policy_.from) / policy_.every);
-    kernels::move_towards(e, m.block(), 1.0f / (before + 1.0f), average_[0].block());
+    const std::uint64_t before = (step - policy_.from) / policy_.every;
+    kernels::move_towards(e, m.block(), 1.0f / (static_cast<float>(before) + 1.0f), average_[0].block());
   }
   [[nodiscard]] const Model* result(std::uint64_t done) const noexcept {
     const bool begun = policy_.kind == average_kind::moving ? done > 0 : done > policy_.from;

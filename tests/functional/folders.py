@@ -108,9 +108,9 @@ class Folders(unittest.TestCase):
     def test_a_settings_of_a_folder_are_followed_or_refused_by_name(self):
         plain = self.folder("plain")
         first = self.pooled(self.folder("first"), "cls_token")
-        self.assertEqual(self.vectors(first, "--normalize"), self.vectors(plain, "--pooling", "cls"))
-        self.assertNotEqual(self.vectors(first), self.vectors(first, "--normalize"))
-        self.assertNotEqual(self.vectors(first, "--normalize"), self.vectors(plain))
+        self.assertEqual(self.vectors(first), self.vectors(plain, "--pooling", "cls"))
+        self.assertNotEqual(self.vectors(first), self.vectors(first, "--as-folder"))
+        self.assertNotEqual(self.vectors(first), self.vectors(plain))
         dense = self.pooled(self.folder("dense"), "mean_tokens", ("Dense", "2_Dense"))
         self.refused(run("embed_sentences", "--model", dense, text="the\n"), r"2_Dense/config\.json")
         (dense / "2_Dense").mkdir()
@@ -240,12 +240,11 @@ class Folders(unittest.TestCase):
         self.folder("nested/0_Transformer")
         modules = [{"type": "sentence_transformers.models.Transformer", "path": "0_Transformer"},
                    {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}]
-        (nested / "modules.json").write_text(json.dumps([*modules, {"type": "sentence_transformers.models.Normalize", "path": "2_Normalize"}]))
+        (nested / "modules.json").write_text(json.dumps(modules))
         (nested / "1_Pooling").mkdir()
         (nested / "1_Pooling/config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
         self.assertEqual(self.vectors(nested), right)
-        (nested / "modules.json").write_text(json.dumps(modules))  # the same, not of unit length
-        longer, unit = ([float(x) for x in text.split()] for text in (self.vectors(nested), right))
+        longer, unit = ([float(x) for x in text.split()] for text in (self.vectors(nested, "--as-folder"), right))
         for x, y in zip(longer, unit, strict=True):
             self.assertAlmostEqual(x * unit[0], y * longer[0], places=5)
         self.assertGreater(abs(longer[0]), 2 * abs(unit[0]))

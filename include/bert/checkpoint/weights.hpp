@@ -320,10 +320,10 @@ void check_finite(const std::filesystem::path& where, const Model& m) {
 
 /// A parameter of a model as a tensor of that name, without a copy.
 template <class Model>
-[[nodiscard]] io::stored_tensor stored_parameter(const Model& m, const parameter& p, std::string name) {
+[[nodiscard]] io::stored_tensor stored_parameter(const Model& m, const parameter& p, const std::string& name) {
   std::vector<std::size_t> shape{static_cast<std::size_t>(p.rows)};
   if (p.cols != 0) shape.push_back(static_cast<std::size_t>(p.cols));
-  return io::stored(std::move(name), m.values(p), std::move(shape));
+  return io::stored(name, m.values(p), std::move(shape));
 }
 
 /// Writes the weights in f32, directly from the model's memory, to a file that the caller commits. A model without heads gets

@@ -41,9 +41,9 @@ class knowledge {
     for (std::string_view line; lines.next(line);) {
       ++number;
       if (line.empty()) continue;
-      const auto first = line.find('\t'), second = first == line.npos ? first : line.find('\t', first + 1);
-      if (second == line.npos || first == 0 || second == first + 1 || second + 1 == line.size() ||
-          line.find('\t', second + 1) != line.npos)
+      const auto first = line.find('\t'), second = first == std::string_view::npos ? first : line.find('\t', first + 1);
+      if (second == std::string_view::npos || first == 0 || second == first + 1 || second + 1 == line.size() ||
+          line.find('\t', second + 1) != std::string_view::npos)
         throw error({cat(path.string(), ", line ", number),
                      "subject, relation and object, separated by tabs",
                      cat('"', line, '"'),

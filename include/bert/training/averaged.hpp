@@ -68,8 +68,8 @@ class averaged::kept : public unchanged_weights<Model> {
       return kernels::move_towards(e, m.block(), 1.0f - std::min(policy_.decay, (1.0f + t) / (10.0f + t)), average_[0].block());
     }
     if (step < policy_.from || (step - policy_.from) % policy_.every != 0) return;
-    const auto before = static_cast<float>((step - policy_.from) / policy_.every);
-    kernels::move_towards(e, m.block(), 1.0f / (before + 1.0f), average_[0].block());
+    const std::uint64_t before = (step - policy_.from) / policy_.every;
+    kernels::move_towards(e, m.block(), 1.0f / (static_cast<float>(before) + 1.0f), average_[0].block());
   }
   [[nodiscard]] const Model* result(std::uint64_t done) const noexcept {
     const bool begun = policy_.kind == average_kind::moving ? done > 0 : done > policy_.from;
