@@ -11,6 +11,7 @@
 #include "bert/core/random.hpp"
 #include "bert/kernels/gemm/epilogue.hpp"
 #include "support/kernels/arrays.hpp"
+#include "support/largest.hpp"
 
 using namespace bert;
 using namespace bert::kernels;
@@ -94,14 +95,14 @@ double largest_error() {
   const shape s{8, 32, 768};
   const auto x = numbers(s.m * s.k, 3), w = numbers(s.n * s.k, 4);
   const auto out = product<amx::plain_tiles, Parts>(s, x, w, 1);
-  double most = 0;
+  support::largest most;
   for (std::size_t i = 0; i < s.m; ++i)
     for (std::size_t j = 0; j < s.n; ++j) {
       double sum = 0;
       for (std::size_t k = 0; k < s.k; ++k) sum += static_cast<double>(x[i * s.k + k]) * static_cast<double>(w[j * s.k + k]);
-      most = std::max(most, std::abs(sum - static_cast<double>(out[i * s.n + j])));
+      most.add(std::abs(sum - static_cast<double>(out[i * s.n + j])));
     }
-  return most / std::sqrt(768.0);
+  return most.value() / std::sqrt(768.0);
 }
 
 }  // namespace
