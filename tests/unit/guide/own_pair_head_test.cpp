@@ -1,6 +1,7 @@
 // docs/architecture.md, "How to add a head", with other arithmetic: a score for every pair of tokens of a sequence, as in
 // dependency parsing, and an objective that predicts each token's partner. Trained, evaluated, saved and opened.
 // Paper: Dozat & Manning 2017, "Deep biaffine attention for neural dependency parsing".
+// Compiled alone: specializes templates of bert.
 #include <doctest/doctest.h>
 #include <unistd.h>
 

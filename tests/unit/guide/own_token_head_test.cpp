@@ -1,5 +1,6 @@
 // docs/architecture.md, "How to tag words with a head of your own", as a program: from tagged sentences to words with their
 // bytes.
+// Compiled alone: specializes templates of bert.
 #include <doctest/doctest.h>
 
 #include <array>

@@ -69,22 +69,22 @@ struct bf16_operands {
 
 template <class Tiles>
 std::vector<float> product(const bf16_operands& x, const shape& s, std::size_t threads) {
-  using tile = amx_tile<detail::amx_pairs, Tiles>;
+  using tile = amx_tile<kernels::detail::amx_pairs, Tiles>;
   const panels<float> b(x.stride / 2, s.n, [&](std::size_t w, std::size_t j) {
     return reinterpret_cast<const float*>(x.w.data())[j * (x.stride / 2) + w];
   });
   std::vector<float> out(s.m * s.n, -1.0f);
-  detail::amx_product(execution::threads{threads}, tile{}, x.words(s), b, epilogue::store{{out.data(), s.m, s.n}});
+  kernels::detail::amx_product(execution::threads{threads}, tile{}, x.words(s), b, epilogue::store{{out.data(), s.m, s.n}});
   return out;
 }
 
 template <class Tiles>
 std::vector<float> byte_product(const std::vector<four_bytes>& a, const panels<four_bytes>& b, std::size_t m,
                                 const std::vector<std::int32_t>& start) {
-  using tile = amx_tile<detail::amx_bytes, Tiles>;
+  using tile = amx_tile<kernels::detail::amx_bytes, Tiles>;
   std::vector<float> out(m * b.n, -1.0f);
-  detail::amx_product(execution::threads{2}, tile{{start.data()}}, matrix<const four_bytes>{a.data(), m, b.k}, b,
-                      epilogue::store{{out.data(), m, b.n}});
+  kernels::detail::amx_product(execution::threads{2}, tile{{start.data()}}, matrix<const four_bytes>{a.data(), m, b.k}, b,
+                               epilogue::store{{out.data(), m, b.n}});
   return out;
 }
 

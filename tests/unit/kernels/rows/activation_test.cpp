@@ -45,13 +45,13 @@ float forward_at(float x) {
 
 TEST_CASE_TEMPLATE("an activation agrees with its scalar form and its gradient is its slope", A, gelu_erf, gelu_tanh,
                    tanh_activation) {
-  static_assert(activation<A>);
+  static_assert(kernels::activation<A>);
   for (const auto& [rows, cols] : {std::array<std::size_t, 2>{1, 1}, {3, 7}, {5, 200}, {40, 768}, {2, 16}})
     check_kernel(activation_kernel<A>{{rows, cols}});
 }
 
 TEST_CASE("relu agrees with its scalar form, and its gradient at 0 is 0") {
-  static_assert(activation<relu>);
+  static_assert(kernels::activation<relu>);
   for (const auto& [rows, cols] : {std::array<std::size_t, 2>{1, 1}, {3, 7}, {40, 768}})
     check_kernel(activation_kernel<relu>{{rows, cols}});
   CHECK(relu::gradient(0.0) == 0.0);
