@@ -95,6 +95,8 @@ class passes {
     tape_->backward(*executor_, *model_, *batch_, gradients_, current_, how_);
     how_ = bert::gradients::added;
   }
+  /// The model's gradients, to which an objective may add after a backward pass.
+  [[nodiscard]] const view& gradients() const noexcept { return gradients_; }
   /// The second model's gradients, to which its backward passes add; zeros at the start of a step.
   [[nodiscard]] auto second_gradients() const noexcept requires(Second::trained) { return second_->gradient_view(); }
   /// What the next backward pass does to the gradients: `written` by the first of a step, else `added`.
