@@ -527,7 +527,7 @@ class Examples(unittest.TestCase):
         self.wrong(self.finetune("--optimizer", "adam"), 2, "adamw", "lion")
         self.wrong(self.finetune("--schedule", "step"), 2, "one-cycle")
 
-    REGULARIZERS = (("--rdrop", 1), ("--fgm", 1), ("--freelb", 2), ("--mixout", 0.5), ("--reinit", 1), ("--ema", 0.9), ("--swa",), ("--sda", 3), ("--sdv", 2), ("--unfreeze",))
+    REGULARIZERS = (("--rdrop", 1), ("--fgm", 1), ("--freelb", 2), ("--mixup", 0.4), ("--mixout", 0.5), ("--reinit", 1), ("--ema", 0.9), ("--swa",), ("--sda", 3), ("--sdv", 2), ("--unfreeze",))
 
     def test_every_regularizer_changes_the_training_and_its_state_leads_to_the_same_bytes(self):
         self.ok(self.finetune(out="regular"))
@@ -557,6 +557,8 @@ class Examples(unittest.TestCase):
         self.wrong(self.finetune("--task", "tag", "--crf", "--rdrop", 1, train=self.conll, dev=self.conll), 1, "--rdrop")
         self.wrong(self.finetune("--task", "span", "--sda", 2, train=self.squad, dev=self.squad), 1, "--sda")
         self.wrong(self.finetune("--rdrop", 1, "--fgm", 1), 1, "one of them")
+        self.wrong(self.finetune("--mixup", 1, "--fgm", 1), 1, "--mixup", "one of them")
+        self.wrong(self.finetune("--task", "tag", "--mixup", 1, train=self.conll, dev=self.conll), 1, "--mixup", "classify")
         self.wrong(self.finetune("--ema", 0.9, "--swa"), 1, "one of them")
         self.wrong(self.finetune("--reinit", 3), 1, "0 to 2 layers")
         self.assertIn("--reinit", self.ok(self.finetune("--reinit", 1, "--dry-run", out="tried")))
