@@ -100,6 +100,9 @@ int main(int argc, char** argv) {
                   {.least = 0});
   support::number(app, "--freelb", s.freelb,
                   "FreeLB: so many ascents along the gradient of the embeddings, such as 2; 0: none");
+  support::number(app, "--mixup", s.mixup,
+                  "classify: mix-up of texts and labels, in shares of Beta(a, a) of this a, such as 0.2; 0: none",
+                  {.least = 0});
   support::number(app, "--sda", s.sda, "self-distillation: the mean of the weights of so many last steps teaches; 0: none");
   support::number(app, "--sdv", s.sdv, "self-distillation: the logits of so many last steps' weights teach; 0: none");
   support::number(app, "--self-weight", s.self_weight, "weight of the distance to the teacher of --sda or --sdv", {.least = 0});

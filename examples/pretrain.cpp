@@ -2,6 +2,7 @@
 // reads, or from a folder, to learn the language of a domain.
 //   pretrain --text corpus.txt --arch mini --vocab-size 8192 --steps 3000 --batch 32 --tokens 128 --lr 1e-3 --warmup 300 --out
 //   folder
+//   pretrain --text corpus.txt --objective replaced_token --steps 3000 --out folder
 //   pretrain --from folder --text reviews.txt --documents line --general wiki.txt --steps 2000 --lr 5e-5 --out adapted
 #include <algorithm>
 #include <cmath>
@@ -22,6 +23,7 @@
 #include "bert/text/extend_vocabulary.hpp"
 #include "bert/text/wordpiece/train_wordpiece.hpp"
 #include "pretrain/objective.hpp"
+#include "pretrain/replaced_token.hpp"
 #include "pretrain/settings.hpp"
 #include "pretrain/show.hpp"
 #include "pretrain/training.hpp"
@@ -144,6 +146,8 @@ void work(const settings& s) {
     texts.general = bert::data::pack(s.corpus(s.general, s.general_documents), tokenizer, s.packing(), threads);
 
   const pretraining::masked masked{.rate = s.mask_rate, .masking = masking};
+  if (s.objective == "replaced_token")
+    return pretraining::train_replaced_token(s, from, std::move(source), texts, masked, tokenizer, threads);
   published::by_name(from.arch, [&]<class A>(std::type_identity<A>) {
     if (s.pairing() == bert::data::pairing::none) {
       pretraining::train<A>(s, from, std::move(source), texts, masked, tokenizer, threads);
@@ -231,6 +235,13 @@ int main(int argc, char** argv) {
       app.add_option("--masks", s.masks, "drawn in each epoch, or the same in all")->check(one_of({"dynamic", "fixed"}));
   auto* pairs = app.add_option("--pairs", s.pairs, "what the second text of a sequence is")
                     ->check(one_of({"next_sentence", "sentence_order", "none"}));
+  app.add_option(
+         "--objective", s.objective,
+         "masked_lm; or replaced_token (ELECTRA): a generator fills the masks, the model tells what is not the original")
+      ->check(one_of({"masked_lm", "replaced_token"}));
+  auto* weight = support::number(app, "--replaced-weight", s.replaced_weight,
+                                 "--objective replaced_token: weight of the model's loss beside the generator's",
+                                 {.least = 0, .above = true});
   app.add_option("--precision", s.precision, "of the matrix products; the rest is f32")
       ->check(CLI::IsMember(precisions::trained));
   app.add_flag("--recompute", s.recompute, "recompute activations: less memory, slower, the same result");
@@ -239,6 +250,13 @@ int main(int argc, char** argv) {
   app.add_flag("--no-nsp", s.no_nsp, "the same as --pairs none: masked LM only, on sequences of running text")->excludes(pairs);
   app.final_callback([&] {
     if (s.out.empty() && s.show == 0 && !s.dry_run) throw CLI::RequiredError(out->get_name());
+    if (s.objective == "replaced_token") {
+      if (pairs->count() != 0 && s.pairs != "none")
+        throw CLI::ValidationError("--pairs", "must be none with --objective replaced_token, found " + s.pairs);
+      s.pairs = "none";
+    } else if (weight->count() != 0) {
+      throw CLI::ValidationError("--replaced-weight", "is for --objective replaced_token, found " + s.objective);
+    }
     if (s.masking == "lexicon" && s.lexicons.empty()) throw CLI::RequiredError("--lexicon, for --masking lexicon,");
     if (s.masking == "similar_word" && s.synonyms.empty()) throw CLI::RequiredError("--synonyms, for --masking similar_word,");
     if (!s.lexicons.empty() && s.masking != "lexicon" && s.masking != "similar_word")

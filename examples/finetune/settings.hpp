@@ -25,7 +25,7 @@ struct settings {
   std::size_t threads = bert::execution::available_cores();
   float lr = 5e-5f, head_lr = 0, dropout = 0.1f, weight_decay = 0.01f, warmup = 0.1f, layer_decay = 1, crf_rate = 100,
         score_range = 1, relevant = 0.5f, label_smoothing = 0, focal = 0;
-  float rdrop = 0, fgm = 0, mixout = 0, ema = 0, self_weight = 1;
+  float rdrop = 0, fgm = 0, mixup = 0, mixout = 0, ema = 0, self_weight = 1;
   bool swa = false, unfreeze = false;
   bool crf = false, from_scratch = false, recompute = false, new_head = false, dry_run = false;
 };

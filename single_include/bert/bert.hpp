@@ -12923,6 +12923,13 @@ class tape<model<A, Heads...>> {
   template <executor E>
   void forward(const E& e, const model_type& m, const token_batch& batch, const step_noise& noise = {},
                matrix<const float> perturbation = {}) {
+    forward(e, m, batch, noise, [&](matrix<float> y) {
+      if (perturbation.data != nullptr) kernels::add_in_place(e, perturbation, y);
+    });
+  }
+  /// The same, where `change(matrix<float> y)` changes the embeddings' output y [N, H] in its place.
+  template <executor E, std::invocable<matrix<float>> Change>
+  void forward(const E& e, const model_type& m, const token_batch& batch, const step_noise& noise, const Change& change) {
     detail::check_capacity<Heads...>(batch, capacity_, "bert::tape");
     detail::check_batch<A>(batch, m.sizes().vocab, "bert::tape");
     const auto p = m.view(m.block().data());
@@ -12931,7 +12938,7 @@ class tape<model<A, Heads...>> {
     split_rows(batch);
     clear_taps(e);
     work_.embeddings.forward(e, p.embeddings(), batch, noise);
-    if (perturbation.data != nullptr) kernels::add_in_place(e, perturbation, work_.embeddings.output(tokens_));
+    change(work_.embeddings.output(tokens_));
     for (std::size_t l = 0; l < A::layers; ++l) {
       layer_forward(e, m, batch, noise, l);
       if (float* copy = work_.projections[l]; copy != nullptr)
@@ -12955,6 +12962,15 @@ class tape<model<A, Heads...>> {
   void backward(const E& e, const model_type& m, const token_batch& batch, float* out, const step_noise& noise = {},
                 gradients how = gradients::added) noexcept {
     backward(e, m, batch, m.view(out), noise, how);
+  }
+
+  /// Adds to the embeddings' gradients what `d` [N, H] gives, a further gradient with respect to their output before it was
+  /// changed, of the batch that was run last. Overwrites `d`.
+  template <executor E>
+  void backward_embeddings(const E& e, const model_type& m, const token_batch& batch, matrix<float> d, const gradient_view& out,
+                           const step_noise& noise = {}) noexcept {
+    if (lowest_ <= lowest_is_embeddings)
+      work_.embeddings.backward(e, m.view(m.block().data()).embeddings(), out.embeddings(), batch, d, noise, groups().tokens);
   }
 
   /// A head's buffers, by its index or type: its output, which an objective replaces by the output's gradient. A head that is
@@ -13784,6 +13800,7 @@ struct model_traits<model<A, Heads...>> {
     if (has(predictions_bias)) return has("cls.seq_relationship.weight") ? "BertForPreTraining" : "BertForMaskedLM";
     if (has("cls.seq_relationship.weight")) return "BertForNextSentencePrediction";
     if (has("qa_outputs.weight")) return "BertForQuestionAnswering";
+    if (model_type == "electra" && has("discriminator_predictions.dense.weight")) return "BertForPreTraining";
     if (!has("classifier.weight")) return "BertModel";
     if (classifier_predicts<target::choice>()) return "BertForMultipleChoice";
     const bool of_sequences = (rows_of_classifier<Heads>() || ...);
@@ -19437,6 +19454,45 @@ void save(const std::filesystem::path& folder, const model<A, Heads...>& m) {
 }  // namespace bert
 
 #endif  // BERT_CHECKPOINT_CHECKPOINT_HPP
+// Random numbers of the beta distribution.
+// Layer: core. Test: tests/unit/core/beta_test.cpp. Paper: Marsaglia and Tsang 2000, "A simple method for generating gamma
+// variables".
+#ifndef BERT_CORE_BETA_HPP
+#define BERT_CORE_BETA_HPP
+
+#include <cmath>
+
+namespace bert::inline BERT_ISA {
+
+namespace detail {
+
+/// The logarithm of a gamma variable of shape a > 0: the variable itself underflows for small a.
+[[nodiscard]] inline double log_gamma_variable(random_stream& random, double a) noexcept {
+  const auto uniform = [&] { return (static_cast<double>(random()) + 0.5) * 0x1p-32; };  // in (0, 1)
+  if (a < 1) {  // X of shape a + 1 and U uniform: X U^(1/a) has shape a
+    const double log_u = std::log(uniform());
+    return log_gamma_variable(random, a + 1) + log_u / a;
+  }
+  const double d = a - 1.0 / 3, c = 1 / std::sqrt(9 * d);
+  for (;;) {
+    const double x = static_cast<double>(random.normal()), root = 1 + c * x;
+    if (root <= 0) continue;
+    const double v = root * root * root;
+    if (std::log(uniform()) < 0.5 * x * x + d - d * v + d * std::log(v)) return std::log(d * v);
+  }
+}
+
+}  // namespace detail
+
+/// A number of the distribution Beta(a, b), a and b above 0: in [0, 1], density proportional to x^(a-1) (1 - x)^(b-1).
+[[nodiscard]] inline double beta(random_stream& random, double a, double b) noexcept {
+  const double x = detail::log_gamma_variable(random, a), y = detail::log_gamma_variable(random, b);
+  return 1 / (1 + std::exp(y - x));
+}
+
+}  // namespace bert
+
+#endif  // BERT_CORE_BETA_HPP
 // A string that can be a template argument: names of labels and parameters.
 // Layer: core. Test: tests/unit/core/fixed_string_test.cpp
 #ifndef BERT_CORE_FIXED_STRING_HPP
@@ -33294,6 +33350,130 @@ struct pooled : without_tensors {
 }  // namespace bert::heads
 
 #endif  // BERT_HEADS_POOLED_HPP
+// ELECTRA's discriminator head: one logit a token, whether it was replaced.
+// Layer: heads. Test: tests/unit/heads/replaced_test.cpp. Paper: Clark et al. 2020, "ELECTRA".
+//
+//   logits[n] = w . activation(hidden[n,:] W^T + b) + c
+#ifndef BERT_HEADS_REPLACED_HPP
+#define BERT_HEADS_REPLACED_HPP
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+namespace bert::inline BERT_ISA::heads {
+
+/// The head of transformers' ElectraForPreTraining, by its tensor names. `activation` is the architecture's. A logit above 0
+/// says that the token is not the original one.
+struct replaced {
+  static constexpr bool reads_pooler = false;
+
+  enum tensor : std::size_t { dense_weight, dense_bias, weight, bias };
+
+  template <class A>
+  static constexpr auto parameters() {
+    constexpr int h = A::hidden;
+    constexpr auto zeros = initialization::zeros;
+    return std::array<parameter, 4>{{
+        {.stem = "discriminator_predictions.dense.weight", .rows = h, .cols = h},
+        {.stem = "discriminator_predictions.dense.bias", .rows = h, .role = role::bias, .initial = zeros},
+        {.stem = "discriminator_predictions.dense_prediction.weight", .rows = 1, .cols = h},
+        {.stem = "discriminator_predictions.dense_prediction.bias", .rows = 1, .role = role::bias, .initial = zeros},
+    }};
+  }
+
+  template <class A>
+  class packed {
+   public:
+    static constexpr std::size_t h = A::hidden;
+
+    static constexpr void carve(carver& c, const open_sizes&) noexcept {
+      c.take(kernels::packed_size(h, h));
+      c.take(kernels::packed_size(h, 1));
+      c.take(h);
+      c.take(1);
+    }
+    template <executor E>
+    packed(const E& e, carver& c, const module_parameters<const float>& p, const open_sizes&) noexcept
+        : dense(kernels::pack_transposed(e, p.weight(tensor::dense_weight), c.take(kernels::packed_size(h, h)))),
+          last(kernels::pack_transposed(e, p.weight(tensor::weight), c.take(kernels::packed_size(h, 1)))),
+          dense_bias(layers::packed_copy(c, p[tensor::dense_bias], h)),
+          bias(layers::packed_copy(c, p[tensor::bias], 1)) {}
+
+    kernels::packed dense, last;
+    const float *dense_bias, *bias;
+  };
+
+  /// Buffers of a session; `output()` is [tokens, 1].
+  template <class A>
+  class workspace {
+   public:
+    static constexpr std::size_t h = A::hidden;
+
+    constexpr workspace(carver& c, const batch_shape& s, const open_sizes&) noexcept
+        : dense_(c.take(s.tokens * h)), logits_(c.take(s.tokens)) {}
+
+    template <executor E>
+    void run(const E& e, const packed<A>& p, const encoded& in) noexcept {
+      rows_ = in.hidden.rows;
+      const matrix<float> dense{dense_, rows_, h};
+      kernels::gemm(e, in.hidden, p.dense,
+                    kernels::epilogue::bias_activation<layers::activation_of<A>>{dense, p.dense_bias, {}});
+      kernels::gemm(e, dense, p.last, kernels::epilogue::bias{matrix<float>{logits_, rows_, 1}, p.bias});
+    }
+    [[nodiscard]] auto output() const noexcept { return view<const float, dynamic, 1>(logits_, rows_); }
+
+   private:
+    std::size_t rows_ = 0;
+    float *dense_, *logits_;
+  };
+
+  /// Buffers of a training step. The objective overwrites `logits()` [N, 1] by its gradient before `backward`.
+  template <class A>
+  class tape {
+   public:
+    static constexpr std::size_t h = A::hidden;
+
+    constexpr tape(carver& c, const batch_shape& s, const open_sizes&) noexcept
+        : before_(c.take(s.tokens * h)),
+          dense_(c.take(s.tokens * h)),
+          logits_(c.take(s.tokens)),
+          scratch_(c.take(
+              std::max(layers::linear_scratch(s.tokens, h, h, s.leaves), layers::linear_scratch(s.tokens, h, 1, s.leaves)))) {}
+
+    [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, 1}; }
+
+    template <executor E>
+    void forward(const E& e, const module_parameters<const float>& p, const encoded& in, const step_noise&) noexcept {
+      rows_ = in.hidden.rows;
+      const matrix<float> before{before_, rows_, h}, dense{dense_, rows_, h};
+      layers::linear_forward(e, in.hidden, p.weight(tensor::dense_weight),
+                             kernels::epilogue::bias_activation<layers::activation_of<A>>{dense, p[tensor::dense_bias], before},
+                             scratch_);
+      layers::linear_forward(e, dense, p.weight(tensor::weight), kernels::epilogue::bias{logits(), p[tensor::bias]}, scratch_);
+    }
+
+    template <executor E>
+    void backward(const E& e, const module_parameters<const float>& p, const module_parameters<float>& g, const encoded& in,
+                  matrix<float> d_hidden, matrix<float>, const step_noise&) noexcept {
+      const matrix<float> before{before_, rows_, h}, dense{dense_, rows_, h};
+      layers::linear_backward(e, dense, p.weight(tensor::weight), logits(), g.weight(tensor::weight), g[tensor::bias],
+                              kernels::epilogue::store{dense}, scratch_, kernels::gradients::added, in.groups.tokens);
+      kernels::activate_backward<layers::activation_of<A>>(e, before, dense);
+      layers::linear_backward(e, in.hidden, p.weight(tensor::dense_weight), dense, g.weight(tensor::dense_weight),
+                              g[tensor::dense_bias], kernels::epilogue::add{d_hidden, kernels::gradients::added}, scratch_,
+                              kernels::gradients::added, in.groups.tokens);
+    }
+
+   private:
+    std::size_t rows_ = 0;
+    float *before_, *dense_, *logits_, *scratch_;
+  };
+};
+
+}  // namespace bert::heads
+
+#endif  // BERT_HEADS_REPLACED_HPP
 // SpanBERT's boundary head: the tokens of a masked span from the two tokens around it.
 // Layer: heads. Test: tests/unit/heads/span_boundary_test.cpp. Paper: Joshi et al. 2020, "SpanBERT", 2.2.
 #ifndef BERT_HEADS_SPAN_BOUNDARY_HPP
@@ -35936,6 +36116,53 @@ void unit_rows_backward(matrix<const T> y, const T* inverse, matrix<T> d) {
 }  // namespace bert::kernels::reference
 
 #endif  // BERT_KERNELS_REFERENCE_UNIT_ROWS_HPP
+// Samples of the softmax of rows.
+// Layer: kernels. Test: tests/unit/kernels/rows/sample_test.cpp
+#ifndef BERT_KERNELS_ROWS_SAMPLE_HPP
+#define BERT_KERNELS_ROWS_SAMPLE_HPP
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace bert::inline BERT_ISA::kernels {
+
+/// chosen[m] = the first v with  sum_{w <= v} exp(x[m,w]) > u[m] sum_w exp(x[m,w])
+///
+/// A sample of softmax(x[m,:]) for u[m] uniform in [0, 1). `x` [M, V], `u` [M]; writes `chosen` [M]. A row's sample depends on
+/// that row and its u alone.
+template <executor E>
+void sample_rows(const E& e, matrix<const float> x, std::span<const double> u, std::int32_t* chosen) noexcept {
+  for_each_row(e, x.rows, x.cols, [&](std::size_t m) {
+    const float* row = x.row(m);
+    const simd tops(detail::greatest_of(row, x.cols));
+    const auto share = [&](std::size_t j, auto extent) { return detail::within(exp(load(row + j, extent) - tops), extent); };
+    double total = 0;
+    for_each_register(x.cols, [&](std::size_t j, auto extent) { total += static_cast<double>(sum(share(j, extent))); });
+    const double wanted = u[m] * total;
+    double below = 0;  // of the registers before
+    std::size_t first = x.cols - (x.cols - 1) % lanes - 1;
+    std::array<float, lanes> shares{};
+    bool found = false;
+    for_each_register(x.cols, [&](std::size_t j, auto extent) {
+      if (found) return;
+      const simd p = share(j, extent);
+      const double here = static_cast<double>(sum(p));
+      found = below + here > wanted || j == first;
+      if (found) first = j, store(shares.data(), p);
+      else below += here;
+    });
+    std::size_t v = first;
+    for (; v + 1 < x.cols && v + 1 < first + lanes; ++v)
+      if ((below += static_cast<double>(shares[v - first])) > wanted) break;
+    chosen[m] = static_cast<std::int32_t>(v);
+  });
+}
+
+}  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_ROWS_SAMPLE_HPP
 // Entity tags as a type: O, then B- and I- of each entity type, and which tag may follow which.
 // Layer: labels. Test: tests/unit/labels/bio_test.cpp. Paper: Ramshaw and Marcus 1995, "Text chunking using
 // transformation-based learning".
@@ -39766,6 +39993,194 @@ struct mean_squared_error : detail::value_loss<mean_squared_error> {
 }  // namespace bert::objectives
 
 #endif  // BERT_OBJECTIVES_MEAN_SQUARED_ERROR_HPP
+// Mix-up: each text of a batch is mixed with another one at the embeddings, and so are their labels.
+// Layer: objectives. Test: tests/unit/objectives/mixup_test.cpp
+// Papers: Zhang et al. 2018, "mixup: Beyond empirical risk minimization"; Guo et al. 2019, "Augmenting data with mixup for
+// sentence classification".
+#ifndef BERT_OBJECTIVES_MIXUP_HPP
+#define BERT_OBJECTIVES_MIXUP_HPP
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <span>
+#include <vector>
+
+namespace bert::inline BERT_ISA::objectives {
+
+struct mixup_options {
+  float alpha = 0.2f;  ///< of Beta(alpha, alpha): small values mix few texts by much, 1 all proportions alike
+};
+
+/// Which texts of a batch are mixed, and how much of each is its own.
+struct mixture {
+  float own = 1;                      ///< lambda, from 1/2 to 1
+  std::vector<std::size_t> partners;  ///< a permutation of the sequences
+
+  /// A function of the key alone: lambda = max(l, 1 - l), l of Beta(alpha, alpha).
+  void draw_from(std::uint64_t key, float alpha, std::size_t sequences) {
+    random_stream random(key, draw::perturbation, key_of("mix-up"));
+    const double l = beta(random, static_cast<double>(alpha), static_cast<double>(alpha));
+    own = static_cast<float>(std::max(l, 1 - l));
+    partners.resize(sequences);
+    std::iota(partners.begin(), partners.end(), std::size_t{0});
+    shuffle(std::span<std::size_t>(partners), random);
+  }
+};
+
+/// loss = lambda L(y~, labels) + (1 - lambda) L(y~, labels of the partners),
+/// y~[s,t,:] = lambda y[s,t,:] + (1 - lambda) y[p(s),t,:],  y [N, H] the embeddings' output, p a permutation of the sequences
+///
+/// Lambda and p are drawn once a batch, keyed by the step. A text keeps its own length: where its partner is shorter, y~ = y.
+/// So lambda is the larger of the two shares. `Inner` is an objective with `logits(tape)` and a label or values a sequence:
+/// cross_entropy, binary_cross_entropy, mean_squared_error, … One forward and one backward pass. Two replicas mix within their
+/// parts of a batch, so they train otherwise than one does.
+///
+/// Throws bert::error for an alpha that is not positive, and for a batch of groups or without targets for each sequence.
+template <class Inner>
+struct mixup {
+  Inner inner{};
+  mixup_options options{};
+
+  template <class Model>
+  static constexpr bool fits = Inner::template fits<Model>;
+  static constexpr bool rewrites = Inner::rewrites;
+  static constexpr bool perturbs = true;
+  using needs = needs_of<Inner>;
+
+  struct work {
+    template <executor E = execution::serial>
+    work(const mixup& o, const batch_shape& raw, const E& e = {}) : inner(make_work(o.inner, raw, e)) {
+      if (!(std::isfinite(o.options.alpha) && o.options.alpha > 0))
+        throw error({where, "an .alpha above 0", cat(o.options.alpha), {}});
+    }
+    typename Inner::work inner;
+    mixture mixed;
+    training_batch others;            ///< the batch with the partners' targets
+    std::vector<float> rows, logits;  ///< [N, H], [S, L]
+  };
+  [[nodiscard]] named_facts fingerprint() const {
+    named_facts facts = fingerprint_of(inner);
+    append(facts, {{"mix-up", cat(options.alpha)}});
+    return facts;
+  }
+  [[nodiscard]] batch_shape capacity(const batch_shape& raw) const noexcept { return inner.capacity(raw); }
+  [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
+    return inner.prepare(in, seed, w.inner);
+  }
+  [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const requires(tells_counts<Inner>) {
+    return inner.counts(in, w.inner);
+  }
+  /// The loss of the texts as they are.
+  template <class Model, executor E>
+  loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
+    return inner.score(e, in, w.inner, t, scale);
+  }
+  template <class Passes>
+  loss_terms run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {
+    w.mixed.draw_from(p.noise(mixed_pass).key, options.alpha, in.tokens.sequences());
+    give_partners_targets(in, w);
+    const auto starts = p.batch().starts();
+    auto& tape = p.forward(0, [&](matrix<float> y) { mix(p.executor(), starts, w, y); });
+    const loss_terms terms = score_both(p.executor(), in, w, tape, scale);
+    p.backward();
+    // The pass has given y the gradient g of y~. Of y it is  lambda g[s,t,:] + (1 - lambda) g[q,t,:],  p(q) = s.
+    const matrix<const float> g = tape.embedding_gradient();
+    w.rows.resize(g.rows * g.cols);
+    const matrix<float> rest{w.rows.data(), g.rows, g.cols};
+    add_rest(p.executor(), starts, w.mixed, g, rest);
+    p.backward_embeddings(rest);
+    return terms;
+  }
+
+ private:
+  static constexpr const char* where = "bert::objectives::mixup";
+  static constexpr std::uint64_t mixed_pass = 3;  ///< number of the key
+
+  static void give_partners_targets(const training_batch& in, work& w) {
+    const std::size_t sequences = in.tokens.sequences();
+    const bool labels = in.labels.size() == sequences, values = in.values.size() == sequences * in.width;
+    if (!in.groups.empty() || !(labels || values))
+      throw error({where, "a label or values for each sequence, which is an example",
+                   in.groups.empty() ? "neither" : "groups of sequences", "mix-up is for classes and values of texts"});
+    w.others = in;
+    for (std::size_t s = 0; s < sequences; ++s) {
+      const std::size_t p = w.mixed.partners[s];
+      if (labels) w.others.labels[s] = in.labels[p];
+      if (values) std::copy_n(in.values.data() + p * in.width, in.width, w.others.values.data() + s * in.width);
+    }
+  }
+  /// The elements that sequences s and q have both.
+  static std::size_t shared(std::span<const std::size_t> starts, std::size_t s, std::size_t q, std::size_t cols) noexcept {
+    return std::min(starts[s + 1] - starts[s], starts[q + 1] - starts[q]) * cols;
+  }
+  template <executor E>
+  static void mix(const E& e, std::span<const std::size_t> starts, work& w, matrix<float> y) {
+    w.rows.assign(y.data, y.data + y.rows * y.cols);
+    const float own = w.mixed.own;
+    e.parallel_for(w.mixed.partners.size(), [&](std::size_t s) {
+      const std::size_t q = w.mixed.partners[s], count = shared(starts, s, q, y.cols);
+      const float* const other = w.rows.data() + starts[q] * y.cols;
+      float* const to = y.data + starts[s] * y.cols;
+      if (q == s) return;
+      for (std::size_t i = 0; i < count; ++i) to[i] = own * to[i] + (1 - own) * other[i];
+    });
+  }
+  /// rest = the gradient with respect to y less g.
+  template <executor E>
+  static void add_rest(const E& e, std::span<const std::size_t> starts, const mixture& mixed, matrix<const float> g,
+                       matrix<float> rest) {
+    const float other = 1 - mixed.own;
+    const auto range = [&](std::size_t s) { return starts[s] * g.cols; };
+    e.parallel_for(mixed.partners.size(), [&](std::size_t s) {
+      const std::size_t count = shared(starts, s, mixed.partners[s], g.cols);
+      float* const to = rest.data + range(s);
+      std::fill(to, rest.data + range(s + 1), 0.0f);
+      if (mixed.partners[s] == s) return;
+      for (std::size_t i = 0; i < count; ++i) to[i] = -other * g.data[range(s) + i];
+    });
+    e.parallel_for(mixed.partners.size(), [&](std::size_t q) {  // a permutation: each sequence is written by one
+      const std::size_t s = mixed.partners[q], count = shared(starts, s, q, g.cols);
+      if (q == s) return;
+      for (std::size_t i = 0; i < count; ++i) rest.data[range(s) + i] += other * g.data[range(q) + i];
+    });
+  }
+  /// Scores the logits against both targets; leaves the gradient of the loss in the logits' place.
+  template <class Tape, executor E>
+  loss_terms score_both(const E& e, const training_batch& in, work& w, Tape& tape, const loss_scale& scale) const {
+    const matrix<float> z = inner.logits(tape);
+    w.logits.resize(2 * z.rows * z.cols);
+    const matrix<float> kept{w.logits.data(), z.rows, z.cols}, first{kept.data + z.rows * z.cols, z.rows, z.cols};
+    const auto copy = [&](matrix<const float> from, matrix<float> to) {
+      for (std::size_t n = 0; n < from.rows; ++n) std::copy_n(from.row(n), from.cols, to.row(n));
+    };
+    const float own = w.mixed.own;
+    copy(z, kept);
+    const loss_terms ours = inner.score(e, in, w.inner, tape, scale.times(own));
+    copy(z, first);
+    copy(kept, z);
+    const loss_terms theirs = inner.score(e, w.others, w.inner, tape, scale.times(1 - own));
+    for (std::size_t n = 0; n < z.rows; ++n)
+      for (std::size_t i = 0; i < z.cols; ++i) z(n, i) += first(n, i);
+    loss_terms terms;
+    for (loss_term term : ours) {
+      term.sum = static_cast<double>(own) * term.sum + static_cast<double>(1 - own) * theirs[term.name].sum;
+      terms.add(term);
+    }
+    return terms;
+  }
+};
+
+template <class Inner>
+mixup(Inner, mixup_options) -> mixup<Inner>;
+template <class Inner>
+mixup(Inner) -> mixup<Inner>;
+
+}  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_MIXUP_HPP
 // Next-sentence prediction: does B follow A, or come from another document?
 // Layer: objectives. Test: tests/unit/objectives/joint_test.cpp. Paper: Devlin et al. 2019.
 #ifndef BERT_OBJECTIVES_NEXT_SENTENCE_HPP
@@ -39973,6 +40388,252 @@ r_drop(Inner) -> r_drop<Inner>;
 }  // namespace bert::objectives
 
 #endif  // BERT_OBJECTIVES_R_DROP_HPP
+// ELECTRA's objective: a generator fills masked positions, the model says of every token whether it was replaced.
+// Layer: objectives. Test: tests/unit/objectives/replaced_token_test.cpp
+// Paper: Clark et al. 2020, "ELECTRA: Pre-training text encoders as discriminators rather than generators".
+#ifndef BERT_OBJECTIVES_REPLACED_TOKEN_HPP
+#define BERT_OBJECTIVES_REPLACED_TOKEN_HPP
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace bert::inline BERT_ISA::objectives {
+
+/// A generator for a discriminator of architecture A: its layers, a quarter as many of them. It has the discriminator's hidden
+/// size, as it shares its embeddings. The paper's best generators have a quarter to half of the discriminator's size.
+///
+///     bert::model<bert::objectives::generator_of<A>, bert::heads::masked_lm>
+template <architecture A>
+struct generator_of : architecture_of<dims{.vocab = A::vocab,
+                                           .hidden = A::hidden,
+                                           .layers = A::layers < 4 ? 1 : A::layers / 4,
+                                           .heads = A::heads,
+                                           .intermediate = A::intermediate,
+                                           .positions = A::positions,
+                                           .segments = A::segments,
+                                           .norm_epsilon_exponent = A::dimensions.norm_epsilon_exponent},
+                                      typename A::layer_module, typename A::embedding_module> {};
+
+/// Whether generator and discriminator have one set of embeddings: words, positions, segments and their norm.
+namespace generator_embeddings {
+struct tied {};  ///< one set, trained by both losses, as in the paper
+struct own {};   ///< two sets; the hidden sizes may differ
+}  // namespace generator_embeddings
+
+/// How the generator's pieces are chosen: `policy(executor, logits [M, V], u [M], pieces [M])`, u uniform in [0, 1).
+namespace fill {
+/// A sample of the generator's distribution.
+struct sample {
+  template <executor E>
+  void operator()(const E& e, matrix<const float> logits, std::span<const double> u, token_id* pieces) const noexcept {
+    kernels::sample_rows(e, logits, u, pieces);
+  }
+};
+}  // namespace fill
+
+struct replaced_token_options {
+  float weight = 50;  ///< of the discriminator's loss beside the generator's
+};
+
+/// loss = mean_m -log softmax(g[m,:])[original m]  +  weight mean_n -(y_n log p_n + (1 - y_n) log(1 - p_n)),
+/// p_n = sigmoid(z[n]),  y_n = 1 if token n is not the original one
+///
+/// g [M, V] are the generator's logits at the masked positions, z [N, 1] the model's at all tokens of the text in which a
+/// sample of the generator stands at each masked position. A sample that is the original piece counts as original. No gradient
+/// goes through the sampling. The terms are "mlm", of the generator, and "replaced".
+///
+///     auto generator = bert::model<objectives::generator_of<A>, heads::masked_lm>::random({…});
+///     bert::model<A, heads::replaced> model = …;
+///     bert::fit(model, objectives::replaced_token{generator}, corpus, …);
+///
+/// The generator is held by reference: it must outlive the objective. The trainer updates it with the model, with the same
+/// optimizer and schedule, and keeps it in the state file. With tied embeddings those of the generator are a copy of the
+/// model's, made before each pass; `tie` makes one after the training. What is sampled depends on the seed, the sequence's key,
+/// the epoch and the generator's weights. Two replicas sum the generator's gradients in another order than one does.
+///
+/// Throws bert::error where the two vocabularies differ, and for a weight that is not positive.
+template <class Generator, class Masking = masking::token, class Embeddings = generator_embeddings::tied,
+          class Fill = fill::sample>
+class replaced_token {
+  using mlm = masked_lm<Masking>;
+  static constexpr bool tied = std::same_as<Embeddings, generator_embeddings::tied>;
+  using of_generator = typename Generator::architecture;
+  static_assert(ensure<Generator::template has_head<bert::heads::masked_lm>, facts<Generator>>,
+                "bert::objectives::replaced_token: the generator needs a masked-LM head; make it a "
+                "bert::model<generator_of<Architecture>, bert::heads::masked_lm>");
+
+ public:
+  /// 85 % of the masked positions are [MASK], the others keep their piece, as in the paper's code.
+  [[nodiscard]] static mlm paper_masks() { return {.rate = 0.15f, .mask = 0.85f, .random = 0}; }
+
+  explicit replaced_token(Generator& generator, mlm masks = paper_masks(), replaced_token_options options = {}, Embeddings = {},
+                          Fill fill = {})
+      : generator_(&generator), masks_(std::move(masks)), options_(options), fill_(std::move(fill)) {}
+
+  using heads = bert::type_list<bert::heads::replaced>;
+  using needs = target_list<>;
+  static constexpr bool rewrites = true;
+  template <class Model>
+  static constexpr bool fits = Model::template has_head<bert::heads::replaced> &&
+                               (!tied || (Model::architecture::hidden == of_generator::hidden &&
+                                          Model::architecture::positions == of_generator::positions &&
+                                          Model::architecture::segments == of_generator::segments));
+
+  [[nodiscard]] Generator& second_model() const noexcept { return *generator_; }
+
+  class work {
+   public:
+    work(const replaced_token& o, const batch_shape& raw)
+        : mlm_(o.masks_, raw), tape_(o.capacity(raw), o.generator_->sizes()), losses_(raw.tokens) {
+      if (!(std::isfinite(o.options_.weight) && o.options_.weight > 0))
+        throw error({where, "a .weight above 0", cat(o.options_.weight), {}});
+      targets_.reserve(raw.tokens);
+      uniform_.reserve(o.capacity(raw).scored);
+      pieces_.reserve(o.capacity(raw).scored);
+    }
+    /// The text with the generator's pieces, after a pass.
+    [[nodiscard]] const token_batch& tokens() const noexcept { return mlm_.masked.tokens; }
+
+   private:
+    friend replaced_token;
+    typename mlm::work mlm_;
+    tape<Generator> tape_;
+    buffer<float> losses_;
+    std::vector<float> targets_;   ///< 1 where a token was replaced
+    std::vector<double> uniform_;  ///< one a masked position
+    std::vector<token_id> pieces_;
+  };
+
+  [[nodiscard]] named_facts fingerprint() const {
+    named_facts facts = fingerprint_of(masks_);
+    append(facts, {{"replaced tokens", cat("weight ", options_.weight, tied ? ", tied embeddings" : ", own embeddings")}});
+    return facts;
+  }
+  [[nodiscard]] batch_shape capacity(const batch_shape& raw) const noexcept { return masks_.capacity(raw); }
+  /// The masked text, as the generator reads it.
+  [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
+    const token_batch& masked = masks_.prepare(in, seed, w.mlm_);
+    w.uniform_.clear();
+    std::size_t next = 0;
+    for (std::size_t s = 0; s < masked.sequences(); ++s) {
+      random_stream random(seed ^ key_of("pieces of the generator"), draw::masking, in.keys[s],
+                           static_cast<std::uint32_t>(in.epoch));
+      for (; next < masked.scored().size() && masked.scored()[next] < masked.starts()[s + 1]; ++next)
+        w.uniform_.push_back(static_cast<double>(random()) * 0x1p-32);
+    }
+    return masked;
+  }
+  [[nodiscard]] static loss_terms counts(const training_batch& in, const work& w) {
+    loss_terms terms = mlm::counts(in, w.mlm_);
+    terms.add({.name = "replaced", .count = in.tokens.tokens()});
+    return terms;
+  }
+
+  template <class Passes>
+  loss_terms run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {
+    const auto& e = p.executor();
+    const auto noise = p.noise(generator_pass);
+    if constexpr (tied) tie(p.model(), *generator_);
+    w.tape_.forward(e, *generator_, p.batch(), noise);
+    fill_masks(e, w);
+    loss_terms terms = masks_.score(e, in, w.mlm_, w.tape_, scale);
+    w.tape_.backward(e, *generator_, p.batch(), p.second_gradients(), noise);
+    replace(in, w);
+    auto& tape = p.forward(0);
+    terms.add(discriminate(e, w, tape, scale));
+    p.backward();
+    if constexpr (tied) share_gradient(e, p.second_gradients(), p.gradients());
+    return terms;
+  }
+
+  /// The loss terms of one batch without training, for bert::measure. Overwrites the generator's embeddings if they are tied.
+  template <class Model, executor E>
+  loss_terms measure(const E& e, const Model& m, const training_batch& in, std::uint64_t seed, work& w, tape<Model>& t) const {
+    const token_batch& batch = prepare(in, seed, w);
+    if constexpr (tied) tie(m, *generator_);
+    w.tape_.forward(e, *generator_, batch);
+    fill_masks(e, w);
+    loss_terms terms = masks_.score(e, in, w.mlm_, w.tape_, 1.0f);
+    replace(in, w);
+    t.forward(e, m, batch);
+    terms.add(discriminate(e, w, t, 1.0f));
+    return terms;
+  }
+
+  /// Copies the model's embeddings to the generator.
+  template <class Model>
+  static void tie(const Model& from, Generator& to) {
+    if (from.sizes().vocab != to.sizes().vocab)
+      throw error({where,
+                   cat("a generator of the model's vocabulary, ", from.sizes().vocab, " pieces"),
+                   cat(to.sizes().vocab, " pieces"),
+                   {}});
+    for (std::size_t i = 0; i < embedding_tensors; ++i) {
+      const auto values = from.values(from.table()[i]);
+      std::copy(values.begin(), values.end(), to.values(to.table()[i]).begin());
+    }
+  }
+
+ private:
+  static constexpr const char* where = "bert::objectives::replaced_token";
+  static constexpr std::uint64_t generator_pass = 2;  ///< number of its dropout
+  static constexpr std::size_t embedding_tensors = table_index<of_generator>::layers;
+
+  /// Chooses a piece for each masked position.
+  template <executor E>
+  void fill_masks(const E& e, work& w) const {
+    const matrix<const float> logits = w.tape_.template head<bert::heads::masked_lm>().logits();
+    w.pieces_.resize(logits.rows);
+    fill_(e, logits, w.uniform_, w.pieces_.data());
+  }
+  /// Puts the chosen pieces in the place of the masks, and marks those that are not the original ones.
+  static void replace(const training_batch& in, work& w) {
+    token_batch& tokens = w.mlm_.masked.tokens;
+    w.targets_.assign(tokens.tokens(), 0.0f);
+    std::size_t r = 0;
+    for (const std::uint32_t n : tokens.scored()) {
+      const token_id piece = w.pieces_[r++];
+      tokens.ids()[n] = piece;
+      w.targets_[n] = piece == in.tokens.ids()[n] ? 0.0f : 1.0f;
+    }
+  }
+  template <class Model, executor E>
+  loss_term discriminate(const E& e, work& w, tape<Model>& t, const loss_scale& scale) const {
+    const matrix<float> z = t.template head<bert::heads::replaced>().logits();
+    loss_term term{.name = "replaced", .count = z.rows, .factor = static_cast<double>(options_.weight)};
+    for (std::size_t n = 0; n < z.rows; ++n) term.correct += (z(n, 0) > 0) == (w.targets_[n] > 0) ? 1 : 0;
+    const matrix<const float> y{w.targets_.data(), z.rows, 1};
+    kernels::binary_cross_entropy(e, z, y, {}, w.losses_.data(), z, scale.times(options_.weight).of(term));
+    for (std::size_t n = 0; n < z.rows; ++n) term.sum += static_cast<double>(w.losses_[n]);
+    return term;
+  }
+  /// Moves the gradient of the generator's embeddings to that of the model's.
+  template <executor E, class View, class Other>
+  static void share_gradient(const E& e, const View& from, const Other& to) noexcept {
+    for (std::size_t i = 0; i < embedding_tensors; ++i) {
+      const auto d = from.values(i);
+      const auto cols = static_cast<std::size_t>(std::max(1, from.table()[i].cols)), rows = d.size() / cols;
+      if (to.at(i) != nullptr)
+        kernels::add_in_place(e, matrix<const float>{d.data(), rows, cols}, matrix<float>{to.at(i), rows, cols});
+      kernels::clear(e, d);
+    }
+  }
+
+  Generator* generator_;
+  mlm masks_;
+  replaced_token_options options_;
+  [[no_unique_address]] Fill fill_;
+};
+
+}  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_REPLACED_TOKEN_HPP
 // Self-distillation while fine-tuning: the model's earlier weights teach it.
 // Layer: objectives. Test: tests/unit/objectives/self_distil_test.cpp
 // Paper: Xu et al. 2020, "Improving BERT fine-tuning via self-ensemble and self-distillation".
@@ -43581,6 +44242,18 @@ class passes {
     tape_->forward(*executor_, *model_, *batch_, current_, perturbation);
     return *tape_;
   }
+  /// The same, where `change(matrix<float> y)` changes the embeddings' output y [N, H] in its place.
+  template <std::invocable<matrix<float>> Change>
+  Tape& forward(std::uint64_t number, const Change& change) {
+    current_ = noise(number);
+    tape_->forward(*executor_, *model_, *batch_, current_, change);
+    return *tape_;
+  }
+  /// After `backward`: adds what `d` [N, H], a further gradient with respect to the embeddings' output before it was changed,
+  /// gives to their gradients. Overwrites `d`.
+  void backward_embeddings(matrix<float> d) noexcept {
+    tape_->backward_embeddings(*executor_, *model_, *batch_, d, gradients_, current_);
+  }
   /// Runs the model forward over a part of the batch: consecutive sequences, with `before` rows before them in the batch. Each
   /// row has the dropout that it has in the whole batch. Throws bert::error for a step of several `leaves`.
   Tape& forward(const token_batch& part, const layers::rows_before& before) {
@@ -43618,6 +44291,8 @@ class passes {
     tape_->backward(*executor_, *model_, *batch_, gradients_, current_, how_);
     how_ = bert::gradients::added;
   }
+  /// The model's gradients, to which an objective may add after a backward pass.
+  [[nodiscard]] const view& gradients() const noexcept { return gradients_; }
   /// The second model's gradients, to which its backward passes add; zeros at the start of a step.
   [[nodiscard]] auto second_gradients() const noexcept requires(Second::trained) { return second_->gradient_view(); }
   /// What the next backward pass does to the gradients: `written` by the first of a step, else `added`.
@@ -44904,7 +45579,8 @@ struct measure_options {
   std::uint64_t batches = 0;  ///< at most this many; 0 = one epoch
 };
 
-/// The loss terms of `objective` over the first epoch of `source`, without dropout.
+/// The loss terms of `objective` over the first epoch of `source`, without dropout. An objective whose loss needs more than one
+/// forward pass has a member `measure(executor, model, batch, seed, work, tape)`, which is called for each batch.
 ///
 ///     const double perplexity = bert::measure(model, objective, validation)["mlm"].perplexity();
 template <class Model, class Objective, batch_source Source, executor E = execution::serial>
@@ -44924,8 +45600,12 @@ template <class Model, class Objective, batch_source Source, executor E = execut
   if (options.batches != 0 && options.batches < count) count = options.batches;
   for (std::uint64_t i = 0; i < count; ++i) {
     source.load(i, raw);
-    t.forward(e, model, objective.prepare(raw, options.seed, work));
-    total += objective.score(e, raw, work, t, 1.0f);
+    if constexpr (requires { objective.measure(e, model, raw, options.seed, work, t); }) {
+      total += objective.measure(e, model, raw, options.seed, work, t);
+    } else {
+      t.forward(e, model, objective.prepare(raw, options.seed, work));
+      total += objective.score(e, raw, work, t, 1.0f);
+    }
   }
   return total;
 }

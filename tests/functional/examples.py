@@ -178,6 +178,22 @@ class Examples(unittest.TestCase):
         self.wrong(self.pretrain("x", "--from", odd, "--arch", "tiny"), 1, "--arch", "tiny", '"num_hidden_layers" 3 in place of 2')
         self.assertFalse((self.folder / "x").exists())
 
+    def test_pretrain_tells_replaced_tokens_and_the_folder_fine_tunes_as_a_bert(self):
+        number = r"-?[0-9.]+(e-?[0-9]+)?"
+        electra = ("--arch", "tiny", "--vocab-size", 200, "--objective", "replaced_token", "--valid", self.corpus)
+        state = ("--keep", self.folder / "electra.state", "--every", 4)
+        lines = self.ok(self.pretrain("electra", *electra, *state)).splitlines()
+        self.assertIn("generator 128 hidden, 1 of 2 layers", lines)
+        self.assertTrue(any(re.match(rf"step 6 loss {number} mlm {number} replaced {number} lr", l) for l in lines), lines)
+        self.assertRegex(lines[-1], rf"^valid mlm={number} masked_accuracy={number} replaced_accuracy={number}$")
+        self.assertEqual(json.loads((self.folder / "electra" / "config.json").read_text())["architectures"], ["BertModel"])
+        self.ok(self.finetune(out="electra-tuned", model=self.folder / "electra"))
+        self.wrong(self.pretrain("electra", *electra, "--replaced-weight", 20, *state), 1, "electra.state", "weight 20")
+        self.assertIn("masked-LM head", self.ok(self.pretrain("electra-on", "--from", self.model, *electra[4:])))
+        self.ok(self.pretrain("electra-further", "--from", self.folder / "electra", *electra[4:], "--precision", "bf16", "--recompute"))
+        self.wrong(self.pretrain("x", *electra, "--pairs", "next_sentence"), 2, "--pairs", "none")
+        self.wrong(self.pretrain("x", *electra[:4], "--replaced-weight", 20), 2, "--replaced-weight")
+
     def test_pretrain_masks_by_lists_and_shows_samples(self):
         words = self.write("words.txt", "the " + "\nthe ".join(THINGS) + "\n")
         synonyms = self.write("synonyms.tsv", "".join(f"{a}\t{b}\n" for a in GOOD for b in GOOD if a != b))
@@ -511,7 +527,7 @@ class Examples(unittest.TestCase):
         self.wrong(self.finetune("--optimizer", "adam"), 2, "adamw", "lion")
         self.wrong(self.finetune("--schedule", "step"), 2, "one-cycle")
 
-    REGULARIZERS = (("--rdrop", 1), ("--fgm", 1), ("--freelb", 2), ("--mixout", 0.5), ("--reinit", 1), ("--ema", 0.9), ("--swa",), ("--sda", 3), ("--sdv", 2), ("--unfreeze",))
+    REGULARIZERS = (("--rdrop", 1), ("--fgm", 1), ("--freelb", 2), ("--mixup", 0.4), ("--mixout", 0.5), ("--reinit", 1), ("--ema", 0.9), ("--swa",), ("--sda", 3), ("--sdv", 2), ("--unfreeze",))
 
     def test_every_regularizer_changes_the_training_and_its_state_leads_to_the_same_bytes(self):
         self.ok(self.finetune(out="regular"))
@@ -541,6 +557,8 @@ class Examples(unittest.TestCase):
         self.wrong(self.finetune("--task", "tag", "--crf", "--rdrop", 1, train=self.conll, dev=self.conll), 1, "--rdrop")
         self.wrong(self.finetune("--task", "span", "--sda", 2, train=self.squad, dev=self.squad), 1, "--sda")
         self.wrong(self.finetune("--rdrop", 1, "--fgm", 1), 1, "one of them")
+        self.wrong(self.finetune("--mixup", 1, "--fgm", 1), 1, "--mixup", "one of them")
+        self.wrong(self.finetune("--task", "tag", "--mixup", 1, train=self.conll, dev=self.conll), 1, "--mixup", "classify")
         self.wrong(self.finetune("--ema", 0.9, "--swa"), 1, "one of them")
         self.wrong(self.finetune("--reinit", 3), 1, "0 to 2 layers")
         self.assertIn("--reinit", self.ok(self.finetune("--reinit", 1, "--dry-run", out="tried")))

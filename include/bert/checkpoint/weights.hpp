@@ -81,6 +81,7 @@ struct model_traits<model<A, Heads...>> {
     if (has(predictions_bias)) return has("cls.seq_relationship.weight") ? "BertForPreTraining" : "BertForMaskedLM";
     if (has("cls.seq_relationship.weight")) return "BertForNextSentencePrediction";
     if (has("qa_outputs.weight")) return "BertForQuestionAnswering";
+    if (model_type == "electra" && has("discriminator_predictions.dense.weight")) return "BertForPreTraining";
     if (!has("classifier.weight")) return "BertModel";
     if (classifier_predicts<target::choice>()) return "BertForMultipleChoice";
     const bool of_sequences = (rows_of_classifier<Heads>() || ...);

@@ -149,6 +149,13 @@ class tape<model<A, Heads...>> {
   template <executor E>
   void forward(const E& e, const model_type& m, const token_batch& batch, const step_noise& noise = {},
                matrix<const float> perturbation = {}) {
+    forward(e, m, batch, noise, [&](matrix<float> y) {
+      if (perturbation.data != nullptr) kernels::add_in_place(e, perturbation, y);
+    });
+  }
+  /// The same, where `change(matrix<float> y)` changes the embeddings' output y [N, H] in its place.
+  template <executor E, std::invocable<matrix<float>> Change>
+  void forward(const E& e, const model_type& m, const token_batch& batch, const step_noise& noise, const Change& change) {
     detail::check_capacity<Heads...>(batch, capacity_, "bert::tape");
     detail::check_batch<A>(batch, m.sizes().vocab, "bert::tape");
     const auto p = m.view(m.block().data());
@@ -157,7 +164,7 @@ class tape<model<A, Heads...>> {
     split_rows(batch);
     clear_taps(e);
     work_.embeddings.forward(e, p.embeddings(), batch, noise);
-    if (perturbation.data != nullptr) kernels::add_in_place(e, perturbation, work_.embeddings.output(tokens_));
+    change(work_.embeddings.output(tokens_));
     for (std::size_t l = 0; l < A::layers; ++l) {
       layer_forward(e, m, batch, noise, l);
       if (float* copy = work_.projections[l]; copy != nullptr)
@@ -181,6 +188,15 @@ class tape<model<A, Heads...>> {
   void backward(const E& e, const model_type& m, const token_batch& batch, float* out, const step_noise& noise = {},
                 gradients how = gradients::added) noexcept {
     backward(e, m, batch, m.view(out), noise, how);
+  }
+
+  /// Adds to the embeddings' gradients what `d` [N, H] gives, a further gradient with respect to their output before it was
+  /// changed, of the batch that was run last. Overwrites `d`.
+  template <executor E>
+  void backward_embeddings(const E& e, const model_type& m, const token_batch& batch, matrix<float> d, const gradient_view& out,
+                           const step_noise& noise = {}) noexcept {
+    if (lowest_ <= lowest_is_embeddings)
+      work_.embeddings.backward(e, m.view(m.block().data()).embeddings(), out.embeddings(), batch, d, noise, groups().tokens);
   }
 
   /// A head's buffers, by its index or type: its output, which an objective replaces by the output's gradient. A head that is

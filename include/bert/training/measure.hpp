@@ -15,7 +15,8 @@ struct measure_options {
   std::uint64_t batches = 0;  ///< at most this many; 0 = one epoch
 };
 
-/// The loss terms of `objective` over the first epoch of `source`, without dropout.
+/// The loss terms of `objective` over the first epoch of `source`, without dropout. An objective whose loss needs more than one
+/// forward pass has a member `measure(executor, model, batch, seed, work, tape)`, which is called for each batch.
 ///
 ///     const double perplexity = bert::measure(model, objective, validation)["mlm"].perplexity();
 template <class Model, class Objective, batch_source Source, executor E = execution::serial>
@@ -35,8 +36,12 @@ template <class Model, class Objective, batch_source Source, executor E = execut
   if (options.batches != 0 && options.batches < count) count = options.batches;
   for (std::uint64_t i = 0; i < count; ++i) {
     source.load(i, raw);
-    t.forward(e, model, objective.prepare(raw, options.seed, work));
-    total += objective.score(e, raw, work, t, 1.0f);
+    if constexpr (requires { objective.measure(e, model, raw, options.seed, work, t); }) {
+      total += objective.measure(e, model, raw, options.seed, work, t);
+    } else {
+      t.forward(e, model, objective.prepare(raw, options.seed, work));
+      total += objective.score(e, raw, work, t, 1.0f);
+    }
   }
   return total;
 }

@@ -58,6 +58,18 @@ class passes {
     tape_->forward(*executor_, *model_, *batch_, current_, perturbation);
     return *tape_;
   }
+  /// The same, where `change(matrix<float> y)` changes the embeddings' output y [N, H] in its place.
+  template <std::invocable<matrix<float>> Change>
+  Tape& forward(std::uint64_t number, const Change& change) {
+    current_ = noise(number);
+    tape_->forward(*executor_, *model_, *batch_, current_, change);
+    return *tape_;
+  }
+  /// After `backward`: adds what `d` [N, H], a further gradient with respect to the embeddings' output before it was changed,
+  /// gives to their gradients. Overwrites `d`.
+  void backward_embeddings(matrix<float> d) noexcept {
+    tape_->backward_embeddings(*executor_, *model_, *batch_, d, gradients_, current_);
+  }
   /// Runs the model forward over a part of the batch: consecutive sequences, with `before` rows before them in the batch. Each
   /// row has the dropout that it has in the whole batch. Throws bert::error for a step of several `leaves`.
   Tape& forward(const token_batch& part, const layers::rows_before& before) {
@@ -95,6 +107,8 @@ class passes {
     tape_->backward(*executor_, *model_, *batch_, gradients_, current_, how_);
     how_ = bert::gradients::added;
   }
+  /// The model's gradients, to which an objective may add after a backward pass.
+  [[nodiscard]] const view& gradients() const noexcept { return gradients_; }
   /// The second model's gradients, to which its backward passes add; zeros at the start of a step.
   [[nodiscard]] auto second_gradients() const noexcept requires(Second::trained) { return second_->gradient_view(); }
   /// What the next backward pass does to the gradients: `written` by the first of a step, else `added`.
