@@ -46,6 +46,7 @@ template <class A, class Precision>
 void embed_lines(const settings& s, const bert::embedder_options& options) {
   const auto threads = support::start_threads(s.threads);
   const auto embed = bert::embedder<A, bert::pooling::from_folder, Precision>::open(s.model, options, threads);
+  support::tell(embed.notes());
   bert::embedding_report report;
   std::uint64_t all = 0;
   constexpr std::size_t at_once = 256;  // lines in memory
@@ -90,11 +91,6 @@ bert::embedder_options options_of(settings& s, const bert::checkpoint& files) {
     if (folder.pooling_file.empty())
       std::cerr << "note: " << s.model << " names no pooling: using the mean; --pooling changes that\n";
   }
-  if (s.pooling == "cls" && folder.pooling_file.empty())
-    std::cerr << "note: " << s.model
-              << " was not trained to embed, so the vector of [CLS] says little about meaning; the mean says more, and "
-                 "finetune --task "
-                 "embed trains either\n";
   if (s.no_prompt) options.prompt = "";
   else options.prompt = folder.prompt(s.prompt, s.model);
   if (!options.prompt->empty() && s.prompt.empty())

@@ -24,7 +24,6 @@
 #include "bert/evaluation/evaluate_answers.hpp"
 #include "bert/evaluation/evaluate_rankings.hpp"
 #include "bert/heads/choice.hpp"
-#include "bert/heads/classify.hpp"
 #include "bert/heads/classify_many.hpp"
 #include "bert/heads/crf.hpp"
 #include "bert/heads/embedding.hpp"
@@ -33,14 +32,17 @@
 #include "bert/heads/tag.hpp"
 #include "bert/io/lines.hpp"
 #include "bert/pipeline/embedder.hpp"
+#include "bert/pipeline/portions.hpp"
+#include "bert/pipeline/sentence_transform.hpp"
 #include "columns.hpp"
 #include "precisions.hpp"
+#include "readings.hpp"
 #include "support.hpp"
 
 namespace {
 
 struct settings {
-  std::string model, tsv, conll, squad, choices, rankings, pairs, sentences, group_column;
+  std::string model, tsv, conll, squad, choices, rankings, pairs, sentences, group_column, pooling;
   float score_range = 1, relevant = 0.5f;
   bool tune = false;
   std::vector<std::string> precision = precisions::names;
@@ -96,9 +98,9 @@ void labels(const settings& s, const bert::checkpoint& files, const Model& model
     std::cerr << "note: each label has a threshold of its own, which " << files.config().where << " keeps\n";
 }
 
-template <class A>
-void rankings(const settings& s, const bert::checkpoint& files) {
-  const auto model = open<bert::model<A, bert::heads::regress>>(files);
+template <class A, class Head>
+void rankings_by(const settings& s, const bert::checkpoint& files) {
+  const auto model = open<bert::model<A, Head>>(files);
   auto options = s.columns.options();
   options.max_tokens = std::min(options.max_tokens, A::positions);
   const auto set =
@@ -112,6 +114,15 @@ void rankings(const settings& s, const bert::checkpoint& files) {
           bert::evaluate_rankings<P>(model, batches, bert::objectives::list_softmax{}, {.relevant = s.relevant}, threads);
       std::cout << name << ' ' << report.line() << std::endl;
     });
+}
+
+/// By the one score of the folder's head, or by its second class of two.
+template <class A>
+void rankings(const settings& s, const bert::checkpoint& files) {
+  const auto& config = files.config();
+  if (config.labels.size() == 1 || config.problem_type == "regression") return rankings_by<A, bert::heads::regress>(s, files);
+  readings::tell_scored_label(config, "--rankings");
+  readings::by_name(config.classifier_pooling, [&]<class Head>(std::type_identity<Head>) { rankings_by<A, Head>(s, files); });
 }
 
 template <class A>
@@ -136,8 +147,10 @@ void rows(const settings& s, const bert::checkpoint& files) {
     figures(open<bert::model<A, bert::heads::regress>>(files),
             bert::data::tsv<bert::labels::number>(s.tsv, tokenizer, options));
   } else {
-    const auto model = open<bert::model<A, bert::heads::classify<bert::labels::dynamic_set>>>(files);
-    figures(model, bert::data::tsv(s.tsv, tokenizer, bert::labels::dynamic_set(model.label_names()), options));
+    readings::by_name(files.config().classifier_pooling, [&]<class Head>(std::type_identity<Head>) {
+      const auto model = open<bert::model<A, Head>>(files);
+      figures(model, bert::data::tsv(s.tsv, tokenizer, bert::labels::dynamic_set(model.label_names()), options));
+    });
   }
 }
 
@@ -159,11 +172,21 @@ void choices(const settings& s, const bert::checkpoint& files) {
   print_figures(s, model, set);
 }
 
-template <class A, class Pooling>
+/// How the folder makes its vectors, with --pooling in place of its pooling.
+bert::sentence_settings vectors_of(const settings& s, const bert::checkpoint& files) {
+  auto made = files.sentences();
+  if (!s.pooling.empty()) made.poolings = {*bert::pooling::mode_named(s.pooling)};
+  return made;
+}
+
+/// The correlation of scores with the cosines of the vectors that the folder makes.
+template <class A>
 void pairs(const settings& s, const bert::checkpoint& files) {
-  const auto model = open<bert::model<A, bert::heads::embedding<Pooling>>>(files);
+  bert::pipelines::reading_notes notes = files.notes<bert::model<A>>();
+  const auto tokenizer = files.tokenizer(&notes);
+  support::tell(notes);
   const auto o = s.columns.options();
-  const auto set = bert::data::scored_pairs(s.pairs, files.tokenizer(),
+  const auto set = bert::data::scored_pairs(s.pairs, tokenizer,
                                             {.first_column = o.text_column,
                                              .second_column = o.second_column.value_or(1),
                                              .score_column = o.label_column,
@@ -172,7 +195,27 @@ void pairs(const settings& s, const bert::checkpoint& files) {
                                              .max_tokens = std::min(o.max_tokens, A::positions),
                                              .format = o.format});
   support::tell_about(s.pairs, set, o.max_tokens, std::cerr);
-  print_figures(s, model, set);
+  const auto batches = set.batches(s.batch, {.order = bert::data::order::sequential});
+  const auto threads = support::start_threads(s.threads);
+  const bert::pipelines::sentence_transform transform(vectors_of(s, files), A::hidden, true, threads);
+  const std::size_t size = transform.pooled();
+  for (const auto& name : s.precision)
+    precisions::by_name(name, [&]<class P>(std::type_identity<P>) {
+      const auto packed = files.freeze<bert::model<A>, P>(threads);
+      bert::metrics::similarity_report report;
+      bert::training_batch batch;
+      for (std::uint64_t i = 0; i < batches.batches_per_epoch(); ++i) {
+        batches.load(i, batch);
+        const std::size_t texts = batch.tokens.sequences();
+        bert::buffer<float> pooled(texts * size);
+        bert::pipelines::encode_portions(packed, batch.tokens, threads, [&](std::size_t t, bert::matrix<const float> x) {
+          transform.pool(x, 0, {pooled.data() + t * size, size});
+        });
+        const auto vectors = transform.finish(threads, std::move(pooled), texts);
+        bert::evaluation_of<bert::heads::embedding<>>::add(report, {vectors.data(), texts, transform.outputs()}, batch);
+      }
+      std::cout << name << ' ' << report.line() << std::endl;
+    });
 }
 
 template <class A>
@@ -211,12 +254,14 @@ std::vector<std::string> read_sentences(const settings& s) {
 }
 
 /// Mean and least cosine between each sentence's vectors in a precision and in f32; all have unit length.
-template <class A, class Pooling>
+template <class A>
 void cosines(const settings& s) {
   const auto sentences = read_sentences(s);
   const auto threads = support::start_threads(s.threads);
+  bert::embedder_options options{.length = bert::vector_length::unit};
+  if (!s.pooling.empty()) options.pooling = bert::pooling::mode_named(s.pooling);
   const auto embed = [&]<class P>(std::type_identity<P>) {
-    return bert::embedder<A, Pooling, P>::open(s.model, {}, threads)(sentences, threads);
+    return bert::embedder<A, bert::pooling::from_folder, P>::open(s.model, options, threads)(sentences, threads);
   };
   const auto full = embed(std::type_identity<bert::precision::f32>{});
   for (const auto& name : s.precision)
@@ -247,15 +292,8 @@ void work(const settings& s) {
     if (!s.squad.empty()) answers<A>(s, files);
     if (!s.choices.empty()) choices<A>(s, files);
     if (!s.rankings.empty()) rankings<A>(s, files);
-    if (s.sentences.empty() && s.pairs.empty()) return;
-    const auto with = [&]<class Pooling>(Pooling) {
-      if (!s.pairs.empty()) pairs<A, Pooling>(s, files);
-      if (!s.sentences.empty()) cosines<A, Pooling>(s);
-    };
-    const auto pooling = files.sentences().pooling;
-    if (pooling == "cls") with(bert::pooling::cls{});
-    else if (pooling == "max") with(bert::pooling::max{});
-    else with(bert::pooling::mean{});
+    if (!s.pairs.empty()) pairs<A>(s, files);
+    if (!s.sentences.empty()) cosines<A>(s);
   });
 }
 
@@ -273,8 +311,9 @@ int main(int argc, char** argv) {
   auto* conll = app.add_option("--conll", s.conll, "tagged words, for a folder of BertForTokenClassification");
   auto* squad = app.add_option("--squad", s.squad, "questions in SQuAD's format, for a folder of BertForQuestionAnswering");
   auto* choices = app.add_option("--choices", s.choices, "lines of JSON, for a folder of BertForMultipleChoice");
-  auto* rankings = app.add_option("--rankings", s.rankings,
-                                  "rows of query, text and relevance, or lines of JSON, for a folder of one score");
+  auto* rankings =
+      app.add_option("--rankings", s.rankings,
+                     "rows of query, text and relevance, or lines of JSON, for a folder of one score or of two labels");
   app.add_option("--group-column", s.group_column, "column of the same field for all texts of a query of --rankings");
   support::number(app, "--relevant", s.relevant, "least score of a relevant text of --rankings, for mrr@10");
   app.add_flag("--tune", s.tune,
@@ -282,6 +321,9 @@ int main(int argc, char** argv) {
   auto* pairs = app.add_option("--pairs", s.pairs, "pairs of texts with a score, for any folder");
   support::number(app, "--score-range", s.score_range, "scores of --pairs and --rankings are divided by it",
                   {.least = 0, .above = true});
+  const std::vector<std::string> poolings(bert::pooling::mode_names.begin(), bert::pooling::mode_names.end());
+  app.add_option("--pooling", s.pooling, "of the tokens of --pairs and --sentences, in place of the folder's")
+      ->check(CLI::IsMember(poolings));
   auto* sentences = app.add_option("--sentences", s.sentences, "one sentence per line, for any folder");
   app.add_option("--precision", s.precision, "one or several")->check(CLI::IsMember(precisions::names));
   s.columns.add_to(app);

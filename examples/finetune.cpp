@@ -108,8 +108,11 @@ int main(int argc, char** argv) {
   support::number(app, "--self-weight", s.self_weight, "weight of the distance to the teacher of --sda or --sdv", {.least = 0});
   support::number(app, "--stride", s.stride, "tag: most pieces that a window of a long sentence shares with the next",
                   {.least = 0});
+  auto* pieces = app.add_option("--pieces", s.pieces, "tag: the pieces of a word that learn its tag")
+                     ->check(CLI::IsMember({"first", "all"}));
   auto* crf = app.add_flag("--crf", s.crf,
                            "tag: a CRF, which predicts the tags of a sentence together and none that their scheme forbids");
+  crf->excludes(pieces);
   support::number(app, "--crf-rate", s.crf_rate, "learning rate of the CRF's transitions, as a multiple",
                   {.least = 0, .above = true})
       ->needs(crf);
@@ -147,8 +150,14 @@ int main(int argc, char** argv) {
                  "embed: multiple-negatives or triplet on pairs or triplets, cosent or cosine on scored pairs; "
                  "regress: mean_squared_error, mean_absolute_error or huber; rerank: binary_cross_entropy, list_softmax, "
                  "margin_mse or mean_squared_error; default: the first of them");
-  app.add_option("--pooling", s.pooling, "embed: of a text's tokens; default: the folder's, else mean")
-      ->check(CLI::IsMember({"mean", "cls", "max"}));
+  app.add_option(
+         "--pooling", s.pooling,
+         "embed: of a text's tokens, mean, cls or max; classify: what the classifier reads, pooler, cls or mean; default: "
+         "the folder's, else mean, and pooler")
+      ->check(CLI::IsMember({"pooler", "cls", "mean", "max"}));
+  app.add_option(
+      "--dense", s.dense,
+      "embed: a dense layer of so many dimensions behind the pooling, and its activation, such as 256 or 256:identity");
   app.add_option("--negative-column", s.negative_column, "embed: column of a text that is no match");
   support::number(app, "--score-range", s.score_range, "embed, rerank: scores are divided by it, 5 for STS-B",
                   {.least = 0, .above = true});
@@ -161,6 +170,13 @@ int main(int argc, char** argv) {
     // A passage needs longer sequences than a sentence.
     if (s.task == "span" && app["--max-tokens"]->empty()) s.columns.max_tokens = 384;
     if ((s.task == "embed" || s.task == "rerank") && s.columns.second_column.empty()) s.columns.pair = true;
+    if (const bool embed = s.task == "embed"; !s.pooling.empty() && s.pooling == (embed ? "pooler" : "max"))
+      throw CLI::ValidationError("--pooling", bert::cat("must be ", embed ? "mean, cls or max" : "pooler, cls or mean",
+                                                        " for --task ", s.task, ", found \"", s.pooling, '"'));
+    if (!s.pooling.empty() && s.task != "embed" && s.task != "classify")
+      throw CLI::ValidationError("--pooling", "is of --task embed and classify, found --task " + s.task);
+    if (!s.dense.empty() && s.task != "embed")
+      throw CLI::ValidationError("--dense", "is of --task embed, found --task " + s.task);
     if (const auto losses = finetune::losses_of(s.task);
         !s.loss.empty() && std::find(losses.begin(), losses.end(), s.loss) == losses.end()) {
       std::string listed;

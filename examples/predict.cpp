@@ -26,7 +26,7 @@ void work(const predict::settings& s) {
   if (!s.squad.empty() && !is("BertForQuestionAnswering"))
     throw bert::error({"--squad", "a folder of BertForQuestionAnswering", config.where, {}});
   if (s.rerank && !is("BertForSequenceClassification"))
-    throw bert::error({"--rerank", "a folder of BertForSequenceClassification with one label", config.where, {}});
+    throw bert::error({"--rerank", "a folder of BertForSequenceClassification with one label or two", config.where, {}});
   if (is("BertForTokenClassification")) predict::tags(s, files);
   else if (is("BertForQuestionAnswering")) predict::answers(s, files);
   else if (is("BertForMultipleChoice")) predict::choices(s, files);
@@ -82,6 +82,10 @@ int main(int argc, char** argv) {
       ->excludes(pair)
       ->excludes(tsv);
   app.add_flag("--words", s.words, "tags of all words beside the entities");
+  app.add_option(
+         "--aggregation", s.aggregation,
+         "the tag of a word of several pieces: of the first, of the mean of their probabilities, or of the most certain")
+      ->check(CLI::IsMember({"first", "average", "max"}));
   support::number(app, "--top", s.top, "candidates for a [MASK] or an answer", {.least = 1, .most = 1'000'000});
   float threshold = 0.5f;
   auto* all_labels = support::number(app, "--threshold", threshold,

@@ -13,10 +13,10 @@ namespace {
 
 using classes = bert::data::labeled_set<bert::labels::dynamic_set>;
 
-template <class A>
+template <class A, class Reads>
 class classification : public set_task<classes> {
  public:
-  using head = bert::heads::classify<bert::labels::dynamic_set>;
+  using head = bert::heads::classify<bert::labels::dynamic_set, Reads>;
   using model_type = bert::model<A, head>;
   static constexpr const char* part = "classifier";
   static constexpr logits_of logits = logits_of::classes;
@@ -55,8 +55,22 @@ class classification : public set_task<classes> {
   bert::data::tsv_options options_;
 };
 
+namespace reads = bert::heads::reads;
+template <class A>
+using by_pooler = classification<A, reads::pooler>;
+template <class A>
+using by_cls = classification<A, reads::first_token>;
+template <class A>
+using by_mean = classification<A, reads::mean>;
+
 }  // namespace
 
-void classify(const settings& s, const bert::checkpoint& files) { train<classification>(s, files); }
+void classify(const settings& s, const bert::checkpoint& files) {
+  const std::string& folder = files.config().classifier_pooling;
+  const std::string pooling = !s.pooling.empty() ? s.pooling : folder.empty() ? "pooler" : folder;
+  if (pooling == reads::first_token::pooling) train<by_cls>(s, files);
+  else if (pooling == reads::mean::pooling) train<by_mean>(s, files);
+  else train<by_pooler>(s, files);
+}
 
 }  // namespace finetune

@@ -3,7 +3,9 @@
 
 #include "bert/data/rankings.hpp"
 #include "bert/evaluation/evaluate_rankings.hpp"
+#include "bert/heads/classify.hpp"
 #include "bert/heads/regress.hpp"
+#include "bert/labels/dynamic_set.hpp"
 #include "bert/objectives/binary_cross_entropy.hpp"
 #include "bert/objectives/list_softmax.hpp"
 #include "bert/objectives/margin_mse.hpp"
@@ -27,13 +29,31 @@ class reranking : public set_task<bert::data::ranking_set> {
   static constexpr logits_of logits = logits_of::none;
 
   reranking(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
-      : set_task(s, why_no_regression<model_type>(s, files), [&](const std::string& path, const bert::data::as_read&) {
-          auto set =
-              bert::data::rankings(path, tokenizer, support::ranking_options(options_of<A>(s), s.group_column, s.score_range));
-          check(s, path, set);
-          return set;
-        }) {
+      : set_task(s, two_classes(s, files) ? std::string() : why_no_regression<model_type>(s, files),
+                 [&](const std::string& path, const bert::data::as_read&) {
+                   auto set = bert::data::rankings(path, tokenizer,
+                                                   support::ranking_options(options_of<A>(s), s.group_column, s.score_range));
+                   check(s, path, set);
+                   return set;
+                 }) {
     tell("queries", options_of<A>(s).max_tokens);
+    if (!two_classes(s, files)) return;
+    const auto classes = files.label_names<classifier>();
+    std::cout << "a text's score begins as the logit of \"" << classes[1] << "\" less that of \"" << classes[0]
+              << "\", the two labels of " << s.model << '\n';
+  }
+
+  /// The folder's model. Of a classifier of two classes the head is the difference of its rows: the same order of texts.
+  [[nodiscard]] model_type load(const bert::checkpoint& files) const {
+    if (!two_classes(*settings_, files)) return files.load<model_type>();
+    const auto two = files.load<classifier>();
+    auto one = two.template with_head<head>({});
+    const auto rows = two.values("classifier.weight"), biases = two.values("classifier.bias");
+    constexpr std::size_t first = model_type::template first_of_head<0>;
+    const auto row = one.values(one.table()[first]), bias = one.values(one.table()[first + 1]);
+    for (std::size_t i = 0; i < row.size(); ++i) row[i] = rows[row.size() + i] - rows[i];
+    bias[0] = biases[1] - biases[0];
+    return one;
   }
 
   [[nodiscard]] loss objective() const {
@@ -58,6 +78,12 @@ class reranking : public set_task<bert::data::ranking_set> {
   }
 
  private:
+  using classifier = bert::model<A, bert::heads::classify<bert::labels::dynamic_set>>;
+
+  /// Whether the folder has a classifier of two classes, by the pooler.
+  static bool two_classes(const settings& s, const bert::checkpoint& files) {
+    return why_no_classifier<classifier>(s, files).empty() && files.label_names<classifier>().size() == 2;
+  }
   /// Refuses at once what the loss would refuse in a step.
   static void check(const settings& s, const std::string& path, const bert::data::ranking_set& set) {
     if (s.loss == "margin_mse" && set.grouped() != set.size())

@@ -16,7 +16,7 @@ namespace finetune {
 struct settings {
   std::string task = "classify", model, train, dev, out, report, log, keep, best, precision = "f32", order = "shuffled", loss,
               pooling, negative_column, group_column, class_weights, command, optimizer = "adamw", schedule = "linear", augment,
-              synonyms, words;
+              synonyms, words, dense, pieces = "first";
   support::columns columns;
   int batch = 32, stride = 32, freeze = 0, reinit = 0;
   unsigned epochs = 3, patience = 0, freelb = 0, sda = 0, sdv = 0;
@@ -61,6 +61,8 @@ void regress(const settings& s, const bert::checkpoint& files);
 void tag(const settings& s, const bert::checkpoint& files);
 void span(const settings& s, const bert::checkpoint& files);
 void embed(const settings& s, const bert::checkpoint& files);
+/// The same with a dense layer, such as "256:tanh", behind the pooling `pooling`.
+void embed_dense(const settings& s, const bert::checkpoint& files, const std::string& pooling, const std::string& dense);
 void multilabel(const settings& s, const bert::checkpoint& files);
 void choice(const settings& s, const bert::checkpoint& files);
 void rerank(const settings& s, const bert::checkpoint& files);

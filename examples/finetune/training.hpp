@@ -149,6 +149,14 @@ bert::training::unfreezing unfreezing_of(const settings& s, std::uint64_t total)
   return {.every = s.unfreeze ? std::max<std::uint64_t>(1, total / 2 / (Model::architecture::layers + 1)) : 0};
 }
 
+/// Calls `body(activations, precision)` with the policies of the command line. Of a task that is `plain` only the usual ones
+/// are compiled; it has refused others.
+template <class Task, class Body>
+void with_policies(const settings& s, Body&& body) {
+  if constexpr (requires { requires Task::plain; }) body(bert::activations::keep{}, bert::precision::f32{});
+  else precisions::training(s.recompute, s.precision, body);
+}
+
 /// Trains a task.
 ///
 /// A task has
@@ -158,6 +166,7 @@ bert::training::unfreezing unfreezing_of(const settings& s, std::uint64_t total)
 ///  - `batches()`, `objective()`, `train_tokens()`, and `groups(settings, layer_decay)` if its parameters learn at rates of
 ///  their own;
 ///  - `evaluate(model, threads)`, a report with figures, and `sections(page, model, tokenizer, threads)`, its part of the page;
+///  - `load(checkpoint)`, if the folder's model may have another head, from which that of the task is made;
 ///  - `decoding(report)`, if the folder keeps settings that were tuned on dev: it prints and returns them.
 template <template <class> class Task>
 void train(const settings& s, const bert::checkpoint& files) {
@@ -176,7 +185,11 @@ void train(const settings& s, const bert::checkpoint& files) {
     const bert::random_options initial{.seed = s.seed, .vocab = files.config().vocab, .labels = task.names};
     auto model = [&] {
       if (s.from_scratch) return model_type::random(initial);
-      if (task.why_new.empty()) return files.load<model_type>();
+      if constexpr (requires { task.load(files); }) {
+        if (task.why_new.empty()) return task.load(files);
+      } else {
+        if (task.why_new.empty()) return files.load<model_type>();
+      }
       return files.load<bert::model<A>>().template with_head<typename task_type::head>(initial);
     }();
     if (!s.from_scratch && !task.why_new.empty()) support::tell(files.notes<bert::model<A>>(), std::cout);
@@ -206,7 +219,7 @@ void train(const settings& s, const bert::checkpoint& files) {
     const optimizers::any optimizer(s.optimizer, s.weight_decay);
     const optimizers::schedule schedule{.name = s.schedule};
     if (s.dry_run) {
-      precisions::training(s.recompute, s.precision, [&](auto kept, auto p) {
+      with_policies<task_type>(s, [&](auto kept, auto p) {
         support::dry_run(total, static_cast<double>(task.train_tokens()) * s.epochs, model, objective, batches, threads, kept,
                          p, groups, average, mixout, unfreezing);
       });
@@ -264,7 +277,7 @@ void train(const settings& s, const bert::checkpoint& files) {
         if (!last) last = task.evaluate(m, threads);
         return bert::metrics::score(*last, s.best);
       };
-    precisions::training(s.recompute, s.precision, [&](auto kept, auto p) {
+    with_policies<task_type>(s, [&](auto kept, auto p) {
       bert::fit(model, objective, batches, recipe, threads, kept, p, groups, average, mixout, unfreezing, optimizer, schedule,
                 on_step);
     });

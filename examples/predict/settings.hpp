@@ -1,6 +1,7 @@
 // The command line of predict, its input and its output.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstddef>
@@ -18,6 +19,7 @@
 #include "bert/data/tsv.hpp"
 #include "bert/io/json.hpp"
 #include "bert/io/lines.hpp"
+#include "bert/tensor/token_batch.hpp"
 #include "bert/text/tokenizer.hpp"
 #include "bert/text/unicode/utf8.hpp"
 #include "columns.hpp"
@@ -26,7 +28,7 @@
 namespace predict {
 
 struct settings {
-  std::string model, precision = "f32", tsv, conll, squad;
+  std::string model, precision = "f32", tsv, conll, squad, aggregation = "first";
   std::vector<std::string> files;
   support::columns columns;
   std::vector<float> thresholds;         // empty: the folder's
@@ -150,6 +152,41 @@ auto answers_of(const Pipeline& pipeline, const std::vector<input>& inputs, cons
   for (const auto& in : inputs) texts.emplace_back(in.text);
   return pipeline(texts, threads);
 }
+
+/// Counts the lines of more tokens than the model reads at once, for heads that read no windows.
+class cut_lines {
+ public:
+  cut_lines(const settings& s, const bert::checkpoint& files, std::size_t positions)
+      : tokenizer_(files.tokenizer()), most_(s.max_tokens == 0 ? positions : std::min(s.max_tokens, positions)) {}
+
+  void count(const std::vector<input>& inputs) {
+    for (const auto& in : inputs) {
+      std::size_t cut =
+          in.second ? tokens_cut(in.text, *in.second) : tokenizer_.encode_into(cleared(), in.text, {.max_tokens = most_});
+      for (const auto& other : in.more) cut += tokens_cut(in.text, other);
+      lines_ += cut != 0 ? 1 : 0;
+    }
+  }
+  /// Says how many there were, if any.
+  void tell() const {
+    if (lines_ != 0)
+      std::cerr << "note: " << lines_ << (lines_ == 1 ? " line was" : " lines were") << " cut to " << most_ << " tokens\n";
+  }
+
+ private:
+  bert::token_batch& cleared() {
+    batch_.clear();
+    return batch_;
+  }
+  std::size_t tokens_cut(const std::string& a, const std::string& b) {
+    return tokenizer_.encode_into(cleared(), a, b, {.max_tokens = most_});
+  }
+
+  bert::text::tokenizer tokenizer_;
+  std::size_t most_;
+  bert::token_batch batch_;
+  std::uint64_t lines_ = 0;
+};
 
 /// One a head.
 void classes(const settings& s, const bert::checkpoint& files);

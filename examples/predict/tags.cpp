@@ -58,13 +58,19 @@ void tag_words(const settings& s, const Pipeline& run, const E& threads) {
   flush();
 }
 
+bert::aggregation pieces_of(const std::string& name) {
+  if (name == "average") return bert::aggregation::average;
+  return name == "max" ? bert::aggregation::max : bert::aggregation::first;
+}
+
 template <class A, class Head>
 void answer_lines(const settings& s, const bert::checkpoint& files) {
   const auto threads = support::start_threads(s.threads);
   precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) {
     using model_type = bert::model<A, Head>;
     support::tell(files.notes<model_type>());
-    const auto run = bert::pipeline<model_type, P>::open(s.model, {.max_tokens = s.max_tokens, .stride = s.stride}, threads);
+    const auto run = bert::pipeline<model_type, P>::open(
+        s.model, {.max_tokens = s.max_tokens, .stride = s.stride, .pieces = pieces_of(s.aggregation)}, threads);
     if (!s.conll.empty()) return tag_words(s, run, threads);
     each_line(s, line_form::text, [&](const std::vector<input>& inputs) {
       std::vector<bert::io::json> out;

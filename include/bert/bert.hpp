@@ -318,6 +318,7 @@
 #include "bert/pipeline/portions.hpp"
 #include "bert/pipeline/quantized_vectors.hpp"
 #include "bert/pipeline/reranking.hpp"
+#include "bert/pipeline/reranking_session.hpp"
 #include "bert/pipeline/search.hpp"
 #include "bert/pipeline/sentence_transform.hpp"
 #include "bert/pipeline/similarity.hpp"

@@ -22558,6 +22558,13 @@ class conll_reader {
         return true;
       }
       split(line);
+      if (columns_ == 0) {
+        columns_ = fields_.size();
+        first_line_ = lines_.line();
+      } else if (uneven_line_ == 0 && fields_.size() != columns_) {
+        uneven_line_ = lines_.line();
+        uneven_columns_ = fields_.size();
+      }
       const std::size_t word = column(options_.word_column);
       if (options_.tag_column == no_tags && word < fields_.size()) {
         words.push_back({std::string(fields_[word]), {}, lines_.line()});
@@ -22575,6 +22582,12 @@ class conll_reader {
     return !words.empty();
   }
 
+  /// Of a file of words: a line of another number of columns than the first line, and both numbers; empty if there is none so
+  /// far.
+  [[nodiscard]] std::string uneven() const {
+    if (uneven_line_ == 0) return {};
+    return cat("line ", first_line_, " has ", columns_, " columns and line ", uneven_line_, " has ", uneven_columns_);
+  }
   /// "path, line N".
   [[nodiscard]] std::string where(std::uint64_t line) const { return cat(lines_.path().string(), ", line ", line); }
 
@@ -22623,6 +22636,8 @@ class conll_reader {
   io::line_reader lines_;
   conll_options options_;
   std::vector<std::string_view> fields_, words_, tags_;
+  std::size_t columns_ = 0, uneven_columns_ = 0;  // of the first line, and of the first that differs
+  std::uint64_t first_line_ = 0, uneven_line_ = 0;
 };
 
 namespace detail {
@@ -22631,16 +22646,19 @@ namespace detail {
 struct conll_file {
   std::vector<std::vector<conll_word>> sentences;
   labels::tag_scheme scheme = labels::tag_scheme::none;
+  std::string uneven;  ///< as of the reader
 
   conll_file(const std::filesystem::path& path, const conll_options& options) {
     labels::scheme_finder finder;
     std::vector<std::string> tags;
-    for (conll_reader reader(path, options); reader.next(sentences.emplace_back());) {
+    conll_reader reader(path, options);
+    while (reader.next(sentences.emplace_back())) {
       tags.clear();
       for (const auto& word : sentences.back()) tags.push_back(word.tag);
       finder.add(tags);
     }
     sentences.pop_back();
+    uneven = reader.uneven();
     scheme = finder.scheme();
   }
 
@@ -22659,14 +22677,29 @@ struct conll_file {
 }  // namespace detail
 
 /// The tags that occur in a file: O first, then sorted by type and letter, so that B-X and I-X are adjacent. Those of IOB1 are
-/// converted to BIO. Throws bert::error if there are fewer than two.
+/// converted to BIO. Throws bert::error if there are fewer than two, and for a file that is no list of words and tags but
+/// text: no tag is O or of a scheme, and lines have different numbers of columns, or most tags occur once or end a sentence.
 [[nodiscard]] inline labels::dynamic_set conll_tags(const std::filesystem::path& path, const conll_options& options = {}) {
   std::set<std::string, std::less<>> found;
   detail::conll_file file(path, options);
   if (file.scheme == labels::tag_scheme::iob1) file.convert(labels::tag_scheme::bio);
-  for (auto& sentence : file.sentences)
-    for (auto& word : sentence)
+  std::size_t words = 0, stops = 0;
+  for (auto& sentence : file.sentences) {
+    words += sentence.size();
+    for (auto& word : sentence) {
+      stops += word.tag.size() > 1 && std::string_view(".!?").find(word.tag.back()) != std::string_view::npos ? 1 : 0;
       if (!found.contains(word.tag)) found.insert(std::move(word.tag));
+    }
+  }
+  const bool scheme = file.scheme != labels::tag_scheme::none || found.contains("O");
+  constexpr std::size_t enough = 20;  // words, so that most of their parts of speech come twice
+  if (!scheme && (!file.uneven.empty() || 2 * stops > words || (words >= enough && 2 * found.size() > words)))
+    throw error({path.string(), "a word a line with its tag in the last column, such as O, B-PER or NOUN",
+                 cat(!file.uneven.empty() ? file.uneven
+                     : 2 * stops > words  ? cat(stops, " of ", words, " lines that end as sentences do")
+                                          : cat(found.size(), " tags of ", words, " words"),
+                     ", and no tag is O or like B-PER"),
+                 "text without tags cannot train a tagger; or set the columns"});
   if (found.size() < 2)
     throw error({path.string(), "two tags or more", cat(found.size()), "check .tag_column: -1 is the last"});
   std::vector<std::string> names(found.begin(), found.end());
@@ -30479,23 +30512,29 @@ struct answer_options {
 
 namespace bert::inline BERT_ISA {
 
+/// Which of a word's pieces give its tag, as transformers' aggregation_strategy: the likeliest tag of the first piece; of the
+/// mean of all pieces' probabilities; or of the piece that is most certain.
+enum class aggregation : std::uint8_t { first, average, max };
+
 struct pipeline_options {
   std::size_t max_tokens = 0;   ///< of a sequence, 0 = the architecture's positions; longer texts are cut, or read in windows
   std::size_t top = 5;          ///< candidates for a [MASK]
   std::size_t stride = 64;      ///< tokens that a window shares with the next, at most half of it; for heads that read windows
   std::size_t paths = 0;        ///< likeliest paths of tags that a CRF's result lists beside its entities
   answer_options answers = {};  ///< for heads that answer questions
-  std::vector<float> thresholds = {};  ///< of labels that may apply together: one for all, or one a label; empty: 0.5
+  std::vector<float> thresholds = {};       ///< of labels that may apply together: one for all, or one a label; empty: 0.5
+  aggregation pieces = aggregation::first;  ///< for taggers; a CRF's path is over first pieces
 };
 
 /// Tokens of a sequence with their bytes in the text.
 using text_encoding = text::encoding<text::offsets::bytes>;
 
-/// A word of the text. Its output is row `row` of window `window`, that of its first piece.
+/// A word of the text. Its output is row `row` of window `window`, that of its first piece; those of its other pieces follow.
 struct example_word {
   std::string_view text;
   text::text_range bytes;
   std::size_t window = 0, row = 0;
+  std::size_t pieces = 0;
 };
 
 /// The input of a decoding: one text or pair, as it was read.
@@ -30532,7 +30571,8 @@ struct pipeline_example {
         const auto number = static_cast<std::size_t>(w.words[t]);
         if (text::most_context(held, number) != k) continue;
         example_word& word = out[number];
-        if (word.bytes == text::text_range{}) word = {{}, w.ranges[t], k, t};
+        if (word.bytes == text::text_range{}) word = {{}, w.ranges[t], k, t, 0};
+        ++word.pieces;
         word.bytes.last = w.ranges[t].last;
         word.text = text.substr(word.bytes.first, word.bytes.last - word.bytes.first);
       }
@@ -32398,26 +32438,39 @@ namespace bert::inline BERT_ISA::pipelines {
 /// Tokens of a batch: enough for large products, few enough for activations to stay in the cache.
 inline constexpr std::size_t tokens_at_once = 1024;
 
-/// Runs `all.sequences` sequences; `all` is the shape of all of them together. `length(i)` returns the tokens of sequence i,
-/// and `add(i, batch)` appends it to a batch. Calls `visit(i, batch, s, output)` for each sequence in order: it is sequence s
-/// of `batch`, and `output`, the session's output for `batch`, is valid during the call.
+/// The capacity of a session that runs sequences of the shape `all`, of all of them together, in batches.
+[[nodiscard]] inline batch_shape capacity_for(const batch_shape& all) noexcept {
+  const std::size_t tokens = std::min(all.tokens, std::max(tokens_at_once, all.longest));
+  return {.sequences = std::min(all.sequences, tokens),
+          .tokens = tokens,
+          .scored = std::min(all.scored, tokens),
+          .longest = all.longest};
+}
+
+/// Runs `count` sequences in `session`, by batches made in `batch`. `length(i)` returns the tokens of sequence i, and
+/// `add(i, batch)` appends it to a batch. Calls `visit(i, batch, s, output)` for each sequence in order: it is sequence s of
+/// `batch`, and `output`, the session's output for `batch`, is valid during the call.
+template <class Session, class Length, class Add, class Visit>
+void run_portions_in(Session& session, token_batch& batch, std::size_t count, const Length& length, const Add& add,
+                     const Visit& visit) {
+  const batch_shape& capacity = session.capacity();
+  for (std::size_t first = 0, next = 0; next < count; first = next) {
+    batch.clear();
+    for (; next < count && batch.tokens() + length(next) <= capacity.tokens && batch.sequences() < capacity.sequences; ++next)
+      add(next, batch);
+    const auto output = session(batch);
+    for (std::size_t s = 0; s < batch.sequences(); ++s) visit(first + s, batch, s, output);
+  }
+}
+
+/// The same of `all.sequences` sequences in a session of its own; `all` is the shape of all of them together.
 template <class Frozen, executor E, class Length, class Add, class Visit>
 void run_portions(const Frozen& frozen, const batch_shape& all, const E& e, const Length& length, const Add& add,
                   const Visit& visit) {
   if (all.sequences == 0) return;
-  const std::size_t capacity = std::min(all.tokens, std::max(tokens_at_once, all.longest));
-  auto session = frozen.session({.sequences = std::min(all.sequences, capacity),
-                                 .tokens = capacity,
-                                 .scored = std::min(all.scored, capacity),
-                                 .longest = all.longest},
-                                e);
+  auto session = frozen.session(capacity_for(all), e);
   token_batch batch;
-  for (std::size_t first = 0, next = 0; next < all.sequences; first = next) {
-    batch.clear();
-    for (; next < all.sequences && batch.tokens() + length(next) <= capacity; ++next) add(next, batch);
-    const auto output = session(batch);
-    for (std::size_t s = 0; s < batch.sequences(); ++s) visit(first + s, batch, s, output);
-  }
+  run_portions_in(session, batch, all.sequences, length, add, visit);
 }
 
 /// Calls visit(s, x) for every sequence s of `all` in order, with its hidden states x [T, H], which are valid during the call.
@@ -32855,11 +32908,81 @@ struct list_softmax : detail::per_sequence<detail::is_regression> {
 }  // namespace bert::objectives
 
 #endif  // BERT_OBJECTIVES_LIST_SOFTMAX_HPP
+// The order of texts by the scores that a model gives them for a query.
+// Layer: pipeline. Test: tests/unit/pipeline/reranking_test.cpp
+#ifndef BERT_PIPELINE_RERANKING_HPP
+#define BERT_PIPELINE_RERANKING_HPP
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
 
 namespace bert::inline BERT_ISA {
 
+/// A text of a list: its index there, and its score.
+struct ranked {
+  std::size_t index = 0;
+  float score = 0;  ///< larger is more relevant: what the head gives, or of two classes the logit of the second
+};
+
+/// The same in `all`, whose memory is used again.
+inline void rank(std::span<const float> scores, std::vector<ranked>& all) {
+  all.clear();
+  all.reserve(scores.size());
+  for (std::size_t i = 0; i < scores.size(); ++i) all.push_back({i, scores[i]});
+  std::sort(all.begin(), all.end(),
+            [](const ranked& a, const ranked& b) { return a.score != b.score ? a.score > b.score : a.index < b.index; });
+}
+/// The scores, the largest first, those of equal ones in the order of the list.
+[[nodiscard]] inline std::vector<ranked> ranking_of(std::span<const float> scores) {
+  std::vector<ranked> all;
+  rank(scores, all);
+  return all;
+}
+
+namespace pipelines {
+
+namespace detail {
+/// Whether a label set may have two labels.
+template <class Labels>
+constexpr bool may_be_two() {
+  if constexpr (labels::static_label_set<Labels>) return Labels::count == 2;
+  else return true;
+}
+}  // namespace detail
+
+/// A head that orders texts: one value a sequence, or two classes. Of a label set that is known at run time the number of
+/// labels is checked then.
+template <class Head>
+concept orders_texts = heads::regressor<Head> ||(heads::classifier<Head>&& detail::may_be_two<typename Head::labels>());
+
+/// y[0], or z[1] - z[0]: the logit of class 1, whose sigmoid is the probability of class 1. Unlike the probability it keeps
+/// the order of texts that are nearly certain. Throws bert::error, from `where`, for another number of outputs.
+[[nodiscard]] inline float relevance_of(std::span<const float> outputs, const char* where) {
+  if (outputs.size() == 1) return outputs[0];
+  if (outputs.size() != 2)
+    throw error({where, "a head of one value or of two classes, the second relevant", cat(outputs.size(), " classes"),
+                 "texts are ordered by one score; train a head of two labels, or heads::regress"});
+  return outputs[1] - outputs[0];
+}
+
+}  // namespace pipelines
+
+}  // namespace bert
+
+#endif  // BERT_PIPELINE_RERANKING_HPP
+
+namespace bert::inline BERT_ISA {
+
+namespace detail {
+template <class Head>
+struct orders_texts : std::bool_constant<pipelines::orders_texts<Head>> {};
+}  // namespace detail
+
 /// Runs `m` over the first epoch of `source`, without dropout, and ranks the sequences of each example by the value of the
-/// model's first head that gives one.
+/// model's first head that gives one, or the logit of the second class of one with two.
 ///
 ///     const auto dev = bert::data::rankings("dev.tsv", tokenizer).batches(16);
 ///     std::cout << bert::evaluate_rankings(reranker, dev).line();          // mrr@10=0.8123 ndcg@10=0.8501 loss=0.4312
@@ -32872,10 +32995,11 @@ template <precision_policy Precision = precision::f32, class A, class... Heads, 
                                                           const Loss& loss = {}, const metrics::reranking_options& options = {},
                                                           const E& e = {}) {
   using model_type = bert::model<A, Heads...>;
-  using head = typename objectives::detail::head_where<objectives::detail::is_regression, model_type>::type;
-  static_assert(ensure<!std::is_void_v<head>, facts<model_type>>,
-                "bert::evaluate_rankings: no head of the model gives one value a sequence; give it one by "
-                "with_head<bert::heads::regress>()");
+  using head = typename objectives::detail::head_where<detail::orders_texts, model_type>::type;
+  static_assert(
+      ensure<!std::is_void_v<head>, facts<model_type>>,
+      "bert::evaluate_rankings: no head of the model gives one value or one of two classes a sequence; give it one by "
+      "with_head<bert::heads::regress>()");
   using needed = target_list<target::group, target::value>;
   if constexpr (requires { typename Source::targets; })
     static_assert(ensure<detail::list_covers<typename Source::targets, needed>, facts<Source>>,
@@ -32893,7 +33017,9 @@ template <precision_policy Precision = precision::f32, class A, class... Heads, 
     (void)loss.prepare(batch, 0, work);
     run(batch.tokens);
     const matrix<const float> rows = pipelines::all_rows<head>(run.template output<head>());
-    scores.assign(rows.data, rows.data + rows.rows);
+    scores.resize(rows.rows);
+    for (std::size_t s = 0; s < rows.rows; ++s)
+      scores[s] = pipelines::relevance_of({rows.row(s), rows.cols}, "bert::evaluate_rankings");
     for (std::size_t g = 0; g < batch.examples(); ++g) {
       const std::size_t first = batch.groups[g], count = batch.groups[g + 1] - first;
       report.add(std::span(scores).subspan(first, count), std::span(batch.values).subspan(first, count));
@@ -41472,7 +41598,28 @@ struct tagged_text {
   return out;
 }
 
-/// A word has the likeliest tag of its first piece, in the window where it has the most context.
+namespace pipelines {
+
+/// The probabilities of a word's tags from its pieces' logits.
+[[nodiscard]] inline std::vector<float> tag_probabilities(const pipeline_example& in, const example_word& word) {
+  const matrix<const float> logits = in.rows[word.window];
+  auto p = probabilities(logits[word.row]);
+  if (in.options.pieces == aggregation::first) return p;
+  for (std::size_t i = 1; i < word.pieces; ++i) {
+    auto other = probabilities(logits[word.row + i]);
+    if (in.options.pieces == aggregation::average)
+      for (std::size_t l = 0; l < p.size(); ++l) p[l] += other[l];
+    else if (*std::max_element(other.begin(), other.end()) > *std::max_element(p.begin(), p.end())) p = std::move(other);
+  }
+  if (in.options.pieces == aggregation::average)
+    for (float& x : p) x /= static_cast<float>(std::max<std::size_t>(word.pieces, 1));
+  return p;
+}
+
+}  // namespace pipelines
+
+/// A word has the likeliest tag of its first piece, or of all its pieces by pipeline_options::pieces, in the window where it
+/// has the most context.
 template <heads::tagger Head>
 struct decoding<Head> : pipelines::word_windows {
   using result = tagged_text;
@@ -41480,7 +41627,7 @@ struct decoding<Head> : pipelines::word_windows {
   static result decode(const pipeline_example& in) {
     result out;
     for (const auto& word : in.words()) {
-      const auto p = probabilities(in.rows[word.window][word.row]);
+      const auto p = pipelines::tag_probabilities(in, word);
       const auto best = std::max_element(p.begin(), p.end());
       const auto number = static_cast<int>(best - p.begin());
       out.words.push_back({.text = std::string(word.text),
@@ -41525,6 +41672,9 @@ struct decoding<Head> : pipelines::word_windows {
   /// `packed` are the head's weights.
   template <class Packed>
   static result decode(const pipeline_example& in, const Packed& packed) {
+    if (in.options.pieces != aggregation::first)
+      throw error({"bert::pipeline_options", "pieces of aggregation::first, as a CRF's path is over first pieces",
+                   in.options.pieces == aggregation::max ? "max" : "average", "leave it out, or train a tagger without a CRF"});
     std::vector<float> allowed(labels::transition_count(packed.tags));
     Head::write_allowed(in.labels, allowed);
     const auto words = in.words();
@@ -41887,6 +42037,12 @@ class embedder {
     made.pools_prompt_ = s.pools_prompt;
     made.prompts_ = std::move(s.prompts);
     made.folder_ = folder.string();
+    bool cls = std::same_as<Pooling, pooling::cls>;
+    if constexpr (follows) cls = s.poolings.size() == 1 && s.poolings.front() == pooling::mode::cls;
+    if (cls && s.pooling_file.empty())
+      made.notes_.push_back(folder.string() +
+                            " was not trained to embed, so the vector of [CLS] says little about meaning; the mean says more, "
+                            "and finetune --task embed trains either");
     for (const auto measure : {similarity_measure::dot, similarity_measure::euclidean, similarity_measure::manhattan})
       if (s.similarity == name_of(measure)) made.measure_ = measure;
     return made;
@@ -41938,6 +42094,9 @@ class embedder {
   [[nodiscard]] const std::string& prompt() const noexcept { return prompt_; }
   /// The folder's prompts by name.
   [[nodiscard]] const std::map<std::string, std::string>& prompts() const noexcept { return prompts_; }
+  /// What a user should be told of the vectors: that [CLS] says little about meaning where the folder was only pretrained, or
+  /// trained for another task. Empty for a folder that says how it embeds.
+  [[nodiscard]] const pipelines::reading_notes& notes() const noexcept { return notes_; }
   /// How the folder compares vectors; cosine if it does not say.
   [[nodiscard]] similarity_measure measure() const noexcept { return measure_; }
 
@@ -42049,6 +42208,7 @@ class embedder {
   std::size_t max_tokens_;
   std::string prompt_, folder_ = "bert::embedder";
   std::map<std::string, std::string> prompts_;
+  pipelines::reading_notes notes_;
   similarity_measure measure_ = similarity_measure::cosine;
   bool lowercase_ = false, pools_prompt_ = true;
 };
@@ -42077,37 +42237,91 @@ class embedder {
 #include <utility>
 #include <vector>
 
-// The order of texts by the scores that a model gives them for a query.
-// Layer: pipeline. Test: tests/unit/pipeline/reranking_test.cpp
-#ifndef BERT_PIPELINE_RERANKING_HPP
-#define BERT_PIPELINE_RERANKING_HPP
+// Orders texts for one query after another in buffers of its own.
+// Layer: pipeline. Test: tests/unit/pipeline/reranking_session_test.cpp
+#ifndef BERT_PIPELINE_RERANKING_SESSION_HPP
+#define BERT_PIPELINE_RERANKING_SESSION_HPP
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
+#include <memory>
+#include <optional>
+#include <ranges>
 #include <span>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace bert::inline BERT_ISA {
 
-/// A text of a list: its index there, and its score.
-struct ranked {
-  std::size_t index = 0;
-  float score = 0;  ///< what the head gives: larger is more relevant
-};
+/// A query and texts in, the texts in the order of their scores out, as bert::pipeline gives them. It keeps its buffers, so it
+/// allocates only for a call with more or longer texts than all before; a thread has one of its own.
+///
+///     const bert::pipeline rerank{model, tokenizer};
+///     auto order = rerank.session();
+///     for (const auto& query : queries)
+///       for (const auto& [index, score] : order(query, passages)) …
+template <class Frozen, executor E = execution::serial>
+class reranking_session {
+ public:
+  using head = typename Frozen::model_type::template head_at<0>;
 
-/// The scores, the largest first, those of equal ones in the order of the list.
-[[nodiscard]] inline std::vector<ranked> ranking_of(std::span<const float> scores) {
-  std::vector<ranked> all;
-  all.reserve(scores.size());
-  for (std::size_t i = 0; i < scores.size(); ++i) all.push_back({i, scores[i]});
-  std::sort(all.begin(), all.end(),
-            [](const ranked& a, const ranked& b) { return a.score != b.score ? a.score > b.score : a.index < b.index; });
-  return all;
-}
+  /// Reads sequences of at most `max_tokens`; `e` runs the kernels.
+  reranking_session(std::shared_ptr<const Frozen> weights, std::shared_ptr<const text::tokenizer> tokenizer,
+                    std::size_t max_tokens, const E& e)
+      : weights_(std::move(weights)), tokenizer_(std::move(tokenizer)), max_tokens_(max_tokens), executor_(e) {}
+
+  /// The texts in falling order of their scores, equal ones in the order of the range; valid until the next call. A sequence
+  /// [CLS] query [SEP] text [SEP] a text. Throws bert::error for a score that is not finite.
+  template <std::ranges::forward_range Texts>
+  requires(std::convertible_to<std::ranges::range_reference_t<const Texts>, std::string_view> &&
+           !std::convertible_to<const Texts&, std::string_view>) std::span<const ranked>
+  operator()(std::string_view query, const Texts& texts) {
+    all_.clear();
+    for (auto&& text : texts) tokenizer_->encode_into(all_, query, text, {.max_tokens = max_tokens_});
+    scores_.clear();
+    if (!all_.empty()) run();
+    rank(scores_, order_);
+    return order_;
+  }
+
+ private:
+  void run() {
+    const auto needed = pipelines::capacity_for(all_.shape());
+    if (!session_ || !session_->capacity().holds(needed)) {
+      capacity_.sequences = std::max(capacity_.sequences, needed.sequences);
+      capacity_.tokens = std::max(capacity_.tokens, needed.tokens);
+      capacity_.longest = std::max(capacity_.longest, needed.longest);
+      session_.emplace(*weights_, capacity_, executor_);
+    }
+    pipelines::run_portions_in(
+        *session_, portion_, all_.sequences(), [&](std::size_t i) { return all_.length(i); },
+        [&](std::size_t i, token_batch& batch) { batch.add(all_[i], all_.segments(i)); },
+        [&](std::size_t, const token_batch& batch, std::size_t s, const auto& output) {
+          const matrix<const float> row = pipelines::rows_of_sequence<head>(output, batch, s);
+          const std::span<const float> outputs{row.row(0), row.cols};
+          if (first_not_finite(outputs) != all_finite)
+            throw error({"bert::pipeline", "an answer of finite numbers", "a NaN or an infinity",
+                         "the weights overflow; use f32, or take other weights"});
+          scores_.push_back(pipelines::relevance_of(outputs, "bert::pipeline"));
+        });
+  }
+
+  std::shared_ptr<const Frozen> weights_;
+  std::shared_ptr<const text::tokenizer> tokenizer_;
+  std::size_t max_tokens_;
+  E executor_;
+  batch_shape capacity_{.sequences = 0, .tokens = 0, .scored = 0, .longest = 0};
+  std::optional<bert::session<Frozen, E>> session_;
+  token_batch all_, portion_;
+  std::vector<float> scores_;
+  std::vector<ranked> order_;
+};
 
 }  // namespace bert
 
-#endif  // BERT_PIPELINE_RERANKING_HPP
+#endif  // BERT_PIPELINE_RERANKING_SESSION_HPP
 
 namespace bert::inline BERT_ISA {
 
@@ -42200,19 +42414,27 @@ class pipeline {
                                   std::initializer_list<std::string_view> choices) const requires chooses {
     return (*this)(text, std::span<const std::string_view>(choices.begin(), choices.size()));
   }
-  /// A query and texts, for heads that give a value: the texts with their values, the largest first. A sequence of segments 0
-  /// and 1 a text; `e` runs the kernels.
+  /// A query and texts, for heads that give a value or one of two classes: the texts with their values, or with the logits of
+  /// the second class, the largest first. A sequence of segments 0 and 1 a text; `e` runs the kernels. Throws bert::error where
+  /// a label set that is known at run time has another number of labels.
   ///
   ///     const bert::pipeline rerank{model, tokenizer};
   ///     for (const auto& [index, score] : rerank("how do birds fly", passages)) std::cout << score << ' ' << passages[index];
   template <std::ranges::forward_range Texts, executor E = execution::serial>
-  requires(heads::regressor<head>&& std::convertible_to<std::ranges::range_reference_t<const Texts>, std::string_view> &&
+  requires(pipelines::orders_texts<head>&& std::convertible_to<std::ranges::range_reference_t<const Texts>, std::string_view> &&
            !std::convertible_to<const Texts&, std::string_view>) [[nodiscard]] std::vector<ranked>
   operator()(std::string_view query, const Texts& texts, const E& e = {}) const {
-    std::deque<std::string> kept;
-    std::vector<inputs> all;
-    for (auto&& text : texts) all.push_back(input(query, lasting<Texts>(text, kept)));
-    return ranking_of(run(all, e));
+    auto order = session(e);
+    const auto found = order(query, texts);
+    return {found.begin(), found.end()};
+  }
+  /// The same for many queries, in buffers that are kept from call to call; of one thread. It shares the weights.
+  template <executor E = execution::serial>
+  [[nodiscard]] auto session(const E& e = {}) const requires(pipelines::orders_texts<head>) {
+    using frozen_type = bert::frozen<Model, Precision>;
+    return reranking_session<frozen_type, E>(std::shared_ptr<const frozen_type>(shared_, &shared_->frozen),
+                                             std::shared_ptr<const text::tokenizer>(shared_, &shared_->tokenizer),
+                                             options_.max_tokens, e);
   }
   /// One result a text; `e` runs the kernels.
   template <std::ranges::forward_range Texts, executor E = execution::serial>

@@ -312,6 +312,51 @@ class Examples(unittest.TestCase):
         self.wrong(rerank(train=self.write("short.jsonl", '{"query": "q", "texts": ["a"], "scores": []}\n')), 1, "short.jsonl, line 1", "scores")
         self.assertFalse((self.folder / "none").exists())
 
+    def test_a_classifier_of_two_labels_reranks_by_its_second(self):
+        self.ok(self.finetune("--pair", "--epochs", 4, train=self.ranked, dev=self.ranked, out="two"))
+        folder = self.folder / "two"
+        config = json.loads((folder / "config.json").read_text())
+        self.assertEqual(config["id2label"], {"0": "0", "1": "1"})
+        lines = "".join(f"What was happy?\t{text}\n" for text in ("The book was happy.", "The town was stale.", "The road was cruel and the story was warm."))
+        result = run("predict", "--model", folder, "--rerank", text=lines)
+        self.assertIn('names two labels; a text\'s score is the logit of "1"', result.stderr)
+        found = [json.loads(line) for line in self.ok(result).splitlines()]
+        classes = [json.loads(line)["probabilities"] for line in self.ok(run("predict", "--model", folder, "--pair", text=lines)).splitlines()]
+        for answer, p in zip(found, classes):
+            self.assertAlmostEqual(answer["score"], math.log(p["1"] / p["0"]), places=3)
+        by_score = sorted(range(3), key=lambda i: -found[i]["score"])
+        self.assertEqual([found[i]["rank"] for i in by_score], [1, 2, 3])
+        evaluated = self.ok(run("evaluate", "--model", folder, "--rankings", self.ranked)).splitlines()
+        self.assertEqual([line.split()[0] for line in evaluated], ["f32", "bf16", "int8"])
+        # A reranker of one score begins as the classifier ranks.
+        output = self.ok(self.finetune("--task", "rerank", "--lr", "1e-12", "--epochs", 1, train=self.ranked, dev=self.ranked, model=folder, out="one"))
+        self.assertIn(f'a text\'s score begins as the logit of "1" less that of "0", the two labels of {folder}', output)
+        figures = lambda line: re.search(r"mrr@10=\S+ ndcg@10=\S+", line)[0]
+        self.assertEqual(figures(output.splitlines()[-1]), figures(evaluated[0]))
+        ones = [json.loads(line) for line in self.ok(run("predict", "--model", self.folder / "one", text=lines)).splitlines()]
+        for one, two in zip(ones, found):
+            self.assertAlmostEqual(one["score"], two["score"], places=3)
+        three = self.write("three.tsv", "".join(f"{l}\tx\n" if i % 3 else f"{l}\ty\n" if i % 2 else f"{l}\tz\n" for i, l in enumerate(f"word {i}" for i in range(24))))
+        self.ok(self.finetune(train=three, dev=three, out="three"))
+        self.wrong(run("predict", "--model", self.folder / "three", "--rerank", text="a\tb\n"), 1, "--rerank", "two labels", "3 labels")
+        self.wrong(run("evaluate", "--model", self.folder / "three", "--rankings", self.ranked), 1, "--rankings", "3 labels")
+
+    def test_a_classifier_reads_pooler_first_token_or_mean(self):
+        lasts = {}
+        for pooling, name in (("pooler", None), ("cls", "cls"), ("mean", "mean")):
+            folder = self.folder / f"reads-{pooling}"
+            lasts[pooling] = self.ok(self.finetune("--pooling", pooling, out=folder.name)).splitlines()[-1]
+            self.assertEqual(json.loads((folder / "config.json").read_text()).get("classifier_pooling"), name)
+            self.assertEqual(self.ok(run("evaluate", "--model", folder, "--tsv", self.dev, "--precision", "f32")).strip(), "f32 " + lasts[pooling][4:])
+            self.assertIn(json.loads(self.ok(run("predict", "--model", folder, text="The book was happy.\n")))["label"], ("fine", "poor"))
+            again = self.ok(self.finetune("--lr", "1e-9", "--epochs", 1, model=folder, out="reads-again"))
+            self.assertIn(f"classifier from {folder}", again)
+            self.assertEqual(json.loads((self.folder / "reads-again" / "config.json").read_text()).get("classifier_pooling"), name)
+        self.assertEqual(len(set(lasts.values())), 3)
+        self.assertIn("classifier new", self.ok(self.finetune("--pooling", "cls", model=self.folder / "reads-mean", out="reads-again")))
+        self.wrong(self.finetune("--pooling", "max"), 2, "--pooling", "pooler, cls or mean")
+        self.wrong(self.finetune("--task", "tag", "--pooling", "cls", train=self.conll, dev=self.conll), 2, "--pooling", "--task tag")
+
     def test_finetune_regresses_by_each_loss(self):
         lasts = {loss: self.ok(self.finetune("--task", "regress", "--loss", loss, train=self.numbers, dev=self.numbers)).splitlines()[-1]
                  for loss in ("mean_squared_error", "mean_absolute_error", "huber")}
@@ -409,6 +454,52 @@ class Examples(unittest.TestCase):
         self.assertGreater(better[-1], 0.7)
         self.wrong(self.finetune("--task", "embed", "--loss", "cosine", train=pairs, dev=self.scored), 1, "pairs-alike.tsv")
 
+    def test_a_dense_layer_is_trained_saved_and_gone_on_with(self):
+        dense = lambda *more, **files: self.finetune("--task", "embed", "--loss", "cosent", "--score-range", 5, *more, **{"train": self.scored, "dev": self.scored, "out": "dense", **files})
+        folder = self.folder / "dense"
+        for option, activation in (("128", "Tanh"), ("256:identity", "Identity")):
+            for pooling in ("mean", "cls"):
+                with self.subTest(option, pooling=pooling):
+                    output = self.ok(dense("--dense", option, "--pooling", pooling))
+                    last = output.splitlines()[-1]
+                    self.assertRegex(last, "^dev " + self.LINES["embed"] + "$")
+                    self.assertIn("dense layer new", output)
+                    config = json.loads((folder / "2_Dense" / "config.json").read_text())
+                    self.assertEqual(config["out_features"], int(option.split(":")[0]))
+                    self.assertTrue(config["activation_function"].endswith(activation), config)
+                    vector = json.loads(self.ok(run("embed_sentences", "--model", folder, "--json", text="The book was happy.\n")))
+                    self.assertEqual(len(vector), config["out_features"])
+                    self.assertAlmostEqual(sum(x * x for x in vector), 1, places=4)
+                    line = self.ok(run("evaluate", "--model", folder, "--pairs", self.scored, "--score-range", 5, "--precision", "f32")).strip()
+                    self.assertEqual(line, "f32 " + last[4:])
+        again = self.ok(dense("--lr", "1e-12", "--epochs", 1, model=folder, out="dense-again"))
+        self.assertIn(f"dense layer from {folder}", again)
+        self.assertEqual(again.splitlines()[-1], last)
+        other = self.ok(dense("--dense", 128, "--pooling", "cls", "--epochs", 1, model=folder, out="dense-again"))
+        self.assertRegex(other, "dense layer new, as that of .* is Dense")
+        better = [float(re.search(r"spearman=(\S+)", l)[1]) for l in self.ok(dense("--dense", 128, "--epochs", 8)).splitlines() if l.startswith("epoch ")]
+        self.assertGreater(better[-1], 0.7)
+        self.wrong(dense("--dense", 63, out="none"), 1, "--dense", "128, 256, 512", "63")
+        self.wrong(dense("--dense", "128:relu", out="none"), 1, "--dense", "tanh or identity", "relu")
+        self.wrong(dense("--dense", "128", "--pooling", "max", out="none"), 1, "--dense", "mean or cls", "max")
+        self.wrong(dense("--dense", "128", "--recompute", out="none"), 1, "--dense", "--recompute")
+        self.wrong(self.finetune("--dense", 128, out="none"), 2, "--dense", "--task classify")
+        self.assertFalse((self.folder / "none").exists())
+
+    def test_a_tagger_reads_pieces_as_asked_and_refuses_text_without_tags(self):
+        self.ok(self.finetune("--task", "tag", "--pieces", "all", "--epochs", 4, train=self.conll, dev=self.conll, out="tagger-all"))
+        folder, text = self.folder / "tagger-all", "The unheardofthing of Ada Smith was happily read .\n"
+        words = {how: json.loads(self.ok(run("predict", "--model", folder, "--words", "--aggregation", how, text=text)))["words"] for how in ("first", "average", "max")}
+        self.assertEqual(len({tuple(w["text"] for w in some) for some in words.values()}), 1)
+        scores = {how: [w["score"] for w in some] for how, some in words.items()}
+        self.assertNotEqual(scores["first"], scores["average"])
+        for first, most in zip(scores["first"], scores["max"]):
+            self.assertGreaterEqual(most, first)
+        self.ok(self.finetune("--task", "tag", "--crf", "--epochs", 1, train=self.conll, dev=self.conll, out="tagger-crf"))
+        self.wrong(run("predict", "--model", self.folder / "tagger-crf", "--aggregation", "max", text=text), 1, "CRF", "max")
+        self.wrong(self.finetune("--task", "tag", "--crf", "--pieces", "all", train=self.conll, dev=self.conll), 2, "--pieces")
+        self.wrong(self.finetune("--task", "tag", train=self.corpus, dev=self.corpus, out="none"), 1, "corpus.txt", "lines that end as sentences do")
+
     def test_predict_reads_pairs_tables_and_files_and_refuses_what_it_cannot_answer(self):
         columns = ("--pair", "--text-column", 2, "--label-column", 1)
         self.ok(self.finetune(*columns, train=self.pairs, dev=self.pairs, out="pair-classes"))
@@ -421,6 +512,7 @@ class Examples(unittest.TestCase):
             self.assertAlmostEqual(sum(answer["probabilities"].values()), 1, places=5)
             self.assertEqual(answer["score"], max(answer["probabilities"].values()))
         self.wrong(run("predict", "--model", folder, "--pair", text="one text\n"), 1, "standard input, line 1", "TAB")
+        self.assertIn("note: 1 line was cut to 8 tokens", run("predict", "--model", folder, "--pair", "--max-tokens", 8, text=f"a\tb\n{'a ' * 20}\tb\n").stderr)
         bad = self.folder / "latin1.txt"
         bad.write_bytes(b"fine\ncaf\xe9\n")
         self.wrong(run("predict", "--model", folder, bad), 1, "latin1.txt, line 2", "UTF-8")

@@ -86,6 +86,13 @@ class conll_reader {
         return true;
       }
       split(line);
+      if (columns_ == 0) {
+        columns_ = fields_.size();
+        first_line_ = lines_.line();
+      } else if (uneven_line_ == 0 && fields_.size() != columns_) {
+        uneven_line_ = lines_.line();
+        uneven_columns_ = fields_.size();
+      }
       const std::size_t word = column(options_.word_column);
       if (options_.tag_column == no_tags && word < fields_.size()) {
         words.push_back({std::string(fields_[word]), {}, lines_.line()});
@@ -103,6 +110,12 @@ class conll_reader {
     return !words.empty();
   }
 
+  /// Of a file of words: a line of another number of columns than the first line, and both numbers; empty if there is none so
+  /// far.
+  [[nodiscard]] std::string uneven() const {
+    if (uneven_line_ == 0) return {};
+    return cat("line ", first_line_, " has ", columns_, " columns and line ", uneven_line_, " has ", uneven_columns_);
+  }
   /// "path, line N".
   [[nodiscard]] std::string where(std::uint64_t line) const { return cat(lines_.path().string(), ", line ", line); }
 
@@ -151,6 +164,8 @@ class conll_reader {
   io::line_reader lines_;
   conll_options options_;
   std::vector<std::string_view> fields_, words_, tags_;
+  std::size_t columns_ = 0, uneven_columns_ = 0;  // of the first line, and of the first that differs
+  std::uint64_t first_line_ = 0, uneven_line_ = 0;
 };
 
 namespace detail {
@@ -159,16 +174,19 @@ namespace detail {
 struct conll_file {
   std::vector<std::vector<conll_word>> sentences;
   labels::tag_scheme scheme = labels::tag_scheme::none;
+  std::string uneven;  ///< as of the reader
 
   conll_file(const std::filesystem::path& path, const conll_options& options) {
     labels::scheme_finder finder;
     std::vector<std::string> tags;
-    for (conll_reader reader(path, options); reader.next(sentences.emplace_back());) {
+    conll_reader reader(path, options);
+    while (reader.next(sentences.emplace_back())) {
       tags.clear();
       for (const auto& word : sentences.back()) tags.push_back(word.tag);
       finder.add(tags);
     }
     sentences.pop_back();
+    uneven = reader.uneven();
     scheme = finder.scheme();
   }
 
@@ -187,14 +205,29 @@ struct conll_file {
 }  // namespace detail
 
 /// The tags that occur in a file: O first, then sorted by type and letter, so that B-X and I-X are adjacent. Those of IOB1 are
-/// converted to BIO. Throws bert::error if there are fewer than two.
+/// converted to BIO. Throws bert::error if there are fewer than two, and for a file that is no list of words and tags but
+/// text: no tag is O or of a scheme, and lines have different numbers of columns, or most tags occur once or end a sentence.
 [[nodiscard]] inline labels::dynamic_set conll_tags(const std::filesystem::path& path, const conll_options& options = {}) {
   std::set<std::string, std::less<>> found;
   detail::conll_file file(path, options);
   if (file.scheme == labels::tag_scheme::iob1) file.convert(labels::tag_scheme::bio);
-  for (auto& sentence : file.sentences)
-    for (auto& word : sentence)
+  std::size_t words = 0, stops = 0;
+  for (auto& sentence : file.sentences) {
+    words += sentence.size();
+    for (auto& word : sentence) {
+      stops += word.tag.size() > 1 && std::string_view(".!?").find(word.tag.back()) != std::string_view::npos ? 1 : 0;
       if (!found.contains(word.tag)) found.insert(std::move(word.tag));
+    }
+  }
+  const bool scheme = file.scheme != labels::tag_scheme::none || found.contains("O");
+  constexpr std::size_t enough = 20;  // words, so that most of their parts of speech come twice
+  if (!scheme && (!file.uneven.empty() || 2 * stops > words || (words >= enough && 2 * found.size() > words)))
+    throw error({path.string(), "a word a line with its tag in the last column, such as O, B-PER or NOUN",
+                 cat(!file.uneven.empty() ? file.uneven
+                     : 2 * stops > words  ? cat(stops, " of ", words, " lines that end as sentences do")
+                                          : cat(found.size(), " tags of ", words, " words"),
+                     ", and no tag is O or like B-PER"),
+                 "text without tags cannot train a tagger; or set the columns"});
   if (found.size() < 2)
     throw error({path.string(), "two tags or more", cat(found.size()), "check .tag_column: -1 is the last"});
   std::vector<std::string> names(found.begin(), found.end());

@@ -15,12 +15,18 @@
 #include "bert/model/session.hpp"
 #include "bert/objectives/list_softmax.hpp"
 #include "bert/pipeline/example.hpp"
+#include "bert/pipeline/reranking.hpp"
 #include "bert/tensor/training_batch.hpp"
 
 namespace bert::inline BERT_ISA {
 
+namespace detail {
+template <class Head>
+struct orders_texts : std::bool_constant<pipelines::orders_texts<Head>> {};
+}  // namespace detail
+
 /// Runs `m` over the first epoch of `source`, without dropout, and ranks the sequences of each example by the value of the
-/// model's first head that gives one.
+/// model's first head that gives one, or the logit of the second class of one with two.
 ///
 ///     const auto dev = bert::data::rankings("dev.tsv", tokenizer).batches(16);
 ///     std::cout << bert::evaluate_rankings(reranker, dev).line();          // mrr@10=0.8123 ndcg@10=0.8501 loss=0.4312
@@ -33,10 +39,11 @@ template <precision_policy Precision = precision::f32, class A, class... Heads, 
                                                           const Loss& loss = {}, const metrics::reranking_options& options = {},
                                                           const E& e = {}) {
   using model_type = bert::model<A, Heads...>;
-  using head = typename objectives::detail::head_where<objectives::detail::is_regression, model_type>::type;
-  static_assert(ensure<!std::is_void_v<head>, facts<model_type>>,
-                "bert::evaluate_rankings: no head of the model gives one value a sequence; give it one by "
-                "with_head<bert::heads::regress>()");
+  using head = typename objectives::detail::head_where<detail::orders_texts, model_type>::type;
+  static_assert(
+      ensure<!std::is_void_v<head>, facts<model_type>>,
+      "bert::evaluate_rankings: no head of the model gives one value or one of two classes a sequence; give it one by "
+      "with_head<bert::heads::regress>()");
   using needed = target_list<target::group, target::value>;
   if constexpr (requires { typename Source::targets; })
     static_assert(ensure<detail::list_covers<typename Source::targets, needed>, facts<Source>>,
@@ -54,7 +61,9 @@ template <precision_policy Precision = precision::f32, class A, class... Heads, 
     (void)loss.prepare(batch, 0, work);
     run(batch.tokens);
     const matrix<const float> rows = pipelines::all_rows<head>(run.template output<head>());
-    scores.assign(rows.data, rows.data + rows.rows);
+    scores.resize(rows.rows);
+    for (std::size_t s = 0; s < rows.rows; ++s)
+      scores[s] = pipelines::relevance_of({rows.row(s), rows.cols}, "bert::evaluate_rankings");
     for (std::size_t g = 0; g < batch.examples(); ++g) {
       const std::size_t first = batch.groups[g], count = batch.groups[g + 1] - first;
       report.add(std::span(scores).subspan(first, count), std::span(batch.values).subspan(first, count));

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/heads/crf.hpp"
 #include "bert/heads/crf_paths.hpp"
@@ -38,6 +39,9 @@ struct decoding<Head> : pipelines::word_windows {
   /// `packed` are the head's weights.
   template <class Packed>
   static result decode(const pipeline_example& in, const Packed& packed) {
+    if (in.options.pieces != aggregation::first)
+      throw error({"bert::pipeline_options", "pieces of aggregation::first, as a CRF's path is over first pieces",
+                   in.options.pieces == aggregation::max ? "max" : "average", "leave it out, or train a tagger without a CRF"});
     std::vector<float> allowed(labels::transition_count(packed.tags));
     Head::write_allowed(in.labels, allowed);
     const auto words = in.words();

@@ -112,6 +112,12 @@ class embedder {
     made.pools_prompt_ = s.pools_prompt;
     made.prompts_ = std::move(s.prompts);
     made.folder_ = folder.string();
+    bool cls = std::same_as<Pooling, pooling::cls>;
+    if constexpr (follows) cls = s.poolings.size() == 1 && s.poolings.front() == pooling::mode::cls;
+    if (cls && s.pooling_file.empty())
+      made.notes_.push_back(folder.string() +
+                            " was not trained to embed, so the vector of [CLS] says little about meaning; the mean says more, "
+                            "and finetune --task embed trains either");
     for (const auto measure : {similarity_measure::dot, similarity_measure::euclidean, similarity_measure::manhattan})
       if (s.similarity == name_of(measure)) made.measure_ = measure;
     return made;
@@ -163,6 +169,9 @@ class embedder {
   [[nodiscard]] const std::string& prompt() const noexcept { return prompt_; }
   /// The folder's prompts by name.
   [[nodiscard]] const std::map<std::string, std::string>& prompts() const noexcept { return prompts_; }
+  /// What a user should be told of the vectors: that [CLS] says little about meaning where the folder was only pretrained, or
+  /// trained for another task. Empty for a folder that says how it embeds.
+  [[nodiscard]] const pipelines::reading_notes& notes() const noexcept { return notes_; }
   /// How the folder compares vectors; cosine if it does not say.
   [[nodiscard]] similarity_measure measure() const noexcept { return measure_; }
 
@@ -274,6 +283,7 @@ class embedder {
   std::size_t max_tokens_;
   std::string prompt_, folder_ = "bert::embedder";
   std::map<std::string, std::string> prompts_;
+  pipelines::reading_notes notes_;
   similarity_measure measure_ = similarity_measure::cosine;
   bool lowercase_ = false, pools_prompt_ = true;
 };

@@ -23,23 +23,29 @@
 
 namespace bert::inline BERT_ISA {
 
+/// Which of a word's pieces give its tag, as transformers' aggregation_strategy: the likeliest tag of the first piece; of the
+/// mean of all pieces' probabilities; or of the piece that is most certain.
+enum class aggregation : std::uint8_t { first, average, max };
+
 struct pipeline_options {
   std::size_t max_tokens = 0;   ///< of a sequence, 0 = the architecture's positions; longer texts are cut, or read in windows
   std::size_t top = 5;          ///< candidates for a [MASK]
   std::size_t stride = 64;      ///< tokens that a window shares with the next, at most half of it; for heads that read windows
   std::size_t paths = 0;        ///< likeliest paths of tags that a CRF's result lists beside its entities
   answer_options answers = {};  ///< for heads that answer questions
-  std::vector<float> thresholds = {};  ///< of labels that may apply together: one for all, or one a label; empty: 0.5
+  std::vector<float> thresholds = {};       ///< of labels that may apply together: one for all, or one a label; empty: 0.5
+  aggregation pieces = aggregation::first;  ///< for taggers; a CRF's path is over first pieces
 };
 
 /// Tokens of a sequence with their bytes in the text.
 using text_encoding = text::encoding<text::offsets::bytes>;
 
-/// A word of the text. Its output is row `row` of window `window`, that of its first piece.
+/// A word of the text. Its output is row `row` of window `window`, that of its first piece; those of its other pieces follow.
 struct example_word {
   std::string_view text;
   text::text_range bytes;
   std::size_t window = 0, row = 0;
+  std::size_t pieces = 0;
 };
 
 /// The input of a decoding: one text or pair, as it was read.
@@ -76,7 +82,8 @@ struct pipeline_example {
         const auto number = static_cast<std::size_t>(w.words[t]);
         if (text::most_context(held, number) != k) continue;
         example_word& word = out[number];
-        if (word.bytes == text::text_range{}) word = {{}, w.ranges[t], k, t};
+        if (word.bytes == text::text_range{}) word = {{}, w.ranges[t], k, t, 0};
+        ++word.pieces;
         word.bytes.last = w.ranges[t].last;
         word.text = text.substr(word.bytes.first, word.bytes.last - word.bytes.first);
       }

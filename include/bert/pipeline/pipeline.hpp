@@ -33,6 +33,7 @@
 #include "bert/pipeline/example.hpp"
 #include "bert/pipeline/portions.hpp"
 #include "bert/pipeline/reranking.hpp"
+#include "bert/pipeline/reranking_session.hpp"
 #include "bert/pipeline/tagging.hpp"
 #include "bert/text/tokenizer.hpp"
 
@@ -127,19 +128,27 @@ class pipeline {
                                   std::initializer_list<std::string_view> choices) const requires chooses {
     return (*this)(text, std::span<const std::string_view>(choices.begin(), choices.size()));
   }
-  /// A query and texts, for heads that give a value: the texts with their values, the largest first. A sequence of segments 0
-  /// and 1 a text; `e` runs the kernels.
+  /// A query and texts, for heads that give a value or one of two classes: the texts with their values, or with the logits of
+  /// the second class, the largest first. A sequence of segments 0 and 1 a text; `e` runs the kernels. Throws bert::error where
+  /// a label set that is known at run time has another number of labels.
   ///
   ///     const bert::pipeline rerank{model, tokenizer};
   ///     for (const auto& [index, score] : rerank("how do birds fly", passages)) std::cout << score << ' ' << passages[index];
   template <std::ranges::forward_range Texts, executor E = execution::serial>
-  requires(heads::regressor<head>&& std::convertible_to<std::ranges::range_reference_t<const Texts>, std::string_view> &&
+  requires(pipelines::orders_texts<head>&& std::convertible_to<std::ranges::range_reference_t<const Texts>, std::string_view> &&
            !std::convertible_to<const Texts&, std::string_view>) [[nodiscard]] std::vector<ranked>
   operator()(std::string_view query, const Texts& texts, const E& e = {}) const {
-    std::deque<std::string> kept;
-    std::vector<inputs> all;
-    for (auto&& text : texts) all.push_back(input(query, lasting<Texts>(text, kept)));
-    return ranking_of(run(all, e));
+    auto order = session(e);
+    const auto found = order(query, texts);
+    return {found.begin(), found.end()};
+  }
+  /// The same for many queries, in buffers that are kept from call to call; of one thread. It shares the weights.
+  template <executor E = execution::serial>
+  [[nodiscard]] auto session(const E& e = {}) const requires(pipelines::orders_texts<head>) {
+    using frozen_type = bert::frozen<Model, Precision>;
+    return reranking_session<frozen_type, E>(std::shared_ptr<const frozen_type>(shared_, &shared_->frozen),
+                                             std::shared_ptr<const text::tokenizer>(shared_, &shared_->tokenizer),
+                                             options_.max_tokens, e);
   }
   /// One result a text; `e` runs the kernels.
   template <std::ranges::forward_range Texts, executor E = execution::serial>

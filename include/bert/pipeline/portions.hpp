@@ -17,26 +17,39 @@ namespace bert::inline BERT_ISA::pipelines {
 /// Tokens of a batch: enough for large products, few enough for activations to stay in the cache.
 inline constexpr std::size_t tokens_at_once = 1024;
 
-/// Runs `all.sequences` sequences; `all` is the shape of all of them together. `length(i)` returns the tokens of sequence i,
-/// and `add(i, batch)` appends it to a batch. Calls `visit(i, batch, s, output)` for each sequence in order: it is sequence s
-/// of `batch`, and `output`, the session's output for `batch`, is valid during the call.
+/// The capacity of a session that runs sequences of the shape `all`, of all of them together, in batches.
+[[nodiscard]] inline batch_shape capacity_for(const batch_shape& all) noexcept {
+  const std::size_t tokens = std::min(all.tokens, std::max(tokens_at_once, all.longest));
+  return {.sequences = std::min(all.sequences, tokens),
+          .tokens = tokens,
+          .scored = std::min(all.scored, tokens),
+          .longest = all.longest};
+}
+
+/// Runs `count` sequences in `session`, by batches made in `batch`. `length(i)` returns the tokens of sequence i, and
+/// `add(i, batch)` appends it to a batch. Calls `visit(i, batch, s, output)` for each sequence in order: it is sequence s of
+/// `batch`, and `output`, the session's output for `batch`, is valid during the call.
+template <class Session, class Length, class Add, class Visit>
+void run_portions_in(Session& session, token_batch& batch, std::size_t count, const Length& length, const Add& add,
+                     const Visit& visit) {
+  const batch_shape& capacity = session.capacity();
+  for (std::size_t first = 0, next = 0; next < count; first = next) {
+    batch.clear();
+    for (; next < count && batch.tokens() + length(next) <= capacity.tokens && batch.sequences() < capacity.sequences; ++next)
+      add(next, batch);
+    const auto output = session(batch);
+    for (std::size_t s = 0; s < batch.sequences(); ++s) visit(first + s, batch, s, output);
+  }
+}
+
+/// The same of `all.sequences` sequences in a session of its own; `all` is the shape of all of them together.
 template <class Frozen, executor E, class Length, class Add, class Visit>
 void run_portions(const Frozen& frozen, const batch_shape& all, const E& e, const Length& length, const Add& add,
                   const Visit& visit) {
   if (all.sequences == 0) return;
-  const std::size_t capacity = std::min(all.tokens, std::max(tokens_at_once, all.longest));
-  auto session = frozen.session({.sequences = std::min(all.sequences, capacity),
-                                 .tokens = capacity,
-                                 .scored = std::min(all.scored, capacity),
-                                 .longest = all.longest},
-                                e);
+  auto session = frozen.session(capacity_for(all), e);
   token_batch batch;
-  for (std::size_t first = 0, next = 0; next < all.sequences; first = next) {
-    batch.clear();
-    for (; next < all.sequences && batch.tokens() + length(next) <= capacity; ++next) add(next, batch);
-    const auto output = session(batch);
-    for (std::size_t s = 0; s < batch.sequences(); ++s) visit(first + s, batch, s, output);
-  }
+  run_portions_in(session, batch, all.sequences, length, add, visit);
 }
 
 /// Calls visit(s, x) for every sequence s of `all` in order, with its hidden states x [T, H], which are valid during the call.

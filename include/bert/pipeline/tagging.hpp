@@ -91,7 +91,28 @@ struct tagged_text {
   return out;
 }
 
-/// A word has the likeliest tag of its first piece, in the window where it has the most context.
+namespace pipelines {
+
+/// The probabilities of a word's tags from its pieces' logits.
+[[nodiscard]] inline std::vector<float> tag_probabilities(const pipeline_example& in, const example_word& word) {
+  const matrix<const float> logits = in.rows[word.window];
+  auto p = probabilities(logits[word.row]);
+  if (in.options.pieces == aggregation::first) return p;
+  for (std::size_t i = 1; i < word.pieces; ++i) {
+    auto other = probabilities(logits[word.row + i]);
+    if (in.options.pieces == aggregation::average)
+      for (std::size_t l = 0; l < p.size(); ++l) p[l] += other[l];
+    else if (*std::max_element(other.begin(), other.end()) > *std::max_element(p.begin(), p.end())) p = std::move(other);
+  }
+  if (in.options.pieces == aggregation::average)
+    for (float& x : p) x /= static_cast<float>(std::max<std::size_t>(word.pieces, 1));
+  return p;
+}
+
+}  // namespace pipelines
+
+/// A word has the likeliest tag of its first piece, or of all its pieces by pipeline_options::pieces, in the window where it
+/// has the most context.
 template <heads::tagger Head>
 struct decoding<Head> : pipelines::word_windows {
   using result = tagged_text;
@@ -99,7 +120,7 @@ struct decoding<Head> : pipelines::word_windows {
   static result decode(const pipeline_example& in) {
     result out;
     for (const auto& word : in.words()) {
-      const auto p = probabilities(in.rows[word.window][word.row]);
+      const auto p = pipelines::tag_probabilities(in, word);
       const auto best = std::max_element(p.begin(), p.end());
       const auto number = static_cast<int>(best - p.begin());
       out.words.push_back({.text = std::string(word.text),

@@ -170,6 +170,23 @@ TEST_CASE("faulty files and options are errors that name the file and line, or t
   CHECK_THROWS_AS(builder.add({}, {}), bert::error);
 }
 
+TEST_CASE("text without tags is refused, and tags of no scheme are not") {
+  const auto of = [](const std::string& text) {
+    const support::temporary_file file(text);
+    return bert::data::conll_tags(file.path());
+  };
+  CHECK_THROWS_WITH_AS((void)of("The town was happy.\nA book of the road was sad.\n"),
+                       doctest::Contains("line 1 has 4 columns and line 2 has 7, and no tag is O or like B-PER"), bert::error);
+  std::string even;
+  for (int i = 0; i < 30; ++i) even += "the word" + std::to_string(i) + "\n";
+  CHECK_THROWS_WITH_AS((void)of(even), doctest::Contains("30 tags of 30 words"), bert::error);
+  CHECK_THROWS_WITH_AS((void)of("a town was sad.\nthe road was long!\nthe road was long.\n"),
+                       doctest::Contains("3 of 3 lines that end as sentences do"), bert::error);
+  CHECK(of("sat VERB\n. .\nran VERB\n! .\n? .\n").names().size() == 2);
+  CHECK(of("the DET\ntown NOUN\nis VERB\n").names().size() == 3);
+  CHECK(of("the x O\nof y z O\nBern B-PLACE\n").names().size() == 2);  // a word in two columns
+}
+
 TEST_CASE("a split of a tagged set keeps whole sentences, windows included") {
   std::string text;
   for (int i = 0; i < 30; ++i)

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bert/data/ranking_set.hpp"
+#include "bert/heads/classify.hpp"
 #include "bert/heads/regress.hpp"
 #include "bert/objectives/binary_cross_entropy.hpp"
 #include "bert/objectives/list_softmax.hpp"
@@ -14,6 +15,7 @@
 #include "bert/text/tokenizer.hpp"
 #include "bert/training/fit.hpp"
 #include "bert/training/measure.hpp"
+#include "support/largest.hpp"
 #include "support/small_models.hpp"
 
 namespace {
@@ -56,6 +58,27 @@ TEST_CASE("each loss trains a reranker of groups, and the report has the loss th
   check(bert::objectives::list_softmax{});
   check(bert::objectives::margin_mse{});
   check(bert::objectives::mean_squared_error{});
+}
+
+TEST_CASE("a classifier of two classes ranks by the logit of the second, and one of three is refused") {
+  const auto set = colors();
+  const auto base = bert::model<bert::open_vocabulary<support::pocket>>::random(
+      {.stddev = 0.1f, .seed = 5, .vocab = static_cast<int>(tokenizer.size())});
+  struct relevance : bert::labels::one_of<"no", "yes"> {};
+  const auto two = base.with_head<bert::heads::classify<relevance>>({.stddev = 0.5f, .seed = 3});
+  // The difference of the two rows is a head of one value.
+  auto one = base.with_head<bert::heads::regress>({.seed = 4});
+  const auto rows = two.values("classifier.weight"), biases = two.values("classifier.bias");
+  const auto row = one.values(one.table()[one.first_of_head<0>]);
+  for (std::size_t i = 0; i < row.size(); ++i) row[i] = rows[row.size() + i] - rows[i];
+  one.values(one.table()[one.first_of_head<0> + 1])[0] = biases[1] - biases[0];
+  const auto batches = set.batches(4, {.order = bert::data::order::sequential});
+  const auto by_class = bert::evaluate_rankings(two, batches), by_value = bert::evaluate_rankings(one, batches);
+  REQUIRE(by_class.scores().size() == 27);
+  CHECK(support::largest_difference(by_class.scores(), by_value.scores()) < 1e-5);
+  CHECK(by_class.loss() == doctest::Approx(by_value.loss()).epsilon(1e-5));
+  const auto three = base.with_head<bert::heads::classify<bert::labels::dynamic_set>>({.labels = {"a", "b", "c"}});
+  CHECK_THROWS_WITH_AS((void)bert::evaluate_rankings(three, batches), doctest::Contains("3 classes"), bert::error);
 }
 
 TEST_CASE("neither threads nor the batch size change a score") {

@@ -134,6 +134,26 @@ TEST_CASE("an embedder of another pooling than the folder's is refused with both
   CHECK(has(message_of([&] { (void)by_mean::open(dir.folder()); }), "\"word_embedding_dimension\": expected 24, found 32"));
 }
 
+TEST_CASE("[CLS] of a folder that does not say how it embeds is a note, the mean is none") {
+  const auto folder = golden::folder("encoder");
+  using by_cls = bert::embedder<golden::plain, pooling::cls>;
+  using any = bert::embedder<golden::plain, pooling::from_folder>;
+  REQUIRE(by_cls::open(folder).notes().size() == 1);
+  CHECK(has(by_cls::open(folder).notes()[0], "was not trained to embed"));
+  CHECK(any::open(folder, {.pooling = pooling::mode::cls}).notes().size() == 1);
+  CHECK(any::open(folder).notes().empty());
+  CHECK(bert::embedder<golden::plain, pooling::mean>::open(folder).notes().empty());
+  const scratch dir;
+  std::filesystem::copy(folder, dir.folder(), std::filesystem::copy_options::recursive);
+  std::filesystem::create_directories(dir / "1_Pooling");
+  dir.file("modules.json", R"([{"type": "sentence_transformers.models.Transformer", "path": ""},
+                               {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}])");
+  dir.file("1_Pooling/config.json",
+           R"({"word_embedding_dimension": 24, "pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false})");
+  CHECK(by_cls::open(dir.folder()).notes().empty());
+  CHECK(any::open(dir.folder()).notes().empty());
+}
+
 TEST_CASE("a measure that unit length would change is refused by a type of unit length, unless the folder normalizes") {
   const scratch dir;
   std::filesystem::copy(golden::folder("encoder"), dir.folder(), std::filesystem::copy_options::recursive);

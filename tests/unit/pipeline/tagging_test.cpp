@@ -83,6 +83,45 @@ TEST_CASE("every word has the likeliest tag of its first piece, and its byte ran
   }
 }
 
+TEST_CASE("a word has the tag of the mean of its pieces' probabilities, or of the most certain piece, if asked for") {
+  const auto model = random_tagger();
+  const auto tokenizer = small_tokenizer();
+  const std::string text = "mole xy mole cat xy mole good xy mole the mole xy xy mole";
+  const auto batch = tokenizer.encode(text);
+  const auto frozen = bert::freeze(model);
+  auto run = frozen.session(batch.shape());
+  const auto logits = run(batch);
+  const auto by = [&](bert::aggregation pieces) {
+    return bert::pipeline{model, tokenizer, {.max_tokens = 512, .pieces = pieces}}(text);
+  };
+  const auto first = by(bert::aggregation::first), average = by(bert::aggregation::average), max = by(bert::aggregation::max);
+  REQUIRE(first.words.size() == 14);
+  std::size_t row = 1, several = 0, other = 0;
+  for (std::size_t w = 0; w < 14; ++w) {
+    std::vector<bert::token_id> ids;
+    tokenizer.append_ids(first.words[w].text, ids);
+    std::vector<double> mean(5);
+    float most = 0;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      const auto p = bert::probabilities(logits[row + i]);
+      REQUIRE(p.size() == mean.size());
+      for (std::size_t l = 0; l < p.size(); ++l) mean[l] += static_cast<double>(p[l]) / static_cast<double>(ids.size());
+      most = std::max(most, *std::max_element(p.begin(), p.end()));
+    }
+    const auto best = std::max_element(mean.begin(), mean.end());
+    CHECK(average.words[w].number == best - mean.begin());
+    CHECK(static_cast<double>(average.words[w].score) == doctest::Approx(*best).epsilon(1e-5));
+    CHECK(max.words[w].score == most);
+    CHECK(average.words[w].bytes == first.words[w].bytes);
+    several += ids.size() > 1 ? 1 : 0;
+    other += max.words[w].number != first.words[w].number || average.words[w].number != first.words[w].number ? 1 : 0;
+    row += ids.size();
+  }
+  CHECK(row + 1 == batch.tokens());
+  CHECK(several > 5);
+  CHECK(other > 0);
+}
+
 TEST_CASE("entities are the words from B to the last I, and unpack to text, type, score") {
   const std::string text = "Ada Lovelace met Charles in London";
   const std::vector<std::string> labels{"O", "B-PER", "I-PER", "B-LOC", "I-LOC"};
