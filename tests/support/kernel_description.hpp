@@ -33,8 +33,10 @@ inline double distance(const array<float>& got, const array<double>& expected) {
 }
 
 inline bool same_bits(const arrays<float>& a, const arrays<float>& b) {
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (std::memcmp(a[i].data(), b[i].data(), a[i].size() * sizeof(float)) != 0) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (a[i].size() != b[i].size()) return false;
+    if (!a[i].empty() && std::memcmp(a[i].data(), b[i].data(), a[i].size() * sizeof(float)) != 0) return false;
+  }
   return true;
 }
 
