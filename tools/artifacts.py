@@ -97,6 +97,8 @@ class Artifacts:
     def start(self, program, options, log=None):
         """Runs a program; returns its output and its seconds. Ends the tool with the program's words if it fails."""
         command = [str(self.programs / program), *words_of(options), "--threads", str(self.threads)]
+        if not Path(command[0]).is_file():
+            sys.exit(f"{command[0]}: no such file; build the programs, or name their folder by --programs")
         begin = time.perf_counter()
         done = subprocess.run(command, capture_output=True, text=True)
         seconds = time.perf_counter() - begin
