@@ -56,21 +56,24 @@ class classification : public set_task<classes> {
 };
 
 namespace reads = bert::heads::reads;
+
+// Names that no other file has: g++ 12 gives train<by_cls> of two files one symbol, though by_cls is in a namespace without
+// name.
 template <class A>
-using by_pooler = classification<A, reads::pooler>;
+using classes_by_pooler = classification<A, reads::pooler>;
 template <class A>
-using by_cls = classification<A, reads::first_token>;
+using classes_by_cls = classification<A, reads::first_token>;
 template <class A>
-using by_mean = classification<A, reads::mean>;
+using classes_by_mean = classification<A, reads::mean>;
 
 }  // namespace
 
 void classify(const settings& s, const bert::checkpoint& files) {
   const std::string& folder = files.config().classifier_pooling;
   const std::string pooling = !s.pooling.empty() ? s.pooling : folder.empty() ? "pooler" : folder;
-  if (pooling == reads::first_token::pooling) train<by_cls>(s, files);
-  else if (pooling == reads::mean::pooling) train<by_mean>(s, files);
-  else train<by_pooler>(s, files);
+  if (pooling == reads::first_token::pooling) train<classes_by_cls>(s, files);
+  else if (pooling == reads::mean::pooling) train<classes_by_mean>(s, files);
+  else train<classes_by_pooler>(s, files);
 }
 
 }  // namespace finetune

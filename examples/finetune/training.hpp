@@ -167,6 +167,7 @@ void with_policies(const settings& s, Body&& body) {
 ///  their own;
 ///  - `evaluate(model, threads)`, a report with figures, and `sections(page, model, tokenizer, threads)`, its part of the page;
 ///  - `load(checkpoint)`, if the folder's model may have another head, from which that of the task is made;
+///  - a name that no other task has, in a namespace without name either: g++ 12 gives train<Task> of one name one symbol;
 ///  - `decoding(report)`, if the folder keeps settings that were tuned on dev: it prints and returns them.
 template <template <class> class Task>
 void train(const settings& s, const bert::checkpoint& files) {
