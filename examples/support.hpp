@@ -120,7 +120,8 @@ class signals {
 
   /// The signal received, or 0.
   [[nodiscard]] static int received() noexcept { return received_; }
-  [[nodiscard]] static const char* name() noexcept { return received_ == SIGINT ? "SIGINT" : "SIGTERM"; }
+  [[nodiscard]] static const char* name() noexcept { return name(received_); }
+  [[nodiscard]] static const char* name(int number) noexcept { return number == SIGINT ? "SIGINT" : "SIGTERM"; }
 
  private:
   static constexpr int numbers[] = {SIGINT, SIGTERM};

@@ -25,7 +25,7 @@ struct settings {
   std::size_t threads = bert::execution::available_cores();
   float lr = 5e-4f, dropout = 0.1f, weight_decay = 0.01f, beta2 = 0.999f, stddev = 0.02f, mask_rate = 0.15f,
         replay_share = 0.1f;
-  unsigned accumulate = 1;
+  unsigned accumulate = 1, leaves = 1;
   bool static_masks = false, no_nsp = false, cased = false, recompute = false, replace_invalid = false, dry_run = false;
 
   [[nodiscard]] bool fixed_masks() const { return static_masks || masks == "fixed"; }

@@ -71,6 +71,7 @@
 #include "bert/data/twice.hpp"
 #include "bert/data/with_knowledge.hpp"
 #include "bert/data/word_lists.hpp"
+#include "bert/distributed/agree.hpp"
 #include "bert/evaluation/crf_evaluation.hpp"
 #include "bert/evaluation/evaluate.hpp"
 #include "bert/evaluation/evaluate_answers.hpp"

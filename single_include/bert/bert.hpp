@@ -26754,6 +26754,620 @@ template <tokenizing Tokenizer>
 }  // namespace bert::data
 
 #endif  // BERT_DATA_WORD_LISTS_HPP
+// What replicas must have in common before they train: facts compared by name, and a question that one of them answers for all.
+// Layer: distributed. Test: tests/unit/distributed/agree_test.cpp
+#ifndef BERT_DISTRIBUTED_AGREE_HPP
+#define BERT_DISTRIBUTED_AGREE_HPP
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// Data parallelism: replicas that train the same model on other parts of each batch, and how their gradients are summed.
+// Layer: training. Test: tests/unit/training/reduction_test.cpp
+#ifndef BERT_TRAINING_REDUCTION_HPP
+#define BERT_TRAINING_REDUCTION_HPP
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+// What an objective is, and the loss terms that it reports.
+// Layer: objectives. Test: tests/unit/objectives/joint_test.cpp
+#ifndef BERT_OBJECTIVES_OBJECTIVE_HPP
+#define BERT_OBJECTIVES_OBJECTIVE_HPP
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+// Softmax cross-entropy of rows of logits, its gradient, and the argmax of each row.
+// Layer: kernels. Test: tests/unit/kernels/loss/cross_entropy_test.cpp
+#ifndef BERT_KERNELS_LOSS_CROSS_ENTROPY_HPP
+#define BERT_KERNELS_LOSS_CROSS_ENTROPY_HPP
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+namespace bert::inline BERT_ISA::kernels {
+
+namespace detail {
+
+/// The greatest of a row.
+[[nodiscard]] inline float greatest_of(const float* row, std::size_t cols) noexcept {
+  simd greatest(-std::numeric_limits<float>::infinity());
+  std::size_t i = 0;
+  for (; i + lanes <= cols; i += lanes) greatest = max(greatest, load(row + i));
+  float top = maximum(greatest);
+  for (; i < cols; ++i) top = row[i] > top ? row[i] : top;
+  return top;
+}
+
+/// The index of the first element that is `top`; the last index if none is.
+[[nodiscard]] inline std::int32_t index_of(const float* row, std::size_t cols, float top) noexcept {
+  std::size_t best = 0;
+  while (best + lanes <= cols && !any(load(row + best) == simd(top))) best += lanes;
+  while (best + 1 < cols && row[best] != top) ++best;
+  return static_cast<std::int32_t>(best);
+}
+
+/// The lanes of `x` within the extent, and zeros behind it.
+[[nodiscard]] inline simd within(simd x, whole) noexcept { return x; }
+[[nodiscard]] inline simd within(simd x, first n) noexcept {
+  std::array<float, lanes> kept{};
+  store(kept.data(), x, n);
+  return load(kept.data());
+}
+
+}  // namespace detail
+
+/// losses[m] = log(sum_v exp(logits[m,v])) - logits[m,targets[m]], predicted[m] = argmax_v logits[m,v] (the first of several),
+/// d_logits[m,:] = scale * (softmax(logits[m,:]) - onehot(targets[m]))
+///
+/// logits [M, V]; a target below 0 marks an ignored row: loss 0, gradient 0, `predicted` as in any other. Writes `losses` [M];
+/// writes `predicted` [M] unless nullptr; writes `d_logits` [M, V] unless its data is nullptr; it may be `logits`.
+template <executor E>
+void cross_entropy(const E& e, matrix<const float> logits, std::span<const std::int32_t> targets, float* losses,
+                   std::int32_t* predicted, matrix<float> d_logits, float scale) noexcept {
+  const std::size_t cols = logits.cols;
+  for_each_row(e, logits.rows, cols, [&](std::size_t m) {
+    const float* row = logits.row(m);
+    const float top = detail::greatest_of(row, cols);
+    if (predicted != nullptr) predicted[m] = detail::index_of(row, cols, top);
+
+    const std::int32_t target = targets[m];
+    float* d_row = d_logits.data == nullptr ? nullptr : d_logits.row(m);
+    if (target < 0) {
+      losses[m] = 0.0f;
+      if (d_row != nullptr) for_each_register(cols, [&](std::size_t j, auto extent) { store(d_row + j, zero(), extent); });
+      return;
+    }
+    const float at_target = row[static_cast<std::size_t>(target)];  // read before d_logits overwrites it
+    const simd tops(top);
+    simd totals = zero();
+    for_each_register(cols, [&](std::size_t j, auto extent) {
+      const simd p = exp(load(row + j, extent) - tops);
+      if (d_row != nullptr) store(d_row + j, p, extent);
+      totals += detail::within(p, extent);
+    });
+    const float total = sum(totals);
+    losses[m] = std::log(total) + (top - at_target);
+    if (d_row != nullptr) {
+      const simd share(scale / total);
+      for_each_register(cols, [&](std::size_t j, auto extent) { store(d_row + j, load(d_row + j, extent) * share, extent); });
+      d_row[static_cast<std::size_t>(target)] -= scale;
+    }
+  });
+}
+
+}  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_LOSS_CROSS_ENTROPY_HPP
+
+namespace bert::inline BERT_ISA::objectives {
+
+/// One term of a loss over some predictions.
+struct loss_term {
+  static constexpr double unweighted = -1;
+
+  std::string_view name;       ///< "mlm", "nsp", …
+  double sum = 0;              ///< of the predictions' losses, each times its weight
+  std::uint64_t count = 0;     ///< predictions
+  std::uint64_t correct = 0;   ///< predictions whose best class was the target
+  double weight = unweighted;  ///< sum of the predictions' weights; `unweighted`: each weighs 1
+  double factor = 1;           ///< of the term's mean in the loss
+
+  /// What `sum` is divided by: the sum of the weights, or the number of predictions.
+  [[nodiscard]] double divisor() const noexcept { return weight < 0 ? static_cast<double>(count) : weight; }
+  [[nodiscard]] double mean() const noexcept { return divisor() == 0 ? 0.0 : sum / divisor(); }
+  [[nodiscard]] double accuracy() const noexcept {
+    return count == 0 ? 0.0 : static_cast<double>(correct) / static_cast<double>(count);
+  }
+  [[nodiscard]] double perplexity() const noexcept { return std::exp(mean()); }
+};
+
+/// The terms of an objective; `+=` adds those of another batch.
+class loss_terms {
+ public:
+  static constexpr std::size_t most = 8;
+
+  /// Adds a term, to that of its name if there is one. Throws bert::error for one term more than `most`.
+  void add(const loss_term& term) {
+    for (std::size_t i = 0; i < count_; ++i)
+      if (loss_term& same = terms_[i]; same.name == term.name) {
+        if (same.weight >= 0 || term.weight >= 0) same.weight = same.divisor() + term.divisor();
+        same.sum += term.sum;
+        same.count += term.count;
+        same.correct += term.correct;
+        return;
+      }
+    if (count_ == most)
+      throw error({"bert::objectives::loss_terms", cat("at most ", most, " terms in a loss"),
+                   cat("one more, \"", term.name, '"'), "join fewer objectives"});
+    terms_[count_++] = term;
+  }
+  loss_terms& operator+=(const loss_terms& other) {
+    for (const auto& term : other) add(term);
+    return *this;
+  }
+  [[nodiscard]] const loss_term* begin() const noexcept { return terms_.data(); }
+  [[nodiscard]] const loss_term* end() const noexcept { return terms_.data() + count_; }
+  /// The term of that name; a term without predictions if there is none.
+  [[nodiscard]] loss_term operator[](std::string_view name) const noexcept {
+    for (const auto& term : *this)
+      if (term.name == name) return term;
+    return {.name = name};
+  }
+  [[nodiscard]] bool has(std::string_view name) const noexcept {
+    return std::any_of(begin(), end(), [&](const loss_term& term) { return term.name == name; });
+  }
+  /// The sum of the means, each times its factor.
+  [[nodiscard]] double loss() const noexcept {
+    double total = 0;
+    for (const auto& term : *this) total += term.factor * term.mean();
+    return total;
+  }
+
+ private:
+  std::array<loss_term, most> terms_{};
+  std::size_t count_ = 0;
+};
+
+/// Throws bert::error if `terms` has a term of that name, from another objective.
+inline void check_new_term(const loss_terms& terms, const loss_term& term, const char* where) {
+  if (terms.has(term.name))
+    throw error({where, "loss terms of different names", cat('"', term.name, "\" of two objectives"),
+                 "name one of them: bert::objectives::weighted{objective, {.name = \"…\"}}"});
+}
+
+/// The factor of each prediction's gradient: it makes a term's gradient that of its mean over a whole step, over all
+/// accumulated batches and all replicas. Where predictions have weights, their sum takes the place of their number.
+class loss_scale {
+ public:
+  /// The mean over each batch alone, times `factor`.
+  constexpr loss_scale(float factor = 1.0f) noexcept : factor_(factor) {}  // NOLINT: a factor is a scale
+  /// The mean over the counts of a whole step.
+  explicit loss_scale(const loss_terms& step) noexcept : step_(step), known_(true) {}
+
+  /// The factor for the term `name`, of which this batch has `count` predictions.
+  [[nodiscard]] float of(std::string_view name, std::uint64_t count) const noexcept {
+    return of({.name = name, .count = count});
+  }
+  /// The factor for a term with the count and the weight of this batch.
+  [[nodiscard]] float of(const loss_term& batch) const noexcept {
+    const auto all = static_cast<float>(divisor(batch));
+    return all == 0 ? 0.0f : factor_ / all;
+  }
+  /// `x`, the gradient of one prediction's loss, as its share of the gradient of the term's mean.
+  [[nodiscard]] float share(std::string_view name, std::uint64_t count, float x) const noexcept {
+    const auto all = static_cast<float>(divisor({.name = name, .count = count}));
+    return all == 0 ? 0.0f : factor_ * x / all;
+  }
+  /// This scale times `factor`.
+  [[nodiscard]] loss_scale times(float factor) const noexcept {
+    loss_scale scaled = *this;
+    scaled.factor_ *= factor;
+    return scaled;
+  }
+  /// This scale for an objective that calls `inner` what the step calls `outer`.
+  [[nodiscard]] loss_scale renamed(std::string_view outer, std::string_view inner) const {
+    loss_scale scale = *this;
+    if (!known_) return scale;
+    scale.step_ = {};
+    loss_term own = step_[outer];
+    own.name = inner;
+    scale.step_.add(own);
+    for (const auto& term : step_)
+      if (term.name != outer && term.name != inner) scale.step_.add(term);
+    return scale;
+  }
+
+ private:
+  [[nodiscard]] double divisor(const loss_term& batch) const noexcept {
+    return known_ ? step_[batch.name].divisor() : batch.divisor();
+  }
+
+  float factor_ = 1;
+  loss_terms step_;
+  bool known_ = false;
+};
+
+/// An objective O
+///  - says with `fits<Model>` whether the model has the head it trains, and with `heads` which heads a model made for it has;
+///  - may say with `needs` what its batches carry (`target_list`);
+///  - has a `work` type, its buffers, made from the objective, the capacity of the source and, if it takes one, the executor;
+///  - bounds with `capacity(raw)` the batches that the model is given;
+///  - turns a batch of the source into the batch that the model is given (`prepare`: masking happens here);
+///  - may count its predictions of a prepared batch (`counts`): a mean over several batches or replicas is then over all
+///    predictions, without it the mean of the batches' means;
+///  - after the forward pass replaces the head's logits by their gradient, scaled by `scale`, and reports its terms (`score`);
+///  - or runs the passes itself (`run(passes, batch, work, scale)`: training/passes.hpp), as often as it wants;
+///  - may train a second model (`second_model()`, with `run`);
+///  - may read hidden states and projections (`taps()`), and ask for the gradient of the embeddings' output (`perturbs`, or
+///    `perturbs_embeddings()` where that depends on its values);
+///  - may be taught by earlier weights of the training (`teacher()`, with `run`).
+template <class O, class Model>
+concept objective_for = O::template fits<Model>&& requires(const O& o, const batch_shape& raw, const training_batch& in,
+                                                           typename O::work& w) {
+  { o.capacity(raw) } -> std::convertible_to<batch_shape>;
+  { o.prepare(in, std::uint64_t{}, w) } -> std::convertible_to<const token_batch&>;
+};
+
+/// What an objective asks of the tape.
+template <class O>
+[[nodiscard]] tape_options tape_options_of(const O& o, int lowest = lowest_is_embeddings) noexcept {
+  tape_options options{.lowest = lowest};
+  if constexpr (requires { o.taps(); }) options.taps = o.taps();
+  if constexpr (requires { O::perturbs; }) options.perturbs = O::perturbs;
+  if constexpr (requires { o.perturbs_embeddings(); }) options.perturbs = o.perturbs_embeddings();
+  return options;
+}
+
+/// An objective's buffers.
+template <class O, executor E>
+[[nodiscard]] typename O::work make_work(const O& o, const batch_shape& raw, const E& e) {
+  if constexpr (std::constructible_from<typename O::work, const O&, const batch_shape&, const E&>)
+    return typename O::work(o, raw, e);
+  else return typename O::work(o, raw);
+}
+
+/// The number of predictions of each term of a prepared batch; empty where the objective has no `counts`.
+template <class O>
+[[nodiscard]] loss_terms counts_of(const O& o, const training_batch& in, const typename O::work& w) {
+  if constexpr (requires { o.counts(in, w); }) return o.counts(in, w);
+  else return {};
+}
+template <class O>
+inline constexpr bool tells_counts = requires(const O& o, const training_batch& in, const typename O::work& w) {
+  { o.counts(in, w) } -> std::same_as<loss_terms>;
+};
+
+namespace detail {
+template <class List, class... Lists>
+struct concatenate {
+  using type = List;
+};
+template <template <class...> class List, class... Ts, class... Us, class... Rest>
+struct concatenate<List<Ts...>, List<Us...>, Rest...> : concatenate<List<Ts..., Us...>, Rest...> {};
+
+template <class O>
+struct needs_of {
+  using type = target_list<>;
+};
+template <class O>
+requires requires { typename O::needs; }
+struct needs_of<O> {
+  using type = typename O::needs;
+};
+template <class O>
+struct heads_of {
+  using type = bert::type_list<>;
+};
+template <class O>
+requires requires { typename O::heads; }
+struct heads_of<O> {
+  using type = typename O::heads;
+};
+}  // namespace detail
+
+/// The targets that objectives need together; nothing of one that does not say.
+template <class... Objectives>
+using needs_of = typename detail::concatenate<typename detail::needs_of<Objectives>::type...>::type;
+
+/// The heads that objectives train together; none of one that does not say.
+template <class... Objectives>
+using heads_of = typename detail::concatenate<typename detail::heads_of<Objectives>::type...>::type;
+
+/// Whether an objective asks for the gradient of the embeddings' output.
+template <class O>
+inline constexpr bool perturbs = false;
+template <class O>
+requires requires { O::perturbs; }
+inline constexpr bool perturbs<O> = O::perturbs;
+
+/// The number of targets that are not negative.
+[[nodiscard]] inline std::uint64_t counted(std::span<const std::int32_t> targets) noexcept {
+  std::uint64_t n = 0;
+  for (const auto t : targets) n += t >= 0 ? 1 : 0;
+  return n;
+}
+
+/// Buffers for the losses and the best classes of `n` predictions.
+struct prediction_buffers {
+  explicit prediction_buffers(std::size_t n) : losses(n), predicted(n) {}
+  buffer<float> losses;
+  buffer<std::int32_t> predicted;
+};
+
+/// Cross-entropy of `logits` [N, C] against `targets` [N] (negative: not counted). Writes its gradient, scaled by `scale`, to
+/// `logits`.
+template <executor E>
+[[nodiscard]] loss_term mean_cross_entropy(const E& e, std::string_view name, matrix<float> logits,
+                                           std::span<const std::int32_t> targets, const loss_scale& scale,
+                                           prediction_buffers& work) noexcept {
+  loss_term term{.name = name, .count = counted(targets)};
+  if (term.count == 0) {
+    for (std::size_t i = 0; i < targets.size(); ++i) std::fill_n(logits.row(i), logits.cols, 0.0f);
+    return term;
+  }
+  kernels::cross_entropy(e, logits, targets, work.losses.data(), work.predicted.data(), logits, scale.of(name, term.count));
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    if (targets[i] < 0) continue;
+    term.sum += static_cast<double>(work.losses[i]);
+    term.correct += work.predicted[i] == targets[i] ? 1 : 0;
+  }
+  return term;
+}
+
+/// Throws unless the batch has one label a sequence, each below `classes` (negative ones are not counted).
+inline void check_labels(const training_batch& in, std::size_t classes, const char* where) {
+  if (in.labels.size() != in.tokens.sequences())
+    throw error({where, cat(in.tokens.sequences(), " labels, one a sequence"), cat(in.labels.size()), "use a labeled source"});
+  for (const auto label : in.labels)
+    if (label >= static_cast<std::int64_t>(classes))
+      throw error({where, cat("labels below ", classes), cat(label), "check the head's label set"});
+}
+
+/// Throws unless the batch has one tag a token, each below `classes` (negative ones are not counted).
+inline void check_tags(const training_batch& in, std::size_t classes, const char* where) {
+  if (in.tags.size() != in.tokens.tokens())
+    throw error({where, cat(in.tokens.tokens(), " tags, one a token"), cat(in.tags.size()), "use a source of tagged words"});
+  for (const auto tag : in.tags)
+    if (tag >= static_cast<std::int64_t>(classes))
+      throw error({where, cat("tags below ", classes), cat(tag), "check the head's label set"});
+}
+
+}  // namespace bert::objectives
+
+namespace bert::inline BERT_ISA {
+
+namespace detail {
+template <class A, class List>
+struct model_of;
+template <class A, class... Heads>
+struct model_of<A, type_list<Heads...>> {
+  using type = model<A, Heads...>;
+};
+}  // namespace detail
+
+/// The model with exactly the heads that `Objective` trains.
+template <class A, class Objective>
+using model_for = typename detail::model_of<A, typename Objective::heads>::type;
+
+}  // namespace bert
+
+#endif  // BERT_OBJECTIVES_OBJECTIVE_HPP
+
+namespace bert::inline BERT_ISA::training {
+
+/// A reduction R joins `size()` replicas, a power of two, of which this is number `rank()`. All replicas call the same
+/// functions in the same order with spans of the same length:
+///  - `gather(mine, all)` writes the `mine` of replica r to all[r mine.size(), …);
+///  - `add(values)` replaces `values`, in every replica, by their sum over replicas, element by element in the order
+///    ((r0 + r1) + (r2 + r3)) + …, so that the bits are those of one replica that sums all groups.
+template <class R>
+concept reduction = std::copy_constructible<R> &&
+    requires(const R& r, std::span<const std::uint64_t> mine, std::span<std::uint64_t> all, std::span<float> values) {
+  { r.rank() } -> std::convertible_to<std::size_t>;
+  { r.size() } -> std::convertible_to<std::size_t>;
+  r.gather(mine, all);
+  r.add(values);
+};
+
+/// One replica, which has all of each batch.
+struct alone {
+  [[nodiscard]] static constexpr std::size_t rank() noexcept { return 0; }
+  [[nodiscard]] static constexpr std::size_t size() noexcept { return 1; }
+  static void gather(std::span<const std::uint64_t>, std::span<std::uint64_t>) noexcept {}
+  static void add(std::span<float>) noexcept {}
+};
+
+/// The terms of a loss over all replicas: counts are summed, losses and weights too, in the order of `add`. A replica that had
+/// no examples, and so no terms, has those of the others under names of its own: loss() is the same in all.
+template <reduction R>
+[[nodiscard]] objectives::loss_terms over_replicas(const R& replicas, const objectives::loss_terms& terms) {
+  if (replicas.size() == 1) return terms;
+  using objectives::loss_term;
+  constexpr std::size_t most = objectives::loss_terms::most;
+  struct sent {
+    std::uint64_t present, sum, count, correct, weight, factor;
+  };
+  constexpr std::size_t fields = sizeof(sent) / sizeof(std::uint64_t);
+  std::array<std::uint64_t, fields * most> mine{};
+  std::size_t n = 0;
+  for (const loss_term& t : terms) {
+    const auto bits = [](double x) { return std::bit_cast<std::uint64_t>(x); };
+    const auto packed = std::bit_cast<std::array<std::uint64_t, fields>>(
+        sent{1, bits(t.sum), t.count, t.correct, bits(t.weight), bits(t.factor)});
+    std::copy(packed.begin(), packed.end(), mine.begin() + static_cast<std::ptrdiff_t>(fields * n++));
+  }
+  std::vector<std::uint64_t> all(mine.size() * replicas.size());
+  replicas.gather(mine, all);
+  const auto over_pairs = [](std::vector<double>& sums) {
+    for (; sums.size() > 1; sums.resize(sums.size() / 2))
+      for (std::size_t r = 0; r < sums.size() / 2; ++r) sums[r] = sums[2 * r] + sums[2 * r + 1];
+    return sums.front();
+  };
+  constexpr std::array<std::string_view, most> names{"1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th"};
+  objectives::loss_terms sum;
+  for (std::size_t i = 0; i < most; ++i) {
+    std::vector<double> sums, weights;
+    loss_term total{.name = i < n ? terms.begin()[i].name : names[i]};
+    bool present = false, weighted = false;
+    for (std::size_t r = 0; r < replicas.size(); ++r) {
+      std::array<std::uint64_t, fields> packed{};
+      std::copy_n(all.begin() + static_cast<std::ptrdiff_t>(mine.size() * r + fields * i), fields, packed.begin());
+      const auto of = std::bit_cast<sent>(packed);
+      sums.push_back(std::bit_cast<double>(of.sum));
+      total.count += of.count;
+      total.correct += of.correct;
+      weights.push_back(std::bit_cast<double>(of.weight));
+      if (of.present == 0) continue;
+      present = true;
+      weighted = weighted || weights.back() >= 0;
+      total.factor = std::bit_cast<double>(of.factor);
+    }
+    if (!present) break;
+    total.sum = over_pairs(sums);
+    if (weighted) total.weight = over_pairs(weights);
+    sum.add(total);
+  }
+  return sum;
+}
+
+/// The first example of group `g` among `n` examples. Sizes of groups differ by at most 1; the first is empty only if n = 0.
+[[nodiscard]] constexpr std::size_t group_start(std::size_t n, std::size_t g, std::size_t groups) noexcept {
+  return (n * g + groups - 1) / groups;
+}
+
+}  // namespace bert::training
+
+#endif  // BERT_TRAINING_REDUCTION_HPP
+
+namespace bert::inline BERT_ISA::distributed {
+
+/// all[r] = the `value` of replica r. Every replica calls it.
+template <training::reduction R>
+[[nodiscard]] std::vector<std::uint64_t> gathered(const R& replicas, std::uint64_t value) {
+  const std::array<std::uint64_t, 1> mine{value};
+  std::vector<std::uint64_t> all(replicas.size(), value);
+  replicas.gather(mine, all);
+  return all;
+}
+
+/// Whether `value` is true in any replica: the same answer in all of them. Every replica calls it, as for `any_of` a signal.
+template <training::reduction R>
+[[nodiscard]] bool any(const R& replicas, bool value) {
+  const auto all = gathered(replicas, value ? 1 : 0);
+  return std::any_of(all.begin(), all.end(), [](std::uint64_t v) { return v != 0; });
+}
+
+/// Returns when every replica has called it.
+template <training::reduction R>
+void meet(const R& replicas) {
+  (void)gathered(replicas, 0);
+}
+
+/// all[r] = the `text` of replica r, of any length. Every replica calls it.
+template <training::reduction R>
+[[nodiscard]] std::vector<std::string> gathered_texts(const R& replicas, std::string_view text) {
+  constexpr std::size_t width = sizeof(std::uint64_t);
+  const auto lengths = gathered(replicas, text.size());
+  const std::size_t words = (*std::max_element(lengths.begin(), lengths.end()) + width - 1) / width;
+  std::vector<std::uint64_t> mine(words), all(words * replicas.size());
+  if (!text.empty()) std::memcpy(mine.data(), text.data(), text.size());
+  if (replicas.size() == 1) all = mine;
+  replicas.gather(mine, all);
+  std::vector<std::string> texts;
+  for (std::size_t r = 0; r < replicas.size(); ++r)
+    texts.emplace_back(reinterpret_cast<const char*>(all.data() + words * r), lengths[r]);
+  return texts;
+}
+
+namespace detail {
+
+/// Facts as one text and back: each name and value behind its length, so that they may have any characters.
+inline std::string as_text(const named_facts& facts) {
+  std::string text;
+  for (const auto& [name, value] : facts)
+    for (const std::string& part : {name, value}) text += std::to_string(part.size()) + ':' + part;
+  return text;
+}
+inline named_facts as_facts(std::string_view text) {
+  named_facts facts;
+  const auto part = [&] {
+    const std::size_t colon = text.find(':');
+    const std::size_t length = std::stoul(std::string(text.substr(0, colon)));
+    std::string out(text.substr(colon + 1, length));
+    text.remove_prefix(colon + 1 + length);
+    return out;
+  };
+  while (!text.empty()) {
+    std::string name = part();
+    facts.emplace_back(std::move(name), part());
+  }
+  return facts;
+}
+
+inline const std::string* value_of(const named_facts& facts, std::string_view name) {
+  const auto found = std::find_if(facts.begin(), facts.end(), [&](const auto& fact) { return fact.first == name; });
+  return found == facts.end() ? nullptr : &found->second;
+}
+
+}  // namespace detail
+
+/// Throws bert::error, with the same text in every replica, unless all of them have the same facts: the message names the first
+/// replica that differs from number 0, and all facts in which it does. Every replica calls it, before the first step.
+template <training::reduction R>
+void agree(const R& replicas, const named_facts& mine) {
+  if (replicas.size() == 1) return;
+  const auto texts = gathered_texts(replicas, detail::as_text(mine));
+  for (std::size_t r = 1; r < texts.size(); ++r) {
+    if (texts[r] == texts[0]) continue;
+    const named_facts first = detail::as_facts(texts[0]), other = detail::as_facts(texts[r]);
+    named_facts names = first;
+    for (const auto& fact : other)
+      if (detail::value_of(first, fact.first) == nullptr) names.push_back(fact);
+    std::string expected, found;
+    const auto list = [](std::string& out, const std::string& name, const std::string* value) {
+      out += (out.empty() ? "" : ", ") + name + ' ' + (value == nullptr ? std::string("not given") : *value);
+    };
+    for (const auto& [name, ignored] : names) {
+      const std::string *a = detail::value_of(first, name), *b = detail::value_of(other, name);
+      if (a != nullptr && b != nullptr && *a == *b) continue;
+      list(expected, name, a);
+      list(found, name, b);
+    }
+    throw error({cat("rank ", r, " of ", texts.size()),
+                 expected.empty() ? "facts in another order" : expected + ", as rank 0 has",
+                 found.empty() ? "this order" : found, "start all ranks with the same program, files and options"});
+  }
+}
+
+}  // namespace bert::distributed
+
+#endif  // BERT_DISTRIBUTED_AGREE_HPP
 // How bert::evaluate scores a CRF: entities of the likeliest path, and the loss of a sentence.
 // Layer: evaluation. Test: tests/unit/pipeline/crf_tagging_test.cpp
 #ifndef BERT_EVALUATION_CRF_EVALUATION_HPP
@@ -28063,400 +28677,6 @@ class regression_report {
 }  // namespace bert::metrics
 
 #endif  // BERT_METRICS_REGRESSION_HPP
-// What an objective is, and the loss terms that it reports.
-// Layer: objectives. Test: tests/unit/objectives/joint_test.cpp
-#ifndef BERT_OBJECTIVES_OBJECTIVE_HPP
-#define BERT_OBJECTIVES_OBJECTIVE_HPP
-
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <concepts>
-#include <cstddef>
-#include <cstdint>
-#include <span>
-#include <string_view>
-
-// Softmax cross-entropy of rows of logits, its gradient, and the argmax of each row.
-// Layer: kernels. Test: tests/unit/kernels/loss/cross_entropy_test.cpp
-#ifndef BERT_KERNELS_LOSS_CROSS_ENTROPY_HPP
-#define BERT_KERNELS_LOSS_CROSS_ENTROPY_HPP
-
-#include <array>
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
-#include <limits>
-#include <span>
-
-namespace bert::inline BERT_ISA::kernels {
-
-namespace detail {
-
-/// The greatest of a row.
-[[nodiscard]] inline float greatest_of(const float* row, std::size_t cols) noexcept {
-  simd greatest(-std::numeric_limits<float>::infinity());
-  std::size_t i = 0;
-  for (; i + lanes <= cols; i += lanes) greatest = max(greatest, load(row + i));
-  float top = maximum(greatest);
-  for (; i < cols; ++i) top = row[i] > top ? row[i] : top;
-  return top;
-}
-
-/// The index of the first element that is `top`; the last index if none is.
-[[nodiscard]] inline std::int32_t index_of(const float* row, std::size_t cols, float top) noexcept {
-  std::size_t best = 0;
-  while (best + lanes <= cols && !any(load(row + best) == simd(top))) best += lanes;
-  while (best + 1 < cols && row[best] != top) ++best;
-  return static_cast<std::int32_t>(best);
-}
-
-/// The lanes of `x` within the extent, and zeros behind it.
-[[nodiscard]] inline simd within(simd x, whole) noexcept { return x; }
-[[nodiscard]] inline simd within(simd x, first n) noexcept {
-  std::array<float, lanes> kept{};
-  store(kept.data(), x, n);
-  return load(kept.data());
-}
-
-}  // namespace detail
-
-/// losses[m] = log(sum_v exp(logits[m,v])) - logits[m,targets[m]], predicted[m] = argmax_v logits[m,v] (the first of several),
-/// d_logits[m,:] = scale * (softmax(logits[m,:]) - onehot(targets[m]))
-///
-/// logits [M, V]; a target below 0 marks an ignored row: loss 0, gradient 0, `predicted` as in any other. Writes `losses` [M];
-/// writes `predicted` [M] unless nullptr; writes `d_logits` [M, V] unless its data is nullptr; it may be `logits`.
-template <executor E>
-void cross_entropy(const E& e, matrix<const float> logits, std::span<const std::int32_t> targets, float* losses,
-                   std::int32_t* predicted, matrix<float> d_logits, float scale) noexcept {
-  const std::size_t cols = logits.cols;
-  for_each_row(e, logits.rows, cols, [&](std::size_t m) {
-    const float* row = logits.row(m);
-    const float top = detail::greatest_of(row, cols);
-    if (predicted != nullptr) predicted[m] = detail::index_of(row, cols, top);
-
-    const std::int32_t target = targets[m];
-    float* d_row = d_logits.data == nullptr ? nullptr : d_logits.row(m);
-    if (target < 0) {
-      losses[m] = 0.0f;
-      if (d_row != nullptr) for_each_register(cols, [&](std::size_t j, auto extent) { store(d_row + j, zero(), extent); });
-      return;
-    }
-    const float at_target = row[static_cast<std::size_t>(target)];  // read before d_logits overwrites it
-    const simd tops(top);
-    simd totals = zero();
-    for_each_register(cols, [&](std::size_t j, auto extent) {
-      const simd p = exp(load(row + j, extent) - tops);
-      if (d_row != nullptr) store(d_row + j, p, extent);
-      totals += detail::within(p, extent);
-    });
-    const float total = sum(totals);
-    losses[m] = std::log(total) + (top - at_target);
-    if (d_row != nullptr) {
-      const simd share(scale / total);
-      for_each_register(cols, [&](std::size_t j, auto extent) { store(d_row + j, load(d_row + j, extent) * share, extent); });
-      d_row[static_cast<std::size_t>(target)] -= scale;
-    }
-  });
-}
-
-}  // namespace bert::kernels
-
-#endif  // BERT_KERNELS_LOSS_CROSS_ENTROPY_HPP
-
-namespace bert::inline BERT_ISA::objectives {
-
-/// One term of a loss over some predictions.
-struct loss_term {
-  static constexpr double unweighted = -1;
-
-  std::string_view name;       ///< "mlm", "nsp", …
-  double sum = 0;              ///< of the predictions' losses, each times its weight
-  std::uint64_t count = 0;     ///< predictions
-  std::uint64_t correct = 0;   ///< predictions whose best class was the target
-  double weight = unweighted;  ///< sum of the predictions' weights; `unweighted`: each weighs 1
-  double factor = 1;           ///< of the term's mean in the loss
-
-  /// What `sum` is divided by: the sum of the weights, or the number of predictions.
-  [[nodiscard]] double divisor() const noexcept { return weight < 0 ? static_cast<double>(count) : weight; }
-  [[nodiscard]] double mean() const noexcept { return divisor() == 0 ? 0.0 : sum / divisor(); }
-  [[nodiscard]] double accuracy() const noexcept {
-    return count == 0 ? 0.0 : static_cast<double>(correct) / static_cast<double>(count);
-  }
-  [[nodiscard]] double perplexity() const noexcept { return std::exp(mean()); }
-};
-
-/// The terms of an objective; `+=` adds those of another batch.
-class loss_terms {
- public:
-  static constexpr std::size_t most = 8;
-
-  /// Adds a term, to that of its name if there is one. Throws bert::error for one term more than `most`.
-  void add(const loss_term& term) {
-    for (std::size_t i = 0; i < count_; ++i)
-      if (loss_term& same = terms_[i]; same.name == term.name) {
-        if (same.weight >= 0 || term.weight >= 0) same.weight = same.divisor() + term.divisor();
-        same.sum += term.sum;
-        same.count += term.count;
-        same.correct += term.correct;
-        return;
-      }
-    if (count_ == most)
-      throw error({"bert::objectives::loss_terms", cat("at most ", most, " terms in a loss"),
-                   cat("one more, \"", term.name, '"'), "join fewer objectives"});
-    terms_[count_++] = term;
-  }
-  loss_terms& operator+=(const loss_terms& other) {
-    for (const auto& term : other) add(term);
-    return *this;
-  }
-  [[nodiscard]] const loss_term* begin() const noexcept { return terms_.data(); }
-  [[nodiscard]] const loss_term* end() const noexcept { return terms_.data() + count_; }
-  /// The term of that name; a term without predictions if there is none.
-  [[nodiscard]] loss_term operator[](std::string_view name) const noexcept {
-    for (const auto& term : *this)
-      if (term.name == name) return term;
-    return {.name = name};
-  }
-  [[nodiscard]] bool has(std::string_view name) const noexcept {
-    return std::any_of(begin(), end(), [&](const loss_term& term) { return term.name == name; });
-  }
-  /// The sum of the means, each times its factor.
-  [[nodiscard]] double loss() const noexcept {
-    double total = 0;
-    for (const auto& term : *this) total += term.factor * term.mean();
-    return total;
-  }
-
- private:
-  std::array<loss_term, most> terms_{};
-  std::size_t count_ = 0;
-};
-
-/// Throws bert::error if `terms` has a term of that name, from another objective.
-inline void check_new_term(const loss_terms& terms, const loss_term& term, const char* where) {
-  if (terms.has(term.name))
-    throw error({where, "loss terms of different names", cat('"', term.name, "\" of two objectives"),
-                 "name one of them: bert::objectives::weighted{objective, {.name = \"…\"}}"});
-}
-
-/// The factor of each prediction's gradient: it makes a term's gradient that of its mean over a whole step, over all
-/// accumulated batches and all replicas. Where predictions have weights, their sum takes the place of their number.
-class loss_scale {
- public:
-  /// The mean over each batch alone, times `factor`.
-  constexpr loss_scale(float factor = 1.0f) noexcept : factor_(factor) {}  // NOLINT: a factor is a scale
-  /// The mean over the counts of a whole step.
-  explicit loss_scale(const loss_terms& step) noexcept : step_(step), known_(true) {}
-
-  /// The factor for the term `name`, of which this batch has `count` predictions.
-  [[nodiscard]] float of(std::string_view name, std::uint64_t count) const noexcept {
-    return of({.name = name, .count = count});
-  }
-  /// The factor for a term with the count and the weight of this batch.
-  [[nodiscard]] float of(const loss_term& batch) const noexcept {
-    const auto all = static_cast<float>(divisor(batch));
-    return all == 0 ? 0.0f : factor_ / all;
-  }
-  /// `x`, the gradient of one prediction's loss, as its share of the gradient of the term's mean.
-  [[nodiscard]] float share(std::string_view name, std::uint64_t count, float x) const noexcept {
-    const auto all = static_cast<float>(divisor({.name = name, .count = count}));
-    return all == 0 ? 0.0f : factor_ * x / all;
-  }
-  /// This scale times `factor`.
-  [[nodiscard]] loss_scale times(float factor) const noexcept {
-    loss_scale scaled = *this;
-    scaled.factor_ *= factor;
-    return scaled;
-  }
-  /// This scale for an objective that calls `inner` what the step calls `outer`.
-  [[nodiscard]] loss_scale renamed(std::string_view outer, std::string_view inner) const {
-    loss_scale scale = *this;
-    if (!known_) return scale;
-    scale.step_ = {};
-    loss_term own = step_[outer];
-    own.name = inner;
-    scale.step_.add(own);
-    for (const auto& term : step_)
-      if (term.name != outer && term.name != inner) scale.step_.add(term);
-    return scale;
-  }
-
- private:
-  [[nodiscard]] double divisor(const loss_term& batch) const noexcept {
-    return known_ ? step_[batch.name].divisor() : batch.divisor();
-  }
-
-  float factor_ = 1;
-  loss_terms step_;
-  bool known_ = false;
-};
-
-/// An objective O
-///  - says with `fits<Model>` whether the model has the head it trains, and with `heads` which heads a model made for it has;
-///  - may say with `needs` what its batches carry (`target_list`);
-///  - has a `work` type, its buffers, made from the objective, the capacity of the source and, if it takes one, the executor;
-///  - bounds with `capacity(raw)` the batches that the model is given;
-///  - turns a batch of the source into the batch that the model is given (`prepare`: masking happens here);
-///  - may count its predictions of a prepared batch (`counts`): a mean over several batches or replicas is then over all
-///    predictions, without it the mean of the batches' means;
-///  - after the forward pass replaces the head's logits by their gradient, scaled by `scale`, and reports its terms (`score`);
-///  - or runs the passes itself (`run(passes, batch, work, scale)`: training/passes.hpp), as often as it wants;
-///  - may train a second model (`second_model()`, with `run`);
-///  - may read hidden states and projections (`taps()`), and ask for the gradient of the embeddings' output (`perturbs`, or
-///    `perturbs_embeddings()` where that depends on its values);
-///  - may be taught by earlier weights of the training (`teacher()`, with `run`).
-template <class O, class Model>
-concept objective_for = O::template fits<Model>&& requires(const O& o, const batch_shape& raw, const training_batch& in,
-                                                           typename O::work& w) {
-  { o.capacity(raw) } -> std::convertible_to<batch_shape>;
-  { o.prepare(in, std::uint64_t{}, w) } -> std::convertible_to<const token_batch&>;
-};
-
-/// What an objective asks of the tape.
-template <class O>
-[[nodiscard]] tape_options tape_options_of(const O& o, int lowest = lowest_is_embeddings) noexcept {
-  tape_options options{.lowest = lowest};
-  if constexpr (requires { o.taps(); }) options.taps = o.taps();
-  if constexpr (requires { O::perturbs; }) options.perturbs = O::perturbs;
-  if constexpr (requires { o.perturbs_embeddings(); }) options.perturbs = o.perturbs_embeddings();
-  return options;
-}
-
-/// An objective's buffers.
-template <class O, executor E>
-[[nodiscard]] typename O::work make_work(const O& o, const batch_shape& raw, const E& e) {
-  if constexpr (std::constructible_from<typename O::work, const O&, const batch_shape&, const E&>)
-    return typename O::work(o, raw, e);
-  else return typename O::work(o, raw);
-}
-
-/// The number of predictions of each term of a prepared batch; empty where the objective has no `counts`.
-template <class O>
-[[nodiscard]] loss_terms counts_of(const O& o, const training_batch& in, const typename O::work& w) {
-  if constexpr (requires { o.counts(in, w); }) return o.counts(in, w);
-  else return {};
-}
-template <class O>
-inline constexpr bool tells_counts = requires(const O& o, const training_batch& in, const typename O::work& w) {
-  { o.counts(in, w) } -> std::same_as<loss_terms>;
-};
-
-namespace detail {
-template <class List, class... Lists>
-struct concatenate {
-  using type = List;
-};
-template <template <class...> class List, class... Ts, class... Us, class... Rest>
-struct concatenate<List<Ts...>, List<Us...>, Rest...> : concatenate<List<Ts..., Us...>, Rest...> {};
-
-template <class O>
-struct needs_of {
-  using type = target_list<>;
-};
-template <class O>
-requires requires { typename O::needs; }
-struct needs_of<O> {
-  using type = typename O::needs;
-};
-template <class O>
-struct heads_of {
-  using type = bert::type_list<>;
-};
-template <class O>
-requires requires { typename O::heads; }
-struct heads_of<O> {
-  using type = typename O::heads;
-};
-}  // namespace detail
-
-/// The targets that objectives need together; nothing of one that does not say.
-template <class... Objectives>
-using needs_of = typename detail::concatenate<typename detail::needs_of<Objectives>::type...>::type;
-
-/// The heads that objectives train together; none of one that does not say.
-template <class... Objectives>
-using heads_of = typename detail::concatenate<typename detail::heads_of<Objectives>::type...>::type;
-
-/// Whether an objective asks for the gradient of the embeddings' output.
-template <class O>
-inline constexpr bool perturbs = false;
-template <class O>
-requires requires { O::perturbs; }
-inline constexpr bool perturbs<O> = O::perturbs;
-
-/// The number of targets that are not negative.
-[[nodiscard]] inline std::uint64_t counted(std::span<const std::int32_t> targets) noexcept {
-  std::uint64_t n = 0;
-  for (const auto t : targets) n += t >= 0 ? 1 : 0;
-  return n;
-}
-
-/// Buffers for the losses and the best classes of `n` predictions.
-struct prediction_buffers {
-  explicit prediction_buffers(std::size_t n) : losses(n), predicted(n) {}
-  buffer<float> losses;
-  buffer<std::int32_t> predicted;
-};
-
-/// Cross-entropy of `logits` [N, C] against `targets` [N] (negative: not counted). Writes its gradient, scaled by `scale`, to
-/// `logits`.
-template <executor E>
-[[nodiscard]] loss_term mean_cross_entropy(const E& e, std::string_view name, matrix<float> logits,
-                                           std::span<const std::int32_t> targets, const loss_scale& scale,
-                                           prediction_buffers& work) noexcept {
-  loss_term term{.name = name, .count = counted(targets)};
-  if (term.count == 0) {
-    for (std::size_t i = 0; i < targets.size(); ++i) std::fill_n(logits.row(i), logits.cols, 0.0f);
-    return term;
-  }
-  kernels::cross_entropy(e, logits, targets, work.losses.data(), work.predicted.data(), logits, scale.of(name, term.count));
-  for (std::size_t i = 0; i < targets.size(); ++i) {
-    if (targets[i] < 0) continue;
-    term.sum += static_cast<double>(work.losses[i]);
-    term.correct += work.predicted[i] == targets[i] ? 1 : 0;
-  }
-  return term;
-}
-
-/// Throws unless the batch has one label a sequence, each below `classes` (negative ones are not counted).
-inline void check_labels(const training_batch& in, std::size_t classes, const char* where) {
-  if (in.labels.size() != in.tokens.sequences())
-    throw error({where, cat(in.tokens.sequences(), " labels, one a sequence"), cat(in.labels.size()), "use a labeled source"});
-  for (const auto label : in.labels)
-    if (label >= static_cast<std::int64_t>(classes))
-      throw error({where, cat("labels below ", classes), cat(label), "check the head's label set"});
-}
-
-/// Throws unless the batch has one tag a token, each below `classes` (negative ones are not counted).
-inline void check_tags(const training_batch& in, std::size_t classes, const char* where) {
-  if (in.tags.size() != in.tokens.tokens())
-    throw error({where, cat(in.tokens.tokens(), " tags, one a token"), cat(in.tags.size()), "use a source of tagged words"});
-  for (const auto tag : in.tags)
-    if (tag >= static_cast<std::int64_t>(classes))
-      throw error({where, cat("tags below ", classes), cat(tag), "check the head's label set"});
-}
-
-}  // namespace bert::objectives
-
-namespace bert::inline BERT_ISA {
-
-namespace detail {
-template <class A, class List>
-struct model_of;
-template <class A, class... Heads>
-struct model_of<A, type_list<Heads...>> {
-  using type = model<A, Heads...>;
-};
-}  // namespace detail
-
-/// The model with exactly the heads that `Objective` trains.
-template <class A, class Objective>
-using model_for = typename detail::model_of<A, typename Objective::heads>::type;
-
-}  // namespace bert
-
-#endif  // BERT_OBJECTIVES_OBJECTIVE_HPP
 
 namespace bert::inline BERT_ISA {
 
@@ -43662,91 +43882,6 @@ objectives::loss_terms run_passes(const Objective& o, Passes& p, const E& e, con
 #include <type_traits>
 #include <utility>
 
-// Data parallelism: replicas that train the same model on other parts of each batch, and how their gradients are summed.
-// Layer: training. Test: tests/unit/training/reduction_test.cpp
-#ifndef BERT_TRAINING_REDUCTION_HPP
-#define BERT_TRAINING_REDUCTION_HPP
-
-#include <array>
-#include <bit>
-#include <concepts>
-#include <cstddef>
-#include <cstdint>
-#include <span>
-#include <vector>
-
-namespace bert::inline BERT_ISA::training {
-
-/// A reduction R joins `size()` replicas, a power of two, of which this is number `rank()`. All replicas call the same
-/// functions in the same order with spans of the same length:
-///  - `gather(mine, all)` writes the `mine` of replica r to all[r mine.size(), …);
-///  - `add(values)` replaces `values`, in every replica, by their sum over replicas, element by element in the order
-///    ((r0 + r1) + (r2 + r3)) + …, so that the bits are those of one replica that sums all groups.
-template <class R>
-concept reduction = std::copy_constructible<R> &&
-    requires(const R& r, std::span<const std::uint64_t> mine, std::span<std::uint64_t> all, std::span<float> values) {
-  { r.rank() } -> std::convertible_to<std::size_t>;
-  { r.size() } -> std::convertible_to<std::size_t>;
-  r.gather(mine, all);
-  r.add(values);
-};
-
-/// One replica, which has all of each batch.
-struct alone {
-  [[nodiscard]] static constexpr std::size_t rank() noexcept { return 0; }
-  [[nodiscard]] static constexpr std::size_t size() noexcept { return 1; }
-  static void gather(std::span<const std::uint64_t>, std::span<std::uint64_t>) noexcept {}
-  static void add(std::span<float>) noexcept {}
-};
-
-/// The terms of a loss over all replicas: counts are summed, losses and weights too, in the order of `add`.
-template <reduction R>
-[[nodiscard]] objectives::loss_terms over_replicas(const R& replicas, const objectives::loss_terms& terms) {
-  if (replicas.size() == 1) return terms;
-  constexpr std::size_t fields = 4;
-  std::array<std::uint64_t, fields * objectives::loss_terms::most> mine{};
-  std::size_t n = 0;
-  for (const auto& term : terms) {
-    mine[fields * n] = std::bit_cast<std::uint64_t>(term.sum);
-    mine[fields * n + 1] = term.count;
-    mine[fields * n + 2] = term.correct;
-    mine[fields * n++ + 3] = std::bit_cast<std::uint64_t>(term.weight);
-  }
-  std::vector<std::uint64_t> all(mine.size() * replicas.size());
-  replicas.gather(mine, all);
-  const auto over_pairs = [](std::vector<double>& sums) {
-    for (; sums.size() > 1; sums.resize(sums.size() / 2))
-      for (std::size_t r = 0; r < sums.size() / 2; ++r) sums[r] = sums[2 * r] + sums[2 * r + 1];
-    return sums.front();
-  };
-  objectives::loss_terms sum;
-  n = 0;
-  for (const auto& term : terms) {
-    std::vector<double> sums, weights;
-    objectives::loss_term total{.name = term.name, .factor = term.factor};
-    for (std::size_t r = 0; r < replicas.size(); ++r) {
-      const std::uint64_t* at = all.data() + mine.size() * r + fields * n;
-      sums.push_back(std::bit_cast<double>(at[0]));
-      total.count += at[1];
-      total.correct += at[2];
-      weights.push_back(std::bit_cast<double>(at[3]));
-    }
-    total.sum = over_pairs(sums);
-    if (term.weight >= 0) total.weight = over_pairs(weights);
-    sum.add(total);
-    ++n;
-  }
-  return sum;
-}
-
-/// The first example of group `g` among `n` examples. Sizes of groups differ by at most 1; the first is empty only if n = 0.
-[[nodiscard]] constexpr std::size_t group_start(std::size_t n, std::size_t g, std::size_t groups) noexcept {
-  return (n * g + groups - 1) / groups;
-}
-
-}  // namespace bert::training
-
-#endif  // BERT_TRAINING_REDUCTION_HPP
 // Learning-rate schedules: linear, cosine, constant and inverse square root, each after a linear warm-up, and one cycle.
 // Layer: training. Test: tests/unit/training/schedules_test.cpp. Papers: Devlin et al. 2019, A.2; Vaswani et al. 2017, 5.3;
 // Smith and Topin 2019, "Super-convergence".
@@ -44284,7 +44419,8 @@ class trainer {
 
   /// Writes the state of the run to `path` as it trains. If the file exists, resumes from it. Throws bert::error if it is of a
   /// run of other settings, is damaged, or cannot be read or written. The state holds the fingerprint() of source and
-  /// objective; `over` throws, naming what differs, if it was made with others.
+  /// objective; `over` throws, naming what differs, if it was made with others. Of replicas, number 0 writes and all read; the
+  /// file does not depend on how many there are.
   void keep(const std::filesystem::path& path, keep_options options = {}) {
     kept_ = path;
     keep_ = options;
@@ -44381,8 +44517,9 @@ class trainer {
     if (!kept_.empty() && written_ != done_) write_state();
     return false;
   }
+  // One replica writes: all have the same weights and moments.
   void write_state() {
-    training::write_state(kept_, blocks(), done_, describe(), facts_);
+    if (reduction_.rank() == 0) training::write_state(kept_, blocks(), done_, describe(), facts_);
     written_ = done_;
   }
 

@@ -109,7 +109,8 @@ class trainer {
 
   /// Writes the state of the run to `path` as it trains. If the file exists, resumes from it. Throws bert::error if it is of a
   /// run of other settings, is damaged, or cannot be read or written. The state holds the fingerprint() of source and
-  /// objective; `over` throws, naming what differs, if it was made with others.
+  /// objective; `over` throws, naming what differs, if it was made with others. Of replicas, number 0 writes and all read; the
+  /// file does not depend on how many there are.
   void keep(const std::filesystem::path& path, keep_options options = {}) {
     kept_ = path;
     keep_ = options;
@@ -206,8 +207,9 @@ class trainer {
     if (!kept_.empty() && written_ != done_) write_state();
     return false;
   }
+  // One replica writes: all have the same weights and moments.
   void write_state() {
-    training::write_state(kept_, blocks(), done_, describe(), facts_);
+    if (reduction_.rank() == 0) training::write_state(kept_, blocks(), done_, describe(), facts_);
     written_ = done_;
   }
 
