@@ -6,4 +6,7 @@
 #include "bert/training/reduction.hpp"
 #include "pretrain/program.hpp"
 
-int main(int argc, char** argv) { return pretraining::run("pretrain", {}, argc, argv, bert::training::alone{}); }
+int main(int argc, char** argv) {
+  return pretraining::run("pretrain", {}, argc, argv, bert::training::alone{},
+                          [](const auto&, const auto& alone) { return alone; });
+}

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "bert/core/cores.hpp"
+#include "bert/core/error.hpp"
 #include "bert/distributed/mpi.hpp"
 
 namespace support {
@@ -51,11 +52,11 @@ int run_ranks(const char* name, const Program& program) {
     if (status == 0 || status > 128) return status;  // a signal stopped all of them, together
     if (!speaks) {
       std::this_thread::sleep_for(std::chrono::seconds(1));
-      std::cerr << "rank " << ranks.rank() << ": " << errors.str() << std::flush;
+      std::cerr << bert::cat("rank ", ranks.rank(), ": ", errors.str()) << std::flush;
     }
     ranks.abort(status);
   } catch (const std::exception& e) {
-    std::cerr << name << ": " << e.what() << '\n';
+    std::cerr << bert::cat(name, ": ", e.what(), '\n');
     return 1;
   }
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -20,6 +21,7 @@
 #include "bert/distributed/agree.hpp"
 #include "bert/text/extend_vocabulary.hpp"
 #include "bert/text/wordpiece/train_wordpiece.hpp"
+#include "bert/training/reduction.hpp"
 #include "pretrain/objective.hpp"
 #include "pretrain/settings.hpp"
 #include "pretrain/show.hpp"
@@ -155,9 +157,10 @@ void work(const settings& s, const Ranks& ranks) {
   });
 }
 
-/// Parses the command line and trains as one of `ranks`. `s` has the defaults of what is not given. Returns the exit status.
-template <class Ranks>
-int run(const char* name, settings s, int argc, char** argv, const Ranks& ranks) {
+/// Parses the command line and trains as one of `ranks`. `s` has the defaults of what is not given; `exchange(s, ranks)` is the
+/// reduction that sums gradients. Returns the exit status.
+template <class Ranks, class Exchange>
+int run(const char* name, settings s, int argc, char** argv, const Ranks& ranks, const Exchange& exchange) {
   CLI::App app("Pretrains a BERT on a text file: one paragraph per line, a blank line between documents.", name);
   app.option_defaults()->always_capture_default();
   const auto one_of = [](std::initializer_list<const char*> names) {
@@ -207,6 +210,11 @@ int run(const char* name, settings s, int argc, char** argv, const Ranks& ranks)
       ->excludes(from);
   support::number(app, "--seed", s.seed, "seed of all random numbers");
   support::leaves_option(app, s.leaves);
+  if constexpr (!std::same_as<Ranks, bert::training::alone>) {
+    app.add_option("--wire", s.wire, "as what gradients are sent; with bf16 the result depends on the number of ranks")
+        ->check(one_of({"f32", "bf16"}));
+    app.add_flag("--no-overlap", s.no_overlap, "exchange gradients after the backward pass, to measure: the same result");
+  }
   support::threads_option(app, s.threads);
   auto* out = app.add_option("--out", s.out, "folder of the model to write");
   auto* keep = app.add_option("--keep", s.keep, "state file: saved while training; if it exists, training resumes from it");
@@ -251,7 +259,7 @@ int run(const char* name, settings s, int argc, char** argv, const Ranks& ranks)
     bert::training::check_options({.leaves = s.leaves}, ranks.size());  // before the corpus is read
     bert::distributed::agree(ranks, support::given_options(app, {"--text", "--valid", "--general", "--replay", "--from",
                                                                  "--vocab", "--lexicon", "--synonyms", "--out", "--keep"}));
-    work(s, ranks);
+    work(s, exchange(s, ranks));
   });
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <iomanip>
@@ -90,7 +91,8 @@ void train(const settings& s, const origin& from, batches source, const held_out
   source.origin = {{"initial weights",
                     bert::hash64()
                         .add(std::string_view(reinterpret_cast<const char*>(model.block().data()), model.block().size_bytes()))
-                        .text()}};
+                        .text()},
+                   {"gradients sent as", s.wire}};
   const bool evaluates = texts.any() && ranks.rank() == 0;
   if (s.dry_run) {
     const double epochs = static_cast<double>(s.steps * s.accumulate) / static_cast<double>(source.batches_per_epoch());
@@ -126,6 +128,7 @@ void train(const settings& s, const origin& from, batches source, const held_out
     else if (s.evaluate_every != 0 && evaluates)
       std::cout << "step 0 " << texts.figures(s, model, objective, threads) << std::endl;
 
+    const auto start = std::chrono::steady_clock::now();
     support::progress bar("pretrain");
     const support::signals signals;
     int stopped_by = 0;
@@ -141,6 +144,12 @@ void train(const settings& s, const origin& from, batches source, const held_out
       if (stopped_by != 0) trainer.request_stop();
     }
     bar.clear();
+    if constexpr (requires { ranks.times(); }) {
+      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      if (ranks.size() > 1)
+        std::cout << "trained " << seconds << " s, sums over " << ranks.size() << " ranks " << ranks.times().all
+                  << " s, waited for " << ranks.times().exposed << " s\n";
+    }
     bert::distributed::meet(ranks);  // the state is written, before a rank ends the program
     if (stopped_by != 0 && trainer.done() < s.steps)
       throw support::stopped(stopped_by,

@@ -11061,6 +11061,7 @@ namespace detail {
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <tuple>
 #include <utility>
@@ -12977,6 +12978,9 @@ class tape<model<A, Heads...>> {
     groups_ = offsets.empty() ? 0 : offsets.size() - 1;
     std::copy(offsets.begin(), offsets.end(), offsets_[0].begin());
   }
+  /// Later backward passes call `before(l)` before they come to layer l: the gradients of heads, pooler and of the layers above
+  /// l are then written, the layers below and the embeddings still to come. Empty: nothing is called. It must not throw.
+  void watch(std::function<void(std::size_t)> before) noexcept { watch_ = std::move(before); }
   /// The lowest layer that later backward passes train, if it is above that of the tape's options. The gradients of lower
   /// layers are neither computed nor written.
   void train_from(int lowest) noexcept { lowest_ = std::max(options_.lowest, lowest); }
@@ -13046,6 +13050,7 @@ class tape<model<A, Heads...>> {
     const std::size_t lowest = to_embeddings ? 0 : static_cast<std::size_t>(lowest_);
     for (std::size_t l = A::layers; l-- > lowest;) {
       add_tapped(e, l + 1, d);
+      if (watch_) watch_(l);
       before(l);
       work_.layer[l].backward(
           e, p.layer(l), out.layer(l), batch, hidden(l), work_.scratch, d, noise, l,
@@ -13146,6 +13151,7 @@ class tape<model<A, Heads...>> {
 
   tape_options options_;
   int lowest_ = options_.lowest;
+  std::function<void(std::size_t)> watch_;
   batch_shape capacity_;
   buffer<float> block_;
   buffer<std::uint32_t> rows_;
@@ -27195,6 +27201,14 @@ concept reduction = std::copy_constructible<R> &&
   r.add(values);
 };
 
+/// A reduction that can sum while the backward pass goes on: `begin(values)` has the effect of `add(values)` by the time that
+/// `finish()` returns. Between the two nothing else is called but further `begin`, in the same order in every replica.
+template <class R>
+concept background_reduction = reduction<R> && requires(const R& r, std::span<float> values) {
+  r.begin(values);
+  r.finish();
+};
+
 /// One replica, which has all of each batch.
 struct alone {
   [[nodiscard]] static constexpr std::size_t rank() noexcept { return 0; }
@@ -27368,6 +27382,140 @@ void agree(const R& replicas, const named_facts& mine) {
 }  // namespace bert::distributed
 
 #endif  // BERT_DISTRIBUTED_AGREE_HPP
+// A reduction that sums gradients on a thread of its own, while the backward pass computes those of lower layers.
+// Layer: distributed. Test: tests/unit/distributed/background_test.cpp, tests/distributed/mpi_test.cpp
+#ifndef BERT_DISTRIBUTED_BACKGROUND_HPP
+#define BERT_DISTRIBUTED_BACKGROUND_HPP
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <utility>
+
+namespace bert::inline BERT_ISA::distributed {
+
+/// Seconds that replicas spent on sums: all of them, and those that the trainer waited for.
+struct exchange_times {
+  double all = 0, exposed = 0;
+};
+
+/// Whether sums go on during the backward pass, or begin after it: the same bits, to measure what the overlap spares.
+enum class overlap : std::uint8_t { on, off };
+
+/// `R`, whose sums go on in the background: a trainer gives it the gradients of heads and layers as they are complete.
+///
+///     bert::trainer trainer{model, objective, optimizer, schedule, {.leaves = 16}, bert::distributed::background{ranks}};
+///
+/// The bits are R's. R's `add` is called on a thread of this object, one call at a time, never at the same time as another
+/// member of R; of one that throws, `finish` throws the exception. Copies share the thread.
+template <training::reduction R>
+class background {
+ public:
+  explicit background(R replicas, overlap when = overlap::on)
+      : replicas_(std::move(replicas)), work_(std::make_shared<work>(replicas_, when)) {}
+
+  [[nodiscard]] std::size_t rank() const { return replicas_.rank(); }
+  [[nodiscard]] std::size_t size() const { return replicas_.size(); }
+  void gather(std::span<const std::uint64_t> mine, std::span<std::uint64_t> all) const { replicas_.gather(mine, all); }
+  void add(std::span<float> values) const {
+    begin(values);
+    finish();
+  }
+  void begin(std::span<float> values) const {
+    if (size() > 1) work_->push(values);
+  }
+  void finish() const {
+    if (size() > 1) work_->wait();
+  }
+  /// Since the object was made; not while sums are in the background.
+  [[nodiscard]] exchange_times times() const noexcept { return work_->times; }
+
+ private:
+  using clock = std::chrono::steady_clock;
+
+  struct work {
+    work(const R& r, overlap when) : replicas(r) {
+      if (replicas.size() > 1 && when == overlap::on) thread = std::thread([this] { run(); });
+    }
+    work(const work&) = delete;
+    work& operator=(const work&) = delete;
+    ~work() {
+      {
+        const std::lock_guard lock(mutex);
+        ends = true;
+      }
+      changed.notify_all();
+      if (thread.joinable()) thread.join();
+    }
+
+    void push(std::span<float> values) {
+      {
+        const std::lock_guard lock(mutex);
+        queue.push_back(values);
+      }
+      changed.notify_all();
+    }
+    void wait() {
+      const auto start = clock::now();
+      if (!thread.joinable()) {
+        for (; !queue.empty(); queue.pop_front()) replicas.add(queue.front());
+        times.exposed = times.all += std::chrono::duration<double>(clock::now() - start).count();
+        return;
+      }
+      std::unique_lock lock(mutex);
+      changed.wait(lock, [&] { return queue.empty() || failure != nullptr; });
+      times.exposed += std::chrono::duration<double>(clock::now() - start).count();
+      if (failure != nullptr) {
+        queue.clear();
+        std::rethrow_exception(std::exchange(failure, nullptr));
+      }
+    }
+    // The entry at the front stays in the queue until it is summed.
+    void run() {
+      for (std::unique_lock lock(mutex);;) {
+        changed.wait(lock, [&] { return ends || (!queue.empty() && failure == nullptr); });
+        if (ends) return;
+        const std::span<float> values = queue.front();
+        lock.unlock();
+        const auto start = clock::now();
+        std::exception_ptr thrown;
+        try {
+          replicas.add(values);
+        } catch (...) {
+          thrown = std::current_exception();
+        }
+        lock.lock();
+        times.all += std::chrono::duration<double>(clock::now() - start).count();
+        if (thrown != nullptr) failure = thrown;
+        else queue.pop_front();
+        changed.notify_all();
+      }
+    }
+
+    R replicas;
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::deque<std::span<float>> queue;
+    std::exception_ptr failure;
+    bool ends = false;
+    exchange_times times;
+    std::thread thread;  // last: it uses the others
+  };
+
+  R replicas_;
+  std::shared_ptr<work> work_;
+};
+
+}  // namespace bert::distributed
+
+#endif  // BERT_DISTRIBUTED_BACKGROUND_HPP
 // How bert::evaluate scores a CRF: entities of the likeliest path, and the loss of a sentence.
 // Layer: evaluation. Test: tests/unit/pipeline/crf_tagging_test.cpp
 #ifndef BERT_EVALUATION_CRF_EVALUATION_HPP
@@ -43511,13 +43659,18 @@ class best_epoch {
 }  // namespace bert::training
 
 #endif  // BERT_TRAINING_BEST_EPOCH_HPP
-// Parameter groups in which tensors of some names, a CRF's by default, learn faster than the rest.
-// Layer: training. Test: tests/unit/training/crf_rate_test.cpp
-#ifndef BERT_TRAINING_CRF_RATE_HPP
-#define BERT_TRAINING_CRF_RATE_HPP
+// The parts of a block of gradients in the order in which a backward pass completes them, to be summed while it goes on.
+// Layer: training. Test: tests/unit/training/buckets_test.cpp
+// Paper: Li et al. 2020, "PyTorch Distributed: Experiences on Accelerating Data Parallel Training".
+#ifndef BERT_TRAINING_BUCKETS_HPP
+#define BERT_TRAINING_BUCKETS_HPP
 
-#include <string>
-#include <string_view>
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
 
 // Parameter groups: each parameter's learning rate, weight decay, and whether it is frozen.
 // Layer: training. Test: tests/unit/training/groups_test.cpp. Paper: Clark et al. 2020, "ELECTRA" (layer-wise rates).
@@ -43681,6 +43834,91 @@ template <class Model, optim::parameter_groups Groups = optim::one_group>
 
 #endif  // BERT_TRAINING_GROUPS_HPP
 
+namespace bert::inline BERT_ISA::training {
+
+/// Gradients [offset, offset + size) of the block, complete when the backward pass comes to layer `before`.
+struct gradient_bucket {
+  static constexpr int at_end = -1;  ///< complete after the whole backward pass
+
+  int before = at_end;
+  std::size_t offset = 0, size = 0;
+  friend bool operator==(const gradient_bucket&, const gradient_bucket&) = default;
+};
+
+/// All trained gradients as buckets, in the order of their completion: heads and pooler, the layers from the last to the first,
+/// the embeddings. A bucket of less than `least` floats is joined to the next if that lies beside it. `tied` floats behind
+/// the block are heads' separate gradient of the token embeddings, complete with the heads.
+template <class A, std::size_t N>
+[[nodiscard]] std::vector<gradient_bucket> buckets_of(const std::array<parameter, N>& table, const gradient_layout<N>& layout,
+                                                      std::size_t tied, std::size_t least = std::size_t{1} << 18) {
+  constexpr std::size_t padding = 16;  // floats between tensors at most
+  std::vector<gradient_bucket> each;
+  for (std::size_t i = 0; i < N; ++i)
+    if (layout.offsets[i] != not_trained) {
+      const parameter& p = table[i];
+      const int before = p.module == module_kind::embeddings ? gradient_bucket::at_end
+                         : p.module == module_kind::layer    ? p.layer - 1
+                                                             : A::layers - 1;
+      each.push_back({before, layout.offsets[i], p.count()});
+    }
+  if (tied != 0) each.push_back({A::layers - 1, layout.size, tied});
+  std::sort(each.begin(), each.end(), [](const gradient_bucket& a, const gradient_bucket& b) {
+    return a.before != b.before ? a.before > b.before : a.offset < b.offset;
+  });
+  std::vector<gradient_bucket> out;
+  const auto beside = [&](std::size_t end, std::size_t start) { return end <= start && start - end < padding; };
+  for (const gradient_bucket& b : each) {
+    if (!out.empty()) {
+      gradient_bucket& last = out.back();
+      const bool after = beside(last.offset + last.size, b.offset), ahead = beside(b.offset + b.size, last.offset);
+      if ((after || ahead) && (b.before == last.before || last.size < least)) {
+        const std::size_t end = std::max(last.offset + last.size, b.offset + b.size), start = std::min(last.offset, b.offset);
+        last = {b.before, start, end - start};
+        continue;
+      }
+    }
+    out.push_back(b);
+  }
+  return out;
+}
+
+/// The buckets of a trainer, and how many of a batch's have begun to be summed.
+class begun_buckets {
+ public:
+  begun_buckets() = default;
+  explicit begun_buckets(std::vector<gradient_bucket> all) : all_(std::move(all)) {}
+
+  /// Begins a batch.
+  void reset() noexcept { begun_ = 0; }
+  /// Begins the sums over replicas of what is complete when the backward pass comes to `layer`.
+  template <background_reduction R>
+  void begin(const R& replicas, std::span<float> gradients, int layer) {
+    for (; begun_ < all_.size() && all_[begun_].before >= layer; ++begun_)
+      replicas.begin(gradients.subspan(all_[begun_].offset, all_[begun_].size));
+  }
+  /// Begins what has not begun and waits for all.
+  template <background_reduction R>
+  void finish(const R& replicas, std::span<float> gradients) {
+    begin(replicas, gradients, gradient_bucket::at_end);
+    replicas.finish();
+  }
+
+ private:
+  std::vector<gradient_bucket> all_;
+  std::size_t begun_ = 0;
+};
+
+}  // namespace bert::training
+
+#endif  // BERT_TRAINING_BUCKETS_HPP
+// Parameter groups in which tensors of some names, a CRF's by default, learn faster than the rest.
+// Layer: training. Test: tests/unit/training/crf_rate_test.cpp
+#ifndef BERT_TRAINING_CRF_RATE_HPP
+#define BERT_TRAINING_CRF_RATE_HPP
+
+#include <string>
+#include <string_view>
+
 namespace bert::inline BERT_ISA::optim {
 
 /// The tensors whose names begin with `tensors` learn at `multiple` times the rate that they would have; all are grouped as
@@ -43753,8 +43991,10 @@ struct crf_rate {
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <type_traits>
+#include <utility>
 
 namespace bert::inline BERT_ISA::training {
 
@@ -43838,6 +44078,14 @@ class passes {
     tape_->backward(*executor_, *model_, *batch_, gradients_, current_, how_);
     how_ = bert::gradients::added;
   }
+  /// The same for the only backward pass of a step's batch, during which `watch` is called (`tape::watch`).
+  void backward_once() noexcept {
+    tape_->watch(watch_);
+    backward();
+    tape_->watch({});
+  }
+  /// What the backward pass of an objective with a single pass is to call.
+  void watch(std::function<void(std::size_t)> before) noexcept { watch_ = std::move(before); }
   /// The second model's gradients, to which its backward passes add; zeros at the start of a step.
   [[nodiscard]] auto second_gradients() const noexcept requires(Second::trained) { return second_->gradient_view(); }
   /// What the next backward pass does to the gradients: `written` by the first of a step, else `added`.
@@ -43853,6 +44101,7 @@ class passes {
   bert::gradients how_;
   Second* second_;
   std::span<const Model* const> teachers_;
+  std::function<void(std::size_t)> watch_;
 };
 
 /// Runs an objective over one prepared batch: by its own `run`, else one forward pass, `score` and one backward pass.
@@ -43864,7 +44113,7 @@ objectives::loss_terms run_passes(const Objective& o, Passes& p, const E& e, con
   } else {
     auto& tape = p.forward();
     const auto terms = o.score(e, in, work, tape, scale);
-    p.backward();
+    p.backward_once();
     return terms;
   }
 }
@@ -44384,6 +44633,7 @@ class trainer {
   using Groups = training::policy_of<training::is_groups, optim::one_group, Policies...>;
   using Reduction = training::policy_of<training::is_reduction, training::alone, Policies...>;
   static constexpr bool replicated = !std::same_as<Reduction, training::alone>;
+  static constexpr bool overlaps = training::background_reduction<Reduction>;
   using Second = training::second_network_of<Objective, Optimizer>;
   using Teacher = training::teacher_of<Objective, Model>;
   using Weights = training::weight_states<Model, decltype(training::weight_policies_among(std::declval<const Policies&>()...))>;
@@ -44408,6 +44658,9 @@ class trainer {
         weights_(training::weight_policies_among(policies...), model),
         teacher_(objective_, model) {
     training::check_options(options_, reduction_.size());
+    if constexpr (overlaps)
+      buckets_ =
+          training::begun_buckets(training::buckets_of<typename Model::architecture>(model.table(), layout_, tied_size()));
     if (layout_.parameters == 0)
       throw error({"bert::trainer", "a parameter to train", "parameter groups that freeze all of them", "freeze fewer"});
   }
@@ -44556,11 +44809,15 @@ class trainer {
       const step_noise noise{options_.dropout, options_.attention_dropout, high << 32 | low, p.before};
       const auto how = i == 0 || apart() ? gradients::written : gradients::added;
       if constexpr (replicated) kernels::clear(executor_, gradients_.span().subspan(layout_.size));
+      buckets_.reset();
       if (replicated && p.batch->empty()) {  // fewer examples than replicas; without others, the tape refuses an empty batch
         kernels::clear(executor_, gradients_.span());
       } else {
         const auto run = in_precision();
         training::passes passes(run, weights, s.tape_, *p.batch, noise, gradient_view(), how, second_, teacher_.models());
+        if constexpr (overlaps)
+          if (apart())
+            passes.watch([this](std::size_t l) { buckets_.begin(reduction_, gradients_.span(), static_cast<int>(l)); });
         report.terms += training::run_passes(objective_, passes, executor_, *p.in, s.work_, scale);
       }
       if (apart()) reduce(i);
@@ -44634,7 +44891,8 @@ class trainer {
 
   /// Sums the gradients of batch `i` over all replicas, and adds them to those of the batches before.
   void reduce(unsigned i) {
-    if constexpr (replicated) reduction_.add(gradients_.span());
+    if constexpr (overlaps) buckets_.finish(reduction_, gradients_.span());
+    else if constexpr (replicated) reduction_.add(gradients_.span());
     if (const std::size_t tied = tied_size(); tied != 0 && layout_.offsets[0] != not_trained) {
       const matrix<const float> from{gradients_.data() + layout_.size, 1, tied};
       kernels::add_in_place(executor_, from, matrix<float>{gradients_.data() + layout_.offsets[0], 1, tied});
@@ -44725,6 +44983,7 @@ class trainer {
   Reduction reduction_;
   layout_type layout_;
   buffer<float> gradients_, accumulated_;
+  training::begun_buckets buckets_;  ///< of a reduction in the background
   training::update_list updates_;
   typename Optimizer::state moments_;
   Second second_;

@@ -5,6 +5,7 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +16,7 @@
 
 #include "bert/core/random.hpp"
 #include "bert/distributed/agree.hpp"
+#include "bert/distributed/background.hpp"
 #include "distributed/training.hpp"
 #include "unit/io/scratch.hpp"
 
@@ -99,6 +101,30 @@ TEST_CASE("a fact that differs is refused by name, in the same words in every ra
   CHECK(same_in_all(message));
 }
 
+TEST_CASE("sums sent as bf16 have the same bits in all ranks, within the rounding of each exchange") {
+  const auto narrow = ranks().over(bert::distributed::wire::bf16);
+  constexpr std::size_t message = bert::distributed::mpi::message;
+  for (const std::size_t n : std::initializer_list<std::size_t>{1, 1'000, 2 * message + 1}) {
+    CAPTURE(n);
+    auto sum = values_of(ranks().rank(), n);
+    narrow.add(sum);
+    CHECK(same_in_all(std::string(reinterpret_cast<const char*>(sum.data()), 4 * n)));
+    const auto exact = tree_of_sums(0, ranks().size(), n);
+    // A sum's error is at most 2^-8 of each number that was rounded: of each rank's sums on the way, and of the result.
+    std::vector<float> sizes(n);
+    for (std::size_t r = 0; r < ranks().size(); ++r) {
+      const auto v = values_of(r, n);
+      for (std::size_t i = 0; i < n; ++i) sizes[i] += std::abs(v[i]);
+    }
+    float worst = 0;
+    for (std::size_t i = 0; i < n; ++i) worst = std::fmax(worst, std::abs(sum[i] - exact[i]) / sizes[i]);
+    CHECK(std::isfinite(worst));
+    CHECK(worst <= 0x1p-8f * (1.0f + static_cast<float>(std::bit_width(ranks().size()) - 1)));
+    if (ranks().size() == 1) CHECK(worst == 0);
+    else if (n > 1) CHECK(worst > 0x1p-14f);
+  }
+}
+
 TEST_CASE("any number of ranks and threads trains to the bits of one replica") {
   const auto one = distributed::train(bert::training::alone{}, {});
   CHECK(one.error.empty());
@@ -106,6 +132,9 @@ TEST_CASE("any number of ranks and threads trains to the bits of one replica") {
     const auto mine = distributed::train(ranks(), {.threads = threads});
     CHECK(mine.error.empty());
     CHECK(mine.weights == one.weights);
+    const auto behind = distributed::train(bert::distributed::background(ranks()), {.threads = threads});
+    CHECK(behind.error.empty());
+    CHECK(behind.weights == one.weights);
   }
 }
 

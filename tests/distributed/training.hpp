@@ -27,6 +27,8 @@ struct spoiled : bert::objectives::masked_lm<> {
   }
 };
 
+using model_type = bert::model<support::pocket, bert::heads::masked_lm>;
+
 struct setup {
   float poison = 0;
   std::uint64_t at = 0, stop_after = 0;
@@ -43,7 +45,6 @@ struct outcome {
 /// Five steps, or up to `stop_after`, as one of `replicas`.
 template <class Reduction>
 outcome train(const Reduction& replicas, const setup& s) {
-  using model_type = bert::model<support::pocket, bert::heads::masked_lm>;
   auto model = model_type::random({.stddev = 0.1f, .seed = 1});
   const support::made_up_source source{.sequences = 7};
   std::uint64_t scored = 0;

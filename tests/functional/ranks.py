@@ -96,7 +96,7 @@ class Ranks(unittest.TestCase):
 
     @staticmethod
     def without_speed(output):
-        return re.sub(r" tokens/s \d+", "", output)
+        return re.sub(r" tokens/s \d+|trained .*\n", "", output)
 
     def test_any_number_of_ranks_and_threads_writes_the_bytes_of_one_process_and_one_rank_prints(self):
         output, one = self.alone("alone", valid=self.corpus, log_every=4)
@@ -114,6 +114,17 @@ class Ranks(unittest.TestCase):
                 _, one = self.alone("alone", steps=4, **more)
                 for n in (2, 4):
                     self.assertEqual(self.pretrain(n, "ranks", steps=4, **more)[1], one)
+
+    def test_sums_after_the_backward_pass_have_the_same_bits_and_sums_sent_as_bf16_others(self):
+        _, one = self.alone("alone")
+        status, _, errors = self.run_ranks((2, PROGRAMS / "pretrain_mpi", [*self.options("ranks"), "--no-overlap"]))
+        self.assertEqual(status, 0, errors)
+        self.assertEqual(digest(self.folder / "ranks" / "model.safetensors"), one)
+        state = self.folder / "narrow.state"
+        _, narrow = self.pretrain(2, "ranks", wire="bf16", keep=state)
+        self.assertNotEqual(narrow, one)
+        self.assertEqual(self.pretrain(2, "ranks", wire="bf16", threads=2)[1], narrow)
+        self.refused(self.run_ranks((2, PROGRAMS / "pretrain_mpi", self.options("ranks", keep=state))), "narrow.state")
 
     def test_fewer_sequences_than_ranks_train_too(self):
         self.assertEqual(self.pretrain(8, "ranks", batch=3, steps=4)[1], self.alone("alone", batch=3, steps=4)[1])

@@ -32,6 +32,14 @@ concept reduction = std::copy_constructible<R> &&
   r.add(values);
 };
 
+/// A reduction that can sum while the backward pass goes on: `begin(values)` has the effect of `add(values)` by the time that
+/// `finish()` returns. Between the two nothing else is called but further `begin`, in the same order in every replica.
+template <class R>
+concept background_reduction = reduction<R> && requires(const R& r, std::span<float> values) {
+  r.begin(values);
+  r.finish();
+};
+
 /// One replica, which has all of each batch.
 struct alone {
   [[nodiscard]] static constexpr std::size_t rank() noexcept { return 0; }
