@@ -8,13 +8,13 @@
 #include <string>
 #include <vector>
 
-#include "../guide/in_process.hpp"
+#include "support/in_process.hpp"
 
 namespace {
 
 using bert::named_facts;
-using guide::in_process;
-using guide::in_replicas;
+using support::in_process;
+using support::in_replicas;
 
 /// What `agree` throws in each replica, given each one's facts; empty where it does not.
 std::vector<std::string> refusals(const std::vector<named_facts>& facts) {

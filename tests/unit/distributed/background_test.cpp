@@ -12,14 +12,14 @@
 #include <thread>
 #include <vector>
 
-#include "../guide/in_process.hpp"
 #include "distributed/training.hpp"
+#include "support/in_process.hpp"
 
 namespace {
 
 using bert::distributed::background;
-using guide::in_process;
-using guide::in_replicas;
+using support::in_process;
+using support::in_replicas;
 
 /// Counts its sums; the first `wrong` of them throw. Sums take a while.
 struct counted : in_process {

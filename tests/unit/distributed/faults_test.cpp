@@ -8,13 +8,13 @@
 #include <string>
 #include <vector>
 
-#include "../guide/in_process.hpp"
 #include "distributed/training.hpp"
+#include "support/in_process.hpp"
 #include "unit/io/scratch.hpp"
 
 using namespace bert::testing;
-using guide::in_process;
-using guide::in_replicas;
+using support::in_process;
+using support::in_replicas;
 
 TEST_CASE("a gradient that is not finite in one replica stops all with one message, and no weight is changed") {
   for (const float wrong : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})

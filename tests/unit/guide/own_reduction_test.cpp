@@ -1,6 +1,6 @@
-// docs/architecture.md, "Guides": a reduction. Replicas are threads of one process here (in_process.hpp); in bert::distributed
-// they are the ranks of a cluster. Each trains its own copy of the model on a slice of every batch, and all end with the same
-// bytes.
+// docs/architecture.md, "Guides": a reduction. Replicas are threads of one process here (tests/support/in_process.hpp); in
+// bert::distributed they are the ranks of a cluster. Each trains its own copy of the model on a slice of every batch, and all
+// end with the same bytes.
 #include <doctest/doctest.h>
 
 #include <memory>
@@ -12,7 +12,7 @@
 #include "bert/objectives/masked_lm.hpp"
 #include "bert/objectives/next_sentence.hpp"
 #include "bert/training/trainer.hpp"
-#include "in_process.hpp"
+#include "support/in_process.hpp"
 
 namespace guide {
 
@@ -36,8 +36,9 @@ std::vector<float> train(bert::training_options options, const Policies&... poli
 template <class Model = model_type, class Objective = objective, class... Policies>
 std::vector<float> train_in_parts(std::size_t replicas, const bert::training_options& options, const Policies&... policies) {
   std::vector<std::vector<float>> weights(replicas);
-  in_replicas(replicas,
-              [&](const in_process& mine) { weights[mine.rank()] = train<Model, Objective>(options, mine, policies...); });
+  support::in_replicas(replicas, [&](const support::in_process& mine) {
+    weights[mine.rank()] = train<Model, Objective>(options, mine, policies...);
+  });
   for (const auto& other : weights) CHECK(other == weights[0]);
   return weights[0];
 }
@@ -67,8 +68,9 @@ TEST_CASE("the same holds for products in bf16, and the number of leaves changes
 
 TEST_CASE("more replicas than leaves, or a number of leaves that is not a power of two, is refused") {
   CHECK_THROWS_WITH_AS(guide::train({.leaves = 3}), doctest::Contains("power of two"), bert::error);
-  const auto shared = std::make_shared<guide::meeting>(4);
-  CHECK_THROWS_WITH_AS(guide::train({.leaves = 2}, guide::in_process(shared, 0)), doctest::Contains("replicas 4"), bert::error);
+  const auto shared = std::make_shared<support::meeting>(4);
+  CHECK_THROWS_WITH_AS(guide::train({.leaves = 2}, support::in_process(shared, 0)), doctest::Contains("replicas 4"),
+                       bert::error);
 }
 
 TEST_CASE("a classifier, whose head drops elements by a sequence's number, has the same bits on four replicas") {

@@ -13,7 +13,7 @@
 
 #include "bert/training/reduction.hpp"
 
-namespace guide {
+namespace support {
 
 // The replicas' shared memory: a pointer to each one's values, and a barrier.
 struct meeting {
@@ -70,4 +70,4 @@ void in_replicas(std::size_t replicas, const Body& body) {
   for (auto& thread : threads) thread.join();
 }
 
-}  // namespace guide
+}  // namespace support
