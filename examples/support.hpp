@@ -120,7 +120,8 @@ class signals {
 
   /// The signal received, or 0.
   [[nodiscard]] static int received() noexcept { return received_; }
-  [[nodiscard]] static const char* name() noexcept { return received_ == SIGINT ? "SIGINT" : "SIGTERM"; }
+  [[nodiscard]] static const char* name() noexcept { return name(received_); }
+  [[nodiscard]] static const char* name(int number) noexcept { return number == SIGINT ? "SIGINT" : "SIGTERM"; }
 
  private:
   static constexpr int numbers[] = {SIGINT, SIGTERM};
@@ -152,7 +153,8 @@ void tell(const Notes& notes, std::ostream& out = std::cerr) {
 /// signal n. Prints an error as one line on stderr.
 template <class Work>
 int run(CLI::App& app, int argc, char** argv, Work&& work) {
-  const auto say = [&](std::string_view text) { std::cerr << app.get_name() << ": " << text << '\n'; };
+  // In one piece, as mpirun and other ranks write there, too.
+  const auto say = [&](std::string_view text) { std::cerr << bert::cat(app.get_name(), ": ", text, '\n'); };
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

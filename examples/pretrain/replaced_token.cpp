@@ -31,7 +31,7 @@ void train_replaced_token(const settings& s, const origin& from, batches source,
     std::cout << "generator " << A::hidden << " hidden, " << generator_type::architecture::layers << " of " << A::layers
               << " layers\n";
     const bert::objectives::replaced_token objective(generator, masks, {.weight = s.replaced_weight});
-    train<A>(s, from, std::move(source), texts, objective, tokenizer, threads);
+    train<A>(s, from, std::move(source), texts, objective, tokenizer, threads, bert::training::alone{});
   });
 }
 

@@ -16,7 +16,7 @@ namespace pretraining {
 struct settings {
   std::string text, valid, general, replay, from, arch, vocab, out, keep, synonyms,
       masking = "token", draws = "piece", masks = "dynamic", pairs = "next_sentence", objective = "masked_lm",
-      documents = "blank-line", general_documents = "blank-line", positions = "neighbors", precision = "f32";
+      documents = "blank-line", general_documents = "blank-line", positions = "neighbors", precision = "f32", wire = "f32";
   std::vector<std::string> lexicons;
   std::size_t vocab_size = 8192, extend = 0, show = 0;
   int batch = 32, tokens = 128;
@@ -25,8 +25,9 @@ struct settings {
   std::size_t threads = bert::execution::available_cores();
   float lr = 5e-4f, dropout = 0.1f, weight_decay = 0.01f, beta2 = 0.999f, stddev = 0.02f, mask_rate = 0.15f,
         replay_share = 0.1f, replaced_weight = 50;
-  unsigned accumulate = 1;
-  bool static_masks = false, no_nsp = false, cased = false, recompute = false, replace_invalid = false, dry_run = false;
+  unsigned accumulate = 1, leaves = 1;
+  bool static_masks = false, no_nsp = false, cased = false, recompute = false, replace_invalid = false, dry_run = false,
+       no_overlap = false;
 
   [[nodiscard]] bool fixed_masks() const { return static_masks || masks == "fixed"; }
   [[nodiscard]] bert::data::pairing pairing() const {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <iomanip>
@@ -16,6 +17,7 @@
 #include "bert/checkpoint/checkpoint.hpp"
 #include "bert/core/fingerprint.hpp"
 #include "bert/data/pack.hpp"
+#include "bert/distributed/agree.hpp"
 #include "bert/model/extended.hpp"
 #include "bert/text/extend_vocabulary.hpp"
 #include "bert/training/measure.hpp"
@@ -23,6 +25,7 @@
 #include "dry_run.hpp"
 #include "precisions.hpp"
 #include "pretrain/objective.hpp"
+#include "replicas.hpp"
 #include "support.hpp"
 
 namespace pretraining {
@@ -75,9 +78,10 @@ Model begin_with(const settings& s, const origin& from, const bert::text::tokeni
   return bert::with_pieces(model, pieces, from.extension->added);
 }
 
-template <class A, class Objective>
+/// Trains as one of `ranks`, of which number 0 evaluates and saves.
+template <class A, class Objective, class Ranks>
 void train(const settings& s, const origin& from, batches source, const held_out& texts, const Objective& objective,
-           const bert::text::tokenizer& tokenizer, const bert::execution::threads& threads) {
+           const bert::text::tokenizer& tokenizer, const bert::execution::threads& threads, const Ranks& ranks) {
   using with_pairs = bert::model<A, bert::heads::masked_lm, bert::heads::next_sentence>;
   auto model = begin_with<bert::model_for<A, Objective>>(s, from, tokenizer);
   if (from.files && s.pairing() == bert::data::pairing::none && from.files->template holds<with_pairs>())
@@ -87,14 +91,16 @@ void train(const settings& s, const origin& from, batches source, const held_out
   source.origin = {{"initial weights",
                     bert::hash64()
                         .add(std::string_view(reinterpret_cast<const char*>(model.block().data()), model.block().size_bytes()))
-                        .text()}};
+                        .text()},
+                   {"gradients sent as", s.wire}};
+  const bool evaluates = texts.any() && ranks.rank() == 0;
   if (s.dry_run) {
     const double epochs = static_cast<double>(s.steps * s.accumulate) / static_cast<double>(source.batches_per_epoch());
     const auto* general = source.general();
     const auto tokens = static_cast<double>(source.domain().tokens() + (general != nullptr ? general->tokens() : 0));
     precisions::training(s.recompute, s.precision, [&](auto kept, auto p) {
-      support::dry_run(s.steps, epochs * tokens, model, objective, source, bert::training_options{.accumulate = s.accumulate},
-                       threads, kept, p);
+      support::dry_run(s.steps, epochs * tokens, model, objective, source,
+                       bert::training_options{.accumulate = s.accumulate, .leaves = s.leaves}, threads, kept, p, ranks);
     });
     return;
   }
@@ -103,36 +109,55 @@ void train(const settings& s, const origin& from, batches source, const held_out
                           objective,
                           bert::optim::adamw{.beta2 = s.beta2, .weight_decay = s.weight_decay, .clip_norm = 1.0f},
                           bert::schedules::warmup_linear{.peak = s.lr, .warmup = s.warmup, .total = s.steps},
-                          bert::training_options{
-                              .seed = s.seed, .dropout = s.dropout, .attention_dropout = s.dropout, .accumulate = s.accumulate},
+                          bert::training_options{.seed = s.seed,
+                                                 .dropout = s.dropout,
+                                                 .attention_dropout = s.dropout,
+                                                 .accumulate = s.accumulate,
+                                                 .leaves = s.leaves},
                           threads,
                           kept,
-                          p};
+                          p,
+                          ranks};
     if (!s.keep.empty()) trainer.keep(s.keep, {.every = s.every});
     auto run = trainer.over(source);  // throws if the state is of another run
+    bert::named_facts facts = source.fingerprint();
+    bert::append(facts, bert::fingerprint_of(objective));
+    bert::append(facts, {{"step to go on from", std::to_string(trainer.done())}});
+    bert::distributed::agree(ranks, facts);
     if (trainer.done() != 0) std::cout << "resumed at step " << trainer.done() << '\n';
-    else if (s.evaluate_every != 0 && texts.any())
+    else if (s.evaluate_every != 0 && evaluates)
       std::cout << "step 0 " << texts.figures(s, model, objective, threads) << std::endl;
 
+    const auto start = std::chrono::steady_clock::now();
     support::progress bar("pretrain");
     const support::signals signals;
+    int stopped_by = 0;
     for (const auto& step : run) {
-      const bool due = s.evaluate_every != 0 && texts.any() && step.index % s.evaluate_every == 0 && step.index != s.steps;
+      const bool due = s.evaluate_every != 0 && evaluates && step.index % s.evaluate_every == 0 && step.index != s.steps;
       if (step.index % s.log_every == 0 || step.index == s.steps || due) {
         bar.clear();
         std::cout << step << std::endl;
       }
       if (due) std::cout << "step " << step.index << ' ' << texts.figures(s, model, objective, threads) << std::endl;
       bar.show(step.index, s.steps, bert::cat("loss ", step.loss));
-      if (signals.received() != 0) trainer.request_stop();
+      stopped_by = support::received_by_any(ranks);
+      if (stopped_by != 0) trainer.request_stop();
     }
     bar.clear();
-    if (signals.received() != 0 && trainer.done() < s.steps)
-      throw support::stopped(signals.received(),
-                             bert::cat("stopped by ", signals.name(), " after step ", trainer.done(),
+    if constexpr (requires { ranks.times(); }) {
+      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      if (ranks.size() > 1)
+        std::cout << "trained " << seconds << " s, sums over " << ranks.size() << " ranks " << ranks.times().all
+                  << " s, waited for " << ranks.times().exposed << " s\n";
+    }
+    bert::distributed::meet(ranks);  // the state is written, before a rank ends the program
+    if (stopped_by != 0 && trainer.done() < s.steps)
+      throw support::stopped(stopped_by,
+                             bert::cat("stopped by ", signals.name(stopped_by), " after step ", trainer.done(),
                                        s.keep.empty() ? "; nothing was kept, as --keep was not given"
                                                       : "; the state is in " + s.keep + ", the same command goes on from it"));
   });
+  if (ranks.rank() != 0) return;
   bert::save(s.out, model, tokenizer);
   std::cout << "saved " << s.out << '\n';
   if (texts.any()) std::cout << texts.figures(s, model, objective, threads) << '\n';

@@ -11061,6 +11061,7 @@ namespace detail {
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <tuple>
 #include <utility>
@@ -12993,6 +12994,9 @@ class tape<model<A, Heads...>> {
     groups_ = offsets.empty() ? 0 : offsets.size() - 1;
     std::copy(offsets.begin(), offsets.end(), offsets_[0].begin());
   }
+  /// Later backward passes call `before(l)` before they come to layer l: the gradients of heads, pooler and of the layers above
+  /// l are then written, the layers below and the embeddings still to come. Empty: nothing is called. It must not throw.
+  void watch(std::function<void(std::size_t)> before) noexcept { watch_ = std::move(before); }
   /// The lowest layer that later backward passes train, if it is above that of the tape's options. The gradients of lower
   /// layers are neither computed nor written.
   void train_from(int lowest) noexcept { lowest_ = std::max(options_.lowest, lowest); }
@@ -13062,6 +13066,7 @@ class tape<model<A, Heads...>> {
     const std::size_t lowest = to_embeddings ? 0 : static_cast<std::size_t>(lowest_);
     for (std::size_t l = A::layers; l-- > lowest;) {
       add_tapped(e, l + 1, d);
+      if (watch_) watch_(l);
       before(l);
       work_.layer[l].backward(
           e, p.layer(l), out.layer(l), batch, hidden(l), work_.scratch, d, noise, l,
@@ -13162,6 +13167,7 @@ class tape<model<A, Heads...>> {
 
   tape_options options_;
   int lowest_ = options_.lowest;
+  std::function<void(std::size_t)> watch_;
   batch_shape capacity_;
   buffer<float> block_;
   buffer<std::uint32_t> rows_;
@@ -26843,6 +26849,762 @@ template <tokenizing Tokenizer>
 }  // namespace bert::data
 
 #endif  // BERT_DATA_WORD_LISTS_HPP
+// What replicas must have in common before they train: facts compared by name, and a question that one of them answers for all.
+// Layer: distributed. Test: tests/unit/distributed/agree_test.cpp
+#ifndef BERT_DISTRIBUTED_AGREE_HPP
+#define BERT_DISTRIBUTED_AGREE_HPP
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// Data parallelism: replicas that train the same model on other parts of each batch, and how their gradients are summed.
+// Layer: training. Test: tests/unit/training/reduction_test.cpp
+#ifndef BERT_TRAINING_REDUCTION_HPP
+#define BERT_TRAINING_REDUCTION_HPP
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+// What an objective is, and the loss terms that it reports.
+// Layer: objectives. Test: tests/unit/objectives/joint_test.cpp
+#ifndef BERT_OBJECTIVES_OBJECTIVE_HPP
+#define BERT_OBJECTIVES_OBJECTIVE_HPP
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+// Softmax cross-entropy of rows of logits, its gradient, and the argmax of each row.
+// Layer: kernels. Test: tests/unit/kernels/loss/cross_entropy_test.cpp
+#ifndef BERT_KERNELS_LOSS_CROSS_ENTROPY_HPP
+#define BERT_KERNELS_LOSS_CROSS_ENTROPY_HPP
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+namespace bert::inline BERT_ISA::kernels {
+
+namespace detail {
+
+/// The greatest of a row.
+[[nodiscard]] inline float greatest_of(const float* row, std::size_t cols) noexcept {
+  simd greatest(-std::numeric_limits<float>::infinity());
+  std::size_t i = 0;
+  for (; i + lanes <= cols; i += lanes) greatest = max(greatest, load(row + i));
+  float top = maximum(greatest);
+  for (; i < cols; ++i) top = row[i] > top ? row[i] : top;
+  return top;
+}
+
+/// The index of the first element that is `top`; the last index if none is.
+[[nodiscard]] inline std::int32_t index_of(const float* row, std::size_t cols, float top) noexcept {
+  std::size_t best = 0;
+  while (best + lanes <= cols && !any(load(row + best) == simd(top))) best += lanes;
+  while (best + 1 < cols && row[best] != top) ++best;
+  return static_cast<std::int32_t>(best);
+}
+
+/// The lanes of `x` within the extent, and zeros behind it.
+[[nodiscard]] inline simd within(simd x, whole) noexcept { return x; }
+[[nodiscard]] inline simd within(simd x, first n) noexcept {
+  std::array<float, lanes> kept{};
+  store(kept.data(), x, n);
+  return load(kept.data());
+}
+
+}  // namespace detail
+
+/// losses[m] = log(sum_v exp(logits[m,v])) - logits[m,targets[m]], predicted[m] = argmax_v logits[m,v] (the first of several),
+/// d_logits[m,:] = scale * (softmax(logits[m,:]) - onehot(targets[m]))
+///
+/// logits [M, V]; a target below 0 marks an ignored row: loss 0, gradient 0, `predicted` as in any other. Writes `losses` [M];
+/// writes `predicted` [M] unless nullptr; writes `d_logits` [M, V] unless its data is nullptr; it may be `logits`.
+template <executor E>
+void cross_entropy(const E& e, matrix<const float> logits, std::span<const std::int32_t> targets, float* losses,
+                   std::int32_t* predicted, matrix<float> d_logits, float scale) noexcept {
+  const std::size_t cols = logits.cols;
+  for_each_row(e, logits.rows, cols, [&](std::size_t m) {
+    const float* row = logits.row(m);
+    const float top = detail::greatest_of(row, cols);
+    if (predicted != nullptr) predicted[m] = detail::index_of(row, cols, top);
+
+    const std::int32_t target = targets[m];
+    float* d_row = d_logits.data == nullptr ? nullptr : d_logits.row(m);
+    if (target < 0) {
+      losses[m] = 0.0f;
+      if (d_row != nullptr) for_each_register(cols, [&](std::size_t j, auto extent) { store(d_row + j, zero(), extent); });
+      return;
+    }
+    const float at_target = row[static_cast<std::size_t>(target)];  // read before d_logits overwrites it
+    const simd tops(top);
+    simd totals = zero();
+    for_each_register(cols, [&](std::size_t j, auto extent) {
+      const simd p = exp(load(row + j, extent) - tops);
+      if (d_row != nullptr) store(d_row + j, p, extent);
+      totals += detail::within(p, extent);
+    });
+    const float total = sum(totals);
+    losses[m] = std::log(total) + (top - at_target);
+    if (d_row != nullptr) {
+      const simd share(scale / total);
+      for_each_register(cols, [&](std::size_t j, auto extent) { store(d_row + j, load(d_row + j, extent) * share, extent); });
+      d_row[static_cast<std::size_t>(target)] -= scale;
+    }
+  });
+}
+
+}  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_LOSS_CROSS_ENTROPY_HPP
+
+namespace bert::inline BERT_ISA::objectives {
+
+/// One term of a loss over some predictions.
+struct loss_term {
+  static constexpr double unweighted = -1;
+
+  std::string_view name;       ///< "mlm", "nsp", …
+  double sum = 0;              ///< of the predictions' losses, each times its weight
+  std::uint64_t count = 0;     ///< predictions
+  std::uint64_t correct = 0;   ///< predictions whose best class was the target
+  double weight = unweighted;  ///< sum of the predictions' weights; `unweighted`: each weighs 1
+  double factor = 1;           ///< of the term's mean in the loss
+
+  /// What `sum` is divided by: the sum of the weights, or the number of predictions.
+  [[nodiscard]] double divisor() const noexcept { return weight < 0 ? static_cast<double>(count) : weight; }
+  [[nodiscard]] double mean() const noexcept { return divisor() == 0 ? 0.0 : sum / divisor(); }
+  [[nodiscard]] double accuracy() const noexcept {
+    return count == 0 ? 0.0 : static_cast<double>(correct) / static_cast<double>(count);
+  }
+  [[nodiscard]] double perplexity() const noexcept { return std::exp(mean()); }
+};
+
+/// The terms of an objective; `+=` adds those of another batch.
+class loss_terms {
+ public:
+  static constexpr std::size_t most = 8;
+
+  /// Adds a term, to that of its name if there is one. Throws bert::error for one term more than `most`.
+  void add(const loss_term& term) {
+    for (std::size_t i = 0; i < count_; ++i)
+      if (loss_term& same = terms_[i]; same.name == term.name) {
+        if (same.weight >= 0 || term.weight >= 0) same.weight = same.divisor() + term.divisor();
+        same.sum += term.sum;
+        same.count += term.count;
+        same.correct += term.correct;
+        return;
+      }
+    if (count_ == most)
+      throw error({"bert::objectives::loss_terms", cat("at most ", most, " terms in a loss"),
+                   cat("one more, \"", term.name, '"'), "join fewer objectives"});
+    terms_[count_++] = term;
+  }
+  loss_terms& operator+=(const loss_terms& other) {
+    for (const auto& term : other) add(term);
+    return *this;
+  }
+  [[nodiscard]] const loss_term* begin() const noexcept { return terms_.data(); }
+  [[nodiscard]] const loss_term* end() const noexcept { return terms_.data() + count_; }
+  /// The term of that name; a term without predictions if there is none.
+  [[nodiscard]] loss_term operator[](std::string_view name) const noexcept {
+    for (const auto& term : *this)
+      if (term.name == name) return term;
+    return {.name = name};
+  }
+  [[nodiscard]] bool has(std::string_view name) const noexcept {
+    return std::any_of(begin(), end(), [&](const loss_term& term) { return term.name == name; });
+  }
+  /// The sum of the means, each times its factor.
+  [[nodiscard]] double loss() const noexcept {
+    double total = 0;
+    for (const auto& term : *this) total += term.factor * term.mean();
+    return total;
+  }
+
+ private:
+  std::array<loss_term, most> terms_{};
+  std::size_t count_ = 0;
+};
+
+/// Throws bert::error if `terms` has a term of that name, from another objective.
+inline void check_new_term(const loss_terms& terms, const loss_term& term, const char* where) {
+  if (terms.has(term.name))
+    throw error({where, "loss terms of different names", cat('"', term.name, "\" of two objectives"),
+                 "name one of them: bert::objectives::weighted{objective, {.name = \"…\"}}"});
+}
+
+/// The factor of each prediction's gradient: it makes a term's gradient that of its mean over a whole step, over all
+/// accumulated batches and all replicas. Where predictions have weights, their sum takes the place of their number.
+class loss_scale {
+ public:
+  /// The mean over each batch alone, times `factor`.
+  constexpr loss_scale(float factor = 1.0f) noexcept : factor_(factor) {}  // NOLINT: a factor is a scale
+  /// The mean over the counts of a whole step.
+  explicit loss_scale(const loss_terms& step) noexcept : step_(step), known_(true) {}
+
+  /// The factor for the term `name`, of which this batch has `count` predictions.
+  [[nodiscard]] float of(std::string_view name, std::uint64_t count) const noexcept {
+    return of({.name = name, .count = count});
+  }
+  /// The factor for a term with the count and the weight of this batch.
+  [[nodiscard]] float of(const loss_term& batch) const noexcept {
+    const auto all = static_cast<float>(divisor(batch));
+    return all == 0 ? 0.0f : factor_ / all;
+  }
+  /// `x`, the gradient of one prediction's loss, as its share of the gradient of the term's mean.
+  [[nodiscard]] float share(std::string_view name, std::uint64_t count, float x) const noexcept {
+    const auto all = static_cast<float>(divisor({.name = name, .count = count}));
+    return all == 0 ? 0.0f : factor_ * x / all;
+  }
+  /// This scale times `factor`.
+  [[nodiscard]] loss_scale times(float factor) const noexcept {
+    loss_scale scaled = *this;
+    scaled.factor_ *= factor;
+    return scaled;
+  }
+  /// This scale for an objective that calls `inner` what the step calls `outer`.
+  [[nodiscard]] loss_scale renamed(std::string_view outer, std::string_view inner) const {
+    loss_scale scale = *this;
+    if (!known_) return scale;
+    scale.step_ = {};
+    loss_term own = step_[outer];
+    own.name = inner;
+    scale.step_.add(own);
+    for (const auto& term : step_)
+      if (term.name != outer && term.name != inner) scale.step_.add(term);
+    return scale;
+  }
+
+ private:
+  [[nodiscard]] double divisor(const loss_term& batch) const noexcept {
+    return known_ ? step_[batch.name].divisor() : batch.divisor();
+  }
+
+  float factor_ = 1;
+  loss_terms step_;
+  bool known_ = false;
+};
+
+/// An objective O
+///  - says with `fits<Model>` whether the model has the head it trains, and with `heads` which heads a model made for it has;
+///  - may say with `needs` what its batches carry (`target_list`);
+///  - has a `work` type, its buffers, made from the objective, the capacity of the source and, if it takes one, the executor;
+///  - bounds with `capacity(raw)` the batches that the model is given;
+///  - turns a batch of the source into the batch that the model is given (`prepare`: masking happens here);
+///  - may count its predictions of a prepared batch (`counts`): a mean over several batches or replicas is then over all
+///    predictions, without it the mean of the batches' means;
+///  - after the forward pass replaces the head's logits by their gradient, scaled by `scale`, and reports its terms (`score`);
+///  - or runs the passes itself (`run(passes, batch, work, scale)`: training/passes.hpp), as often as it wants;
+///  - may train a second model (`second_model()`, with `run`);
+///  - may read hidden states and projections (`taps()`), and ask for the gradient of the embeddings' output (`perturbs`, or
+///    `perturbs_embeddings()` where that depends on its values);
+///  - may be taught by earlier weights of the training (`teacher()`, with `run`).
+template <class O, class Model>
+concept objective_for = O::template fits<Model>&& requires(const O& o, const batch_shape& raw, const training_batch& in,
+                                                           typename O::work& w) {
+  { o.capacity(raw) } -> std::convertible_to<batch_shape>;
+  { o.prepare(in, std::uint64_t{}, w) } -> std::convertible_to<const token_batch&>;
+};
+
+/// What an objective asks of the tape.
+template <class O>
+[[nodiscard]] tape_options tape_options_of(const O& o, int lowest = lowest_is_embeddings) noexcept {
+  tape_options options{.lowest = lowest};
+  if constexpr (requires { o.taps(); }) options.taps = o.taps();
+  if constexpr (requires { O::perturbs; }) options.perturbs = O::perturbs;
+  if constexpr (requires { o.perturbs_embeddings(); }) options.perturbs = o.perturbs_embeddings();
+  return options;
+}
+
+/// An objective's buffers.
+template <class O, executor E>
+[[nodiscard]] typename O::work make_work(const O& o, const batch_shape& raw, const E& e) {
+  if constexpr (std::constructible_from<typename O::work, const O&, const batch_shape&, const E&>)
+    return typename O::work(o, raw, e);
+  else return typename O::work(o, raw);
+}
+
+/// The number of predictions of each term of a prepared batch; empty where the objective has no `counts`.
+template <class O>
+[[nodiscard]] loss_terms counts_of(const O& o, const training_batch& in, const typename O::work& w) {
+  if constexpr (requires { o.counts(in, w); }) return o.counts(in, w);
+  else return {};
+}
+template <class O>
+inline constexpr bool tells_counts = requires(const O& o, const training_batch& in, const typename O::work& w) {
+  { o.counts(in, w) } -> std::same_as<loss_terms>;
+};
+
+namespace detail {
+template <class List, class... Lists>
+struct concatenate {
+  using type = List;
+};
+template <template <class...> class List, class... Ts, class... Us, class... Rest>
+struct concatenate<List<Ts...>, List<Us...>, Rest...> : concatenate<List<Ts..., Us...>, Rest...> {};
+
+template <class O>
+struct needs_of {
+  using type = target_list<>;
+};
+template <class O>
+requires requires { typename O::needs; }
+struct needs_of<O> {
+  using type = typename O::needs;
+};
+template <class O>
+struct heads_of {
+  using type = bert::type_list<>;
+};
+template <class O>
+requires requires { typename O::heads; }
+struct heads_of<O> {
+  using type = typename O::heads;
+};
+}  // namespace detail
+
+/// The targets that objectives need together; nothing of one that does not say.
+template <class... Objectives>
+using needs_of = typename detail::concatenate<typename detail::needs_of<Objectives>::type...>::type;
+
+/// The heads that objectives train together; none of one that does not say.
+template <class... Objectives>
+using heads_of = typename detail::concatenate<typename detail::heads_of<Objectives>::type...>::type;
+
+/// Whether an objective asks for the gradient of the embeddings' output.
+template <class O>
+inline constexpr bool perturbs = false;
+template <class O>
+requires requires { O::perturbs; }
+inline constexpr bool perturbs<O> = O::perturbs;
+
+/// The number of targets that are not negative.
+[[nodiscard]] inline std::uint64_t counted(std::span<const std::int32_t> targets) noexcept {
+  std::uint64_t n = 0;
+  for (const auto t : targets) n += t >= 0 ? 1 : 0;
+  return n;
+}
+
+/// Buffers for the losses and the best classes of `n` predictions.
+struct prediction_buffers {
+  explicit prediction_buffers(std::size_t n) : losses(n), predicted(n) {}
+  buffer<float> losses;
+  buffer<std::int32_t> predicted;
+};
+
+/// Cross-entropy of `logits` [N, C] against `targets` [N] (negative: not counted). Writes its gradient, scaled by `scale`, to
+/// `logits`.
+template <executor E>
+[[nodiscard]] loss_term mean_cross_entropy(const E& e, std::string_view name, matrix<float> logits,
+                                           std::span<const std::int32_t> targets, const loss_scale& scale,
+                                           prediction_buffers& work) noexcept {
+  loss_term term{.name = name, .count = counted(targets)};
+  if (term.count == 0) {
+    for (std::size_t i = 0; i < targets.size(); ++i) std::fill_n(logits.row(i), logits.cols, 0.0f);
+    return term;
+  }
+  kernels::cross_entropy(e, logits, targets, work.losses.data(), work.predicted.data(), logits, scale.of(name, term.count));
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    if (targets[i] < 0) continue;
+    term.sum += static_cast<double>(work.losses[i]);
+    term.correct += work.predicted[i] == targets[i] ? 1 : 0;
+  }
+  return term;
+}
+
+/// Throws unless the batch has one label a sequence, each below `classes` (negative ones are not counted).
+inline void check_labels(const training_batch& in, std::size_t classes, const char* where) {
+  if (in.labels.size() != in.tokens.sequences())
+    throw error({where, cat(in.tokens.sequences(), " labels, one a sequence"), cat(in.labels.size()), "use a labeled source"});
+  for (const auto label : in.labels)
+    if (label >= static_cast<std::int64_t>(classes))
+      throw error({where, cat("labels below ", classes), cat(label), "check the head's label set"});
+}
+
+/// Throws unless the batch has one tag a token, each below `classes` (negative ones are not counted).
+inline void check_tags(const training_batch& in, std::size_t classes, const char* where) {
+  if (in.tags.size() != in.tokens.tokens())
+    throw error({where, cat(in.tokens.tokens(), " tags, one a token"), cat(in.tags.size()), "use a source of tagged words"});
+  for (const auto tag : in.tags)
+    if (tag >= static_cast<std::int64_t>(classes))
+      throw error({where, cat("tags below ", classes), cat(tag), "check the head's label set"});
+}
+
+}  // namespace bert::objectives
+
+namespace bert::inline BERT_ISA {
+
+namespace detail {
+template <class A, class List>
+struct model_of;
+template <class A, class... Heads>
+struct model_of<A, type_list<Heads...>> {
+  using type = model<A, Heads...>;
+};
+}  // namespace detail
+
+/// The model with exactly the heads that `Objective` trains.
+template <class A, class Objective>
+using model_for = typename detail::model_of<A, typename Objective::heads>::type;
+
+}  // namespace bert
+
+#endif  // BERT_OBJECTIVES_OBJECTIVE_HPP
+
+namespace bert::inline BERT_ISA::training {
+
+/// A reduction R joins `size()` replicas, a power of two, of which this is number `rank()`. All replicas call the same
+/// functions in the same order with spans of the same length:
+///  - `gather(mine, all)` writes the `mine` of replica r to all[r mine.size(), …);
+///  - `add(values)` replaces `values`, in every replica, by their sum over replicas, element by element in the order
+///    ((r0 + r1) + (r2 + r3)) + …, so that the bits are those of one replica that sums all groups.
+template <class R>
+concept reduction = std::copy_constructible<R> &&
+    requires(const R& r, std::span<const std::uint64_t> mine, std::span<std::uint64_t> all, std::span<float> values) {
+  { r.rank() } -> std::convertible_to<std::size_t>;
+  { r.size() } -> std::convertible_to<std::size_t>;
+  r.gather(mine, all);
+  r.add(values);
+};
+
+/// A reduction that can sum while the backward pass goes on: `begin(values)` has the effect of `add(values)` by the time that
+/// `finish()` returns. Between the two nothing else is called but further `begin`, in the same order in every replica.
+template <class R>
+concept background_reduction = reduction<R> && requires(const R& r, std::span<float> values) {
+  r.begin(values);
+  r.finish();
+};
+
+/// One replica, which has all of each batch.
+struct alone {
+  [[nodiscard]] static constexpr std::size_t rank() noexcept { return 0; }
+  [[nodiscard]] static constexpr std::size_t size() noexcept { return 1; }
+  static void gather(std::span<const std::uint64_t>, std::span<std::uint64_t>) noexcept {}
+  static void add(std::span<float>) noexcept {}
+};
+
+/// The terms of a loss over all replicas: counts are summed, losses and weights too, in the order of `add`. A replica that had
+/// no examples, and so no terms, has those of the others under names of its own: loss() is the same in all.
+template <reduction R>
+[[nodiscard]] objectives::loss_terms over_replicas(const R& replicas, const objectives::loss_terms& terms) {
+  if (replicas.size() == 1) return terms;
+  using objectives::loss_term;
+  constexpr std::size_t most = objectives::loss_terms::most;
+  struct sent {
+    std::uint64_t present, sum, count, correct, weight, factor;
+  };
+  constexpr std::size_t fields = sizeof(sent) / sizeof(std::uint64_t);
+  std::array<std::uint64_t, fields * most> mine{};
+  std::size_t n = 0;
+  for (const loss_term& t : terms) {
+    const auto bits = [](double x) { return std::bit_cast<std::uint64_t>(x); };
+    const auto packed = std::bit_cast<std::array<std::uint64_t, fields>>(
+        sent{1, bits(t.sum), t.count, t.correct, bits(t.weight), bits(t.factor)});
+    std::copy(packed.begin(), packed.end(), mine.begin() + static_cast<std::ptrdiff_t>(fields * n++));
+  }
+  std::vector<std::uint64_t> all(mine.size() * replicas.size());
+  replicas.gather(mine, all);
+  const auto over_pairs = [](std::vector<double>& sums) {
+    for (; sums.size() > 1; sums.resize(sums.size() / 2))
+      for (std::size_t r = 0; r < sums.size() / 2; ++r) sums[r] = sums[2 * r] + sums[2 * r + 1];
+    return sums.front();
+  };
+  constexpr std::array<std::string_view, most> names{"1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th"};
+  objectives::loss_terms sum;
+  for (std::size_t i = 0; i < most; ++i) {
+    std::vector<double> sums, weights;
+    loss_term total{.name = i < n ? terms.begin()[i].name : names[i]};
+    bool present = false, weighted = false;
+    for (std::size_t r = 0; r < replicas.size(); ++r) {
+      std::array<std::uint64_t, fields> packed{};
+      std::copy_n(all.begin() + static_cast<std::ptrdiff_t>(mine.size() * r + fields * i), fields, packed.begin());
+      const auto of = std::bit_cast<sent>(packed);
+      sums.push_back(std::bit_cast<double>(of.sum));
+      total.count += of.count;
+      total.correct += of.correct;
+      weights.push_back(std::bit_cast<double>(of.weight));
+      if (of.present == 0) continue;
+      present = true;
+      weighted = weighted || weights.back() >= 0;
+      total.factor = std::bit_cast<double>(of.factor);
+    }
+    if (!present) break;
+    total.sum = over_pairs(sums);
+    if (weighted) total.weight = over_pairs(weights);
+    sum.add(total);
+  }
+  return sum;
+}
+
+/// The first example of group `g` among `n` examples. Sizes of groups differ by at most 1; the first is empty only if n = 0.
+[[nodiscard]] constexpr std::size_t group_start(std::size_t n, std::size_t g, std::size_t groups) noexcept {
+  return (n * g + groups - 1) / groups;
+}
+
+}  // namespace bert::training
+
+#endif  // BERT_TRAINING_REDUCTION_HPP
+
+namespace bert::inline BERT_ISA::distributed {
+
+/// all[r] = the `value` of replica r. Every replica calls it.
+template <training::reduction R>
+[[nodiscard]] std::vector<std::uint64_t> gathered(const R& replicas, std::uint64_t value) {
+  const std::array<std::uint64_t, 1> mine{value};
+  std::vector<std::uint64_t> all(replicas.size(), value);
+  replicas.gather(mine, all);
+  return all;
+}
+
+/// Whether `value` is true in any replica: the same answer in all of them. Every replica calls it, as for `any_of` a signal.
+template <training::reduction R>
+[[nodiscard]] bool any(const R& replicas, bool value) {
+  const auto all = gathered(replicas, value ? 1 : 0);
+  return std::any_of(all.begin(), all.end(), [](std::uint64_t v) { return v != 0; });
+}
+
+/// Returns when every replica has called it.
+template <training::reduction R>
+void meet(const R& replicas) {
+  (void)gathered(replicas, 0);
+}
+
+/// all[r] = the `text` of replica r, of any length. Every replica calls it.
+template <training::reduction R>
+[[nodiscard]] std::vector<std::string> gathered_texts(const R& replicas, std::string_view text) {
+  constexpr std::size_t width = sizeof(std::uint64_t);
+  const auto lengths = gathered(replicas, text.size());
+  const std::size_t words = (*std::max_element(lengths.begin(), lengths.end()) + width - 1) / width;
+  std::vector<std::uint64_t> mine(words), all(words * replicas.size());
+  if (!text.empty()) std::memcpy(mine.data(), text.data(), text.size());
+  if (replicas.size() == 1) all = mine;
+  replicas.gather(mine, all);
+  std::vector<std::string> texts;
+  for (std::size_t r = 0; r < replicas.size(); ++r)
+    texts.emplace_back(reinterpret_cast<const char*>(all.data() + words * r), lengths[r]);
+  return texts;
+}
+
+namespace detail {
+
+/// Facts as one text and back: each name and value behind its length, so that they may have any characters.
+inline std::string as_text(const named_facts& facts) {
+  std::string text;
+  for (const auto& [name, value] : facts)
+    for (const std::string& part : {name, value}) text += std::to_string(part.size()) + ':' + part;
+  return text;
+}
+inline named_facts as_facts(std::string_view text) {
+  named_facts facts;
+  const auto part = [&] {
+    const std::size_t colon = text.find(':');
+    const std::size_t length = std::stoul(std::string(text.substr(0, colon)));
+    std::string out(text.substr(colon + 1, length));
+    text.remove_prefix(colon + 1 + length);
+    return out;
+  };
+  while (!text.empty()) {
+    std::string name = part();
+    facts.emplace_back(std::move(name), part());
+  }
+  return facts;
+}
+
+inline const std::string* value_of(const named_facts& facts, std::string_view name) {
+  const auto found = std::find_if(facts.begin(), facts.end(), [&](const auto& fact) { return fact.first == name; });
+  return found == facts.end() ? nullptr : &found->second;
+}
+
+}  // namespace detail
+
+/// Throws bert::error, with the same text in every replica, unless all of them have the same facts: the message names the first
+/// replica that differs from number 0, and all facts in which it does. Every replica calls it, before the first step.
+template <training::reduction R>
+void agree(const R& replicas, const named_facts& mine) {
+  if (replicas.size() == 1) return;
+  const auto texts = gathered_texts(replicas, detail::as_text(mine));
+  for (std::size_t r = 1; r < texts.size(); ++r) {
+    if (texts[r] == texts[0]) continue;
+    const named_facts first = detail::as_facts(texts[0]), other = detail::as_facts(texts[r]);
+    named_facts names = first;
+    for (const auto& fact : other)
+      if (detail::value_of(first, fact.first) == nullptr) names.push_back(fact);
+    std::string expected, found;
+    const auto list = [](std::string& out, const std::string& name, const std::string* value) {
+      out += (out.empty() ? "" : ", ") + name + ' ' + (value == nullptr ? std::string("not given") : *value);
+    };
+    for (const auto& [name, ignored] : names) {
+      const std::string *a = detail::value_of(first, name), *b = detail::value_of(other, name);
+      if (a != nullptr && b != nullptr && *a == *b) continue;
+      list(expected, name, a);
+      list(found, name, b);
+    }
+    throw error({cat("rank ", r, " of ", texts.size()),
+                 expected.empty() ? "facts in another order" : expected + ", as rank 0 has",
+                 found.empty() ? "this order" : found, "start all ranks with the same program, files and options"});
+  }
+}
+
+}  // namespace bert::distributed
+
+#endif  // BERT_DISTRIBUTED_AGREE_HPP
+// A reduction that sums gradients on a thread of its own, while the backward pass computes those of lower layers.
+// Layer: distributed. Test: tests/unit/distributed/background_test.cpp, tests/distributed/mpi_test.cpp
+#ifndef BERT_DISTRIBUTED_BACKGROUND_HPP
+#define BERT_DISTRIBUTED_BACKGROUND_HPP
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <utility>
+
+namespace bert::inline BERT_ISA::distributed {
+
+/// Seconds that replicas spent on sums: all of them, and those that the trainer waited for.
+struct exchange_times {
+  double all = 0, exposed = 0;
+};
+
+/// Whether sums go on during the backward pass, or begin after it: the same bits, to measure what the overlap spares.
+enum class overlap : std::uint8_t { on, off };
+
+/// `R`, whose sums go on in the background: a trainer gives it the gradients of heads and layers as they are complete.
+///
+///     bert::trainer trainer{model, objective, optimizer, schedule, {.leaves = 16}, bert::distributed::background{ranks}};
+///
+/// The bits are R's. R's `add` is called on a thread of this object, one call at a time, never at the same time as another
+/// member of R; of one that throws, `finish` throws the exception. Copies share the thread.
+template <training::reduction R>
+class background {
+ public:
+  explicit background(R replicas, overlap when = overlap::on)
+      : replicas_(std::move(replicas)), work_(std::make_shared<work>(replicas_, when)) {}
+
+  [[nodiscard]] std::size_t rank() const { return replicas_.rank(); }
+  [[nodiscard]] std::size_t size() const { return replicas_.size(); }
+  void gather(std::span<const std::uint64_t> mine, std::span<std::uint64_t> all) const { replicas_.gather(mine, all); }
+  void add(std::span<float> values) const {
+    begin(values);
+    finish();
+  }
+  void begin(std::span<float> values) const {
+    if (size() > 1) work_->push(values);
+  }
+  void finish() const {
+    if (size() > 1) work_->wait();
+  }
+  /// Since the object was made; not while sums are in the background.
+  [[nodiscard]] exchange_times times() const noexcept { return work_->times; }
+
+ private:
+  using clock = std::chrono::steady_clock;
+
+  struct work {
+    work(const R& r, overlap when) : replicas(r) {
+      if (replicas.size() > 1 && when == overlap::on) thread = std::thread([this] { run(); });
+    }
+    work(const work&) = delete;
+    work& operator=(const work&) = delete;
+    ~work() {
+      {
+        const std::lock_guard lock(mutex);
+        ends = true;
+      }
+      changed.notify_all();
+      if (thread.joinable()) thread.join();
+    }
+
+    void push(std::span<float> values) {
+      {
+        const std::lock_guard lock(mutex);
+        queue.push_back(values);
+      }
+      changed.notify_all();
+    }
+    void wait() {
+      const auto start = clock::now();
+      if (!thread.joinable()) {
+        for (; !queue.empty(); queue.pop_front()) replicas.add(queue.front());
+        times.exposed = times.all += std::chrono::duration<double>(clock::now() - start).count();
+        return;
+      }
+      std::unique_lock lock(mutex);
+      changed.wait(lock, [&] { return queue.empty() || failure != nullptr; });
+      times.exposed += std::chrono::duration<double>(clock::now() - start).count();
+      if (failure != nullptr) {
+        queue.clear();
+        std::rethrow_exception(std::exchange(failure, nullptr));
+      }
+    }
+    // The entry at the front stays in the queue until it is summed.
+    void run() {
+      for (std::unique_lock lock(mutex);;) {
+        changed.wait(lock, [&] { return ends || (!queue.empty() && failure == nullptr); });
+        if (ends) return;
+        const std::span<float> values = queue.front();
+        lock.unlock();
+        const auto start = clock::now();
+        std::exception_ptr thrown;
+        try {
+          replicas.add(values);
+        } catch (...) {
+          thrown = std::current_exception();
+        }
+        lock.lock();
+        times.all += std::chrono::duration<double>(clock::now() - start).count();
+        if (thrown != nullptr) failure = thrown;
+        else queue.pop_front();
+        changed.notify_all();
+      }
+    }
+
+    R replicas;
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::deque<std::span<float>> queue;
+    std::exception_ptr failure;
+    bool ends = false;
+    exchange_times times;
+    std::thread thread;  // last: it uses the others
+  };
+
+  R replicas_;
+  std::shared_ptr<work> work_;
+};
+
+}  // namespace bert::distributed
+
+#endif  // BERT_DISTRIBUTED_BACKGROUND_HPP
 // How bert::evaluate scores a CRF: entities of the likeliest path, and the loss of a sentence.
 // Layer: evaluation. Test: tests/unit/pipeline/crf_tagging_test.cpp
 #ifndef BERT_EVALUATION_CRF_EVALUATION_HPP
@@ -28152,400 +28914,6 @@ class regression_report {
 }  // namespace bert::metrics
 
 #endif  // BERT_METRICS_REGRESSION_HPP
-// What an objective is, and the loss terms that it reports.
-// Layer: objectives. Test: tests/unit/objectives/joint_test.cpp
-#ifndef BERT_OBJECTIVES_OBJECTIVE_HPP
-#define BERT_OBJECTIVES_OBJECTIVE_HPP
-
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <concepts>
-#include <cstddef>
-#include <cstdint>
-#include <span>
-#include <string_view>
-
-// Softmax cross-entropy of rows of logits, its gradient, and the argmax of each row.
-// Layer: kernels. Test: tests/unit/kernels/loss/cross_entropy_test.cpp
-#ifndef BERT_KERNELS_LOSS_CROSS_ENTROPY_HPP
-#define BERT_KERNELS_LOSS_CROSS_ENTROPY_HPP
-
-#include <array>
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
-#include <limits>
-#include <span>
-
-namespace bert::inline BERT_ISA::kernels {
-
-namespace detail {
-
-/// The greatest of a row.
-[[nodiscard]] inline float greatest_of(const float* row, std::size_t cols) noexcept {
-  simd greatest(-std::numeric_limits<float>::infinity());
-  std::size_t i = 0;
-  for (; i + lanes <= cols; i += lanes) greatest = max(greatest, load(row + i));
-  float top = maximum(greatest);
-  for (; i < cols; ++i) top = row[i] > top ? row[i] : top;
-  return top;
-}
-
-/// The index of the first element that is `top`; the last index if none is.
-[[nodiscard]] inline std::int32_t index_of(const float* row, std::size_t cols, float top) noexcept {
-  std::size_t best = 0;
-  while (best + lanes <= cols && !any(load(row + best) == simd(top))) best += lanes;
-  while (best + 1 < cols && row[best] != top) ++best;
-  return static_cast<std::int32_t>(best);
-}
-
-/// The lanes of `x` within the extent, and zeros behind it.
-[[nodiscard]] inline simd within(simd x, whole) noexcept { return x; }
-[[nodiscard]] inline simd within(simd x, first n) noexcept {
-  std::array<float, lanes> kept{};
-  store(kept.data(), x, n);
-  return load(kept.data());
-}
-
-}  // namespace detail
-
-/// losses[m] = log(sum_v exp(logits[m,v])) - logits[m,targets[m]], predicted[m] = argmax_v logits[m,v] (the first of several),
-/// d_logits[m,:] = scale * (softmax(logits[m,:]) - onehot(targets[m]))
-///
-/// logits [M, V]; a target below 0 marks an ignored row: loss 0, gradient 0, `predicted` as in any other. Writes `losses` [M];
-/// writes `predicted` [M] unless nullptr; writes `d_logits` [M, V] unless its data is nullptr; it may be `logits`.
-template <executor E>
-void cross_entropy(const E& e, matrix<const float> logits, std::span<const std::int32_t> targets, float* losses,
-                   std::int32_t* predicted, matrix<float> d_logits, float scale) noexcept {
-  const std::size_t cols = logits.cols;
-  for_each_row(e, logits.rows, cols, [&](std::size_t m) {
-    const float* row = logits.row(m);
-    const float top = detail::greatest_of(row, cols);
-    if (predicted != nullptr) predicted[m] = detail::index_of(row, cols, top);
-
-    const std::int32_t target = targets[m];
-    float* d_row = d_logits.data == nullptr ? nullptr : d_logits.row(m);
-    if (target < 0) {
-      losses[m] = 0.0f;
-      if (d_row != nullptr) for_each_register(cols, [&](std::size_t j, auto extent) { store(d_row + j, zero(), extent); });
-      return;
-    }
-    const float at_target = row[static_cast<std::size_t>(target)];  // read before d_logits overwrites it
-    const simd tops(top);
-    simd totals = zero();
-    for_each_register(cols, [&](std::size_t j, auto extent) {
-      const simd p = exp(load(row + j, extent) - tops);
-      if (d_row != nullptr) store(d_row + j, p, extent);
-      totals += detail::within(p, extent);
-    });
-    const float total = sum(totals);
-    losses[m] = std::log(total) + (top - at_target);
-    if (d_row != nullptr) {
-      const simd share(scale / total);
-      for_each_register(cols, [&](std::size_t j, auto extent) { store(d_row + j, load(d_row + j, extent) * share, extent); });
-      d_row[static_cast<std::size_t>(target)] -= scale;
-    }
-  });
-}
-
-}  // namespace bert::kernels
-
-#endif  // BERT_KERNELS_LOSS_CROSS_ENTROPY_HPP
-
-namespace bert::inline BERT_ISA::objectives {
-
-/// One term of a loss over some predictions.
-struct loss_term {
-  static constexpr double unweighted = -1;
-
-  std::string_view name;       ///< "mlm", "nsp", …
-  double sum = 0;              ///< of the predictions' losses, each times its weight
-  std::uint64_t count = 0;     ///< predictions
-  std::uint64_t correct = 0;   ///< predictions whose best class was the target
-  double weight = unweighted;  ///< sum of the predictions' weights; `unweighted`: each weighs 1
-  double factor = 1;           ///< of the term's mean in the loss
-
-  /// What `sum` is divided by: the sum of the weights, or the number of predictions.
-  [[nodiscard]] double divisor() const noexcept { return weight < 0 ? static_cast<double>(count) : weight; }
-  [[nodiscard]] double mean() const noexcept { return divisor() == 0 ? 0.0 : sum / divisor(); }
-  [[nodiscard]] double accuracy() const noexcept {
-    return count == 0 ? 0.0 : static_cast<double>(correct) / static_cast<double>(count);
-  }
-  [[nodiscard]] double perplexity() const noexcept { return std::exp(mean()); }
-};
-
-/// The terms of an objective; `+=` adds those of another batch.
-class loss_terms {
- public:
-  static constexpr std::size_t most = 8;
-
-  /// Adds a term, to that of its name if there is one. Throws bert::error for one term more than `most`.
-  void add(const loss_term& term) {
-    for (std::size_t i = 0; i < count_; ++i)
-      if (loss_term& same = terms_[i]; same.name == term.name) {
-        if (same.weight >= 0 || term.weight >= 0) same.weight = same.divisor() + term.divisor();
-        same.sum += term.sum;
-        same.count += term.count;
-        same.correct += term.correct;
-        return;
-      }
-    if (count_ == most)
-      throw error({"bert::objectives::loss_terms", cat("at most ", most, " terms in a loss"),
-                   cat("one more, \"", term.name, '"'), "join fewer objectives"});
-    terms_[count_++] = term;
-  }
-  loss_terms& operator+=(const loss_terms& other) {
-    for (const auto& term : other) add(term);
-    return *this;
-  }
-  [[nodiscard]] const loss_term* begin() const noexcept { return terms_.data(); }
-  [[nodiscard]] const loss_term* end() const noexcept { return terms_.data() + count_; }
-  /// The term of that name; a term without predictions if there is none.
-  [[nodiscard]] loss_term operator[](std::string_view name) const noexcept {
-    for (const auto& term : *this)
-      if (term.name == name) return term;
-    return {.name = name};
-  }
-  [[nodiscard]] bool has(std::string_view name) const noexcept {
-    return std::any_of(begin(), end(), [&](const loss_term& term) { return term.name == name; });
-  }
-  /// The sum of the means, each times its factor.
-  [[nodiscard]] double loss() const noexcept {
-    double total = 0;
-    for (const auto& term : *this) total += term.factor * term.mean();
-    return total;
-  }
-
- private:
-  std::array<loss_term, most> terms_{};
-  std::size_t count_ = 0;
-};
-
-/// Throws bert::error if `terms` has a term of that name, from another objective.
-inline void check_new_term(const loss_terms& terms, const loss_term& term, const char* where) {
-  if (terms.has(term.name))
-    throw error({where, "loss terms of different names", cat('"', term.name, "\" of two objectives"),
-                 "name one of them: bert::objectives::weighted{objective, {.name = \"…\"}}"});
-}
-
-/// The factor of each prediction's gradient: it makes a term's gradient that of its mean over a whole step, over all
-/// accumulated batches and all replicas. Where predictions have weights, their sum takes the place of their number.
-class loss_scale {
- public:
-  /// The mean over each batch alone, times `factor`.
-  constexpr loss_scale(float factor = 1.0f) noexcept : factor_(factor) {}  // NOLINT: a factor is a scale
-  /// The mean over the counts of a whole step.
-  explicit loss_scale(const loss_terms& step) noexcept : step_(step), known_(true) {}
-
-  /// The factor for the term `name`, of which this batch has `count` predictions.
-  [[nodiscard]] float of(std::string_view name, std::uint64_t count) const noexcept {
-    return of({.name = name, .count = count});
-  }
-  /// The factor for a term with the count and the weight of this batch.
-  [[nodiscard]] float of(const loss_term& batch) const noexcept {
-    const auto all = static_cast<float>(divisor(batch));
-    return all == 0 ? 0.0f : factor_ / all;
-  }
-  /// `x`, the gradient of one prediction's loss, as its share of the gradient of the term's mean.
-  [[nodiscard]] float share(std::string_view name, std::uint64_t count, float x) const noexcept {
-    const auto all = static_cast<float>(divisor({.name = name, .count = count}));
-    return all == 0 ? 0.0f : factor_ * x / all;
-  }
-  /// This scale times `factor`.
-  [[nodiscard]] loss_scale times(float factor) const noexcept {
-    loss_scale scaled = *this;
-    scaled.factor_ *= factor;
-    return scaled;
-  }
-  /// This scale for an objective that calls `inner` what the step calls `outer`.
-  [[nodiscard]] loss_scale renamed(std::string_view outer, std::string_view inner) const {
-    loss_scale scale = *this;
-    if (!known_) return scale;
-    scale.step_ = {};
-    loss_term own = step_[outer];
-    own.name = inner;
-    scale.step_.add(own);
-    for (const auto& term : step_)
-      if (term.name != outer && term.name != inner) scale.step_.add(term);
-    return scale;
-  }
-
- private:
-  [[nodiscard]] double divisor(const loss_term& batch) const noexcept {
-    return known_ ? step_[batch.name].divisor() : batch.divisor();
-  }
-
-  float factor_ = 1;
-  loss_terms step_;
-  bool known_ = false;
-};
-
-/// An objective O
-///  - says with `fits<Model>` whether the model has the head it trains, and with `heads` which heads a model made for it has;
-///  - may say with `needs` what its batches carry (`target_list`);
-///  - has a `work` type, its buffers, made from the objective, the capacity of the source and, if it takes one, the executor;
-///  - bounds with `capacity(raw)` the batches that the model is given;
-///  - turns a batch of the source into the batch that the model is given (`prepare`: masking happens here);
-///  - may count its predictions of a prepared batch (`counts`): a mean over several batches or replicas is then over all
-///    predictions, without it the mean of the batches' means;
-///  - after the forward pass replaces the head's logits by their gradient, scaled by `scale`, and reports its terms (`score`);
-///  - or runs the passes itself (`run(passes, batch, work, scale)`: training/passes.hpp), as often as it wants;
-///  - may train a second model (`second_model()`, with `run`);
-///  - may read hidden states and projections (`taps()`), and ask for the gradient of the embeddings' output (`perturbs`, or
-///    `perturbs_embeddings()` where that depends on its values);
-///  - may be taught by earlier weights of the training (`teacher()`, with `run`).
-template <class O, class Model>
-concept objective_for = O::template fits<Model>&& requires(const O& o, const batch_shape& raw, const training_batch& in,
-                                                           typename O::work& w) {
-  { o.capacity(raw) } -> std::convertible_to<batch_shape>;
-  { o.prepare(in, std::uint64_t{}, w) } -> std::convertible_to<const token_batch&>;
-};
-
-/// What an objective asks of the tape.
-template <class O>
-[[nodiscard]] tape_options tape_options_of(const O& o, int lowest = lowest_is_embeddings) noexcept {
-  tape_options options{.lowest = lowest};
-  if constexpr (requires { o.taps(); }) options.taps = o.taps();
-  if constexpr (requires { O::perturbs; }) options.perturbs = O::perturbs;
-  if constexpr (requires { o.perturbs_embeddings(); }) options.perturbs = o.perturbs_embeddings();
-  return options;
-}
-
-/// An objective's buffers.
-template <class O, executor E>
-[[nodiscard]] typename O::work make_work(const O& o, const batch_shape& raw, const E& e) {
-  if constexpr (std::constructible_from<typename O::work, const O&, const batch_shape&, const E&>)
-    return typename O::work(o, raw, e);
-  else return typename O::work(o, raw);
-}
-
-/// The number of predictions of each term of a prepared batch; empty where the objective has no `counts`.
-template <class O>
-[[nodiscard]] loss_terms counts_of(const O& o, const training_batch& in, const typename O::work& w) {
-  if constexpr (requires { o.counts(in, w); }) return o.counts(in, w);
-  else return {};
-}
-template <class O>
-inline constexpr bool tells_counts = requires(const O& o, const training_batch& in, const typename O::work& w) {
-  { o.counts(in, w) } -> std::same_as<loss_terms>;
-};
-
-namespace detail {
-template <class List, class... Lists>
-struct concatenate {
-  using type = List;
-};
-template <template <class...> class List, class... Ts, class... Us, class... Rest>
-struct concatenate<List<Ts...>, List<Us...>, Rest...> : concatenate<List<Ts..., Us...>, Rest...> {};
-
-template <class O>
-struct needs_of {
-  using type = target_list<>;
-};
-template <class O>
-requires requires { typename O::needs; }
-struct needs_of<O> {
-  using type = typename O::needs;
-};
-template <class O>
-struct heads_of {
-  using type = bert::type_list<>;
-};
-template <class O>
-requires requires { typename O::heads; }
-struct heads_of<O> {
-  using type = typename O::heads;
-};
-}  // namespace detail
-
-/// The targets that objectives need together; nothing of one that does not say.
-template <class... Objectives>
-using needs_of = typename detail::concatenate<typename detail::needs_of<Objectives>::type...>::type;
-
-/// The heads that objectives train together; none of one that does not say.
-template <class... Objectives>
-using heads_of = typename detail::concatenate<typename detail::heads_of<Objectives>::type...>::type;
-
-/// Whether an objective asks for the gradient of the embeddings' output.
-template <class O>
-inline constexpr bool perturbs = false;
-template <class O>
-requires requires { O::perturbs; }
-inline constexpr bool perturbs<O> = O::perturbs;
-
-/// The number of targets that are not negative.
-[[nodiscard]] inline std::uint64_t counted(std::span<const std::int32_t> targets) noexcept {
-  std::uint64_t n = 0;
-  for (const auto t : targets) n += t >= 0 ? 1 : 0;
-  return n;
-}
-
-/// Buffers for the losses and the best classes of `n` predictions.
-struct prediction_buffers {
-  explicit prediction_buffers(std::size_t n) : losses(n), predicted(n) {}
-  buffer<float> losses;
-  buffer<std::int32_t> predicted;
-};
-
-/// Cross-entropy of `logits` [N, C] against `targets` [N] (negative: not counted). Writes its gradient, scaled by `scale`, to
-/// `logits`.
-template <executor E>
-[[nodiscard]] loss_term mean_cross_entropy(const E& e, std::string_view name, matrix<float> logits,
-                                           std::span<const std::int32_t> targets, const loss_scale& scale,
-                                           prediction_buffers& work) noexcept {
-  loss_term term{.name = name, .count = counted(targets)};
-  if (term.count == 0) {
-    for (std::size_t i = 0; i < targets.size(); ++i) std::fill_n(logits.row(i), logits.cols, 0.0f);
-    return term;
-  }
-  kernels::cross_entropy(e, logits, targets, work.losses.data(), work.predicted.data(), logits, scale.of(name, term.count));
-  for (std::size_t i = 0; i < targets.size(); ++i) {
-    if (targets[i] < 0) continue;
-    term.sum += static_cast<double>(work.losses[i]);
-    term.correct += work.predicted[i] == targets[i] ? 1 : 0;
-  }
-  return term;
-}
-
-/// Throws unless the batch has one label a sequence, each below `classes` (negative ones are not counted).
-inline void check_labels(const training_batch& in, std::size_t classes, const char* where) {
-  if (in.labels.size() != in.tokens.sequences())
-    throw error({where, cat(in.tokens.sequences(), " labels, one a sequence"), cat(in.labels.size()), "use a labeled source"});
-  for (const auto label : in.labels)
-    if (label >= static_cast<std::int64_t>(classes))
-      throw error({where, cat("labels below ", classes), cat(label), "check the head's label set"});
-}
-
-/// Throws unless the batch has one tag a token, each below `classes` (negative ones are not counted).
-inline void check_tags(const training_batch& in, std::size_t classes, const char* where) {
-  if (in.tags.size() != in.tokens.tokens())
-    throw error({where, cat(in.tokens.tokens(), " tags, one a token"), cat(in.tags.size()), "use a source of tagged words"});
-  for (const auto tag : in.tags)
-    if (tag >= static_cast<std::int64_t>(classes))
-      throw error({where, cat("tags below ", classes), cat(tag), "check the head's label set"});
-}
-
-}  // namespace bert::objectives
-
-namespace bert::inline BERT_ISA {
-
-namespace detail {
-template <class A, class List>
-struct model_of;
-template <class A, class... Heads>
-struct model_of<A, type_list<Heads...>> {
-  using type = model<A, Heads...>;
-};
-}  // namespace detail
-
-/// The model with exactly the heads that `Objective` trains.
-template <class A, class Objective>
-using model_for = typename detail::model_of<A, typename Objective::heads>::type;
-
-}  // namespace bert
-
-#endif  // BERT_OBJECTIVES_OBJECTIVE_HPP
 
 namespace bert::inline BERT_ISA {
 
@@ -44174,13 +44542,18 @@ class best_epoch {
 }  // namespace bert::training
 
 #endif  // BERT_TRAINING_BEST_EPOCH_HPP
-// Parameter groups in which tensors of some names, a CRF's by default, learn faster than the rest.
-// Layer: training. Test: tests/unit/training/crf_rate_test.cpp
-#ifndef BERT_TRAINING_CRF_RATE_HPP
-#define BERT_TRAINING_CRF_RATE_HPP
+// The parts of a block of gradients in the order in which a backward pass completes them, to be summed while it goes on.
+// Layer: training. Test: tests/unit/training/buckets_test.cpp
+// Paper: Li et al. 2020, "PyTorch Distributed: Experiences on Accelerating Data Parallel Training".
+#ifndef BERT_TRAINING_BUCKETS_HPP
+#define BERT_TRAINING_BUCKETS_HPP
 
-#include <string>
-#include <string_view>
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
 
 // Parameter groups: each parameter's learning rate, weight decay, and whether it is frozen.
 // Layer: training. Test: tests/unit/training/groups_test.cpp. Paper: Clark et al. 2020, "ELECTRA" (layer-wise rates).
@@ -44344,6 +44717,91 @@ template <class Model, optim::parameter_groups Groups = optim::one_group>
 
 #endif  // BERT_TRAINING_GROUPS_HPP
 
+namespace bert::inline BERT_ISA::training {
+
+/// Gradients [offset, offset + size) of the block, complete when the backward pass comes to layer `before`.
+struct gradient_bucket {
+  static constexpr int at_end = -1;  ///< complete after the whole backward pass
+
+  int before = at_end;
+  std::size_t offset = 0, size = 0;
+  friend bool operator==(const gradient_bucket&, const gradient_bucket&) = default;
+};
+
+/// All trained gradients as buckets, in the order of their completion: heads and pooler, the layers from the last to the first,
+/// the embeddings. A bucket of less than `least` floats is joined to the next if that lies beside it. `tied` floats behind
+/// the block are heads' separate gradient of the token embeddings, complete with the heads.
+template <class A, std::size_t N>
+[[nodiscard]] std::vector<gradient_bucket> buckets_of(const std::array<parameter, N>& table, const gradient_layout<N>& layout,
+                                                      std::size_t tied, std::size_t least = std::size_t{1} << 18) {
+  constexpr std::size_t padding = 16;  // floats between tensors at most
+  std::vector<gradient_bucket> each;
+  for (std::size_t i = 0; i < N; ++i)
+    if (layout.offsets[i] != not_trained) {
+      const parameter& p = table[i];
+      const int before = p.module == module_kind::embeddings ? gradient_bucket::at_end
+                         : p.module == module_kind::layer    ? p.layer - 1
+                                                             : A::layers - 1;
+      each.push_back({before, layout.offsets[i], p.count()});
+    }
+  if (tied != 0) each.push_back({A::layers - 1, layout.size, tied});
+  std::sort(each.begin(), each.end(), [](const gradient_bucket& a, const gradient_bucket& b) {
+    return a.before != b.before ? a.before > b.before : a.offset < b.offset;
+  });
+  std::vector<gradient_bucket> out;
+  const auto beside = [&](std::size_t end, std::size_t start) { return end <= start && start - end < padding; };
+  for (const gradient_bucket& b : each) {
+    if (!out.empty()) {
+      gradient_bucket& last = out.back();
+      const bool after = beside(last.offset + last.size, b.offset), ahead = beside(b.offset + b.size, last.offset);
+      if ((after || ahead) && (b.before == last.before || last.size < least)) {
+        const std::size_t end = std::max(last.offset + last.size, b.offset + b.size), start = std::min(last.offset, b.offset);
+        last = {b.before, start, end - start};
+        continue;
+      }
+    }
+    out.push_back(b);
+  }
+  return out;
+}
+
+/// The buckets of a trainer, and how many of a batch's have begun to be summed.
+class begun_buckets {
+ public:
+  begun_buckets() = default;
+  explicit begun_buckets(std::vector<gradient_bucket> all) : all_(std::move(all)) {}
+
+  /// Begins a batch.
+  void reset() noexcept { begun_ = 0; }
+  /// Begins the sums over replicas of what is complete when the backward pass comes to `layer`.
+  template <background_reduction R>
+  void begin(const R& replicas, std::span<float> gradients, int layer) {
+    for (; begun_ < all_.size() && all_[begun_].before >= layer; ++begun_)
+      replicas.begin(gradients.subspan(all_[begun_].offset, all_[begun_].size));
+  }
+  /// Begins what has not begun and waits for all.
+  template <background_reduction R>
+  void finish(const R& replicas, std::span<float> gradients) {
+    begin(replicas, gradients, gradient_bucket::at_end);
+    replicas.finish();
+  }
+
+ private:
+  std::vector<gradient_bucket> all_;
+  std::size_t begun_ = 0;
+};
+
+}  // namespace bert::training
+
+#endif  // BERT_TRAINING_BUCKETS_HPP
+// Parameter groups in which tensors of some names, a CRF's by default, learn faster than the rest.
+// Layer: training. Test: tests/unit/training/crf_rate_test.cpp
+#ifndef BERT_TRAINING_CRF_RATE_HPP
+#define BERT_TRAINING_CRF_RATE_HPP
+
+#include <string>
+#include <string_view>
+
 namespace bert::inline BERT_ISA::optim {
 
 /// The tensors whose names begin with `tensors` learn at `multiple` times the rate that they would have; all are grouped as
@@ -44416,8 +44874,10 @@ struct crf_rate {
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <type_traits>
+#include <utility>
 
 namespace bert::inline BERT_ISA::training {
 
@@ -44515,6 +44975,14 @@ class passes {
   }
   /// The model's gradients, to which an objective may add after a backward pass.
   [[nodiscard]] const view& gradients() const noexcept { return gradients_; }
+  /// The same for the only backward pass of a step's batch, during which `watch` is called (`tape::watch`).
+  void backward_once() noexcept {
+    tape_->watch(watch_);
+    backward();
+    tape_->watch({});
+  }
+  /// What the backward pass of an objective with a single pass is to call.
+  void watch(std::function<void(std::size_t)> before) noexcept { watch_ = std::move(before); }
   /// The second model's gradients, to which its backward passes add; zeros at the start of a step.
   [[nodiscard]] auto second_gradients() const noexcept requires(Second::trained) { return second_->gradient_view(); }
   /// What the next backward pass does to the gradients: `written` by the first of a step, else `added`.
@@ -44530,6 +44998,7 @@ class passes {
   bert::gradients how_;
   Second* second_;
   std::span<const Model* const> teachers_;
+  std::function<void(std::size_t)> watch_;
 };
 
 /// Runs an objective over one prepared batch: by its own `run`, else one forward pass, `score` and one backward pass.
@@ -44541,7 +45010,7 @@ objectives::loss_terms run_passes(const Objective& o, Passes& p, const E& e, con
   } else {
     auto& tape = p.forward();
     const auto terms = o.score(e, in, work, tape, scale);
-    p.backward();
+    p.backward_once();
     return terms;
   }
 }
@@ -44559,91 +45028,6 @@ objectives::loss_terms run_passes(const Objective& o, Passes& p, const E& e, con
 #include <type_traits>
 #include <utility>
 
-// Data parallelism: replicas that train the same model on other parts of each batch, and how their gradients are summed.
-// Layer: training. Test: tests/unit/training/reduction_test.cpp
-#ifndef BERT_TRAINING_REDUCTION_HPP
-#define BERT_TRAINING_REDUCTION_HPP
-
-#include <array>
-#include <bit>
-#include <concepts>
-#include <cstddef>
-#include <cstdint>
-#include <span>
-#include <vector>
-
-namespace bert::inline BERT_ISA::training {
-
-/// A reduction R joins `size()` replicas, a power of two, of which this is number `rank()`. All replicas call the same
-/// functions in the same order with spans of the same length:
-///  - `gather(mine, all)` writes the `mine` of replica r to all[r mine.size(), …);
-///  - `add(values)` replaces `values`, in every replica, by their sum over replicas, element by element in the order
-///    ((r0 + r1) + (r2 + r3)) + …, so that the bits are those of one replica that sums all groups.
-template <class R>
-concept reduction = std::copy_constructible<R> &&
-    requires(const R& r, std::span<const std::uint64_t> mine, std::span<std::uint64_t> all, std::span<float> values) {
-  { r.rank() } -> std::convertible_to<std::size_t>;
-  { r.size() } -> std::convertible_to<std::size_t>;
-  r.gather(mine, all);
-  r.add(values);
-};
-
-/// One replica, which has all of each batch.
-struct alone {
-  [[nodiscard]] static constexpr std::size_t rank() noexcept { return 0; }
-  [[nodiscard]] static constexpr std::size_t size() noexcept { return 1; }
-  static void gather(std::span<const std::uint64_t>, std::span<std::uint64_t>) noexcept {}
-  static void add(std::span<float>) noexcept {}
-};
-
-/// The terms of a loss over all replicas: counts are summed, losses and weights too, in the order of `add`.
-template <reduction R>
-[[nodiscard]] objectives::loss_terms over_replicas(const R& replicas, const objectives::loss_terms& terms) {
-  if (replicas.size() == 1) return terms;
-  constexpr std::size_t fields = 4;
-  std::array<std::uint64_t, fields * objectives::loss_terms::most> mine{};
-  std::size_t n = 0;
-  for (const auto& term : terms) {
-    mine[fields * n] = std::bit_cast<std::uint64_t>(term.sum);
-    mine[fields * n + 1] = term.count;
-    mine[fields * n + 2] = term.correct;
-    mine[fields * n++ + 3] = std::bit_cast<std::uint64_t>(term.weight);
-  }
-  std::vector<std::uint64_t> all(mine.size() * replicas.size());
-  replicas.gather(mine, all);
-  const auto over_pairs = [](std::vector<double>& sums) {
-    for (; sums.size() > 1; sums.resize(sums.size() / 2))
-      for (std::size_t r = 0; r < sums.size() / 2; ++r) sums[r] = sums[2 * r] + sums[2 * r + 1];
-    return sums.front();
-  };
-  objectives::loss_terms sum;
-  n = 0;
-  for (const auto& term : terms) {
-    std::vector<double> sums, weights;
-    objectives::loss_term total{.name = term.name, .factor = term.factor};
-    for (std::size_t r = 0; r < replicas.size(); ++r) {
-      const std::uint64_t* at = all.data() + mine.size() * r + fields * n;
-      sums.push_back(std::bit_cast<double>(at[0]));
-      total.count += at[1];
-      total.correct += at[2];
-      weights.push_back(std::bit_cast<double>(at[3]));
-    }
-    total.sum = over_pairs(sums);
-    if (term.weight >= 0) total.weight = over_pairs(weights);
-    sum.add(total);
-    ++n;
-  }
-  return sum;
-}
-
-/// The first example of group `g` among `n` examples. Sizes of groups differ by at most 1; the first is empty only if n = 0.
-[[nodiscard]] constexpr std::size_t group_start(std::size_t n, std::size_t g, std::size_t groups) noexcept {
-  return (n * g + groups - 1) / groups;
-}
-
-}  // namespace bert::training
-
-#endif  // BERT_TRAINING_REDUCTION_HPP
 // Learning-rate schedules: linear, cosine, constant and inverse square root, each after a linear warm-up, and one cycle.
 // Layer: training. Test: tests/unit/training/schedules_test.cpp. Papers: Devlin et al. 2019, A.2; Vaswani et al. 2017, 5.3;
 // Smith and Topin 2019, "Super-convergence".
@@ -45146,6 +45530,7 @@ class trainer {
   using Groups = training::policy_of<training::is_groups, optim::one_group, Policies...>;
   using Reduction = training::policy_of<training::is_reduction, training::alone, Policies...>;
   static constexpr bool replicated = !std::same_as<Reduction, training::alone>;
+  static constexpr bool overlaps = training::background_reduction<Reduction>;
   using Second = training::second_network_of<Objective, Optimizer>;
   using Teacher = training::teacher_of<Objective, Model>;
   using Weights = training::weight_states<Model, decltype(training::weight_policies_among(std::declval<const Policies&>()...))>;
@@ -45170,6 +45555,9 @@ class trainer {
         weights_(training::weight_policies_among(policies...), model),
         teacher_(objective_, model) {
     training::check_options(options_, reduction_.size());
+    if constexpr (overlaps)
+      buckets_ =
+          training::begun_buckets(training::buckets_of<typename Model::architecture>(model.table(), layout_, tied_size()));
     if (layout_.parameters == 0)
       throw error({"bert::trainer", "a parameter to train", "parameter groups that freeze all of them", "freeze fewer"});
   }
@@ -45181,7 +45569,8 @@ class trainer {
 
   /// Writes the state of the run to `path` as it trains. If the file exists, resumes from it. Throws bert::error if it is of a
   /// run of other settings, is damaged, or cannot be read or written. The state holds the fingerprint() of source and
-  /// objective; `over` throws, naming what differs, if it was made with others.
+  /// objective; `over` throws, naming what differs, if it was made with others. Of replicas, number 0 writes and all read; the
+  /// file does not depend on how many there are.
   void keep(const std::filesystem::path& path, keep_options options = {}) {
     kept_ = path;
     keep_ = options;
@@ -45278,8 +45667,9 @@ class trainer {
     if (!kept_.empty() && written_ != done_) write_state();
     return false;
   }
+  // One replica writes: all have the same weights and moments.
   void write_state() {
-    training::write_state(kept_, blocks(), done_, describe(), facts_);
+    if (reduction_.rank() == 0) training::write_state(kept_, blocks(), done_, describe(), facts_);
     written_ = done_;
   }
 
@@ -45316,11 +45706,15 @@ class trainer {
       const step_noise noise{options_.dropout, options_.attention_dropout, high << 32 | low, p.before};
       const auto how = i == 0 || apart() ? gradients::written : gradients::added;
       if constexpr (replicated) kernels::clear(executor_, gradients_.span().subspan(layout_.size));
+      buckets_.reset();
       if (replicated && p.batch->empty()) {  // fewer examples than replicas; without others, the tape refuses an empty batch
         kernels::clear(executor_, gradients_.span());
       } else {
         const auto run = in_precision();
         training::passes passes(run, weights, s.tape_, *p.batch, noise, gradient_view(), how, second_, teacher_.models());
+        if constexpr (overlaps)
+          if (apart())
+            passes.watch([this](std::size_t l) { buckets_.begin(reduction_, gradients_.span(), static_cast<int>(l)); });
         report.terms += training::run_passes(objective_, passes, executor_, *p.in, s.work_, scale);
       }
       if (apart()) reduce(i);
@@ -45394,7 +45788,8 @@ class trainer {
 
   /// Sums the gradients of batch `i` over all replicas, and adds them to those of the batches before.
   void reduce(unsigned i) {
-    if constexpr (replicated) reduction_.add(gradients_.span());
+    if constexpr (overlaps) buckets_.finish(reduction_, gradients_.span());
+    else if constexpr (replicated) reduction_.add(gradients_.span());
     if (const std::size_t tied = tied_size(); tied != 0 && layout_.offsets[0] != not_trained) {
       const matrix<const float> from{gradients_.data() + layout_.size, 1, tied};
       kernels::add_in_place(executor_, from, matrix<float>{gradients_.data() + layout_.offsets[0], 1, tied});
@@ -45485,6 +45880,7 @@ class trainer {
   Reduction reduction_;
   layout_type layout_;
   buffer<float> gradients_, accumulated_;
+  training::begun_buckets buckets_;  ///< of a reduction in the background
   training::update_list updates_;
   typename Optimizer::state moments_;
   Second second_;

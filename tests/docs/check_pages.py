@@ -24,7 +24,8 @@ from pathlib import Path
 
 from pages import ROOT, PageError, blocks, pages, prose, tracked
 
-KNOWN = {"git", "cd", "mkdir", "sudo", "apt-get", "ctest", "xargs", "cat", "diff"}
+KNOWN = {"git", "cd", "mkdir", "sudo", "apt-get", "ctest", "xargs", "cat", "diff", "sbatch"}
+LAUNCHERS = {"mpirun", "srun"}  # of a program of examples/, behind options of their own
 COMPILERS = {"g++", "clang++"}
 CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -104,6 +105,12 @@ class Checker:
             for word in words[1:]:
                 if word.endswith(FILES) and word not in self.files:
                     self.error(where, f"`{program}` compiles {word}, which does not exist")
+        elif program in LAUNCHERS:
+            started = [i for i, w in enumerate(words) if f"examples/{w.rsplit('/', 1)[-1]}.cpp" in self.files]
+            if started:
+                self.command(where, words[started[0]:])
+            else:
+                self.error(where, f"`{program}` starts no program of examples/")
         elif program in KNOWN:
             pass
         elif program.startswith("python3"):

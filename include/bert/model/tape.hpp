@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <tuple>
 #include <utility>
@@ -219,6 +220,9 @@ class tape<model<A, Heads...>> {
     groups_ = offsets.empty() ? 0 : offsets.size() - 1;
     std::copy(offsets.begin(), offsets.end(), offsets_[0].begin());
   }
+  /// Later backward passes call `before(l)` before they come to layer l: the gradients of heads, pooler and of the layers above
+  /// l are then written, the layers below and the embeddings still to come. Empty: nothing is called. It must not throw.
+  void watch(std::function<void(std::size_t)> before) noexcept { watch_ = std::move(before); }
   /// The lowest layer that later backward passes train, if it is above that of the tape's options. The gradients of lower
   /// layers are neither computed nor written.
   void train_from(int lowest) noexcept { lowest_ = std::max(options_.lowest, lowest); }
@@ -288,6 +292,7 @@ class tape<model<A, Heads...>> {
     const std::size_t lowest = to_embeddings ? 0 : static_cast<std::size_t>(lowest_);
     for (std::size_t l = A::layers; l-- > lowest;) {
       add_tapped(e, l + 1, d);
+      if (watch_) watch_(l);
       before(l);
       work_.layer[l].backward(
           e, p.layer(l), out.layer(l), batch, hidden(l), work_.scratch, d, noise, l,
@@ -388,6 +393,7 @@ class tape<model<A, Heads...>> {
 
   tape_options options_;
   int lowest_ = options_.lowest;
+  std::function<void(std::size_t)> watch_;
   batch_shape capacity_;
   buffer<float> block_;
   buffer<std::uint32_t> rows_;

@@ -6,8 +6,10 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <type_traits>
+#include <utility>
 
 #include "bert/core/isa.hpp"
 #include "bert/model/tape.hpp"
@@ -109,6 +111,14 @@ class passes {
   }
   /// The model's gradients, to which an objective may add after a backward pass.
   [[nodiscard]] const view& gradients() const noexcept { return gradients_; }
+  /// The same for the only backward pass of a step's batch, during which `watch` is called (`tape::watch`).
+  void backward_once() noexcept {
+    tape_->watch(watch_);
+    backward();
+    tape_->watch({});
+  }
+  /// What the backward pass of an objective with a single pass is to call.
+  void watch(std::function<void(std::size_t)> before) noexcept { watch_ = std::move(before); }
   /// The second model's gradients, to which its backward passes add; zeros at the start of a step.
   [[nodiscard]] auto second_gradients() const noexcept requires(Second::trained) { return second_->gradient_view(); }
   /// What the next backward pass does to the gradients: `written` by the first of a step, else `added`.
@@ -124,6 +134,7 @@ class passes {
   bert::gradients how_;
   Second* second_;
   std::span<const Model* const> teachers_;
+  std::function<void(std::size_t)> watch_;
 };
 
 /// Runs an objective over one prepared batch: by its own `run`, else one forward pass, `score` and one backward pass.
@@ -135,7 +146,7 @@ objectives::loss_terms run_passes(const Objective& o, Passes& p, const E& e, con
   } else {
     auto& tape = p.forward();
     const auto terms = o.score(e, in, work, tape, scale);
-    p.backward();
+    p.backward_once();
     return terms;
   }
 }

@@ -25,6 +25,7 @@
 #include "bert/core/random.hpp"
 #include "bert/objectives/objective.hpp"
 #include "bert/training/adamw.hpp"
+#include "bert/training/buckets.hpp"
 #include "bert/training/groups.hpp"
 #include "bert/training/optimizer.hpp"
 #include "bert/training/passes.hpp"
@@ -74,6 +75,7 @@ class trainer {
   using Groups = training::policy_of<training::is_groups, optim::one_group, Policies...>;
   using Reduction = training::policy_of<training::is_reduction, training::alone, Policies...>;
   static constexpr bool replicated = !std::same_as<Reduction, training::alone>;
+  static constexpr bool overlaps = training::background_reduction<Reduction>;
   using Second = training::second_network_of<Objective, Optimizer>;
   using Teacher = training::teacher_of<Objective, Model>;
   using Weights = training::weight_states<Model, decltype(training::weight_policies_among(std::declval<const Policies&>()...))>;
@@ -98,6 +100,9 @@ class trainer {
         weights_(training::weight_policies_among(policies...), model),
         teacher_(objective_, model) {
     training::check_options(options_, reduction_.size());
+    if constexpr (overlaps)
+      buckets_ =
+          training::begun_buckets(training::buckets_of<typename Model::architecture>(model.table(), layout_, tied_size()));
     if (layout_.parameters == 0)
       throw error({"bert::trainer", "a parameter to train", "parameter groups that freeze all of them", "freeze fewer"});
   }
@@ -109,7 +114,8 @@ class trainer {
 
   /// Writes the state of the run to `path` as it trains. If the file exists, resumes from it. Throws bert::error if it is of a
   /// run of other settings, is damaged, or cannot be read or written. The state holds the fingerprint() of source and
-  /// objective; `over` throws, naming what differs, if it was made with others.
+  /// objective; `over` throws, naming what differs, if it was made with others. Of replicas, number 0 writes and all read; the
+  /// file does not depend on how many there are.
   void keep(const std::filesystem::path& path, keep_options options = {}) {
     kept_ = path;
     keep_ = options;
@@ -206,8 +212,9 @@ class trainer {
     if (!kept_.empty() && written_ != done_) write_state();
     return false;
   }
+  // One replica writes: all have the same weights and moments.
   void write_state() {
-    training::write_state(kept_, blocks(), done_, describe(), facts_);
+    if (reduction_.rank() == 0) training::write_state(kept_, blocks(), done_, describe(), facts_);
     written_ = done_;
   }
 
@@ -244,11 +251,15 @@ class trainer {
       const step_noise noise{options_.dropout, options_.attention_dropout, high << 32 | low, p.before};
       const auto how = i == 0 || apart() ? gradients::written : gradients::added;
       if constexpr (replicated) kernels::clear(executor_, gradients_.span().subspan(layout_.size));
+      buckets_.reset();
       if (replicated && p.batch->empty()) {  // fewer examples than replicas; without others, the tape refuses an empty batch
         kernels::clear(executor_, gradients_.span());
       } else {
         const auto run = in_precision();
         training::passes passes(run, weights, s.tape_, *p.batch, noise, gradient_view(), how, second_, teacher_.models());
+        if constexpr (overlaps)
+          if (apart())
+            passes.watch([this](std::size_t l) { buckets_.begin(reduction_, gradients_.span(), static_cast<int>(l)); });
         report.terms += training::run_passes(objective_, passes, executor_, *p.in, s.work_, scale);
       }
       if (apart()) reduce(i);
@@ -322,7 +333,8 @@ class trainer {
 
   /// Sums the gradients of batch `i` over all replicas, and adds them to those of the batches before.
   void reduce(unsigned i) {
-    if constexpr (replicated) reduction_.add(gradients_.span());
+    if constexpr (overlaps) buckets_.finish(reduction_, gradients_.span());
+    else if constexpr (replicated) reduction_.add(gradients_.span());
     if (const std::size_t tied = tied_size(); tied != 0 && layout_.offsets[0] != not_trained) {
       const matrix<const float> from{gradients_.data() + layout_.size, 1, tied};
       kernels::add_in_place(executor_, from, matrix<float>{gradients_.data() + layout_.offsets[0], 1, tied});
@@ -413,6 +425,7 @@ class trainer {
   Reduction reduction_;
   layout_type layout_;
   buffer<float> gradients_, accumulated_;
+  training::begun_buckets buckets_;  ///< of a reduction in the background
   training::update_list updates_;
   typename Optimizer::state moments_;
   Second second_;

@@ -1,12 +1,9 @@
-// docs/architecture.md, "Guides": a reduction. Replicas are threads of one process here; in bert::distributed they are the
-// ranks of a cluster. Each trains its own copy of the model on a slice of every batch, and all end with the same bytes.
+// docs/architecture.md, "Guides": a reduction. Replicas are threads of one process here (tests/support/in_process.hpp); in
+// bert::distributed they are the ranks of a cluster. Each trains its own copy of the model on a slice of every batch, and all
+// end with the same bytes.
 #include <doctest/doctest.h>
 
-#include <algorithm>
-#include <barrier>
-#include <cstring>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "../../support/small_models.hpp"
@@ -15,54 +12,9 @@
 #include "bert/objectives/masked_lm.hpp"
 #include "bert/objectives/next_sentence.hpp"
 #include "bert/training/trainer.hpp"
+#include "support/in_process.hpp"
 
 namespace guide {
-
-// The replicas' shared memory: a pointer to each one's values, and a barrier.
-struct meeting {
-  explicit meeting(std::size_t n) : numbers(n), values(n), all_here(static_cast<std::ptrdiff_t>(n)) {}
-  std::vector<std::span<const std::uint64_t>> numbers;
-  std::vector<std::span<float>> values;
-  std::barrier<> all_here;
-};
-
-// The policy: a small value that is copied into the trainer.
-class in_process {
- public:
-  in_process(std::shared_ptr<meeting> m, std::size_t rank) : meeting_(std::move(m)), rank_(rank) {}
-
-  [[nodiscard]] std::size_t rank() const noexcept { return rank_; }
-  [[nodiscard]] std::size_t size() const noexcept { return meeting_->values.size(); }
-
-  // all[r] <- the values of replica r.
-  void gather(std::span<const std::uint64_t> mine, std::span<std::uint64_t> all) const {
-    meeting_->numbers[rank_] = mine;
-    meeting_->all_here.arrive_and_wait();
-    for (std::size_t r = 0; r < size(); ++r)
-      std::copy(meeting_->numbers[r].begin(), meeting_->numbers[r].end(),
-                all.begin() + static_cast<std::ptrdiff_t>(r * mine.size()));
-    meeting_->all_here.arrive_and_wait();  // no replica's values are freed while another reads them
-  }
-
-  // values <- ((r0 + r1) + (r2 + r3)) + …: this order gives the bits of one replica.
-  void add(std::span<float> values) const {
-    meeting_->values[rank_] = values;
-    for (std::size_t apart = 1; apart < size(); apart *= 2) {
-      meeting_->all_here.arrive_and_wait();
-      if (rank_ % (2 * apart) != 0) continue;
-      const std::span<const float> other = meeting_->values[rank_ + apart];
-      for (std::size_t i = 0; i < values.size(); ++i) values[i] += other[i];
-    }
-    meeting_->all_here.arrive_and_wait();
-    if (rank_ != 0) std::copy(meeting_->values[0].begin(), meeting_->values[0].end(), values.begin());
-    meeting_->all_here.arrive_and_wait();
-  }
-
- private:
-  std::shared_ptr<meeting> meeting_;
-  std::size_t rank_;
-};
-static_assert(bert::training::reduction<in_process>);
 
 using objective = bert::objectives::joint<bert::objectives::masked_lm<>, bert::objectives::next_sentence>;
 using model_type = bert::model_for<support::pocket, objective>;
@@ -83,12 +35,10 @@ std::vector<float> train(bert::training_options options, const Policies&... poli
 
 template <class Model = model_type, class Objective = objective, class... Policies>
 std::vector<float> train_in_parts(std::size_t replicas, const bert::training_options& options, const Policies&... policies) {
-  const auto shared = std::make_shared<meeting>(replicas);
   std::vector<std::vector<float>> weights(replicas);
-  std::vector<std::thread> threads;
-  for (std::size_t r = 0; r < replicas; ++r)
-    threads.emplace_back([&, r] { weights[r] = train<Model, Objective>(options, in_process(shared, r), policies...); });
-  for (auto& thread : threads) thread.join();
+  support::in_replicas(replicas, [&](const support::in_process& mine) {
+    weights[mine.rank()] = train<Model, Objective>(options, mine, policies...);
+  });
   for (const auto& other : weights) CHECK(other == weights[0]);
   return weights[0];
 }
@@ -118,8 +68,9 @@ TEST_CASE("the same holds for products in bf16, and the number of leaves changes
 
 TEST_CASE("more replicas than leaves, or a number of leaves that is not a power of two, is refused") {
   CHECK_THROWS_WITH_AS(guide::train({.leaves = 3}), doctest::Contains("power of two"), bert::error);
-  const auto shared = std::make_shared<guide::meeting>(4);
-  CHECK_THROWS_WITH_AS(guide::train({.leaves = 2}, guide::in_process(shared, 0)), doctest::Contains("replicas 4"), bert::error);
+  const auto shared = std::make_shared<support::meeting>(4);
+  CHECK_THROWS_WITH_AS(guide::train({.leaves = 2}, support::in_process(shared, 0)), doctest::Contains("replicas 4"),
+                       bert::error);
 }
 
 TEST_CASE("a classifier, whose head drops elements by a sequence's number, has the same bits on four replicas") {

@@ -63,6 +63,17 @@ TEST_CASE("over replicas, counts and right answers of each term are sums and los
   CHECK(over_all({terms(5, 3, 1, 8), terms(7, 1, 0, 1)})["a"].sum == 12);
 }
 
+TEST_CASE("a replica without examples, which is the last here, has the loss of all, weights and factors in it") {
+  loss_terms one;
+  one.add({.name = "a", .sum = 6, .count = 3, .factor = 0.5});
+  one.add({.name = "b", .sum = 5, .count = 2, .correct = 1, .weight = 2.5});
+  const loss_terms sum = over_all({one, {}}), halves = over_all({one, one, {}, {}});
+  CHECK(sum.loss() == 0.5 * 2 + 2);
+  CHECK(halves.loss() == sum.loss());
+  CHECK((sum.end() - sum.begin()) == 2);
+  CHECK(over_all({{}, {}}).loss() == 0);
+}
+
 TEST_CASE("one replica's terms stay as they are") {
   const loss_terms same = bert::training::over_replicas(bert::training::alone{}, terms(2.5, 3, 1, 8));
   CHECK(same["a"].sum == 2.5);
