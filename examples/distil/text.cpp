@@ -13,11 +13,11 @@ namespace distil {
 
 namespace {
 
-using head = bert::heads::masked_lm;
-using teacher = bert::objectives::any_teacher<bert::objectives::soft_kind::pieces>;
+using pieces_head = bert::heads::masked_lm;
+using pieces_teacher = bert::objectives::any_teacher<bert::objectives::soft_kind::pieces>;
 
 template <class A, class E>
-void train(const settings& s, const teacher& from, bert::model<A, head> student, bool equal_sizes,
+void train(const settings& s, const pieces_teacher& from, bert::model<A, pieces_head> student, bool equal_sizes,
            const bert::data::packed& batches, const bert::text::tokenizer& tokenizer, const E& threads) {
   namespace objectives = bert::objectives;
   std::cout << "student " << student.count() << " parameters" << std::endl;
@@ -65,7 +65,7 @@ void train(const settings& s, const teacher& from, bert::model<A, head> student,
 
 void text(const settings& s, const bert::checkpoint& files) {
   compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
-    using teacher_model = bert::model<A, head>;
+    using teacher_model = bert::model<A, pieces_head>;
     if (!files.holds<teacher_model>())
       throw bert::error({s.teacher, "a masked language model", "none", "make one: pretrain --text FILE --out FOLDER"});
     const auto threads = support::start_threads(s.threads);
@@ -84,16 +84,16 @@ void text(const settings& s, const bert::checkpoint& files) {
           threads);
       std::cout << "corpus " << batches.documents() << " documents " << batches.tokens() << " tokens\n";
       const auto model = files.load<teacher_model>();
-      using student_model = bert::model<B, head>;
+      using student_model = bert::model<B, pieces_head>;
       const bert::random_options initial{.stddev = 0.02f, .seed = s.seed, .vocab = static_cast<int>(tokenizer.size())};
       auto student = [&] {
         if (s.from.empty()) return student_model::random(initial);
         const bert::checkpoint own{s.from};
         return own.holds<student_model>() ? own.load<student_model>()
-                                          : own.load<bert::model<B>>().template with_head<head>(initial);
+                                          : own.load<bert::model<B>>().template with_head<pieces_head>(initial);
       }();
       if (s.copy_layers) copy(s, model, student);
-      with_teacher<bert::objectives::soft_kind::pieces>(s, model, threads, [&](const teacher& from) {
+      with_teacher<bert::objectives::soft_kind::pieces>(s, model, threads, [&](const pieces_teacher& from) {
         train<B>(s, from, std::move(student), A::hidden == B::hidden, batches, tokenizer, threads);
       });
     });

@@ -13,7 +13,8 @@ namespace finetune {
 namespace {
 
 using numbers = bert::data::labeled_set<bert::labels::number>;
-using loss = any_loss<bert::objectives::mean_squared_error, bert::objectives::mean_absolute_error, bert::objectives::huber>;
+using number_loss =
+    any_loss<bert::objectives::mean_squared_error, bert::objectives::mean_absolute_error, bert::objectives::huber>;
 
 template <class A>
 class regression : public set_task<numbers> {
@@ -30,7 +31,7 @@ class regression : public set_task<numbers> {
     tell("examples", options_of<A>(s).max_tokens);
   }
 
-  [[nodiscard]] loss objective() const {
+  [[nodiscard]] number_loss objective() const {
     const auto& name = settings_->loss;
     if (name == "mean_absolute_error") return {name, bert::objectives::mean_absolute_error{}};
     if (name == "huber") return {name, bert::objectives::huber{}};

@@ -18,7 +18,8 @@ namespace finetune {
 namespace {
 
 namespace losses = bert::objectives;
-using loss = any_loss<losses::binary_cross_entropy, losses::list_softmax, losses::margin_mse, losses::mean_squared_error>;
+using ranking_loss =
+    any_loss<losses::binary_cross_entropy, losses::list_softmax, losses::margin_mse, losses::mean_squared_error>;
 
 template <class A>
 class reranking : public set_task<bert::data::ranking_set> {
@@ -56,7 +57,7 @@ class reranking : public set_task<bert::data::ranking_set> {
     return one;
   }
 
-  [[nodiscard]] loss objective() const {
+  [[nodiscard]] ranking_loss objective() const {
     const auto& name = settings_->loss;
     if (name == "list_softmax") return {name, losses::list_softmax{}};
     if (name == "margin_mse") return {name, losses::margin_mse{}};
