@@ -4,7 +4,7 @@
     accepts.py --compiler clang++ --commands build/dev [--jobs N] 'bench/*.cpp' 'examples/*.cpp'
 
 Reads compile_commands.json of a build and runs the other compiler with the same definitions, include folders and -m flags and with
--fsyntax-only: templates are instantiated, no code is made. A GLOB names files below the repository.
+-fsyntax-only: templates are instantiated, no code is made. A GLOB names files below the repository, or below the build's folder.
 """
 
 import argparse
@@ -49,8 +49,9 @@ def main():
 
     jobs = {}
     for entry in json.loads((args.commands / "compile_commands.json").read_text()):
-        name = os.path.relpath(entry["file"], ROOT)
-        if any(fnmatch(name, g) for g in args.globs):
+        names = [os.path.relpath(entry["file"], folder) for folder in (ROOT, args.commands)]
+        name = min(names, key=len)
+        if any(fnmatch(n, g) for n in names for g in args.globs):
             flags = kept(entry["arguments"] if "arguments" in entry else shlex.split(entry["command"]))
             jobs[(name, *flags)] = (args.compiler, flags, entry["directory"], name, entry["file"])
     with ThreadPoolExecutor(args.jobs) as pool:
