@@ -11283,9 +11283,88 @@ struct int8 {
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+// What a run was made from: named facts, and a 64-bit hash for facts too long to write out.
+// Layer: core. Test: tests/unit/core/fingerprint_test.cpp
+#ifndef BERT_CORE_FINGERPRINT_HPP
+#define BERT_CORE_FINGERPRINT_HPP
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace bert::inline BERT_ISA {
+
+/// Facts by name: {"batch", "32"}, {"corpus", "9c3f…"}. Two runs agree if the facts that both name are equal.
+using named_facts = std::vector<std::pair<std::string, std::string>>;
+
+/// A 64-bit hash of everything that was added, in order; the same on every machine. It tells files apart and is not
+/// cryptographic.
+class hash64 {
+ public:
+  /// Adds the bytes and their number, so that "ab", "c" differs from "a", "bc".
+  hash64& add(std::string_view bytes) noexcept {
+    mix(bytes.size());
+    for (std::size_t i = 0; i < bytes.size(); i += 8) {
+      std::uint64_t word = 0;
+      const std::size_t count = bytes.size() - i < 8 ? bytes.size() - i : 8;
+      if constexpr (std::endian::native == std::endian::little) std::memcpy(&word, bytes.data() + i, count);
+      else
+        for (std::size_t b = 0; b < count; ++b) word |= std::uint64_t{static_cast<unsigned char>(bytes[i + b])} << 8 * b;
+      mix(word);
+    }
+    return *this;
+  }
+  hash64& add(std::uint64_t number) noexcept {
+    mix(number);
+    return *this;
+  }
+
+  [[nodiscard]] std::uint64_t value() const noexcept {
+    std::uint64_t h = state_ ^ state_ >> 29;
+    h *= 0xBF58476D1CE4E5B9u;  // the finalizer of SplitMix64
+    return h ^ h >> 32;
+  }
+  /// 16 hexadecimal digits.
+  [[nodiscard]] std::string text() const {
+    std::string digits(16, '0');
+    std::uint64_t h = value();
+    for (std::size_t i = digits.size(); i-- > 0; h >>= 4) digits[i] = "0123456789abcdef"[h & 15u];
+    return digits;
+  }
+
+ private:
+  void mix(std::uint64_t word) noexcept {
+    state_ = (state_ ^ word) * 0xD6E8FEB86659FD93u;
+    state_ ^= state_ >> 32;
+  }
+  std::uint64_t state_ = 0x9E3779B97F4A7C15u;
+};
+
+/// `component.fingerprint()` if the type has it, else no facts. A batch source, tokenizer, objective or masking policy may name
+/// what determines its results, and nothing that does not (threads, ranks).
+template <class T>
+[[nodiscard]] named_facts fingerprint_of(const T& component) {
+  if constexpr (requires { named_facts(component.fingerprint()); }) return component.fingerprint();
+  else return {};
+}
+
+/// Appends `more` to `facts`.
+inline void append(named_facts& facts, named_facts more) {
+  for (auto& fact : more) facts.push_back(std::move(fact));
+}
+
+}  // namespace bert
+
+#endif  // BERT_CORE_FINGERPRINT_HPP
 // Counter-based random numbers: every draw is a pure function of a key and an index.
 // Layer: core. Test: tests/unit/core/random_test.cpp. Paper: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
 #ifndef BERT_CORE_RANDOM_HPP
@@ -12235,6 +12314,20 @@ class model {
   [[nodiscard]] const open_sizes& sizes() const noexcept { return sizes_; }
   [[nodiscard]] const std::vector<std::string>& label_names() const noexcept { return labels_; }
   [[nodiscard]] std::size_t count() const noexcept { return count_parameters(table_); }
+
+  /// What the tensors do not tell of the heads that have a static fingerprint(), such as an embedding's pooling.
+  [[nodiscard]] static named_facts fingerprint() {
+    named_facts facts;
+    std::size_t number = 0;
+    const auto add = [&]<class Head>(std::type_identity<Head>) {
+      ++number;
+      if constexpr (requires { named_facts(Head::fingerprint()); })
+        for (const auto& [name, value] : Head::fingerprint())
+          facts.emplace_back(head_count == 1 ? name : name + " in head " + std::to_string(number), value);
+    };
+    (add(std::type_identity<Heads>{}), ...);
+    return facts;
+  }
 
   template <std::size_t I>
   using head_at = std::tuple_element_t<I, std::tuple<Heads...>>;
@@ -14093,6 +14186,7 @@ void save_weights(const std::filesystem::path& path, const Model& m) {
 #include <concepts>
 #include <cstddef>
 #include <span>
+#include <string>
 
 // Rows of unit length, dot products of rows with rows, and their gradients: what losses on sentence vectors share.
 // Layer: kernels. Test: tests/unit/kernels/rows/unit_rows_test.cpp
@@ -14179,6 +14273,14 @@ struct embedding {
   static constexpr bool reads_pooler = false;
   static constexpr bool reads_all_rows = !std::same_as<Pooling, pooling::cls>;
   static constexpr output_rows rows = output_rows::sequences;
+
+  /// What the tensors do not tell.
+  [[nodiscard]] static named_facts fingerprint() {
+    named_facts facts{{"pooling", std::string(pooling_name<Pooling>())},
+                      {"vectors", normalizes ? "of unit length" : "as pooled"}};
+    if constexpr (has_dense) facts.emplace_back("dense layer", Dense::linear ? "linear" : "with an activation");
+    return facts;
+  }
 
   /// The dimension of a vector.
   template <class A>
@@ -16693,84 +16795,6 @@ inline void read_post_processor(const io::json& j, const std::string& where, boo
 #include <utility>
 #include <vector>
 
-// What a run was made from: named facts, and a 64-bit hash for facts too long to write out.
-// Layer: core. Test: tests/unit/core/fingerprint_test.cpp
-#ifndef BERT_CORE_FINGERPRINT_HPP
-#define BERT_CORE_FINGERPRINT_HPP
-
-#include <bit>
-#include <cstddef>
-#include <cstdint>
-#include <cstring>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
-
-namespace bert::inline BERT_ISA {
-
-/// Facts by name: {"batch", "32"}, {"corpus", "9c3f…"}. Two runs agree if the facts that both name are equal.
-using named_facts = std::vector<std::pair<std::string, std::string>>;
-
-/// A 64-bit hash of everything that was added, in order; the same on every machine. It tells files apart and is not
-/// cryptographic.
-class hash64 {
- public:
-  /// Adds the bytes and their number, so that "ab", "c" differs from "a", "bc".
-  hash64& add(std::string_view bytes) noexcept {
-    mix(bytes.size());
-    for (std::size_t i = 0; i < bytes.size(); i += 8) {
-      std::uint64_t word = 0;
-      const std::size_t count = bytes.size() - i < 8 ? bytes.size() - i : 8;
-      if constexpr (std::endian::native == std::endian::little) std::memcpy(&word, bytes.data() + i, count);
-      else
-        for (std::size_t b = 0; b < count; ++b) word |= std::uint64_t{static_cast<unsigned char>(bytes[i + b])} << 8 * b;
-      mix(word);
-    }
-    return *this;
-  }
-  hash64& add(std::uint64_t number) noexcept {
-    mix(number);
-    return *this;
-  }
-
-  [[nodiscard]] std::uint64_t value() const noexcept {
-    std::uint64_t h = state_ ^ state_ >> 29;
-    h *= 0xBF58476D1CE4E5B9u;  // the finalizer of SplitMix64
-    return h ^ h >> 32;
-  }
-  /// 16 hexadecimal digits.
-  [[nodiscard]] std::string text() const {
-    std::string digits(16, '0');
-    std::uint64_t h = value();
-    for (std::size_t i = digits.size(); i-- > 0; h >>= 4) digits[i] = "0123456789abcdef"[h & 15u];
-    return digits;
-  }
-
- private:
-  void mix(std::uint64_t word) noexcept {
-    state_ = (state_ ^ word) * 0xD6E8FEB86659FD93u;
-    state_ ^= state_ >> 32;
-  }
-  std::uint64_t state_ = 0x9E3779B97F4A7C15u;
-};
-
-/// `component.fingerprint()` if the type has it, else no facts. A batch source, tokenizer, objective or masking policy may name
-/// what determines its results, and nothing that does not (threads, ranks).
-template <class T>
-[[nodiscard]] named_facts fingerprint_of(const T& component) {
-  if constexpr (requires { named_facts(component.fingerprint()); }) return component.fingerprint();
-  else return {};
-}
-
-/// Appends `more` to `facts`.
-inline void append(named_facts& facts, named_facts more) {
-  for (auto& fact : more) facts.push_back(std::move(fact));
-}
-
-}  // namespace bert
-
-#endif  // BERT_CORE_FINGERPRINT_HPP
 // Joins pieces to text as the reference's WordPiece decoder does.
 // Layer: text. Test: tests/unit/text/tokenizer_test.cpp
 #ifndef BERT_TEXT_DECODE_HPP
@@ -27641,6 +27665,7 @@ class background {
 
 #include <array>
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 // What a head of one row a sequence reads of the encoder: the pooler, the first token, or the mean of the tokens.
@@ -27771,6 +27796,13 @@ struct pooled_linear {
   static constexpr int outputs = Outputs;
   /// The dropout site.
   static constexpr std::uint64_t site = key_of(Weight.view());
+
+  /// What the tensors do not tell: a state of a classifier that reads [CLS] is none of one that reads the mean.
+  [[nodiscard]] static named_facts fingerprint() {
+    if constexpr (requires { std::string_view(Reads::pooling); })
+      return {{"what the head reads", Reads::pooling.empty() ? "pooler" : std::string(Reads::pooling)}};
+    else return {};
+  }
 
   template <class A>
   static constexpr auto parameters() {
@@ -45568,9 +45600,9 @@ class trainer {
   trainer& operator=(const trainer&) = delete;
 
   /// Writes the state of the run to `path` as it trains. If the file exists, resumes from it. Throws bert::error if it is of a
-  /// run of other settings, is damaged, or cannot be read or written. The state holds the fingerprint() of source and
-  /// objective; `over` throws, naming what differs, if it was made with others. Of replicas, number 0 writes and all read; the
-  /// file does not depend on how many there are.
+  /// run of other settings, is damaged, or cannot be read or written. The state holds the fingerprint() of source,
+  /// objective and heads; `over` throws, naming what differs, if it was made with others. Of replicas, number 0 writes and all
+  /// read; the file does not depend on how many there are.
   void keep(const std::filesystem::path& path, keep_options options = {}) {
     kept_ = path;
     keep_ = options;
@@ -45645,6 +45677,7 @@ class trainer {
                   "kind, or another objective");
     facts_ = fingerprint_of(source);
     append(facts_, fingerprint_of(objective_));
+    append(facts_, fingerprint_of(*model_));
     training::check_facts(kept_, facts_, resumed_facts_);
     return steps<Source>(*this, source);
   }

@@ -354,6 +354,9 @@ class Examples(unittest.TestCase):
             self.assertEqual(json.loads((self.folder / "reads-again" / "config.json").read_text()).get("classifier_pooling"), name)
         self.assertEqual(len(set(lasts.values())), 3)
         self.assertIn("classifier new", self.ok(self.finetune("--pooling", "cls", model=self.folder / "reads-mean", out="reads-again")))
+        state = self.folder / "reads.state"
+        self.ok(self.finetune("--pooling", "cls", "--keep", state, out="reads-again"))
+        self.wrong(self.finetune("--pooling", "mean", "--keep", state, out="reads-again"), 1, "head reads mean", "head reads cls")
         self.wrong(self.finetune("--pooling", "max"), 2, "--pooling", "pooler, cls or mean")
         self.wrong(self.finetune("--task", "tag", "--pooling", "cls", train=self.conll, dev=self.conll), 2, "--pooling", "--task tag")
 

@@ -8,7 +8,9 @@
 #include <concepts>
 #include <cstddef>
 #include <span>
+#include <string>
 
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/heads/dense.hpp"
 #include "bert/heads/pooling.hpp"
@@ -43,6 +45,14 @@ struct embedding {
   static constexpr bool reads_pooler = false;
   static constexpr bool reads_all_rows = !std::same_as<Pooling, pooling::cls>;
   static constexpr output_rows rows = output_rows::sequences;
+
+  /// What the tensors do not tell.
+  [[nodiscard]] static named_facts fingerprint() {
+    named_facts facts{{"pooling", std::string(pooling_name<Pooling>())},
+                      {"vectors", normalizes ? "of unit length" : "as pooled"}};
+    if constexpr (has_dense) facts.emplace_back("dense layer", Dense::linear ? "linear" : "with an activation");
+    return facts;
+  }
 
   /// The dimension of a vector.
   template <class A>

@@ -7,8 +7,10 @@
 
 #include <array>
 #include <cstddef>
+#include <string>
 #include <string_view>
 
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/fixed_string.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
@@ -29,6 +31,13 @@ struct pooled_linear {
   static constexpr int outputs = Outputs;
   /// The dropout site.
   static constexpr std::uint64_t site = key_of(Weight.view());
+
+  /// What the tensors do not tell: a state of a classifier that reads [CLS] is none of one that reads the mean.
+  [[nodiscard]] static named_facts fingerprint() {
+    if constexpr (requires { std::string_view(Reads::pooling); })
+      return {{"what the head reads", Reads::pooling.empty() ? "pooler" : std::string(Reads::pooling)}};
+    else return {};
+  }
 
   template <class A>
   static constexpr auto parameters() {

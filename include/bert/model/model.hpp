@@ -11,11 +11,13 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "bert/core/error.hpp"
 #include "bert/core/execution.hpp"
+#include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
 #include "bert/layers/embeddings.hpp"
@@ -206,6 +208,20 @@ class model {
   [[nodiscard]] const open_sizes& sizes() const noexcept { return sizes_; }
   [[nodiscard]] const std::vector<std::string>& label_names() const noexcept { return labels_; }
   [[nodiscard]] std::size_t count() const noexcept { return count_parameters(table_); }
+
+  /// What the tensors do not tell of the heads that have a static fingerprint(), such as an embedding's pooling.
+  [[nodiscard]] static named_facts fingerprint() {
+    named_facts facts;
+    std::size_t number = 0;
+    const auto add = [&]<class Head>(std::type_identity<Head>) {
+      ++number;
+      if constexpr (requires { named_facts(Head::fingerprint()); })
+        for (const auto& [name, value] : Head::fingerprint())
+          facts.emplace_back(head_count == 1 ? name : name + " in head " + std::to_string(number), value);
+    };
+    (add(std::type_identity<Heads>{}), ...);
+    return facts;
+  }
 
   template <std::size_t I>
   using head_at = std::tuple_element_t<I, std::tuple<Heads...>>;

@@ -113,9 +113,9 @@ class trainer {
   trainer& operator=(const trainer&) = delete;
 
   /// Writes the state of the run to `path` as it trains. If the file exists, resumes from it. Throws bert::error if it is of a
-  /// run of other settings, is damaged, or cannot be read or written. The state holds the fingerprint() of source and
-  /// objective; `over` throws, naming what differs, if it was made with others. Of replicas, number 0 writes and all read; the
-  /// file does not depend on how many there are.
+  /// run of other settings, is damaged, or cannot be read or written. The state holds the fingerprint() of source,
+  /// objective and heads; `over` throws, naming what differs, if it was made with others. Of replicas, number 0 writes and all
+  /// read; the file does not depend on how many there are.
   void keep(const std::filesystem::path& path, keep_options options = {}) {
     kept_ = path;
     keep_ = options;
@@ -190,6 +190,7 @@ class trainer {
                   "kind, or another objective");
     facts_ = fingerprint_of(source);
     append(facts_, fingerprint_of(objective_));
+    append(facts_, fingerprint_of(*model_));
     training::check_facts(kept_, facts_, resumed_facts_);
     return steps<Source>(*this, source);
   }

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "../../support/small_models.hpp"
+#include "bert/heads/embedding.hpp"
+#include "bert/heads/masked_lm.hpp"
 #include "bert/heads/pooled.hpp"
 #include "bert/heads/pooling.hpp"
 #include "bert/objectives/cross_entropy.hpp"
@@ -31,6 +33,21 @@ TEST_CASE("a classifier of labels known at run time has a logit for each of them
   const auto lb = rb(batch);
   CHECK(la.shape() == std::array<std::size_t, 2>{2, 2});
   CHECK(std::equal(la.begin(), la.end(), lb.begin()));
+}
+
+TEST_CASE("a model tells what its heads read, which their tensors do not") {
+  using facts = bert::named_facts;
+  namespace reads = bert::heads::reads;
+  using pooler = bert::heads::classify<support::mood>;
+  using mean = bert::heads::classify<support::mood, reads::mean>;
+  using vectors = bert::heads::embedding<bert::pooling::cls>;
+  CHECK(bert::model<support::pocket, pooler>::fingerprint() == facts{{"what the head reads", "pooler"}});
+  CHECK(bert::model<support::pocket, mean>::fingerprint() == facts{{"what the head reads", "mean"}});
+  CHECK(bert::model<support::pocket, vectors>::fingerprint() == facts{{"pooling", "cls"}, {"vectors", "of unit length"}});
+  CHECK(bert::model<support::pocket, vectors, mean>::fingerprint() == facts{{"pooling in head 1", "cls"},
+                                                                            {"vectors in head 1", "of unit length"},
+                                                                            {"what the head reads in head 2", "mean"}});
+  CHECK(bert::model<support::pocket, bert::heads::masked_lm>::fingerprint().empty());
 }
 
 TEST_CASE("a head's logits are a dense layer on the pooler's output") {
