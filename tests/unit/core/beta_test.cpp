@@ -8,12 +8,15 @@
 #include <numbers>
 #include <vector>
 
+#include "support/largest.hpp"
+
 namespace {
 
 std::vector<double> sorted_draws(double a, double b, std::size_t count) {
   bert::random_stream random(5, bert::draw::user, static_cast<std::uint64_t>(100 * a + b));
   std::vector<double> x(count);
   for (double& v : x) v = bert::beta(random, a, b);
+  REQUIRE(std::all_of(x.begin(), x.end(), [](double v) { return v >= 0 && v <= 1; }));  // no NaN, which would not sort
   std::sort(x.begin(), x.end());
   return x;
 }
@@ -21,10 +24,10 @@ std::vector<double> sorted_draws(double a, double b, std::size_t count) {
 /// The largest distance of the empirical distribution from `cdf`.
 template <class Cdf>
 double distance(const std::vector<double>& x, const Cdf& cdf) {
-  double most = 0;
+  support::largest most;
   for (std::size_t i = 0; i < x.size(); ++i)
-    most = std::max(most, std::abs(cdf(x[i]) - (static_cast<double>(i) + 0.5) / static_cast<double>(x.size())));
-  return most;
+    most.add(std::abs(cdf(x[i]) - (static_cast<double>(i) + 0.5) / static_cast<double>(x.size())));
+  return most.value();
 }
 
 }  // namespace
