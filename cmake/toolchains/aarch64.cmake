@@ -1,0 +1,6 @@
+# Debian's cross compiler for AArch64; tests run under qemu-user.
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
+set(CMAKE_CROSSCOMPILING_EMULATOR "qemu-aarch64;-L;/usr/aarch64-linux-gnu")
+include(${CMAKE_CURRENT_LIST_DIR}/headers_of_host.cmake)
