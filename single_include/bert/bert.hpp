@@ -12883,11 +12883,19 @@ class session<frozen<model<A, Heads...>, Precision>, E> {
 }  // namespace bert
 
 #endif  // BERT_MODEL_SESSION_HPP
+// What a tape keeps, and its buffers laid out in one block.
+// Layer: model. Test: tests/unit/model/tape_test.cpp
+#ifndef BERT_MODEL_TAPE_WORKSPACE_HPP
+#define BERT_MODEL_TAPE_WORKSPACE_HPP
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <tuple>
+#include <utility>
 
 namespace bert::inline BERT_ISA {
-
-using kernels::gradients;
-using layers::step_noise;
 
 /// How a tape provides the activations of the backward pass. The results are the same bits.
 namespace activations {
@@ -12991,6 +12999,15 @@ template <class Model, activation_policy Activations = activations::keep>
   (void)tape_workspace<Model>(c, shape, sizes, Activations{}, options.of(Model::architecture::layers));
   return c.used() * sizeof(float) + shape.tokens * sizeof(std::uint32_t);
 }
+
+}  // namespace bert
+
+#endif  // BERT_MODEL_TAPE_WORKSPACE_HPP
+
+namespace bert::inline BERT_ISA {
+
+using kernels::gradients;
+using layers::step_noise;
 
 template <class Model, class... Policies>
 class tape;
@@ -13523,12 +13540,16 @@ struct token_span {
   constexpr bool operator==(const token_span&) const = default;
 };
 
+/// The tag of a piece that is read together with the pieces before it, back to the one with the word's tag: their logits are
+/// averaged. An objective that knows no such tags ignores it, as all below 0.
+inline constexpr std::int32_t joined_tag = -2;
+
 /// A batch of examples from a source, before masking. Fields that the objective does not read stay empty.
 struct training_batch {
   token_batch tokens;
   std::vector<std::int32_t> labels;  ///< one per sequence; below 0: ignored (next sentence: 0 follows, 1 random)
   std::vector<float> values;         ///< `width` per sequence, one sequence after the other
-  std::vector<std::int32_t> tags;    ///< one per token; below 0: ignored
+  std::vector<std::int32_t> tags;    ///< one per token; below 0: ignored, but for `joined_tag`
   std::vector<token_span> spans;     ///< one per sequence
   std::vector<std::size_t> groups;   ///< the first sequence of each example, and the end; empty: one sequence per example
   std::vector<word_part> parts;      ///< one per token
@@ -21936,8 +21957,9 @@ namespace bert::inline BERT_ISA::text {
 namespace bert::inline BERT_ISA::data {
 
 /// Which pieces of a word have its tag. `first`: the first alone; the others are not counted. `all`: the others too, with I-X
-/// for B-X where the set has I-X.
-enum class tagged_pieces : std::uint8_t { first, all };
+/// for B-X where the set has I-X. `mean`: the word's logits are the mean of those of its pieces, in training and evaluation; a
+/// pipeline reads such a model with aggregation::average.
+enum class tagged_pieces : std::uint8_t { first, all, mean };
 
 struct tagging_options {
   int max_tokens = 128;  ///< of a sequence, with [CLS] and [SEP]; longer sentences become several windows
@@ -22030,7 +22052,9 @@ class tagged_set_builder {
     store_.facts = {{"examples", content_.text()},
                     {"tokens", std::to_string(capacity_ + 2)},
                     {"stride", std::to_string(stride_)},
-                    {"tags", pieces_ == tagged_pieces::first ? "first pieces" : "all pieces"}};
+                    {"tags", pieces_ == tagged_pieces::first ? "first pieces"
+                             : pieces_ == tagged_pieces::all ? "all pieces"
+                                                             : "mean of pieces"}};
     append(store_.facts, fingerprint_of(*tokenizer_));
     if (store_.groups.size() == store_.starts.size()) store_.groups.clear();  // one sequence an example
     return {std::move(names_), std::move(store_)};
@@ -22042,11 +22066,11 @@ class tagged_set_builder {
     put(tokenizer_->cls_id(), word_part::special, -1);
     for (std::size_t word = windows[w].first; word < windows[w].last; ++word) {
       const std::int32_t tag = text::most_context(windows, word) == w ? tags[word] : -1;
-      for (std::size_t i = 0; i < sizes_[word]; ++i) {
-        const std::int32_t others =
-            pieces_ == tagged_pieces::first || tag < 0 ? -1 : continuation_[static_cast<std::size_t>(tag)];
+      const std::int32_t others = pieces_ == tagged_pieces::first || tag < 0 ? -1
+                                  : pieces_ == tagged_pieces::all            ? continuation_[static_cast<std::size_t>(tag)]
+                                                                             : joined_tag;
+      for (std::size_t i = 0; i < sizes_[word]; ++i)
         put(ids_[piece++], i == 0 ? word_part::begins : word_part::continues, i == 0 ? tag : others);
-      }
     }
     put(tokenizer_->sep_id(), word_part::special, -1);
     store_.starts.push_back(store_.ids.size());
@@ -27645,6 +27669,7 @@ class background {
 #define BERT_EVALUATION_EVALUATION_OF_HPP
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -28176,6 +28201,129 @@ void softmax_rows(const E& e, matrix<const float> x, matrix<float> y) noexcept {
 #include <utility>
 #include <vector>
 
+// Whether probabilities are right as often as they say: reliability, expected calibration error, Brier score.
+// Layer: metrics. Test: tests/unit/metrics/calibration_test.cpp
+// Papers: Brier 1950; Naeini et al. 2015, "Obtaining well calibrated probabilities"; Guo et al. 2017, "On calibration of modern
+// neural networks".
+#ifndef BERT_METRICS_CALIBRATION_HPP
+#define BERT_METRICS_CALIBRATION_HPP
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <iomanip>
+#include <ostream>
+#include <span>
+#include <sstream>
+#include <vector>
+
+namespace bert::inline BERT_ISA::metrics {
+
+/// Predictions with a probability in (lower, upper]; a probability of 0 belongs to the first bin.
+struct reliability_bin {
+  double lower = 0, upper = 0;
+  std::uint64_t count = 0;
+  double probability = 0;  ///< the mean; 0 of nothing
+  double frequency = 0;    ///< the share that came true; 0 of nothing
+};
+
+/// Probabilities in bins of equal width, each with whether what it was given for came true. For the classes of a text add the
+/// largest probability and whether its class is right; for yes-or-no decisions the probability of yes and whether it was yes.
+///
+///     bert::metrics::reliability r;
+///     r.add(0.8, true);
+///     std::cout << r.expected_calibration_error() << '\n' << r;
+class reliability {
+ public:
+  /// Throws bert::error for no bins.
+  explicit reliability(std::size_t bins = 10) : bins_(bins) {
+    if (bins == 0) throw error({"bert::metrics::reliability", "at least one bin", "none", {}});
+  }
+
+  /// Throws bert::error unless the probability is from 0 to 1.
+  void add(double probability, bool came_true) {
+    if (!(probability >= 0 && probability <= 1))
+      throw error({"bert::metrics::reliability", "a probability from 0 to 1", cat(probability), {}});
+    const auto count = static_cast<double>(bins_.size());
+    auto at = static_cast<std::size_t>(std::clamp(std::ceil(probability * count) - 1, 0.0, count - 1));
+    while (at > 0 && probability <= upper(at - 1)) --at;  // the product may have been rounded over an edge
+    while (at + 1 < bins_.size() && probability > upper(at)) ++at;
+    sums& bin = bins_[at];
+    ++bin.count;
+    bin.probability += probability;
+    bin.came_true += came_true ? 1 : 0;
+    ++total_;
+  }
+
+  [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
+  [[nodiscard]] std::vector<reliability_bin> bins() const {
+    std::vector<reliability_bin> out;
+    for (std::size_t i = 0; i < bins_.size(); ++i) {
+      const auto n = static_cast<double>(std::max<std::uint64_t>(1, bins_[i].count));
+      out.push_back({i == 0 ? 0.0 : upper(i - 1), upper(i), bins_[i].count, bins_[i].probability / n,
+                     static_cast<double>(bins_[i].came_true) / n});
+    }
+    return out;
+  }
+  /// sum over bins of count / total * |mean probability - share that came true|; 0 of nothing.
+  [[nodiscard]] double expected_calibration_error() const {
+    double sum = 0;
+    for (const auto& bin : bins_) sum += std::abs(bin.probability - static_cast<double>(bin.came_true));
+    return total_ == 0 ? 0 : sum / static_cast<double>(total_);
+  }
+  /// The largest difference of a bin; 0 of nothing.
+  [[nodiscard]] double maximum_calibration_error() const {
+    double most = 0;
+    for (const auto& bin : bins())
+      if (bin.count != 0) most = std::max(most, std::abs(bin.probability - bin.frequency));
+    return most;
+  }
+
+  /// A row a bin, then the errors.
+  friend std::ostream& operator<<(std::ostream& stream, const reliability& r) {
+    std::ostringstream out;
+    out << std::fixed << std::setprecision(4) << "        bin     count  probability  frequency\n";
+    for (const auto& bin : r.bins())
+      out << '(' << std::setprecision(2) << bin.lower << ", " << bin.upper << ']' << std::setprecision(4) << std::setw(9)
+          << bin.count << std::setw(13) << bin.probability << std::setw(11) << bin.frequency << '\n';
+    out << "expected calibration error " << r.expected_calibration_error() << ", largest " << r.maximum_calibration_error()
+        << ", " << r.total() << " predictions\n";
+    return stream << out.str();
+  }
+
+ private:
+  struct sums {
+    std::uint64_t count = 0, came_true = 0;
+    double probability = 0;
+  };
+  [[nodiscard]] double upper(std::size_t bin) const noexcept {
+    return static_cast<double>(bin + 1) / static_cast<double>(bins_.size());
+  }
+
+  std::vector<sums> bins_;
+  std::uint64_t total_ = 0;
+};
+
+/// (probability - came_true)^2 of a yes-or-no decision.
+[[nodiscard]] inline double brier(double probability, bool came_true) noexcept {
+  const double d = probability - (came_true ? 1.0 : 0.0);
+  return d * d;
+}
+
+/// sum_c (p[c] - [c = label])^2, 0 to 2, of the probabilities of one text's classes; their mean over texts is the Brier score.
+/// Throws bert::error for a label out of range.
+[[nodiscard]] inline double brier(std::span<const double> probabilities, std::int32_t label) {
+  if (label < 0 || static_cast<std::size_t>(label) >= probabilities.size())
+    throw error({"bert::metrics::brier", cat("a label of 0 to ", probabilities.size() - 1), cat(label), {}});
+  double sum = 0;
+  for (std::size_t c = 0; c < probabilities.size(); ++c) sum += brier(probabilities[c], c == static_cast<std::size_t>(label));
+  return sum;
+}
+
+}  // namespace bert::metrics
+
+#endif  // BERT_METRICS_CALIBRATION_HPP
 // The figures of a report by name: one line for scripts, and the choice of the figure that a training keeps the best of.
 // Layer: metrics. Test: tests/unit/metrics/figures_test.cpp
 #ifndef BERT_METRICS_FIGURES_HPP
@@ -28563,7 +28711,7 @@ template <class T>
 [[nodiscard]] inline double spearman(std::span<const float> a, std::span<const float> b) { return detail::spearman(a, b); }
 [[nodiscard]] inline double spearman(std::span<const double> a, std::span<const double> b) { return detail::spearman(a, b); }
 
-/// The result of evaluating a classifier: confusion, mean loss, and the names of the classes.
+/// The result of evaluating a classifier: confusion, mean loss, calibration, and the names of the classes.
 ///
 ///     std::cout << report << report.recall<"urgent">();   // recall<"urgnet">() does not compile
 template <labels::label_set Labels>
@@ -28577,6 +28725,9 @@ class report : public confusion {
   /// Adds a batch of `examples` whose mean loss is `loss`.
   void add_loss(double loss, double examples) noexcept { loss_.add(loss, examples); }
   [[nodiscard]] double loss() const noexcept { return loss_.value(); }
+  /// Adds the probability of a predicted class, and whether that is right. Throws bert::error unless it is from 0 to 1.
+  void add_confidence(double probability, bool right) { calibration_.add(probability, right); }
+  [[nodiscard]] const reliability& calibration() const noexcept { return calibration_; }
   [[nodiscard]] const Labels& names() const noexcept { return names_; }
 
   using confusion::f1;
@@ -28654,6 +28805,7 @@ class report : public confusion {
 
   Labels names_;
   mean loss_;
+  reliability calibration_;
 };
 
 }  // namespace bert::metrics
@@ -28946,6 +29098,58 @@ class regression_report {
 }  // namespace bert::metrics
 
 #endif  // BERT_METRICS_REGRESSION_HPP
+// Words that are read as the mean of their pieces.
+// Layer: objectives. Test: tests/unit/objectives/tag_cross_entropy_test.cpp
+#ifndef BERT_OBJECTIVES_JOINED_PIECES_HPP
+#define BERT_OBJECTIVES_JOINED_PIECES_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace bert::inline BERT_ISA::objectives {
+
+/// The pieces behind piece `n` whose logits are averaged with its own: those with `joined_tag`.
+[[nodiscard]] inline std::size_t joined_behind(std::span<const std::int32_t> tags, std::size_t n) noexcept {
+  std::size_t end = n + 1;
+  while (end < tags.size() && tags[end] == joined_tag) ++end;
+  return end - n - 1;
+}
+
+/// Writes row[c] = mean of rows n to n + more of `from`.
+inline void mean_of_pieces(matrix<const float> from, std::size_t n, std::size_t more, float* row) noexcept {
+  const float share = 1.0f / static_cast<float>(more + 1);
+  for (std::size_t c = 0; c < from.cols; ++c) {
+    float sum = from(n, c);
+    for (std::size_t i = 1; i <= more; ++i) sum += from(n + i, c);
+    row[c] = share * sum;
+  }
+}
+
+/// Replaces the logits of each word's first piece by the mean of its pieces.
+inline void join_pieces(std::span<const std::int32_t> tags, matrix<float> z) noexcept {
+  for (std::size_t n = 0; n < tags.size(); ++n)
+    if (tags[n] >= 0)
+      if (const std::size_t more = joined_behind(tags, n); more != 0) mean_of_pieces(z, n, more, z.row(n));
+}
+
+/// Turns the gradients of `join_pieces`' means into those of the pieces.
+inline void spread_gradients(std::span<const std::int32_t> tags, matrix<float> d) noexcept {
+  for (std::size_t n = 0; n < tags.size(); ++n) {
+    if (tags[n] < 0) continue;
+    const std::size_t more = joined_behind(tags, n);
+    if (more == 0) continue;
+    const float share = 1.0f / static_cast<float>(more + 1);
+    for (std::size_t c = 0; c < d.cols; ++c) {
+      const float x = share * d(n, c);
+      for (std::size_t i = 0; i <= more; ++i) d(n + i, c) = x;
+    }
+  }
+}
+
+}  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_JOINED_PIECES_HPP
 
 namespace bert::inline BERT_ISA {
 
@@ -28989,7 +29193,7 @@ template <template <class> class Report, class Labels>
 
 }  // namespace detail
 
-/// Confusion, accuracy, F1 and loss. Sequences with a negative label are not counted.
+/// Confusion, accuracy, F1, loss and calibration. Sequences with a negative label are not counted.
 template <heads::classifier Head>
 struct evaluation_of<Head> {
   using needs = target_list<target::label>;
@@ -29002,8 +29206,11 @@ struct evaluation_of<Head> {
     objectives::check_labels(batch, logits.cols, "bert::evaluate");
     for (std::size_t s = 0; s < logits.rows; ++s) {
       if (batch.labels[s] < 0) continue;
-      report.add(batch.labels[s], detail::best_of(logits[s]));
+      const std::int32_t best = detail::best_of(logits[s]);
+      report.add(batch.labels[s], best);
       report.add_loss(detail::row_loss(logits[s], static_cast<std::size_t>(batch.labels[s])), 1);
+      const double probability = std::exp(-detail::row_loss(logits[s], static_cast<std::size_t>(best)));
+      report.add_confidence(std::min(probability, 1.0), best == batch.labels[s]);
     }
   }
 };
@@ -29023,7 +29230,8 @@ struct evaluation_of<Head> {
 };
 
 /// Entities, accuracy of tags, and loss, all over words: the tokens that begin a word and have a tag. The predicted tag is the
-/// likeliest at that token. The sequences of one example are windows of one sentence; each word has its tag in one of them.
+/// likeliest at that token, or of the mean of its logits and those of the joined pieces behind it. The sequences of one example
+/// are windows of one sentence; each word has its tag in one of them.
 template <heads::tagger Head>
 struct evaluation_of<Head> {
   using needs = target_list<target::tag>;
@@ -29035,6 +29243,7 @@ struct evaluation_of<Head> {
   static void add(Report& report, matrix<const float> logits, const training_batch& batch) {
     objectives::check_tags(batch, logits.cols, "bert::evaluate");
     std::vector<std::int32_t> expected, predicted;
+    std::vector<float> mean(logits.cols);
     for (std::size_t i = 0; i < batch.examples(); ++i) {
       expected.clear();
       predicted.clear();
@@ -29042,9 +29251,10 @@ struct evaluation_of<Head> {
                         last = batch.groups.empty() ? i + 1 : batch.groups[i + 1];
       for (std::size_t n = batch.tokens.starts()[first]; n < batch.tokens.starts()[last]; ++n) {
         if (batch.tags[n] < 0 || (!batch.parts.empty() && batch.parts[n] != word_part::begins)) continue;
+        objectives::mean_of_pieces(logits, n, objectives::joined_behind(batch.tags, n), mean.data());
         expected.push_back(batch.tags[n]);
-        predicted.push_back(detail::best_of(logits[n]));
-        report.add_loss(detail::row_loss(logits[n], static_cast<std::size_t>(batch.tags[n])), 1);
+        predicted.push_back(detail::best_of(mean));
+        report.add_loss(detail::row_loss(mean, static_cast<std::size_t>(batch.tags[n])), 1);
       }
       report.add(expected, predicted);
     }
@@ -31036,7 +31246,7 @@ struct first_evaluated<Head, Heads...> : first_evaluated<Heads...> {
 ///
 /// | head | report |
 /// |---|---|
-/// | classify | metrics::report: confusion, accuracy, F1, Matthews, loss |
+/// | classify | metrics::report: confusion, accuracy, F1, Matthews, loss, calibration |
 /// | regress | metrics::regression_report: mean squared error, Pearson, Spearman |
 /// | classify_many | metrics::many_report: F1 micro and macro, of each label, subset accuracy, Hamming loss, thresholds, loss |
 /// | choice | metrics::choice_report: accuracy, loss |
@@ -37257,129 +37467,6 @@ class binary_scores {
 }  // namespace bert::metrics
 
 #endif  // BERT_METRICS_BINARY_HPP
-// Whether probabilities are right as often as they say: reliability, expected calibration error, Brier score.
-// Layer: metrics. Test: tests/unit/metrics/calibration_test.cpp
-// Papers: Brier 1950; Naeini et al. 2015, "Obtaining well calibrated probabilities"; Guo et al. 2017, "On calibration of modern
-// neural networks".
-#ifndef BERT_METRICS_CALIBRATION_HPP
-#define BERT_METRICS_CALIBRATION_HPP
-
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
-#include <iomanip>
-#include <ostream>
-#include <span>
-#include <sstream>
-#include <vector>
-
-namespace bert::inline BERT_ISA::metrics {
-
-/// Predictions with a probability in (lower, upper]; a probability of 0 belongs to the first bin.
-struct reliability_bin {
-  double lower = 0, upper = 0;
-  std::uint64_t count = 0;
-  double probability = 0;  ///< the mean; 0 of nothing
-  double frequency = 0;    ///< the share that came true; 0 of nothing
-};
-
-/// Probabilities in bins of equal width, each with whether what it was given for came true. For the classes of a text add the
-/// largest probability and whether its class is right; for yes-or-no decisions the probability of yes and whether it was yes.
-///
-///     bert::metrics::reliability r;
-///     r.add(0.8, true);
-///     std::cout << r.expected_calibration_error() << '\n' << r;
-class reliability {
- public:
-  /// Throws bert::error for no bins.
-  explicit reliability(std::size_t bins = 10) : bins_(bins) {
-    if (bins == 0) throw error({"bert::metrics::reliability", "at least one bin", "none", {}});
-  }
-
-  /// Throws bert::error unless the probability is from 0 to 1.
-  void add(double probability, bool came_true) {
-    if (!(probability >= 0 && probability <= 1))
-      throw error({"bert::metrics::reliability", "a probability from 0 to 1", cat(probability), {}});
-    const auto count = static_cast<double>(bins_.size());
-    auto at = static_cast<std::size_t>(std::clamp(std::ceil(probability * count) - 1, 0.0, count - 1));
-    while (at > 0 && probability <= upper(at - 1)) --at;  // the product may have been rounded over an edge
-    while (at + 1 < bins_.size() && probability > upper(at)) ++at;
-    sums& bin = bins_[at];
-    ++bin.count;
-    bin.probability += probability;
-    bin.came_true += came_true ? 1 : 0;
-    ++total_;
-  }
-
-  [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
-  [[nodiscard]] std::vector<reliability_bin> bins() const {
-    std::vector<reliability_bin> out;
-    for (std::size_t i = 0; i < bins_.size(); ++i) {
-      const auto n = static_cast<double>(std::max<std::uint64_t>(1, bins_[i].count));
-      out.push_back({i == 0 ? 0.0 : upper(i - 1), upper(i), bins_[i].count, bins_[i].probability / n,
-                     static_cast<double>(bins_[i].came_true) / n});
-    }
-    return out;
-  }
-  /// sum over bins of count / total * |mean probability - share that came true|; 0 of nothing.
-  [[nodiscard]] double expected_calibration_error() const {
-    double sum = 0;
-    for (const auto& bin : bins_) sum += std::abs(bin.probability - static_cast<double>(bin.came_true));
-    return total_ == 0 ? 0 : sum / static_cast<double>(total_);
-  }
-  /// The largest difference of a bin; 0 of nothing.
-  [[nodiscard]] double maximum_calibration_error() const {
-    double most = 0;
-    for (const auto& bin : bins())
-      if (bin.count != 0) most = std::max(most, std::abs(bin.probability - bin.frequency));
-    return most;
-  }
-
-  /// A row a bin, then the errors.
-  friend std::ostream& operator<<(std::ostream& stream, const reliability& r) {
-    std::ostringstream out;
-    out << std::fixed << std::setprecision(4) << "        bin     count  probability  frequency\n";
-    for (const auto& bin : r.bins())
-      out << '(' << std::setprecision(2) << bin.lower << ", " << bin.upper << ']' << std::setprecision(4) << std::setw(9)
-          << bin.count << std::setw(13) << bin.probability << std::setw(11) << bin.frequency << '\n';
-    out << "expected calibration error " << r.expected_calibration_error() << ", largest " << r.maximum_calibration_error()
-        << ", " << r.total() << " predictions\n";
-    return stream << out.str();
-  }
-
- private:
-  struct sums {
-    std::uint64_t count = 0, came_true = 0;
-    double probability = 0;
-  };
-  [[nodiscard]] double upper(std::size_t bin) const noexcept {
-    return static_cast<double>(bin + 1) / static_cast<double>(bins_.size());
-  }
-
-  std::vector<sums> bins_;
-  std::uint64_t total_ = 0;
-};
-
-/// (probability - came_true)^2 of a yes-or-no decision.
-[[nodiscard]] inline double brier(double probability, bool came_true) noexcept {
-  const double d = probability - (came_true ? 1.0 : 0.0);
-  return d * d;
-}
-
-/// sum_c (p[c] - [c = label])^2, 0 to 2, of the probabilities of one text's classes; their mean over texts is the Brier score.
-/// Throws bert::error for a label out of range.
-[[nodiscard]] inline double brier(std::span<const double> probabilities, std::int32_t label) {
-  if (label < 0 || static_cast<std::size_t>(label) >= probabilities.size())
-    throw error({"bert::metrics::brier", cat("a label of 0 to ", probabilities.size() - 1), cat(label), {}});
-  double sum = 0;
-  for (std::size_t c = 0; c < probabilities.size(); ++c) sum += brier(probabilities[c], c == static_cast<std::size_t>(label));
-  return sum;
-}
-
-}  // namespace bert::metrics
-
-#endif  // BERT_METRICS_CALIBRATION_HPP
 // Metrics of rankings: nDCG, MRR, MAP, recall and precision at k.
 // Layer: metrics. Test: tests/unit/metrics/ranking_test.cpp. Paper: Järvelin and Kekäläinen 2002, "Cumulated gain-based
 // evaluation".
@@ -41398,6 +41485,9 @@ struct is_tagger : std::bool_constant<heads::tagger<Head>> {};
 
 /// loss = -mean_n log softmax(logits[n,:])[tag_n] over the tokens n with tag_n >= 0, of the model's first tagger
 ///
+/// Where tokens behind n have `joined_tag`, the mean of their logits and those of n takes the place of logits[n,:]: a word is
+/// then the mean of its pieces (`data::tagged_pieces::mean`).
+///
 /// The options are those of `cross_entropy`, a token in place of a sequence. Throws bert::error unless there is one tag a
 /// token, each below L.
 struct tag_cross_entropy {
@@ -41436,7 +41526,9 @@ struct tag_cross_entropy {
     constexpr const char* where = "bert::objectives::tag_cross_entropy";
     check_tags(in, z.cols, where);
     loss_terms terms;
+    join_pieces(in.tags, z);
     terms.add(class_cross_entropy(e, "loss", z, in.tags, scale, w, class_loss_of(*this), where));
+    spread_gradients(in.tags, z);
     return terms;
   }
   template <class Model, executor E>
@@ -44883,7 +44975,6 @@ struct crf_rate {
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <concepts>
@@ -45413,6 +45504,123 @@ inline void check_options(const training_options& o, std::size_t replicas) {
 }  // namespace bert
 
 #endif  // BERT_TRAINING_STEP_REPORT_HPP
+// A flag by which another thread or a signal handler ends a loop.
+// Layer: training. Test: tests/unit/training/trainer_test.cpp
+#ifndef BERT_TRAINING_STOP_FLAG_HPP
+#define BERT_TRAINING_STOP_FLAG_HPP
+
+#include <atomic>
+
+namespace bert::inline BERT_ISA::training {
+
+/// An atomic flag in a class that can be copied; a copy starts unset.
+class stop_flag {
+ public:
+  stop_flag() = default;
+  stop_flag(const stop_flag&) noexcept {}
+  stop_flag& operator=(const stop_flag&) noexcept { return *this; }
+  ~stop_flag() = default;
+
+  void ask() noexcept { asked_.store(true, std::memory_order_relaxed); }
+  [[nodiscard]] bool asked() const noexcept { return asked_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<bool> asked_{false};
+};
+
+}  // namespace bert::training
+
+#endif  // BERT_TRAINING_STOP_FLAG_HPP
+// The gradients of a step: summed over the groups of a batch, over replicas and over accumulated batches.
+// Layer: training. Test: tests/unit/training/reduction_test.cpp, tests/unit/training/buckets_test.cpp
+#ifndef BERT_TRAINING_SUMMED_GRADIENTS_HPP
+#define BERT_TRAINING_SUMMED_GRADIENTS_HPP
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <tuple>
+
+namespace bert::inline BERT_ISA::training {
+
+/// One block of gradients that a step's backward passes write. Each batch begins with `begin` and ends with `end`; after the
+/// last, `sum()` is over all of them.
+///
+/// With more than one leaf, each batch's gradients are summed over replicas on their own before they are accumulated, so that
+/// the order of all sums is the same with any number of replicas. With replicas, the gradients of heads tied to the token
+/// embeddings have a place of their own behind the block: each of the two is summed over replicas before they are added, which
+/// keeps the bits of one replica.
+template <class Model, reduction Reduction>
+class summed_gradients {
+  static constexpr bool replicated = !std::same_as<Reduction, alone>;
+  static constexpr bool overlaps = background_reduction<Reduction>;
+  using architecture = typename Model::architecture;
+  using layout_type = gradient_layout<std::tuple_size_v<typename Model::table_type>>;
+
+ public:
+  /// Keeps references to `model` and `layout`.
+  summed_gradients(const Model& model, const layout_type& layout, unsigned leaves, unsigned batches)
+      : model_(&model),
+        layout_(&layout),
+        apart_(leaves > 1),
+        batches_(batches),
+        tied_(replicated ? model.table()[0].count() : 0),
+        all_(layout.size + tied_) {
+    if constexpr (overlaps) buckets_ = begun_buckets(buckets_of<architecture>(model.table(), layout, tied_));
+  }
+
+  /// The block and what lies behind it.
+  [[nodiscard]] std::span<float> all() noexcept { return all_.span(); }
+  /// The block: after the last batch, the gradients of the step.
+  [[nodiscard]] std::span<const float> sum() const noexcept { return all_.span().first(layout_->size); }
+  [[nodiscard]] block_view<architecture, float> view() noexcept {
+    return {model_->table(), all_.data(), layout_->offsets, replicated ? all_.data() + layout_->size : nullptr};
+  }
+
+  /// Begins the step's batch `i`; says whether its backward pass overwrites or adds.
+  template <executor E>
+  [[nodiscard]] kernels::gradients begin(const E& e, unsigned i) noexcept {
+    if constexpr (replicated) kernels::clear(e, all_.span().subspan(layout_->size));
+    buckets_.reset();
+    return i == 0 || apart_ ? kernels::gradients::written : kernels::gradients::added;
+  }
+  /// Has the backward passes of `passes` begin the sums over replicas, where the reduction can sum meanwhile.
+  template <class Passes>
+  void watch(Passes& passes, const Reduction& replicas) {
+    if constexpr (overlaps)
+      if (apart_) passes.watch([this, &replicas](std::size_t l) { buckets_.begin(replicas, all(), static_cast<int>(l)); });
+  }
+  /// Sums the gradients of batch `i` over all replicas, and adds them to those of the batches before.
+  template <executor E>
+  void end(const E& e, const Reduction& replicas, unsigned i) {
+    if (!apart_) return;
+    if constexpr (overlaps) buckets_.finish(replicas, all());
+    else if constexpr (replicated) replicas.add(all());
+    if (tied_ != 0 && layout_->offsets[0] != not_trained)
+      kernels::add_in_place(e, row(all_.data() + layout_->size, tied_), {all_.data() + layout_->offsets[0], 1, tied_});
+    if (batches_ == 1) return;
+    if (accumulated_.empty()) accumulated_ = buffer<float>(layout_->size);
+    if (i == 0) std::copy_n(all_.data(), layout_->size, accumulated_.data());
+    else kernels::add_in_place(e, row(all_.data(), layout_->size), {accumulated_.data(), 1, layout_->size});
+    if (i + 1 == batches_) std::copy_n(accumulated_.data(), layout_->size, all_.data());
+  }
+
+ private:
+  [[nodiscard]] static matrix<const float> row(const float* x, std::size_t n) noexcept { return {x, 1, n}; }
+
+  const Model* model_;
+  const layout_type* layout_;
+  bool apart_;
+  unsigned batches_;
+  std::size_t tied_;
+  buffer<float> all_, accumulated_;
+  begun_buckets buckets_;  ///< of a reduction in the background
+};
+
+}  // namespace bert::training
+
+#endif  // BERT_TRAINING_SUMMED_GRADIENTS_HPP
 // The earlier weights of a training that teach it: what the trainer keeps for an objective with `teacher()`.
 // Layer: training. Test: tests/unit/objectives/self_distil_test.cpp
 // Paper: Xu et al. 2020, "Improving BERT fine-tuning via self-ensemble and self-distillation".
@@ -45562,7 +45770,6 @@ class trainer {
   using Groups = training::policy_of<training::is_groups, optim::one_group, Policies...>;
   using Reduction = training::policy_of<training::is_reduction, training::alone, Policies...>;
   static constexpr bool replicated = !std::same_as<Reduction, training::alone>;
-  static constexpr bool overlaps = training::background_reduction<Reduction>;
   using Second = training::second_network_of<Objective, Optimizer>;
   using Teacher = training::teacher_of<Objective, Model>;
   using Weights = training::weight_states<Model, decltype(training::weight_policies_among(std::declval<const Policies&>()...))>;
@@ -45580,16 +45787,13 @@ class trainer {
         groups_(training::pick_policy<training::is_groups, optim::one_group>(policies...)),
         reduction_(training::pick_policy<training::is_reduction, training::alone>(policies...)),
         layout_(training::layout_of<typename Model::architecture>(model.table(), groups_)),
-        gradients_(layout_.size + tied_size()),
-        updates_(model, layout_, gradients_.span()),
+        gradients_(model, layout_, options.leaves, options.accumulate),
+        updates_(model, layout_, gradients_.all()),
         moments_(optim::make_state(optimizer_, layout_.size, updates_.tensors())),
         second_(objective_, optimizer_),
         weights_(training::weight_policies_among(policies...), model),
         teacher_(objective_, model) {
     training::check_options(options_, reduction_.size());
-    if constexpr (overlaps)
-      buckets_ =
-          training::begun_buckets(training::buckets_of<typename Model::architecture>(model.table(), layout_, tied_size()));
     if (layout_.parameters == 0)
       throw error({"bert::trainer", "a parameter to train", "parameter groups that freeze all of them", "freeze fewer"});
   }
@@ -45614,7 +45818,7 @@ class trainer {
 
   /// Ends the loop after the current step; the state is then written, if `keep` was called. Any thread and a signal handler may
   /// call it.
-  void request_stop() noexcept { stop_.asked.store(true, std::memory_order_relaxed); }
+  void request_stop() noexcept { stop_.ask(); }
 
   /// Steps done so far.
   [[nodiscard]] std::uint64_t done() const noexcept { return done_; }
@@ -45685,18 +45889,10 @@ class trainer {
   steps<Source> over(const Source&& source) = delete;
 
  private:
-  // An atomic flag in a copyable struct; a copy starts unset.
-  struct stop_flag {
-    std::atomic<bool> asked{false};
-    stop_flag() = default;
-    stop_flag(const stop_flag&) noexcept {}
-    stop_flag& operator=(const stop_flag&) noexcept { return *this; }
-  };
-
   // Whether there is a next step. After request_stop there is none, and the state is written first.
   [[nodiscard]] bool goes_on() {
     if (done_ >= schedule_.total) return false;
-    if (!stop_.asked.load(std::memory_order_relaxed)) return true;
+    if (!stop_.asked()) return true;
     if (!kept_.empty() && written_ != done_) write_state();
     return false;
   }
@@ -45737,20 +45933,16 @@ class trainer {
       random_stream keys(options_.seed, draw::dropout, number(i));
       const std::uint64_t low = keys(), high = keys();
       const step_noise noise{options_.dropout, options_.attention_dropout, high << 32 | low, p.before};
-      const auto how = i == 0 || apart() ? gradients::written : gradients::added;
-      if constexpr (replicated) kernels::clear(executor_, gradients_.span().subspan(layout_.size));
-      buckets_.reset();
+      const auto how = gradients_.begin(executor_, i);
       if (replicated && p.batch->empty()) {  // fewer examples than replicas; without others, the tape refuses an empty batch
-        kernels::clear(executor_, gradients_.span());
+        kernels::clear(executor_, gradients_.all());
       } else {
         const auto run = in_precision();
-        training::passes passes(run, weights, s.tape_, *p.batch, noise, gradient_view(), how, second_, teacher_.models());
-        if constexpr (overlaps)
-          if (apart())
-            passes.watch([this](std::size_t l) { buckets_.begin(reduction_, gradients_.span(), static_cast<int>(l)); });
+        training::passes passes(run, weights, s.tape_, *p.batch, noise, gradients_.view(), how, second_, teacher_.models());
+        gradients_.watch(passes, reduction_);
         report.terms += training::run_passes(objective_, passes, executor_, *p.in, s.work_, scale);
       }
-      if (apart()) reduce(i);
+      gradients_.end(executor_, reduction_, i);
       tokens += p.tokens;
       report.epoch = s.raw_.epoch;
     }
@@ -45815,33 +46007,9 @@ class trainer {
     return shape;
   }
 
-  /// Whether each batch's gradients are summed on their own before they are accumulated, so that the order of all sums is the
-  /// same with any number of replicas.
-  [[nodiscard]] bool apart() const noexcept { return options_.leaves > 1; }
-
-  /// Sums the gradients of batch `i` over all replicas, and adds them to those of the batches before.
-  void reduce(unsigned i) {
-    if constexpr (overlaps) buckets_.finish(reduction_, gradients_.span());
-    else if constexpr (replicated) reduction_.add(gradients_.span());
-    if (const std::size_t tied = tied_size(); tied != 0 && layout_.offsets[0] != not_trained) {
-      const matrix<const float> from{gradients_.data() + layout_.size, 1, tied};
-      kernels::add_in_place(executor_, from, matrix<float>{gradients_.data() + layout_.offsets[0], 1, tied});
-    }
-    if (options_.accumulate == 1) return;
-    if (accumulated_.empty()) accumulated_ = buffer<float>(layout_.size);
-    const matrix<float> sum{accumulated_.data(), 1, layout_.size};
-    if (i == 0) std::copy_n(gradients_.data(), layout_.size, sum.data);
-    else kernels::add_in_place(executor_, matrix<const float>{gradients_.data(), 1, layout_.size}, sum);
-    if (i + 1 == options_.accumulate) std::copy_n(sum.data, layout_.size, gradients_.data());
-  }
-
-  /// Floats of a separate gradient of heads tied to the token embeddings, with replicas only. It keeps the bits of one replica:
-  /// each of the two gradients is summed over replicas before they are added.
-  [[nodiscard]] std::size_t tied_size() const noexcept { return replicated ? model_->table()[0].count() : 0; }
-
   /// Clears the gradients of parameters that are frozen in this step, and has the policies over weights change the others.
   void adapt_gradients() {
-    const auto g = gradient_view();
+    const auto g = gradients_.view();
     for (std::size_t i = 0; i < g.table().size(); ++i)
       if (weights_.frozen(g.table()[i], done_)) kernels::clear(executor_, g.values(i));
     weights_.gradients(executor_, g, done_);
@@ -45851,7 +46019,7 @@ class trainer {
   void check(step_report& report) const {
     report.loss = report.terms.loss();
     report.rate = schedule_.rate(done_);
-    double squares = kernels::squared_norm(executor_, std::span<const float>(gradients_.span().first(layout_.size)));
+    double squares = kernels::squared_norm(executor_, gradients_.sum());
     if constexpr (Second::trained) squares += second_.squared_norm(executor_);
     report.gradient_norm = std::sqrt(squares);
     if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm))
@@ -45869,10 +46037,6 @@ class trainer {
     weights_.after(executor_, *model_, done_);
     teacher_.after(executor_, *model_, done_);
     report.index = ++done_;
-  }
-
-  [[nodiscard]] block_view<typename Model::architecture, float> gradient_view() noexcept {
-    return {model_->table(), gradients_.data(), layout_.offsets, replicated ? gradients_.data() + layout_.size : nullptr};
   }
 
   [[nodiscard]] auto in_precision() const noexcept {
@@ -45912,15 +46076,14 @@ class trainer {
   Groups groups_;
   Reduction reduction_;
   layout_type layout_;
-  buffer<float> gradients_, accumulated_;
-  training::begun_buckets buckets_;  ///< of a reduction in the background
+  training::summed_gradients<Model, Reduction> gradients_;
   training::update_list updates_;
   typename Optimizer::state moments_;
   Second second_;
   Weights weights_;
   Teacher teacher_;
   std::uint64_t done_ = 0, written_ = 0;
-  stop_flag stop_;
+  training::stop_flag stop_;
   std::filesystem::path kept_;
   named_facts facts_, resumed_facts_;
   keep_options keep_;

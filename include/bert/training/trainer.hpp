@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <concepts>
@@ -25,7 +24,6 @@
 #include "bert/core/random.hpp"
 #include "bert/objectives/objective.hpp"
 #include "bert/training/adamw.hpp"
-#include "bert/training/buckets.hpp"
 #include "bert/training/groups.hpp"
 #include "bert/training/optimizer.hpp"
 #include "bert/training/passes.hpp"
@@ -35,6 +33,8 @@
 #include "bert/training/second_network.hpp"
 #include "bert/training/state.hpp"
 #include "bert/training/step_report.hpp"
+#include "bert/training/stop_flag.hpp"
+#include "bert/training/summed_gradients.hpp"
 #include "bert/training/teacher.hpp"
 #include "bert/training/weights.hpp"
 
@@ -75,7 +75,6 @@ class trainer {
   using Groups = training::policy_of<training::is_groups, optim::one_group, Policies...>;
   using Reduction = training::policy_of<training::is_reduction, training::alone, Policies...>;
   static constexpr bool replicated = !std::same_as<Reduction, training::alone>;
-  static constexpr bool overlaps = training::background_reduction<Reduction>;
   using Second = training::second_network_of<Objective, Optimizer>;
   using Teacher = training::teacher_of<Objective, Model>;
   using Weights = training::weight_states<Model, decltype(training::weight_policies_among(std::declval<const Policies&>()...))>;
@@ -93,16 +92,13 @@ class trainer {
         groups_(training::pick_policy<training::is_groups, optim::one_group>(policies...)),
         reduction_(training::pick_policy<training::is_reduction, training::alone>(policies...)),
         layout_(training::layout_of<typename Model::architecture>(model.table(), groups_)),
-        gradients_(layout_.size + tied_size()),
-        updates_(model, layout_, gradients_.span()),
+        gradients_(model, layout_, options.leaves, options.accumulate),
+        updates_(model, layout_, gradients_.all()),
         moments_(optim::make_state(optimizer_, layout_.size, updates_.tensors())),
         second_(objective_, optimizer_),
         weights_(training::weight_policies_among(policies...), model),
         teacher_(objective_, model) {
     training::check_options(options_, reduction_.size());
-    if constexpr (overlaps)
-      buckets_ =
-          training::begun_buckets(training::buckets_of<typename Model::architecture>(model.table(), layout_, tied_size()));
     if (layout_.parameters == 0)
       throw error({"bert::trainer", "a parameter to train", "parameter groups that freeze all of them", "freeze fewer"});
   }
@@ -127,7 +123,7 @@ class trainer {
 
   /// Ends the loop after the current step; the state is then written, if `keep` was called. Any thread and a signal handler may
   /// call it.
-  void request_stop() noexcept { stop_.asked.store(true, std::memory_order_relaxed); }
+  void request_stop() noexcept { stop_.ask(); }
 
   /// Steps done so far.
   [[nodiscard]] std::uint64_t done() const noexcept { return done_; }
@@ -198,18 +194,10 @@ class trainer {
   steps<Source> over(const Source&& source) = delete;
 
  private:
-  // An atomic flag in a copyable struct; a copy starts unset.
-  struct stop_flag {
-    std::atomic<bool> asked{false};
-    stop_flag() = default;
-    stop_flag(const stop_flag&) noexcept {}
-    stop_flag& operator=(const stop_flag&) noexcept { return *this; }
-  };
-
   // Whether there is a next step. After request_stop there is none, and the state is written first.
   [[nodiscard]] bool goes_on() {
     if (done_ >= schedule_.total) return false;
-    if (!stop_.asked.load(std::memory_order_relaxed)) return true;
+    if (!stop_.asked()) return true;
     if (!kept_.empty() && written_ != done_) write_state();
     return false;
   }
@@ -250,20 +238,16 @@ class trainer {
       random_stream keys(options_.seed, draw::dropout, number(i));
       const std::uint64_t low = keys(), high = keys();
       const step_noise noise{options_.dropout, options_.attention_dropout, high << 32 | low, p.before};
-      const auto how = i == 0 || apart() ? gradients::written : gradients::added;
-      if constexpr (replicated) kernels::clear(executor_, gradients_.span().subspan(layout_.size));
-      buckets_.reset();
+      const auto how = gradients_.begin(executor_, i);
       if (replicated && p.batch->empty()) {  // fewer examples than replicas; without others, the tape refuses an empty batch
-        kernels::clear(executor_, gradients_.span());
+        kernels::clear(executor_, gradients_.all());
       } else {
         const auto run = in_precision();
-        training::passes passes(run, weights, s.tape_, *p.batch, noise, gradient_view(), how, second_, teacher_.models());
-        if constexpr (overlaps)
-          if (apart())
-            passes.watch([this](std::size_t l) { buckets_.begin(reduction_, gradients_.span(), static_cast<int>(l)); });
+        training::passes passes(run, weights, s.tape_, *p.batch, noise, gradients_.view(), how, second_, teacher_.models());
+        gradients_.watch(passes, reduction_);
         report.terms += training::run_passes(objective_, passes, executor_, *p.in, s.work_, scale);
       }
-      if (apart()) reduce(i);
+      gradients_.end(executor_, reduction_, i);
       tokens += p.tokens;
       report.epoch = s.raw_.epoch;
     }
@@ -328,33 +312,9 @@ class trainer {
     return shape;
   }
 
-  /// Whether each batch's gradients are summed on their own before they are accumulated, so that the order of all sums is the
-  /// same with any number of replicas.
-  [[nodiscard]] bool apart() const noexcept { return options_.leaves > 1; }
-
-  /// Sums the gradients of batch `i` over all replicas, and adds them to those of the batches before.
-  void reduce(unsigned i) {
-    if constexpr (overlaps) buckets_.finish(reduction_, gradients_.span());
-    else if constexpr (replicated) reduction_.add(gradients_.span());
-    if (const std::size_t tied = tied_size(); tied != 0 && layout_.offsets[0] != not_trained) {
-      const matrix<const float> from{gradients_.data() + layout_.size, 1, tied};
-      kernels::add_in_place(executor_, from, matrix<float>{gradients_.data() + layout_.offsets[0], 1, tied});
-    }
-    if (options_.accumulate == 1) return;
-    if (accumulated_.empty()) accumulated_ = buffer<float>(layout_.size);
-    const matrix<float> sum{accumulated_.data(), 1, layout_.size};
-    if (i == 0) std::copy_n(gradients_.data(), layout_.size, sum.data);
-    else kernels::add_in_place(executor_, matrix<const float>{gradients_.data(), 1, layout_.size}, sum);
-    if (i + 1 == options_.accumulate) std::copy_n(sum.data, layout_.size, gradients_.data());
-  }
-
-  /// Floats of a separate gradient of heads tied to the token embeddings, with replicas only. It keeps the bits of one replica:
-  /// each of the two gradients is summed over replicas before they are added.
-  [[nodiscard]] std::size_t tied_size() const noexcept { return replicated ? model_->table()[0].count() : 0; }
-
   /// Clears the gradients of parameters that are frozen in this step, and has the policies over weights change the others.
   void adapt_gradients() {
-    const auto g = gradient_view();
+    const auto g = gradients_.view();
     for (std::size_t i = 0; i < g.table().size(); ++i)
       if (weights_.frozen(g.table()[i], done_)) kernels::clear(executor_, g.values(i));
     weights_.gradients(executor_, g, done_);
@@ -364,7 +324,7 @@ class trainer {
   void check(step_report& report) const {
     report.loss = report.terms.loss();
     report.rate = schedule_.rate(done_);
-    double squares = kernels::squared_norm(executor_, std::span<const float>(gradients_.span().first(layout_.size)));
+    double squares = kernels::squared_norm(executor_, gradients_.sum());
     if constexpr (Second::trained) squares += second_.squared_norm(executor_);
     report.gradient_norm = std::sqrt(squares);
     if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm))
@@ -382,10 +342,6 @@ class trainer {
     weights_.after(executor_, *model_, done_);
     teacher_.after(executor_, *model_, done_);
     report.index = ++done_;
-  }
-
-  [[nodiscard]] block_view<typename Model::architecture, float> gradient_view() noexcept {
-    return {model_->table(), gradients_.data(), layout_.offsets, replicated ? gradients_.data() + layout_.size : nullptr};
   }
 
   [[nodiscard]] auto in_precision() const noexcept {
@@ -425,15 +381,14 @@ class trainer {
   Groups groups_;
   Reduction reduction_;
   layout_type layout_;
-  buffer<float> gradients_, accumulated_;
-  training::begun_buckets buckets_;  ///< of a reduction in the background
+  training::summed_gradients<Model, Reduction> gradients_;
   training::update_list updates_;
   typename Optimizer::state moments_;
   Second second_;
   Weights weights_;
   Teacher teacher_;
   std::uint64_t done_ = 0, written_ = 0;
-  stop_flag stop_;
+  training::stop_flag stop_;
   std::filesystem::path kept_;
   named_facts facts_, resumed_facts_;
   keep_options keep_;
