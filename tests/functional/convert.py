@@ -20,7 +20,9 @@ import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
-PROGRAMS = Path(sys.argv.pop(1)).resolve() if len(sys.argv) > 1 else Path("build/release/examples").resolve()
+sys.dont_write_bytecode = True
+from programs import PROGRAMS  # noqa: E402
+
 WIDTH = {"F32": 4, "F16": 2, "BF16": 2, "I64": 8}
 STORAGE = {"F32": "FloatStorage", "F16": "HalfStorage", "BF16": "BFloat16Storage", "I64": "LongStorage"}
 

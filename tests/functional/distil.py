@@ -7,47 +7,26 @@
 import json
 import random
 import re
-import subprocess
 import sys
-import tempfile
 import unittest
-from pathlib import Path
 
-PROGRAMS = Path(sys.argv.pop(1)).resolve() if len(sys.argv) > 1 else Path("build/release/examples").resolve()
-GOOD = "bright clever gentle happy honest lively pleasant warm".split()
-BAD = "bitter cruel dreary empty gloomy hollow nasty stale".split()
-THINGS = "book film house meal play road song story talk town".split()
+sys.dont_write_bytecode = True
+import programs  # noqa: E402
+from programs import BAD, GOOD, run, sentence  # noqa: E402
 
 
-def run(program, *arguments):
-    return subprocess.run([PROGRAMS / program, *map(str, arguments)], capture_output=True, text=True, timeout=240, check=False)
-
-
-class Distil(unittest.TestCase):
+class Distil(programs.Programs):
     @classmethod
-    def setUpClass(cls):
-        cls.scratch = tempfile.TemporaryDirectory()
-        cls.folder = Path(cls.scratch.name)
+    def prepare(cls):
         chance = random.Random(1)
-        sentence = lambda words: f"The {chance.choice(THINGS)} was {chance.choice(words)} and the {chance.choice(THINGS)} was {chance.choice(words)}."
-        cls.corpus = cls.write("corpus.txt", "\n\n".join("\n".join(sentence(chance.choice((GOOD, BAD))) for _ in range(6)) for _ in range(60)))
-        rows = [(sentence(words), label) for _ in range(40) for words, label in ((GOOD, "fine"), (BAD, "poor"))]
+        cls.corpus = cls.write("corpus.txt", "\n\n".join("\n".join(sentence(chance, chance.choice((GOOD, BAD))) for _ in range(6)) for _ in range(60)))
+        rows = [(sentence(chance, words), label) for _ in range(40) for words, label in ((GOOD, "fine"), (BAD, "poor"))]
         cls.train = cls.write("train.tsv", "text\tverdict\n" + "".join(f"{t}\t{l}\n" for t, l in rows[:60]))
         cls.dev = cls.write("dev.tsv", "text\tverdict\n" + "".join(f"{t}\t{l}\n" for t, l in rows[60:]))
         cls.model, cls.teacher = cls.folder / "model", cls.folder / "teacher"
         for made in (run("pretrain", "--text", cls.corpus, "--arch", "tiny", "--vocab-size", 200, "--steps", 4, "--batch", 4, "--tokens", 32, "--threads", 2, "--out", cls.model),
                      run("finetune", "--model", cls.model, "--train", cls.train, "--dev", cls.dev, "--epochs", 12, "--batch", 8, "--lr", "1e-3", "--threads", 2, "--out", cls.teacher)):
             assert made.returncode == 0, made.stderr
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.scratch.cleanup()
-
-    @classmethod
-    def write(cls, name, text):
-        path = cls.folder / name
-        path.write_text(text, encoding="utf-8")
-        return path
 
     def task(self, out, *options, threads=2):
         return run("distil", "--teacher", self.teacher, "--train", self.train, "--dev", self.dev, "--batch", 8, "--threads", threads, "--out", self.folder / out, *options)

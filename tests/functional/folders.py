@@ -12,13 +12,14 @@ import math
 import random
 import re
 import struct
-import subprocess
 import sys
 import tempfile
 import unittest
 from pathlib import Path
 
-PROGRAMS = Path(sys.argv.pop(1)).resolve() if len(sys.argv) > 1 else Path("build/release/examples").resolve()
+sys.dont_write_bytecode = True
+from programs import run  # noqa: E402
+
 HIDDEN, LAYERS, INNER, POSITIONS = 128, 2, 512, 512
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz", "the", "cat", "sat", "good", "bad", "Cat", ".", "query", ":"]
 CONFIG = {"model_type": "bert", "vocab_size": len(PIECES), "hidden_size": HIDDEN, "num_hidden_layers": LAYERS, "num_attention_heads": 2,
@@ -56,10 +57,6 @@ def write_weights(path, shapes, prefix=""):
         data += values.tobytes()
     text = json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(text)) + text + data)
-
-
-def run(program, *arguments, text=None):
-    return subprocess.run([PROGRAMS / program, *map(str, arguments)], input=text, capture_output=True, text=True, timeout=240, check=False)
 
 
 class Folders(unittest.TestCase):

@@ -15,42 +15,30 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 from pathlib import Path
 
-PROGRAMS = Path(sys.argv.pop(1)).resolve() if len(sys.argv) > 1 else Path("build/release/examples").resolve()
+sys.dont_write_bytecode = True
+import programs  # noqa: E402
+from programs import BAD, GOOD, PROGRAMS, sentence  # noqa: E402
+
 MPIRUN = os.environ.get("MPIEXEC") or shutil.which("mpirun")
 # More ranks than cores, and root in a container: Open MPI asks for consent to both, other MPIs do not read these.
 ENVIRONMENT = {**os.environ, "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-WORDS = "bright clever gentle happy honest lively pleasant warm bitter cruel dreary empty gloomy hollow nasty stale".split()
-THINGS = "book film house meal play road song story talk town".split()
+WORDS = GOOD + BAD
 
 
 def digest(path):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-class Ranks(unittest.TestCase):
+class Ranks(programs.Programs):
     @classmethod
-    def setUpClass(cls):
-        cls.scratch = tempfile.TemporaryDirectory()
-        cls.folder = Path(cls.scratch.name)
+    def prepare(cls):
         chance = random.Random(1)
-        sentence = lambda: f"The {chance.choice(THINGS)} was {chance.choice(WORDS)} and the {chance.choice(THINGS)} was {chance.choice(WORDS)}."
-        cls.text = "\n\n".join("\n".join(sentence() for _ in range(6)) for _ in range(60))
+        cls.text = "\n\n".join("\n".join(sentence(chance, WORDS) for _ in range(6)) for _ in range(60))
         cls.corpus = cls.write("corpus.txt", cls.text)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.scratch.cleanup()
-
-    @classmethod
-    def write(cls, name, text):
-        path = cls.folder / name
-        path.write_text(text, encoding="utf-8")
-        return path
 
     def options(self, folder, **other):
         """The usual command line with `other` in place of its options; None leaves one out."""
