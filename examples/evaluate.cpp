@@ -6,6 +6,7 @@
 #include "bert/evaluation/evaluate.hpp"
 
 #include <algorithm>
+#include <iomanip>
 #include <iostream>
 #include <string>
 #include <string_view>
@@ -58,7 +59,12 @@ void print_figures(const settings& s, const Model& model, const Set& set) {
   const auto threads = support::start_threads(s.threads);
   for (const auto& name : s.precision)
     precisions::by_name(name, [&]<class P>(std::type_identity<P>) {
-      std::cout << name << ' ' << bert::evaluate<P>(model, batches, threads).line() << std::endl;
+      const auto report = bert::evaluate<P>(model, batches, threads);
+      std::cout << name << ' ' << report.line();
+      if constexpr (requires { report.calibration(); })
+        std::cout << " calibration_error=" << std::fixed << std::setprecision(4)
+                  << report.calibration().expected_calibration_error();
+      std::cout << std::endl;
     });
 }
 

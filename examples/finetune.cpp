@@ -108,8 +108,9 @@ int main(int argc, char** argv) {
   support::number(app, "--self-weight", s.self_weight, "weight of the distance to the teacher of --sda or --sdv", {.least = 0});
   support::number(app, "--stride", s.stride, "tag: most pieces that a window of a long sentence shares with the next",
                   {.least = 0});
-  auto* pieces = app.add_option("--pieces", s.pieces, "tag: the pieces of a word that learn its tag")
-                     ->check(CLI::IsMember({"first", "all"}));
+  auto* pieces =
+      app.add_option("--pieces", s.pieces, "tag: the pieces of a word that learn its tag; mean: the mean of their logits")
+          ->check(CLI::IsMember({"first", "all", "mean"}));
   auto* crf = app.add_flag("--crf", s.crf,
                            "tag: a CRF, which predicts the tags of a sentence together and none that their scheme forbids");
   crf->excludes(pieces);

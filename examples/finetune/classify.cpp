@@ -38,7 +38,8 @@ class classification : public set_task<classes> {
   void sections(html::page& page, const Report& report, const model_type& model, const bert::text::tokenizer& tokenizer,
                 const E& threads) const {
     confusion_section(page, report);
-    predictions_sections(page, settings_->dev, options_, model, tokenizer, threads);
+    calibration_section(page, report.calibration());
+    worst_examples_section(page, settings_->dev, options_, model, tokenizer, threads);
   }
 
  private:

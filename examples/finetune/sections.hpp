@@ -67,10 +67,10 @@ inline void calibration_section(html::page& page, const bert::metrics::reliabili
                svg, html::page::size::half);
 }
 
-/// Calibration of a classifier, and the examples that it was surest of and got wrong.
+/// The examples that a classifier was surest of and got wrong.
 template <class Model, class E>
-void predictions_sections(html::page& page, const std::string& path, const bert::data::tsv_options& options, const Model& model,
-                          const bert::text::tokenizer& tokenizer, const E& threads) {
+void worst_examples_section(html::page& page, const std::string& path, const bert::data::tsv_options& options,
+                            const Model& model, const bert::text::tokenizer& tokenizer, const E& threads) {
   struct example {
     std::string text, second, label, predicted;
     double confidence = 0;
@@ -89,15 +89,12 @@ void predictions_sections(html::page& page, const std::string& path, const bert:
     for (const auto& x : all) texts.push_back(x.text);
     answers = answer(texts, threads);
   }
-  bert::metrics::reliability judged;
   std::vector<const example*> wrong;
   for (std::size_t i = 0; i < all.size(); ++i) {
     all[i].predicted = answers[i].label;
     all[i].confidence = static_cast<double>(answers[i].score);
-    judged.add(std::min(1.0, all[i].confidence), all[i].predicted == all[i].label);
     if (all[i].predicted != all[i].label) wrong.push_back(&all[i]);
   }
-  calibration_section(page, judged);
   std::stable_sort(wrong.begin(), wrong.end(), [](const auto* a, const auto* b) { return a->confidence > b->confidence; });
   wrong.resize(std::min<std::size_t>(wrong.size(), 20));
   std::string body = "<table><tr><th>text<th>is<th>predicted<th>confidence</tr>";

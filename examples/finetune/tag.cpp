@@ -50,7 +50,9 @@ class tagging : public set_task<sentences_of_file> {
   static bert::data::conll_options options(const settings& s) {
     return {.max_tokens = std::min(s.columns.max_tokens, A::positions),
             .stride = s.stride,
-            .pieces = s.pieces == "all" ? bert::data::tagged_pieces::all : bert::data::tagged_pieces::first,
+            .pieces = s.pieces == "all"    ? bert::data::tagged_pieces::all
+                      : s.pieces == "mean" ? bert::data::tagged_pieces::mean
+                                           : bert::data::tagged_pieces::first,
             .faulty = s.crf ? bert::data::faulty_tags::respell : bert::data::faulty_tags::keep};
   }
   tagging(const settings& s, const bert::text::tokenizer& tokenizer, const bert::data::conll_options& options,

@@ -23,8 +23,9 @@
 namespace bert::inline BERT_ISA::data {
 
 /// Which pieces of a word have its tag. `first`: the first alone; the others are not counted. `all`: the others too, with I-X
-/// for B-X where the set has I-X.
-enum class tagged_pieces : std::uint8_t { first, all };
+/// for B-X where the set has I-X. `mean`: the word's logits are the mean of those of its pieces, in training and evaluation; a
+/// pipeline reads such a model with aggregation::average.
+enum class tagged_pieces : std::uint8_t { first, all, mean };
 
 struct tagging_options {
   int max_tokens = 128;  ///< of a sequence, with [CLS] and [SEP]; longer sentences become several windows
@@ -117,7 +118,9 @@ class tagged_set_builder {
     store_.facts = {{"examples", content_.text()},
                     {"tokens", std::to_string(capacity_ + 2)},
                     {"stride", std::to_string(stride_)},
-                    {"tags", pieces_ == tagged_pieces::first ? "first pieces" : "all pieces"}};
+                    {"tags", pieces_ == tagged_pieces::first ? "first pieces"
+                             : pieces_ == tagged_pieces::all ? "all pieces"
+                                                             : "mean of pieces"}};
     append(store_.facts, fingerprint_of(*tokenizer_));
     if (store_.groups.size() == store_.starts.size()) store_.groups.clear();  // one sequence an example
     return {std::move(names_), std::move(store_)};
@@ -129,11 +132,11 @@ class tagged_set_builder {
     put(tokenizer_->cls_id(), word_part::special, -1);
     for (std::size_t word = windows[w].first; word < windows[w].last; ++word) {
       const std::int32_t tag = text::most_context(windows, word) == w ? tags[word] : -1;
-      for (std::size_t i = 0; i < sizes_[word]; ++i) {
-        const std::int32_t others =
-            pieces_ == tagged_pieces::first || tag < 0 ? -1 : continuation_[static_cast<std::size_t>(tag)];
+      const std::int32_t others = pieces_ == tagged_pieces::first || tag < 0 ? -1
+                                  : pieces_ == tagged_pieces::all            ? continuation_[static_cast<std::size_t>(tag)]
+                                                                             : joined_tag;
+      for (std::size_t i = 0; i < sizes_[word]; ++i)
         put(ids_[piece++], i == 0 ? word_part::begins : word_part::continues, i == 0 ? tag : others);
-      }
     }
     put(tokenizer_->sep_id(), word_part::special, -1);
     store_.starts.push_back(store_.ids.size());

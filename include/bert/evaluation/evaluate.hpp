@@ -38,7 +38,7 @@ struct first_evaluated<Head, Heads...> : first_evaluated<Heads...> {
 ///
 /// | head | report |
 /// |---|---|
-/// | classify | metrics::report: confusion, accuracy, F1, Matthews, loss |
+/// | classify | metrics::report: confusion, accuracy, F1, Matthews, loss, calibration |
 /// | regress | metrics::regression_report: mean squared error, Pearson, Spearman |
 /// | classify_many | metrics::many_report: F1 micro and macro, of each label, subset accuracy, Hamming loss, thresholds, loss |
 /// | choice | metrics::choice_report: accuracy, loss |

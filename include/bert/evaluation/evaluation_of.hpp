@@ -4,6 +4,7 @@
 #define BERT_EVALUATION_EVALUATION_OF_HPP
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -20,6 +21,7 @@
 #include "bert/metrics/classification.hpp"
 #include "bert/metrics/entities.hpp"
 #include "bert/metrics/regression.hpp"
+#include "bert/objectives/joined_pieces.hpp"
 #include "bert/objectives/objective.hpp"
 #include "bert/tensor/training_batch.hpp"
 
@@ -65,7 +67,7 @@ template <template <class> class Report, class Labels>
 
 }  // namespace detail
 
-/// Confusion, accuracy, F1 and loss. Sequences with a negative label are not counted.
+/// Confusion, accuracy, F1, loss and calibration. Sequences with a negative label are not counted.
 template <heads::classifier Head>
 struct evaluation_of<Head> {
   using needs = target_list<target::label>;
@@ -78,8 +80,11 @@ struct evaluation_of<Head> {
     objectives::check_labels(batch, logits.cols, "bert::evaluate");
     for (std::size_t s = 0; s < logits.rows; ++s) {
       if (batch.labels[s] < 0) continue;
-      report.add(batch.labels[s], detail::best_of(logits[s]));
+      const std::int32_t best = detail::best_of(logits[s]);
+      report.add(batch.labels[s], best);
       report.add_loss(detail::row_loss(logits[s], static_cast<std::size_t>(batch.labels[s])), 1);
+      const double probability = std::exp(-detail::row_loss(logits[s], static_cast<std::size_t>(best)));
+      report.add_confidence(std::min(probability, 1.0), best == batch.labels[s]);
     }
   }
 };
@@ -99,7 +104,8 @@ struct evaluation_of<Head> {
 };
 
 /// Entities, accuracy of tags, and loss, all over words: the tokens that begin a word and have a tag. The predicted tag is the
-/// likeliest at that token. The sequences of one example are windows of one sentence; each word has its tag in one of them.
+/// likeliest at that token, or of the mean of its logits and those of the joined pieces behind it. The sequences of one example
+/// are windows of one sentence; each word has its tag in one of them.
 template <heads::tagger Head>
 struct evaluation_of<Head> {
   using needs = target_list<target::tag>;
@@ -111,6 +117,7 @@ struct evaluation_of<Head> {
   static void add(Report& report, matrix<const float> logits, const training_batch& batch) {
     objectives::check_tags(batch, logits.cols, "bert::evaluate");
     std::vector<std::int32_t> expected, predicted;
+    std::vector<float> mean(logits.cols);
     for (std::size_t i = 0; i < batch.examples(); ++i) {
       expected.clear();
       predicted.clear();
@@ -118,9 +125,10 @@ struct evaluation_of<Head> {
                         last = batch.groups.empty() ? i + 1 : batch.groups[i + 1];
       for (std::size_t n = batch.tokens.starts()[first]; n < batch.tokens.starts()[last]; ++n) {
         if (batch.tags[n] < 0 || (!batch.parts.empty() && batch.parts[n] != word_part::begins)) continue;
+        objectives::mean_of_pieces(logits, n, objectives::joined_behind(batch.tags, n), mean.data());
         expected.push_back(batch.tags[n]);
-        predicted.push_back(detail::best_of(logits[n]));
-        report.add_loss(detail::row_loss(logits[n], static_cast<std::size_t>(batch.tags[n])), 1);
+        predicted.push_back(detail::best_of(mean));
+        report.add_loss(detail::row_loss(mean, static_cast<std::size_t>(batch.tags[n])), 1);
       }
       report.add(expected, predicted);
     }

@@ -25,6 +25,7 @@
 #include "bert/core/fixed_string.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/labels/label_set.hpp"
+#include "bert/metrics/calibration.hpp"
 #include "bert/metrics/figures.hpp"
 #include "bert/metrics/match_counts.hpp"
 
@@ -214,7 +215,7 @@ template <class T>
 [[nodiscard]] inline double spearman(std::span<const float> a, std::span<const float> b) { return detail::spearman(a, b); }
 [[nodiscard]] inline double spearman(std::span<const double> a, std::span<const double> b) { return detail::spearman(a, b); }
 
-/// The result of evaluating a classifier: confusion, mean loss, and the names of the classes.
+/// The result of evaluating a classifier: confusion, mean loss, calibration, and the names of the classes.
 ///
 ///     std::cout << report << report.recall<"urgent">();   // recall<"urgnet">() does not compile
 template <labels::label_set Labels>
@@ -228,6 +229,9 @@ class report : public confusion {
   /// Adds a batch of `examples` whose mean loss is `loss`.
   void add_loss(double loss, double examples) noexcept { loss_.add(loss, examples); }
   [[nodiscard]] double loss() const noexcept { return loss_.value(); }
+  /// Adds the probability of a predicted class, and whether that is right. Throws bert::error unless it is from 0 to 1.
+  void add_confidence(double probability, bool right) { calibration_.add(probability, right); }
+  [[nodiscard]] const reliability& calibration() const noexcept { return calibration_; }
   [[nodiscard]] const Labels& names() const noexcept { return names_; }
 
   using confusion::f1;
@@ -305,6 +309,7 @@ class report : public confusion {
 
   Labels names_;
   mean loss_;
+  reliability calibration_;
 };
 
 }  // namespace bert::metrics

@@ -9,6 +9,7 @@
 #include "bert/core/isa.hpp"
 #include "bert/heads/predicts.hpp"
 #include "bert/objectives/class_loss.hpp"
+#include "bert/objectives/joined_pieces.hpp"
 #include "bert/objectives/per_sequence.hpp"
 
 namespace bert::inline BERT_ISA::objectives {
@@ -19,6 +20,9 @@ struct is_tagger : std::bool_constant<heads::tagger<Head>> {};
 }  // namespace detail
 
 /// loss = -mean_n log softmax(logits[n,:])[tag_n] over the tokens n with tag_n >= 0, of the model's first tagger
+///
+/// Where tokens behind n have `joined_tag`, the mean of their logits and those of n takes the place of logits[n,:]: a word is
+/// then the mean of its pieces (`data::tagged_pieces::mean`).
 ///
 /// The options are those of `cross_entropy`, a token in place of a sequence. Throws bert::error unless there is one tag a
 /// token, each below L.
@@ -58,7 +62,9 @@ struct tag_cross_entropy {
     constexpr const char* where = "bert::objectives::tag_cross_entropy";
     check_tags(in, z.cols, where);
     loss_terms terms;
+    join_pieces(in.tags, z);
     terms.add(class_cross_entropy(e, "loss", z, in.tags, scale, w, class_loss_of(*this), where));
+    spread_gradients(in.tags, z);
     return terms;
   }
   template <class Model, executor E>

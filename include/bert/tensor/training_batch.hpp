@@ -44,12 +44,16 @@ struct token_span {
   constexpr bool operator==(const token_span&) const = default;
 };
 
+/// The tag of a piece that is read together with the pieces before it, back to the one with the word's tag: their logits are
+/// averaged. An objective that knows no such tags ignores it, as all below 0.
+inline constexpr std::int32_t joined_tag = -2;
+
 /// A batch of examples from a source, before masking. Fields that the objective does not read stay empty.
 struct training_batch {
   token_batch tokens;
   std::vector<std::int32_t> labels;  ///< one per sequence; below 0: ignored (next sentence: 0 follows, 1 random)
   std::vector<float> values;         ///< `width` per sequence, one sequence after the other
-  std::vector<std::int32_t> tags;    ///< one per token; below 0: ignored
+  std::vector<std::int32_t> tags;    ///< one per token; below 0: ignored, but for `joined_tag`
   std::vector<token_span> spans;     ///< one per sequence
   std::vector<std::size_t> groups;   ///< the first sequence of each example, and the end; empty: one sequence per example
   std::vector<word_part> parts;      ///< one per token

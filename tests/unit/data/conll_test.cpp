@@ -83,6 +83,9 @@ TEST_CASE("the first piece of a word has its tag, or all pieces with I for B aft
   CHECK(tags_of(first, 0) == tags{-1, b_per, -1, -1, i_per, -1, 0, -1, -1});
   const auto all = conll<entities>(file.path(), tokenizer(), {.pieces = tagged_pieces::all});
   CHECK(tags_of(all, 0) == tags{-1, b_per, i_per, i_per, i_per, i_per, 0, 0, -1});
+  const auto mean = conll<entities>(file.path(), tokenizer(), {.pieces = tagged_pieces::mean});
+  constexpr std::int32_t joined = bert::joined_tag;
+  CHECK(tags_of(mean, 0) == tags{-1, b_per, joined, joined, i_per, joined, 0, joined, -1});
 
   bert::training_batch batch;
   first.batches(1).load(0, batch);
@@ -306,4 +309,6 @@ TEST_CASE("the fingerprint of tagged examples depends on words, tags, where sent
   CHECK(facts({{"ada", "smiled", "so"}}, 1) != base);
   CHECK(facts(two, 1, {.max_tokens = 20}) != base);
   CHECK(facts(two, 1, {.pieces = tagged_pieces::all}) != base);
+  CHECK(facts(two, 1, {.pieces = tagged_pieces::mean}) != base);
+  CHECK(facts(two, 1, {.pieces = tagged_pieces::mean}) != facts(two, 1, {.pieces = tagged_pieces::all}));
 }

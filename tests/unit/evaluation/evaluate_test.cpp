@@ -57,6 +57,7 @@ TEST_CASE("an evaluation counts the predictions of a session, example by example
   bert::training_batch all;
   made_up{.batch = 17}.load(0, all);
   double loss = 0;
+  bert::metrics::reliability sure;
   std::uint64_t right = 0;
   for (std::size_t s = 0; s < 17; ++s) {
     bert::token_batch one;
@@ -71,8 +72,11 @@ TEST_CASE("an evaluation counts the predictions of a session, example by example
     }
     right += best == label ? 1 : 0;
     loss += std::log(sum) - static_cast<double>(logits(0, label));
+    sure.add(std::exp(static_cast<double>(logits(0, best))) / sum, best == label);
   }
   CHECK(report.total() == 17);
+  CHECK(report.calibration().total() == 17);
+  CHECK(report.calibration().expected_calibration_error() == doctest::Approx(sure.expected_calibration_error()).epsilon(1e-6));
   CHECK(report.correct() == right);
   CHECK(report.loss() == doctest::Approx(loss / 17).epsilon(1e-6));
   CHECK(report.expected(0) == 6);
@@ -138,9 +142,10 @@ struct with_targets : made_up {
     for (const auto label : out.labels) out.values.push_back(0.25f * static_cast<float>(label));
     for (std::size_t n = 0; n < out.tokens.tokens(); ++n) {
       const auto id = out.tokens.ids()[n];
-      out.tags.push_back(id % 4 == 0 ? -1 : id % 5);
+      out.tags.push_back(id % 4 == 0 ? untagged : id % 5);
     }
   }
+  std::int32_t untagged = -1;
 };
 
 struct places : bert::labels::bio<"LOC", "ORG"> {};
@@ -173,6 +178,19 @@ TEST_CASE("a tagger is scored on the tokens with a tag, with the objective's los
   const auto whole = bert::evaluate(model, with_targets{{.batch = 17}}, bert::execution::threads{2});
   CHECK(whole.line() == report.line());
   CHECK_THROWS_AS((void)bert::evaluate(model, made_up{}), bert::error);
+}
+
+TEST_CASE("a tagger of joined pieces is scored by their mean, as the objective does") {
+  using model_type = bert::model<dot, bert::heads::tag<places>>;
+  const auto model = model_type::random({.stddev = 0.5f, .seed = 3});
+  with_targets joined;
+  joined.untagged = bert::joined_tag;
+  const auto report = bert::evaluate(model, joined);
+  const auto measured = bert::measure(model, bert::objectives::tag_cross_entropy{}, joined)["loss"];
+  CHECK(report.tags() == measured.count);
+  CHECK(report.loss() == doctest::Approx(measured.mean()).epsilon(1e-5));
+  CHECK(report.accuracy() == doctest::Approx(measured.accuracy()));
+  CHECK(report.loss() != bert::evaluate(model, with_targets{}).loss());
 }
 
 TEST_CASE("a head derived from a classifier is evaluated as one, also after a head that cannot be evaluated") {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include "../../support/small_models.hpp"
 #include "bert/heads/tag.hpp"
@@ -61,6 +63,37 @@ TEST_CASE("the loss is the mean over tokens with a tag; others have no gradient"
     CHECK((magnitude > 0) == (batch.tags[n] >= 0));
     CHECK(magnitude < 2 * 0.5 / 5 + 1e-6);  // |softmax - onehot| is at most 2, times scale / 5
   }
+}
+
+TEST_CASE("joined pieces count as one prediction by the mean of their logits, and share its gradient") {
+  const auto model = tagger::random({.stddev = 0.3f, .seed = 2});
+  bert::training_batch batch;
+  batch.tokens.add(support::ids(1, 6));
+  batch.tokens.add(support::ids(2, 4));
+  batch.tags = {bert::joined_tag, 2, bert::joined_tag, bert::joined_tag, 0, -1, -1, 1, 3, bert::joined_tag};
+  const std::vector<std::pair<std::size_t, std::size_t>> words{{1, 4}, {4, 5}, {7, 8}, {8, 10}};
+  const auto frozen = bert::freeze(model);
+  auto run = frozen.session(batch.tokens.shape());
+  const auto logits = run(batch.tokens);
+  const auto found = score(model, batch);
+  std::vector<double> gradient(50);
+  double loss = 0;
+  for (const auto& [first, last] : words) {
+    const auto pieces = static_cast<double>(last - first);
+    std::vector<double> mean(5);
+    for (std::size_t c = 0; c < 5; ++c)
+      for (std::size_t n = first; n < last; ++n) mean[c] += static_cast<double>(logits(n, c)) / pieces;
+    double total = 0;
+    for (const double x : mean) total += std::exp(x);
+    const auto tag = static_cast<std::size_t>(batch.tags[first]);
+    loss += (std::log(total) - mean[tag]) / 4;
+    for (std::size_t n = first; n < last; ++n)
+      for (std::size_t c = 0; c < 5; ++c) gradient[n * 5 + c] = (std::exp(mean[c]) / total - (c == tag ? 1 : 0)) / 4 / pieces;
+  }
+  CHECK(found.parts["loss"].count == 4);
+  CHECK(found.parts.loss() == doctest::Approx(loss).epsilon(1e-6));
+  for (std::size_t i = 0; i < 50; ++i)
+    CHECK(static_cast<double>(found.gradient[i]) == doctest::Approx(gradient[i]).epsilon(1e-5));
 }
 
 TEST_CASE("a batch without tags, with too few, or with a tag beyond the head's is an error") {
