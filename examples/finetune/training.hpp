@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <concepts>
 #include <filesystem>
 #include <fstream>
@@ -234,6 +235,8 @@ void train(const settings& s, const bert::checkpoint& files) {
     std::vector<double> losses, rates;
     std::vector<std::vector<double>> by_epoch;
     const support::signals signals;
+    using clock = std::chrono::steady_clock;
+    clock::duration evaluating{};
     const auto on_step = [&](const bert::step_report& step) {
       last.reset();
       done = step.index;
@@ -253,7 +256,9 @@ void train(const settings& s, const bert::checkpoint& files) {
       }
       bar.show(step.index, total, bert::cat("loss ", step.loss));
       if (epoch_done) {
+        const auto before = clock::now();
         last = task.evaluate(model, threads);
+        evaluating += clock::now() - before;
         bar.clear();
         std::cout << "epoch " << step.epoch + 1 << ' ' << last->line() << std::endl;
         const auto figures = last->figures();
@@ -278,11 +283,15 @@ void train(const settings& s, const bert::checkpoint& files) {
         if (!last) last = task.evaluate(m, threads);
         return bert::metrics::score(*last, s.best);
       };
+    const auto start = clock::now();
     with_policies<task_type>(s, [&](auto kept, auto p) {
       bert::fit(model, objective, batches, recipe, threads, kept, p, groups, average, mixout, unfreezing, optimizer, schedule,
                 on_step);
     });
     bar.clear();
+    const auto seconds = [](clock::duration t) { return html::print("%.1f", std::chrono::duration<double>(t).count()); };
+    std::cout << "trained in " << seconds(clock::now() - start - evaluating) << " s, evaluated in " << seconds(evaluating)
+              << " s\n";
     if (signals.received() != 0 && done < total)
       throw support::stopped(signals.received(),
                              bert::cat("stopped by ", signals.name(), " after step ", done,
