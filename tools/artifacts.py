@@ -7,8 +7,10 @@ it, so that a rebuild keeps the results; --again of the tools makes them anew. T
 import hashlib
 import json
 import os
+import random
 import re
 import shlex
+import shutil
 import statistics
 import subprocess
 import sys
@@ -58,6 +60,16 @@ def spread(values, digits=3):
 
 def mean(values):
     return statistics.mean(values) if values else float("nan")
+
+
+def paired_bootstrap(ours, theirs, draws=2000, seed=1):
+    """The difference of two mean accuracies on the same examples, and the bounds of its middle 95 % over samples of the examples drawn
+    with replacement. `ours` and `theirs` are texts of 0 and 1, one a seed: whether each example was answered right."""
+    share = lambda runs: [sum(column) / len(runs) for column in zip(*([int(c) for c in run] for run in runs))]
+    differences = [a - b for a, b in zip(share(ours), share(theirs), strict=True)]
+    chance, n = random.Random(seed), len(differences)
+    means = sorted(sum(chance.choices(differences, k=n)) / n for _ in range(draws))
+    return sum(differences) / n, means[int(0.025 * draws)], means[int(0.975 * draws)]
 
 
 class Artifacts:
@@ -147,18 +159,38 @@ class Artifacts:
         return self.finish(key, dict(program="pretrain", folder=str(folder), steps=steps, seconds=round(seconds, 1), resumed=resumed,
                                      options=words_of(options), line=text.strip().splitlines()[-1], figures=held_out(text)))
 
-    def finetune(self, options, figure):
-        """A fine-tuning without a model to keep; returns its facts with the figure of the last line that begins with dev."""
-        key = self.key("finetune", options)
+    def tuning_key(self, options, judged=()):
+        more = dict(judged=[digest(path) for path in judged]) if judged else {}
+        return self.key("finetune", options, **more)
+
+    def finetune(self, options, figure, judged=()):
+        """A fine-tuning without a model to keep; returns its facts with the figure of the last line that begins with dev, and `right`:
+        for each of the labelled files `judged` a text of 0 and 1, whether each of its rows is answered right."""
+        key = self.tuning_key(options, judged)
         facts = self.known(key)
         if facts is not None:
             return facts
-        text, seconds = self.start("finetune", options, self.folder / f"{key}.log")
+        out = {"--out": self.folder / f"{key}.model"} if judged else {}
+        text, seconds = self.start("finetune", options | out, self.folder / f"{key}.log")
+        right = [self.right_answers(out["--out"], options, path) for path in judged]
+        if judged:
+            shutil.rmtree(out["--out"])
         line = [l for l in text.strip().splitlines() if l.startswith("dev")][-1]
         figures = {name: float(value) for name, value in FIGURE.findall(line)}
         if figure not in figures:
             sys.exit(f"finetune: expected {figure}= in its last line, found {line}")
-        return self.finish(key, dict(program="finetune", figure=figures[figure], seconds=round(seconds, 1), options=words_of(options), line=line))
+        return self.finish(key, dict(program="finetune", figure=figures[figure], right=right, seconds=round(seconds, 1), options=words_of(options),
+                                     line=line))
+
+    def right_answers(self, folder, options, path):
+        """Whether a classifier gives each row of a labelled file its label; `options` are those of its fine-tuning."""
+        columns = {k: v for k, v in options.items() if k in ("--text-column", "--second-column", "--pair")}
+        text, _ = self.start("predict", {"--model": folder, "--tsv": path} | columns)
+        found = [json.loads(line)["label"] for line in text.splitlines()]
+        rows = path.read_text(encoding="utf8").splitlines()
+        rows = rows[len(rows) - len(found) :]  # without a header
+        labels = [row.split("\t")[int(options.get("--label-column", 0)) - 1] for row in rows]
+        return "".join(str(int(a == b)) for a, b in zip(found, labels, strict=True))
 
 
 def held_out(text):

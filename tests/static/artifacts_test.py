@@ -28,8 +28,14 @@ if sys.argv[0].endswith("pretrain"):
     content = json.dumps([w for w in words if "/" not in w]) + option("--from", "")
     for name in ("model.safetensors", "vocab.txt"): open(os.path.join(option("--out"), name), "w").write(content)
     print("valid mlm=4.5000 masked_accuracy=0.2" + (" general mlm=5.2500 masked_accuracy=0.1" if "--general" in words else ""))
+elif sys.argv[0].endswith("predict"):
+    known = int(open(os.path.join(option("--model"), "known")).read())
+    for i in range(10): print(json.dumps({"label": "1" if i < known else "0"}))
 else:
     seed, far = int(option("--seed")), 0.1 if "--from-scratch" in words else 0.2
+    if option("--out"):
+        os.makedirs(option("--out"), exist_ok=True)
+        open(os.path.join(option("--out"), "known"), "w").write("5" if "--from-scratch" in words else str(6 + seed))
     print(f"dev accuracy={far + seed / 100:.4f} spearman={far + seed / 100:.4f} f1={far + seed / 100:.4f}")
 """
 
@@ -41,13 +47,14 @@ class Tools(unittest.TestCase):
         self.folder = Path(holder.name)
         self.programs = self.folder / "programs"
         self.programs.mkdir()
-        for name in ("pretrain", "finetune"):
+        for name in ("pretrain", "finetune", "predict"):
             (self.programs / name).write_text(PROGRAM)
             (self.programs / name).chmod(0o755)
         data = self.folder / "data"
         rows = lambda *columns: "".join("\t".join(columns) + "\n" for _ in range(1200))
         for name, text in {"wiki-en/train.txt": "a\n\nb\n", "wiki-en/valid.txt": "c\n", "imdb/unlabelled.txt": "good<br />bad\n" * 600,
-                           "sst2/train.tsv": "sentence\tlabel\n" + rows("fine", "1"), "sst2/dev.tsv": rows("fine", "1"), "mrpc/train.tsv": rows("a", "b"),
+                           "sst2/train.tsv": "sentence\tlabel\n" + rows("fine", "1"), "sst2/dev.tsv": "sentence\tlabel\n" + "fine\t1\n" * 10,
+                           "sst2/test.tsv": "sentence\tlabel\n" + "fine\t1\n" * 10, "mrpc/train.tsv": rows("a", "b"),
                            "mrpc/dev.tsv": "x\n", "stsb/train.tsv": "h\n" + rows("a", "b", "4.5"), "stsb/dev.tsv": "x\n",
                            "wnut17/train.conll": "x\n", "wnut17/dev.conll": "x\n"}.items():
             (data / name).parent.mkdir(parents=True, exist_ok=True)
@@ -108,8 +115,9 @@ class Tools(unittest.TestCase):
         self.assertNotIn("--arch", domain)
         self.assertNotIn("<br", Path(domain[domain.index("--text") + 1]).read_text())
         self.assertIn("--vocab", calls[3])
-        self.assert_row("| general, domain, task | 80 | MINUTES | 4.50 | 5.25 | 0.220 ± 0.014 | +0.000 |", out)
-        self.assert_row("| general | 50 | MINUTES | 4.50 | 4.50 | 0.220 ± 0.014 | +0.100 |", out)
+        self.assert_row("| general, domain, task | 80 | MINUTES | 4.50 | 5.25 | 0.220 ± 0.014 | 0.800 ± 0.141 | +0.000 (+0.000 to +0.000) |", out)
+        self.assertRegex(out, r"\| general \| 50 \| \S+ \| 4.50 \| 4.50 \| 0.220 ± 0.014 \| 0.800 ± 0.141 \| \+0.300 \(\+0.[01]\d\d to \+0.[456]\d\d\) \|")
+        self.assertEqual(list((self.folder / "work").glob("*.model")), [])
         self.assertEqual(self.run_tool("ladder", *words, "--table"), out[out.index("| stages"):])
         self.assertEqual(self.calls(), [])
 
@@ -120,6 +128,23 @@ class Tools(unittest.TestCase):
                                    ("ladder", ("--steps", "general=1", "--chain", "general+task"), "of task")):
             with self.subTest(words=words):
                 self.assertIn(named, self.run_tool(tool, *words, status=1))
+
+    def test_a_recipe_is_judged_by_the_sentences_of_dev_and_test(self):
+        out = self.run_tool("pretrain_recipes", "--steps", "100", "--recipe", "base", "no pairs", "random weights", "--task", "sst2-1000", "--seeds", "1", "3")
+        self.assertRegex(out, r"\| base .* \| 0.800 ± 0.141 \| - \|\n")
+        self.assertRegex(out, r"\| no pairs .* \| 0.800 ± 0.141 \| \+0.000 \(\+0.000 to \+0.000\) \|\n")
+        self.assertRegex(out, r"\| random weights .* \| 0.500 ± 0.000 \| -0.300 \(-0.[456]\d\d to -0.[01]\d\d\) \|\n")
+
+    def test_a_bootstrap_pairs_examples_and_finds_what_chance_may_have_made(self):
+        same, low, high = artifacts.paired_bootstrap(["1100", "1100"], ["1010", "1010"])
+        self.assertEqual(same, 0)
+        self.assertTrue(-0.8 < low < -0.2 and 0.2 < high < 0.8)
+        self.assertEqual(artifacts.paired_bootstrap(["1" * 50], ["0" * 50]), (1, 1, 1))
+        d, low, high = artifacts.paired_bootstrap(["1" * 60 + "0" * 40], ["1" * 50 + "0" * 50])
+        self.assertAlmostEqual(d, 0.1)
+        self.assertTrue(0.03 < low < 0.07 and 0.13 < high < 0.17)  # of a share of 0.1 in 100: 1.96 deviations are 0.059
+        with self.assertRaises(ValueError):
+            artifacts.paired_bootstrap(["11"], ["1"])
 
     def test_of_an_option_the_last_value_counts(self):
         self.assertEqual(artifacts.merged(["--a", "1", "--b"], ["--a", "-2"]), {"--a": "-2", "--b": None})
