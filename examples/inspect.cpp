@@ -171,7 +171,8 @@ bool inspect(const std::string& folder) {
   if (pooling.empty())
     line("open", cat("bert::checkpoint(folder).load<bert::model<", type.name, found.empty() ? "" : ", ", found, ">>()"));
   else line("open", cat("bert::embedder<", type.name, ", bert::pooling::", pooling, ">::open(folder)"));
-  line("program", !pooling.empty() || found.empty()              ? "embed_sentences --model folder"
+  line("program", c.model_type != "bert"                         ? "one of your own, with that type"
+                  : !pooling.empty() || found.empty()            ? "embed_sentences --model folder"
                   : found.find("masked_lm") != std::string::npos ? "fill_mask, finetune, predict --model folder"
                                                                  : "predict, evaluate --model folder");
   return whole;
