@@ -45,7 +45,7 @@ struct recipe {
       const std::string_view word = rest.substr(0, rest.find(','));
       rest.remove_prefix(std::min(rest.size(), word.size() + 1));
       const std::size_t equals = word.find('=');
-      const auto value = equals == std::string_view::npos ? std::nullopt : bert::data::parsed_number(word.substr(equals + 1));
+      const auto value = equals == std::string_view::npos ? std::nullopt : bert::data::finite_number(word.substr(equals + 1));
       if (!value) refuse();
       if (word.substr(0, equals) == "alpha" && *value > 0 && *value <= 1) r.alpha = *value;
       else if (word.substr(0, equals) == "copies" && *value >= 1 && *value <= 1'000) r.copies = static_cast<unsigned>(*value);

@@ -31,6 +31,7 @@
 #include "bert/core/fixed_string.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
+#include "bert/core/parsed_number.hpp"
 #include "bert/core/random.hpp"
 #include "bert/data/as_read.hpp"
 #include "bert/data/augmentable_words.hpp"

@@ -284,6 +284,47 @@ template <class... Parts>
 }  // namespace bert
 
 #endif  // BERT_CORE_ERROR_HPP
+// Reads a floating-point number from text, the same in every locale and standard library.
+// Layer: core. Test: tests/unit/core/parsed_number_test.cpp
+#ifndef BERT_CORE_PARSED_NUMBER_HPP
+#define BERT_CORE_PARSED_NUMBER_HPP
+
+#include <charconv>
+#include <concepts>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <version>
+
+#if !defined(__cpp_lib_to_chars)  // libc++ before 20 reads no floating-point numbers
+#include <locale>
+#include <sstream>
+#include <string>
+#endif
+
+namespace bert::inline BERT_ISA {
+
+/// `text` as a number, rounded to the nearest; nothing if it is none, is out of range, or has anything before or after it,
+/// blanks and a plus included.
+template <std::floating_point T>
+[[nodiscard]] std::optional<T> parsed_number(std::string_view text) {
+  T value = 0;
+#if defined(__cpp_lib_to_chars)
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failed != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+#else
+  if (text.find_first_not_of("0123456789.eE+-") != std::string_view::npos || text.starts_with('+')) return std::nullopt;
+  std::istringstream stream{std::string(text)};
+  stream.imbue(std::locale::classic());
+  stream >> value;
+  if (!stream || stream.peek() != std::istringstream::traits_type::eof()) return std::nullopt;
+#endif
+  return value;
+}
+
+}  // namespace bert
+
+#endif  // BERT_CORE_PARSED_NUMBER_HPP
 // JSON: parses text into values under limits, typed access, and text again. Every failure is a bert::error.
 // Layer: io. Test: tests/unit/io/json_test.cpp, tests/fuzz/json_fuzz.cpp
 #ifndef BERT_IO_JSON_HPP
@@ -1030,9 +1071,7 @@ struct decoding_settings {
   static double shortest(float x) {
     std::array<char, 32> digits;
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), x).ptr;
-    double value = 0;
-    std::from_chars(digits.data(), end, value);
-    return value;
+    return *parsed_number<double>({digits.data(), static_cast<std::size_t>(end - digits.data())});
   }
 };
 
@@ -1468,7 +1507,7 @@ class threads {
       for (auto& worker : workers_) worker.join();
     }
 
-    std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
+    std::atomic_flag busy_;
     void (*call_)(void*, std::size_t) = nullptr;
     void* body_ = nullptr;
     std::size_t count_ = 0;
@@ -9006,7 +9045,7 @@ class checksum {
     for (; bytes.size() >= block; bytes = bytes.subspan(block)) mix(bytes.data());
     if (!bytes.empty()) std::memcpy(held_bytes_.data(), bytes.data(), held_ = bytes.size());
   }
-  void add(std::string_view text) noexcept { add(std::as_bytes(std::span(text))); }
+  void add(std::string_view text) noexcept { add(std::as_bytes(std::span<const char>(text.data(), text.size()))); }
 
   [[nodiscard]] std::uint64_t value() const noexcept {
     checksum whole = *this;
@@ -9938,7 +9977,7 @@ class atomic_file {
     if (bytes.size() >= buffered) put(bytes);
     else pending_.insert(pending_.end(), bytes.begin(), bytes.end());
   }
-  void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+  void write(std::string_view text) { write(std::as_bytes(std::span<const char>(text.data(), text.size()))); }
 
   /// Flushes the bytes to disk, still under ".part".
   void sync() {
@@ -21547,11 +21586,9 @@ class tsv_reader {
 };
 
 /// `text` as a finite number; nothing if it is none, or if more follows it.
-[[nodiscard]] inline std::optional<float> parsed_number(std::string_view text) noexcept {
-  float value = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failed != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
-  return value;
+[[nodiscard]] inline std::optional<float> finite_number(std::string_view text) {
+  const auto value = parsed_number<float>(text);
+  return value && std::isfinite(*value) ? value : std::nullopt;
 }
 
 /// The index of a label by its name, or, unless a name of the set is a number, by the index itself: GLUE's files have 0 and 1.
@@ -21562,7 +21599,7 @@ template <labels::label_set Labels>
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (failed != std::errc{} || end != text.data() + text.size() || number < 0 || number >= names.size()) return std::nullopt;
   for (int i = 0; i < names.size(); ++i)
-    if (parsed_number(names.name(i))) return std::nullopt;
+    if (finite_number(names.name(i))) return std::nullopt;
   return number;
 }
 
@@ -21589,14 +21626,14 @@ template <labels::label_set Labels>
         {path.string(), "two labels or more", cat(counts.size()), "check .label_column: numbers count from 0, -1 is the last"});
   std::vector<std::string> names;
   const auto fraction = [](const std::string& name) {
-    return parsed_number(name) && name.find_first_not_of("0123456789+-") != std::string::npos;
+    return finite_number(name) && name.find_first_not_of("0123456789+-") != std::string::npos;
   };
   bool numbers = true;
   const std::string* score = nullptr;
   names.reserve(counts.size());
   for (const auto& [name, count] : counts) {
     names.push_back(name);
-    numbers = numbers && parsed_number(name).has_value();
+    numbers = numbers && finite_number(name).has_value();
     if (score == nullptr && fraction(name)) score = &name;
   }
   if (options.scores == score_labels::refuse && numbers && score != nullptr)
@@ -21649,8 +21686,8 @@ requires(labels::static_label_set<Labels> || std::is_same_v<Labels, labels::numb
   } else {
     tsv_reader reader(path, options);
     labeled_set_builder<Labels, Tokenizer> set(tokenizer, {}, options.max_tokens);
-    while (reader.next([](std::string_view text) { return parsed_number(text).has_value(); })) {
-      const auto value = parsed_number(reader.label());
+    while (reader.next([](std::string_view text) { return finite_number(text).has_value(); })) {
+      const auto value = finite_number(reader.label());
       if (!value)
         throw error({reader.where(), "a number (.label_column)", cat('"', reader.label(), '"'), "check .label_column"});
       augment(reader.text(), reader.second(), [&](auto text, auto second) { set.add(text, second, *value); });
@@ -22117,12 +22154,12 @@ class tagged_set_builder {
 #define BERT_LABELS_ENTITIES_HPP
 
 #include <algorithm>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 namespace bert::inline BERT_ISA::labels {
 
@@ -22167,7 +22204,10 @@ struct tag_parts {
 struct entity_span {
   std::string_view type;
   std::int64_t first = 0, last = 0;
-  friend auto operator<=>(const entity_span&, const entity_span&) = default;
+  friend bool operator==(const entity_span&, const entity_span&) = default;
+  friend bool operator<(const entity_span& a, const entity_span& b) noexcept {
+    return std::tie(a.type, a.first, a.last) < std::tie(b.type, b.first, b.last);
+  }
 };
 
 /// Reads the entities of sentence after sentence by lenient rules: the default mode of seqeval, which counts as conlleval.
@@ -24874,9 +24914,9 @@ template <tokenizing Tokenizer>
   return detail::read_groups(
       path, detail::columns_of(options, options.score_column),
       text_groups_builder<scored_text_pairs, Tokenizer>(tokenizer, options.max_tokens),
-      [](std::string_view text) { return parsed_number(text).has_value(); },
+      [](std::string_view text) { return finite_number(text).has_value(); },
       [&](const tsv_reader& row, auto& to) {
-        const auto score = parsed_number(row.label());
+        const auto score = finite_number(row.label());
         if (!score) throw error({row.where(), "a number (.score_column)", cat('"', row.label(), '"'), "check .score_column"});
         to.add(row.text(), row.second(), *score / options.score_range);
       });
@@ -25024,8 +25064,8 @@ template <tokenizing Tokenizer>
                            .uneven = options.uneven});
   std::vector<detail::ranked_texts> all;
   std::unordered_map<std::string, std::size_t> groups;
-  while (reader.next([](std::string_view text) { return parsed_number(text).has_value(); })) {
-    const auto relevance = parsed_number(reader.label());
+  while (reader.next([](std::string_view text) { return finite_number(text).has_value(); })) {
+    const auto relevance = finite_number(reader.label());
     if (!relevance)
       throw error({reader.where(), "a number (.score_column)", cat('"', reader.label(), '"'), "check .score_column"});
     std::size_t g = all.size();
@@ -26396,7 +26436,6 @@ class with_knowledge : public detail::targets_of_inner<Source> {
 #ifndef BERT_DATA_WORD_LISTS_HPP
 #define BERT_DATA_WORD_LISTS_HPP
 
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -26712,14 +26751,10 @@ inline std::string_view trimmed(std::string_view text) noexcept {
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
-inline bool is_number(std::string_view text) noexcept {
-  double value = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return code == std::errc{} && end == text.data() + text.size();
-}
+inline bool is_number(std::string_view text) { return parsed_number<double>(text).has_value(); }
 
 // "word number" or "word number word".
-inline bool is_word_and_number(std::string_view line) noexcept {
+inline bool is_word_and_number(std::string_view line) {
   const auto first = line.find(' ');
   if (first == std::string_view::npos || first == 0 || line.find('\t') != std::string_view::npos) return false;
   line.remove_prefix(first + 1);
@@ -42313,6 +42348,7 @@ struct decoding<Head> {
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -42554,6 +42590,11 @@ class embedder {
     return embed_all(sentences, prompt_, e, report);
   }
   [[nodiscard]] vector_type operator()(std::string_view sentence) const { return embed_one(sentence, prompt_); }
+  /// Sentences in braces; without it, two literals would be the ends of one text.
+  template <executor E = execution::serial>
+  [[nodiscard]] vectors_type operator()(std::initializer_list<std::string_view> sentences, const E& e = {}) const {
+    return embed_all(sentences, prompt_, e, nullptr);
+  }
 
   /// The same with the folder's prompt of a name in place of the default one. Throws bert::error, listing the names, if the
   /// folder has none of that name.
@@ -42628,13 +42669,12 @@ class embedder {
   template <class Sentences, executor E>
   [[nodiscard]] vectors_type embed_all(const Sentences& sentences, const std::string& prompt, const E& e,
                                        embedding_report* report) const {
-    vectors_type out(static_cast<std::size_t>(std::ranges::distance(sentences)), columns());
-    if (out.rows() == 0) return out;
     token_batch batch;
     std::size_t cut = 0;
     for (const std::string_view sentence : sentences) cut += encode(batch, sentence, prompt) != 0 ? 1 : 0;
     if (report != nullptr) report->cut += cut;
-    run(batch, prompt, e, [&](std::size_t row) { return std::span<float>(out[row]); });
+    vectors_type out(batch.sequences(), columns());
+    if (out.rows() != 0) run(batch, prompt, e, [&](std::size_t row) { return std::span<float>(out[row]); });
     return out;
   }
   [[nodiscard]] vector_type embed_one(std::string_view sentence, const std::string& prompt) const {
@@ -42937,6 +42977,12 @@ class pipeline {
     std::vector<inputs> all;
     for (auto&& text : texts) all.push_back(input(lasting<Texts>(text, kept), std::nullopt));
     return run(all, e);
+  }
+  /// Texts in braces; without it, two literals would be the ends of one text.
+  template <executor E = execution::serial>
+  [[nodiscard]] std::vector<result> operator()(std::initializer_list<std::string_view> texts, const E& e = {}) const
+      requires(!heads::span_finder<head> && !chooses) {
+    return (*this)(std::span<const std::string_view>(texts.begin(), texts.size()), e);
   }
 
   /// Whether the head reads words that are known, as taggers do.
@@ -44649,12 +44695,11 @@ class best_epoch {
   [[nodiscard]] static std::vector<double> numbers_of(std::string_view text) {
     std::vector<double> numbers;
     while (!text.empty()) {
-      double x = 0;
-      const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), x);
-      if (failed != std::errc{}) break;
-      numbers.push_back(x);
-      text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-      if (!text.empty()) text.remove_prefix(1);
+      const std::string_view word = text.substr(0, text.find(' '));
+      const auto x = parsed_number<double>(word);
+      if (!x) break;
+      numbers.push_back(*x);
+      text.remove_prefix(std::min(text.size(), word.size() + 1));
     }
     return numbers;
   }

@@ -2270,7 +2270,7 @@ class threads {
       for (auto& worker : workers_) worker.join();
     }
 
-    std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
+    std::atomic_flag busy_;
     void (*call_)(void*, std::size_t) = nullptr;
     void* body_ = nullptr;
     std::size_t count_ = 0;
@@ -2972,7 +2972,7 @@ class atomic_file {
     if (bytes.size() >= buffered) put(bytes);
     else pending_.insert(pending_.end(), bytes.begin(), bytes.end());
   }
-  void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+  void write(std::string_view text) { write(std::as_bytes(std::span<const char>(text.data(), text.size()))); }
 
   /// Flushes the bytes to disk, still under ".part".
   void sync() {

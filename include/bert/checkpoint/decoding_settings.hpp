@@ -12,6 +12,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/parsed_number.hpp"
 #include "bert/io/json.hpp"
 
 namespace bert::inline BERT_ISA {
@@ -61,9 +62,7 @@ struct decoding_settings {
   static double shortest(float x) {
     std::array<char, 32> digits;
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), x).ptr;
-    double value = 0;
-    std::from_chars(digits.data(), end, value);
-    return value;
+    return *parsed_number<double>({digits.data(), static_cast<std::size_t>(end - digits.data())});
   }
 };
 

@@ -40,7 +40,7 @@ class checksum {
     for (; bytes.size() >= block; bytes = bytes.subspan(block)) mix(bytes.data());
     if (!bytes.empty()) std::memcpy(held_bytes_.data(), bytes.data(), held_ = bytes.size());
   }
-  void add(std::string_view text) noexcept { add(std::as_bytes(std::span(text))); }
+  void add(std::string_view text) noexcept { add(std::as_bytes(std::span<const char>(text.data(), text.size()))); }
 
   [[nodiscard]] std::uint64_t value() const noexcept {
     checksum whole = *this;

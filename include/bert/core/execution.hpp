@@ -194,7 +194,7 @@ class threads {
       for (auto& worker : workers_) worker.join();
     }
 
-    std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
+    std::atomic_flag busy_;
     void (*call_)(void*, std::size_t) = nullptr;
     void* body_ = nullptr;
     std::size_t count_ = 0;

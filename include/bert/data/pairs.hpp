@@ -262,9 +262,9 @@ template <tokenizing Tokenizer>
   return detail::read_groups(
       path, detail::columns_of(options, options.score_column),
       text_groups_builder<scored_text_pairs, Tokenizer>(tokenizer, options.max_tokens),
-      [](std::string_view text) { return parsed_number(text).has_value(); },
+      [](std::string_view text) { return finite_number(text).has_value(); },
       [&](const tsv_reader& row, auto& to) {
-        const auto score = parsed_number(row.label());
+        const auto score = finite_number(row.label());
         if (!score) throw error({row.where(), "a number (.score_column)", cat('"', row.label(), '"'), "check .score_column"});
         to.add(row.text(), row.second(), *score / options.score_range);
       });

@@ -74,8 +74,8 @@ template <tokenizing Tokenizer>
                            .uneven = options.uneven});
   std::vector<detail::ranked_texts> all;
   std::unordered_map<std::string, std::size_t> groups;
-  while (reader.next([](std::string_view text) { return parsed_number(text).has_value(); })) {
-    const auto relevance = parsed_number(reader.label());
+  while (reader.next([](std::string_view text) { return finite_number(text).has_value(); })) {
+    const auto relevance = finite_number(reader.label());
     if (!relevance)
       throw error({reader.where(), "a number (.score_column)", cat('"', reader.label(), '"'), "check .score_column"});
     std::size_t g = all.size();

@@ -19,6 +19,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/parsed_number.hpp"
 #include "bert/data/as_read.hpp"
 #include "bert/data/labeled_set.hpp"
 #include "bert/data/tokenizing.hpp"
@@ -193,11 +194,9 @@ class tsv_reader {
 };
 
 /// `text` as a finite number; nothing if it is none, or if more follows it.
-[[nodiscard]] inline std::optional<float> parsed_number(std::string_view text) noexcept {
-  float value = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failed != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
-  return value;
+[[nodiscard]] inline std::optional<float> finite_number(std::string_view text) {
+  const auto value = parsed_number<float>(text);
+  return value && std::isfinite(*value) ? value : std::nullopt;
 }
 
 /// The index of a label by its name, or, unless a name of the set is a number, by the index itself: GLUE's files have 0 and 1.
@@ -208,7 +207,7 @@ template <labels::label_set Labels>
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (failed != std::errc{} || end != text.data() + text.size() || number < 0 || number >= names.size()) return std::nullopt;
   for (int i = 0; i < names.size(); ++i)
-    if (parsed_number(names.name(i))) return std::nullopt;
+    if (finite_number(names.name(i))) return std::nullopt;
   return number;
 }
 
@@ -235,14 +234,14 @@ template <labels::label_set Labels>
         {path.string(), "two labels or more", cat(counts.size()), "check .label_column: numbers count from 0, -1 is the last"});
   std::vector<std::string> names;
   const auto fraction = [](const std::string& name) {
-    return parsed_number(name) && name.find_first_not_of("0123456789+-") != std::string::npos;
+    return finite_number(name) && name.find_first_not_of("0123456789+-") != std::string::npos;
   };
   bool numbers = true;
   const std::string* score = nullptr;
   names.reserve(counts.size());
   for (const auto& [name, count] : counts) {
     names.push_back(name);
-    numbers = numbers && parsed_number(name).has_value();
+    numbers = numbers && finite_number(name).has_value();
     if (score == nullptr && fraction(name)) score = &name;
   }
   if (options.scores == score_labels::refuse && numbers && score != nullptr)
@@ -295,8 +294,8 @@ requires(labels::static_label_set<Labels> || std::is_same_v<Labels, labels::numb
   } else {
     tsv_reader reader(path, options);
     labeled_set_builder<Labels, Tokenizer> set(tokenizer, {}, options.max_tokens);
-    while (reader.next([](std::string_view text) { return parsed_number(text).has_value(); })) {
-      const auto value = parsed_number(reader.label());
+    while (reader.next([](std::string_view text) { return finite_number(text).has_value(); })) {
+      const auto value = finite_number(reader.label());
       if (!value)
         throw error({reader.where(), "a number (.label_column)", cat('"', reader.label(), '"'), "check .label_column"});
       augment(reader.text(), reader.second(), [&](auto text, auto second) { set.add(text, second, *value); });

@@ -3,7 +3,6 @@
 #ifndef BERT_DATA_WORD_LISTS_HPP
 #define BERT_DATA_WORD_LISTS_HPP
 
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -15,6 +14,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/parsed_number.hpp"
 #include "bert/data/corpus.hpp"
 #include "bert/data/tokenizing.hpp"
 #include "bert/io/lines.hpp"
@@ -57,14 +57,10 @@ inline std::string_view trimmed(std::string_view text) noexcept {
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
-inline bool is_number(std::string_view text) noexcept {
-  double value = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return code == std::errc{} && end == text.data() + text.size();
-}
+inline bool is_number(std::string_view text) { return parsed_number<double>(text).has_value(); }
 
 // "word number" or "word number word".
-inline bool is_word_and_number(std::string_view line) noexcept {
+inline bool is_word_and_number(std::string_view line) {
   const auto first = line.find(' ');
   if (first == std::string_view::npos || first == 0 || line.find('\t') != std::string_view::npos) return false;
   line.remove_prefix(first + 1);

@@ -101,7 +101,7 @@ class atomic_file {
     if (bytes.size() >= buffered) put(bytes);
     else pending_.insert(pending_.end(), bytes.begin(), bytes.end());
   }
-  void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+  void write(std::string_view text) { write(std::as_bytes(std::span<const char>(text.data(), text.size()))); }
 
   /// Flushes the bytes to disk, still under ".part".
   void sync() {

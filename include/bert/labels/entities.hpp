@@ -5,12 +5,12 @@
 #define BERT_LABELS_ENTITIES_HPP
 
 #include <algorithm>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
@@ -58,7 +58,10 @@ struct tag_parts {
 struct entity_span {
   std::string_view type;
   std::int64_t first = 0, last = 0;
-  friend auto operator<=>(const entity_span&, const entity_span&) = default;
+  friend bool operator==(const entity_span&, const entity_span&) = default;
+  friend bool operator<(const entity_span& a, const entity_span& b) noexcept {
+    return std::tie(a.type, a.first, a.last) < std::tie(b.type, b.first, b.last);
+  }
 };
 
 /// Reads the entities of sentence after sentence by lenient rules: the default mode of seqeval, which counts as conlleval.

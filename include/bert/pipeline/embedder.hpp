@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -137,6 +138,11 @@ class embedder {
     return embed_all(sentences, prompt_, e, report);
   }
   [[nodiscard]] vector_type operator()(std::string_view sentence) const { return embed_one(sentence, prompt_); }
+  /// Sentences in braces; without it, two literals would be the ends of one text.
+  template <executor E = execution::serial>
+  [[nodiscard]] vectors_type operator()(std::initializer_list<std::string_view> sentences, const E& e = {}) const {
+    return embed_all(sentences, prompt_, e, nullptr);
+  }
 
   /// The same with the folder's prompt of a name in place of the default one. Throws bert::error, listing the names, if the
   /// folder has none of that name.
@@ -211,13 +217,12 @@ class embedder {
   template <class Sentences, executor E>
   [[nodiscard]] vectors_type embed_all(const Sentences& sentences, const std::string& prompt, const E& e,
                                        embedding_report* report) const {
-    vectors_type out(static_cast<std::size_t>(std::ranges::distance(sentences)), columns());
-    if (out.rows() == 0) return out;
     token_batch batch;
     std::size_t cut = 0;
     for (const std::string_view sentence : sentences) cut += encode(batch, sentence, prompt) != 0 ? 1 : 0;
     if (report != nullptr) report->cut += cut;
-    run(batch, prompt, e, [&](std::size_t row) { return std::span<float>(out[row]); });
+    vectors_type out(batch.sequences(), columns());
+    if (out.rows() != 0) run(batch, prompt, e, [&](std::size_t row) { return std::span<float>(out[row]); });
     return out;
   }
   [[nodiscard]] vector_type embed_one(std::string_view sentence, const std::string& prompt) const {

@@ -160,6 +160,12 @@ class pipeline {
     for (auto&& text : texts) all.push_back(input(lasting<Texts>(text, kept), std::nullopt));
     return run(all, e);
   }
+  /// Texts in braces; without it, two literals would be the ends of one text.
+  template <executor E = execution::serial>
+  [[nodiscard]] std::vector<result> operator()(std::initializer_list<std::string_view> texts, const E& e = {}) const
+      requires(!heads::span_finder<head> && !chooses) {
+    return (*this)(std::span<const std::string_view>(texts.begin(), texts.size()), e);
+  }
 
   /// Whether the head reads words that are known, as taggers do.
   static constexpr bool reads_words =

@@ -20,6 +20,7 @@
 #include "bert/core/error.hpp"
 #include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/parsed_number.hpp"
 #include "bert/training/state.hpp"
 
 namespace bert::inline BERT_ISA::training {
@@ -81,12 +82,11 @@ class best_epoch {
   [[nodiscard]] static std::vector<double> numbers_of(std::string_view text) {
     std::vector<double> numbers;
     while (!text.empty()) {
-      double x = 0;
-      const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), x);
-      if (failed != std::errc{}) break;
-      numbers.push_back(x);
-      text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-      if (!text.empty()) text.remove_prefix(1);
+      const std::string_view word = text.substr(0, text.find(' '));
+      const auto x = parsed_number<double>(word);
+      if (!x) break;
+      numbers.push_back(*x);
+      text.remove_prefix(std::min(text.size(), word.size() + 1));
     }
     return numbers;
   }

@@ -232,6 +232,6 @@ TEST_CASE("the files of GLUE and of Chinese reviews are read completely, with he
 }  // namespace
 
 TEST_CASE("inf and nan are no numbers of a file") {
-  CHECK(bert::data::parsed_number("-1.5e3") == -1500.0f);
-  for (const char* word : {"inf", "-inf", "nan", "1e99", "", "1 ", "0x1"}) CHECK(!bert::data::parsed_number(word));
+  CHECK(bert::data::finite_number("-1.5e3") == -1500.0f);
+  for (const char* word : {"inf", "-inf", "nan", "1e99", "", "1 ", "0x1"}) CHECK(!bert::data::finite_number(word));
 }

@@ -92,6 +92,9 @@ TEST_CASE("ranges of strings, views and literals give the same vectors, and an e
   CHECK(embed(views).rows() == 5);
   const auto both = embed(literals);
   CHECK(std::equal(both[0].begin(), both[0].end(), embed("moon").begin()));
+  const auto braces = embed({"moon", "sun"});  // not the two ends of one text
+  REQUIRE(braces.rows() == 2);
+  CHECK(std::equal(braces[0].begin(), braces[1].end(), both[0].begin()));
   CHECK(embed(std::vector<std::string>{}).rows() == 0);
   const auto copy = embed;
   const auto index = copy(sentences);

@@ -81,6 +81,9 @@ TEST_CASE("many texts get the results of each alone, on any number of threads") 
   REQUIRE(all.size() == 200);
   for (std::size_t i = 0; i < 200; i += 19) CHECK(all[i].probabilities == classify(texts[i]).probabilities);
   CHECK(classify(std::vector<std::string>{}).empty());
+  const auto braces = classify({"the cat", "the dog"});  // not the two ends of one text
+  REQUIRE(braces.size() == 2);
+  CHECK(braces[1].probabilities == classify("the dog").probabilities);
 }
 
 TEST_CASE("each of many texts gets results for its own [MASK] tokens") {

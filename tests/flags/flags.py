@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Compiles program.cpp with flags that other programs use, without a warning, and runs it: the numbers must not depend on them.
+
+    tests/flags/flags.py [NAME…]
+
+A compiler or a standard library that is not installed is skipped, which is said.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+USUAL = ["-pthread", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror", f"-I{HERE.parents[1] / 'include'}"]
+BUILDS = {
+    "usual": ("g++", "-std=c++20", "-O2"),
+    "not optimized": ("g++", "-std=c++20", "-O0"),
+    "small": ("g++", "-std=c++20", "-Os"),
+    "without type information": ("g++", "-std=c++20", "-O1", "-fno-rtti"),
+    "C++23": ("g++", "-std=c++23", "-O1"),
+    "unsigned characters": ("g++", "-std=c++20", "-O1", "-funsigned-char"),
+    "clang++, C++23": ("clang++", "-std=c++2b", "-O1"),
+    "libc++": ("clang++", "-std=c++20", "-O1", "-stdlib=libc++"),
+}
+
+
+def build(job):
+    """(name, numbers or None, what went wrong or was skipped)."""
+    name, folder = job
+    compiler, *flags = BUILDS[name]
+    if shutil.which(compiler) is None:
+        return name, None, f"skipped: no {compiler}"
+    if "-stdlib=libc++" in flags and subprocess.run([compiler, "-stdlib=libc++", "-fsyntax-only", "-x", "c++", "-"], input="#include <vector>\n", text=True,
+                                                    capture_output=True, check=False).returncode:
+        return name, None, "skipped: no libc++"
+    program = Path(folder) / name.replace(" ", "-")
+    made = subprocess.run([compiler, *flags, *USUAL, str(HERE / "program.cpp"), "-o", str(program)], capture_output=True, text=True, check=False)
+    if made.returncode:
+        return name, None, made.stderr[-3000:]
+    ran = subprocess.run([program, f"{program}.model"], capture_output=True, text=True, check=False)
+    if ran.returncode:
+        return name, None, f"exit status {ran.returncode}\n{ran.stderr}"
+    return name, ran.stdout.split(), ""
+
+
+def apart(ours, theirs):
+    """The largest difference of the numbers; infinite where anything else differs."""
+    if len(ours) != len(theirs):
+        return float("inf")
+    worst = 0.0
+    for a, b in zip(ours, theirs):
+        try:
+            d = abs(float(a) - float(b))
+        except ValueError:
+            d = 0.0 if a == b else float("inf")
+        if not d <= worst:
+            worst = d
+    return worst
+
+
+def main():
+    names = sys.argv[1:] or list(BUILDS)
+    if wrong := [n for n in names if n not in BUILDS]:
+        sys.exit(f"flags.py: expected of {', '.join(BUILDS)}; found {wrong[0]}")
+    names = ["usual", *(n for n in names if n != "usual")]
+    failures = 0
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
+        usual = None
+        for name, numbers, text in pool.map(build, [(n, folder) for n in names]):
+            usual = numbers if name == "usual" else usual
+            if numbers is not None and not apart(numbers, usual) <= 2e-5:
+                text = f"other numbers: {' '.join(numbers)}\n{' '.join(usual)}"
+            failed = text != "" and not text.startswith("skipped")
+            failures += failed
+            print(f"{name}: {text or 'the same numbers'}", flush=True)
+    print(f"{len(names)} builds, {failures} failures")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
