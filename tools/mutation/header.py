@@ -228,7 +228,7 @@ class Header:
             if self.tokens[i + 1].kind != "number":
                 self.add("replace", i, i, "bert_mutants::sign<%d>{}->*", "", "drops the sign")
         elif t.text in ("+=", "-="):
-            end = self.term_end(i + 1, {")"})
+            end = self.until(i + 1, {";", ","}) - 1  # a choice by ? and : is all of it the term
             self.add("wrap", i + 1, end, "bert_mutants::negated<%d>(", ")", f"`{t.text}` becomes `{'-=' if t.text == '+=' else '+='}`")
         elif t.text == "[" and not t.before and t.match and (self.tokens[i - 1].kind == "name" or prev in (")", "]")) and \
                 prev not in ("auto", "return", "delete"):

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bert/heads/regress.hpp"
@@ -54,6 +55,21 @@ TEST_CASE("labels of unknown truth are not counted and have no gradient, and the
   CHECK(terms.loss() == doctest::Approx(std::log(2.0)));
   CHECK(terms["loss"].correct == 1);  // a logit of 0 says yes
   CHECK(logits == std::vector<float>{-0.125f, 0, 0.125f, 0});
+}
+
+TEST_CASE("a decision is right where the sign of its logit is that of its truth") {
+  const auto batch = batch_of(2, {1, 0, 1, 0});
+  for (const auto& [logits, right] :
+       {std::pair{std::vector<float>{2, -3, 4, -1}, 4u}, {{2, 3, 4, -1}, 3u}, {{-2, 3, -4, 1}, 0u}}) {
+    auto z = logits;
+    CHECK(score({}, batch, z)["loss"].correct == right);
+  }
+}
+
+TEST_CASE("the fingerprint tells positive weights, and none of none") {
+  CHECK(binary_cross_entropy{}.fingerprint().empty());
+  CHECK(binary_cross_entropy{.positive_weights = {1, 2}}.fingerprint() !=
+        binary_cross_entropy{.positive_weights = {2, 1}}.fingerprint());
 }
 
 TEST_CASE("another number of values or weights than of labels, and values above 1, are errors") {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "bert/training/measure.hpp"
 #include "support/matrices.hpp"
 #include "support/passes.hpp"
 #include "support/slopes.hpp"
@@ -87,6 +88,11 @@ TEST_CASE("without ascents and magnitude FreeLB's step is that of the inner loss
   const step plain(cross_entropy{}, m, dropout);
   CHECK(run.terms["loss"].mean() == plain.terms["loss"].mean());
   CHECK(support::largest_difference(run.gradients.span(), plain.gradients.span()) < 1e-6);
+}
+
+TEST_CASE("FreeLB is measured as the inner loss, without perturbations") {
+  const auto m = model_type::random({.stddev = 0.2f, .seed = 1});
+  CHECK(bert::measure(m, freelb{cross_entropy{}}, source).loss() == bert::measure(m, cross_entropy{}, source).loss());
 }
 
 TEST_CASE("two accumulated batches make FreeLB's step of one batch of both") {

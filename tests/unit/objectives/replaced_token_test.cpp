@@ -345,6 +345,8 @@ TEST_CASE("a weight that is not positive and a generator of another vocabulary a
   const objectives::replaced_token o(generator, objectives::masked_lm<>{}, {.weight = 0});
   CHECK_THROWS_WITH_AS(decltype(o)::work(o, batch_shape{.sequences = 1, .tokens = 4}),
                        doctest::Contains(".weight above 0, found 0"), bert::error);
+  const objectives::replaced_token small(generator, objectives::masked_lm<>{}, {.weight = 0.5f});
+  CHECK_NOTHROW(decltype(small)::work(small, batch_shape{.sequences = 1, .tokens = 4}));
   using open = open_vocabulary<support::pocket>;
   auto other = model<objectives::generator_of<open>, heads::masked_lm>::random({.vocab = 130});
   const auto m = model<open, heads::replaced>::random({.vocab = 131});

@@ -81,6 +81,14 @@ TEST_CASE("each loss and its gradient are within 1e-6 of PyTorch's in double") {
   CHECK(distance<list_softmax>("list_softmax") < 1e-6);
 }
 
+TEST_CASE("pairs and lists are right where their order is") {
+  std::vector<float> z{1, 0, 2, 3, 1};
+  const auto batch = groups_of({3, 2}, {1, 0, 0, 1, 0});
+  CHECK(margin_mse::score_logits(batch, {z.data(), 5, 1}, 1.0f)["loss"].correct == 2);
+  z = {1, 0, 2, 3, 1};
+  CHECK(list_softmax::score_logits(batch, {z.data(), 5, 1}, 1.0f)["loss"].correct == 1);
+}
+
 TEST_CASE("large outputs neither overflow nor lose the loss") {
   std::vector<float> z{1e4f, -1e4f};
   const auto terms = scored<binary_cross_entropy>(groups_of({1, 1}, {0, 0}), z);

@@ -140,6 +140,13 @@ TEST_CASE("hidden states, scores and relations have the gradients of their losse
   CHECK(error_of<student>(distil{t, no_hard_loss{}, {.soft = 0}, hidden_states{.layers = {{1, 4}}}, attention_scores{}}) <
         0.03);
   CHECK(error_of<student>(distil{t, no_hard_loss{}, {.soft = 0}, minilm{.weight = 20}}) < 0.03);
+  CHECK(error_of<student>(distil{t, no_hard_loss{}, {.soft = 0}, attention_scores{.layers = {{1, 2}}}}) < 0.03);
+  auto m = student::random({.stddev = 0.2f, .seed = 1});
+  const distil without_soft{t, cross_entropy{}, {.soft = 0}, hidden_states{}};
+  step hard(m, without_soft);
+  hard.loss();
+  CHECK(hard.terms.has("loss"));
+  CHECK(hard.terms.has("hidden"));
   CHECK(error_of<student>(distil{t, no_hard_loss{}, {.soft = 0}, minilm_v2{.weight = 20, .heads = 4, .teacher_layer = 2}}) <
         0.03);
 }
@@ -155,6 +162,7 @@ TEST_CASE("terms are reported without their weights, and the loss is their weigh
   const auto o = distilbert(t);
   step s(m, o);
   const double loss = s.loss();
+  CHECK(s.terms["cosine"].mean() > 0.5);  // vectors that have nothing to do with each other
   CHECK(loss == doctest::Approx(5 * s.terms["soft"].mean() + 2 * s.terms["mlm"].mean() + s.terms["cosine"].mean()));
   const auto plain = masked_lm<>{};
   step of_mlm(m, plain);
