@@ -3067,7 +3067,12 @@ inline bool done(BOOL ok) noexcept {
 inline bool move(const std::wstring& from, const std::wstring& to, DWORD flags) noexcept {
   return ::MoveFileExW(from.c_str(), to.c_str(), flags | MOVEFILE_WRITE_THROUGH) != 0;
 }
-[[nodiscard]] inline std::wstring aside_of(const std::wstring& path) { return path + L".old"; }
+[[nodiscard]] inline std::wstring aside_of(const std::wstring& path) { return path + L".bert-old"; }
+/// Whether `code` may say that a file is open or mapped elsewhere.
+[[nodiscard]] inline bool is_held(const std::wstring& file, DWORD code) noexcept {
+  return (code == ERROR_ACCESS_DENIED || code == ERROR_SHARING_VIOLATION || code == ERROR_USER_MAPPED_FILE) &&
+         (::GetFileAttributesW(file.c_str()) & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_READONLY)) == 0;
+}
 
 }  // namespace detail
 
@@ -3198,14 +3203,13 @@ inline bool detail::status_by(const std::filesystem::path& path, DWORD flags, fi
   return true;
 }
 
-/// Where the old file is open or mapped and so cannot be replaced, it is first renamed to NAME.old, which stays if it cannot be
-/// removed until the next rename.
+/// A file that is open or mapped elsewhere and so cannot be replaced or removed is renamed to NAME.bert-old. It stays until the
+/// next act on that name.
 [[nodiscard]] inline bool rename(const std::filesystem::path& from, const std::filesystem::path& to) {
   const std::wstring a = detail::native(from), b = detail::native(to), aside = detail::aside_of(b);
   if (detail::move(a, b, MOVEFILE_REPLACE_EXISTING)) return true;
   DWORD code = ::GetLastError();
-  const bool held = code == ERROR_ACCESS_DENIED || code == ERROR_SHARING_VIOLATION || code == ERROR_USER_MAPPED_FILE;
-  if (held && !detail::is_folder(b)) {
+  if (detail::is_held(b, code)) {
     ::DeleteFileW(aside.c_str());
     if (detail::move(b, aside, 0)) {
       if (detail::move(a, b, 0)) {
@@ -3219,7 +3223,13 @@ inline bool detail::status_by(const std::filesystem::path& path, DWORD flags, fi
   errno = detail::errno_of(code);
   return false;
 }
-/// In three renames, of which a failed one is undone. A kill between them leaves the old file of `b` as NAME.old.
+inline bool remove(const std::filesystem::path& path) {
+  const std::wstring name = detail::native(path), aside = detail::aside_of(name);
+  ::DeleteFileW(aside.c_str());
+  if (detail::done(::DeleteFileW(name.c_str()))) return true;
+  return detail::is_held(name, ::GetLastError()) && detail::move(name, aside, 0);
+}
+/// In three renames, of which a failed one is undone. A kill between them leaves the old file of `b` as NAME.bert-old.
 [[nodiscard]] inline bool exchange(const std::filesystem::path& a, const std::filesystem::path& b) {
   const std::wstring one = detail::native(a), two = detail::native(b), aside = detail::aside_of(two);
   ::DeleteFileW(aside.c_str());
@@ -3239,7 +3249,6 @@ inline bool detail::status_by(const std::filesystem::path& path, DWORD flags, fi
   errno = detail::errno_of(code);
   return false;
 }
-inline bool remove(const std::filesystem::path& path) { return detail::done(::DeleteFileW(detail::native(path).c_str())); }
 [[nodiscard]] inline bool make_folder(const std::filesystem::path& path) {
   return detail::done(::CreateDirectoryW(detail::native(path).c_str(), nullptr));
 }
