@@ -11353,8 +11353,8 @@ struct listed_module {
     auto kind = io::require<std::string>(item, "type", where);
     if (const auto dot = kind.rfind('.'); dot != std::string::npos) kind.erase(0, dot + 1);
     auto path = io::value_or<std::string>(item, "path", where, "");
-    const std::filesystem::path relative(path);
-    if (relative.is_absolute() || std::find(relative.begin(), relative.end(), "..") != relative.end())
+    const std::filesystem::path relative = path_from(path);
+    if (relative.has_root_path() || std::find(relative.begin(), relative.end(), "..") != relative.end())
       throw error({where + ", \"path\"", "a folder within this one", path, {}});
     modules.push_back({std::move(kind), std::move(path)});
   }
