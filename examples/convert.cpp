@@ -192,7 +192,7 @@ void write_weights(bert::io::atomic_folder& out, const weight_files& weights, co
   std::set<std::string> stale(bert::pipelines::stale_weight_files.begin(), bert::pipelines::stale_weight_files.end());
   stale.insert(weight_files::safetensors_name);
   for (const auto& entry : fs::directory_iterator(out.path())) {
-    const std::string name = entry.path().filename().string();
+    const std::string name = bert::path_text(entry.path().filename());
     if (name.starts_with("model-") && name.ends_with(".safetensors")) stale.insert(name);
   }
   for (const shard& part : shards) stale.erase(part.name);
@@ -228,7 +228,7 @@ void complete(json& config, std::span<const stored_tensor> tensors) {
 void write_config(bert::io::atomic_folder& out, const fs::path& files, const weight_files& weights, const settings& s) {
   const auto path = bert::pipelines::config_file(files);
   if (!fs::exists(path)) {
-    std::cout << "note: " << files.string() << " has no config.json\n";
+    std::cout << "note: " << bert::path_text(files) << " has no config.json\n";
     return;
   }
   const bool google = path.filename() != "config.json";
@@ -246,7 +246,7 @@ void copy_files(bert::io::atomic_folder& out, const fs::path& files, const weigh
     if (entry.is_regular_file()) paths.push_back(entry.path());
   std::sort(paths.begin(), paths.end());
   for (const auto& path : paths) {
-    const std::string name = path.filename().string();
+    const std::string name = bert::path_text(path.filename());
     if (!is_weights(name) && name != "config.json" && name != "bert_config.json" && !name.starts_with('.'))
       out.file(name).write(bert::io::mapped_file(path).bytes());
   }
@@ -268,7 +268,7 @@ void copy_modules(const fs::path& model, const fs::path& files, const fs::path& 
   };
   if (!fs::equivalent(model, files))
     for (const auto& entry : fs::directory_iterator(model))
-      if (entry.is_regular_file() && !entry.path().filename().string().starts_with('.')) copy(entry.path());
+      if (entry.is_regular_file() && !bert::path_text(entry.path().filename()).starts_with('.')) copy(entry.path());
   for (const auto& m : bert::pipelines::detail::read_modules(model)) {
     const fs::path folder = model / m.path;
     if (m.path.empty() || !fs::is_directory(folder) || fs::equivalent(folder, files)) continue;
@@ -296,7 +296,7 @@ void work(const settings& s) {
   out.commit();
   copy_modules(model, files, s.out);
   std::cout << "read " << describe(weights) << '\n'
-            << totals(weights.tensors()) << "\nwrote " << (folder / shards.front().name).string();
+            << totals(weights.tensors()) << "\nwrote " << bert::path_text(folder / shards.front().name);
   if (shards.size() > 1) std::cout << " and " << shards.size() - 1 << " more";
   std::cout << '\n';
 }

@@ -125,7 +125,7 @@ inline std::string scramble(std::string_view sentence, bert::random_stream& rand
 inline material from_text(const std::string& path, const std::string& folder, std::uint64_t seed) {
   material m;
   m.corpus = folder + "/corpus.txt";
-  std::ofstream out(m.corpus);
+  std::ofstream out(bert::path_from(m.corpus), std::ios::binary);
   out.exceptions(std::ios::badbit | std::ios::failbit);
   bert::random_stream random(seed, bert::draw::user, 600);
   std::size_t bytes = 0, sentences = 0, in_document = 0;

@@ -142,7 +142,7 @@ inline void write_corpus(const std::string& path, const std::vector<fact>& facts
     if (found == subjects.end()) subjects.push_back({&f});
     else found->push_back(&f);
   }
-  std::ofstream out(path);
+  std::ofstream out(bert::path_from(path), std::ios::binary);
   out.exceptions(std::ios::badbit | std::ios::failbit);
   bert::random_stream random(seed, bert::draw::user, 1'000);
   for (std::uint64_t round = 0; round < rounds; ++round) {

@@ -1,8 +1,6 @@
 // The dry run of a training program: a few steps, then the time of all and the memory.
 #pragma once
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -10,6 +8,7 @@
 #include <string>
 
 #include "bert/training/trainer.hpp"
+#include "platform.hpp"
 
 namespace support {
 
@@ -22,12 +21,10 @@ void dry_run(std::uint64_t steps, double tokens, Model& model, const Objective& 
                         bert::schedules::warmup_linear{.peak = 1e-5f, .total = std::min<std::uint64_t>(steps, 3)}, policies...};
   double tokens_per_second = 0;
   for (const auto& step : trainer.over(batches)) tokens_per_second = std::max(tokens_per_second, step.tokens_per_second);
-  struct rusage usage {};
-  getrusage(RUSAGE_SELF, &usage);
   char minutes[32];
   std::snprintf(minutes, sizeof minutes, "%.1f", tokens / tokens_per_second / 60);
   std::cout << "steps " << steps << ", about " << minutes << " minutes at " << static_cast<std::uint64_t>(tokens_per_second)
-            << " tokens/s, without the evaluations; memory " << usage.ru_maxrss / 1024
+            << " tokens/s, without the evaluations; memory " << (peak_memory() >> 20)
             << " MB; nothing was saved, as --dry-run asks\n";
 }
 

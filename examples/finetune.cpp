@@ -187,6 +187,7 @@ int main(int argc, char** argv) {
                                    : "must be one of " + listed + " for --task " + s.task + ", found \"" + s.loss + '"');
     }
   });
-  for (int i = 0; i < argc; ++i) s.command.append(i == 0 ? "" : " ").append(argv[i]);
+  s.command = argc > 0 ? argv[0] : "finetune";
+  for (const std::string& argument : support::arguments(argc, argv)) s.command.append(" ").append(argument);
   return support::run(app, argc, argv, [&] { work(s); });
 }

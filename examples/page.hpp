@@ -147,7 +147,7 @@ class page {
                  "</h2><p>" + escaped(words) + "</p>" + body + "</section>\n";
   }
   void write(const std::string& path) const {
-    std::ofstream out(path);
+    std::ofstream out(bert::path_from(path), std::ios::binary);
     out.exceptions(std::ios::badbit | std::ios::failbit);
     out << "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><meta name='viewport' "
            "content='width=device-width'>\n<title>"

@@ -1,15 +1,13 @@
 // Shared by the example programs: command lines, numeric options, errors, signals, progress.
 #pragma once
 
-#include <signal.h>  // NOLINT(modernize-deprecated-headers): sigaction
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
 #include <concepts>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
@@ -21,10 +19,13 @@
 #include <system_error>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "bert/core/cores.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/execution.hpp"
+#include "bert/core/path.hpp"
+#include "platform.hpp"
 
 namespace support {
 
@@ -98,44 +99,37 @@ struct stopped : std::exception {
   [[nodiscard]] const char* what() const noexcept override { return text.c_str(); }
 };
 
-/// While it exists, the first SIGINT or SIGTERM is only recorded, so that a step can end and a state be saved; the second ends
-/// the program at once. Signals that the caller ignores (nohup, a background job) stay ignored.
+/// While it exists, the first SIGINT or SIGTERM (on Windows Ctrl-C or Ctrl-Break) is only recorded, so that a step can end and
+/// a state be saved; the second ends the program at once. Signals that the caller ignores (nohup, a background job) stay
+/// ignored.
 class signals {
  public:
-  signals() {
-    received_ = 0;
-    struct sigaction action {};
-    action.sa_handler = note;
-    action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
-    for (std::size_t i = 0; i < 2; ++i) {
-      ::sigaction(numbers[i], nullptr, &before_[i]);
-      if (before_[i].sa_handler != SIG_IGN) ::sigaction(numbers[i], &action, nullptr);
-    }
-  }
+  signals() = default;
   signals(const signals&) = delete;
   signals& operator=(const signals&) = delete;
-  ~signals() {
-    for (std::size_t i = 0; i < 2; ++i) ::sigaction(numbers[i], &before_[i], nullptr);
-  }
 
   /// The signal received, or 0.
   [[nodiscard]] static int received() noexcept { return received_; }
   [[nodiscard]] static const char* name() noexcept { return name(received_); }
-  [[nodiscard]] static const char* name(int number) noexcept { return number == SIGINT ? "SIGINT" : "SIGTERM"; }
+  [[nodiscard]] static const char* name(int number) noexcept { return number == SIGINT ? "SIGINT" : end_signal_name; }
 
  private:
-  static constexpr int numbers[] = {SIGINT, SIGTERM};
-
   static void note(int number) noexcept {
     if (received_ != 0) {  // the other of the two came first
-      ::signal(number, SIG_DFL);
-      ::raise(number);
+      std::signal(number, SIG_DFL);
+      std::raise(number);
     }
     received_ = number;
   }
 
-  static inline volatile sig_atomic_t received_ = 0;
-  struct sigaction before_[2]{};
+  using handler = void (*)(int);
+  static handler ready() {
+    received_ = 0;
+    return note;
+  }
+
+  static inline volatile std::sig_atomic_t received_ = 0;
+  signal_action interrupt_{SIGINT, ready()}, end_{end_signal, note};
 };
 
 /// Throws if standard output failed: a full disk, a closed pipe.
@@ -155,8 +149,10 @@ template <class Work>
 int run(CLI::App& app, int argc, char** argv, Work&& work) {
   // In one piece, as mpirun and other ranks write there, too.
   const auto say = [&](std::string_view text) { std::cerr << bert::cat(app.get_name(), ": ", text, '\n'); };
+  prepare_console();
   try {
-    app.parse(argc, argv);
+    const std::vector<std::string> given = arguments(argc, argv);
+    app.parse(std::vector<std::string>(given.rbegin(), given.rend()));
   } catch (const CLI::CallForHelp&) {
     std::cout << app.help();
     return 0;
@@ -175,7 +171,8 @@ int run(CLI::App& app, int argc, char** argv, Work&& work) {
   } catch (const std::bad_alloc&) {
     say("out of memory; use a smaller batch or architecture");
   } catch (const std::filesystem::filesystem_error& e) {
-    say(bert::error({e.path1().string(), "a path that can be used", e.code().message(), "check the path and its permissions"})
+    say(bert::error({bert::path_text(e.path1()), "a path that can be used", e.code().default_error_condition().message(),
+                     "check the path and its permissions"})
             .what());
   } catch (const bert::error& e) {
     say(e.what());
@@ -188,7 +185,7 @@ int run(CLI::App& app, int argc, char** argv, Work&& work) {
 /// A progress bar on stderr if that is a terminal.
 class progress {
  public:
-  explicit progress(std::string what) : what_(std::move(what)), shown_(isatty(STDERR_FILENO) == 1) {}
+  explicit progress(std::string what) : what_(std::move(what)), shown_(has_progress()) {}
   progress(const progress&) = delete;
   progress& operator=(const progress&) = delete;
   ~progress() { clear(); }

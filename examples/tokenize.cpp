@@ -3,8 +3,6 @@
 //   tokenize --vocab bert-base-uncased/vocab.txt < corpus.txt > ids.txt
 //   tokenize --vocab vocab.txt --tokens notes.txt
 //   tokenize --vocab vocab.txt --json --offsets code_points < questions.txt
-#include <unistd.h>
-
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
@@ -143,7 +141,7 @@ void whole_file(writer& out, const tokenizer& t, std::FILE* in, const std::strin
   std::vector<char> block(std::size_t{1} << 18);
   std::size_t begin = 0;
   for (;;) {
-    const ssize_t got = ::read(fileno(in), block.data(), block.size());
+    const std::ptrdiff_t got = support::read_some(in, block.data(), block.size());
     if (got < 0) throw bert::error({name, "a file that can be read", "a read error", {}});
     if (got == 0) break;
     const auto n = static_cast<std::size_t>(got);
@@ -165,14 +163,15 @@ void work(const settings& s) {
   bert::text::tokenizer_options options{.lowercase = !s.cased};
   if (s.strip_accents) options.strip_accents = true;
   if (s.keep_accents) options.strip_accents = false;
-  const auto t = tokenizer::open(s.vocabulary, options);
+  const auto t = tokenizer::open(bert::path_from(s.vocabulary), options);
   writer out;
   if (s.files.empty()) whole_file(out, t, stdin, "standard input", s);
-  for (const auto& path : s.files) {
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
+  for (const auto& name : s.files) {
+    const std::filesystem::path path = bert::path_from(name);
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(bert::open_binary(path), std::fclose);
     if (!file || std::filesystem::is_directory(path))
-      throw bert::error({path, "a text file that can be read", "none", "give the path of a text file"});
-    whole_file(out, t, file.get(), path, s);
+      throw bert::error({name, "a text file that can be read", "none", "give the path of a text file"});
+    whole_file(out, t, file.get(), name, s);
   }
 }
 

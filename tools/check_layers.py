@@ -37,10 +37,11 @@ BELOW = {
 # Single headers that a layer may include though their layer is not below it.
 ALSO = {"text": ["bert/tensor/token_batch.hpp", "bert/io/atomic_file.hpp"]}
 # Foreign headers -> the one file that may include them, so that a change of theirs is a change of one file here.
-ONLY_IN = {"xsimd/": "kernels/simd/f32.hpp", "nlohmann/": "io/json_events.hpp", "mpi.h": "distributed/mpi.hpp"}
+ONLY_IN = {"xsimd/": "kernels/simd/f32.hpp", "nlohmann/": "io/json_events.hpp", "mpi.h": "distributed/mpi.hpp",
+           "windows.h": "core/windows.hpp"}
 # System headers beyond the C++ standard -> the layers that may know the platform.
 SYSTEM = {
-    r"(sys/\w+|fcntl|sched|unistd)\.h": ["core", "io", "data"],
+    r"(sys/\w+|fcntl|sched|unistd)\.h": ["core", "io"],
     r"\w*intrin\.h|cpuid\.h|arm_neon\.h": ["kernels", "text"],
     r"omp\.h": ["core"],
     r"benchmark/benchmark\.h": [],  # bert/benchmark.hpp, which is of no layer

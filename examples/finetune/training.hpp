@@ -47,7 +47,7 @@ class csv_log {
     const bool header = !resumed || !std::filesystem::exists(path);
     out_.exceptions(std::ios::badbit | std::ios::failbit);
     try {
-      out_.open(path, header ? std::ios::trunc : std::ios::app);
+      out_.open(bert::path_from(path), (header ? std::ios::trunc : std::ios::app) | std::ios::binary);
     } catch (const std::ios_base::failure&) {
       throw bert::error({path, "a file to write the log to", "an error", "check the path and its permissions"});
     }

@@ -105,6 +105,15 @@
 #endif
 #undef BERT_AMX_COMPILED
 
+// g++ for Windows keeps AVX registers on a stack that is aligned to 16 bytes by instructions that need 32 or 64 (GCC bug
+// 54412): programs crash, on some runs only. The assembler (binutils 2.38 or newer) can write unaligned moves instead. The
+// CMake target bert::bert does that; others define BERT_UNALIGNED_MOVES together with the option. Debian's g++ is patched as
+// well.
+#if defined(__MINGW32__) && defined(__AVX__) && !defined(__clang__) && !defined(BERT_UNALIGNED_MOVES)
+#error \
+    "g++ for Windows misaligns AVX registers: compile with -Wa,-muse-unaligned-vector-move -DBERT_UNALIGNED_MOVES, or without AVX (-march=x86-64-v2)"
+#endif
+
 // A program may compile some files for AVX2 and others for AVX-512. An inline function that both use would have one name and
 // two bodies, of which the linker keeps either: the program would crash on a processor without AVX-512, or run at half the
 // speed on one with it. So `namespace bert::inline BERT_ISA {` gives the two different names; programs still write bert::….
@@ -341,6 +350,55 @@ template <std::floating_point T>
 #include <utility>
 #include <vector>
 
+// Paths as text in UTF-8, and the C library's files by path.
+// Layer: core. Test: tests/unit/core/path_test.cpp
+#ifndef BERT_CORE_PATH_HPP
+#define BERT_CORE_PATH_HPP
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace bert::inline BERT_ISA {
+
+/// `path` as text for messages and files: UTF-8 on Windows, where paths are UTF-16 and `path.string()` is in the code page of
+/// the machine; elsewhere the bytes of the path.
+[[nodiscard]] inline std::string path_text(const std::filesystem::path& path) {
+#if defined(_WIN32)
+  const std::u8string text = path.u8string();
+  return {text.begin(), text.end()};
+#else
+  return path.string();
+#endif
+}
+
+/// The path that `text` names, in UTF-8 on Windows: the inverse of `path_text`.
+[[nodiscard]] inline std::filesystem::path path_from(std::string_view text) {
+#if defined(_WIN32)
+  return std::u8string(text.begin(), text.end());
+#else
+  return text;
+#endif
+}
+
+/// `path` with `suffix`, such as ".part", after its last character.
+[[nodiscard]] inline std::filesystem::path path_with(std::filesystem::path path, std::string_view suffix) {
+  return path += suffix;
+}
+
+/// std::fopen(path, "rb") for a path of any characters; null if it cannot be opened.
+[[nodiscard]] inline std::FILE* open_binary(const std::filesystem::path& path) noexcept {
+#if defined(_WIN32)
+  return ::_wfopen(path.c_str(), L"rb");
+#else
+  return std::fopen(path.c_str(), "rb");
+#endif
+}
+
+}  // namespace bert
+
+#endif  // BERT_CORE_PATH_HPP
 // JSON as a sequence of events, for untrusted files. The only header that includes nlohmann-json.
 // Layer: io. Test: tests/unit/io/json_test.cpp, tests/fuzz/json_fuzz.cpp
 #ifndef BERT_IO_JSON_EVENTS_HPP
@@ -808,33 +866,578 @@ static_assert(sizeof(json) == 16);
 #ifndef BERT_IO_MAPPED_FILE_HPP
 #define BERT_IO_MAPPED_FILE_HPP
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstddef>
 #include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
+
+// What a path or an open file is, and error codes of the operating system as text.
+// Layer: io. Test: tests/unit/io/system_test.cpp
+#ifndef BERT_IO_FILE_STATUS_HPP
+#define BERT_IO_FILE_STATUS_HPP
+
+#include <cstdint>
+#include <string>
+#include <system_error>
 
 namespace bert::inline BERT_ISA::io {
 
-/// The message of an errno value.
-[[nodiscard]] inline std::string reason(int code) { return std::generic_category().message(code); }
+enum class file_kind : std::uint8_t { regular, folder, pipe, socket, characters, other };
 
-/// The kind of a file by its `st_mode`, in words, for messages.
-[[nodiscard]] inline std::string kind_of_file(unsigned mode) {
-  if (S_ISREG(mode)) return "a regular file";
-  if (S_ISDIR(mode)) return "a folder";
-  if (S_ISFIFO(mode)) return "a pipe";
-  if (S_ISSOCK(mode)) return "a socket";
-  return "a device";
+struct file_status {
+  file_kind kind = file_kind::other;
+  std::uint64_t size = 0;                ///< bytes of a regular file
+  std::uint64_t device = 0, number = 0;  ///< two paths name the same file if both are equal
+
+  [[nodiscard]] bool same_file(const file_status& other) const noexcept {
+    return device == other.device && number == other.number;
+  }
+};
+
+/// The kind of a file in words, for messages.
+[[nodiscard]] inline std::string kind_of_file(const file_status& file) {
+  switch (file.kind) {
+    case file_kind::regular: return "a regular file";
+    case file_kind::folder: return "a folder";
+    case file_kind::pipe: return "a pipe";
+    case file_kind::socket: return "a socket";
+    default: return "a device";
+  }
 }
+
+/// Codes of Windows that have no errno are errno values from here on.
+inline constexpr int windows_codes = 1'000'000;
+
+/// The message of an errno value.
+[[nodiscard]] inline std::string reason(int code) {
+  if (code >= windows_codes) return "error " + std::to_string(code - windows_codes) + " of Windows";
+  return std::generic_category().message(code);
+}
+
+}  // namespace bert::io
+
+#endif  // BERT_IO_FILE_STATUS_HPP
+// The files of the operating system: the one place that calls POSIX or Windows for them.
+// Layer: io. Test: tests/unit/io/system_test.cpp
+#ifndef BERT_IO_SYSTEM_HPP
+#define BERT_IO_SYSTEM_HPP
+
+// namespace bert::io::system, the same functions for both (system_posix.hpp, system_windows.hpp):
+//
+//   handle                        an open file; `none` is no file
+//   open_to_read                  any path, also a pipe
+//   open_without_waiting          for reading; does not wait for the writer of a pipe
+//   open_to_replace               for writing; made if missing, never through a link
+//   create_temporary              a new file, whose path it also returns
+//   create_scratch                a new file that disappears with its handle
+//   close, read, write, seek, truncate, flush, map, unmap
+//   lock                          of a file open for writing; fails with EWOULDBLOCK if another process or handle has it
+//   lock_folder                   the same for a folder; the lock ends with `close`
+//   status_of, link_status_of     of a path or a handle; link_status_of does not follow a link
+//   is_writable                   whether files can be made in a folder
+//   rename                        replaces the file of the new name at once
+//   exchange                      of two names; fails with ENOSYS, EINVAL or EOPNOTSUPP where the system cannot
+//   remove, make_folder, remove_folder, flush_folder
+//
+// A failure is `none`, false, -1 or a null pointer, with errno set; `io::reason` is its text.
+
+#if defined(_WIN32)
+// io::system by calls of Windows; see system.hpp.
+// Layer: io. Test: tests/unit/io/system_test.cpp
+#ifndef BERT_IO_SYSTEM_WINDOWS_HPP
+#define BERT_IO_SYSTEM_WINDOWS_HPP
+
+#if defined(_WIN32)
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+// <windows.h> without what disturbs C++; nothing on other systems. No other header includes <windows.h>.
+// Layer: core. Test: tests/unit/io/system_test.cpp
+#ifndef BERT_CORE_WINDOWS_HPP
+#define BERT_CORE_WINDOWS_HPP
+
+#if defined(_WIN32)
+
+// A program that needs all of <windows.h> includes it before this library, with NOMINMAX defined.
+#if !defined(WIN32_LEAN_AND_MEAN)
+#define WIN32_LEAN_AND_MEAN
+#endif
+#if !defined(NOMINMAX)
+#define NOMINMAX
+#endif
+#include <windows.h>
+
+// Lower-case macros, which are names of variables and architectures here. FAR and NEAR expand to the first two.
+#undef near
+#undef far
+#undef small
+#undef NEAR
+#undef FAR
+#define NEAR
+#define FAR
+
+#endif
+
+#endif  // BERT_CORE_WINDOWS_HPP
+
+namespace bert::inline BERT_ISA::io::system {
+
+using handle = void*;
+inline const handle none = INVALID_HANDLE_VALUE;
+
+namespace detail {
+
+// Every file is open for others to read, to write, to rename and to remove, as on POSIX.
+inline constexpr DWORD shared = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+
+[[nodiscard]] inline int errno_of(DWORD code) noexcept {
+  switch (code) {
+    case ERROR_SUCCESS: return 0;
+    case ERROR_FILE_NOT_FOUND:
+    case ERROR_PATH_NOT_FOUND:
+    case ERROR_INVALID_DRIVE:
+    case ERROR_BAD_NETPATH:
+    case ERROR_BAD_NET_NAME:
+    case ERROR_INVALID_NAME:
+    case ERROR_BAD_PATHNAME: return ENOENT;
+    case ERROR_DIRECTORY: return ENOTDIR;
+    case ERROR_ACCESS_DENIED:
+    case ERROR_SHARING_VIOLATION:
+    case ERROR_USER_MAPPED_FILE:
+    case ERROR_WRITE_PROTECT:
+    case ERROR_CURRENT_DIRECTORY: return EACCES;
+    case ERROR_LOCK_VIOLATION: return EWOULDBLOCK;
+    case ERROR_FILE_EXISTS:
+    case ERROR_ALREADY_EXISTS: return EEXIST;
+    case ERROR_DISK_FULL:
+    case ERROR_HANDLE_DISK_FULL: return ENOSPC;
+    case ERROR_NOT_ENOUGH_MEMORY:
+    case ERROR_OUTOFMEMORY:
+    case ERROR_COMMITMENT_LIMIT: return ENOMEM;
+    case ERROR_DIR_NOT_EMPTY: return ENOTEMPTY;
+    case ERROR_TOO_MANY_OPEN_FILES: return EMFILE;
+    case ERROR_INVALID_HANDLE: return EBADF;
+    case ERROR_NOT_SAME_DEVICE: return EXDEV;
+    case ERROR_FILENAME_EXCED_RANGE: return ENAMETOOLONG;
+    case ERROR_BROKEN_PIPE: return EPIPE;
+    default: return windows_codes + static_cast<int>(code);
+  }
+}
+inline bool done(BOOL ok) noexcept {
+  if (ok == 0) errno = errno_of(::GetLastError());
+  return ok != 0;
+}
+
+/// The path as Windows takes it: from 240 characters on in the form without a limit of 260, "\\?\C:\…".
+[[nodiscard]] inline std::wstring native(const std::filesystem::path& path) {
+  const std::wstring& given = path.native();
+  if (given.empty() || given.starts_with(L"\\\\?\\") || given.starts_with(L"\\\\.\\")) return given;
+  std::error_code failed;
+  std::filesystem::path whole = std::filesystem::absolute(path, failed);
+  if (failed || whole.native().size() < 240) return given;
+  whole = whole.lexically_normal().make_preferred();
+  const std::wstring& text = whole.native();
+  return text.starts_with(L"\\\\") ? L"\\\\?\\UNC" + text.substr(1) : L"\\\\?\\" + text;
+}
+
+[[nodiscard]] inline handle open(const std::wstring& path, DWORD access, DWORD how, DWORD flags) noexcept {
+  const handle file = ::CreateFileW(path.c_str(), access, shared, nullptr, how, flags, nullptr);
+  if (file == none) errno = errno_of(::GetLastError());
+  return file;
+}
+[[nodiscard]] inline bool is_folder(const std::wstring& path) noexcept {
+  const DWORD attributes = ::GetFileAttributesW(path.c_str());
+  return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+}
+[[nodiscard]] inline bool status_by(const std::filesystem::path& path, DWORD flags, file_status& status);
+
+[[nodiscard]] inline handle create(const std::filesystem::path& folder, const char* prefix, DWORD flags,
+                                   std::filesystem::path& path) {
+  static std::atomic<unsigned> count{0};
+  for (int i = 0; i < 100; ++i) {
+    LARGE_INTEGER ticks{};
+    ::QueryPerformanceCounter(&ticks);
+    const std::string ending = cat(::GetCurrentProcessId(), '-', ticks.QuadPart % 1'000'000, '-', count++);
+    path = folder / path_with(path_from(prefix), ending);
+    const handle file = open(native(path), GENERIC_READ | GENERIC_WRITE, CREATE_NEW, flags);
+    if (file != none || errno != EEXIST) return file;
+  }
+  return none;
+}
+
+inline bool move(const std::wstring& from, const std::wstring& to, DWORD flags) noexcept {
+  return ::MoveFileExW(from.c_str(), to.c_str(), flags | MOVEFILE_WRITE_THROUGH) != 0;
+}
+[[nodiscard]] inline std::wstring aside_of(const std::wstring& path) { return path + L".bert-old"; }
+/// Whether `code` may say that a file is open or mapped elsewhere.
+[[nodiscard]] inline bool is_held(const std::wstring& file, DWORD code) noexcept {
+  return (code == ERROR_ACCESS_DENIED || code == ERROR_SHARING_VIOLATION || code == ERROR_USER_MAPPED_FILE) &&
+         (::GetFileAttributesW(file.c_str()) & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_READONLY)) == 0;
+}
+
+}  // namespace detail
+
+namespace detail {
+/// Standard input under a handle of its own; a file from its start, as /dev/stdin is opened on Linux.
+[[nodiscard]] inline handle open_standard_input() noexcept {
+  const handle input = ::GetStdHandle(STD_INPUT_HANDLE);
+  if (::GetFileType(input) == FILE_TYPE_DISK)
+    if (const handle file = ::ReOpenFile(input, GENERIC_READ, shared, 0); file != none) return file;
+  handle copy = none;
+  const BOOL ok =
+      ::DuplicateHandle(::GetCurrentProcess(), input, ::GetCurrentProcess(), &copy, 0, FALSE, DUPLICATE_SAME_ACCESS);
+  return done(ok) ? copy : none;
+}
+}  // namespace detail
+
+/// Any file or folder; "/dev/stdin" is standard input here too.
+// FILE_FLAG_BACKUP_SEMANTICS opens folders, so that the status can say what they are.
+[[nodiscard]] inline handle open_to_read(const std::filesystem::path& path) {
+  if (path == "/dev/stdin") return detail::open_standard_input();
+  return detail::open(detail::native(path), GENERIC_READ, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS);
+}
+[[nodiscard]] inline handle open_without_waiting(const std::filesystem::path& path) { return open_to_read(path); }
+[[nodiscard]] inline handle open_to_replace(const std::filesystem::path& path) {
+  const std::wstring name = detail::native(path);
+  const handle file = detail::open(name, GENERIC_WRITE, OPEN_ALWAYS, FILE_FLAG_OPEN_REPARSE_POINT);
+  if (file == none && errno == EACCES && detail::is_folder(name)) errno = EISDIR;
+  return file;
+}
+/// A new file in `folder` whose name starts with `prefix`; `path` becomes its path, or what was tried.
+[[nodiscard]] inline handle create_temporary(const std::filesystem::path& folder, const char* prefix,
+                                             std::filesystem::path& path) {
+  return detail::create(folder, prefix, FILE_ATTRIBUTE_NORMAL, path);
+}
+[[nodiscard]] inline handle create_scratch(const std::filesystem::path& folder) {
+  std::filesystem::path path;
+  return detail::create(folder, "bert-", FILE_ATTRIBUTE_TEMPORARY | FILE_FLAG_DELETE_ON_CLOSE, path);
+}
+inline void close(handle file) noexcept { ::CloseHandle(file); }
+
+/// Up to `size` bytes; 0 at the end of the file, -1 on failure.
+[[nodiscard]] inline std::ptrdiff_t read(handle file, void* to, std::size_t size) noexcept {
+  DWORD got = 0;
+  if (::ReadFile(file, to, static_cast<DWORD>(std::min(size, std::size_t{1} << 30)), &got, nullptr) != 0) return got;
+  const DWORD code = ::GetLastError();
+  if (code == ERROR_BROKEN_PIPE || code == ERROR_HANDLE_EOF) return 0;
+  errno = detail::errno_of(code);
+  return -1;
+}
+/// The number of bytes written, at most `size`; -1 on failure.
+[[nodiscard]] inline std::ptrdiff_t write(handle file, const void* from, std::size_t size) noexcept {
+  DWORD put = 0;
+  const BOOL ok = ::WriteFile(file, from, static_cast<DWORD>(std::min(size, std::size_t{1} << 30)), &put, nullptr);
+  return detail::done(ok) ? static_cast<std::ptrdiff_t>(put) : -1;
+}
+[[nodiscard]] inline bool seek(handle file, std::uint64_t offset) noexcept {
+  LARGE_INTEGER to{};
+  to.QuadPart = static_cast<LONGLONG>(offset);
+  return detail::done(::SetFilePointerEx(file, to, nullptr, FILE_BEGIN));
+}
+/// To no bytes.
+[[nodiscard]] inline bool truncate(handle file) noexcept { return seek(file, 0) && detail::done(::SetEndOfFile(file)); }
+/// To the disk.
+[[nodiscard]] inline bool flush(handle file) noexcept { return detail::done(::FlushFileBuffers(file)); }
+
+/// The first `size` bytes of a file, read-only; valid after `close`.
+[[nodiscard]] inline const void* map(handle file, std::size_t size) noexcept {
+  const handle mapping = ::CreateFileMappingW(file, nullptr, PAGE_READONLY, 0, 0, nullptr);
+  if (!detail::done(mapping != nullptr)) return nullptr;
+  const void* const memory = ::MapViewOfFile(mapping, FILE_MAP_READ, 0, 0, size);
+  (void)detail::done(memory != nullptr);
+  ::CloseHandle(mapping);
+  return memory;
+}
+inline void unmap(const void* memory, std::size_t) noexcept { ::UnmapViewOfFile(memory); }
+
+/// Locks one byte beyond every file's end: others may still read the file, as locks of Windows are mandatory.
+[[nodiscard]] inline bool lock(handle file) noexcept {
+  OVERLAPPED at{};
+  at.OffsetHigh = 0x7fff'ffff;
+  return detail::done(::LockFileEx(file, LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &at));
+}
+[[nodiscard]] inline bool status_of(handle file, file_status& status) noexcept {
+  const DWORD type = ::GetFileType(file);
+  status = {.kind = type == FILE_TYPE_PIPE   ? file_kind::pipe
+                    : type == FILE_TYPE_CHAR ? file_kind::characters
+                                             : file_kind::other};
+  if (type != FILE_TYPE_DISK) return true;
+  BY_HANDLE_FILE_INFORMATION info{};
+  if (!detail::done(::GetFileInformationByHandle(file, &info))) return false;
+  const bool folder = (info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+  status = {.kind = folder ? file_kind::folder : file_kind::regular,
+            .size = std::uint64_t{info.nFileSizeHigh} << 32 | info.nFileSizeLow,
+            .device = info.dwVolumeSerialNumber,
+            .number = std::uint64_t{info.nFileIndexHigh} << 32 | info.nFileIndexLow};
+  return true;
+}
+inline bool detail::status_by(const std::filesystem::path& path, DWORD flags, file_status& status) {
+  const handle file =
+      path == "/dev/stdin" ? open_standard_input() : open(native(path), 0, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS | flags);
+  if (file == none) return false;
+  const bool known = status_of(file, status);
+  ::CloseHandle(file);
+  return known;
+}
+[[nodiscard]] inline bool status_of(const std::filesystem::path& path, file_status& status) {
+  return detail::status_by(path, 0, status);
+}
+[[nodiscard]] inline bool link_status_of(const std::filesystem::path& path, file_status& status) {
+  return detail::status_by(path, FILE_FLAG_OPEN_REPARSE_POINT, status);
+}
+/// Fails with EWOULDBLOCK if another writer of this machine has the lock: an object of the system that is named by the folder.
+[[nodiscard]] inline handle lock_folder(const std::filesystem::path& folder) {
+  file_status info;
+  if (!status_of(folder, info)) return none;
+  const std::wstring name = L"Global\\bert-folder-" + std::to_wstring(info.device) + L"-" + std::to_wstring(info.number);
+  const handle lock = ::CreateEventW(nullptr, FALSE, FALSE, name.c_str());
+  const DWORD code = ::GetLastError();
+  if (lock != nullptr && code != ERROR_ALREADY_EXISTS) return lock;
+  if (lock != nullptr) ::CloseHandle(lock);
+  errno = code == ERROR_ALREADY_EXISTS || code == ERROR_ACCESS_DENIED ? EWOULDBLOCK : detail::errno_of(code);
+  return none;
+}
+[[nodiscard]] inline bool is_writable(const std::filesystem::path& folder) {
+  const handle file = detail::open(detail::native(folder), FILE_ADD_FILE, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS);
+  if (file == none) return false;
+  ::CloseHandle(file);
+  return true;
+}
+
+/// A file that is open or mapped elsewhere and so cannot be replaced or removed is renamed to NAME.bert-old. It stays until the
+/// next act on that name.
+[[nodiscard]] inline bool rename(const std::filesystem::path& from, const std::filesystem::path& to) {
+  const std::wstring a = detail::native(from), b = detail::native(to), aside = detail::aside_of(b);
+  if (detail::move(a, b, MOVEFILE_REPLACE_EXISTING)) return true;
+  DWORD code = ::GetLastError();
+  if (detail::is_held(b, code)) {
+    ::DeleteFileW(aside.c_str());
+    if (detail::move(b, aside, 0)) {
+      if (detail::move(a, b, 0)) {
+        ::DeleteFileW(aside.c_str());
+        return true;
+      }
+      code = ::GetLastError();
+      detail::move(aside, b, 0);
+    }
+  }
+  errno = detail::errno_of(code);
+  return false;
+}
+inline bool remove(const std::filesystem::path& path) {
+  const std::wstring name = detail::native(path), aside = detail::aside_of(name);
+  ::DeleteFileW(aside.c_str());
+  if (detail::done(::DeleteFileW(name.c_str()))) return true;
+  return detail::is_held(name, ::GetLastError()) && detail::move(name, aside, 0);
+}
+/// In three renames, of which a failed one is undone. A kill between them leaves the old file of `b` as NAME.bert-old.
+[[nodiscard]] inline bool exchange(const std::filesystem::path& a, const std::filesystem::path& b) {
+  const std::wstring one = detail::native(a), two = detail::native(b), aside = detail::aside_of(two);
+  ::DeleteFileW(aside.c_str());
+  DWORD code = 0;
+  if (detail::move(two, aside, 0)) {
+    if (detail::move(one, two, 0)) {
+      if (detail::move(aside, one, 0)) return true;
+      code = ::GetLastError();
+      detail::move(two, one, 0);
+    } else {
+      code = ::GetLastError();
+    }
+    detail::move(aside, two, 0);
+  } else {
+    code = ::GetLastError();
+  }
+  errno = detail::errno_of(code);
+  return false;
+}
+[[nodiscard]] inline bool make_folder(const std::filesystem::path& path) {
+  return detail::done(::CreateDirectoryW(detail::native(path).c_str(), nullptr));
+}
+inline bool remove_folder(const std::filesystem::path& path) {
+  return detail::done(::RemoveDirectoryW(detail::native(path).c_str()));
+}
+/// Nothing: renames are written through.
+inline void flush_folder(const std::filesystem::path&) noexcept {}
+
+}  // namespace bert::io::system
+
+#endif
+
+#endif  // BERT_IO_SYSTEM_WINDOWS_HPP
+#else
+// io::system by POSIX calls; see system.hpp.
+// Layer: io. Test: tests/unit/io/system_test.cpp
+#ifndef BERT_IO_SYSTEM_POSIX_HPP
+#define BERT_IO_SYSTEM_POSIX_HPP
+
+#if !defined(_WIN32)
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+namespace bert::inline BERT_ISA::io::system {
+
+using handle = int;
+inline constexpr handle none = -1;
+
+[[nodiscard]] inline handle open_to_read(const std::filesystem::path& path) noexcept {
+  return ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+}
+[[nodiscard]] inline handle open_without_waiting(const std::filesystem::path& path) noexcept {
+  return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+[[nodiscard]] inline handle open_to_replace(const std::filesystem::path& path) noexcept {
+  return ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0666);
+}
+/// The file `folder`/`prefix`XXXXXX; `path` becomes its path, or what was tried.
+[[nodiscard]] inline handle create_temporary(const std::filesystem::path& folder, const char* prefix,
+                                             std::filesystem::path& path) {
+  std::string name = (folder / (std::string(prefix) + "XXXXXX")).string();
+  const handle file = ::mkstemp(name.data());
+  path = name;
+  return file;
+}
+[[nodiscard]] inline handle create_scratch(const std::filesystem::path& folder) {
+  std::filesystem::path path;
+  const handle file = create_temporary(folder, "bert-", path);
+  if (file != none) ::unlink(path.c_str());
+  return file;
+}
+inline void close(handle file) noexcept { ::close(file); }
+
+/// Up to `size` bytes; 0 at the end of the file, -1 on failure.
+[[nodiscard]] inline std::ptrdiff_t read(handle file, void* to, std::size_t size) noexcept {
+  std::ptrdiff_t got = 0;
+  do got = ::read(file, to, size);
+  while (got < 0 && errno == EINTR);
+  return got;
+}
+/// The number of bytes written, at most `size`; -1 on failure.
+[[nodiscard]] inline std::ptrdiff_t write(handle file, const void* from, std::size_t size) noexcept {
+  std::ptrdiff_t put = 0;
+  do put = ::write(file, from, std::min(size, std::size_t{1} << 30));
+  while (put < 0 && errno == EINTR);
+  return put;
+}
+[[nodiscard]] inline bool seek(handle file, std::uint64_t offset) noexcept {
+  return ::lseek(file, static_cast<off_t>(offset), SEEK_SET) >= 0;
+}
+/// To no bytes.
+[[nodiscard]] inline bool truncate(handle file) noexcept { return ::ftruncate(file, 0) == 0; }
+/// To the disk.
+[[nodiscard]] inline bool flush(handle file) noexcept { return ::fsync(file) == 0; }
+
+/// The first `size` bytes of a file, read-only; valid after `close`.
+[[nodiscard]] inline const void* map(handle file, std::size_t size) noexcept {
+  void* const memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
+  return memory == MAP_FAILED ? nullptr : memory;
+}
+inline void unmap(const void* memory, std::size_t size) noexcept { ::munmap(const_cast<void*>(memory), size); }
+
+[[nodiscard]] inline bool lock(handle file) noexcept { return ::flock(file, LOCK_EX | LOCK_NB) == 0; }
+/// Fails with EWOULDBLOCK if another writer has the lock. On a file system without locks it is an open folder.
+[[nodiscard]] inline handle lock_folder(const std::filesystem::path& folder) noexcept {
+  const handle file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file != none && !lock(file) && errno == EWOULDBLOCK) {
+    ::close(file);
+    errno = EWOULDBLOCK;
+    return none;
+  }
+  return file;
+}
+
+namespace detail {
+inline void to_status(const struct stat& from, file_status& to) noexcept {
+  const auto mode = from.st_mode;
+  to.kind = S_ISREG(mode)    ? file_kind::regular
+            : S_ISDIR(mode)  ? file_kind::folder
+            : S_ISFIFO(mode) ? file_kind::pipe
+            : S_ISSOCK(mode) ? file_kind::socket
+            : S_ISCHR(mode)  ? file_kind::characters
+                             : file_kind::other;
+  to.size = static_cast<std::uint64_t>(from.st_size);
+  to.device = static_cast<std::uint64_t>(from.st_dev);
+  to.number = static_cast<std::uint64_t>(from.st_ino);
+}
+}  // namespace detail
+
+[[nodiscard]] inline bool status_of(handle file, file_status& status) noexcept {
+  struct stat info {};
+  if (::fstat(file, &info) != 0) return false;
+  detail::to_status(info, status);
+  return true;
+}
+[[nodiscard]] inline bool status_of(const std::filesystem::path& path, file_status& status) noexcept {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return false;
+  detail::to_status(info, status);
+  return true;
+}
+[[nodiscard]] inline bool link_status_of(const std::filesystem::path& path, file_status& status) noexcept {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0) return false;
+  detail::to_status(info, status);
+  return true;
+}
+[[nodiscard]] inline bool is_writable(const std::filesystem::path& folder) noexcept {
+  return ::access(folder.c_str(), W_OK | X_OK) == 0;
+}
+
+[[nodiscard]] inline bool rename(const std::filesystem::path& from, const std::filesystem::path& to) noexcept {
+  return ::rename(from.c_str(), to.c_str()) == 0;
+}
+[[nodiscard]] inline bool exchange([[maybe_unused]] const std::filesystem::path& a,
+                                   [[maybe_unused]] const std::filesystem::path& b) noexcept {
+#if defined(RENAME_EXCHANGE)
+  return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
+#else
+  errno = ENOSYS;
+  return false;
+#endif
+}
+inline bool remove(const std::filesystem::path& path) noexcept { return ::unlink(path.c_str()) == 0; }
+[[nodiscard]] inline bool make_folder(const std::filesystem::path& path) noexcept { return ::mkdir(path.c_str(), 0777) == 0; }
+inline bool remove_folder(const std::filesystem::path& path) noexcept { return ::rmdir(path.c_str()) == 0; }
+
+/// Flushes a folder's entries to disk. Errors are ignored: some file systems cannot.
+inline void flush_folder(const std::filesystem::path& folder) noexcept {
+  if (const int file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); file >= 0) {
+    ::fsync(file);
+    ::close(file);
+  }
+}
+
+}  // namespace bert::io::system
+
+#endif
+
+#endif  // BERT_IO_SYSTEM_POSIX_HPP
+#endif
+
+#endif  // BERT_IO_SYSTEM_HPP
+
+namespace bert::inline BERT_ISA::io {
 
 /// Maps a regular file for the object's lifetime. Movable, not copyable; an empty file is an empty span.
 ///
@@ -844,19 +1447,17 @@ namespace bert::inline BERT_ISA::io {
 class mapped_file {
  public:
   explicit mapped_file(std::filesystem::path path) : path_(std::move(path)) {
-    // Not blocking: opening a pipe would wait for its writer.
-    const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) fail(reason(errno));
-    struct stat info {};
-    if (::fstat(fd, &info) != 0) fail_closing(fd, reason(errno));
-    if (!S_ISREG(info.st_mode)) fail_closing(fd, kind_of_file(info.st_mode) + ", no regular file");
-    size_ = static_cast<std::size_t>(info.st_size);
+    const system::handle file = system::open_without_waiting(path_);
+    if (file == system::none) fail(reason(errno));
+    file_status info;
+    if (!system::status_of(file, info)) fail_closing(file, reason(errno));
+    if (info.kind != file_kind::regular) fail_closing(file, kind_of_file(info) + ", no regular file");
+    size_ = static_cast<std::size_t>(info.size);
     if (size_ != 0) {
-      void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
-      if (memory == MAP_FAILED) fail_closing(fd, reason(errno));
-      data_ = static_cast<const std::byte*>(memory);
+      data_ = static_cast<const std::byte*>(system::map(file, size_));
+      if (data_ == nullptr) fail_closing(file, reason(errno));
     }
-    ::close(fd);
+    system::close(file);
   }
   mapped_file(mapped_file&& other) noexcept
       : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
@@ -867,7 +1468,7 @@ class mapped_file {
     return *this;
   }
   ~mapped_file() {
-    if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+    if (data_ != nullptr) system::unmap(data_, size_);
   }
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
@@ -877,10 +1478,10 @@ class mapped_file {
 
  private:
   [[noreturn]] void fail(std::string found) const {
-    throw error({path_.string(), "a file to read", std::move(found), "check the path and its permissions"});
+    throw error({path_text(path_), "a file to read", std::move(found), "check the path and its permissions"});
   }
-  [[noreturn]] void fail_closing(int fd, std::string found) const {
-    ::close(fd);
+  [[noreturn]] void fail_closing(system::handle file, std::string found) const {
+    system::close(file);
     fail(std::move(found));
   }
 
@@ -948,7 +1549,7 @@ inline json json::parse(std::string_view text) { return parse_json(text, "JSON")
 /// Reads and parses a file.
 [[nodiscard]] inline json read_json(const std::filesystem::path& path, const json_limits& limits = {}) {
   const mapped_file file(path);
-  return parse_json(file.text(), path.string(), limits);
+  return parse_json(file.text(), path_text(path), limits);
 }
 
 /// The kind of a value in words, for messages.
@@ -1229,6 +1830,7 @@ inline constexpr std::array<other_model, 16> others{
 #define BERT_CORE_CORES_HPP
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -1240,6 +1842,35 @@ inline constexpr std::array<other_model, 16> others{
 #if defined(__linux__)
 #include <sched.h>
 #endif
+
+// <windows.h> without what disturbs C++; nothing on other systems. No other header includes <windows.h>.
+// Layer: core. Test: tests/unit/io/system_test.cpp
+#ifndef BERT_CORE_WINDOWS_HPP
+#define BERT_CORE_WINDOWS_HPP
+
+#if defined(_WIN32)
+
+// A program that needs all of <windows.h> includes it before this library, with NOMINMAX defined.
+#if !defined(WIN32_LEAN_AND_MEAN)
+#define WIN32_LEAN_AND_MEAN
+#endif
+#if !defined(NOMINMAX)
+#define NOMINMAX
+#endif
+#include <windows.h>
+
+// Lower-case macros, which are names of variables and architectures here. FAR and NEAR expand to the first two.
+#undef near
+#undef far
+#undef small
+#undef NEAR
+#undef FAR
+#define NEAR
+#define FAR
+
+#endif
+
+#endif  // BERT_CORE_WINDOWS_HPP
 
 namespace bert::inline BERT_ISA::execution {
 
@@ -1298,7 +1929,7 @@ namespace detail {
   return least;
 }
 
-/// The number of processors in this thread's affinity mask; 0 if the system does not say.
+/// The number of processors in this thread's affinity mask, of this process's on Windows; 0 if the system does not say.
 [[nodiscard]] inline std::size_t cores_by_affinity() {
 #if defined(__linux__)
   for (int processors = 1024; processors <= 1 << 16; processors *= 4) {
@@ -1310,6 +1941,11 @@ namespace detail {
     CPU_FREE(set);
     if (known) return static_cast<std::size_t>(count);
   }
+#elif defined(_WIN32)
+  // Of the processors of one group, at most 64; a process of several groups has a mask of none.
+  DWORD_PTR mine = 0, machine = 0;
+  if (::GetProcessAffinityMask(::GetCurrentProcess(), &mine, &machine) != 0)
+    return mine != 0 ? static_cast<std::size_t>(std::popcount(mine)) : ::GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
 #endif
   return 0;
 }
@@ -1322,7 +1958,9 @@ namespace detail {
   static const std::size_t cores = [] {
     std::size_t n = detail::cores_by_affinity();
     if (n == 0) n = std::thread::hardware_concurrency();
+#if !defined(_WIN32)
     if (const std::size_t quota = detail::cores_by_group(); quota != 0) n = std::min(n, quota);
+#endif
     return std::max<std::size_t>(n, 1);
   }();
   return cores;
@@ -1568,6 +2206,34 @@ class threads {
 #include <immintrin.h>
 #endif
 
+// What compilers spell differently: g++ and clang++ have it, for others there is a form of the standard or none.
+// Layer: core. Test: tests/unit/kernels/simd/functions_test.cpp
+#ifndef BERT_CORE_COMPILER_HPP
+#define BERT_CORE_COMPILER_HPP
+
+// After the parameters of a lambda: it is always inlined.
+#if defined(__GNUC__)
+#define BERT_ALWAYS_INLINE_LAMBDA __attribute__((always_inline))
+#else
+#define BERT_ALWAYS_INLINE_LAMBDA
+#endif
+
+// Prefetches the cache line at `address` for reading: into the second-level cache (2) or into all (3).
+#if defined(__GNUC__)
+#define BERT_PREFETCH(address, locality) __builtin_prefetch(address, 0, locality)
+#else
+#define BERT_PREFETCH(address, locality) static_cast<void>(address)
+#endif
+
+// Whether __builtin_shufflevector exists.
+#if defined(__GNUC__)
+#define BERT_SHUFFLEVECTOR 1
+#else
+#define BERT_SHUFFLEVECTOR 0
+#endif
+
+#endif  // BERT_CORE_COMPILER_HPP
+
 namespace bert::inline BERT_ISA::kernels {
 
 /// A register of floats of the widest ISA that the file is compiled for.
@@ -1655,7 +2321,7 @@ inline void store(float* p, simd x, first n) noexcept { store_partial(p, x, n.co
 /// Prefetches the cache line at `p`, which may be any address, into the second-level cache.
 ///
 /// always_inline: g++ takes a function that only prefetches for one without effects, and drops calls of it.
-[[gnu::always_inline]] inline void prefetch(const void* p) noexcept { __builtin_prefetch(p, 0, 2); }
+[[gnu::always_inline]] inline void prefetch(const void* p) noexcept { BERT_PREFETCH(p, 2); }
 
 /// Calls `body(j, whole{})` for every whole register of [0, n) and `body(j, first{rest})` for the rest, if any.
 template <class Body>
@@ -1692,12 +2358,24 @@ inline void for_each_register(std::size_t n, Body&& body) {
 
 namespace detail {
 
-/// Lane i of the result is lane (i + Shift) % lanes of x. A compiler builtin, so that `fold` stays in registers.
+/// Lane i of the result is lane From[i] of a and b, counted through both. A compiler builtin keeps it in registers.
+template <std::size_t... From>
+[[nodiscard]] inline simd shuffle(simd a, simd b) noexcept {
+#if BERT_SHUFFLEVECTOR
+  return simd(__builtin_shufflevector(a.data, b.data, static_cast<int>(From)...));
+#else
+  float both[2 * lanes];
+  store(both, a);
+  store(both + lanes, b);
+  const float chosen[lanes] = {both[From]...};
+  return load(chosen);
+#endif
+}
+
+/// Lane i of the result is lane (i + Shift) % lanes of x.
 template <std::size_t Shift>
 [[nodiscard]] inline simd rotate(simd x) noexcept {
-  return [&]<std::size_t... I>(std::index_sequence<I...>) {
-    return simd(__builtin_shufflevector(x.data, x.data, static_cast<int>((I + Shift) % lanes)...));
-  }
+  return [&]<std::size_t... I>(std::index_sequence<I...>) { return shuffle<(I + Shift) % lanes...>(x, x); }
   (std::make_index_sequence<lanes>{});
 }
 
@@ -1764,7 +2442,7 @@ namespace detail {
 
 template <std::size_t From, std::size_t... I>
 [[nodiscard]] inline simd interleave(simd a, simd b, std::index_sequence<I...>) noexcept {
-  return __builtin_shufflevector(a.data, b.data, static_cast<int>(From + I / 2 + I % 2 * lanes)...);
+  return shuffle<(From + I / 2 + I % 2 * lanes)...>(a, b);
 }
 
 }  // namespace detail
@@ -3083,7 +3761,7 @@ template <class Dot, std::size_t Rows, std::size_t Registers, class Last, class 
     if constexpr (j + 1 == Registers) return in_register(load(right + j * lanes, b.last));
     else return in_register(load(right + j * lanes));
   };
-  [&]<std::size_t... J>(std::index_sequence<J...>) __attribute__((always_inline)) {
+  [&]<std::size_t... J>(std::index_sequence<J...>) BERT_ALWAYS_INLINE_LAMBDA {
     const auto step = [&]<std::size_t Pass>(std::integral_constant<std::size_t, Pass>, auto... row) {
       unrolled<Rows>([&](auto i) {
         const simd x = Dot::template operand<Pass>(simd(left[i * a.row]));
@@ -7608,7 +8286,7 @@ struct model_config {
     return c;
   }
   [[nodiscard]] static model_config read(const std::filesystem::path& path) {
-    return parse(io::read_json(path), path.string());
+    return parse(io::read_json(path), path_text(path));
   }
 
   /// The configuration of architecture A, with `vocab` if A leaves that open.
@@ -8262,6 +8940,7 @@ namespace bert::inline BERT_ISA::pipelines {
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -8708,6 +9387,13 @@ namespace bert::inline BERT_ISA::io {
 
 namespace detail {
 
+/// Writes a * b modulo 2^64 to `product`; false if that is not the product.
+inline bool multiply(std::uint64_t a, std::uint64_t b, std::uint64_t& product) noexcept {
+  const bool fits = b == 0 || a <= std::numeric_limits<std::uint64_t>::max() / b;
+  product = a * b;
+  return fits;
+}
+
 /// The element type of a class torch.….Storage; none for types without a name here.
 [[nodiscard]] inline std::optional<dtype> storage_type(std::string_view name) noexcept {
   constexpr std::array<std::pair<std::string_view, dtype>, 10> known{{{"FloatStorage", dtype::f32},
@@ -8837,14 +9523,14 @@ class state_dict {
   [[nodiscard]] stored_tensor resolve(const part& p) const {
     std::uint64_t count = 1, last = p.offset;  // the number of elements, the index of the last one
     bool overflow = false;
-    for (std::size_t d = 0; d < p.shape.size(); ++d)
-      overflow |= __builtin_mul_overflow(count, std::uint64_t{p.shape[d]}, &count);
+    for (std::size_t d = 0; d < p.shape.size(); ++d) overflow |= !multiply(count, p.shape[d], count);
     const bool none = std::find(p.shape.begin(), p.shape.end(), 0u) != p.shape.end();
     if (none) return {std::string(p.name), p.of->type, p.shape, {}};
     for (std::size_t d = 0; d < p.shape.size(); ++d) {
       std::uint64_t span = 0;
-      overflow |= __builtin_mul_overflow(std::uint64_t{p.shape[d] - 1}, std::uint64_t{p.strides[d]}, &span);
-      overflow |= __builtin_add_overflow(last, span, &last);
+      overflow |= !multiply(p.shape[d] - 1, p.strides[d], span);
+      overflow |= last + span < last;
+      last += span;
     }
     if (overflow || last >= p.of->size)
       fail(p.name, cat("elements within the ", p.of->size, " of its storage"),
@@ -8881,7 +9567,7 @@ class state_dict {
 class pytorch_file {
  public:
   explicit pytorch_file(const std::filesystem::path& path) : pytorch_file(mapped_file(path)) {}
-  explicit pytorch_file(mapped_file file) : file_(std::move(file)), where_(file_->path().string()) { parse(file_->bytes()); }
+  explicit pytorch_file(mapped_file file) : file_(std::move(file)), where_(path_text(file_->path())) { parse(file_->bytes()); }
   /// Reads bytes in memory, which must outlive the object; `where` names them in errors.
   pytorch_file(std::span<const std::byte> bytes, std::string where) : where_(std::move(where)) { parse(bytes); }
 
@@ -9277,7 +9963,7 @@ inline constexpr std::string_view checksum_name = "checksum";
 class safetensors {
  public:
   explicit safetensors(const std::filesystem::path& path) : safetensors(mapped_file(path)) {}
-  explicit safetensors(mapped_file file) : file_(std::move(file)) { parse(file_->bytes(), file_->path().string()); }
+  explicit safetensors(mapped_file file) : file_(std::move(file)) { parse(file_->bytes(), path_text(file_->path())); }
   /// Reads bytes in memory, which must outlive the object; `where` names them in errors.
   safetensors(std::span<const std::byte> bytes, const std::string& where) { parse(bytes, where); }
 
@@ -9656,24 +10342,24 @@ class tensorflow_index {
 class tensorflow_checkpoint {
  public:
   /// Opens NAME.index and NAME.data-….
-  explicit tensorflow_checkpoint(const std::filesystem::path& index) : where_(index.string()) {
+  explicit tensorflow_checkpoint(const std::filesystem::path& index) : where_(path_text(index)) {
     const mapped_file file(index);
     const tensorflow_index read(file.bytes(), where_);
-    const std::string stem = (index.parent_path() / index.stem()).string();
+    const std::filesystem::path stem = index.parent_path() / index.stem();
     for (std::uint64_t i = 0; i < read.shards(); ++i) {
       std::array<char, 32> ending{};
       std::snprintf(ending.data(), ending.size(), ".data-%05u-of-%05u", static_cast<unsigned>(i),
                     static_cast<unsigned>(read.shards()));
-      const std::string path = stem + ending.data();
+      const std::filesystem::path path = path_with(stem, ending.data());
       if (!std::filesystem::exists(path))
-        throw error({where_, cat("its data in ", path), "no such file", "fetch or copy it too"});
+        throw error({where_, cat("its data in ", path_text(path)), "no such file", "fetch or copy it too"});
       files_.emplace_back(path);
     }
     for (const auto& v : read.variables()) {
       const auto data = files_[static_cast<std::size_t>(v.shard)].bytes();
       if (v.offset > data.size() || v.size > data.size() - v.offset)
         throw error({cat(where_, ", tensor \"", v.name, '"'),
-                     cat(v.size, " bytes from ", v.offset, " of ", files_[static_cast<std::size_t>(v.shard)].path().string()),
+                     cat(v.size, " bytes from ", v.offset, " of ", path_text(files_[static_cast<std::size_t>(v.shard)].path())),
                      cat("a file of ", data.size()), detail::damaged});
       stored_tensor t{v.name, v.type, v.shape,
                       data.subspan(static_cast<std::size_t>(v.offset), static_cast<std::size_t>(v.size))};
@@ -9705,7 +10391,7 @@ namespace pipelines::detail {
   std::vector<std::string> names;
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
-    std::string name = entry.path().filename().string();
+    std::string name = path_text(entry.path().filename());
     if (name.ends_with(".index") && name.find(".ckpt") != std::string::npos) names.push_back(std::move(name));
   }
   std::sort(names.begin(), names.end());
@@ -9714,7 +10400,7 @@ namespace pipelines::detail {
 
 /// The file of each tensor, by its name. Throws bert::error unless every file is one of the index's own folder.
 [[nodiscard]] inline std::map<std::string, std::string> read_weight_map(const std::filesystem::path& index) {
-  const std::string where = index.string();
+  const std::string where = path_text(index);
   const auto map = io::require<io::json>(io::read_json(index), "weight_map", where);
   if (!map.is_object() || map.empty())
     throw error({where + ", \"weight_map\"", "a file for each tensor", io::kind_of(map), {}});
@@ -9722,7 +10408,8 @@ namespace pipelines::detail {
   for (const auto& [name, value] : map.items()) {
     const std::string location = cat(where, ", \"weight_map\", \"", name, '"');
     auto file = io::json_as<std::string>(value, location);
-    if (file.empty() || file == "." || file == ".." || file.find('/') != std::string::npos ||
+    const std::filesystem::path path = path_from(file);
+    if (file.empty() || file == "." || file == ".." || path.has_parent_path() || path.has_root_path() ||
         file.find('\0') != std::string::npos)
       throw error({location, "the name of a file in the same folder", '"' + file + '"', "the file is damaged or hostile"});
     out.emplace(name, std::move(file));
@@ -9795,13 +10482,13 @@ class weight_files {
   }
 
   void open_file(const std::filesystem::path& path) {
-    where_ = path.string();
+    where_ = path_text(path);
     const auto tensors = open(path);
     tensors_.assign(tensors.begin(), tensors.end());
   }
 
   void open_shards(const std::filesystem::path& index) {
-    where_ = index.string();
+    where_ = path_text(index);
     const auto map = pipelines::detail::read_weight_map(index);
     std::map<std::string, std::size_t> files;  // and how many tensors the index expects of each
     for (const auto& [name, file] : map) ++files[file];
@@ -9829,10 +10516,10 @@ class weight_files {
     const std::string usual = "bert_model.ckpt.index";
     const bool has_usual = std::find(indexes.begin(), indexes.end(), usual) != indexes.end();
     if (indexes.empty())
-      throw error({folder.string(), "model.safetensors, pytorch_model.bin, an index of their shards or bert_model.ckpt.index",
+      throw error({path_text(folder), "model.safetensors, pytorch_model.bin, an index of their shards or bert_model.ckpt.index",
                    other_form(folder), "open it in transformers and save_pretrained() it, which writes model.safetensors"});
     if (!has_usual && indexes.size() > 1)
-      throw error({folder.string(), "one checkpoint of TensorFlow", cat(indexes.front(), " and ", indexes[1]),
+      throw error({path_text(folder), "one checkpoint of TensorFlow", cat(indexes.front(), " and ", indexes[1]),
                    "keep one of them in the folder, or name it " + usual});
     const auto& file = tensorflow_.emplace_back(folder / (has_usual ? usual : indexes.front()));
     where_ = file.where();
@@ -9883,16 +10570,9 @@ class weight_files {
 #ifndef BERT_IO_ATOMIC_FILE_HPP
 #define BERT_IO_ATOMIC_FILE_HPP
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -9904,20 +10584,12 @@ namespace bert::inline BERT_ISA::io {
 
 namespace detail {
 
-/// Flushes a folder's entries to disk. Errors are ignored: some file systems cannot.
-inline void sync_folder(const std::filesystem::path& folder) noexcept {
-  if (const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); fd >= 0) {
-    ::fsync(fd);
-    ::close(fd);
-  }
-}
-
 [[nodiscard]] inline std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
 [[noreturn]] inline void cannot_write(const std::filesystem::path& path, std::string found) {
-  throw error({path.string(), "a file to write", std::move(found), "check the folder, its permissions and the free space"});
+  throw error({path_text(path), "a file to write", std::move(found), "check the folder, its permissions and the free space"});
 }
 
 }  // namespace detail
@@ -9926,11 +10598,11 @@ inline void sync_folder(const std::filesystem::path& folder) noexcept {
 /// or does not exist. For programs that check their output before long work.
 inline void check_output_file(const std::filesystem::path& path) {
   const std::filesystem::path folder = detail::folder_of(path);
-  struct stat info {};
-  if (::stat(folder.c_str(), &info) != 0) detail::cannot_write(path, cat(reason(errno), ": ", folder.string()));
-  if (!S_ISDIR(info.st_mode)) detail::cannot_write(path, cat(folder.string(), " is ", kind_of_file(info.st_mode)));
-  if (::access(folder.c_str(), W_OK | X_OK) != 0) detail::cannot_write(path, reason(errno));
-  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) detail::cannot_write(path, kind_of_file(info.st_mode));
+  file_status info;
+  if (!system::status_of(folder, info)) detail::cannot_write(path, cat(reason(errno), ": ", path_text(folder)));
+  if (info.kind != file_kind::folder) detail::cannot_write(path, cat(path_text(folder), " is ", kind_of_file(info)));
+  if (!system::is_writable(folder)) detail::cannot_write(path, reason(errno));
+  if (system::status_of(path, info) && info.kind != file_kind::regular) detail::cannot_write(path, kind_of_file(info));
 }
 
 /// Writes to `path` + ".part" in the same folder; `commit()` flushes it to disk and renames it to `path`.
@@ -9940,30 +10612,27 @@ inline void check_output_file(const std::filesystem::path& path) {
 /// `path` is a symbolic link, its target is replaced, not the link; a pipe or a device is refused. Failures are bert::error.
 class atomic_file {
  public:
-  explicit atomic_file(const std::filesystem::path& path) : path_(resolve(path)), part_(path_.string() + ".part") {
-    struct stat mine {
-    }, named{};
-    if (::stat(path_.c_str(), &named) == 0 && !S_ISREG(named.st_mode)) fail(kind_of_file(named.st_mode));
+  explicit atomic_file(const std::filesystem::path& path) : path_(resolve(path)), part_(path_with(path_, ".part")) {
+    file_status mine, named;
+    if (system::status_of(path_, named) && named.kind != file_kind::regular) fail(kind_of_file(named));
     for (;;) {
       // Not blocking, and never through a link: ".part" may be any kind of file.
-      fd_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0666);
-      if (fd_ < 0) fail(reason(errno));
-      if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+      file_ = system::open_to_replace(part_);
+      if (file_ == system::none) fail(reason(errno));
+      if (!system::lock(file_)) {
         const int code = errno;
-        ::close(std::exchange(fd_, -1));
+        system::close(std::exchange(file_, system::none));
         fail(code == EWOULDBLOCK ? "that another writer is at work on it" : reason(code));
       }
-      // Its previous writer may have renamed the file between open and flock; it must then not be truncated.
-      if (::fstat(fd_, &mine) == 0 && ::stat(part_.c_str(), &named) == 0 && mine.st_ino == named.st_ino &&
-          mine.st_dev == named.st_dev)
-        break;
-      ::close(std::exchange(fd_, -1));
+      // Its previous writer may have renamed the file between its opening and its lock; it must then not be truncated.
+      if (system::status_of(file_, mine) && system::status_of(part_, named) && mine.same_file(named)) break;
+      system::close(std::exchange(file_, system::none));
     }
-    if (!S_ISREG(mine.st_mode)) {
-      ::close(std::exchange(fd_, -1));
-      fail(cat(kind_of_file(mine.st_mode), " at ", part_.string()));
+    if (mine.kind != file_kind::regular) {
+      system::close(std::exchange(file_, system::none));
+      fail(cat(kind_of_file(mine), " at ", path_text(part_)));
     }
-    if (::ftruncate(fd_, 0) != 0) fail(reason(errno));
+    if (!system::truncate(file_)) fail(reason(errno));
     pending_.reserve(buffered);
   }
   atomic_file(const atomic_file&) = delete;
@@ -9982,15 +10651,15 @@ class atomic_file {
   /// Flushes the bytes to disk, still under ".part".
   void sync() {
     flush();
-    if (::fsync(fd_) != 0) fail(reason(errno));
+    if (!system::flush(file_)) fail(reason(errno));
   }
 
   /// `sync()`, then renames ".part" to the path. Nothing can be written afterwards.
   void commit() {
     sync();
-    if (::rename(part_.c_str(), path_.c_str()) != 0) fail(reason(errno));
-    ::close(std::exchange(fd_, -1));
-    detail::sync_folder(detail::folder_of(path_));  // the rename too must survive a power cut
+    if (!system::rename(part_, path_)) fail(reason(errno));
+    system::close(std::exchange(file_, system::none));
+    system::flush_folder(detail::folder_of(path_));  // the rename too must survive a power cut
   }
 
  private:
@@ -10008,35 +10677,30 @@ class atomic_file {
   // For atomic_folder: puts the new file at the path, and keeps the old file under ".part" until `drop`. Where a file system
   // cannot exchange two names, the old file is lost.
   void install() {
-    struct stat info {};
-    const bool old = ::lstat(path_.c_str(), &info) == 0;
-#if defined(RENAME_EXCHANGE)
+    file_status info;
+    const bool old = system::link_status_of(path_, info);
     if (old) {
-      if (::renameat2(AT_FDCWD, part_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0) {
+      if (system::exchange(part_, path_)) {
         installed_ = installed::exchanged;
         return;
       }
       if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) fail(reason(errno));
     }
-#endif
-    if (::rename(part_.c_str(), path_.c_str()) != 0) fail(reason(errno));
+    if (!system::rename(part_, path_)) fail(reason(errno));
     installed_ = old ? installed::overwritten : installed::new_name;
   }
   // Undoes `install`. If that fails, ".part" is never removed.
   void roll_back() noexcept {
     bool undone = installed_ == installed::not_yet;
-#if defined(RENAME_EXCHANGE)
-    if (installed_ == installed::exchanged)
-      undone = ::renameat2(AT_FDCWD, part_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0;
-#endif
-    if (installed_ == installed::new_name) undone = ::rename(path_.c_str(), part_.c_str()) == 0;
+    if (installed_ == installed::exchanged) undone = system::exchange(part_, path_);
+    if (installed_ == installed::new_name) undone = system::rename(path_, part_);
     installed_ = undone ? installed::not_yet : installed::overwritten;
   }
   // Removes ".part": the uncommitted bytes, or after `install` the old file.
   void drop() noexcept {
-    if (fd_ < 0) return;
-    if (installed_ == installed::not_yet || installed_ == installed::exchanged) ::unlink(part_.c_str());
-    ::close(std::exchange(fd_, -1));
+    if (file_ == system::none) return;
+    if (installed_ == installed::not_yet || installed_ == installed::exchanged) system::remove(part_);
+    system::close(std::exchange(file_, system::none));
   }
 
   void flush() {
@@ -10045,8 +10709,7 @@ class atomic_file {
   }
   void put(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
-      const ssize_t done = ::write(fd_, bytes.data(), std::min(bytes.size(), std::size_t{1} << 30));
-      if (done < 0 && errno == EINTR) continue;
+      const std::ptrdiff_t done = system::write(file_, bytes.data(), bytes.size());
       if (done < 0) fail(reason(errno));
       bytes = bytes.subspan(static_cast<std::size_t>(done));
     }
@@ -10058,7 +10721,7 @@ class atomic_file {
 
   std::filesystem::path path_;
   std::filesystem::path part_;
-  int fd_ = -1;
+  system::handle file_ = system::none;
   installed installed_ = installed::not_yet;
   std::vector<std::byte> pending_;
 };
@@ -10221,18 +10884,18 @@ class vocabulary {
 
   /// Reads a vocab.txt: one piece per line; its id is the line's number from 0.
   static vocabulary open(const std::filesystem::path& path) {
-    const detail::file_handle file(std::fopen(path.string().c_str(), "rb"));
+    const detail::file_handle file(open_binary(path));
     if (!file)
-      throw error({path.string(), "a vocabulary that can be read", "no such file, or no right to read it",
+      throw error({path_text(path), "a vocabulary that can be read", "no such file, or no right to read it",
                    "give the path of a vocab.txt"});
     std::string text;
     constexpr std::size_t longest = std::size_t{1} << 28;  // 100 times the largest; /dev/zero has no end
     char block[1 << 16];
     for (std::size_t n; (n = std::fread(block, 1, sizeof block, file.get())) != 0 && text.size() <= longest;)
       text.append(block, n);
-    if (text.size() > longest) throw error({path.string(), cat("a vocabulary of at most ", longest, " bytes"), "more", {}});
-    if (std::ferror(file.get())) throw error({path.string(), "a vocabulary that can be read", "a read error", {}});
-    return parse(text, path.string());
+    if (text.size() > longest) throw error({path_text(path), cat("a vocabulary of at most ", longest, " bytes"), "more", {}});
+    if (std::ferror(file.get())) throw error({path_text(path), "a vocabulary that can be read", "a read error", {}});
+    return parse(text, path_text(path));
   }
 
   /// The same from memory; `where` names it in errors. Lines end with LF, CR LF or CR, as in Python. Skips a byte order mark.
@@ -10297,7 +10960,7 @@ class vocabulary {
   void save(const std::filesystem::path& path) const {
     for (std::size_t i = 0; i < size(); ++i)
       if (at(i).find_first_of("\r\n") != std::string_view::npos)
-        throw error({path.string(), "pieces without line breaks", cat("one in piece ", i), "vocab.txt cannot hold it"});
+        throw error({path_text(path), "pieces without line breaks", cat("one in piece ", i), "vocab.txt cannot hold it"});
     io::atomic_file file(path);
     for (std::size_t i = 0; i < size(); ++i) {
       file.write(at(i));
@@ -10438,7 +11101,7 @@ inline void check_vocabulary(const std::filesystem::path& folder, const text::vo
     return;  // weights that cannot be read are an error when they are loaded
   }
   if (std::string found = vocabulary_fingerprint(pieces); !expected.empty() && expected != found)
-    throw error({cat(folder.string(), ", the vocabulary"), cat(expected, ", as model.safetensors was saved with"),
+    throw error({cat(path_text(folder), ", the vocabulary"), cat(expected, ", as model.safetensors was saved with"),
                  std::move(found), mixture_hint(folder, "vocab.txt")});
 }
 
@@ -10723,14 +11386,14 @@ struct listed_module {
   const auto file = folder / "modules.json";
   if (!std::filesystem::exists(file)) return modules;
   const auto list = io::read_json(file);
-  const std::string where = file.string();
+  const std::string where = path_text(file);
   if (!list.is_array()) throw error({where, "a list of modules", io::kind_of(list), {}});
   for (const auto& item : list) {
     auto kind = io::require<std::string>(item, "type", where);
     if (const auto dot = kind.rfind('.'); dot != std::string::npos) kind.erase(0, dot + 1);
     auto path = io::value_or<std::string>(item, "path", where, "");
-    const std::filesystem::path relative(path);
-    if (relative.is_absolute() || std::find(relative.begin(), relative.end(), "..") != relative.end())
+    const std::filesystem::path relative = path_from(path);
+    if (relative.has_root_path() || std::find(relative.begin(), relative.end(), "..") != relative.end())
       throw error({where + ", \"path\"", "a folder within this one", path, {}});
     modules.push_back({std::move(kind), std::move(path)});
   }
@@ -10741,7 +11404,7 @@ struct listed_module {
 
 inline void read_pooling(const std::filesystem::path& file, sentence_settings& s) {
   const auto j = io::read_json(file);
-  const std::string where = file.string();
+  const std::string where = path_text(file);
   if (!j.is_object()) throw error({where, "an object", io::kind_of(j), {}});
   std::vector<std::string> modes;
   const auto one = j.find("pooling_mode");
@@ -10779,7 +11442,7 @@ inline void read_pooling(const std::filesystem::path& file, sentence_settings& s
 [[nodiscard]] inline sentence_module read_dense(const std::filesystem::path& folder) {
   const auto file = folder / "config.json";
   const auto j = io::read_json(file);
-  const std::string where = file.string();
+  const std::string where = path_text(file);
   sentence_module m{.what = sentence_module::kind::dense, .folder = folder};
   for (const auto& [key, to] : {std::pair{"in_features", &m.inputs}, {"out_features", &m.outputs}}) {
     *to = io::require<std::size_t>(j, key, where);
@@ -10806,23 +11469,23 @@ inline void read_limits(const std::filesystem::path& folder, sentence_settings& 
     const auto file = folder / name;
     if (!std::filesystem::exists(file)) continue;
     const auto j = io::read_json(file);
-    s.max_tokens = io::value_or<std::size_t>(j, "max_seq_length", file.string(), 0);
-    s.lowercase = io::value_or<bool>(j, "do_lower_case", file.string(), false);
+    s.max_tokens = io::value_or<std::size_t>(j, "max_seq_length", path_text(file), 0);
+    s.lowercase = io::value_or<bool>(j, "do_lower_case", path_text(file), false);
     for (const char* key : {"model_args", "tokenizer_args", "config_args"})
       if (const auto at = j.find(key); at != j.end() && !at->empty())
-        throw error({cat(file.string(), ", \"", key, '"'), "none", at->dump(), "settings of transformers are not supported"});
+        throw error({cat(path_text(file), ", \"", key, '"'), "none", at->dump(), "settings of transformers are not supported"});
     break;
   }
   const auto tokenizer = folder / "tokenizer_config.json";
   if (s.max_tokens != 0 || !std::filesystem::exists(tokenizer)) return;
-  const double most = io::value_or<double>(io::read_json(tokenizer), "model_max_length", tokenizer.string(), 0);
+  const double most = io::value_or<double>(io::read_json(tokenizer), "model_max_length", path_text(tokenizer), 0);
   if (most >= 1 && most < 1e9) s.max_tokens = static_cast<std::size_t>(most);  // 1e30: no limit
 }
 
 inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
   if (!std::filesystem::exists(file)) return;
   const auto j = io::read_json(file);
-  const std::string where = file.string();
+  const std::string where = path_text(file);
   if (const auto kind = io::value_or<std::string>(j, "model_type", where, "SentenceTransformer"); kind != "SentenceTransformer")
     throw error({where + ", \"model_type\"", "SentenceTransformer", kind, "other kinds are not supported"});
   if (const auto prompts = j.find("prompts"); prompts != j.end() && !prompts->is_null()) {
@@ -10853,7 +11516,7 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
 [[nodiscard]] inline sentence_settings read_sentence_settings(const std::filesystem::path& folder) {
   sentence_settings s;
   const auto modules = detail::read_modules(folder);
-  const std::string where = (folder / "modules.json").string();
+  const std::string where = path_text(folder / "modules.json");
   std::size_t encoders = 0, poolings = 0;
   for (const auto& m : modules) {
     if (detail::is_encoder(m.kind)) ++encoders;
@@ -10888,9 +11551,9 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
 /// Throws bert::error, naming the file, unless vectors without Dense, brought to unit length, are compared as the folder says.
 inline void check_unit_vectors(const sentence_settings& s, const std::filesystem::path& folder, const std::string& hint) {
   if (!s.dense().empty())
-    throw error({(folder / "modules.json").string(), "no Dense, as the embedder's type says", dense_text(s), hint});
+    throw error({path_text(folder / "modules.json"), "no Dense, as the embedder's type says", dense_text(s), hint});
   if (!s.normalized && !s.similarity.empty() && s.similarity != "cosine")
-    throw error({(folder / "config_sentence_transformers.json").string() + ", \"similarity_fn_name\"",
+    throw error({path_text(folder / "config_sentence_transformers.json") + ", \"similarity_fn_name\"",
                  "cosine, where modules.json has no Normalize", s.similarity,
                  "vectors of unit length would change that measure; " + hint});
 }
@@ -13823,7 +14486,7 @@ inline void write_safetensors(atomic_file& file, std::span<const stored_tensor> 
   std::set<std::string_view> names;
   for (const stored_tensor* tensor : order) {
     const stored_tensor& t = *tensor;
-    const std::string location = cat(file.path().string(), ", tensor \"", t.name, '"');
+    const std::string location = cat(path_text(file.path()), ", tensor \"", t.name, '"');
     if (t.name == "__metadata__" || !names.insert(t.name).second)
       throw error({location, "every name once", "a name taken already", {}});
     std::size_t bytes = bytes_of(t.type);
@@ -14193,7 +14856,7 @@ template <class Model>
 void check_finite(const std::filesystem::path& where, const Model& m) {
   for (const parameter& p : m.table())
     if (const std::size_t i = first_not_finite(m.values(p)); i != all_finite)
-      throw error({cat(where.string(), ", tensor \"", p.name(), '"'), "finite numbers",
+      throw error({cat(path_text(where), ", tensor \"", p.name(), '"'), "finite numbers",
                    cat(m.values(p)[i], " at ", i, ", to be written"), "the training went wrong; go back to an earlier state"});
 }
 
@@ -14454,11 +15117,6 @@ struct embedding {
 #ifndef BERT_IO_ATOMIC_FOLDER_HPP
 #define BERT_IO_ATOMIC_FOLDER_HPP
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstddef>
 #include <filesystem>
@@ -14473,7 +15131,7 @@ namespace bert::inline BERT_ISA::io {
 
 namespace detail {
 [[noreturn]] inline void no_folder(const std::filesystem::path& folder, std::string found) {
-  throw error({folder.string(), "a folder to write to", std::move(found), "check the path and its permissions"});
+  throw error({path_text(folder), "a folder to write to", std::move(found), "check the path and its permissions"});
 }
 }  // namespace detail
 
@@ -14481,17 +15139,16 @@ namespace detail {
 /// above it is writable. Changes nothing.
 inline void check_output_folder(const std::filesystem::path& folder) {
   if (folder.empty()) detail::no_folder(folder, "an empty path");
-  struct stat info {};
+  file_status info;
   for (std::filesystem::path at = folder;; at = detail::folder_of(at)) {
-    if (::stat(at.c_str(), &info) == 0) {
-      if (!S_ISDIR(info.st_mode))
-        detail::no_folder(folder,
-                          at == folder ? kind_of_file(info.st_mode) : cat(at.string(), " is ", kind_of_file(info.st_mode)));
-      if (::access(at.c_str(), W_OK | X_OK) != 0) detail::no_folder(folder, cat(reason(errno), ": ", at.string()));
+    if (system::status_of(at, info)) {
+      if (info.kind != file_kind::folder)
+        detail::no_folder(folder, at == folder ? kind_of_file(info) : cat(path_text(at), " is ", kind_of_file(info)));
+      if (!system::is_writable(at)) detail::no_folder(folder, cat(reason(errno), ": ", path_text(at)));
       return;
     }
     if (errno != ENOENT || at == at.root_path() || at == ".") detail::no_folder(folder, reason(errno));
-    if (::lstat(at.c_str(), &info) == 0) detail::no_folder(folder, cat(at.string(), " is a link to nothing"));
+    if (system::link_status_of(at, info)) detail::no_folder(folder, cat(path_text(at), " is a link to nothing"));
   }
 }
 
@@ -14520,24 +15177,23 @@ class made_folder {
 
  private:
   void make(const std::filesystem::path& at) {
-    struct stat info {};
-    if (::stat(at.c_str(), &info) == 0) {
-      if (!S_ISDIR(info.st_mode))
-        detail::no_folder(folder_,
-                          at == folder_ ? kind_of_file(info.st_mode) : cat(at.string(), " is ", kind_of_file(info.st_mode)));
+    file_status info;
+    if (system::status_of(at, info)) {
+      if (info.kind != file_kind::folder)
+        detail::no_folder(folder_, at == folder_ ? kind_of_file(info) : cat(path_text(at), " is ", kind_of_file(info)));
       return;
     }
     if (errno != ENOENT) detail::no_folder(folder_, reason(errno));
     if (at.has_parent_path() && at.parent_path() != at) make(at.parent_path());
     made_.push_back(at);
-    if (::mkdir(at.c_str(), 0777) != 0) {
+    if (!system::make_folder(at)) {
       const int code = errno;
       made_.pop_back();
       if (code != EEXIST) detail::no_folder(folder_, reason(code));
     }
   }
   void remove() noexcept {
-    for (std::size_t i = made_.size(); i-- > 0;) ::rmdir(made_[i].c_str());
+    for (std::size_t i = made_.size(); i-- > 0;) system::remove_folder(made_[i]);
     made_.clear();
   }
 
@@ -14564,19 +15220,16 @@ class atomic_folder {
  public:
   /// Makes the folder if it does not exist. Throws bert::error if it cannot, or if another writer is at work in it.
   explicit atomic_folder(const std::filesystem::path& folder) : folder_(folder) {
-    lock_ = ::open(folder_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (lock_ < 0) detail::no_folder(folder_.path(), reason(errno));
-    if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-      ::close(lock_);
-      detail::no_folder(folder_.path(), "that another writer is at work in it");
-    }
+    lock_ = system::lock_folder(folder_.path());
+    if (lock_ == system::none)
+      detail::no_folder(folder_.path(), errno == EWOULDBLOCK ? "that another writer is at work in it" : reason(errno));
   }
   atomic_folder(const atomic_folder&) = delete;
   atomic_folder& operator=(const atomic_folder&) = delete;
   ~atomic_folder() {
     files_.clear();  // before the folders are removed
     within_.clear();
-    ::close(lock_);
+    system::close(lock_);
   }
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return folder_.path(); }
@@ -14599,8 +15252,8 @@ class atomic_folder {
       for (auto f = files_.rbegin(); f != files_.rend(); ++f) f->roll_back();
       throw;
     }
-    for (made_folder& f : within_) detail::sync_folder(f.path());
-    detail::sync_folder(folder_.path());
+    for (made_folder& f : within_) system::flush_folder(f.path());
+    system::flush_folder(folder_.path());
     for (atomic_file& f : files_) f.drop();
     for (old_file& f : removed_) f.drop();
     for (made_folder& f : within_) f.keep();
@@ -14613,23 +15266,23 @@ class atomic_folder {
     std::filesystem::path path;
     bool is_aside = false;
 
-    [[nodiscard]] std::filesystem::path part() const { return path.string() + ".part"; }
+    [[nodiscard]] std::filesystem::path part() const { return path_with(path, ".part"); }
     void set_aside() {
-      struct stat info {};
-      if (::lstat(path.c_str(), &info) != 0) return;
-      if (S_ISDIR(info.st_mode)) detail::cannot_write(path, "a folder of that name");
-      if (::rename(path.c_str(), part().c_str()) != 0) detail::cannot_write(path, reason(errno));
+      file_status info;
+      if (!system::link_status_of(path, info)) return;
+      if (info.kind == file_kind::folder) detail::cannot_write(path, "a folder of that name");
+      if (!system::rename(path, part())) detail::cannot_write(path, reason(errno));
       is_aside = true;
     }
     void roll_back() {
-      if (std::exchange(is_aside, false)) (void)::rename(part().c_str(), path.c_str());
+      if (std::exchange(is_aside, false)) (void)system::rename(part(), path);
     }
     // Also removes what an earlier save could not.
-    void drop() const { ::unlink(part().c_str()); }
+    void drop() const { system::remove(part()); }
   };
 
   made_folder folder_;
-  int lock_ = -1;
+  system::handle lock_ = system::none;
   std::list<made_folder> within_;
   std::list<atomic_file> files_;
   std::vector<old_file> removed_;
@@ -14685,7 +15338,7 @@ template <class Head, class A>
 void check_sentence_head(const sentence_settings& s, const std::filesystem::path& folder) {
   const std::string mine = dense_text<Head, A>(), found = dense_text(s);
   if (mine != found)
-    throw error({(folder / "modules.json").string(), mine + ", as the head's type says", found,
+    throw error({path_text(folder / "modules.json"), mine + ", as the head's type says", found,
                  "load the encoder alone and give it another head, or embed with bert::pooling::from_folder"});
   // sum / sqrt(T) has the direction of the mean, which is all that is left at unit length.
   constexpr auto last = Head::normalizes && !Head::has_dense ? pooling::mode::mean_sqrt_len : pooling::mode::mean;
@@ -19166,13 +19819,13 @@ using reading_notes = std::vector<std::string>;
   const auto lines = folder / "vocab.txt", whole = folder / "tokenizer.json", settings = folder / "tokenizer_config.json";
   const bool listed = std::filesystem::exists(lines), described = std::filesystem::exists(whole);
   if (!listed && !described)
-    throw error({folder.string(), "a vocab.txt or a tokenizer.json", "neither", "is it the folder of a checkpoint?"});
+    throw error({path_text(folder), "a vocab.txt or a tokenizer.json", "neither", "is it the folder of a checkpoint?"});
   const bool configured = std::filesystem::exists(settings);
   const io::json config = configured ? io::read_json(settings) : io::json::object();
-  auto kind = io::value_or<std::string>(config, "tokenizer_class", settings.string(), "");
-  std::string kind_file = settings.string();
+  auto kind = io::value_or<std::string>(config, "tokenizer_class", path_text(settings), "");
+  std::string kind_file = path_text(settings);
   if (const auto model = folder / "config.json"; kind.empty() && std::filesystem::exists(model)) {
-    kind_file = model.string();
+    kind_file = path_text(model);
     kind = io::value_or<std::string>(io::read_json(model), "tokenizer_class", kind_file, "");
   }
   const auto rule =
@@ -19180,37 +19833,38 @@ using reading_notes = std::vector<std::string>;
 
   text::tokenizer_options o;
   const io::json json = described ? io::read_json(whole) : io::json();
-  auto pieces = described ? detail::read_tokenizer_json(json, whole.string(), o, rule) : text::vocabulary::open(lines);
-  detail::read_tokenizer_config(config, settings.string(), o, rule);
+  auto pieces = described ? detail::read_tokenizer_json(json, path_text(whole), o, rule) : text::vocabulary::open(lines);
+  detail::read_tokenizer_config(config, path_text(settings), o, rule);
   if (!config.contains("added_tokens_decoder")) {  // as transformers wrote folders until 2023
     if (const auto map = folder / "special_tokens_map.json"; std::filesystem::exists(map))
-      detail::read_special_names(io::read_json(map), map.string(), o);
+      detail::read_special_names(io::read_json(map), path_text(map), o);
     if (const auto added = folder / "added_tokens.json"; std::filesystem::exists(added))
-      detail::read_added_tokens(io::read_json(added), added.string(), o);
+      detail::read_added_tokens(io::read_json(added), path_text(added), o);
   }
-  if (described) detail::read_post_processor(json, whole.string(), rule == tokenizer_rule::tokenizer_json, o);
+  if (described) detail::read_post_processor(json, path_text(whole), rule == tokenizer_rule::tokenizer_json, o);
   if (described && listed) {
     const auto other = text::vocabulary::open(lines);
     detail::check_same_pieces(other, pieces);
     if (notes != nullptr && other.size() != pieces.size())
       notes->push_back(
-          cat(whole.string(), " is followed, with ", pieces.size(), " pieces; ", lines.string(), " has ", other.size()));
+          cat(path_text(whole), " is followed, with ", pieces.size(), " pieces; ", path_text(lines), " has ", other.size()));
   }
   if (described && rule == tokenizer_rule::bert_class && notes != nullptr)
-    if (const auto* normalizer = detail::only_component(json, "normalizer", "BertNormalizer", "normalizers", whole.string())) {
+    if (const auto* normalizer =
+            detail::only_component(json, "normalizer", "BertNormalizer", "normalizers", path_text(whole))) {
       text::tokenizer_options theirs;
-      detail::read_normalizer(normalizer, whole.string(), theirs);
+      detail::read_normalizer(normalizer, path_text(whole), theirs);
       const auto strips = [](const text::tokenizer_options& x) { return x.strip_accents.value_or(x.lowercase); };
       if (theirs.lowercase != o.lowercase || strips(theirs) != strips(o))
-        notes->push_back(cat("lower case: ", o.lowercase ? "yes" : "no", ", as ", settings.string(),
-                             configured ? "" : " would by default", " and not as ", whole.string(),
+        notes->push_back(cat("lower case: ", o.lowercase ? "yes" : "no", ", as ", path_text(settings),
+                             configured ? "" : " would by default", " and not as ", path_text(whole),
                              " says; so does transformers"));
     }
   const auto exists = [&](const char* name) { return std::filesystem::exists(folder / name); };
   if (!described && !configured && !exists("config.json") && exists("bert_config.json")) {
     o.lowercase = !detail::has_capitals(pieces);
     if (notes != nullptr)
-      notes->push_back(cat("lower case: ", o.lowercase ? "yes, as no piece of " : "no, as a piece of ", lines.string(),
+      notes->push_back(cat("lower case: ", o.lowercase ? "yes, as no piece of " : "no, as a piece of ", path_text(lines),
                            " starts with a capital", "; a tokenizer_config.json with do_lower_case would say so"));
   }
   detail::assign_ids(pieces, o);
@@ -19226,7 +19880,7 @@ void write_tokenizer(io::atomic_folder& out, const text::basic_tokenizer<Referen
   for (std::size_t i = 0; i < tokenizer.size(); ++i) {
     const auto piece = tokenizer.vocabulary().piece(static_cast<token_id>(i));
     if (piece.find_first_of("\r\n") != std::string_view::npos)
-      throw error({(out.path() / "vocab.txt").string(), "pieces without line breaks", cat("one in piece ", i),
+      throw error({path_text(out.path() / "vocab.txt"), "pieces without line breaks", cat("one in piece ", i),
                    "vocab.txt cannot hold it"});
     pieces.append(piece) += '\n';
   }
@@ -19387,7 +20041,7 @@ class checkpoint {
 
   static std::filesystem::path files_of(const std::filesystem::path& folder) {
     if (!std::filesystem::is_directory(folder))
-      throw error({folder.string(), "the folder of a checkpoint",
+      throw error({path_text(folder), "the folder of a checkpoint",
                    std::filesystem::exists(folder) ? "no folder" : "nothing of that name",
                    "name the folder that holds config.json and the weights"});
     return pipelines::transformer_folder(folder);
@@ -19521,7 +20175,7 @@ template <class A, class... Heads, class Reference>
 void save(const std::filesystem::path& folder, const model<A, Heads...>& m, const text::basic_tokenizer<Reference>& tokenizer,
           const decoding_settings& decoding = {}) {
   if (tokenizer.size() > static_cast<std::size_t>(m.sizes().vocab))
-    throw error({folder.string(), cat("a vocabulary of at most ", m.sizes().vocab, " pieces, as the model has"),
+    throw error({path_text(folder), cat("a vocabulary of at most ", m.sizes().vocab, " pieces, as the model has"),
                  cat(tokenizer.size()), "save the model with its own tokenizer"});
   pipelines::check_finite(folder / "model.safetensors", m);
   io::atomic_folder out(folder);
@@ -19678,10 +20332,6 @@ struct as_read {
 #ifndef BERT_IO_LINES_HPP
 #define BERT_IO_LINES_HPP
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
@@ -19709,11 +20359,11 @@ struct line_limits {
 class line_reader {
  public:
   explicit line_reader(std::filesystem::path path, line_limits limits = {}) : path_(std::move(path)), limits_(limits) {
-    fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd_ < 0) fail(reason(errno));
-    struct stat info {};
-    if (::fstat(fd_, &info) == 0 && S_ISDIR(info.st_mode)) {
-      ::close(std::exchange(fd_, -1));
+    file_ = system::open_to_read(path_);
+    if (file_ == system::none) fail(reason(errno));
+    file_status info;
+    if (system::status_of(file_, info) && info.kind == file_kind::folder) {
+      system::close(std::exchange(file_, system::none));
       fail("a folder");
     }
     buffer_.resize(block);
@@ -19721,7 +20371,7 @@ class line_reader {
   line_reader(line_reader&& other) noexcept
       : path_(std::move(other.path_)),
         limits_(other.limits_),
-        fd_(std::exchange(other.fd_, -1)),
+        file_(std::exchange(other.file_, system::none)),
         buffer_(std::move(other.buffer_)),
         first_(other.first_),
         last_(other.last_),
@@ -19732,7 +20382,7 @@ class line_reader {
         ended_(other.ended_) {}
   line_reader& operator=(line_reader&&) = delete;
   ~line_reader() {
-    if (fd_ >= 0) ::close(fd_);
+    if (file_ != system::none) system::close(file_);
   }
 
   /// Writes the next line, without its line end, to `line` (valid until the next call); false if there is none.
@@ -19756,7 +20406,7 @@ class line_reader {
 
   /// Goes to byte `offset`, which should start a line.
   void seek(std::uint64_t offset) {
-    if (::lseek(fd_, static_cast<off_t>(offset), SEEK_SET) < 0) fail(cat(reason(errno), " on seeking byte ", offset));
+    if (!system::seek(file_, offset)) fail(cat(reason(errno), " on seeking byte ", offset));
     first_ = last_ = scanned_ = 0;
     base_ = offset_ = offset;
     line_ = 0;
@@ -19784,7 +20434,7 @@ class line_reader {
   // `start`: what has been read of the file; `line`: its first line; `whole`: whether that is all of the file.
   void check_encoding(std::string_view start, std::string_view line, bool whole) const {
     const auto fail = [&](const char* expected, const std::string& found, const char* hint) {
-      throw error({path_.string(), expected, found, hint});
+      throw error({path_text(path_), expected, found, hint});
     };
     const char* const convert = "convert it, as by iconv -f UTF-16 -t UTF-8";
     if (start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF"))
@@ -19811,25 +20461,23 @@ class line_reader {
       first_ = 0;
     }
     if (last_ == buffer_.size()) buffer_.resize(2 * buffer_.size());
-    ssize_t got = 0;
-    do got = ::read(fd_, buffer_.data() + last_, buffer_.size() - last_);
-    while (got < 0 && errno == EINTR);
+    const std::ptrdiff_t got = system::read(file_, buffer_.data() + last_, buffer_.size() - last_);
     if (got < 0) fail(reason(errno));
     if (got == 0) ended_ = true;
     last_ += static_cast<std::size_t>(got);
   }
 
   [[noreturn]] void fail(std::string found) const {
-    throw error({path_.string(), "a file to read", std::move(found), "check the path and its permissions"});
+    throw error({path_text(path_), "a file to read", std::move(found), "check the path and its permissions"});
   }
   [[noreturn]] void too_long() const {
-    throw error({cat(path_.string(), ", line ", line_ + 1), cat("a line of at most ", limits_.longest, " bytes"),
+    throw error({cat(path_text(path_), ", line ", line_ + 1), cat("a line of at most ", limits_.longest, " bytes"),
                  "a longer one", "is this a text file? if so, break its paragraphs into lines"});
   }
 
   std::filesystem::path path_;
   line_limits limits_;
-  int fd_ = -1;
+  system::handle file_ = system::none;
   std::vector<char> buffer_;
   std::size_t first_ = 0, last_ = 0, scanned_ = 0;  // unread bytes [first_, last_), no newline in [first_, scanned_)
   std::uint64_t base_ = 0;                          // the buffer's offset in the file
@@ -19903,7 +20551,7 @@ namespace detail {
 }
 
 inline thesaurus&& checked(thesaurus&& words, const std::filesystem::path& path, const char* expected) {
-  if (words.size() == 0) throw error({path.string(), expected, "no two words that mean the same", "check the file"});
+  if (words.size() == 0) throw error({path_text(path), expected, "no two words that mean the same", "check the file"});
   return std::move(words);
 }
 
@@ -19923,7 +20571,7 @@ inline thesaurus&& checked(thesaurus&& words, const std::filesystem::path& path,
       std::size_t count = 0;
       if (fields.size() > 3) std::from_chars(fields[3].data(), fields[3].data() + fields[3].size(), count, 16);
       if (count == 0 || fields.size() < 4 + 2 * count)
-        throw error({cat((folder / name).string(), ", line ", lines.line()),
+        throw error({cat(path_text(folder / name), ", line ", lines.line()),
                      "a synset: offset, file, kind, number of words, words", std::string(line.substr(0, 40)),
                      "give the folder of WordNet's database files"});
       group.clear();
@@ -19953,7 +20601,7 @@ inline thesaurus&& checked(thesaurus&& words, const std::filesystem::path& path,
     std::size_t meanings = 0;
     if (head.size() < 2 || std::from_chars(head[1].data(), head[1].data() + head[1].size(), meanings).ec != std::errc{} ||
         head[0].empty())
-      throw error({cat(path.string(), ", line ", lines.line()), "a word, a | and its number of meanings",
+      throw error({cat(path_text(path), ", line ", lines.line()), "a word, a | and its number of meanings",
                    std::string(line.substr(0, 40)), "give the .dat of a MyThes thesaurus"});
     const std::string word(head[0]);
     for (; meanings > 0 && lines.next(line); --meanings) {
@@ -19976,7 +20624,7 @@ inline thesaurus&& checked(thesaurus&& words, const std::filesystem::path& path,
   for (std::string_view line; lines.next(line);) {
     line = detail::without_return(line);
     if (text::utf8::first_invalid(line) != std::string_view::npos)
-      throw error({cat(path.string(), ", line ", lines.line()), "text in UTF-8", "an invalid byte",
+      throw error({cat(path_text(path), ", line ", lines.line()), "text in UTF-8", "an invalid byte",
                    "convert the file, as by iconv -f GBK -t UTF-8"});
     const auto columns = detail::parts_of(line, '\t');
     if (columns.size() > 1 && (columns[0].ends_with('#') || columns[0].ends_with('@'))) continue;
@@ -21299,7 +21947,7 @@ class row_reader {
   /// Line on which the row starts, from 1.
   [[nodiscard]] std::uint64_t line() const noexcept { return line_; }
   /// "path, line N", for messages about this row.
-  [[nodiscard]] std::string where() const { return cat(lines_.path().string(), ", line ", line_); }
+  [[nodiscard]] std::string where() const { return cat(path_text(lines_.path()), ", line ", line_); }
 
  private:
   void split(std::string_view text) {
@@ -21466,7 +22114,7 @@ struct tsv_options {
 class tsv_reader {
  public:
   explicit tsv_reader(const std::filesystem::path& path, const tsv_options& options)
-      : path_(path.string()), rows_(path, options.format.value_or(format_of(path))), options_(options) {
+      : path_(path_text(path)), rows_(path, options.format.value_or(format_of(path))), options_(options) {
     if (!options.format && format_of(path).separator == ',')
       notes_.push_back(path_ + ": read as comma-separated, as its name ends in .csv");
   }
@@ -21622,8 +22270,8 @@ template <labels::label_set Labels>
                          (!options.second_column || options.second_column->name().empty());
   if (options.header == header_row::detect && by_number && rows > 2 && counts[first] == 1) counts.erase(first);
   if (counts.size() < 2)
-    throw error(
-        {path.string(), "two labels or more", cat(counts.size()), "check .label_column: numbers count from 0, -1 is the last"});
+    throw error({path_text(path), "two labels or more", cat(counts.size()),
+                 "check .label_column: numbers count from 0, -1 is the last"});
   std::vector<std::string> names;
   const auto fraction = [](const std::string& name) {
     return finite_number(name) && name.find_first_not_of("0123456789+-") != std::string::npos;
@@ -21637,7 +22285,7 @@ template <labels::label_set Labels>
     if (score == nullptr && fraction(name)) score = &name;
   }
   if (options.scores == score_labels::refuse && numbers && score != nullptr)
-    throw error({path.string(), "names of classes as labels", cat("numbers with fractions, such as ", *score, ": scores"),
+    throw error({path_text(path), "names of classes as labels", cat("numbers with fractions, such as ", *score, ": scores"),
                  "train a regression on them, or take them as names of classes"});
   const auto whole = [](const std::string& s) {
     return s.size() < 10 && s.find_first_not_of("0123456789") == std::string::npos;
@@ -21667,7 +22315,7 @@ template <labels::label_set Labels, tokenizing Tokenizer, class Augment = as_rea
                    "check .label_column, or add the label to the set"});
     augment(reader.text(), reader.second(), [&](auto text, auto second) { set.add(text, second, *label); });
   }
-  if (set.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
   for (const auto& text : reader.notes()) set.note(text);
   return std::move(set).build();
 }
@@ -21692,7 +22340,7 @@ requires(labels::static_label_set<Labels> || std::is_same_v<Labels, labels::numb
         throw error({reader.where(), "a number (.label_column)", cat('"', reader.label(), '"'), "check .label_column"});
       augment(reader.text(), reader.second(), [&](auto text, auto second) { set.add(text, second, *value); });
     }
-    if (set.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
+    if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
     for (const auto& text : reader.notes()) set.note(text);
     return std::move(set).build();
   }
@@ -21749,7 +22397,7 @@ template <tokenizing Tokenizer>
   choice_set_builder<Tokenizer> set(tokenizer, max_tokens);
   for (std::string_view line; lines.next(line);) {
     if (detail::blank(line)) continue;
-    const std::string where = cat(path.string(), ", line ", lines.line());
+    const std::string where = cat(path_text(path), ", line ", lines.line());
     const io::json j = io::parse_json(line, where);
     const auto context = io::value_or<std::string>(j, "context", where, {});
     const auto question = io::value_or<std::string>(j, "question", where, {});
@@ -21779,7 +22427,7 @@ template <tokenizing Tokenizer>
       set.add(context, asked, *answer);
     }
   }
-  if (set.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
   return std::move(set).build();
 }
 
@@ -21837,7 +22485,7 @@ template <tokenizing Tokenizer>
     }
     set.add(reader.text(), choices, *answer);
   }
-  if (set.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
   for (const auto& text : reader.notes()) set.note(text);
   return std::move(set).build();
 }
@@ -22683,7 +23331,7 @@ class conll_reader {
     return cat("line ", first_line_, " has ", columns_, " columns and line ", uneven_line_, " has ", uneven_columns_);
   }
   /// "path, line N".
-  [[nodiscard]] std::string where(std::uint64_t line) const { return cat(lines_.path().string(), ", line ", line); }
+  [[nodiscard]] std::string where(std::uint64_t line) const { return cat(path_text(lines_.path()), ", line ", line); }
 
  private:
   [[nodiscard]] static bool blank(std::string_view line) noexcept {
@@ -22788,14 +23436,14 @@ struct conll_file {
   const bool scheme = file.scheme != labels::tag_scheme::none || found.contains("O");
   constexpr std::size_t enough = 20;  // words, so that most of their parts of speech come twice
   if (!scheme && (!file.uneven.empty() || 2 * stops > words || (words >= enough && 2 * found.size() > words)))
-    throw error({path.string(), "a word a line with its tag in the last column, such as O, B-PER or NOUN",
+    throw error({path_text(path), "a word a line with its tag in the last column, such as O, B-PER or NOUN",
                  cat(!file.uneven.empty() ? file.uneven
                      : 2 * stops > words  ? cat(stops, " of ", words, " lines that end as sentences do")
                                           : cat(found.size(), " tags of ", words, " words"),
                      ", and no tag is O or like B-PER"),
                  "text without tags cannot train a tagger; or set the columns"});
   if (found.size() < 2)
-    throw error({path.string(), "two tags or more", cat(found.size()), "check .tag_column: -1 is the last"});
+    throw error({path_text(path), "two tags or more", cat(found.size()), "check .tag_column: -1 is the last"});
   std::vector<std::string> names(found.begin(), found.end());
   const auto key = [](std::string_view tag) {
     const std::size_t dash = tag.find('-');
@@ -22833,7 +23481,7 @@ template <labels::label_set Labels, tokenizing Tokenizer, class Augment = as_rea
     for (const auto& word : sentence) {
       const auto tag = set.names().parse(word.tag);
       if (!tag)
-        throw error({cat(path.string(), ", line ", word.line), cat("a tag of ", labels::listed(set.names())),
+        throw error({cat(path_text(path), ", line ", word.line), cat("a tag of ", labels::listed(set.names())),
                      cat('"', word.tag, '"'), "check .tag_column, or add the tag to the set"});
       words.push_back(word.text);
       tags.push_back(*tag);
@@ -22847,11 +23495,11 @@ template <labels::label_set Labels, tokenizing Tokenizer, class Augment = as_rea
             [&](std::span<const std::string_view> w, std::span<const std::int32_t> t) { set.add(w, t); });
   }
   if (respelled != 0)
-    set.note(cat(path.string(), ": tags of ", respelled, respelled == 1 ? " sentence" : " sentences",
+    set.note(cat(path_text(path), ": tags of ", respelled, respelled == 1 ? " sentence" : " sentences",
                  " corrected, as their scheme forbids them"));
   if (converted)
-    set.note(cat(path.string(), ": tags converted from ", labels::name_of(found), " to ", labels::name_of(wanted)));
-  if (set.size() == 0) throw error({path.string(), "at least one sentence", "none", "check the file"});
+    set.note(cat(path_text(path), ": tags converted from ", labels::name_of(found), " to ", labels::name_of(wanted)));
+  if (set.size() == 0) throw error({path_text(path), "at least one sentence", "none", "check the file"});
   return std::move(set).build();
 }
 
@@ -22895,13 +23543,8 @@ template <tokenizing Tokenizer>
 #ifndef BERT_IO_SPOOLED_FILE_HPP
 #define BERT_IO_SPOOLED_FILE_HPP
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstddef>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <system_error>
@@ -22917,11 +23560,11 @@ namespace bert::inline BERT_ISA::io {
 class spooled_file {
  public:
   explicit spooled_file(std::filesystem::path path) : path_(std::move(path)) {
-    struct stat info {};
-    if (::stat(path_.c_str(), &info) != 0) fail(reason(errno));
-    const bool terminal = S_ISCHR(info.st_mode) && path_ == "/dev/stdin";
-    if (S_ISREG(info.st_mode)) return;
-    if (!S_ISFIFO(info.st_mode) && !terminal) fail(kind_of_file(info.st_mode));
+    file_status info;
+    if (!system::status_of(path_, info)) fail(reason(errno));
+    const bool terminal = info.kind == file_kind::characters && path_ == "/dev/stdin";
+    if (info.kind == file_kind::regular) return;
+    if (info.kind != file_kind::pipe && !terminal) fail(kind_of_file(info));
     copy();
   }
   spooled_file(const spooled_file&) = delete;
@@ -22934,39 +23577,38 @@ class spooled_file {
  private:
   void copy() {
     std::error_code ignored;
-    std::string name = (std::filesystem::temp_directory_path(ignored) / "bert-spool-XXXXXX").string();
-    const int out = ::mkstemp(name.data());
-    if (out < 0) fail(cat("a pipe, and no temporary file for its copy: ", name, ": ", reason(errno)));
+    std::filesystem::path name;
+    const system::handle out = system::create_temporary(std::filesystem::temp_directory_path(ignored), "bert-spool-", name);
+    if (out == system::none) fail(cat("a pipe, and no temporary file for its copy: ", path_text(name), ": ", reason(errno)));
     copy_ = name;
-    const int in = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-    const int code = in < 0 ? errno : pass(in, out);
-    if (in >= 0) ::close(in);
-    ::close(out);
+    const system::handle in = system::open_to_read(path_);
+    const int code = in == system::none ? errno : pass(in, out);
+    if (in != system::none) system::close(in);
+    system::close(out);
     if (code == 0) return;
     drop();
-    fail(cat("a pipe, copied to ", name, ": ", reason(code)));
+    fail(cat("a pipe, copied to ", path_text(name), ": ", reason(code)));
   }
 
   // Copies all bytes. Returns the errno of a failure, or 0.
-  static int pass(int in, int out) {
+  static int pass(system::handle in, system::handle out) {
     std::vector<std::byte> block(std::size_t{1} << 18);
     for (;;) {
-      const ssize_t got = ::read(in, block.data(), block.size());
-      if (got < 0 && errno == EINTR) continue;
+      const std::ptrdiff_t got = system::read(in, block.data(), block.size());
       if (got <= 0) return got < 0 ? errno : 0;
-      for (ssize_t done = 0; done < got;) {
-        const ssize_t put = ::write(out, block.data() + done, static_cast<std::size_t>(got - done));
-        if (put < 0 && errno != EINTR) return errno;
-        if (put > 0) done += put;
+      for (std::ptrdiff_t done = 0; done < got;) {
+        const std::ptrdiff_t put = system::write(out, block.data() + done, static_cast<std::size_t>(got - done));
+        if (put < 0) return errno;
+        done += put;
       }
     }
   }
   void drop() noexcept {
-    if (!copy_.empty()) ::unlink(copy_.c_str());
+    if (!copy_.empty()) system::remove(copy_);
     copy_.clear();
   }
   [[noreturn]] void fail(std::string found) const {
-    throw error({path_.string(), "a file or a pipe to read", std::move(found), "check the path and its permissions"});
+    throw error({path_text(path_), "a file or a pipe to read", std::move(found), "check the path and its permissions"});
   }
 
   std::filesystem::path path_, copy_;
@@ -23004,7 +23646,7 @@ class corpus {
       : path_(std::move(path)), file_(std::make_shared<const io::spooled_file>(path_)), options_(options) {
     std::string_view line;
     if (!io::line_reader(file_->path()).next(line))
-      throw error({path_.string(), "text, one paragraph a line", "an empty file", "check the path"});
+      throw error({path_text(path_), "text, one paragraph a line", "an empty file", "check the path"});
   }
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
@@ -23017,7 +23659,7 @@ class corpus {
     for (std::string_view line; lines.next(line);) {
       if (options_.invalid == invalid_utf8::refuse)
         if (const auto bad = text::utf8::first_invalid(line); bad != std::string_view::npos)
-          throw error({cat(path_.string(), ", line ", lines.line()), "text in UTF-8",
+          throw error({cat(path_text(path_), ", line ", lines.line()), "text in UTF-8",
                        cat("an invalid byte at column ", bad + 1),
                        "convert the file, as by iconv -f LATIN1 -t UTF-8, or have invalid bytes replaced"});
       use(line);
@@ -23284,7 +23926,7 @@ class knowledge {
       const auto first = line.find('\t'), second = first == std::string_view::npos ? first : line.find('\t', first + 1);
       if (second == std::string_view::npos || first == 0 || second == first + 1 || second + 1 == line.size() ||
           line.find('\t', second + 1) != std::string_view::npos)
-        throw error({cat(path.string(), ", line ", number),
+        throw error({cat(path_text(path), ", line ", number),
                      "subject, relation and object, separated by tabs",
                      cat('"', line, '"'),
                      {}});
@@ -23546,7 +24188,7 @@ class logits_writer {
 /// if they are not these.
 class logits_file {
  public:
-  explicit logits_file(const std::filesystem::path& path) : path_(path.string()) {
+  explicit logits_file(const std::filesystem::path& path) : path_(path_text(path)) {
     const io::safetensors file(path);
     const auto integers = [&](const char* name) {
       const auto& tensor = file.at(name);
@@ -23911,12 +24553,8 @@ struct pack_options {
 #ifndef BERT_DATA_SCRATCH_ARRAY_HPP
 #define BERT_DATA_SCRATCH_ARRAY_HPP
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstddef>
-#include <cstdlib>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -23936,22 +24574,20 @@ class scratch_array {
 
  public:
   explicit scratch_array(std::filesystem::path folder) : folder_(std::move(folder)) {
-    std::string name = (folder_ / "bert-XXXXXX").string();
-    fd_ = ::mkstemp(name.data());
-    if (fd_ < 0) fail("a folder to write to");
-    ::unlink(name.c_str());
+    file_ = io::system::create_scratch(folder_);
+    if (file_ == io::system::none) fail("a folder to write to");
     pending_.reserve(block);
   }
   scratch_array(scratch_array&& other) noexcept
       : folder_(std::move(other.folder_)),
-        fd_(std::exchange(other.fd_, -1)),
+        file_(std::exchange(other.file_, io::system::none)),
         pending_(std::move(other.pending_)),
         size_(other.size_),
         data_(std::exchange(other.data_, nullptr)) {}
   scratch_array& operator=(scratch_array&&) = delete;
   ~scratch_array() {
-    if (data_ != nullptr) ::munmap(const_cast<T*>(data_), size_ * sizeof(T));
-    if (fd_ >= 0) ::close(fd_);
+    if (data_ != nullptr) io::system::unmap(data_, size_ * sizeof(T));
+    if (file_ != io::system::none) io::system::close(file_);
   }
 
   void append(const T& item) {
@@ -23965,9 +24601,8 @@ class scratch_array {
     flush();
     pending_ = {};
     if (size_ == 0) return;
-    void* memory = ::mmap(nullptr, size_ * sizeof(T), PROT_READ, MAP_SHARED, fd_, 0);
-    if (memory == MAP_FAILED) fail("memory to map a temporary file");
-    data_ = static_cast<const T*>(memory);
+    data_ = static_cast<const T*>(io::system::map(file_, size_ * sizeof(T)));
+    if (data_ == nullptr) fail("memory to map a temporary file");
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
@@ -23981,8 +24616,7 @@ class scratch_array {
   void flush() {
     const auto* from = reinterpret_cast<const char*>(pending_.data());
     for (std::size_t left = pending_.size() * sizeof(T); left > 0;) {
-      const ssize_t written = ::write(fd_, from, left);
-      if (written < 0 && errno == EINTR) continue;
+      const std::ptrdiff_t written = io::system::write(file_, from, left);
       if (written <= 0) fail(cat("space for a temporary file of more than ", size_ * sizeof(T) >> 20, " MiB"));
       from += written;
       left -= static_cast<std::size_t>(written);
@@ -23991,11 +24625,11 @@ class scratch_array {
   }
 
   [[noreturn]] void fail(std::string expected) {
-    throw error({folder_.string(), std::move(expected), io::reason(errno), "name another folder as .scratch, or set TMPDIR"});
+    throw error({path_text(folder_), std::move(expected), io::reason(errno), "name another folder as .scratch, or set TMPDIR"});
   }
 
   std::filesystem::path folder_;
-  int fd_ = -1;
+  io::system::handle file_ = io::system::none;
   std::vector<T> pending_;
   std::size_t size_ = 0;
   const T* data_ = nullptr;
@@ -24167,7 +24801,7 @@ class token_store {
     });
     run();
     if (tokens() == 0)
-      throw error({text.path().string(), "text, one paragraph a line", "no word that the tokenizer knows how to split",
+      throw error({path_text(text.path()), "text, one paragraph a line", "no word that the tokenizer knows how to split",
                    "check the file"});
     if (open_) documents_.append(first_open_);
     documents_.append(checked(sentences_.size()));
@@ -24514,17 +25148,18 @@ class packed {
           vocabulary{.mask = source.mask_id(), .size = static_cast<token_id>(source.vocabulary().size())},
           tokenizer(fingerprint_of(source)) {
       if (options.pairs == pairing::next_sentence && store.documents() < 2)
-        throw error({text.path().string(), "two documents or more, a blank line between them, to take random sentences from",
+        throw error({path_text(text.path()), "two documents or more, a blank line between them, to take random sentences from",
                      "one document", "separate documents by blank lines, or pack with .pairs = pairing::none"});
       settle_negative_rate();
       plan.reserve(plan.size() + plan.size() / 8 + 64);  // later epochs differ by little
       sequences = plan.size();
       if (sequences == 0)
-        throw error({text.path().string(), "a document of two sentences or more", "none", "pack with .pairs = pairing::none"});
+        throw error(
+            {path_text(text.path()), "a document of two sentences or more", "none", "pack with .pairs = pairing::none"});
       if (options.pairs != pairing::none) negative_share = negative_pairs() / static_cast<double>(sequences);
       if (options.pairs == pairing::next_sentence && options.second_random < 1 && negative_share == 1)
         throw error(
-            {text.path().string(), "documents of two sentences or more, so that some of the pairs follow each other",
+            {path_text(text.path()), "documents of two sentences or more, so that some of the pairs follow each other",
              cat("one sentence in each of ", store.documents(), " documents: all ", sequences, " pairs would be random"),
              "remove the blank lines within documents, or pack with .pairs = pairing::none"});
       ids.reserve(static_cast<std::size_t>(options.tokens));
@@ -24862,7 +25497,7 @@ template <class Builder, class IsLabel, class Add>
                                const IsLabel& is_label, const Add& add) {
   tsv_reader reader(path, options);
   while (reader.next(is_label)) add(reader, builder);
-  if (builder.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
+  if (builder.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
   for (const auto& text : reader.notes()) builder.note(text);
   return std::move(builder).build();
 }
@@ -25082,7 +25717,7 @@ template <tokenizing Tokenizer>
     all[g].texts.emplace_back(reader.second());
     all[g].relevances.push_back(*relevance / range);
   }
-  if (all.empty()) throw error({path.string(), "at least one example", "none", "check the file"});
+  if (all.empty()) throw error({path_text(path), "at least one example", "none", "check the file"});
   ranking_set_builder<Tokenizer> set(tokenizer, options.max_tokens);
   std::unordered_set<std::string_view> seen;
   std::uint64_t again = 0;
@@ -25092,7 +25727,7 @@ template <tokenizing Tokenizer>
   }
   for (const auto& text : reader.notes()) set.note(text);
   if (again != 0 && !options.group_column)
-    set.note(cat(path.string(), ": ", again, again == 1 ? " query comes" : " queries come",
+    set.note(cat(path_text(path), ": ", again, again == 1 ? " query comes" : " queries come",
                  " again after others; only rows that follow each other are ranked together, unless a column names the group"));
   return std::move(set).build();
 }
@@ -25112,7 +25747,7 @@ template <tokenizing Tokenizer>
   const auto blank = [](std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; };
   for (std::string_view line; lines.next(line);) {
     if (blank(line)) continue;
-    const std::string where = cat(path.string(), ", line ", lines.line());
+    const std::string where = cat(path_text(path), ", line ", lines.line());
     const io::json j = io::parse_json(line, where);
     const auto query = io::require<std::string>(j, "query", where);
     const auto texts = io::require<std::vector<std::string>>(j, "texts", where);
@@ -25125,7 +25760,7 @@ template <tokenizing Tokenizer>
     for (float& score : scores) score /= range;
     set.add(query, texts, scores);
   }
-  if (set.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
   return std::move(set).build();
 }
 
@@ -25602,8 +26237,8 @@ class squad_events final : public io::json_events {
 /// bert::error that names file, article, paragraph and question: no JSON, a missing key, a value of another kind.
 inline std::vector<std::string> read_squad(const std::filesystem::path& path, const squad_visitor& visit) {
   const io::mapped_file file(path);
-  detail::squad_events events(path.string(), visit);
-  io::read_events(file.text(), path.string(), events, {.values = std::size_t{1} << 26});
+  detail::squad_events events(path_text(path), visit);
+  io::read_events(file.text(), path_text(path), events, {.values = std::size_t{1} << 26});
   return events.titles();
 }
 
@@ -26069,7 +26704,7 @@ template <class Reference>
 [[nodiscard]] squad_set squad(const std::filesystem::path& path, const text::basic_tokenizer<Reference>& tokenizer,
                               const squad_options& options = {}) {
   squad_builder<text::basic_tokenizer<Reference>> set(tokenizer, options);
-  const std::string name = path.string();
+  const std::string name = path_text(path);
   auto titles = read_squad(path, [&](const squad_paragraph& paragraph) { set.add(paragraph, name); });
   if (set.size() == 0) throw error({name, "at least one question", "none", "check the file"});
   return std::move(set).build(std::move(titles));
@@ -26187,7 +26822,7 @@ template <class Labels>
     for (const auto& [name, count] : counts) names.push_back(name);
   }
   if (names.size() < 2)
-    throw error({path.string(), "two labels or more", cat(names.size()), "check .labels_column and .layout"});
+    throw error({path_text(path), "two labels or more", cat(names.size()), "check .labels_column and .layout"});
   return labels::dynamic_set(std::move(names));
 }
 
@@ -26223,7 +26858,7 @@ template <labels::label_set Labels, tokenizing Tokenizer, class Augment = as_rea
     }
     augment(reader.text(), reader.second(), [&](auto text, auto second) { set.add(text, second, labels); });
   }
-  if (set.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
   for (const auto& text : reader.notes()) set.note(text);
   return std::move(set).build();
 }
@@ -26513,7 +27148,7 @@ class token_lexicon {
   void prefetch(std::span<const token_id> ids, std::size_t at) const noexcept {
     if (at + 1 >= ids.size()) return;
     if (const edge* e = state_->from_root(ids[at]); e != nullptr && e->has_children())
-      __builtin_prefetch(&state_->edges[state_->first_slot(e->child(), ids[at + 1])]);
+      BERT_PREFETCH(&state_->edges[state_->first_slot(e->child(), ids[at + 1])], 3);
   }
 
   /// The entry with exactly these tokens, or `none`.
@@ -26769,7 +27404,7 @@ void for_each_word_line(const std::filesystem::path& path, const std::filesystem
   io::line_reader lines(path);
   for (std::string_view line; lines.next(line);) {
     if (const auto bad = text::utf8::first_invalid(line); bad != std::string_view::npos)
-      throw error({cat(name.string(), ", line ", lines.line()), "text in UTF-8", cat("an invalid byte at column ", bad + 1),
+      throw error({cat(path_text(name), ", line ", lines.line()), "text in UTF-8", cat("an invalid byte at column ", bad + 1),
                    "convert the file, as by iconv -f GB18030 -t UTF-8"});
     if (!blank(line) && !use(line, lines.line())) return;
   }
@@ -26780,7 +27415,7 @@ template <class Tokenizer>
 class entry_reader {
  public:
   entry_reader(const Tokenizer& tokenizer, const std::filesystem::path& name, std::size_t longest)
-      : tokenizer_(&tokenizer), name_(name.string()), longest_(longest) {}
+      : tokenizer_(&tokenizer), name_(path_text(name)), longest_(longest) {}
 
   bool read(std::string_view entry, std::uint64_t line, std::vector<token_id>& ids) {
     ids.clear();
@@ -26827,7 +27462,7 @@ template <tokenizing Tokenizer>
   std::vector<token_id> ids;
   std::uint64_t first_of_builder = 0;
   for (const auto& path : paths) {
-    names += (names.empty() ? "" : ", ") + path.string();
+    names += (names.empty() ? "" : ", ") + path_text(path);
     const io::spooled_file file(path);
     word_end end = options.end;
     bool header = false;
@@ -26852,7 +27487,7 @@ template <tokenizing Tokenizer>
     detail::for_each_word_line(file.path(), path, [&](std::string_view line, std::uint64_t number) {
       if (std::exchange(first, false) && header) return true;
       if (line.front() == '\t')
-        throw error({cat(path.string(), ", line ", number), "a word before the tab", "none", "write one entry a line"});
+        throw error({cat(path_text(path), ", line ", number), "a word before the tab", "none", "write one entry a line"});
       if (end == word_end::space) line = detail::trimmed(line);
       const std::string_view word =
           detail::trimmed(line.substr(0, end == word_end::space ? line.find_first_of(" \t") : line.find('\t')));
@@ -26862,7 +27497,7 @@ template <tokenizing Tokenizer>
       else first_of_builder = std::max<std::uint64_t>(first_of_builder, builder.add(ids) + std::uint64_t{1});
       return true;
     });
-    if (found.lines == before) throw error({path.string(), "a word list, one entry a line", "no entry", "check the path"});
+    if (found.lines == before) throw error({path_text(path), "a word list, one entry a line", "no entry", "check the path"});
   }
   found.entries = first_of_builder;
   if (found.entries == 0)
@@ -26894,7 +27529,7 @@ template <tokenizing Tokenizer>
   std::vector<token_id> word, other;
   detail::for_each_word_line(file.path(), path, [&](std::string_view line, std::uint64_t number) {
     const auto refuse = [&](const char* what) {
-      throw error({cat(path.string(), ", line ", number), "a word, a tab, and its synonyms separated by tabs", what,
+      throw error({cat(path_text(path), ", line ", number), "a word, a tab, and its synonyms separated by tabs", what,
                    "write one word a line"});
     };
     const auto tab = line.find('\t');
@@ -26919,9 +27554,9 @@ template <tokenizing Tokenizer>
     if (!any) refuse("no synonym behind the tab");
     return true;
   });
-  if (found.lines == 0) throw error({path.string(), "a list of synonyms", "no line", "check the path"});
+  if (found.lines == 0) throw error({path_text(path), "a list of synonyms", "no line", "check the path"});
   if (found.entries == 0)
-    throw error({path.string(), "a word with a synonym of as many tokens",
+    throw error({path_text(path), "a word with a synonym of as many tokens",
                  cat("none in ", found.lines, " lines: ", found.uneven, " synonyms have other numbers of tokens, ",
                      found.unknown, " words have [UNK]"),
                  "is the list of the vocabulary's language?"});
@@ -34608,7 +35243,7 @@ void write_npy(const std::filesystem::path& path, std::span<const T> values, con
   }
   if (shape.size() == 1) sizes += ',';  // Python's tuple of one
   if (count != values.size())
-    throw error({path.string(), cat("a shape of ", values.size(), " elements"), cat('(', sizes, ')'), {}});
+    throw error({path_text(path), cat("a shape of ", values.size(), " elements"), cat('(', sizes, ')'), {}});
   std::string header = cat("{'descr': '", npy_type<T>(), "', 'fortran_order': False, 'shape': (", sizes, "), }");
   constexpr std::size_t before = 10, aligned = 64;  // magic, version, length of the header; data begins at a multiple of 64
   header.append(aligned - (before + header.size() + 1) % aligned, ' ');
@@ -34634,7 +35269,7 @@ class npy {
  public:
   /// Throws bert::error naming what is wrong: no .npy file, a damaged one, columns in order (Fortran), a type other than <f2,
   /// <f4, <f8, |i1, |u1, <i4, <i8.
-  explicit npy(const std::filesystem::path& path) : file_(path), where_(path.string()) {
+  explicit npy(const std::filesystem::path& path) : file_(path), where_(path_text(path)) {
     const std::string_view text = file_.text();
     if (text.size() < 10 || !text.starts_with("\x93NUMPY")) fail("a .npy file", "another one");
     const auto byte = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(text[i])); };
@@ -34737,6 +35372,464 @@ class npy {
 }  // namespace bert::io
 
 #endif  // BERT_IO_NPY_HPP
+// io::system by POSIX calls; see system.hpp.
+// Layer: io. Test: tests/unit/io/system_test.cpp
+#ifndef BERT_IO_SYSTEM_POSIX_HPP
+#define BERT_IO_SYSTEM_POSIX_HPP
+
+#if !defined(_WIN32)
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+namespace bert::inline BERT_ISA::io::system {
+
+using handle = int;
+inline constexpr handle none = -1;
+
+[[nodiscard]] inline handle open_to_read(const std::filesystem::path& path) noexcept {
+  return ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+}
+[[nodiscard]] inline handle open_without_waiting(const std::filesystem::path& path) noexcept {
+  return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+[[nodiscard]] inline handle open_to_replace(const std::filesystem::path& path) noexcept {
+  return ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0666);
+}
+/// The file `folder`/`prefix`XXXXXX; `path` becomes its path, or what was tried.
+[[nodiscard]] inline handle create_temporary(const std::filesystem::path& folder, const char* prefix,
+                                             std::filesystem::path& path) {
+  std::string name = (folder / (std::string(prefix) + "XXXXXX")).string();
+  const handle file = ::mkstemp(name.data());
+  path = name;
+  return file;
+}
+[[nodiscard]] inline handle create_scratch(const std::filesystem::path& folder) {
+  std::filesystem::path path;
+  const handle file = create_temporary(folder, "bert-", path);
+  if (file != none) ::unlink(path.c_str());
+  return file;
+}
+inline void close(handle file) noexcept { ::close(file); }
+
+/// Up to `size` bytes; 0 at the end of the file, -1 on failure.
+[[nodiscard]] inline std::ptrdiff_t read(handle file, void* to, std::size_t size) noexcept {
+  std::ptrdiff_t got = 0;
+  do got = ::read(file, to, size);
+  while (got < 0 && errno == EINTR);
+  return got;
+}
+/// The number of bytes written, at most `size`; -1 on failure.
+[[nodiscard]] inline std::ptrdiff_t write(handle file, const void* from, std::size_t size) noexcept {
+  std::ptrdiff_t put = 0;
+  do put = ::write(file, from, std::min(size, std::size_t{1} << 30));
+  while (put < 0 && errno == EINTR);
+  return put;
+}
+[[nodiscard]] inline bool seek(handle file, std::uint64_t offset) noexcept {
+  return ::lseek(file, static_cast<off_t>(offset), SEEK_SET) >= 0;
+}
+/// To no bytes.
+[[nodiscard]] inline bool truncate(handle file) noexcept { return ::ftruncate(file, 0) == 0; }
+/// To the disk.
+[[nodiscard]] inline bool flush(handle file) noexcept { return ::fsync(file) == 0; }
+
+/// The first `size` bytes of a file, read-only; valid after `close`.
+[[nodiscard]] inline const void* map(handle file, std::size_t size) noexcept {
+  void* const memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
+  return memory == MAP_FAILED ? nullptr : memory;
+}
+inline void unmap(const void* memory, std::size_t size) noexcept { ::munmap(const_cast<void*>(memory), size); }
+
+[[nodiscard]] inline bool lock(handle file) noexcept { return ::flock(file, LOCK_EX | LOCK_NB) == 0; }
+/// Fails with EWOULDBLOCK if another writer has the lock. On a file system without locks it is an open folder.
+[[nodiscard]] inline handle lock_folder(const std::filesystem::path& folder) noexcept {
+  const handle file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file != none && !lock(file) && errno == EWOULDBLOCK) {
+    ::close(file);
+    errno = EWOULDBLOCK;
+    return none;
+  }
+  return file;
+}
+
+namespace detail {
+inline void to_status(const struct stat& from, file_status& to) noexcept {
+  const auto mode = from.st_mode;
+  to.kind = S_ISREG(mode)    ? file_kind::regular
+            : S_ISDIR(mode)  ? file_kind::folder
+            : S_ISFIFO(mode) ? file_kind::pipe
+            : S_ISSOCK(mode) ? file_kind::socket
+            : S_ISCHR(mode)  ? file_kind::characters
+                             : file_kind::other;
+  to.size = static_cast<std::uint64_t>(from.st_size);
+  to.device = static_cast<std::uint64_t>(from.st_dev);
+  to.number = static_cast<std::uint64_t>(from.st_ino);
+}
+}  // namespace detail
+
+[[nodiscard]] inline bool status_of(handle file, file_status& status) noexcept {
+  struct stat info {};
+  if (::fstat(file, &info) != 0) return false;
+  detail::to_status(info, status);
+  return true;
+}
+[[nodiscard]] inline bool status_of(const std::filesystem::path& path, file_status& status) noexcept {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return false;
+  detail::to_status(info, status);
+  return true;
+}
+[[nodiscard]] inline bool link_status_of(const std::filesystem::path& path, file_status& status) noexcept {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0) return false;
+  detail::to_status(info, status);
+  return true;
+}
+[[nodiscard]] inline bool is_writable(const std::filesystem::path& folder) noexcept {
+  return ::access(folder.c_str(), W_OK | X_OK) == 0;
+}
+
+[[nodiscard]] inline bool rename(const std::filesystem::path& from, const std::filesystem::path& to) noexcept {
+  return ::rename(from.c_str(), to.c_str()) == 0;
+}
+[[nodiscard]] inline bool exchange([[maybe_unused]] const std::filesystem::path& a,
+                                   [[maybe_unused]] const std::filesystem::path& b) noexcept {
+#if defined(RENAME_EXCHANGE)
+  return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
+#else
+  errno = ENOSYS;
+  return false;
+#endif
+}
+inline bool remove(const std::filesystem::path& path) noexcept { return ::unlink(path.c_str()) == 0; }
+[[nodiscard]] inline bool make_folder(const std::filesystem::path& path) noexcept { return ::mkdir(path.c_str(), 0777) == 0; }
+inline bool remove_folder(const std::filesystem::path& path) noexcept { return ::rmdir(path.c_str()) == 0; }
+
+/// Flushes a folder's entries to disk. Errors are ignored: some file systems cannot.
+inline void flush_folder(const std::filesystem::path& folder) noexcept {
+  if (const int file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); file >= 0) {
+    ::fsync(file);
+    ::close(file);
+  }
+}
+
+}  // namespace bert::io::system
+
+#endif
+
+#endif  // BERT_IO_SYSTEM_POSIX_HPP
+// io::system by calls of Windows; see system.hpp.
+// Layer: io. Test: tests/unit/io/system_test.cpp
+#ifndef BERT_IO_SYSTEM_WINDOWS_HPP
+#define BERT_IO_SYSTEM_WINDOWS_HPP
+
+#if defined(_WIN32)
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace bert::inline BERT_ISA::io::system {
+
+using handle = void*;
+inline const handle none = INVALID_HANDLE_VALUE;
+
+namespace detail {
+
+// Every file is open for others to read, to write, to rename and to remove, as on POSIX.
+inline constexpr DWORD shared = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+
+[[nodiscard]] inline int errno_of(DWORD code) noexcept {
+  switch (code) {
+    case ERROR_SUCCESS: return 0;
+    case ERROR_FILE_NOT_FOUND:
+    case ERROR_PATH_NOT_FOUND:
+    case ERROR_INVALID_DRIVE:
+    case ERROR_BAD_NETPATH:
+    case ERROR_BAD_NET_NAME:
+    case ERROR_INVALID_NAME:
+    case ERROR_BAD_PATHNAME: return ENOENT;
+    case ERROR_DIRECTORY: return ENOTDIR;
+    case ERROR_ACCESS_DENIED:
+    case ERROR_SHARING_VIOLATION:
+    case ERROR_USER_MAPPED_FILE:
+    case ERROR_WRITE_PROTECT:
+    case ERROR_CURRENT_DIRECTORY: return EACCES;
+    case ERROR_LOCK_VIOLATION: return EWOULDBLOCK;
+    case ERROR_FILE_EXISTS:
+    case ERROR_ALREADY_EXISTS: return EEXIST;
+    case ERROR_DISK_FULL:
+    case ERROR_HANDLE_DISK_FULL: return ENOSPC;
+    case ERROR_NOT_ENOUGH_MEMORY:
+    case ERROR_OUTOFMEMORY:
+    case ERROR_COMMITMENT_LIMIT: return ENOMEM;
+    case ERROR_DIR_NOT_EMPTY: return ENOTEMPTY;
+    case ERROR_TOO_MANY_OPEN_FILES: return EMFILE;
+    case ERROR_INVALID_HANDLE: return EBADF;
+    case ERROR_NOT_SAME_DEVICE: return EXDEV;
+    case ERROR_FILENAME_EXCED_RANGE: return ENAMETOOLONG;
+    case ERROR_BROKEN_PIPE: return EPIPE;
+    default: return windows_codes + static_cast<int>(code);
+  }
+}
+inline bool done(BOOL ok) noexcept {
+  if (ok == 0) errno = errno_of(::GetLastError());
+  return ok != 0;
+}
+
+/// The path as Windows takes it: from 240 characters on in the form without a limit of 260, "\\?\C:\…".
+[[nodiscard]] inline std::wstring native(const std::filesystem::path& path) {
+  const std::wstring& given = path.native();
+  if (given.empty() || given.starts_with(L"\\\\?\\") || given.starts_with(L"\\\\.\\")) return given;
+  std::error_code failed;
+  std::filesystem::path whole = std::filesystem::absolute(path, failed);
+  if (failed || whole.native().size() < 240) return given;
+  whole = whole.lexically_normal().make_preferred();
+  const std::wstring& text = whole.native();
+  return text.starts_with(L"\\\\") ? L"\\\\?\\UNC" + text.substr(1) : L"\\\\?\\" + text;
+}
+
+[[nodiscard]] inline handle open(const std::wstring& path, DWORD access, DWORD how, DWORD flags) noexcept {
+  const handle file = ::CreateFileW(path.c_str(), access, shared, nullptr, how, flags, nullptr);
+  if (file == none) errno = errno_of(::GetLastError());
+  return file;
+}
+[[nodiscard]] inline bool is_folder(const std::wstring& path) noexcept {
+  const DWORD attributes = ::GetFileAttributesW(path.c_str());
+  return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+}
+[[nodiscard]] inline bool status_by(const std::filesystem::path& path, DWORD flags, file_status& status);
+
+[[nodiscard]] inline handle create(const std::filesystem::path& folder, const char* prefix, DWORD flags,
+                                   std::filesystem::path& path) {
+  static std::atomic<unsigned> count{0};
+  for (int i = 0; i < 100; ++i) {
+    LARGE_INTEGER ticks{};
+    ::QueryPerformanceCounter(&ticks);
+    const std::string ending = cat(::GetCurrentProcessId(), '-', ticks.QuadPart % 1'000'000, '-', count++);
+    path = folder / path_with(path_from(prefix), ending);
+    const handle file = open(native(path), GENERIC_READ | GENERIC_WRITE, CREATE_NEW, flags);
+    if (file != none || errno != EEXIST) return file;
+  }
+  return none;
+}
+
+inline bool move(const std::wstring& from, const std::wstring& to, DWORD flags) noexcept {
+  return ::MoveFileExW(from.c_str(), to.c_str(), flags | MOVEFILE_WRITE_THROUGH) != 0;
+}
+[[nodiscard]] inline std::wstring aside_of(const std::wstring& path) { return path + L".bert-old"; }
+/// Whether `code` may say that a file is open or mapped elsewhere.
+[[nodiscard]] inline bool is_held(const std::wstring& file, DWORD code) noexcept {
+  return (code == ERROR_ACCESS_DENIED || code == ERROR_SHARING_VIOLATION || code == ERROR_USER_MAPPED_FILE) &&
+         (::GetFileAttributesW(file.c_str()) & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_READONLY)) == 0;
+}
+
+}  // namespace detail
+
+namespace detail {
+/// Standard input under a handle of its own; a file from its start, as /dev/stdin is opened on Linux.
+[[nodiscard]] inline handle open_standard_input() noexcept {
+  const handle input = ::GetStdHandle(STD_INPUT_HANDLE);
+  if (::GetFileType(input) == FILE_TYPE_DISK)
+    if (const handle file = ::ReOpenFile(input, GENERIC_READ, shared, 0); file != none) return file;
+  handle copy = none;
+  const BOOL ok =
+      ::DuplicateHandle(::GetCurrentProcess(), input, ::GetCurrentProcess(), &copy, 0, FALSE, DUPLICATE_SAME_ACCESS);
+  return done(ok) ? copy : none;
+}
+}  // namespace detail
+
+/// Any file or folder; "/dev/stdin" is standard input here too.
+// FILE_FLAG_BACKUP_SEMANTICS opens folders, so that the status can say what they are.
+[[nodiscard]] inline handle open_to_read(const std::filesystem::path& path) {
+  if (path == "/dev/stdin") return detail::open_standard_input();
+  return detail::open(detail::native(path), GENERIC_READ, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS);
+}
+[[nodiscard]] inline handle open_without_waiting(const std::filesystem::path& path) { return open_to_read(path); }
+[[nodiscard]] inline handle open_to_replace(const std::filesystem::path& path) {
+  const std::wstring name = detail::native(path);
+  const handle file = detail::open(name, GENERIC_WRITE, OPEN_ALWAYS, FILE_FLAG_OPEN_REPARSE_POINT);
+  if (file == none && errno == EACCES && detail::is_folder(name)) errno = EISDIR;
+  return file;
+}
+/// A new file in `folder` whose name starts with `prefix`; `path` becomes its path, or what was tried.
+[[nodiscard]] inline handle create_temporary(const std::filesystem::path& folder, const char* prefix,
+                                             std::filesystem::path& path) {
+  return detail::create(folder, prefix, FILE_ATTRIBUTE_NORMAL, path);
+}
+[[nodiscard]] inline handle create_scratch(const std::filesystem::path& folder) {
+  std::filesystem::path path;
+  return detail::create(folder, "bert-", FILE_ATTRIBUTE_TEMPORARY | FILE_FLAG_DELETE_ON_CLOSE, path);
+}
+inline void close(handle file) noexcept { ::CloseHandle(file); }
+
+/// Up to `size` bytes; 0 at the end of the file, -1 on failure.
+[[nodiscard]] inline std::ptrdiff_t read(handle file, void* to, std::size_t size) noexcept {
+  DWORD got = 0;
+  if (::ReadFile(file, to, static_cast<DWORD>(std::min(size, std::size_t{1} << 30)), &got, nullptr) != 0) return got;
+  const DWORD code = ::GetLastError();
+  if (code == ERROR_BROKEN_PIPE || code == ERROR_HANDLE_EOF) return 0;
+  errno = detail::errno_of(code);
+  return -1;
+}
+/// The number of bytes written, at most `size`; -1 on failure.
+[[nodiscard]] inline std::ptrdiff_t write(handle file, const void* from, std::size_t size) noexcept {
+  DWORD put = 0;
+  const BOOL ok = ::WriteFile(file, from, static_cast<DWORD>(std::min(size, std::size_t{1} << 30)), &put, nullptr);
+  return detail::done(ok) ? static_cast<std::ptrdiff_t>(put) : -1;
+}
+[[nodiscard]] inline bool seek(handle file, std::uint64_t offset) noexcept {
+  LARGE_INTEGER to{};
+  to.QuadPart = static_cast<LONGLONG>(offset);
+  return detail::done(::SetFilePointerEx(file, to, nullptr, FILE_BEGIN));
+}
+/// To no bytes.
+[[nodiscard]] inline bool truncate(handle file) noexcept { return seek(file, 0) && detail::done(::SetEndOfFile(file)); }
+/// To the disk.
+[[nodiscard]] inline bool flush(handle file) noexcept { return detail::done(::FlushFileBuffers(file)); }
+
+/// The first `size` bytes of a file, read-only; valid after `close`.
+[[nodiscard]] inline const void* map(handle file, std::size_t size) noexcept {
+  const handle mapping = ::CreateFileMappingW(file, nullptr, PAGE_READONLY, 0, 0, nullptr);
+  if (!detail::done(mapping != nullptr)) return nullptr;
+  const void* const memory = ::MapViewOfFile(mapping, FILE_MAP_READ, 0, 0, size);
+  (void)detail::done(memory != nullptr);
+  ::CloseHandle(mapping);
+  return memory;
+}
+inline void unmap(const void* memory, std::size_t) noexcept { ::UnmapViewOfFile(memory); }
+
+/// Locks one byte beyond every file's end: others may still read the file, as locks of Windows are mandatory.
+[[nodiscard]] inline bool lock(handle file) noexcept {
+  OVERLAPPED at{};
+  at.OffsetHigh = 0x7fff'ffff;
+  return detail::done(::LockFileEx(file, LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &at));
+}
+[[nodiscard]] inline bool status_of(handle file, file_status& status) noexcept {
+  const DWORD type = ::GetFileType(file);
+  status = {.kind = type == FILE_TYPE_PIPE   ? file_kind::pipe
+                    : type == FILE_TYPE_CHAR ? file_kind::characters
+                                             : file_kind::other};
+  if (type != FILE_TYPE_DISK) return true;
+  BY_HANDLE_FILE_INFORMATION info{};
+  if (!detail::done(::GetFileInformationByHandle(file, &info))) return false;
+  const bool folder = (info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+  status = {.kind = folder ? file_kind::folder : file_kind::regular,
+            .size = std::uint64_t{info.nFileSizeHigh} << 32 | info.nFileSizeLow,
+            .device = info.dwVolumeSerialNumber,
+            .number = std::uint64_t{info.nFileIndexHigh} << 32 | info.nFileIndexLow};
+  return true;
+}
+inline bool detail::status_by(const std::filesystem::path& path, DWORD flags, file_status& status) {
+  const handle file =
+      path == "/dev/stdin" ? open_standard_input() : open(native(path), 0, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS | flags);
+  if (file == none) return false;
+  const bool known = status_of(file, status);
+  ::CloseHandle(file);
+  return known;
+}
+[[nodiscard]] inline bool status_of(const std::filesystem::path& path, file_status& status) {
+  return detail::status_by(path, 0, status);
+}
+[[nodiscard]] inline bool link_status_of(const std::filesystem::path& path, file_status& status) {
+  return detail::status_by(path, FILE_FLAG_OPEN_REPARSE_POINT, status);
+}
+/// Fails with EWOULDBLOCK if another writer of this machine has the lock: an object of the system that is named by the folder.
+[[nodiscard]] inline handle lock_folder(const std::filesystem::path& folder) {
+  file_status info;
+  if (!status_of(folder, info)) return none;
+  const std::wstring name = L"Global\\bert-folder-" + std::to_wstring(info.device) + L"-" + std::to_wstring(info.number);
+  const handle lock = ::CreateEventW(nullptr, FALSE, FALSE, name.c_str());
+  const DWORD code = ::GetLastError();
+  if (lock != nullptr && code != ERROR_ALREADY_EXISTS) return lock;
+  if (lock != nullptr) ::CloseHandle(lock);
+  errno = code == ERROR_ALREADY_EXISTS || code == ERROR_ACCESS_DENIED ? EWOULDBLOCK : detail::errno_of(code);
+  return none;
+}
+[[nodiscard]] inline bool is_writable(const std::filesystem::path& folder) {
+  const handle file = detail::open(detail::native(folder), FILE_ADD_FILE, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS);
+  if (file == none) return false;
+  ::CloseHandle(file);
+  return true;
+}
+
+/// A file that is open or mapped elsewhere and so cannot be replaced or removed is renamed to NAME.bert-old. It stays until the
+/// next act on that name.
+[[nodiscard]] inline bool rename(const std::filesystem::path& from, const std::filesystem::path& to) {
+  const std::wstring a = detail::native(from), b = detail::native(to), aside = detail::aside_of(b);
+  if (detail::move(a, b, MOVEFILE_REPLACE_EXISTING)) return true;
+  DWORD code = ::GetLastError();
+  if (detail::is_held(b, code)) {
+    ::DeleteFileW(aside.c_str());
+    if (detail::move(b, aside, 0)) {
+      if (detail::move(a, b, 0)) {
+        ::DeleteFileW(aside.c_str());
+        return true;
+      }
+      code = ::GetLastError();
+      detail::move(aside, b, 0);
+    }
+  }
+  errno = detail::errno_of(code);
+  return false;
+}
+inline bool remove(const std::filesystem::path& path) {
+  const std::wstring name = detail::native(path), aside = detail::aside_of(name);
+  ::DeleteFileW(aside.c_str());
+  if (detail::done(::DeleteFileW(name.c_str()))) return true;
+  return detail::is_held(name, ::GetLastError()) && detail::move(name, aside, 0);
+}
+/// In three renames, of which a failed one is undone. A kill between them leaves the old file of `b` as NAME.bert-old.
+[[nodiscard]] inline bool exchange(const std::filesystem::path& a, const std::filesystem::path& b) {
+  const std::wstring one = detail::native(a), two = detail::native(b), aside = detail::aside_of(two);
+  ::DeleteFileW(aside.c_str());
+  DWORD code = 0;
+  if (detail::move(two, aside, 0)) {
+    if (detail::move(one, two, 0)) {
+      if (detail::move(aside, one, 0)) return true;
+      code = ::GetLastError();
+      detail::move(two, one, 0);
+    } else {
+      code = ::GetLastError();
+    }
+    detail::move(aside, two, 0);
+  } else {
+    code = ::GetLastError();
+  }
+  errno = detail::errno_of(code);
+  return false;
+}
+[[nodiscard]] inline bool make_folder(const std::filesystem::path& path) {
+  return detail::done(::CreateDirectoryW(detail::native(path).c_str(), nullptr));
+}
+inline bool remove_folder(const std::filesystem::path& path) {
+  return detail::done(::RemoveDirectoryW(detail::native(path).c_str()));
+}
+/// Nothing: renames are written through.
+inline void flush_folder(const std::filesystem::path&) noexcept {}
+
+}  // namespace bert::io::system
+
+#endif
+
+#endif  // BERT_IO_SYSTEM_WINDOWS_HPP
 // Self-attention over a visible tree: a trunk, and branches that only their entity sees; forward and backward.
 // Layer: kernels. Test: tests/unit/kernels/attention/tree_attention_test.cpp. Paper: Liu et al. 2020, "K-BERT", section 3.2.
 #ifndef BERT_KERNELS_ATTENTION_TREE_ATTENTION_HPP
@@ -42438,7 +43531,7 @@ class sentence_transform {
         continue;
       }
       if (m.inputs != outputs_)
-        throw error({(m.folder / "config.json").string() + ", \"in_features\"",
+        throw error({path_text(m.folder / "config.json") + ", \"in_features\"",
                      cat(outputs_, ", the size of what is pooled"),
                      cat(m.inputs),
                      {}});
@@ -42553,7 +43646,7 @@ class embedder {
       throw error({s.pooling_file + ", \"word_embedding_dimension\"", cat(A::hidden), cat(s.dimension), {}});
     if constexpr (!follows) check_type(s, folder, options.other_pooling);
     if (options.max_tokens == 0) options.max_tokens = s.max_tokens;
-    if (!options.prompt) options.prompt = s.prompt({}, folder.string());
+    if (!options.prompt) options.prompt = s.prompt({}, path_text(folder));
     auto state = std::make_shared<shared_state>(files.freeze<model_type, Precision>(e), files.tokenizer());
     if constexpr (follows) {
       if (options.pooling) s.poolings = {*options.pooling};
@@ -42564,11 +43657,11 @@ class embedder {
     made.lowercase_ = s.lowercase;
     made.pools_prompt_ = s.pools_prompt;
     made.prompts_ = std::move(s.prompts);
-    made.folder_ = folder.string();
+    made.folder_ = path_text(folder);
     bool cls = std::same_as<Pooling, pooling::cls>;
     if constexpr (follows) cls = s.poolings.size() == 1 && s.poolings.front() == pooling::mode::cls;
     if (cls && s.pooling_file.empty())
-      made.notes_.push_back(folder.string() +
+      made.notes_.push_back(path_text(folder) +
                             " was not trained to embed, so the vector of [CLS] says little about meaning; the mean says more, "
                             "and finetune --task embed trains either");
     for (const auto measure : {similarity_measure::dot, similarity_measure::euclidean, similarity_measure::manhattan})
@@ -44542,7 +45635,7 @@ inline void check_facts(const std::filesystem::path& path, const named_facts& ru
         found += (found.empty() ? "" : ", ") + name + " " + other;
       }
   if (!expected.empty())
-    throw error({path.string(), expected + ", as this run has", found + ", as the state was made with",
+    throw error({path_text(path), expected + ", as this run has", found + ", as the state was made with",
                  "resume with what the state was made with, or remove it to start anew"});
 }
 
@@ -44607,7 +45700,8 @@ inline void write_state(const std::filesystem::path& path, state_blocks blocks, 
   std::vector<io::stored_tensor> tensors;
   for (const auto& [name, values] : blocks) {
     if (const std::size_t i = first_not_finite(values); i != all_finite)
-      throw error({cat(path.string(), ", tensor \"", name, '"'), "finite numbers", cat(values[i], " at ", i, ", to be written"),
+      throw error({cat(path_text(path), ", tensor \"", name, '"'), "finite numbers",
+                   cat(values[i], " at ", i, ", to be written"),
                    "the training went wrong; lower the learning rate, and go on from the state that is there"});
     tensors.push_back(io::stored(name, values, {values.size()}));
   }
@@ -44670,7 +45764,7 @@ class best_epoch {
       if (name == "scores") scores_ = numbers_of(value);
     if (scores_.size() != count || count == 0 ||
         !std::all_of(scores_.begin(), scores_.end(), [](double x) { return std::isfinite(x); }))
-      throw error({path.string(), cat(count, " scores, one an epoch"), cat(scores_.size()), "remove it to start anew"});
+      throw error({path_text(path), cat(count, " scores, one an epoch"), cat(scores_.size()), "remove it to start anew"});
   }
 
  private:
@@ -46277,7 +47371,7 @@ step_report fit(Model& model, const Objective& objective, const Source& source,
     return step == total || step * options.accumulate / batches > (step - 1) * options.accumulate / batches;
   };
   training::best_epoch best;
-  const std::filesystem::path best_file = options.keep.empty() ? "" : options.keep.string() + ".best";
+  const std::filesystem::path best_file = options.keep.empty() ? std::filesystem::path() : path_with(options.keep, ".best");
   if (!options.keep.empty()) t->keep(options.keep, {.every = options.keep_every});
   if (!options.keep.empty() && options.keep_best) {
     if (t->done() == 0) std::filesystem::remove(best_file);  // it is of another training

@@ -75,6 +75,15 @@
 #endif
 #undef BERT_AMX_COMPILED
 
+// g++ for Windows keeps AVX registers on a stack that is aligned to 16 bytes by instructions that need 32 or 64 (GCC bug
+// 54412): programs crash, on some runs only. The assembler (binutils 2.38 or newer) can write unaligned moves instead. The
+// CMake target bert::bert does that; others define BERT_UNALIGNED_MOVES together with the option. Debian's g++ is patched as
+// well.
+#if defined(__MINGW32__) && defined(__AVX__) && !defined(__clang__) && !defined(BERT_UNALIGNED_MOVES)
+#error \
+    "g++ for Windows misaligns AVX registers: compile with -Wa,-muse-unaligned-vector-move -DBERT_UNALIGNED_MOVES, or without AVX (-march=x86-64-v2)"
+#endif
+
 // A program may compile some files for AVX2 and others for AVX-512. An inline function that both use would have one name and
 // two bodies, of which the linker keeps either: the program would crash on a processor without AVX-512, or run at half the
 // speed on one with it. So `namespace bert::inline BERT_ISA {` gives the two different names; programs still write bert::….
@@ -1868,6 +1877,7 @@ void split_sentences(std::string_view paragraph, Each&& each) {
 #define BERT_CORE_CORES_HPP
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -1879,6 +1889,35 @@ void split_sentences(std::string_view paragraph, Each&& each) {
 #if defined(__linux__)
 #include <sched.h>
 #endif
+
+// <windows.h> without what disturbs C++; nothing on other systems. No other header includes <windows.h>.
+// Layer: core. Test: tests/unit/io/system_test.cpp
+#ifndef BERT_CORE_WINDOWS_HPP
+#define BERT_CORE_WINDOWS_HPP
+
+#if defined(_WIN32)
+
+// A program that needs all of <windows.h> includes it before this library, with NOMINMAX defined.
+#if !defined(WIN32_LEAN_AND_MEAN)
+#define WIN32_LEAN_AND_MEAN
+#endif
+#if !defined(NOMINMAX)
+#define NOMINMAX
+#endif
+#include <windows.h>
+
+// Lower-case macros, which are names of variables and architectures here. FAR and NEAR expand to the first two.
+#undef near
+#undef far
+#undef small
+#undef NEAR
+#undef FAR
+#define NEAR
+#define FAR
+
+#endif
+
+#endif  // BERT_CORE_WINDOWS_HPP
 
 namespace bert::inline BERT_ISA::execution {
 
@@ -1937,7 +1976,7 @@ namespace detail {
   return least;
 }
 
-/// The number of processors in this thread's affinity mask; 0 if the system does not say.
+/// The number of processors in this thread's affinity mask, of this process's on Windows; 0 if the system does not say.
 [[nodiscard]] inline std::size_t cores_by_affinity() {
 #if defined(__linux__)
   for (int processors = 1024; processors <= 1 << 16; processors *= 4) {
@@ -1949,6 +1988,11 @@ namespace detail {
     CPU_FREE(set);
     if (known) return static_cast<std::size_t>(count);
   }
+#elif defined(_WIN32)
+  // Of the processors of one group, at most 64; a process of several groups has a mask of none.
+  DWORD_PTR mine = 0, machine = 0;
+  if (::GetProcessAffinityMask(::GetCurrentProcess(), &mine, &machine) != 0)
+    return mine != 0 ? static_cast<std::size_t>(std::popcount(mine)) : ::GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
 #endif
   return 0;
 }
@@ -1961,7 +2005,9 @@ namespace detail {
   static const std::size_t cores = [] {
     std::size_t n = detail::cores_by_affinity();
     if (n == 0) n = std::thread::hardware_concurrency();
+#if !defined(_WIN32)
     if (const std::size_t quota = detail::cores_by_group(); quota != 0) n = std::min(n, quota);
+#endif
     return std::max<std::size_t>(n, 1);
   }();
   return cores;
@@ -2783,13 +2829,451 @@ inline void append_piece(std::string& out, std::string_view piece, bool first, b
 #include <utility>
 #include <vector>
 
+// Paths as text in UTF-8, and the C library's files by path.
+// Layer: core. Test: tests/unit/core/path_test.cpp
+#ifndef BERT_CORE_PATH_HPP
+#define BERT_CORE_PATH_HPP
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace bert::inline BERT_ISA {
+
+/// `path` as text for messages and files: UTF-8 on Windows, where paths are UTF-16 and `path.string()` is in the code page of
+/// the machine; elsewhere the bytes of the path.
+[[nodiscard]] inline std::string path_text(const std::filesystem::path& path) {
+#if defined(_WIN32)
+  const std::u8string text = path.u8string();
+  return {text.begin(), text.end()};
+#else
+  return path.string();
+#endif
+}
+
+/// The path that `text` names, in UTF-8 on Windows: the inverse of `path_text`.
+[[nodiscard]] inline std::filesystem::path path_from(std::string_view text) {
+#if defined(_WIN32)
+  return std::u8string(text.begin(), text.end());
+#else
+  return text;
+#endif
+}
+
+/// `path` with `suffix`, such as ".part", after its last character.
+[[nodiscard]] inline std::filesystem::path path_with(std::filesystem::path path, std::string_view suffix) {
+  return path += suffix;
+}
+
+/// std::fopen(path, "rb") for a path of any characters; null if it cannot be opened.
+[[nodiscard]] inline std::FILE* open_binary(const std::filesystem::path& path) noexcept {
+#if defined(_WIN32)
+  return ::_wfopen(path.c_str(), L"rb");
+#else
+  return std::fopen(path.c_str(), "rb");
+#endif
+}
+
+}  // namespace bert
+
+#endif  // BERT_CORE_PATH_HPP
 // Atomic writes: a reader sees the old file or the new one, never half of one.
 // Layer: io. Test: tests/unit/io/atomic_file_test.cpp
 #ifndef BERT_IO_ATOMIC_FILE_HPP
 #define BERT_IO_ATOMIC_FILE_HPP
 
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// What a path or an open file is, and error codes of the operating system as text.
+// Layer: io. Test: tests/unit/io/system_test.cpp
+#ifndef BERT_IO_FILE_STATUS_HPP
+#define BERT_IO_FILE_STATUS_HPP
+
+#include <cstdint>
+#include <string>
+#include <system_error>
+
+namespace bert::inline BERT_ISA::io {
+
+enum class file_kind : std::uint8_t { regular, folder, pipe, socket, characters, other };
+
+struct file_status {
+  file_kind kind = file_kind::other;
+  std::uint64_t size = 0;                ///< bytes of a regular file
+  std::uint64_t device = 0, number = 0;  ///< two paths name the same file if both are equal
+
+  [[nodiscard]] bool same_file(const file_status& other) const noexcept {
+    return device == other.device && number == other.number;
+  }
+};
+
+/// The kind of a file in words, for messages.
+[[nodiscard]] inline std::string kind_of_file(const file_status& file) {
+  switch (file.kind) {
+    case file_kind::regular: return "a regular file";
+    case file_kind::folder: return "a folder";
+    case file_kind::pipe: return "a pipe";
+    case file_kind::socket: return "a socket";
+    default: return "a device";
+  }
+}
+
+/// Codes of Windows that have no errno are errno values from here on.
+inline constexpr int windows_codes = 1'000'000;
+
+/// The message of an errno value.
+[[nodiscard]] inline std::string reason(int code) {
+  if (code >= windows_codes) return "error " + std::to_string(code - windows_codes) + " of Windows";
+  return std::generic_category().message(code);
+}
+
+}  // namespace bert::io
+
+#endif  // BERT_IO_FILE_STATUS_HPP
+// The files of the operating system: the one place that calls POSIX or Windows for them.
+// Layer: io. Test: tests/unit/io/system_test.cpp
+#ifndef BERT_IO_SYSTEM_HPP
+#define BERT_IO_SYSTEM_HPP
+
+// namespace bert::io::system, the same functions for both (system_posix.hpp, system_windows.hpp):
+//
+//   handle                        an open file; `none` is no file
+//   open_to_read                  any path, also a pipe
+//   open_without_waiting          for reading; does not wait for the writer of a pipe
+//   open_to_replace               for writing; made if missing, never through a link
+//   create_temporary              a new file, whose path it also returns
+//   create_scratch                a new file that disappears with its handle
+//   close, read, write, seek, truncate, flush, map, unmap
+//   lock                          of a file open for writing; fails with EWOULDBLOCK if another process or handle has it
+//   lock_folder                   the same for a folder; the lock ends with `close`
+//   status_of, link_status_of     of a path or a handle; link_status_of does not follow a link
+//   is_writable                   whether files can be made in a folder
+//   rename                        replaces the file of the new name at once
+//   exchange                      of two names; fails with ENOSYS, EINVAL or EOPNOTSUPP where the system cannot
+//   remove, make_folder, remove_folder, flush_folder
+//
+// A failure is `none`, false, -1 or a null pointer, with errno set; `io::reason` is its text.
+
+#if defined(_WIN32)
+// io::system by calls of Windows; see system.hpp.
+// Layer: io. Test: tests/unit/io/system_test.cpp
+#ifndef BERT_IO_SYSTEM_WINDOWS_HPP
+#define BERT_IO_SYSTEM_WINDOWS_HPP
+
+#if defined(_WIN32)
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace bert::inline BERT_ISA::io::system {
+
+using handle = void*;
+inline const handle none = INVALID_HANDLE_VALUE;
+
+namespace detail {
+
+// Every file is open for others to read, to write, to rename and to remove, as on POSIX.
+inline constexpr DWORD shared = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+
+[[nodiscard]] inline int errno_of(DWORD code) noexcept {
+  switch (code) {
+    case ERROR_SUCCESS: return 0;
+    case ERROR_FILE_NOT_FOUND:
+    case ERROR_PATH_NOT_FOUND:
+    case ERROR_INVALID_DRIVE:
+    case ERROR_BAD_NETPATH:
+    case ERROR_BAD_NET_NAME:
+    case ERROR_INVALID_NAME:
+    case ERROR_BAD_PATHNAME: return ENOENT;
+    case ERROR_DIRECTORY: return ENOTDIR;
+    case ERROR_ACCESS_DENIED:
+    case ERROR_SHARING_VIOLATION:
+    case ERROR_USER_MAPPED_FILE:
+    case ERROR_WRITE_PROTECT:
+    case ERROR_CURRENT_DIRECTORY: return EACCES;
+    case ERROR_LOCK_VIOLATION: return EWOULDBLOCK;
+    case ERROR_FILE_EXISTS:
+    case ERROR_ALREADY_EXISTS: return EEXIST;
+    case ERROR_DISK_FULL:
+    case ERROR_HANDLE_DISK_FULL: return ENOSPC;
+    case ERROR_NOT_ENOUGH_MEMORY:
+    case ERROR_OUTOFMEMORY:
+    case ERROR_COMMITMENT_LIMIT: return ENOMEM;
+    case ERROR_DIR_NOT_EMPTY: return ENOTEMPTY;
+    case ERROR_TOO_MANY_OPEN_FILES: return EMFILE;
+    case ERROR_INVALID_HANDLE: return EBADF;
+    case ERROR_NOT_SAME_DEVICE: return EXDEV;
+    case ERROR_FILENAME_EXCED_RANGE: return ENAMETOOLONG;
+    case ERROR_BROKEN_PIPE: return EPIPE;
+    default: return windows_codes + static_cast<int>(code);
+  }
+}
+inline bool done(BOOL ok) noexcept {
+  if (ok == 0) errno = errno_of(::GetLastError());
+  return ok != 0;
+}
+
+/// The path as Windows takes it: from 240 characters on in the form without a limit of 260, "\\?\C:\…".
+[[nodiscard]] inline std::wstring native(const std::filesystem::path& path) {
+  const std::wstring& given = path.native();
+  if (given.empty() || given.starts_with(L"\\\\?\\") || given.starts_with(L"\\\\.\\")) return given;
+  std::error_code failed;
+  std::filesystem::path whole = std::filesystem::absolute(path, failed);
+  if (failed || whole.native().size() < 240) return given;
+  whole = whole.lexically_normal().make_preferred();
+  const std::wstring& text = whole.native();
+  return text.starts_with(L"\\\\") ? L"\\\\?\\UNC" + text.substr(1) : L"\\\\?\\" + text;
+}
+
+[[nodiscard]] inline handle open(const std::wstring& path, DWORD access, DWORD how, DWORD flags) noexcept {
+  const handle file = ::CreateFileW(path.c_str(), access, shared, nullptr, how, flags, nullptr);
+  if (file == none) errno = errno_of(::GetLastError());
+  return file;
+}
+[[nodiscard]] inline bool is_folder(const std::wstring& path) noexcept {
+  const DWORD attributes = ::GetFileAttributesW(path.c_str());
+  return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+}
+[[nodiscard]] inline bool status_by(const std::filesystem::path& path, DWORD flags, file_status& status);
+
+[[nodiscard]] inline handle create(const std::filesystem::path& folder, const char* prefix, DWORD flags,
+                                   std::filesystem::path& path) {
+  static std::atomic<unsigned> count{0};
+  for (int i = 0; i < 100; ++i) {
+    LARGE_INTEGER ticks{};
+    ::QueryPerformanceCounter(&ticks);
+    const std::string ending = cat(::GetCurrentProcessId(), '-', ticks.QuadPart % 1'000'000, '-', count++);
+    path = folder / path_with(path_from(prefix), ending);
+    const handle file = open(native(path), GENERIC_READ | GENERIC_WRITE, CREATE_NEW, flags);
+    if (file != none || errno != EEXIST) return file;
+  }
+  return none;
+}
+
+inline bool move(const std::wstring& from, const std::wstring& to, DWORD flags) noexcept {
+  return ::MoveFileExW(from.c_str(), to.c_str(), flags | MOVEFILE_WRITE_THROUGH) != 0;
+}
+[[nodiscard]] inline std::wstring aside_of(const std::wstring& path) { return path + L".bert-old"; }
+/// Whether `code` may say that a file is open or mapped elsewhere.
+[[nodiscard]] inline bool is_held(const std::wstring& file, DWORD code) noexcept {
+  return (code == ERROR_ACCESS_DENIED || code == ERROR_SHARING_VIOLATION || code == ERROR_USER_MAPPED_FILE) &&
+         (::GetFileAttributesW(file.c_str()) & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_READONLY)) == 0;
+}
+
+}  // namespace detail
+
+namespace detail {
+/// Standard input under a handle of its own; a file from its start, as /dev/stdin is opened on Linux.
+[[nodiscard]] inline handle open_standard_input() noexcept {
+  const handle input = ::GetStdHandle(STD_INPUT_HANDLE);
+  if (::GetFileType(input) == FILE_TYPE_DISK)
+    if (const handle file = ::ReOpenFile(input, GENERIC_READ, shared, 0); file != none) return file;
+  handle copy = none;
+  const BOOL ok =
+      ::DuplicateHandle(::GetCurrentProcess(), input, ::GetCurrentProcess(), &copy, 0, FALSE, DUPLICATE_SAME_ACCESS);
+  return done(ok) ? copy : none;
+}
+}  // namespace detail
+
+/// Any file or folder; "/dev/stdin" is standard input here too.
+// FILE_FLAG_BACKUP_SEMANTICS opens folders, so that the status can say what they are.
+[[nodiscard]] inline handle open_to_read(const std::filesystem::path& path) {
+  if (path == "/dev/stdin") return detail::open_standard_input();
+  return detail::open(detail::native(path), GENERIC_READ, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS);
+}
+[[nodiscard]] inline handle open_without_waiting(const std::filesystem::path& path) { return open_to_read(path); }
+[[nodiscard]] inline handle open_to_replace(const std::filesystem::path& path) {
+  const std::wstring name = detail::native(path);
+  const handle file = detail::open(name, GENERIC_WRITE, OPEN_ALWAYS, FILE_FLAG_OPEN_REPARSE_POINT);
+  if (file == none && errno == EACCES && detail::is_folder(name)) errno = EISDIR;
+  return file;
+}
+/// A new file in `folder` whose name starts with `prefix`; `path` becomes its path, or what was tried.
+[[nodiscard]] inline handle create_temporary(const std::filesystem::path& folder, const char* prefix,
+                                             std::filesystem::path& path) {
+  return detail::create(folder, prefix, FILE_ATTRIBUTE_NORMAL, path);
+}
+[[nodiscard]] inline handle create_scratch(const std::filesystem::path& folder) {
+  std::filesystem::path path;
+  return detail::create(folder, "bert-", FILE_ATTRIBUTE_TEMPORARY | FILE_FLAG_DELETE_ON_CLOSE, path);
+}
+inline void close(handle file) noexcept { ::CloseHandle(file); }
+
+/// Up to `size` bytes; 0 at the end of the file, -1 on failure.
+[[nodiscard]] inline std::ptrdiff_t read(handle file, void* to, std::size_t size) noexcept {
+  DWORD got = 0;
+  if (::ReadFile(file, to, static_cast<DWORD>(std::min(size, std::size_t{1} << 30)), &got, nullptr) != 0) return got;
+  const DWORD code = ::GetLastError();
+  if (code == ERROR_BROKEN_PIPE || code == ERROR_HANDLE_EOF) return 0;
+  errno = detail::errno_of(code);
+  return -1;
+}
+/// The number of bytes written, at most `size`; -1 on failure.
+[[nodiscard]] inline std::ptrdiff_t write(handle file, const void* from, std::size_t size) noexcept {
+  DWORD put = 0;
+  const BOOL ok = ::WriteFile(file, from, static_cast<DWORD>(std::min(size, std::size_t{1} << 30)), &put, nullptr);
+  return detail::done(ok) ? static_cast<std::ptrdiff_t>(put) : -1;
+}
+[[nodiscard]] inline bool seek(handle file, std::uint64_t offset) noexcept {
+  LARGE_INTEGER to{};
+  to.QuadPart = static_cast<LONGLONG>(offset);
+  return detail::done(::SetFilePointerEx(file, to, nullptr, FILE_BEGIN));
+}
+/// To no bytes.
+[[nodiscard]] inline bool truncate(handle file) noexcept { return seek(file, 0) && detail::done(::SetEndOfFile(file)); }
+/// To the disk.
+[[nodiscard]] inline bool flush(handle file) noexcept { return detail::done(::FlushFileBuffers(file)); }
+
+/// The first `size` bytes of a file, read-only; valid after `close`.
+[[nodiscard]] inline const void* map(handle file, std::size_t size) noexcept {
+  const handle mapping = ::CreateFileMappingW(file, nullptr, PAGE_READONLY, 0, 0, nullptr);
+  if (!detail::done(mapping != nullptr)) return nullptr;
+  const void* const memory = ::MapViewOfFile(mapping, FILE_MAP_READ, 0, 0, size);
+  (void)detail::done(memory != nullptr);
+  ::CloseHandle(mapping);
+  return memory;
+}
+inline void unmap(const void* memory, std::size_t) noexcept { ::UnmapViewOfFile(memory); }
+
+/// Locks one byte beyond every file's end: others may still read the file, as locks of Windows are mandatory.
+[[nodiscard]] inline bool lock(handle file) noexcept {
+  OVERLAPPED at{};
+  at.OffsetHigh = 0x7fff'ffff;
+  return detail::done(::LockFileEx(file, LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &at));
+}
+[[nodiscard]] inline bool status_of(handle file, file_status& status) noexcept {
+  const DWORD type = ::GetFileType(file);
+  status = {.kind = type == FILE_TYPE_PIPE   ? file_kind::pipe
+                    : type == FILE_TYPE_CHAR ? file_kind::characters
+                                             : file_kind::other};
+  if (type != FILE_TYPE_DISK) return true;
+  BY_HANDLE_FILE_INFORMATION info{};
+  if (!detail::done(::GetFileInformationByHandle(file, &info))) return false;
+  const bool folder = (info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+  status = {.kind = folder ? file_kind::folder : file_kind::regular,
+            .size = std::uint64_t{info.nFileSizeHigh} << 32 | info.nFileSizeLow,
+            .device = info.dwVolumeSerialNumber,
+            .number = std::uint64_t{info.nFileIndexHigh} << 32 | info.nFileIndexLow};
+  return true;
+}
+inline bool detail::status_by(const std::filesystem::path& path, DWORD flags, file_status& status) {
+  const handle file =
+      path == "/dev/stdin" ? open_standard_input() : open(native(path), 0, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS | flags);
+  if (file == none) return false;
+  const bool known = status_of(file, status);
+  ::CloseHandle(file);
+  return known;
+}
+[[nodiscard]] inline bool status_of(const std::filesystem::path& path, file_status& status) {
+  return detail::status_by(path, 0, status);
+}
+[[nodiscard]] inline bool link_status_of(const std::filesystem::path& path, file_status& status) {
+  return detail::status_by(path, FILE_FLAG_OPEN_REPARSE_POINT, status);
+}
+/// Fails with EWOULDBLOCK if another writer of this machine has the lock: an object of the system that is named by the folder.
+[[nodiscard]] inline handle lock_folder(const std::filesystem::path& folder) {
+  file_status info;
+  if (!status_of(folder, info)) return none;
+  const std::wstring name = L"Global\\bert-folder-" + std::to_wstring(info.device) + L"-" + std::to_wstring(info.number);
+  const handle lock = ::CreateEventW(nullptr, FALSE, FALSE, name.c_str());
+  const DWORD code = ::GetLastError();
+  if (lock != nullptr && code != ERROR_ALREADY_EXISTS) return lock;
+  if (lock != nullptr) ::CloseHandle(lock);
+  errno = code == ERROR_ALREADY_EXISTS || code == ERROR_ACCESS_DENIED ? EWOULDBLOCK : detail::errno_of(code);
+  return none;
+}
+[[nodiscard]] inline bool is_writable(const std::filesystem::path& folder) {
+  const handle file = detail::open(detail::native(folder), FILE_ADD_FILE, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS);
+  if (file == none) return false;
+  ::CloseHandle(file);
+  return true;
+}
+
+/// A file that is open or mapped elsewhere and so cannot be replaced or removed is renamed to NAME.bert-old. It stays until the
+/// next act on that name.
+[[nodiscard]] inline bool rename(const std::filesystem::path& from, const std::filesystem::path& to) {
+  const std::wstring a = detail::native(from), b = detail::native(to), aside = detail::aside_of(b);
+  if (detail::move(a, b, MOVEFILE_REPLACE_EXISTING)) return true;
+  DWORD code = ::GetLastError();
+  if (detail::is_held(b, code)) {
+    ::DeleteFileW(aside.c_str());
+    if (detail::move(b, aside, 0)) {
+      if (detail::move(a, b, 0)) {
+        ::DeleteFileW(aside.c_str());
+        return true;
+      }
+      code = ::GetLastError();
+      detail::move(aside, b, 0);
+    }
+  }
+  errno = detail::errno_of(code);
+  return false;
+}
+inline bool remove(const std::filesystem::path& path) {
+  const std::wstring name = detail::native(path), aside = detail::aside_of(name);
+  ::DeleteFileW(aside.c_str());
+  if (detail::done(::DeleteFileW(name.c_str()))) return true;
+  return detail::is_held(name, ::GetLastError()) && detail::move(name, aside, 0);
+}
+/// In three renames, of which a failed one is undone. A kill between them leaves the old file of `b` as NAME.bert-old.
+[[nodiscard]] inline bool exchange(const std::filesystem::path& a, const std::filesystem::path& b) {
+  const std::wstring one = detail::native(a), two = detail::native(b), aside = detail::aside_of(two);
+  ::DeleteFileW(aside.c_str());
+  DWORD code = 0;
+  if (detail::move(two, aside, 0)) {
+    if (detail::move(one, two, 0)) {
+      if (detail::move(aside, one, 0)) return true;
+      code = ::GetLastError();
+      detail::move(two, one, 0);
+    } else {
+      code = ::GetLastError();
+    }
+    detail::move(aside, two, 0);
+  } else {
+    code = ::GetLastError();
+  }
+  errno = detail::errno_of(code);
+  return false;
+}
+[[nodiscard]] inline bool make_folder(const std::filesystem::path& path) {
+  return detail::done(::CreateDirectoryW(detail::native(path).c_str(), nullptr));
+}
+inline bool remove_folder(const std::filesystem::path& path) {
+  return detail::done(::RemoveDirectoryW(detail::native(path).c_str()));
+}
+/// Nothing: renames are written through.
+inline void flush_folder(const std::filesystem::path&) noexcept {}
+
+}  // namespace bert::io::system
+
+#endif
+
+#endif  // BERT_IO_SYSTEM_WINDOWS_HPP
+#else
+// io::system by POSIX calls; see system.hpp.
+// Layer: io. Test: tests/unit/io/system_test.cpp
+#ifndef BERT_IO_SYSTEM_POSIX_HPP
+#define BERT_IO_SYSTEM_POSIX_HPP
+
+#if !defined(_WIN32)
+
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -2798,121 +3282,161 @@ inline void append_piece(std::string& out, std::string_view piece, bool first, b
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
-#include <span>
 #include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
-// A file mapped read-only; its pages are read when they are first touched.
-// Layer: io. Test: tests/unit/io/mapped_file_test.cpp
-#ifndef BERT_IO_MAPPED_FILE_HPP
-#define BERT_IO_MAPPED_FILE_HPP
+namespace bert::inline BERT_ISA::io::system {
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
+using handle = int;
+inline constexpr handle none = -1;
 
-#include <cerrno>
-#include <cstddef>
-#include <filesystem>
-#include <span>
-#include <string>
-#include <string_view>
-#include <system_error>
-#include <utility>
+[[nodiscard]] inline handle open_to_read(const std::filesystem::path& path) noexcept {
+  return ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+}
+[[nodiscard]] inline handle open_without_waiting(const std::filesystem::path& path) noexcept {
+  return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+[[nodiscard]] inline handle open_to_replace(const std::filesystem::path& path) noexcept {
+  return ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0666);
+}
+/// The file `folder`/`prefix`XXXXXX; `path` becomes its path, or what was tried.
+[[nodiscard]] inline handle create_temporary(const std::filesystem::path& folder, const char* prefix,
+                                             std::filesystem::path& path) {
+  std::string name = (folder / (std::string(prefix) + "XXXXXX")).string();
+  const handle file = ::mkstemp(name.data());
+  path = name;
+  return file;
+}
+[[nodiscard]] inline handle create_scratch(const std::filesystem::path& folder) {
+  std::filesystem::path path;
+  const handle file = create_temporary(folder, "bert-", path);
+  if (file != none) ::unlink(path.c_str());
+  return file;
+}
+inline void close(handle file) noexcept { ::close(file); }
 
-namespace bert::inline BERT_ISA::io {
+/// Up to `size` bytes; 0 at the end of the file, -1 on failure.
+[[nodiscard]] inline std::ptrdiff_t read(handle file, void* to, std::size_t size) noexcept {
+  std::ptrdiff_t got = 0;
+  do got = ::read(file, to, size);
+  while (got < 0 && errno == EINTR);
+  return got;
+}
+/// The number of bytes written, at most `size`; -1 on failure.
+[[nodiscard]] inline std::ptrdiff_t write(handle file, const void* from, std::size_t size) noexcept {
+  std::ptrdiff_t put = 0;
+  do put = ::write(file, from, std::min(size, std::size_t{1} << 30));
+  while (put < 0 && errno == EINTR);
+  return put;
+}
+[[nodiscard]] inline bool seek(handle file, std::uint64_t offset) noexcept {
+  return ::lseek(file, static_cast<off_t>(offset), SEEK_SET) >= 0;
+}
+/// To no bytes.
+[[nodiscard]] inline bool truncate(handle file) noexcept { return ::ftruncate(file, 0) == 0; }
+/// To the disk.
+[[nodiscard]] inline bool flush(handle file) noexcept { return ::fsync(file) == 0; }
 
-/// The message of an errno value.
-[[nodiscard]] inline std::string reason(int code) { return std::generic_category().message(code); }
+/// The first `size` bytes of a file, read-only; valid after `close`.
+[[nodiscard]] inline const void* map(handle file, std::size_t size) noexcept {
+  void* const memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
+  return memory == MAP_FAILED ? nullptr : memory;
+}
+inline void unmap(const void* memory, std::size_t size) noexcept { ::munmap(const_cast<void*>(memory), size); }
 
-/// The kind of a file by its `st_mode`, in words, for messages.
-[[nodiscard]] inline std::string kind_of_file(unsigned mode) {
-  if (S_ISREG(mode)) return "a regular file";
-  if (S_ISDIR(mode)) return "a folder";
-  if (S_ISFIFO(mode)) return "a pipe";
-  if (S_ISSOCK(mode)) return "a socket";
-  return "a device";
+[[nodiscard]] inline bool lock(handle file) noexcept { return ::flock(file, LOCK_EX | LOCK_NB) == 0; }
+/// Fails with EWOULDBLOCK if another writer has the lock. On a file system without locks it is an open folder.
+[[nodiscard]] inline handle lock_folder(const std::filesystem::path& folder) noexcept {
+  const handle file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file != none && !lock(file) && errno == EWOULDBLOCK) {
+    ::close(file);
+    errno = EWOULDBLOCK;
+    return none;
+  }
+  return file;
 }
 
-/// Maps a regular file for the object's lifetime. Movable, not copyable; an empty file is an empty span.
-///
-/// Throws bert::error with path and reason. Refuses a pipe or a device at once, without waiting for its writer. Nothing can
-/// check for a program that shortens the file while it is mapped: replace files by renaming (see atomic_file), never by writing
-/// into them.
-class mapped_file {
- public:
-  explicit mapped_file(std::filesystem::path path) : path_(std::move(path)) {
-    // Not blocking: opening a pipe would wait for its writer.
-    const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) fail(reason(errno));
-    struct stat info {};
-    if (::fstat(fd, &info) != 0) fail_closing(fd, reason(errno));
-    if (!S_ISREG(info.st_mode)) fail_closing(fd, kind_of_file(info.st_mode) + ", no regular file");
-    size_ = static_cast<std::size_t>(info.st_size);
-    if (size_ != 0) {
-      void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
-      if (memory == MAP_FAILED) fail_closing(fd, reason(errno));
-      data_ = static_cast<const std::byte*>(memory);
-    }
-    ::close(fd);
-  }
-  mapped_file(mapped_file&& other) noexcept
-      : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-  mapped_file& operator=(mapped_file&& other) noexcept {
-    std::swap(path_, other.path_);
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    return *this;
-  }
-  ~mapped_file() {
-    if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
-  }
+namespace detail {
+inline void to_status(const struct stat& from, file_status& to) noexcept {
+  const auto mode = from.st_mode;
+  to.kind = S_ISREG(mode)    ? file_kind::regular
+            : S_ISDIR(mode)  ? file_kind::folder
+            : S_ISFIFO(mode) ? file_kind::pipe
+            : S_ISSOCK(mode) ? file_kind::socket
+            : S_ISCHR(mode)  ? file_kind::characters
+                             : file_kind::other;
+  to.size = static_cast<std::uint64_t>(from.st_size);
+  to.device = static_cast<std::uint64_t>(from.st_dev);
+  to.number = static_cast<std::uint64_t>(from.st_ino);
+}
+}  // namespace detail
 
-  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
-  [[nodiscard]] std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data_), size_}; }
+[[nodiscard]] inline bool status_of(handle file, file_status& status) noexcept {
+  struct stat info {};
+  if (::fstat(file, &info) != 0) return false;
+  detail::to_status(info, status);
+  return true;
+}
+[[nodiscard]] inline bool status_of(const std::filesystem::path& path, file_status& status) noexcept {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return false;
+  detail::to_status(info, status);
+  return true;
+}
+[[nodiscard]] inline bool link_status_of(const std::filesystem::path& path, file_status& status) noexcept {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0) return false;
+  detail::to_status(info, status);
+  return true;
+}
+[[nodiscard]] inline bool is_writable(const std::filesystem::path& folder) noexcept {
+  return ::access(folder.c_str(), W_OK | X_OK) == 0;
+}
 
- private:
-  [[noreturn]] void fail(std::string found) const {
-    throw error({path_.string(), "a file to read", std::move(found), "check the path and its permissions"});
+[[nodiscard]] inline bool rename(const std::filesystem::path& from, const std::filesystem::path& to) noexcept {
+  return ::rename(from.c_str(), to.c_str()) == 0;
+}
+[[nodiscard]] inline bool exchange([[maybe_unused]] const std::filesystem::path& a,
+                                   [[maybe_unused]] const std::filesystem::path& b) noexcept {
+#if defined(RENAME_EXCHANGE)
+  return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
+#else
+  errno = ENOSYS;
+  return false;
+#endif
+}
+inline bool remove(const std::filesystem::path& path) noexcept { return ::unlink(path.c_str()) == 0; }
+[[nodiscard]] inline bool make_folder(const std::filesystem::path& path) noexcept { return ::mkdir(path.c_str(), 0777) == 0; }
+inline bool remove_folder(const std::filesystem::path& path) noexcept { return ::rmdir(path.c_str()) == 0; }
+
+/// Flushes a folder's entries to disk. Errors are ignored: some file systems cannot.
+inline void flush_folder(const std::filesystem::path& folder) noexcept {
+  if (const int file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); file >= 0) {
+    ::fsync(file);
+    ::close(file);
   }
-  [[noreturn]] void fail_closing(int fd, std::string found) const {
-    ::close(fd);
-    fail(std::move(found));
-  }
+}
 
-  std::filesystem::path path_;
-  const std::byte* data_ = nullptr;
-  std::size_t size_ = 0;
-};
+}  // namespace bert::io::system
 
-}  // namespace bert::io
+#endif
 
-#endif  // BERT_IO_MAPPED_FILE_HPP
+#endif  // BERT_IO_SYSTEM_POSIX_HPP
+#endif
+
+#endif  // BERT_IO_SYSTEM_HPP
 
 namespace bert::inline BERT_ISA::io {
 
 namespace detail {
-
-/// Flushes a folder's entries to disk. Errors are ignored: some file systems cannot.
-inline void sync_folder(const std::filesystem::path& folder) noexcept {
-  if (const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); fd >= 0) {
-    ::fsync(fd);
-    ::close(fd);
-  }
-}
 
 [[nodiscard]] inline std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
 [[noreturn]] inline void cannot_write(const std::filesystem::path& path, std::string found) {
-  throw error({path.string(), "a file to write", std::move(found), "check the folder, its permissions and the free space"});
+  throw error({path_text(path), "a file to write", std::move(found), "check the folder, its permissions and the free space"});
 }
 
 }  // namespace detail
@@ -2921,11 +3445,11 @@ inline void sync_folder(const std::filesystem::path& folder) noexcept {
 /// or does not exist. For programs that check their output before long work.
 inline void check_output_file(const std::filesystem::path& path) {
   const std::filesystem::path folder = detail::folder_of(path);
-  struct stat info {};
-  if (::stat(folder.c_str(), &info) != 0) detail::cannot_write(path, cat(reason(errno), ": ", folder.string()));
-  if (!S_ISDIR(info.st_mode)) detail::cannot_write(path, cat(folder.string(), " is ", kind_of_file(info.st_mode)));
-  if (::access(folder.c_str(), W_OK | X_OK) != 0) detail::cannot_write(path, reason(errno));
-  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) detail::cannot_write(path, kind_of_file(info.st_mode));
+  file_status info;
+  if (!system::status_of(folder, info)) detail::cannot_write(path, cat(reason(errno), ": ", path_text(folder)));
+  if (info.kind != file_kind::folder) detail::cannot_write(path, cat(path_text(folder), " is ", kind_of_file(info)));
+  if (!system::is_writable(folder)) detail::cannot_write(path, reason(errno));
+  if (system::status_of(path, info) && info.kind != file_kind::regular) detail::cannot_write(path, kind_of_file(info));
 }
 
 /// Writes to `path` + ".part" in the same folder; `commit()` flushes it to disk and renames it to `path`.
@@ -2935,30 +3459,27 @@ inline void check_output_file(const std::filesystem::path& path) {
 /// `path` is a symbolic link, its target is replaced, not the link; a pipe or a device is refused. Failures are bert::error.
 class atomic_file {
  public:
-  explicit atomic_file(const std::filesystem::path& path) : path_(resolve(path)), part_(path_.string() + ".part") {
-    struct stat mine {
-    }, named{};
-    if (::stat(path_.c_str(), &named) == 0 && !S_ISREG(named.st_mode)) fail(kind_of_file(named.st_mode));
+  explicit atomic_file(const std::filesystem::path& path) : path_(resolve(path)), part_(path_with(path_, ".part")) {
+    file_status mine, named;
+    if (system::status_of(path_, named) && named.kind != file_kind::regular) fail(kind_of_file(named));
     for (;;) {
       // Not blocking, and never through a link: ".part" may be any kind of file.
-      fd_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0666);
-      if (fd_ < 0) fail(reason(errno));
-      if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+      file_ = system::open_to_replace(part_);
+      if (file_ == system::none) fail(reason(errno));
+      if (!system::lock(file_)) {
         const int code = errno;
-        ::close(std::exchange(fd_, -1));
+        system::close(std::exchange(file_, system::none));
         fail(code == EWOULDBLOCK ? "that another writer is at work on it" : reason(code));
       }
-      // Its previous writer may have renamed the file between open and flock; it must then not be truncated.
-      if (::fstat(fd_, &mine) == 0 && ::stat(part_.c_str(), &named) == 0 && mine.st_ino == named.st_ino &&
-          mine.st_dev == named.st_dev)
-        break;
-      ::close(std::exchange(fd_, -1));
+      // Its previous writer may have renamed the file between its opening and its lock; it must then not be truncated.
+      if (system::status_of(file_, mine) && system::status_of(part_, named) && mine.same_file(named)) break;
+      system::close(std::exchange(file_, system::none));
     }
-    if (!S_ISREG(mine.st_mode)) {
-      ::close(std::exchange(fd_, -1));
-      fail(cat(kind_of_file(mine.st_mode), " at ", part_.string()));
+    if (mine.kind != file_kind::regular) {
+      system::close(std::exchange(file_, system::none));
+      fail(cat(kind_of_file(mine), " at ", path_text(part_)));
     }
-    if (::ftruncate(fd_, 0) != 0) fail(reason(errno));
+    if (!system::truncate(file_)) fail(reason(errno));
     pending_.reserve(buffered);
   }
   atomic_file(const atomic_file&) = delete;
@@ -2977,15 +3498,15 @@ class atomic_file {
   /// Flushes the bytes to disk, still under ".part".
   void sync() {
     flush();
-    if (::fsync(fd_) != 0) fail(reason(errno));
+    if (!system::flush(file_)) fail(reason(errno));
   }
 
   /// `sync()`, then renames ".part" to the path. Nothing can be written afterwards.
   void commit() {
     sync();
-    if (::rename(part_.c_str(), path_.c_str()) != 0) fail(reason(errno));
-    ::close(std::exchange(fd_, -1));
-    detail::sync_folder(detail::folder_of(path_));  // the rename too must survive a power cut
+    if (!system::rename(part_, path_)) fail(reason(errno));
+    system::close(std::exchange(file_, system::none));
+    system::flush_folder(detail::folder_of(path_));  // the rename too must survive a power cut
   }
 
  private:
@@ -3003,35 +3524,30 @@ class atomic_file {
   // For atomic_folder: puts the new file at the path, and keeps the old file under ".part" until `drop`. Where a file system
   // cannot exchange two names, the old file is lost.
   void install() {
-    struct stat info {};
-    const bool old = ::lstat(path_.c_str(), &info) == 0;
-#if defined(RENAME_EXCHANGE)
+    file_status info;
+    const bool old = system::link_status_of(path_, info);
     if (old) {
-      if (::renameat2(AT_FDCWD, part_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0) {
+      if (system::exchange(part_, path_)) {
         installed_ = installed::exchanged;
         return;
       }
       if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) fail(reason(errno));
     }
-#endif
-    if (::rename(part_.c_str(), path_.c_str()) != 0) fail(reason(errno));
+    if (!system::rename(part_, path_)) fail(reason(errno));
     installed_ = old ? installed::overwritten : installed::new_name;
   }
   // Undoes `install`. If that fails, ".part" is never removed.
   void roll_back() noexcept {
     bool undone = installed_ == installed::not_yet;
-#if defined(RENAME_EXCHANGE)
-    if (installed_ == installed::exchanged)
-      undone = ::renameat2(AT_FDCWD, part_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0;
-#endif
-    if (installed_ == installed::new_name) undone = ::rename(path_.c_str(), part_.c_str()) == 0;
+    if (installed_ == installed::exchanged) undone = system::exchange(part_, path_);
+    if (installed_ == installed::new_name) undone = system::rename(path_, part_);
     installed_ = undone ? installed::not_yet : installed::overwritten;
   }
   // Removes ".part": the uncommitted bytes, or after `install` the old file.
   void drop() noexcept {
-    if (fd_ < 0) return;
-    if (installed_ == installed::not_yet || installed_ == installed::exchanged) ::unlink(part_.c_str());
-    ::close(std::exchange(fd_, -1));
+    if (file_ == system::none) return;
+    if (installed_ == installed::not_yet || installed_ == installed::exchanged) system::remove(part_);
+    system::close(std::exchange(file_, system::none));
   }
 
   void flush() {
@@ -3040,8 +3556,7 @@ class atomic_file {
   }
   void put(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
-      const ssize_t done = ::write(fd_, bytes.data(), std::min(bytes.size(), std::size_t{1} << 30));
-      if (done < 0 && errno == EINTR) continue;
+      const std::ptrdiff_t done = system::write(file_, bytes.data(), bytes.size());
       if (done < 0) fail(reason(errno));
       bytes = bytes.subspan(static_cast<std::size_t>(done));
     }
@@ -3053,7 +3568,7 @@ class atomic_file {
 
   std::filesystem::path path_;
   std::filesystem::path part_;
-  int fd_ = -1;
+  system::handle file_ = system::none;
   installed installed_ = installed::not_yet;
   std::vector<std::byte> pending_;
 };
@@ -3113,18 +3628,18 @@ class vocabulary {
 
   /// Reads a vocab.txt: one piece per line; its id is the line's number from 0.
   static vocabulary open(const std::filesystem::path& path) {
-    const detail::file_handle file(std::fopen(path.string().c_str(), "rb"));
+    const detail::file_handle file(open_binary(path));
     if (!file)
-      throw error({path.string(), "a vocabulary that can be read", "no such file, or no right to read it",
+      throw error({path_text(path), "a vocabulary that can be read", "no such file, or no right to read it",
                    "give the path of a vocab.txt"});
     std::string text;
     constexpr std::size_t longest = std::size_t{1} << 28;  // 100 times the largest; /dev/zero has no end
     char block[1 << 16];
     for (std::size_t n; (n = std::fread(block, 1, sizeof block, file.get())) != 0 && text.size() <= longest;)
       text.append(block, n);
-    if (text.size() > longest) throw error({path.string(), cat("a vocabulary of at most ", longest, " bytes"), "more", {}});
-    if (std::ferror(file.get())) throw error({path.string(), "a vocabulary that can be read", "a read error", {}});
-    return parse(text, path.string());
+    if (text.size() > longest) throw error({path_text(path), cat("a vocabulary of at most ", longest, " bytes"), "more", {}});
+    if (std::ferror(file.get())) throw error({path_text(path), "a vocabulary that can be read", "a read error", {}});
+    return parse(text, path_text(path));
   }
 
   /// The same from memory; `where` names it in errors. Lines end with LF, CR LF or CR, as in Python. Skips a byte order mark.
@@ -3189,7 +3704,7 @@ class vocabulary {
   void save(const std::filesystem::path& path) const {
     for (std::size_t i = 0; i < size(); ++i)
       if (at(i).find_first_of("\r\n") != std::string_view::npos)
-        throw error({path.string(), "pieces without line breaks", cat("one in piece ", i), "vocab.txt cannot hold it"});
+        throw error({path_text(path), "pieces without line breaks", cat("one in piece ", i), "vocab.txt cannot hold it"});
     io::atomic_file file(path);
     for (std::size_t i = 0; i < size(); ++i) {
       file.write(at(i));

@@ -78,7 +78,9 @@ inline std::int32_t byte_dots(std::size_t steps, const std::uint8_t* bytes) noex
     } else {
       const typename form::left left[chains] = {form::broadcast(bytes + I)...};
       for (std::size_t s = 0; s < steps; ++s) {
+#if defined(__GNUC__)
         asm volatile("" : "+r"(bytes));
+#endif
         const typename form::sums weights[2] = {form::load(bytes + chains), form::load(bytes + chains + 4 * form::columns)};
         ((x[I] = form::dot(x[I], left[I / 2], weights[I % 2])), ...);
       }

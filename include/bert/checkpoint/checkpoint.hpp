@@ -25,6 +25,7 @@
 #include "bert/checkpoint/weights.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/io/atomic_folder.hpp"
 #include "bert/io/json.hpp"
 #include "bert/io/safetensors.hpp"
@@ -151,7 +152,7 @@ class checkpoint {
 
   static std::filesystem::path files_of(const std::filesystem::path& folder) {
     if (!std::filesystem::is_directory(folder))
-      throw error({folder.string(), "the folder of a checkpoint",
+      throw error({path_text(folder), "the folder of a checkpoint",
                    std::filesystem::exists(folder) ? "no folder" : "nothing of that name",
                    "name the folder that holds config.json and the weights"});
     return pipelines::transformer_folder(folder);
@@ -285,7 +286,7 @@ template <class A, class... Heads, class Reference>
 void save(const std::filesystem::path& folder, const model<A, Heads...>& m, const text::basic_tokenizer<Reference>& tokenizer,
           const decoding_settings& decoding = {}) {
   if (tokenizer.size() > static_cast<std::size_t>(m.sizes().vocab))
-    throw error({folder.string(), cat("a vocabulary of at most ", m.sizes().vocab, " pieces, as the model has"),
+    throw error({path_text(folder), cat("a vocabulary of at most ", m.sizes().vocab, " pieces, as the model has"),
                  cat(tokenizer.size()), "save the model with its own tokenizer"});
   pipelines::check_finite(folder / "model.safetensors", m);
   io::atomic_folder out(folder);

@@ -16,6 +16,7 @@
 #include "bert/core/checksum.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/io/safetensors.hpp"
 #include "bert/text/wordpiece/vocabulary.hpp"
 
@@ -92,7 +93,7 @@ inline void check_vocabulary(const std::filesystem::path& folder, const text::vo
     return;  // weights that cannot be read are an error when they are loaded
   }
   if (std::string found = vocabulary_fingerprint(pieces); !expected.empty() && expected != found)
-    throw error({cat(folder.string(), ", the vocabulary"), cat(expected, ", as model.safetensors was saved with"),
+    throw error({cat(path_text(folder), ", the vocabulary"), cat(expected, ", as model.safetensors was saved with"),
                  std::move(found), mixture_hint(folder, "vocab.txt")});
 }
 

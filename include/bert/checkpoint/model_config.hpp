@@ -19,6 +19,7 @@
 #include "bert/checkpoint/model_types.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/io/json.hpp"
 #include "bert/layers/post_norm.hpp"
 #include "bert/model/dims.hpp"
@@ -107,7 +108,7 @@ struct model_config {
     return c;
   }
   [[nodiscard]] static model_config read(const std::filesystem::path& path) {
-    return parse(io::read_json(path), path.string());
+    return parse(io::read_json(path), path_text(path));
   }
 
   /// The configuration of architecture A, with `vocab` if A leaves that open.

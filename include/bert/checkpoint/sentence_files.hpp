@@ -16,6 +16,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/heads/pooling_modes.hpp"
 #include "bert/io/json.hpp"
 
@@ -96,14 +97,14 @@ struct listed_module {
   const auto file = folder / "modules.json";
   if (!std::filesystem::exists(file)) return modules;
   const auto list = io::read_json(file);
-  const std::string where = file.string();
+  const std::string where = path_text(file);
   if (!list.is_array()) throw error({where, "a list of modules", io::kind_of(list), {}});
   for (const auto& item : list) {
     auto kind = io::require<std::string>(item, "type", where);
     if (const auto dot = kind.rfind('.'); dot != std::string::npos) kind.erase(0, dot + 1);
     auto path = io::value_or<std::string>(item, "path", where, "");
-    const std::filesystem::path relative(path);
-    if (relative.is_absolute() || std::find(relative.begin(), relative.end(), "..") != relative.end())
+    const std::filesystem::path relative = path_from(path);
+    if (relative.has_root_path() || std::find(relative.begin(), relative.end(), "..") != relative.end())
       throw error({where + ", \"path\"", "a folder within this one", path, {}});
     modules.push_back({std::move(kind), std::move(path)});
   }
@@ -114,7 +115,7 @@ struct listed_module {
 
 inline void read_pooling(const std::filesystem::path& file, sentence_settings& s) {
   const auto j = io::read_json(file);
-  const std::string where = file.string();
+  const std::string where = path_text(file);
   if (!j.is_object()) throw error({where, "an object", io::kind_of(j), {}});
   std::vector<std::string> modes;
   const auto one = j.find("pooling_mode");
@@ -152,7 +153,7 @@ inline void read_pooling(const std::filesystem::path& file, sentence_settings& s
 [[nodiscard]] inline sentence_module read_dense(const std::filesystem::path& folder) {
   const auto file = folder / "config.json";
   const auto j = io::read_json(file);
-  const std::string where = file.string();
+  const std::string where = path_text(file);
   sentence_module m{.what = sentence_module::kind::dense, .folder = folder};
   for (const auto& [key, to] : {std::pair{"in_features", &m.inputs}, {"out_features", &m.outputs}}) {
     *to = io::require<std::size_t>(j, key, where);
@@ -179,23 +180,23 @@ inline void read_limits(const std::filesystem::path& folder, sentence_settings& 
     const auto file = folder / name;
     if (!std::filesystem::exists(file)) continue;
     const auto j = io::read_json(file);
-    s.max_tokens = io::value_or<std::size_t>(j, "max_seq_length", file.string(), 0);
-    s.lowercase = io::value_or<bool>(j, "do_lower_case", file.string(), false);
+    s.max_tokens = io::value_or<std::size_t>(j, "max_seq_length", path_text(file), 0);
+    s.lowercase = io::value_or<bool>(j, "do_lower_case", path_text(file), false);
     for (const char* key : {"model_args", "tokenizer_args", "config_args"})
       if (const auto at = j.find(key); at != j.end() && !at->empty())
-        throw error({cat(file.string(), ", \"", key, '"'), "none", at->dump(), "settings of transformers are not supported"});
+        throw error({cat(path_text(file), ", \"", key, '"'), "none", at->dump(), "settings of transformers are not supported"});
     break;
   }
   const auto tokenizer = folder / "tokenizer_config.json";
   if (s.max_tokens != 0 || !std::filesystem::exists(tokenizer)) return;
-  const double most = io::value_or<double>(io::read_json(tokenizer), "model_max_length", tokenizer.string(), 0);
+  const double most = io::value_or<double>(io::read_json(tokenizer), "model_max_length", path_text(tokenizer), 0);
   if (most >= 1 && most < 1e9) s.max_tokens = static_cast<std::size_t>(most);  // 1e30: no limit
 }
 
 inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
   if (!std::filesystem::exists(file)) return;
   const auto j = io::read_json(file);
-  const std::string where = file.string();
+  const std::string where = path_text(file);
   if (const auto kind = io::value_or<std::string>(j, "model_type", where, "SentenceTransformer"); kind != "SentenceTransformer")
     throw error({where + ", \"model_type\"", "SentenceTransformer", kind, "other kinds are not supported"});
   if (const auto prompts = j.find("prompts"); prompts != j.end() && !prompts->is_null()) {
@@ -226,7 +227,7 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
 [[nodiscard]] inline sentence_settings read_sentence_settings(const std::filesystem::path& folder) {
   sentence_settings s;
   const auto modules = detail::read_modules(folder);
-  const std::string where = (folder / "modules.json").string();
+  const std::string where = path_text(folder / "modules.json");
   std::size_t encoders = 0, poolings = 0;
   for (const auto& m : modules) {
     if (detail::is_encoder(m.kind)) ++encoders;
@@ -261,9 +262,9 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
 /// Throws bert::error, naming the file, unless vectors without Dense, brought to unit length, are compared as the folder says.
 inline void check_unit_vectors(const sentence_settings& s, const std::filesystem::path& folder, const std::string& hint) {
   if (!s.dense().empty())
-    throw error({(folder / "modules.json").string(), "no Dense, as the embedder's type says", dense_text(s), hint});
+    throw error({path_text(folder / "modules.json"), "no Dense, as the embedder's type says", dense_text(s), hint});
   if (!s.normalized && !s.similarity.empty() && s.similarity != "cosine")
-    throw error({(folder / "config_sentence_transformers.json").string() + ", \"similarity_fn_name\"",
+    throw error({path_text(folder / "config_sentence_transformers.json") + ", \"similarity_fn_name\"",
                  "cosine, where modules.json has no Normalize", s.similarity,
                  "vectors of unit length would change that measure; " + hint});
 }

@@ -18,6 +18,7 @@
 #include "bert/core/ensure.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/heads/embedding.hpp"
 #include "bert/io/atomic_folder.hpp"
 #include "bert/io/json.hpp"
@@ -70,7 +71,7 @@ template <class Head, class A>
 void check_sentence_head(const sentence_settings& s, const std::filesystem::path& folder) {
   const std::string mine = dense_text<Head, A>(), found = dense_text(s);
   if (mine != found)
-    throw error({(folder / "modules.json").string(), mine + ", as the head's type says", found,
+    throw error({path_text(folder / "modules.json"), mine + ", as the head's type says", found,
                  "load the encoder alone and give it another head, or embed with bert::pooling::from_folder"});
   // sum / sqrt(T) has the direction of the mean, which is all that is left at unit length.
   constexpr auto last = Head::normalizes && !Head::has_dense ? pooling::mode::mean_sqrt_len : pooling::mode::mean;

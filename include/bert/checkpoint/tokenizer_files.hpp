@@ -16,6 +16,7 @@
 #include "bert/checkpoint/tokenizer_json.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/io/atomic_folder.hpp"
 #include "bert/io/json.hpp"
 #include "bert/text/tokenizer.hpp"
@@ -204,13 +205,13 @@ using reading_notes = std::vector<std::string>;
   const auto lines = folder / "vocab.txt", whole = folder / "tokenizer.json", settings = folder / "tokenizer_config.json";
   const bool listed = std::filesystem::exists(lines), described = std::filesystem::exists(whole);
   if (!listed && !described)
-    throw error({folder.string(), "a vocab.txt or a tokenizer.json", "neither", "is it the folder of a checkpoint?"});
+    throw error({path_text(folder), "a vocab.txt or a tokenizer.json", "neither", "is it the folder of a checkpoint?"});
   const bool configured = std::filesystem::exists(settings);
   const io::json config = configured ? io::read_json(settings) : io::json::object();
-  auto kind = io::value_or<std::string>(config, "tokenizer_class", settings.string(), "");
-  std::string kind_file = settings.string();
+  auto kind = io::value_or<std::string>(config, "tokenizer_class", path_text(settings), "");
+  std::string kind_file = path_text(settings);
   if (const auto model = folder / "config.json"; kind.empty() && std::filesystem::exists(model)) {
-    kind_file = model.string();
+    kind_file = path_text(model);
     kind = io::value_or<std::string>(io::read_json(model), "tokenizer_class", kind_file, "");
   }
   const auto rule =
@@ -218,37 +219,38 @@ using reading_notes = std::vector<std::string>;
 
   text::tokenizer_options o;
   const io::json json = described ? io::read_json(whole) : io::json();
-  auto pieces = described ? detail::read_tokenizer_json(json, whole.string(), o, rule) : text::vocabulary::open(lines);
-  detail::read_tokenizer_config(config, settings.string(), o, rule);
+  auto pieces = described ? detail::read_tokenizer_json(json, path_text(whole), o, rule) : text::vocabulary::open(lines);
+  detail::read_tokenizer_config(config, path_text(settings), o, rule);
   if (!config.contains("added_tokens_decoder")) {  // as transformers wrote folders until 2023
     if (const auto map = folder / "special_tokens_map.json"; std::filesystem::exists(map))
-      detail::read_special_names(io::read_json(map), map.string(), o);
+      detail::read_special_names(io::read_json(map), path_text(map), o);
     if (const auto added = folder / "added_tokens.json"; std::filesystem::exists(added))
-      detail::read_added_tokens(io::read_json(added), added.string(), o);
+      detail::read_added_tokens(io::read_json(added), path_text(added), o);
   }
-  if (described) detail::read_post_processor(json, whole.string(), rule == tokenizer_rule::tokenizer_json, o);
+  if (described) detail::read_post_processor(json, path_text(whole), rule == tokenizer_rule::tokenizer_json, o);
   if (described && listed) {
     const auto other = text::vocabulary::open(lines);
     detail::check_same_pieces(other, pieces);
     if (notes != nullptr && other.size() != pieces.size())
       notes->push_back(
-          cat(whole.string(), " is followed, with ", pieces.size(), " pieces; ", lines.string(), " has ", other.size()));
+          cat(path_text(whole), " is followed, with ", pieces.size(), " pieces; ", path_text(lines), " has ", other.size()));
   }
   if (described && rule == tokenizer_rule::bert_class && notes != nullptr)
-    if (const auto* normalizer = detail::only_component(json, "normalizer", "BertNormalizer", "normalizers", whole.string())) {
+    if (const auto* normalizer =
+            detail::only_component(json, "normalizer", "BertNormalizer", "normalizers", path_text(whole))) {
       text::tokenizer_options theirs;
-      detail::read_normalizer(normalizer, whole.string(), theirs);
+      detail::read_normalizer(normalizer, path_text(whole), theirs);
       const auto strips = [](const text::tokenizer_options& x) { return x.strip_accents.value_or(x.lowercase); };
       if (theirs.lowercase != o.lowercase || strips(theirs) != strips(o))
-        notes->push_back(cat("lower case: ", o.lowercase ? "yes" : "no", ", as ", settings.string(),
-                             configured ? "" : " would by default", " and not as ", whole.string(),
+        notes->push_back(cat("lower case: ", o.lowercase ? "yes" : "no", ", as ", path_text(settings),
+                             configured ? "" : " would by default", " and not as ", path_text(whole),
                              " says; so does transformers"));
     }
   const auto exists = [&](const char* name) { return std::filesystem::exists(folder / name); };
   if (!described && !configured && !exists("config.json") && exists("bert_config.json")) {
     o.lowercase = !detail::has_capitals(pieces);
     if (notes != nullptr)
-      notes->push_back(cat("lower case: ", o.lowercase ? "yes, as no piece of " : "no, as a piece of ", lines.string(),
+      notes->push_back(cat("lower case: ", o.lowercase ? "yes, as no piece of " : "no, as a piece of ", path_text(lines),
                            " starts with a capital", "; a tokenizer_config.json with do_lower_case would say so"));
   }
   detail::assign_ids(pieces, o);
@@ -264,7 +266,7 @@ void write_tokenizer(io::atomic_folder& out, const text::basic_tokenizer<Referen
   for (std::size_t i = 0; i < tokenizer.size(); ++i) {
     const auto piece = tokenizer.vocabulary().piece(static_cast<token_id>(i));
     if (piece.find_first_of("\r\n") != std::string_view::npos)
-      throw error({(out.path() / "vocab.txt").string(), "pieces without line breaks", cat("one in piece ", i),
+      throw error({path_text(out.path() / "vocab.txt"), "pieces without line breaks", cat("one in piece ", i),
                    "vocab.txt cannot hold it"});
     pieces.append(piece) += '\n';
   }

@@ -19,6 +19,7 @@
 #include "bert/checkpoint/tensorflow_names.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/io/json.hpp"
 #include "bert/io/pytorch_file.hpp"
 #include "bert/io/safetensors.hpp"
@@ -34,7 +35,7 @@ namespace pipelines::detail {
   std::vector<std::string> names;
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
-    std::string name = entry.path().filename().string();
+    std::string name = path_text(entry.path().filename());
     if (name.ends_with(".index") && name.find(".ckpt") != std::string::npos) names.push_back(std::move(name));
   }
   std::sort(names.begin(), names.end());
@@ -43,7 +44,7 @@ namespace pipelines::detail {
 
 /// The file of each tensor, by its name. Throws bert::error unless every file is one of the index's own folder.
 [[nodiscard]] inline std::map<std::string, std::string> read_weight_map(const std::filesystem::path& index) {
-  const std::string where = index.string();
+  const std::string where = path_text(index);
   const auto map = io::require<io::json>(io::read_json(index), "weight_map", where);
   if (!map.is_object() || map.empty())
     throw error({where + ", \"weight_map\"", "a file for each tensor", io::kind_of(map), {}});
@@ -51,7 +52,8 @@ namespace pipelines::detail {
   for (const auto& [name, value] : map.items()) {
     const std::string location = cat(where, ", \"weight_map\", \"", name, '"');
     auto file = io::json_as<std::string>(value, location);
-    if (file.empty() || file == "." || file == ".." || file.find('/') != std::string::npos ||
+    const std::filesystem::path path = path_from(file);
+    if (file.empty() || file == "." || file == ".." || path.has_parent_path() || path.has_root_path() ||
         file.find('\0') != std::string::npos)
       throw error({location, "the name of a file in the same folder", '"' + file + '"', "the file is damaged or hostile"});
     out.emplace(name, std::move(file));
@@ -124,13 +126,13 @@ class weight_files {
   }
 
   void open_file(const std::filesystem::path& path) {
-    where_ = path.string();
+    where_ = path_text(path);
     const auto tensors = open(path);
     tensors_.assign(tensors.begin(), tensors.end());
   }
 
   void open_shards(const std::filesystem::path& index) {
-    where_ = index.string();
+    where_ = path_text(index);
     const auto map = pipelines::detail::read_weight_map(index);
     std::map<std::string, std::size_t> files;  // and how many tensors the index expects of each
     for (const auto& [name, file] : map) ++files[file];
@@ -158,10 +160,10 @@ class weight_files {
     const std::string usual = "bert_model.ckpt.index";
     const bool has_usual = std::find(indexes.begin(), indexes.end(), usual) != indexes.end();
     if (indexes.empty())
-      throw error({folder.string(), "model.safetensors, pytorch_model.bin, an index of their shards or bert_model.ckpt.index",
+      throw error({path_text(folder), "model.safetensors, pytorch_model.bin, an index of their shards or bert_model.ckpt.index",
                    other_form(folder), "open it in transformers and save_pretrained() it, which writes model.safetensors"});
     if (!has_usual && indexes.size() > 1)
-      throw error({folder.string(), "one checkpoint of TensorFlow", cat(indexes.front(), " and ", indexes[1]),
+      throw error({path_text(folder), "one checkpoint of TensorFlow", cat(indexes.front(), " and ", indexes[1]),
                    "keep one of them in the folder, or name it " + usual});
     const auto& file = tensorflow_.emplace_back(folder / (has_usual ? usual : indexes.front()));
     where_ = file.where();

@@ -20,6 +20,7 @@
 #include "bert/core/error.hpp"
 #include "bert/core/finite.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/heads/dense.hpp"
 #include "bert/heads/predicts.hpp"
 #include "bert/io/safetensors_writer.hpp"
@@ -315,7 +316,7 @@ template <class Model>
 void check_finite(const std::filesystem::path& where, const Model& m) {
   for (const parameter& p : m.table())
     if (const std::size_t i = first_not_finite(m.values(p)); i != all_finite)
-      throw error({cat(where.string(), ", tensor \"", p.name(), '"'), "finite numbers",
+      throw error({cat(path_text(where), ", tensor \"", p.name(), '"'), "finite numbers",
                    cat(m.values(p)[i], " at ", i, ", to be written"), "the training went wrong; go back to an earlier state"});
 }
 

@@ -4,6 +4,7 @@
 #define BERT_CORE_CORES_HPP
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +18,7 @@
 #endif
 
 #include "bert/core/isa.hpp"
+#include "bert/core/windows.hpp"
 
 namespace bert::inline BERT_ISA::execution {
 
@@ -75,7 +77,7 @@ namespace detail {
   return least;
 }
 
-/// The number of processors in this thread's affinity mask; 0 if the system does not say.
+/// The number of processors in this thread's affinity mask, of this process's on Windows; 0 if the system does not say.
 [[nodiscard]] inline std::size_t cores_by_affinity() {
 #if defined(__linux__)
   for (int processors = 1024; processors <= 1 << 16; processors *= 4) {
@@ -87,6 +89,11 @@ namespace detail {
     CPU_FREE(set);
     if (known) return static_cast<std::size_t>(count);
   }
+#elif defined(_WIN32)
+  // Of the processors of one group, at most 64; a process of several groups has a mask of none.
+  DWORD_PTR mine = 0, machine = 0;
+  if (::GetProcessAffinityMask(::GetCurrentProcess(), &mine, &machine) != 0)
+    return mine != 0 ? static_cast<std::size_t>(std::popcount(mine)) : ::GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
 #endif
   return 0;
 }
@@ -99,7 +106,9 @@ namespace detail {
   static const std::size_t cores = [] {
     std::size_t n = detail::cores_by_affinity();
     if (n == 0) n = std::thread::hardware_concurrency();
+#if !defined(_WIN32)
     if (const std::size_t quota = detail::cores_by_group(); quota != 0) n = std::min(n, quota);
+#endif
     return std::max<std::size_t>(n, 1);
   }();
   return cores;

@@ -41,6 +41,15 @@
 #endif
 #undef BERT_AMX_COMPILED
 
+// g++ for Windows keeps AVX registers on a stack that is aligned to 16 bytes by instructions that need 32 or 64 (GCC bug
+// 54412): programs crash, on some runs only. The assembler (binutils 2.38 or newer) can write unaligned moves instead. The
+// CMake target bert::bert does that; others define BERT_UNALIGNED_MOVES together with the option. Debian's g++ is patched as
+// well.
+#if defined(__MINGW32__) && defined(__AVX__) && !defined(__clang__) && !defined(BERT_UNALIGNED_MOVES)
+#error \
+    "g++ for Windows misaligns AVX registers: compile with -Wa,-muse-unaligned-vector-move -DBERT_UNALIGNED_MOVES, or without AVX (-march=x86-64-v2)"
+#endif
+
 // A program may compile some files for AVX2 and others for AVX-512. An inline function that both use would have one name and
 // two bodies, of which the linker keeps either: the program would crash on a processor without AVX-512, or run at half the
 // speed on one with it. So `namespace bert::inline BERT_ISA {` gives the two different names; programs still write bert::….

@@ -16,6 +16,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/data/choice_set.hpp"
 #include "bert/data/tokenizing.hpp"
 #include "bert/data/tsv.hpp"
@@ -62,7 +63,7 @@ template <tokenizing Tokenizer>
   choice_set_builder<Tokenizer> set(tokenizer, max_tokens);
   for (std::string_view line; lines.next(line);) {
     if (detail::blank(line)) continue;
-    const std::string where = cat(path.string(), ", line ", lines.line());
+    const std::string where = cat(path_text(path), ", line ", lines.line());
     const io::json j = io::parse_json(line, where);
     const auto context = io::value_or<std::string>(j, "context", where, {});
     const auto question = io::value_or<std::string>(j, "question", where, {});
@@ -92,7 +93,7 @@ template <tokenizing Tokenizer>
       set.add(context, asked, *answer);
     }
   }
-  if (set.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
   return std::move(set).build();
 }
 
@@ -150,7 +151,7 @@ template <tokenizing Tokenizer>
     }
     set.add(reader.text(), choices, *answer);
   }
-  if (set.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
   for (const auto& text : reader.notes()) set.note(text);
   return std::move(set).build();
 }

@@ -17,6 +17,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/data/as_read.hpp"
 #include "bert/data/tagged_set.hpp"
 #include "bert/data/tokenizing.hpp"
@@ -117,7 +118,7 @@ class conll_reader {
     return cat("line ", first_line_, " has ", columns_, " columns and line ", uneven_line_, " has ", uneven_columns_);
   }
   /// "path, line N".
-  [[nodiscard]] std::string where(std::uint64_t line) const { return cat(lines_.path().string(), ", line ", line); }
+  [[nodiscard]] std::string where(std::uint64_t line) const { return cat(path_text(lines_.path()), ", line ", line); }
 
  private:
   [[nodiscard]] static bool blank(std::string_view line) noexcept {
@@ -222,14 +223,14 @@ struct conll_file {
   const bool scheme = file.scheme != labels::tag_scheme::none || found.contains("O");
   constexpr std::size_t enough = 20;  // words, so that most of their parts of speech come twice
   if (!scheme && (!file.uneven.empty() || 2 * stops > words || (words >= enough && 2 * found.size() > words)))
-    throw error({path.string(), "a word a line with its tag in the last column, such as O, B-PER or NOUN",
+    throw error({path_text(path), "a word a line with its tag in the last column, such as O, B-PER or NOUN",
                  cat(!file.uneven.empty() ? file.uneven
                      : 2 * stops > words  ? cat(stops, " of ", words, " lines that end as sentences do")
                                           : cat(found.size(), " tags of ", words, " words"),
                      ", and no tag is O or like B-PER"),
                  "text without tags cannot train a tagger; or set the columns"});
   if (found.size() < 2)
-    throw error({path.string(), "two tags or more", cat(found.size()), "check .tag_column: -1 is the last"});
+    throw error({path_text(path), "two tags or more", cat(found.size()), "check .tag_column: -1 is the last"});
   std::vector<std::string> names(found.begin(), found.end());
   const auto key = [](std::string_view tag) {
     const std::size_t dash = tag.find('-');
@@ -267,7 +268,7 @@ template <labels::label_set Labels, tokenizing Tokenizer, class Augment = as_rea
     for (const auto& word : sentence) {
       const auto tag = set.names().parse(word.tag);
       if (!tag)
-        throw error({cat(path.string(), ", line ", word.line), cat("a tag of ", labels::listed(set.names())),
+        throw error({cat(path_text(path), ", line ", word.line), cat("a tag of ", labels::listed(set.names())),
                      cat('"', word.tag, '"'), "check .tag_column, or add the tag to the set"});
       words.push_back(word.text);
       tags.push_back(*tag);
@@ -281,11 +282,11 @@ template <labels::label_set Labels, tokenizing Tokenizer, class Augment = as_rea
             [&](std::span<const std::string_view> w, std::span<const std::int32_t> t) { set.add(w, t); });
   }
   if (respelled != 0)
-    set.note(cat(path.string(), ": tags of ", respelled, respelled == 1 ? " sentence" : " sentences",
+    set.note(cat(path_text(path), ": tags of ", respelled, respelled == 1 ? " sentence" : " sentences",
                  " corrected, as their scheme forbids them"));
   if (converted)
-    set.note(cat(path.string(), ": tags converted from ", labels::name_of(found), " to ", labels::name_of(wanted)));
-  if (set.size() == 0) throw error({path.string(), "at least one sentence", "none", "check the file"});
+    set.note(cat(path_text(path), ": tags converted from ", labels::name_of(found), " to ", labels::name_of(wanted)));
+  if (set.size() == 0) throw error({path_text(path), "at least one sentence", "none", "check the file"});
   return std::move(set).build();
 }
 

@@ -17,6 +17,7 @@
 #include "bert/core/error.hpp"
 #include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/io/lines.hpp"
 #include "bert/tensor/token_batch.hpp"
 #include "bert/text/tokenizer.hpp"
@@ -44,7 +45,7 @@ class knowledge {
       const auto first = line.find('\t'), second = first == std::string_view::npos ? first : line.find('\t', first + 1);
       if (second == std::string_view::npos || first == 0 || second == first + 1 || second + 1 == line.size() ||
           line.find('\t', second + 1) != std::string_view::npos)
-        throw error({cat(path.string(), ", line ", number),
+        throw error({cat(path_text(path), ", line ", number),
                      "subject, relation and object, separated by tabs",
                      cat('"', line, '"'),
                      {}});

@@ -20,6 +20,7 @@
 #include "bert/core/error.hpp"
 #include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/io/safetensors.hpp"
 #include "bert/io/safetensors_writer.hpp"
 #include "bert/tensor/training_batch.hpp"
@@ -94,7 +95,7 @@ class logits_writer {
 /// if they are not these.
 class logits_file {
  public:
-  explicit logits_file(const std::filesystem::path& path) : path_(path.string()) {
+  explicit logits_file(const std::filesystem::path& path) : path_(path_text(path)) {
     const io::safetensors file(path);
     const auto integers = [&](const char* name) {
       const auto& tensor = file.at(name);

@@ -16,6 +16,7 @@
 #include "bert/core/execution.hpp"
 #include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/core/random.hpp"
 #include "bert/data/corpus.hpp"
 #include "bert/data/pack_options.hpp"
@@ -109,17 +110,18 @@ class packed {
           vocabulary{.mask = source.mask_id(), .size = static_cast<token_id>(source.vocabulary().size())},
           tokenizer(fingerprint_of(source)) {
       if (options.pairs == pairing::next_sentence && store.documents() < 2)
-        throw error({text.path().string(), "two documents or more, a blank line between them, to take random sentences from",
+        throw error({path_text(text.path()), "two documents or more, a blank line between them, to take random sentences from",
                      "one document", "separate documents by blank lines, or pack with .pairs = pairing::none"});
       settle_negative_rate();
       plan.reserve(plan.size() + plan.size() / 8 + 64);  // later epochs differ by little
       sequences = plan.size();
       if (sequences == 0)
-        throw error({text.path().string(), "a document of two sentences or more", "none", "pack with .pairs = pairing::none"});
+        throw error(
+            {path_text(text.path()), "a document of two sentences or more", "none", "pack with .pairs = pairing::none"});
       if (options.pairs != pairing::none) negative_share = negative_pairs() / static_cast<double>(sequences);
       if (options.pairs == pairing::next_sentence && options.second_random < 1 && negative_share == 1)
         throw error(
-            {text.path().string(), "documents of two sentences or more, so that some of the pairs follow each other",
+            {path_text(text.path()), "documents of two sentences or more, so that some of the pairs follow each other",
              cat("one sentence in each of ", store.documents(), " documents: all ", sequences, " pairs would be random"),
              "remove the blank lines within documents, or pack with .pairs = pairing::none"});
       ids.reserve(static_cast<std::size_t>(options.tokens));

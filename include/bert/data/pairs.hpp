@@ -20,6 +20,7 @@
 #include "bert/core/error.hpp"
 #include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/data/distinct_batches.hpp"
 #include "bert/data/labeled_set.hpp"
 #include "bert/data/tokenizing.hpp"
@@ -210,7 +211,7 @@ template <class Builder, class IsLabel, class Add>
                                const IsLabel& is_label, const Add& add) {
   tsv_reader reader(path, options);
   while (reader.next(is_label)) add(reader, builder);
-  if (builder.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
+  if (builder.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
   for (const auto& text : reader.notes()) builder.note(text);
   return std::move(builder).build();
 }

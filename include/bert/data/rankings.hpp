@@ -17,6 +17,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/data/ranking_set.hpp"
 #include "bert/data/tokenizing.hpp"
 #include "bert/data/tsv.hpp"
@@ -92,7 +93,7 @@ template <tokenizing Tokenizer>
     all[g].texts.emplace_back(reader.second());
     all[g].relevances.push_back(*relevance / range);
   }
-  if (all.empty()) throw error({path.string(), "at least one example", "none", "check the file"});
+  if (all.empty()) throw error({path_text(path), "at least one example", "none", "check the file"});
   ranking_set_builder<Tokenizer> set(tokenizer, options.max_tokens);
   std::unordered_set<std::string_view> seen;
   std::uint64_t again = 0;
@@ -102,7 +103,7 @@ template <tokenizing Tokenizer>
   }
   for (const auto& text : reader.notes()) set.note(text);
   if (again != 0 && !options.group_column)
-    set.note(cat(path.string(), ": ", again, again == 1 ? " query comes" : " queries come",
+    set.note(cat(path_text(path), ": ", again, again == 1 ? " query comes" : " queries come",
                  " again after others; only rows that follow each other are ranked together, unless a column names the group"));
   return std::move(set).build();
 }
@@ -122,7 +123,7 @@ template <tokenizing Tokenizer>
   const auto blank = [](std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; };
   for (std::string_view line; lines.next(line);) {
     if (blank(line)) continue;
-    const std::string where = cat(path.string(), ", line ", lines.line());
+    const std::string where = cat(path_text(path), ", line ", lines.line());
     const io::json j = io::parse_json(line, where);
     const auto query = io::require<std::string>(j, "query", where);
     const auto texts = io::require<std::vector<std::string>>(j, "texts", where);
@@ -135,7 +136,7 @@ template <tokenizing Tokenizer>
     for (float& score : scores) score /= range;
     set.add(query, texts, scores);
   }
-  if (set.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
   return std::move(set).build();
 }
 

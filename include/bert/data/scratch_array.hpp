@@ -3,12 +3,8 @@
 #ifndef BERT_DATA_SCRATCH_ARRAY_HPP
 #define BERT_DATA_SCRATCH_ARRAY_HPP
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstddef>
-#include <cstdlib>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -18,7 +14,9 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
-#include "bert/io/mapped_file.hpp"
+#include "bert/core/path.hpp"
+#include "bert/io/file_status.hpp"
+#include "bert/io/system.hpp"
 
 namespace bert::inline BERT_ISA::data {
 
@@ -32,22 +30,20 @@ class scratch_array {
 
  public:
   explicit scratch_array(std::filesystem::path folder) : folder_(std::move(folder)) {
-    std::string name = (folder_ / "bert-XXXXXX").string();
-    fd_ = ::mkstemp(name.data());
-    if (fd_ < 0) fail("a folder to write to");
-    ::unlink(name.c_str());
+    file_ = io::system::create_scratch(folder_);
+    if (file_ == io::system::none) fail("a folder to write to");
     pending_.reserve(block);
   }
   scratch_array(scratch_array&& other) noexcept
       : folder_(std::move(other.folder_)),
-        fd_(std::exchange(other.fd_, -1)),
+        file_(std::exchange(other.file_, io::system::none)),
         pending_(std::move(other.pending_)),
         size_(other.size_),
         data_(std::exchange(other.data_, nullptr)) {}
   scratch_array& operator=(scratch_array&&) = delete;
   ~scratch_array() {
-    if (data_ != nullptr) ::munmap(const_cast<T*>(data_), size_ * sizeof(T));
-    if (fd_ >= 0) ::close(fd_);
+    if (data_ != nullptr) io::system::unmap(data_, size_ * sizeof(T));
+    if (file_ != io::system::none) io::system::close(file_);
   }
 
   void append(const T& item) {
@@ -61,9 +57,8 @@ class scratch_array {
     flush();
     pending_ = {};
     if (size_ == 0) return;
-    void* memory = ::mmap(nullptr, size_ * sizeof(T), PROT_READ, MAP_SHARED, fd_, 0);
-    if (memory == MAP_FAILED) fail("memory to map a temporary file");
-    data_ = static_cast<const T*>(memory);
+    data_ = static_cast<const T*>(io::system::map(file_, size_ * sizeof(T)));
+    if (data_ == nullptr) fail("memory to map a temporary file");
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
@@ -77,8 +72,7 @@ class scratch_array {
   void flush() {
     const auto* from = reinterpret_cast<const char*>(pending_.data());
     for (std::size_t left = pending_.size() * sizeof(T); left > 0;) {
-      const ssize_t written = ::write(fd_, from, left);
-      if (written < 0 && errno == EINTR) continue;
+      const std::ptrdiff_t written = io::system::write(file_, from, left);
       if (written <= 0) fail(cat("space for a temporary file of more than ", size_ * sizeof(T) >> 20, " MiB"));
       from += written;
       left -= static_cast<std::size_t>(written);
@@ -87,11 +81,11 @@ class scratch_array {
   }
 
   [[noreturn]] void fail(std::string expected) {
-    throw error({folder_.string(), std::move(expected), io::reason(errno), "name another folder as .scratch, or set TMPDIR"});
+    throw error({path_text(folder_), std::move(expected), io::reason(errno), "name another folder as .scratch, or set TMPDIR"});
   }
 
   std::filesystem::path folder_;
-  int fd_ = -1;
+  io::system::handle file_ = io::system::none;
   std::vector<T> pending_;
   std::size_t size_ = 0;
   const T* data_ = nullptr;

@@ -18,6 +18,7 @@
 #include "bert/core/error.hpp"
 #include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/data/squad_reader.hpp"
 #include "bert/data/squad_set.hpp"
 #include "bert/text/question_windows.hpp"
@@ -217,7 +218,7 @@ template <class Reference>
 [[nodiscard]] squad_set squad(const std::filesystem::path& path, const text::basic_tokenizer<Reference>& tokenizer,
                               const squad_options& options = {}) {
   squad_builder<text::basic_tokenizer<Reference>> set(tokenizer, options);
-  const std::string name = path.string();
+  const std::string name = path_text(path);
   auto titles = read_squad(path, [&](const squad_paragraph& paragraph) { set.add(paragraph, name); });
   if (set.size() == 0) throw error({name, "at least one question", "none", "check the file"});
   return std::move(set).build(std::move(titles));

@@ -16,6 +16,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/io/json_events.hpp"
 #include "bert/io/mapped_file.hpp"
 
@@ -232,8 +233,8 @@ class squad_events final : public io::json_events {
 /// bert::error that names file, article, paragraph and question: no JSON, a missing key, a value of another kind.
 inline std::vector<std::string> read_squad(const std::filesystem::path& path, const squad_visitor& visit) {
   const io::mapped_file file(path);
-  detail::squad_events events(path.string(), visit);
-  io::read_events(file.text(), path.string(), events, {.values = std::size_t{1} << 26});
+  detail::squad_events events(path_text(path), visit);
+  io::read_events(file.text(), path_text(path), events, {.values = std::size_t{1} << 26});
   return events.titles();
 }
 

@@ -18,6 +18,7 @@
 #include "bert/core/execution.hpp"
 #include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/data/corpus.hpp"
 #include "bert/data/scratch_array.hpp"
 #include "bert/data/tokenizing.hpp"
@@ -67,7 +68,7 @@ class token_store {
     });
     run();
     if (tokens() == 0)
-      throw error({text.path().string(), "text, one paragraph a line", "no word that the tokenizer knows how to split",
+      throw error({path_text(text.path()), "text, one paragraph a line", "no word that the tokenizer knows how to split",
                    "check the file"});
     if (open_) documents_.append(first_open_);
     documents_.append(checked(sentences_.size()));

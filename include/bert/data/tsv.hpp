@@ -20,6 +20,7 @@
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/core/parsed_number.hpp"
+#include "bert/core/path.hpp"
 #include "bert/data/as_read.hpp"
 #include "bert/data/labeled_set.hpp"
 #include "bert/data/tokenizing.hpp"
@@ -74,7 +75,7 @@ struct tsv_options {
 class tsv_reader {
  public:
   explicit tsv_reader(const std::filesystem::path& path, const tsv_options& options)
-      : path_(path.string()), rows_(path, options.format.value_or(format_of(path))), options_(options) {
+      : path_(path_text(path)), rows_(path, options.format.value_or(format_of(path))), options_(options) {
     if (!options.format && format_of(path).separator == ',')
       notes_.push_back(path_ + ": read as comma-separated, as its name ends in .csv");
   }
@@ -230,8 +231,8 @@ template <labels::label_set Labels>
                          (!options.second_column || options.second_column->name().empty());
   if (options.header == header_row::detect && by_number && rows > 2 && counts[first] == 1) counts.erase(first);
   if (counts.size() < 2)
-    throw error(
-        {path.string(), "two labels or more", cat(counts.size()), "check .label_column: numbers count from 0, -1 is the last"});
+    throw error({path_text(path), "two labels or more", cat(counts.size()),
+                 "check .label_column: numbers count from 0, -1 is the last"});
   std::vector<std::string> names;
   const auto fraction = [](const std::string& name) {
     return finite_number(name) && name.find_first_not_of("0123456789+-") != std::string::npos;
@@ -245,7 +246,7 @@ template <labels::label_set Labels>
     if (score == nullptr && fraction(name)) score = &name;
   }
   if (options.scores == score_labels::refuse && numbers && score != nullptr)
-    throw error({path.string(), "names of classes as labels", cat("numbers with fractions, such as ", *score, ": scores"),
+    throw error({path_text(path), "names of classes as labels", cat("numbers with fractions, such as ", *score, ": scores"),
                  "train a regression on them, or take them as names of classes"});
   const auto whole = [](const std::string& s) {
     return s.size() < 10 && s.find_first_not_of("0123456789") == std::string::npos;
@@ -275,7 +276,7 @@ template <labels::label_set Labels, tokenizing Tokenizer, class Augment = as_rea
                    "check .label_column, or add the label to the set"});
     augment(reader.text(), reader.second(), [&](auto text, auto second) { set.add(text, second, *label); });
   }
-  if (set.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
   for (const auto& text : reader.notes()) set.note(text);
   return std::move(set).build();
 }
@@ -300,7 +301,7 @@ requires(labels::static_label_set<Labels> || std::is_same_v<Labels, labels::numb
         throw error({reader.where(), "a number (.label_column)", cat('"', reader.label(), '"'), "check .label_column"});
       augment(reader.text(), reader.second(), [&](auto text, auto second) { set.add(text, second, *value); });
     }
-    if (set.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
+    if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
     for (const auto& text : reader.notes()) set.note(text);
     return std::move(set).build();
   }

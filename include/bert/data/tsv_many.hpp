@@ -16,6 +16,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/data/many_set.hpp"
 #include "bert/data/tokenizing.hpp"
 #include "bert/data/tsv.hpp"
@@ -115,7 +116,7 @@ template <class Labels>
     for (const auto& [name, count] : counts) names.push_back(name);
   }
   if (names.size() < 2)
-    throw error({path.string(), "two labels or more", cat(names.size()), "check .labels_column and .layout"});
+    throw error({path_text(path), "two labels or more", cat(names.size()), "check .labels_column and .layout"});
   return labels::dynamic_set(std::move(names));
 }
 
@@ -151,7 +152,7 @@ template <labels::label_set Labels, tokenizing Tokenizer, class Augment = as_rea
     }
     augment(reader.text(), reader.second(), [&](auto text, auto second) { set.add(text, second, labels); });
   }
-  if (set.size() == 0) throw error({path.string(), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
   for (const auto& text : reader.notes()) set.note(text);
   return std::move(set).build();
 }

@@ -15,6 +15,7 @@
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/core/parsed_number.hpp"
+#include "bert/core/path.hpp"
 #include "bert/data/corpus.hpp"
 #include "bert/data/tokenizing.hpp"
 #include "bert/io/lines.hpp"
@@ -75,7 +76,7 @@ void for_each_word_line(const std::filesystem::path& path, const std::filesystem
   io::line_reader lines(path);
   for (std::string_view line; lines.next(line);) {
     if (const auto bad = text::utf8::first_invalid(line); bad != std::string_view::npos)
-      throw error({cat(name.string(), ", line ", lines.line()), "text in UTF-8", cat("an invalid byte at column ", bad + 1),
+      throw error({cat(path_text(name), ", line ", lines.line()), "text in UTF-8", cat("an invalid byte at column ", bad + 1),
                    "convert the file, as by iconv -f GB18030 -t UTF-8"});
     if (!blank(line) && !use(line, lines.line())) return;
   }
@@ -86,7 +87,7 @@ template <class Tokenizer>
 class entry_reader {
  public:
   entry_reader(const Tokenizer& tokenizer, const std::filesystem::path& name, std::size_t longest)
-      : tokenizer_(&tokenizer), name_(name.string()), longest_(longest) {}
+      : tokenizer_(&tokenizer), name_(path_text(name)), longest_(longest) {}
 
   bool read(std::string_view entry, std::uint64_t line, std::vector<token_id>& ids) {
     ids.clear();
@@ -133,7 +134,7 @@ template <tokenizing Tokenizer>
   std::vector<token_id> ids;
   std::uint64_t first_of_builder = 0;
   for (const auto& path : paths) {
-    names += (names.empty() ? "" : ", ") + path.string();
+    names += (names.empty() ? "" : ", ") + path_text(path);
     const io::spooled_file file(path);
     word_end end = options.end;
     bool header = false;
@@ -158,7 +159,7 @@ template <tokenizing Tokenizer>
     detail::for_each_word_line(file.path(), path, [&](std::string_view line, std::uint64_t number) {
       if (std::exchange(first, false) && header) return true;
       if (line.front() == '\t')
-        throw error({cat(path.string(), ", line ", number), "a word before the tab", "none", "write one entry a line"});
+        throw error({cat(path_text(path), ", line ", number), "a word before the tab", "none", "write one entry a line"});
       if (end == word_end::space) line = detail::trimmed(line);
       const std::string_view word =
           detail::trimmed(line.substr(0, end == word_end::space ? line.find_first_of(" \t") : line.find('\t')));
@@ -168,7 +169,7 @@ template <tokenizing Tokenizer>
       else first_of_builder = std::max<std::uint64_t>(first_of_builder, builder.add(ids) + std::uint64_t{1});
       return true;
     });
-    if (found.lines == before) throw error({path.string(), "a word list, one entry a line", "no entry", "check the path"});
+    if (found.lines == before) throw error({path_text(path), "a word list, one entry a line", "no entry", "check the path"});
   }
   found.entries = first_of_builder;
   if (found.entries == 0)
@@ -200,7 +201,7 @@ template <tokenizing Tokenizer>
   std::vector<token_id> word, other;
   detail::for_each_word_line(file.path(), path, [&](std::string_view line, std::uint64_t number) {
     const auto refuse = [&](const char* what) {
-      throw error({cat(path.string(), ", line ", number), "a word, a tab, and its synonyms separated by tabs", what,
+      throw error({cat(path_text(path), ", line ", number), "a word, a tab, and its synonyms separated by tabs", what,
                    "write one word a line"});
     };
     const auto tab = line.find('\t');
@@ -225,9 +226,9 @@ template <tokenizing Tokenizer>
     if (!any) refuse("no synonym behind the tab");
     return true;
   });
-  if (found.lines == 0) throw error({path.string(), "a list of synonyms", "no line", "check the path"});
+  if (found.lines == 0) throw error({path_text(path), "a list of synonyms", "no line", "check the path"});
   if (found.entries == 0)
-    throw error({path.string(), "a word with a synonym of as many tokens",
+    throw error({path_text(path), "a word with a synonym of as many tokens",
                  cat("none in ", found.lines, " lines: ", found.uneven, " synonyms have other numbers of tokens, ",
                      found.unknown, " words have [UNK]"),
                  "is the list of the vocabulary's language?"});

@@ -3,16 +3,9 @@
 #ifndef BERT_IO_ATOMIC_FILE_HPP
 #define BERT_IO_ATOMIC_FILE_HPP
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -22,26 +15,20 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
-#include "bert/io/mapped_file.hpp"
+#include "bert/core/path.hpp"
+#include "bert/io/file_status.hpp"
+#include "bert/io/system.hpp"
 
 namespace bert::inline BERT_ISA::io {
 
 namespace detail {
-
-/// Flushes a folder's entries to disk. Errors are ignored: some file systems cannot.
-inline void sync_folder(const std::filesystem::path& folder) noexcept {
-  if (const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); fd >= 0) {
-    ::fsync(fd);
-    ::close(fd);
-  }
-}
 
 [[nodiscard]] inline std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
 [[noreturn]] inline void cannot_write(const std::filesystem::path& path, std::string found) {
-  throw error({path.string(), "a file to write", std::move(found), "check the folder, its permissions and the free space"});
+  throw error({path_text(path), "a file to write", std::move(found), "check the folder, its permissions and the free space"});
 }
 
 }  // namespace detail
@@ -50,11 +37,11 @@ inline void sync_folder(const std::filesystem::path& folder) noexcept {
 /// or does not exist. For programs that check their output before long work.
 inline void check_output_file(const std::filesystem::path& path) {
   const std::filesystem::path folder = detail::folder_of(path);
-  struct stat info {};
-  if (::stat(folder.c_str(), &info) != 0) detail::cannot_write(path, cat(reason(errno), ": ", folder.string()));
-  if (!S_ISDIR(info.st_mode)) detail::cannot_write(path, cat(folder.string(), " is ", kind_of_file(info.st_mode)));
-  if (::access(folder.c_str(), W_OK | X_OK) != 0) detail::cannot_write(path, reason(errno));
-  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) detail::cannot_write(path, kind_of_file(info.st_mode));
+  file_status info;
+  if (!system::status_of(folder, info)) detail::cannot_write(path, cat(reason(errno), ": ", path_text(folder)));
+  if (info.kind != file_kind::folder) detail::cannot_write(path, cat(path_text(folder), " is ", kind_of_file(info)));
+  if (!system::is_writable(folder)) detail::cannot_write(path, reason(errno));
+  if (system::status_of(path, info) && info.kind != file_kind::regular) detail::cannot_write(path, kind_of_file(info));
 }
 
 /// Writes to `path` + ".part" in the same folder; `commit()` flushes it to disk and renames it to `path`.
@@ -64,30 +51,27 @@ inline void check_output_file(const std::filesystem::path& path) {
 /// `path` is a symbolic link, its target is replaced, not the link; a pipe or a device is refused. Failures are bert::error.
 class atomic_file {
  public:
-  explicit atomic_file(const std::filesystem::path& path) : path_(resolve(path)), part_(path_.string() + ".part") {
-    struct stat mine {
-    }, named{};
-    if (::stat(path_.c_str(), &named) == 0 && !S_ISREG(named.st_mode)) fail(kind_of_file(named.st_mode));
+  explicit atomic_file(const std::filesystem::path& path) : path_(resolve(path)), part_(path_with(path_, ".part")) {
+    file_status mine, named;
+    if (system::status_of(path_, named) && named.kind != file_kind::regular) fail(kind_of_file(named));
     for (;;) {
       // Not blocking, and never through a link: ".part" may be any kind of file.
-      fd_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0666);
-      if (fd_ < 0) fail(reason(errno));
-      if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+      file_ = system::open_to_replace(part_);
+      if (file_ == system::none) fail(reason(errno));
+      if (!system::lock(file_)) {
         const int code = errno;
-        ::close(std::exchange(fd_, -1));
+        system::close(std::exchange(file_, system::none));
         fail(code == EWOULDBLOCK ? "that another writer is at work on it" : reason(code));
       }
-      // Its previous writer may have renamed the file between open and flock; it must then not be truncated.
-      if (::fstat(fd_, &mine) == 0 && ::stat(part_.c_str(), &named) == 0 && mine.st_ino == named.st_ino &&
-          mine.st_dev == named.st_dev)
-        break;
-      ::close(std::exchange(fd_, -1));
+      // Its previous writer may have renamed the file between its opening and its lock; it must then not be truncated.
+      if (system::status_of(file_, mine) && system::status_of(part_, named) && mine.same_file(named)) break;
+      system::close(std::exchange(file_, system::none));
     }
-    if (!S_ISREG(mine.st_mode)) {
-      ::close(std::exchange(fd_, -1));
-      fail(cat(kind_of_file(mine.st_mode), " at ", part_.string()));
+    if (mine.kind != file_kind::regular) {
+      system::close(std::exchange(file_, system::none));
+      fail(cat(kind_of_file(mine), " at ", path_text(part_)));
     }
-    if (::ftruncate(fd_, 0) != 0) fail(reason(errno));
+    if (!system::truncate(file_)) fail(reason(errno));
     pending_.reserve(buffered);
   }
   atomic_file(const atomic_file&) = delete;
@@ -106,15 +90,15 @@ class atomic_file {
   /// Flushes the bytes to disk, still under ".part".
   void sync() {
     flush();
-    if (::fsync(fd_) != 0) fail(reason(errno));
+    if (!system::flush(file_)) fail(reason(errno));
   }
 
   /// `sync()`, then renames ".part" to the path. Nothing can be written afterwards.
   void commit() {
     sync();
-    if (::rename(part_.c_str(), path_.c_str()) != 0) fail(reason(errno));
-    ::close(std::exchange(fd_, -1));
-    detail::sync_folder(detail::folder_of(path_));  // the rename too must survive a power cut
+    if (!system::rename(part_, path_)) fail(reason(errno));
+    system::close(std::exchange(file_, system::none));
+    system::flush_folder(detail::folder_of(path_));  // the rename too must survive a power cut
   }
 
  private:
@@ -132,35 +116,30 @@ class atomic_file {
   // For atomic_folder: puts the new file at the path, and keeps the old file under ".part" until `drop`. Where a file system
   // cannot exchange two names, the old file is lost.
   void install() {
-    struct stat info {};
-    const bool old = ::lstat(path_.c_str(), &info) == 0;
-#if defined(RENAME_EXCHANGE)
+    file_status info;
+    const bool old = system::link_status_of(path_, info);
     if (old) {
-      if (::renameat2(AT_FDCWD, part_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0) {
+      if (system::exchange(part_, path_)) {
         installed_ = installed::exchanged;
         return;
       }
       if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) fail(reason(errno));
     }
-#endif
-    if (::rename(part_.c_str(), path_.c_str()) != 0) fail(reason(errno));
+    if (!system::rename(part_, path_)) fail(reason(errno));
     installed_ = old ? installed::overwritten : installed::new_name;
   }
   // Undoes `install`. If that fails, ".part" is never removed.
   void roll_back() noexcept {
     bool undone = installed_ == installed::not_yet;
-#if defined(RENAME_EXCHANGE)
-    if (installed_ == installed::exchanged)
-      undone = ::renameat2(AT_FDCWD, part_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0;
-#endif
-    if (installed_ == installed::new_name) undone = ::rename(path_.c_str(), part_.c_str()) == 0;
+    if (installed_ == installed::exchanged) undone = system::exchange(part_, path_);
+    if (installed_ == installed::new_name) undone = system::rename(path_, part_);
     installed_ = undone ? installed::not_yet : installed::overwritten;
   }
   // Removes ".part": the uncommitted bytes, or after `install` the old file.
   void drop() noexcept {
-    if (fd_ < 0) return;
-    if (installed_ == installed::not_yet || installed_ == installed::exchanged) ::unlink(part_.c_str());
-    ::close(std::exchange(fd_, -1));
+    if (file_ == system::none) return;
+    if (installed_ == installed::not_yet || installed_ == installed::exchanged) system::remove(part_);
+    system::close(std::exchange(file_, system::none));
   }
 
   void flush() {
@@ -169,8 +148,7 @@ class atomic_file {
   }
   void put(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
-      const ssize_t done = ::write(fd_, bytes.data(), std::min(bytes.size(), std::size_t{1} << 30));
-      if (done < 0 && errno == EINTR) continue;
+      const std::ptrdiff_t done = system::write(file_, bytes.data(), bytes.size());
       if (done < 0) fail(reason(errno));
       bytes = bytes.subspan(static_cast<std::size_t>(done));
     }
@@ -182,7 +160,7 @@ class atomic_file {
 
   std::filesystem::path path_;
   std::filesystem::path part_;
-  int fd_ = -1;
+  system::handle file_ = system::none;
   installed installed_ = installed::not_yet;
   std::vector<std::byte> pending_;
 };

@@ -3,11 +3,6 @@
 #ifndef BERT_IO_ATOMIC_FOLDER_HPP
 #define BERT_IO_ATOMIC_FOLDER_HPP
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstddef>
 #include <filesystem>
@@ -20,14 +15,16 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/io/atomic_file.hpp"
-#include "bert/io/mapped_file.hpp"
+#include "bert/io/file_status.hpp"
+#include "bert/io/system.hpp"
 
 namespace bert::inline BERT_ISA::io {
 
 namespace detail {
 [[noreturn]] inline void no_folder(const std::filesystem::path& folder, std::string found) {
-  throw error({folder.string(), "a folder to write to", std::move(found), "check the path and its permissions"});
+  throw error({path_text(folder), "a folder to write to", std::move(found), "check the path and its permissions"});
 }
 }  // namespace detail
 
@@ -35,17 +32,16 @@ namespace detail {
 /// above it is writable. Changes nothing.
 inline void check_output_folder(const std::filesystem::path& folder) {
   if (folder.empty()) detail::no_folder(folder, "an empty path");
-  struct stat info {};
+  file_status info;
   for (std::filesystem::path at = folder;; at = detail::folder_of(at)) {
-    if (::stat(at.c_str(), &info) == 0) {
-      if (!S_ISDIR(info.st_mode))
-        detail::no_folder(folder,
-                          at == folder ? kind_of_file(info.st_mode) : cat(at.string(), " is ", kind_of_file(info.st_mode)));
-      if (::access(at.c_str(), W_OK | X_OK) != 0) detail::no_folder(folder, cat(reason(errno), ": ", at.string()));
+    if (system::status_of(at, info)) {
+      if (info.kind != file_kind::folder)
+        detail::no_folder(folder, at == folder ? kind_of_file(info) : cat(path_text(at), " is ", kind_of_file(info)));
+      if (!system::is_writable(at)) detail::no_folder(folder, cat(reason(errno), ": ", path_text(at)));
       return;
     }
     if (errno != ENOENT || at == at.root_path() || at == ".") detail::no_folder(folder, reason(errno));
-    if (::lstat(at.c_str(), &info) == 0) detail::no_folder(folder, cat(at.string(), " is a link to nothing"));
+    if (system::link_status_of(at, info)) detail::no_folder(folder, cat(path_text(at), " is a link to nothing"));
   }
 }
 
@@ -74,24 +70,23 @@ class made_folder {
 
  private:
   void make(const std::filesystem::path& at) {
-    struct stat info {};
-    if (::stat(at.c_str(), &info) == 0) {
-      if (!S_ISDIR(info.st_mode))
-        detail::no_folder(folder_,
-                          at == folder_ ? kind_of_file(info.st_mode) : cat(at.string(), " is ", kind_of_file(info.st_mode)));
+    file_status info;
+    if (system::status_of(at, info)) {
+      if (info.kind != file_kind::folder)
+        detail::no_folder(folder_, at == folder_ ? kind_of_file(info) : cat(path_text(at), " is ", kind_of_file(info)));
       return;
     }
     if (errno != ENOENT) detail::no_folder(folder_, reason(errno));
     if (at.has_parent_path() && at.parent_path() != at) make(at.parent_path());
     made_.push_back(at);
-    if (::mkdir(at.c_str(), 0777) != 0) {
+    if (!system::make_folder(at)) {
       const int code = errno;
       made_.pop_back();
       if (code != EEXIST) detail::no_folder(folder_, reason(code));
     }
   }
   void remove() noexcept {
-    for (std::size_t i = made_.size(); i-- > 0;) ::rmdir(made_[i].c_str());
+    for (std::size_t i = made_.size(); i-- > 0;) system::remove_folder(made_[i]);
     made_.clear();
   }
 
@@ -118,19 +113,16 @@ class atomic_folder {
  public:
   /// Makes the folder if it does not exist. Throws bert::error if it cannot, or if another writer is at work in it.
   explicit atomic_folder(const std::filesystem::path& folder) : folder_(folder) {
-    lock_ = ::open(folder_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (lock_ < 0) detail::no_folder(folder_.path(), reason(errno));
-    if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-      ::close(lock_);
-      detail::no_folder(folder_.path(), "that another writer is at work in it");
-    }
+    lock_ = system::lock_folder(folder_.path());
+    if (lock_ == system::none)
+      detail::no_folder(folder_.path(), errno == EWOULDBLOCK ? "that another writer is at work in it" : reason(errno));
   }
   atomic_folder(const atomic_folder&) = delete;
   atomic_folder& operator=(const atomic_folder&) = delete;
   ~atomic_folder() {
     files_.clear();  // before the folders are removed
     within_.clear();
-    ::close(lock_);
+    system::close(lock_);
   }
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return folder_.path(); }
@@ -153,8 +145,8 @@ class atomic_folder {
       for (auto f = files_.rbegin(); f != files_.rend(); ++f) f->roll_back();
       throw;
     }
-    for (made_folder& f : within_) detail::sync_folder(f.path());
-    detail::sync_folder(folder_.path());
+    for (made_folder& f : within_) system::flush_folder(f.path());
+    system::flush_folder(folder_.path());
     for (atomic_file& f : files_) f.drop();
     for (old_file& f : removed_) f.drop();
     for (made_folder& f : within_) f.keep();
@@ -167,23 +159,23 @@ class atomic_folder {
     std::filesystem::path path;
     bool is_aside = false;
 
-    [[nodiscard]] std::filesystem::path part() const { return path.string() + ".part"; }
+    [[nodiscard]] std::filesystem::path part() const { return path_with(path, ".part"); }
     void set_aside() {
-      struct stat info {};
-      if (::lstat(path.c_str(), &info) != 0) return;
-      if (S_ISDIR(info.st_mode)) detail::cannot_write(path, "a folder of that name");
-      if (::rename(path.c_str(), part().c_str()) != 0) detail::cannot_write(path, reason(errno));
+      file_status info;
+      if (!system::link_status_of(path, info)) return;
+      if (info.kind == file_kind::folder) detail::cannot_write(path, "a folder of that name");
+      if (!system::rename(path, part())) detail::cannot_write(path, reason(errno));
       is_aside = true;
     }
     void roll_back() {
-      if (std::exchange(is_aside, false)) (void)::rename(part().c_str(), path.c_str());
+      if (std::exchange(is_aside, false)) (void)system::rename(part(), path);
     }
     // Also removes what an earlier save could not.
-    void drop() const { ::unlink(part().c_str()); }
+    void drop() const { system::remove(part()); }
   };
 
   made_folder folder_;
-  int lock_ = -1;
+  system::handle lock_ = system::none;
   std::list<made_folder> within_;
   std::list<atomic_file> files_;
   std::vector<old_file> removed_;

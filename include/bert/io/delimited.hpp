@@ -15,6 +15,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/io/lines.hpp"
 
 namespace bert::inline BERT_ISA::io {
@@ -67,7 +68,7 @@ class row_reader {
   /// Line on which the row starts, from 1.
   [[nodiscard]] std::uint64_t line() const noexcept { return line_; }
   /// "path, line N", for messages about this row.
-  [[nodiscard]] std::string where() const { return cat(lines_.path().string(), ", line ", line_); }
+  [[nodiscard]] std::string where() const { return cat(path_text(lines_.path()), ", line ", line_); }
 
  private:
   void split(std::string_view text) {

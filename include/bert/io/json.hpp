@@ -16,6 +16,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/io/json_events.hpp"
 #include "bert/io/json_value.hpp"
 #include "bert/io/mapped_file.hpp"
@@ -75,7 +76,7 @@ inline json json::parse(std::string_view text) { return parse_json(text, "JSON")
 /// Reads and parses a file.
 [[nodiscard]] inline json read_json(const std::filesystem::path& path, const json_limits& limits = {}) {
   const mapped_file file(path);
-  return parse_json(file.text(), path.string(), limits);
+  return parse_json(file.text(), path_text(path), limits);
 }
 
 /// The kind of a value in words, for messages.

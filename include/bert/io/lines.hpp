@@ -3,10 +3,6 @@
 #ifndef BERT_IO_LINES_HPP
 #define BERT_IO_LINES_HPP
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
@@ -19,7 +15,9 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
-#include "bert/io/mapped_file.hpp"
+#include "bert/core/path.hpp"
+#include "bert/io/file_status.hpp"
+#include "bert/io/system.hpp"
 
 namespace bert::inline BERT_ISA::io {
 
@@ -38,11 +36,11 @@ struct line_limits {
 class line_reader {
  public:
   explicit line_reader(std::filesystem::path path, line_limits limits = {}) : path_(std::move(path)), limits_(limits) {
-    fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd_ < 0) fail(reason(errno));
-    struct stat info {};
-    if (::fstat(fd_, &info) == 0 && S_ISDIR(info.st_mode)) {
-      ::close(std::exchange(fd_, -1));
+    file_ = system::open_to_read(path_);
+    if (file_ == system::none) fail(reason(errno));
+    file_status info;
+    if (system::status_of(file_, info) && info.kind == file_kind::folder) {
+      system::close(std::exchange(file_, system::none));
       fail("a folder");
     }
     buffer_.resize(block);
@@ -50,7 +48,7 @@ class line_reader {
   line_reader(line_reader&& other) noexcept
       : path_(std::move(other.path_)),
         limits_(other.limits_),
-        fd_(std::exchange(other.fd_, -1)),
+        file_(std::exchange(other.file_, system::none)),
         buffer_(std::move(other.buffer_)),
         first_(other.first_),
         last_(other.last_),
@@ -61,7 +59,7 @@ class line_reader {
         ended_(other.ended_) {}
   line_reader& operator=(line_reader&&) = delete;
   ~line_reader() {
-    if (fd_ >= 0) ::close(fd_);
+    if (file_ != system::none) system::close(file_);
   }
 
   /// Writes the next line, without its line end, to `line` (valid until the next call); false if there is none.
@@ -85,7 +83,7 @@ class line_reader {
 
   /// Goes to byte `offset`, which should start a line.
   void seek(std::uint64_t offset) {
-    if (::lseek(fd_, static_cast<off_t>(offset), SEEK_SET) < 0) fail(cat(reason(errno), " on seeking byte ", offset));
+    if (!system::seek(file_, offset)) fail(cat(reason(errno), " on seeking byte ", offset));
     first_ = last_ = scanned_ = 0;
     base_ = offset_ = offset;
     line_ = 0;
@@ -113,7 +111,7 @@ class line_reader {
   // `start`: what has been read of the file; `line`: its first line; `whole`: whether that is all of the file.
   void check_encoding(std::string_view start, std::string_view line, bool whole) const {
     const auto fail = [&](const char* expected, const std::string& found, const char* hint) {
-      throw error({path_.string(), expected, found, hint});
+      throw error({path_text(path_), expected, found, hint});
     };
     const char* const convert = "convert it, as by iconv -f UTF-16 -t UTF-8";
     if (start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF"))
@@ -140,25 +138,23 @@ class line_reader {
       first_ = 0;
     }
     if (last_ == buffer_.size()) buffer_.resize(2 * buffer_.size());
-    ssize_t got = 0;
-    do got = ::read(fd_, buffer_.data() + last_, buffer_.size() - last_);
-    while (got < 0 && errno == EINTR);
+    const std::ptrdiff_t got = system::read(file_, buffer_.data() + last_, buffer_.size() - last_);
     if (got < 0) fail(reason(errno));
     if (got == 0) ended_ = true;
     last_ += static_cast<std::size_t>(got);
   }
 
   [[noreturn]] void fail(std::string found) const {
-    throw error({path_.string(), "a file to read", std::move(found), "check the path and its permissions"});
+    throw error({path_text(path_), "a file to read", std::move(found), "check the path and its permissions"});
   }
   [[noreturn]] void too_long() const {
-    throw error({cat(path_.string(), ", line ", line_ + 1), cat("a line of at most ", limits_.longest, " bytes"),
+    throw error({cat(path_text(path_), ", line ", line_ + 1), cat("a line of at most ", limits_.longest, " bytes"),
                  "a longer one", "is this a text file? if so, break its paragraphs into lines"});
   }
 
   std::filesystem::path path_;
   line_limits limits_;
-  int fd_ = -1;
+  system::handle file_ = system::none;
   std::vector<char> buffer_;
   std::size_t first_ = 0, last_ = 0, scanned_ = 0;  // unread bytes [first_, last_), no newline in [first_, scanned_)
   std::uint64_t base_ = 0;                          // the buffer's offset in the file

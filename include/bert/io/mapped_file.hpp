@@ -3,36 +3,21 @@
 #ifndef BERT_IO_MAPPED_FILE_HPP
 #define BERT_IO_MAPPED_FILE_HPP
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstddef>
 #include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
+#include "bert/io/file_status.hpp"
+#include "bert/io/system.hpp"
 
 namespace bert::inline BERT_ISA::io {
-
-/// The message of an errno value.
-[[nodiscard]] inline std::string reason(int code) { return std::generic_category().message(code); }
-
-/// The kind of a file by its `st_mode`, in words, for messages.
-[[nodiscard]] inline std::string kind_of_file(unsigned mode) {
-  if (S_ISREG(mode)) return "a regular file";
-  if (S_ISDIR(mode)) return "a folder";
-  if (S_ISFIFO(mode)) return "a pipe";
-  if (S_ISSOCK(mode)) return "a socket";
-  return "a device";
-}
 
 /// Maps a regular file for the object's lifetime. Movable, not copyable; an empty file is an empty span.
 ///
@@ -42,19 +27,17 @@ namespace bert::inline BERT_ISA::io {
 class mapped_file {
  public:
   explicit mapped_file(std::filesystem::path path) : path_(std::move(path)) {
-    // Not blocking: opening a pipe would wait for its writer.
-    const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) fail(reason(errno));
-    struct stat info {};
-    if (::fstat(fd, &info) != 0) fail_closing(fd, reason(errno));
-    if (!S_ISREG(info.st_mode)) fail_closing(fd, kind_of_file(info.st_mode) + ", no regular file");
-    size_ = static_cast<std::size_t>(info.st_size);
+    const system::handle file = system::open_without_waiting(path_);
+    if (file == system::none) fail(reason(errno));
+    file_status info;
+    if (!system::status_of(file, info)) fail_closing(file, reason(errno));
+    if (info.kind != file_kind::regular) fail_closing(file, kind_of_file(info) + ", no regular file");
+    size_ = static_cast<std::size_t>(info.size);
     if (size_ != 0) {
-      void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
-      if (memory == MAP_FAILED) fail_closing(fd, reason(errno));
-      data_ = static_cast<const std::byte*>(memory);
+      data_ = static_cast<const std::byte*>(system::map(file, size_));
+      if (data_ == nullptr) fail_closing(file, reason(errno));
     }
-    ::close(fd);
+    system::close(file);
   }
   mapped_file(mapped_file&& other) noexcept
       : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
@@ -65,7 +48,7 @@ class mapped_file {
     return *this;
   }
   ~mapped_file() {
-    if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+    if (data_ != nullptr) system::unmap(data_, size_);
   }
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
@@ -75,10 +58,10 @@ class mapped_file {
 
  private:
   [[noreturn]] void fail(std::string found) const {
-    throw error({path_.string(), "a file to read", std::move(found), "check the path and its permissions"});
+    throw error({path_text(path_), "a file to read", std::move(found), "check the path and its permissions"});
   }
-  [[noreturn]] void fail_closing(int fd, std::string found) const {
-    ::close(fd);
+  [[noreturn]] void fail_closing(system::handle file, std::string found) const {
+    system::close(file);
     fail(std::move(found));
   }
 

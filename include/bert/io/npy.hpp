@@ -20,6 +20,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/io/atomic_file.hpp"
 #include "bert/io/mapped_file.hpp"
 #include "bert/tensor/storage.hpp"
@@ -55,7 +56,7 @@ void write_npy(const std::filesystem::path& path, std::span<const T> values, con
   }
   if (shape.size() == 1) sizes += ',';  // Python's tuple of one
   if (count != values.size())
-    throw error({path.string(), cat("a shape of ", values.size(), " elements"), cat('(', sizes, ')'), {}});
+    throw error({path_text(path), cat("a shape of ", values.size(), " elements"), cat('(', sizes, ')'), {}});
   std::string header = cat("{'descr': '", npy_type<T>(), "', 'fortran_order': False, 'shape': (", sizes, "), }");
   constexpr std::size_t before = 10, aligned = 64;  // magic, version, length of the header; data begins at a multiple of 64
   header.append(aligned - (before + header.size() + 1) % aligned, ' ');
@@ -81,7 +82,7 @@ class npy {
  public:
   /// Throws bert::error naming what is wrong: no .npy file, a damaged one, columns in order (Fortran), a type other than <f2,
   /// <f4, <f8, |i1, |u1, <i4, <i8.
-  explicit npy(const std::filesystem::path& path) : file_(path), where_(path.string()) {
+  explicit npy(const std::filesystem::path& path) : file_(path), where_(path_text(path)) {
     const std::string_view text = file_.text();
     if (text.size() < 10 || !text.starts_with("\x93NUMPY")) fail("a .npy file", "another one");
     const auto byte = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(text[i])); };

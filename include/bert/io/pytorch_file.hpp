@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -20,6 +21,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/io/byte_reader.hpp"
 #include "bert/io/mapped_file.hpp"
 #include "bert/io/pickle.hpp"
@@ -29,6 +31,13 @@
 namespace bert::inline BERT_ISA::io {
 
 namespace detail {
+
+/// Writes a * b modulo 2^64 to `product`; false if that is not the product.
+inline bool multiply(std::uint64_t a, std::uint64_t b, std::uint64_t& product) noexcept {
+  const bool fits = b == 0 || a <= std::numeric_limits<std::uint64_t>::max() / b;
+  product = a * b;
+  return fits;
+}
 
 /// The element type of a class torch.….Storage; none for types without a name here.
 [[nodiscard]] inline std::optional<dtype> storage_type(std::string_view name) noexcept {
@@ -159,14 +168,14 @@ class state_dict {
   [[nodiscard]] stored_tensor resolve(const part& p) const {
     std::uint64_t count = 1, last = p.offset;  // the number of elements, the index of the last one
     bool overflow = false;
-    for (std::size_t d = 0; d < p.shape.size(); ++d)
-      overflow |= __builtin_mul_overflow(count, std::uint64_t{p.shape[d]}, &count);
+    for (std::size_t d = 0; d < p.shape.size(); ++d) overflow |= !multiply(count, p.shape[d], count);
     const bool none = std::find(p.shape.begin(), p.shape.end(), 0u) != p.shape.end();
     if (none) return {std::string(p.name), p.of->type, p.shape, {}};
     for (std::size_t d = 0; d < p.shape.size(); ++d) {
       std::uint64_t span = 0;
-      overflow |= __builtin_mul_overflow(std::uint64_t{p.shape[d] - 1}, std::uint64_t{p.strides[d]}, &span);
-      overflow |= __builtin_add_overflow(last, span, &last);
+      overflow |= !multiply(p.shape[d] - 1, p.strides[d], span);
+      overflow |= last + span < last;
+      last += span;
     }
     if (overflow || last >= p.of->size)
       fail(p.name, cat("elements within the ", p.of->size, " of its storage"),
@@ -203,7 +212,7 @@ class state_dict {
 class pytorch_file {
  public:
   explicit pytorch_file(const std::filesystem::path& path) : pytorch_file(mapped_file(path)) {}
-  explicit pytorch_file(mapped_file file) : file_(std::move(file)), where_(file_->path().string()) { parse(file_->bytes()); }
+  explicit pytorch_file(mapped_file file) : file_(std::move(file)), where_(path_text(file_->path())) { parse(file_->bytes()); }
   /// Reads bytes in memory, which must outlive the object; `where` names them in errors.
   pytorch_file(std::span<const std::byte> bytes, std::string where) : where_(std::move(where)) { parse(bytes); }
 

@@ -21,6 +21,7 @@
 #include "bert/core/checksum.hpp"
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/io/json_events.hpp"
 #include "bert/io/mapped_file.hpp"
 #include "bert/io/safetensors_header.hpp"
@@ -40,7 +41,7 @@ inline constexpr std::string_view checksum_name = "checksum";
 class safetensors {
  public:
   explicit safetensors(const std::filesystem::path& path) : safetensors(mapped_file(path)) {}
-  explicit safetensors(mapped_file file) : file_(std::move(file)) { parse(file_->bytes(), file_->path().string()); }
+  explicit safetensors(mapped_file file) : file_(std::move(file)) { parse(file_->bytes(), path_text(file_->path())); }
   /// Reads bytes in memory, which must outlive the object; `where` names them in errors.
   safetensors(std::span<const std::byte> bytes, const std::string& where) { parse(bytes, where); }
 

@@ -21,6 +21,7 @@
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
+#include "bert/core/path.hpp"
 #include "bert/io/atomic_file.hpp"
 #include "bert/io/json_value.hpp"
 #include "bert/io/safetensors.hpp"
@@ -65,7 +66,7 @@ inline void write_safetensors(atomic_file& file, std::span<const stored_tensor> 
   std::set<std::string_view> names;
   for (const stored_tensor* tensor : order) {
     const stored_tensor& t = *tensor;
-    const std::string location = cat(file.path().string(), ", tensor \"", t.name, '"');
+    const std::string location = cat(path_text(file.path()), ", tensor \"", t.name, '"');
     if (t.name == "__metadata__" || !names.insert(t.name).second)
       throw error({location, "every name once", "a name taken already", {}});
     std::size_t bytes = bytes_of(t.type);

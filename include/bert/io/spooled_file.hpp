@@ -3,13 +3,8 @@
 #ifndef BERT_IO_SPOOLED_FILE_HPP
 #define BERT_IO_SPOOLED_FILE_HPP
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstddef>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <system_error>
@@ -18,7 +13,9 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
-#include "bert/io/mapped_file.hpp"
+#include "bert/core/path.hpp"
+#include "bert/io/file_status.hpp"
+#include "bert/io/system.hpp"
 
 namespace bert::inline BERT_ISA::io {
 
@@ -29,11 +26,11 @@ namespace bert::inline BERT_ISA::io {
 class spooled_file {
  public:
   explicit spooled_file(std::filesystem::path path) : path_(std::move(path)) {
-    struct stat info {};
-    if (::stat(path_.c_str(), &info) != 0) fail(reason(errno));
-    const bool terminal = S_ISCHR(info.st_mode) && path_ == "/dev/stdin";
-    if (S_ISREG(info.st_mode)) return;
-    if (!S_ISFIFO(info.st_mode) && !terminal) fail(kind_of_file(info.st_mode));
+    file_status info;
+    if (!system::status_of(path_, info)) fail(reason(errno));
+    const bool terminal = info.kind == file_kind::characters && path_ == "/dev/stdin";
+    if (info.kind == file_kind::regular) return;
+    if (info.kind != file_kind::pipe && !terminal) fail(kind_of_file(info));
     copy();
   }
   spooled_file(const spooled_file&) = delete;
@@ -46,39 +43,38 @@ class spooled_file {
  private:
   void copy() {
     std::error_code ignored;
-    std::string name = (std::filesystem::temp_directory_path(ignored) / "bert-spool-XXXXXX").string();
-    const int out = ::mkstemp(name.data());
-    if (out < 0) fail(cat("a pipe, and no temporary file for its copy: ", name, ": ", reason(errno)));
+    std::filesystem::path name;
+    const system::handle out = system::create_temporary(std::filesystem::temp_directory_path(ignored), "bert-spool-", name);
+    if (out == system::none) fail(cat("a pipe, and no temporary file for its copy: ", path_text(name), ": ", reason(errno)));
     copy_ = name;
-    const int in = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-    const int code = in < 0 ? errno : pass(in, out);
-    if (in >= 0) ::close(in);
-    ::close(out);
+    const system::handle in = system::open_to_read(path_);
+    const int code = in == system::none ? errno : pass(in, out);
+    if (in != system::none) system::close(in);
+    system::close(out);
     if (code == 0) return;
     drop();
-    fail(cat("a pipe, copied to ", name, ": ", reason(code)));
+    fail(cat("a pipe, copied to ", path_text(name), ": ", reason(code)));
   }
 
   // Copies all bytes. Returns the errno of a failure, or 0.
-  static int pass(int in, int out) {
+  static int pass(system::handle in, system::handle out) {
     std::vector<std::byte> block(std::size_t{1} << 18);
     for (;;) {
-      const ssize_t got = ::read(in, block.data(), block.size());
-      if (got < 0 && errno == EINTR) continue;
+      const std::ptrdiff_t got = system::read(in, block.data(), block.size());
       if (got <= 0) return got < 0 ? errno : 0;
-      for (ssize_t done = 0; done < got;) {
-        const ssize_t put = ::write(out, block.data() + done, static_cast<std::size_t>(got - done));
-        if (put < 0 && errno != EINTR) return errno;
-        if (put > 0) done += put;
+      for (std::ptrdiff_t done = 0; done < got;) {
+        const std::ptrdiff_t put = system::write(out, block.data() + done, static_cast<std::size_t>(got - done));
+        if (put < 0) return errno;
+        done += put;
       }
     }
   }
   void drop() noexcept {
-    if (!copy_.empty()) ::unlink(copy_.c_str());
+    if (!copy_.empty()) system::remove(copy_);
     copy_.clear();
   }
   [[noreturn]] void fail(std::string found) const {
-    throw error({path_.string(), "a file or a pipe to read", std::move(found), "check the path and its permissions"});
+    throw error({path_text(path_), "a file or a pipe to read", std::move(found), "check the path and its permissions"});
   }
 
   std::filesystem::path path_, copy_;

@@ -20,6 +20,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/io/byte_reader.hpp"
 #include "bert/io/mapped_file.hpp"
 #include "bert/io/sorted_table.hpp"
@@ -173,24 +174,24 @@ class tensorflow_index {
 class tensorflow_checkpoint {
  public:
   /// Opens NAME.index and NAME.data-….
-  explicit tensorflow_checkpoint(const std::filesystem::path& index) : where_(index.string()) {
+  explicit tensorflow_checkpoint(const std::filesystem::path& index) : where_(path_text(index)) {
     const mapped_file file(index);
     const tensorflow_index read(file.bytes(), where_);
-    const std::string stem = (index.parent_path() / index.stem()).string();
+    const std::filesystem::path stem = index.parent_path() / index.stem();
     for (std::uint64_t i = 0; i < read.shards(); ++i) {
       std::array<char, 32> ending{};
       std::snprintf(ending.data(), ending.size(), ".data-%05u-of-%05u", static_cast<unsigned>(i),
                     static_cast<unsigned>(read.shards()));
-      const std::string path = stem + ending.data();
+      const std::filesystem::path path = path_with(stem, ending.data());
       if (!std::filesystem::exists(path))
-        throw error({where_, cat("its data in ", path), "no such file", "fetch or copy it too"});
+        throw error({where_, cat("its data in ", path_text(path)), "no such file", "fetch or copy it too"});
       files_.emplace_back(path);
     }
     for (const auto& v : read.variables()) {
       const auto data = files_[static_cast<std::size_t>(v.shard)].bytes();
       if (v.offset > data.size() || v.size > data.size() - v.offset)
         throw error({cat(where_, ", tensor \"", v.name, '"'),
-                     cat(v.size, " bytes from ", v.offset, " of ", files_[static_cast<std::size_t>(v.shard)].path().string()),
+                     cat(v.size, " bytes from ", v.offset, " of ", path_text(files_[static_cast<std::size_t>(v.shard)].path())),
                      cat("a file of ", data.size()), detail::damaged});
       stored_tensor t{v.name, v.type, v.shape,
                       data.subspan(static_cast<std::size_t>(v.offset), static_cast<std::size_t>(v.size))};

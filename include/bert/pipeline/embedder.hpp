@@ -27,6 +27,7 @@
 #include "bert/core/error.hpp"
 #include "bert/core/finite.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/heads/pooling.hpp"
 #include "bert/heads/pooling_modes.hpp"
 #include "bert/model/presets.hpp"
@@ -101,7 +102,7 @@ class embedder {
       throw error({s.pooling_file + ", \"word_embedding_dimension\"", cat(A::hidden), cat(s.dimension), {}});
     if constexpr (!follows) check_type(s, folder, options.other_pooling);
     if (options.max_tokens == 0) options.max_tokens = s.max_tokens;
-    if (!options.prompt) options.prompt = s.prompt({}, folder.string());
+    if (!options.prompt) options.prompt = s.prompt({}, path_text(folder));
     auto state = std::make_shared<shared_state>(files.freeze<model_type, Precision>(e), files.tokenizer());
     if constexpr (follows) {
       if (options.pooling) s.poolings = {*options.pooling};
@@ -112,11 +113,11 @@ class embedder {
     made.lowercase_ = s.lowercase;
     made.pools_prompt_ = s.pools_prompt;
     made.prompts_ = std::move(s.prompts);
-    made.folder_ = folder.string();
+    made.folder_ = path_text(folder);
     bool cls = std::same_as<Pooling, pooling::cls>;
     if constexpr (follows) cls = s.poolings.size() == 1 && s.poolings.front() == pooling::mode::cls;
     if (cls && s.pooling_file.empty())
-      made.notes_.push_back(folder.string() +
+      made.notes_.push_back(path_text(folder) +
                             " was not trained to embed, so the vector of [CLS] says little about meaning; the mean says more, "
                             "and finetune --task embed trains either");
     for (const auto measure : {similarity_measure::dot, similarity_measure::euclidean, similarity_measure::manhattan})

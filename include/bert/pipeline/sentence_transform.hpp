@@ -18,6 +18,7 @@
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
+#include "bert/core/path.hpp"
 #include "bert/heads/pooling.hpp"
 #include "bert/heads/pooling_modes.hpp"
 #include "bert/kernels/gemm/gemm.hpp"
@@ -87,7 +88,7 @@ class sentence_transform {
         continue;
       }
       if (m.inputs != outputs_)
-        throw error({(m.folder / "config.json").string() + ", \"in_features\"",
+        throw error({path_text(m.folder / "config.json") + ", \"in_features\"",
                      cat(outputs_, ", the size of what is pooled"),
                      cat(m.inputs),
                      {}});

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "bert/core/compiler.hpp"
 #include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/tensor/token_batch.hpp"
@@ -70,7 +71,7 @@ class token_lexicon {
   void prefetch(std::span<const token_id> ids, std::size_t at) const noexcept {
     if (at + 1 >= ids.size()) return;
     if (const edge* e = state_->from_root(ids[at]); e != nullptr && e->has_children())
-      __builtin_prefetch(&state_->edges[state_->first_slot(e->child(), ids[at + 1])]);
+      BERT_PREFETCH(&state_->edges[state_->first_slot(e->child(), ids[at + 1])], 3);
   }
 
   /// The entry with exactly these tokens, or `none`.

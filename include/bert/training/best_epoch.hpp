@@ -21,6 +21,7 @@
 #include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/core/parsed_number.hpp"
+#include "bert/core/path.hpp"
 #include "bert/training/state.hpp"
 
 namespace bert::inline BERT_ISA::training {
@@ -57,7 +58,7 @@ class best_epoch {
       if (name == "scores") scores_ = numbers_of(value);
     if (scores_.size() != count || count == 0 ||
         !std::all_of(scores_.begin(), scores_.end(), [](double x) { return std::isfinite(x); }))
-      throw error({path.string(), cat(count, " scores, one an epoch"), cat(scores_.size()), "remove it to start anew"});
+      throw error({path_text(path), cat(count, " scores, one an epoch"), cat(scores_.size()), "remove it to start anew"});
   }
 
  private:

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/training/best_epoch.hpp"
 #include "bert/training/trainer.hpp"
 
@@ -149,7 +150,7 @@ step_report fit(Model& model, const Objective& objective, const Source& source,
     return step == total || step * options.accumulate / batches > (step - 1) * options.accumulate / batches;
   };
   training::best_epoch best;
-  const std::filesystem::path best_file = options.keep.empty() ? "" : options.keep.string() + ".best";
+  const std::filesystem::path best_file = options.keep.empty() ? std::filesystem::path() : path_with(options.keep, ".best");
   if (!options.keep.empty()) t->keep(options.keep, {.every = options.keep_every});
   if (!options.keep.empty() && options.keep_best) {
     if (t->done() == 0) std::filesystem::remove(best_file);  // it is of another training

@@ -20,6 +20,7 @@
 #include "bert/core/fingerprint.hpp"
 #include "bert/core/finite.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/io/safetensors.hpp"
 #include "bert/io/safetensors_writer.hpp"
 
@@ -42,7 +43,7 @@ inline void check_facts(const std::filesystem::path& path, const named_facts& ru
         found += (found.empty() ? "" : ", ") + name + " " + other;
       }
   if (!expected.empty())
-    throw error({path.string(), expected + ", as this run has", found + ", as the state was made with",
+    throw error({path_text(path), expected + ", as this run has", found + ", as the state was made with",
                  "resume with what the state was made with, or remove it to start anew"});
 }
 
@@ -107,7 +108,8 @@ inline void write_state(const std::filesystem::path& path, state_blocks blocks, 
   std::vector<io::stored_tensor> tensors;
   for (const auto& [name, values] : blocks) {
     if (const std::size_t i = first_not_finite(values); i != all_finite)
-      throw error({cat(path.string(), ", tensor \"", name, '"'), "finite numbers", cat(values[i], " at ", i, ", to be written"),
+      throw error({cat(path_text(path), ", tensor \"", name, '"'), "finite numbers",
+                   cat(values[i], " at ", i, ", to be written"),
                    "the training went wrong; lower the learning rate, and go on from the state that is there"});
     tensors.push_back(io::stored(name, values, {values.size()}));
   }

@@ -1,5 +1,6 @@
 // A save is atomic: whichever of its system calls fails, or is the last one before a kill, the folder is the old or the new
 // one. Layer: tests.
+// POSIX only: it stands in for system calls, and kills a child process.
 #include <doctest/doctest.h>
 #include <sys/wait.h>
 

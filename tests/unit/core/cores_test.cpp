@@ -3,7 +3,6 @@
 #include "bert/core/cores.hpp"
 
 #include <doctest/doctest.h>
-#include <sched.h>
 
 #include <filesystem>
 #include <fstream>
@@ -16,7 +15,7 @@ using namespace bert::execution::detail;
 namespace {
 void put(const std::filesystem::path& path, const std::string& text) {
   std::filesystem::create_directories(path.parent_path());
-  std::ofstream(path) << text;
+  std::ofstream(path, std::ios::binary) << text;
 }
 }  // namespace
 
@@ -55,19 +54,4 @@ TEST_CASE("control groups of version 1 have two files, -1 for no limit, and othe
   CHECK(cores_by_group(root) == 0);
 }
 
-TEST_CASE("affinity bounds the number of cores, and there is at least one") {
-  cpu_set_t before;
-  REQUIRE(::sched_getaffinity(0, sizeof before, &before) == 0);
-  CHECK(cores_by_affinity() == static_cast<std::size_t>(CPU_COUNT(&before)));
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
-    if (CPU_ISSET(cpu, &before)) {
-      CPU_SET(cpu, &one);
-      break;
-    }
-  REQUIRE(::sched_setaffinity(0, sizeof one, &one) == 0);
-  CHECK(cores_by_affinity() == 1);
-  REQUIRE(::sched_setaffinity(0, sizeof before, &before) == 0);
-  CHECK(bert::execution::available_cores() >= 1);
-}
+TEST_CASE("there is at least one core") { CHECK(bert::execution::available_cores() >= 1); }

@@ -1,14 +1,10 @@
 #include "bert/core/execution.hpp"
 
 #include <doctest/doctest.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -105,30 +101,6 @@ TEST_CASE("the default is a thread for every core that the process may use") {
   CHECK(bert::execution::threads{}.width() == bert::execution::available_cores());
   CHECK(bert::execution::threads{}.beyond_cores() == 0);
 }
-
-#if !defined(BERT_TESTS_SANITIZED)
-TEST_CASE("threads whose stacks exceed the address space are an error, after those started are joined") {
-  const pid_t child = ::fork();  // the limit applies to the child alone
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    const rlimit tight{std::size_t{256} << 20, std::size_t{256} << 20};
-    ::setrlimit(RLIMIT_AS, &tight);
-    try {
-      const bert::execution::threads many(256);
-    } catch (const bert::error& e) {
-      const std::string_view text = e.what();
-      ::_exit(text.find("expected 256 threads, found ") != std::string_view::npos && each_once(bert::execution::threads(2), 10)
-                  ? 0
-                  : 2);
-    }
-    ::_exit(1);
-  }
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  CHECK(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 0);
-}
-#endif
 
 TEST_CASE("0 threads, or thousands, are refused") {
   CHECK_THROWS_AS(bert::execution::threads(0), bert::error);

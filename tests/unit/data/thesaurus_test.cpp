@@ -1,7 +1,6 @@
 #include "bert/data/thesaurus.hpp"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -15,7 +14,7 @@ namespace data = bert::data;
 using list = std::vector<std::string>;
 
 struct temporary_folder {
-  std::filesystem::path path = std::filesystem::temp_directory_path() / ("bert_thesaurus_test_" + std::to_string(::getpid()));
+  std::filesystem::path path = support::temporary_path("bert_thesaurus_test");
   temporary_folder() { std::filesystem::create_directory(path); }
   ~temporary_folder() { std::filesystem::remove_all(path); }
 };

@@ -9,6 +9,7 @@
 #include "bert/checkpoint/checkpoint.hpp"
 #include "bert/training/fit.hpp"
 #include "bert/training/measure.hpp"
+#include "support/temporary_file.hpp"
 
 namespace guide {
 
@@ -95,7 +96,7 @@ struct source : support::made_up_source {
 };
 
 struct folder {
-  std::filesystem::path path = std::filesystem::temp_directory_path() / ("bert_own_heads_test_" + std::to_string(::getpid()));
+  std::filesystem::path path = support::temporary_path("bert_own_heads_test");
   ~folder() { std::filesystem::remove_all(path); }
 };
 }  // namespace

@@ -11,6 +11,7 @@
 #include "bert/training/measure.hpp"
 #include "bert/training/trainer.hpp"
 #include "support/largest.hpp"
+#include "support/temporary_file.hpp"
 
 namespace guide {
 
@@ -93,8 +94,7 @@ std::vector<float> bits(const model_type& m) { return {m.block().begin(), m.bloc
 model_type start() { return model_type::random({.stddev = 0.1f, .seed = 1}); }
 
 struct scratch_file {
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / ("bert_own_optimizer_test_" + std::to_string(::getpid()) + ".state");
+  std::filesystem::path path = support::temporary_path("bert_own_optimizer_test.state");
   ~scratch_file() { std::filesystem::remove(path); }
 };
 }  // namespace

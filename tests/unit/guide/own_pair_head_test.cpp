@@ -3,7 +3,6 @@
 // Paper: Dozat & Manning 2017, "Deep biaffine attention for neural dependency parsing".
 // Compiled alone: specializes templates of bert.
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -22,6 +21,7 @@
 #include "bert/training/measure.hpp"
 #include "support/slopes.hpp"
 #include "support/small_models.hpp"
+#include "support/temporary_file.hpp"
 
 namespace guide {
 
@@ -236,7 +236,7 @@ TEST_CASE("a head that scores pairs of tokens learns each token's partner, and i
   CHECK(after.right * 100 > after.all * 95);
   CHECK(bert::measure(model, guide::find_partner{}, test)["loss"].correct == after.right);
 
-  const auto folder = std::filesystem::temp_directory_path() / ("bert_own_pair_head_test_" + std::to_string(::getpid()));
+  const auto folder = support::temporary_path("bert_own_pair_head_test");
   bert::save(folder, model);
   const auto opened = bert::checkpoint(folder).load<model_type>();
   std::filesystem::remove_all(folder);

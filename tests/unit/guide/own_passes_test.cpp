@@ -13,6 +13,7 @@
 #include "bert/training/measure.hpp"
 #include "bert/training/trainer.hpp"
 #include "support/slopes.hpp"
+#include "support/temporary_file.hpp"
 
 namespace guide {
 
@@ -138,8 +139,7 @@ bert::objectives::loss_terms one_step(const Objective& o, const model_type& m, b
 }
 
 struct scratch_file {
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / ("bert_own_passes_test_" + std::to_string(::getpid()) + ".state");
+  std::filesystem::path path = support::temporary_path("bert_own_passes_test.state");
   ~scratch_file() { std::filesystem::remove(path); }
 };
 

@@ -1,5 +1,6 @@
 // Hostile JSON, pickles and tables: bounds on time and memory, and running out of memory.
 // Layer: tests.
+// POSIX only: a child process with a limit of its memory reads the worst.
 #include <doctest/doctest.h>
 #include <sys/resource.h>
 #include <sys/wait.h>

@@ -2,8 +2,6 @@
 // Layer: tests.
 #pragma once
 
-#include <unistd.h>
-
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -11,14 +9,15 @@
 #include <string>
 #include <string_view>
 
+#include "support/temporary_file.hpp"
+
 namespace bert::testing {
 
 class scratch {
  public:
   scratch() {
-    std::string name = (std::filesystem::temp_directory_path() / "bert-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    folder_ = name;
+    do folder_ = support::temporary_path("folder");
+    while (!std::filesystem::create_directory(folder_));
   }
   scratch(const scratch&) = delete;
   scratch& operator=(const scratch&) = delete;
@@ -27,11 +26,12 @@ class scratch {
     std::filesystem::remove_all(folder_, ignored);
   }
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
-  [[nodiscard]] std::filesystem::path operator/(std::string_view name) const { return folder_ / name; }
+  [[nodiscard]] std::filesystem::path operator/(std::string_view name) const { return folder_ / bert::path_from(name); }
   /// Writes a file and returns its path.
   std::filesystem::path file(std::string_view name, std::string_view content) const {
-    std::ofstream(folder_ / name, std::ios::binary) << content;
-    return folder_ / name;
+    const std::filesystem::path path = *this / name;
+    std::ofstream(path, std::ios::binary) << content;
+    return path;
   }
 
  private:

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "scratch.hpp"
+#include "support/platform.hpp"
 
 using bert::io::spooled_file;
 using bert::testing::has;
@@ -23,9 +24,9 @@ TEST_CASE("a regular file is not copied") {
   CHECK_FALSE(file.copied());
 }
 
-TEST_CASE("the bytes of a pipe can be read twice, and the copy is removed with the object") {
+TEST_CASE("the bytes of a pipe can be read twice, and the copy is removed with the object" * support::posix_only) {
   const scratch dir;
-  REQUIRE(::mkfifo((dir / "pipe").c_str(), 0600) == 0);
+  REQUIRE(support::make_pipe(dir / "pipe"));
   const std::string text(1'000'000, 'x');
   std::thread writer([&] { std::ofstream(dir / "pipe") << text << "end"; });
   std::filesystem::path copy;

@@ -81,16 +81,18 @@ TEST_CASE("variables lie in the data file that the index names, and a changed by
   CHECK(has(message_of([&] { (void)tensorflow_checkpoint(dir / "m.ckpt.index"); }),
             "m.ckpt.data-00001-of-00002, found no such file"));
   dir.file("m.ckpt.data-00001-of-00002", data.substr(0, 8));
-  const tensorflow_checkpoint file(dir / "m.ckpt.index");
-  REQUIRE(file.tensors().size() == 2);
-  const stored_tensor &a = file.tensors()[0], &b = file.tensors()[1];
-  CHECK(a.name == "a");
-  CHECK(a.shape == std::vector<std::size_t>{2, 3});
-  CHECK(as_text(a.bytes) == data.substr(8, 24));
-  CHECK(b.name == "b/c");
-  CHECK(b.type == dtype::i32);
-  CHECK(as_text(b.bytes) == data.substr(4, 4));
-  check_stored(a, "file");
+  {  // Windows lets nobody shorten a file that is mapped
+    const tensorflow_checkpoint file(dir / "m.ckpt.index");
+    REQUIRE(file.tensors().size() == 2);
+    const stored_tensor &a = file.tensors()[0], &b = file.tensors()[1];
+    CHECK(a.name == "a");
+    CHECK(a.shape == std::vector<std::size_t>{2, 3});
+    CHECK(as_text(a.bytes) == data.substr(8, 24));
+    CHECK(b.name == "b/c");
+    CHECK(b.type == dtype::i32);
+    CHECK(as_text(b.bytes) == data.substr(4, 4));
+    check_stored(a, "file");
+  }
   std::string other = data;
   other[31] ^= 1;
   dir.file("m.ckpt.data-00000-of-00002", other);

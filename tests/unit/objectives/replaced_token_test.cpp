@@ -1,7 +1,6 @@
 #include "bert/objectives/replaced_token.hpp"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -17,6 +16,7 @@
 #include "bert/training/trainer.hpp"
 #include "support/golden.hpp"
 #include "support/slopes.hpp"
+#include "support/temporary_file.hpp"
 
 namespace {
 
@@ -61,8 +61,7 @@ objectives::loss_terms one_step(const Objective& o, const Model& m, float* gradi
 
 /// The path of a file that is removed at the end.
 struct scratch_file {
-  explicit scratch_file(const char* suffix)
-      : path(std::filesystem::temp_directory_path() / ("bert_replaced_token_" + std::to_string(::getpid()) + suffix)) {}
+  explicit scratch_file(const char* suffix) : path(support::temporary_path(std::string("bert_replaced_token") + suffix)) {}
   ~scratch_file() { std::filesystem::remove(path); }
   scratch_file(const scratch_file&) = delete;
   scratch_file& operator=(const scratch_file&) = delete;

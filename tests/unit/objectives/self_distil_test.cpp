@@ -2,7 +2,6 @@
 #include "bert/objectives/self_distil.hpp"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <array>
 #include <filesystem>
@@ -17,6 +16,7 @@
 #include "support/matrices.hpp"
 #include "support/passes.hpp"
 #include "support/slopes.hpp"
+#include "support/temporary_file.hpp"
 
 namespace {
 using namespace support::passes;
@@ -26,8 +26,7 @@ model_type start(std::uint64_t seed = 1) { return model_type::random({.stddev = 
 std::vector<float> bits(const model_type& m) { return {m.block().begin(), m.block().end()}; }
 
 struct scratch_file {
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / ("bert_self_distil_test_" + std::to_string(::getpid()) + ".state");
+  std::filesystem::path path = support::temporary_path("bert_self_distil_test.state");
   ~scratch_file() { std::filesystem::remove(path); }
 };
 

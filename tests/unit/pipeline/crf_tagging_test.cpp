@@ -1,7 +1,6 @@
 #include "bert/pipeline/crf_tagging.hpp"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -24,6 +23,7 @@
 #include "bert/training/measure.hpp"
 #include "support/golden.hpp"
 #include "support/golden_models.hpp"
+#include "support/temporary_file.hpp"
 
 namespace {
 
@@ -216,7 +216,7 @@ TEST_CASE("a CRF learns a rule of neighbors that no word tells alone, and is sav
   CHECK(after.f1() > 0.95);
   CHECK(after.loss() < before.loss() / 4);
 
-  const auto folder = std::filesystem::temp_directory_path() / ("bert_crf_tagging_test_" + std::to_string(::getpid()));
+  const auto folder = support::temporary_path("bert_crf_tagging_test");
   bert::save(folder, model, tokenizer);
   const bert::checkpoint files(folder);
   CHECK(files.config().labels == labels);

@@ -1,6 +1,5 @@
 // SGD, Lion, LAMB and Adafactor: against PyTorch over ten steps, in the trainer, resumed, with any number of threads.
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -16,6 +15,7 @@
 #include "bert/training/sgd.hpp"
 #include "bert/training/trainer.hpp"
 #include "support/golden.hpp"
+#include "support/temporary_file.hpp"
 
 namespace {
 namespace optim = bert::optim;
@@ -50,8 +50,7 @@ double error_of(const O& o, const std::string& name) {
 std::vector<float> bits(const model_type& m) { return {m.block().begin(), m.block().end()}; }
 
 struct scratch_file {
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / ("bert_optimizers_test_" + std::to_string(::getpid()) + ".state");
+  std::filesystem::path path = support::temporary_path("bert_optimizers_test.state");
   ~scratch_file() { std::filesystem::remove(path); }
 };
 

@@ -16,6 +16,7 @@
 #include "bert/objectives/next_sentence.hpp"
 #include "bert/training/fit.hpp"
 #include "bert/training/measure.hpp"
+#include "support/temporary_file.hpp"
 
 namespace {
 using support::pocket;
@@ -57,8 +58,7 @@ std::vector<float> trained(std::size_t threads, bert::training_options options =
 }
 
 struct scratch_file {
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / ("bert_trainer_test_" + std::to_string(::getpid()) + ".state");
+  std::filesystem::path path = support::temporary_path("bert_trainer_test.state");
   ~scratch_file() { std::filesystem::remove(path); }
 };
 }  // namespace

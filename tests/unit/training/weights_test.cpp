@@ -1,6 +1,5 @@
 // Policies over weights: averages, mixout, gradual unfreezing, new top layers; in the trainer and in fit.
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -18,6 +17,7 @@
 #include "bert/training/unfreezing.hpp"
 #include "support/largest.hpp"
 #include "support/slopes.hpp"
+#include "support/temporary_file.hpp"
 
 namespace {
 using namespace bert::training;
@@ -29,8 +29,7 @@ model_type start(std::uint64_t seed = 1) { return model_type::random({.stddev = 
 std::vector<float> bits(const model_type& m) { return {m.block().begin(), m.block().end()}; }
 
 struct scratch_file {
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / ("bert_weights_test_" + std::to_string(::getpid()) + ".state");
+  std::filesystem::path path = support::temporary_path("bert_weights_test.state");
   ~scratch_file() { std::filesystem::remove(path); }
 };
 

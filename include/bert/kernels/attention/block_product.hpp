@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "bert/core/compiler.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/kernels/rows/for_each.hpp"
 #include "bert/kernels/simd/f32.hpp"
@@ -53,7 +54,7 @@ template <class Dot, std::size_t Rows, std::size_t Registers, class Last, class 
     if constexpr (j + 1 == Registers) return in_register(load(right + j * lanes, b.last));
     else return in_register(load(right + j * lanes));
   };
-  [&]<std::size_t... J>(std::index_sequence<J...>) __attribute__((always_inline)) {
+  [&]<std::size_t... J>(std::index_sequence<J...>) BERT_ALWAYS_INLINE_LAMBDA {
     const auto step = [&]<std::size_t Pass>(std::integral_constant<std::size_t, Pass>, auto... row) {
       unrolled<Rows>([&](auto i) {
         const simd x = Dot::template operand<Pass>(simd(left[i * a.row]));

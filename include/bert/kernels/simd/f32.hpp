@@ -25,6 +25,7 @@
 #include <immintrin.h>
 #endif
 
+#include "bert/core/compiler.hpp"
 #include "bert/core/isa.hpp"
 
 namespace bert::inline BERT_ISA::kernels {
@@ -114,7 +115,7 @@ inline void store(float* p, simd x, first n) noexcept { store_partial(p, x, n.co
 /// Prefetches the cache line at `p`, which may be any address, into the second-level cache.
 ///
 /// always_inline: g++ takes a function that only prefetches for one without effects, and drops calls of it.
-[[gnu::always_inline]] inline void prefetch(const void* p) noexcept { __builtin_prefetch(p, 0, 2); }
+[[gnu::always_inline]] inline void prefetch(const void* p) noexcept { BERT_PREFETCH(p, 2); }
 
 /// Calls `body(j, whole{})` for every whole register of [0, n) and `body(j, first{rest})` for the rest, if any.
 template <class Body>
@@ -151,12 +152,24 @@ inline void for_each_register(std::size_t n, Body&& body) {
 
 namespace detail {
 
-/// Lane i of the result is lane (i + Shift) % lanes of x. A compiler builtin, so that `fold` stays in registers.
+/// Lane i of the result is lane From[i] of a and b, counted through both. A compiler builtin keeps it in registers.
+template <std::size_t... From>
+[[nodiscard]] inline simd shuffle(simd a, simd b) noexcept {
+#if BERT_SHUFFLEVECTOR
+  return simd(__builtin_shufflevector(a.data, b.data, static_cast<int>(From)...));
+#else
+  float both[2 * lanes];
+  store(both, a);
+  store(both + lanes, b);
+  const float chosen[lanes] = {both[From]...};
+  return load(chosen);
+#endif
+}
+
+/// Lane i of the result is lane (i + Shift) % lanes of x.
 template <std::size_t Shift>
 [[nodiscard]] inline simd rotate(simd x) noexcept {
-  return [&]<std::size_t... I>(std::index_sequence<I...>) {
-    return simd(__builtin_shufflevector(x.data, x.data, static_cast<int>((I + Shift) % lanes)...));
-  }
+  return [&]<std::size_t... I>(std::index_sequence<I...>) { return shuffle<(I + Shift) % lanes...>(x, x); }
   (std::make_index_sequence<lanes>{});
 }
 
@@ -223,7 +236,7 @@ namespace detail {
 
 template <std::size_t From, std::size_t... I>
 [[nodiscard]] inline simd interleave(simd a, simd b, std::index_sequence<I...>) noexcept {
-  return __builtin_shufflevector(a.data, b.data, static_cast<int>(From + I / 2 + I % 2 * lanes)...);
+  return shuffle<(From + I / 2 + I % 2 * lanes)...>(a, b);
 }
 
 }  // namespace detail

@@ -19,6 +19,7 @@
 
 #include "bert/core/error.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/core/path.hpp"
 #include "bert/io/atomic_file.hpp"
 #include "bert/tensor/token_batch.hpp"
 #include "bert/text/unicode/utf8.hpp"
@@ -67,18 +68,18 @@ class vocabulary {
 
   /// Reads a vocab.txt: one piece per line; its id is the line's number from 0.
   static vocabulary open(const std::filesystem::path& path) {
-    const detail::file_handle file(std::fopen(path.string().c_str(), "rb"));
+    const detail::file_handle file(open_binary(path));
     if (!file)
-      throw error({path.string(), "a vocabulary that can be read", "no such file, or no right to read it",
+      throw error({path_text(path), "a vocabulary that can be read", "no such file, or no right to read it",
                    "give the path of a vocab.txt"});
     std::string text;
     constexpr std::size_t longest = std::size_t{1} << 28;  // 100 times the largest; /dev/zero has no end
     char block[1 << 16];
     for (std::size_t n; (n = std::fread(block, 1, sizeof block, file.get())) != 0 && text.size() <= longest;)
       text.append(block, n);
-    if (text.size() > longest) throw error({path.string(), cat("a vocabulary of at most ", longest, " bytes"), "more", {}});
-    if (std::ferror(file.get())) throw error({path.string(), "a vocabulary that can be read", "a read error", {}});
-    return parse(text, path.string());
+    if (text.size() > longest) throw error({path_text(path), cat("a vocabulary of at most ", longest, " bytes"), "more", {}});
+    if (std::ferror(file.get())) throw error({path_text(path), "a vocabulary that can be read", "a read error", {}});
+    return parse(text, path_text(path));
   }
 
   /// The same from memory; `where` names it in errors. Lines end with LF, CR LF or CR, as in Python. Skips a byte order mark.
@@ -143,7 +144,7 @@ class vocabulary {
   void save(const std::filesystem::path& path) const {
     for (std::size_t i = 0; i < size(); ++i)
       if (at(i).find_first_of("\r\n") != std::string_view::npos)
-        throw error({path.string(), "pieces without line breaks", cat("one in piece ", i), "vocab.txt cannot hold it"});
+        throw error({path_text(path), "pieces without line breaks", cat("one in piece ", i), "vocab.txt cannot hold it"});
     io::atomic_file file(path);
     for (std::size_t i = 0; i < size(); ++i) {
       file.write(at(i));
