@@ -55,7 +55,10 @@
 #ifndef BERT_CORE_ERROR_HPP
 #define BERT_CORE_ERROR_HPP
 
+#include <atomic>
 #include <cstddef>
+#include <cstdio>
+#include <cstdlib>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -114,12 +117,26 @@
     "g++ for Windows misaligns AVX registers: compile with -Wa,-muse-unaligned-vector-move -DBERT_UNALIGNED_MOVES, or without AVX (-march=x86-64-v2)"
 #endif
 
+// Whether the file is compiled with exceptions. Without them (-fno-exceptions), errors end in bert::error_handler().
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+#define BERT_EXCEPTIONS 1
+#define BERT_TRY try
+#define BERT_CATCH(declaration) catch (declaration)
+#define BERT_RETHROW throw
+#else
+#define BERT_EXCEPTIONS 0
+#define BERT_TRY
+#define BERT_CATCH(declaration) if constexpr (false)
+#define BERT_RETHROW static_cast<void>(0)
+#endif
+
 // A program may compile some files for AVX2 and others for AVX-512. An inline function that both use would have one name and
 // two bodies, of which the linker keeps either: the program would crash on a processor without AVX-512, or run at half the
 // speed on one with it. So `namespace bert::inline BERT_ISA {` gives the two different names; programs still write bert::….
 //
-// The name holds the level and the extensions that kernels test for. Files that differ in other flags (-mavx512vbmi,
-// -ffast-math) must define BERT_ISA, a different name for each set of flags, before the first include or on the command line.
+// The name holds the level, the extensions that kernels test for, and that there are no exceptions. Files that differ in other
+// flags (-mavx512vbmi, -ffast-math) must define BERT_ISA, a different name for each set of flags, before the first include or
+// on the command line.
 #if !defined(BERT_ISA)
 
 #if defined(__AVX512F__)
@@ -170,9 +187,15 @@
 #define BERT_ISA_AMX
 #endif
 
-#define BERT_ISA_JOINED(level, fma, bf16, vnni, amx) level##fma##bf16##vnni##amx
-#define BERT_ISA_NAME(level, fma, bf16, vnni, amx) BERT_ISA_JOINED(level, fma, bf16, vnni, amx)
-#define BERT_ISA BERT_ISA_NAME(BERT_ISA_LEVEL, BERT_ISA_FMA, BERT_ISA_BF16, BERT_ISA_VNNI, BERT_ISA_AMX)
+#if BERT_EXCEPTIONS
+#define BERT_ISA_EXCEPTIONS
+#else
+#define BERT_ISA_EXCEPTIONS _noexceptions
+#endif
+
+#define BERT_ISA_JOINED(level, fma, bf16, vnni, amx, exceptions) level##fma##bf16##vnni##amx##exceptions
+#define BERT_ISA_NAME(level, fma, bf16, vnni, amx, exceptions) BERT_ISA_JOINED(level, fma, bf16, vnni, amx, exceptions)
+#define BERT_ISA BERT_ISA_NAME(BERT_ISA_LEVEL, BERT_ISA_FMA, BERT_ISA_BF16, BERT_ISA_VNNI, BERT_ISA_AMX, BERT_ISA_EXCEPTIONS)
 
 #endif
 
@@ -279,7 +302,27 @@ class error : public std::runtime_error {
   facts facts_;
 };
 
+/// What ends a program that is compiled without exceptions; it must not return. Unless it is set, the message goes to standard
+/// error and the program aborts. One for the whole program.
+using error_handler_type = void (*)(const error&);
+[[nodiscard]] inline std::atomic<error_handler_type>& error_handler() noexcept {
+  static std::atomic<error_handler_type> handler{nullptr};
+  return handler;
+}
+
 inline namespace BERT_ISA {
+
+/// Throws bert::error; without exceptions, calls error_handler().
+[[noreturn]] inline void throw_error(error::facts facts) {
+#if BERT_EXCEPTIONS
+  throw error(std::move(facts));
+#else
+  const error e(std::move(facts));
+  if (const error_handler_type handler = error_handler().load(); handler != nullptr) handler(e);
+  std::fprintf(stderr, "%s\n", e.what());
+  std::abort();
+#endif
+}
 
 /// Joins its arguments into one string as `operator<<` would write them.
 template <class... Parts>
@@ -479,7 +522,7 @@ class json_bridge {
     const auto line = std::count(before.begin(), before.end(), '\n') + 1;
     const std::size_t newline = before.rfind('\n');
     const std::size_t column = byte - (newline == std::string_view::npos ? 0 : newline + 1) + 1;
-    throw error({where_, "JSON",
+    throw_error({where_, "JSON",
                  byte == text_.size() ? cat("the end of the text at byte ", byte, " (line ", line, ", column ", column, ")")
                                       : cat("a fault at byte ", byte, " (line ", line, ", column ", column, ") near \"",
                                             text_.substr(byte, 24), '"'),
@@ -489,12 +532,12 @@ class json_bridge {
  private:
   void counted() {
     if (++values_ > limits_.values)
-      throw error({where_, cat("JSON of at most ", limits_.values, " values"), "more", "the file is damaged or hostile"});
+      throw_error({where_, cat("JSON of at most ", limits_.values, " values"), "more", "the file is damaged or hostile"});
   }
   void enter() {
     counted();
     if (++depth_ > limits_.depth)
-      throw error(
+      throw_error(
           {where_, cat("JSON at most ", limits_.depth, " levels deep"), "deeper nesting", "the file is damaged or hostile"});
   }
 
@@ -511,7 +554,7 @@ class json_bridge {
 /// text there, or the limit that the document exceeds.
 inline void read_events(std::string_view text, const std::string& where, json_events& out, const json_limits& limits = {}) {
   if (text.size() > limits.bytes)
-    throw error({where, cat("JSON of at most ", limits.bytes, " bytes"), cat(text.size()), "is this the right file?"});
+    throw_error({where, cat("JSON of at most ", limits.bytes, " bytes"), cat(text.size()), "is this the right file?"});
   detail::json_bridge bridge(text, where, out, limits);
   // json::sax_parse would also compile nlohmann's readers of five binary formats: 3 of a program's 14 seconds.
   auto input = nlohmann::detail::input_adapter(text.data(), text.data() + text.size());
@@ -723,7 +766,7 @@ class json {
   /// The member of that name. Throws bert::error if there is none.
   [[nodiscard]] const json& at(std::string_view key) const {
     const auto found = find(key);
-    if (found == end()) throw error({"a JSON value", cat("the key \"", key, '"'), "none", {}});
+    if (found == end()) throw_error({"a JSON value", cat("the key \"", key, '"'), "none", {}});
     return *found;
   }
   [[nodiscard]] const json& operator[](const char* key) const { return at(key); }
@@ -777,7 +820,7 @@ class json {
   };
 
   static void expect(bool holds, const char* what) {
-    if (!holds) throw error({"a JSON value", what, "another", {}});
+    if (!holds) throw_error({"a JSON value", what, "another", {}});
   }
 
   void write(std::string& out, int indent, int depth) const {
@@ -834,7 +877,7 @@ class json {
     out += '"';
     for (std::size_t i = 0; i < text.size();) {
       const std::size_t length = bert::utf8_length(text.substr(i));
-      if (length == 0) throw error({"a JSON text", "UTF-8", cat('"', text, "\", byte ", i), "give it in UTF-8"});
+      if (length == 0) throw_error({"a JSON text", "UTF-8", cat('"', text, "\", byte ", i), "give it in UTF-8"});
       const char c = text[i];
       constexpr std::string_view plain = "\b\t\n\f\r\"\\", named = "btnfr\"\\";
       if (const std::size_t at = plain.find(c); at != std::string_view::npos) {
@@ -1478,7 +1521,7 @@ class mapped_file {
 
  private:
   [[noreturn]] void fail(std::string found) const {
-    throw error({path_text(path_), "a file to read", std::move(found), "check the path and its permissions"});
+    throw_error({path_text(path_), "a file to read", std::move(found), "check the path and its permissions"});
   }
   [[noreturn]] void fail_closing(system::handle file, std::string found) const {
     system::close(file);
@@ -1517,7 +1560,7 @@ class json_builder final : public json_events {
   void end_array() override { open_.pop_back(); }
   void key(std::string& value) override {
     const auto [at, added] = open_.back()->members().try_emplace(std::move(value));
-    if (!added) throw error({where_, "every key once", cat('"', at->first, "\" twice"), "the file is damaged or hostile"});
+    if (!added) throw_error({where_, "every key once", cat('"', at->first, "\" twice"), "the file is damaged or hostile"});
     next_ = &at->second;
   }
 
@@ -1568,27 +1611,27 @@ template <class T>
 [[nodiscard]] T json_as(const json& value, const std::string& where) {
   if constexpr (std::same_as<T, bool>) {
     if (value.is_boolean()) return value.as_boolean();
-    throw error({where, "true or false", kind_of(value), {}});
+    throw_error({where, "true or false", kind_of(value), {}});
   } else if constexpr (std::integral<T>) {
     if (value.is_number_unsigned()) {
       if (std::in_range<T>(value.as_whole())) return static_cast<T>(value.as_whole());
     } else if (value.is_number_integer()) {
       if (std::in_range<T>(value.as_negative())) return static_cast<T>(value.as_negative());
     }
-    throw error({where,
+    throw_error({where,
                  cat("a whole number from ", +std::numeric_limits<T>::min(), " to ", +std::numeric_limits<T>::max()),
                  value.is_number() ? value.dump() : kind_of(value),
                  {}});
   } else if constexpr (std::floating_point<T>) {
     if (value.is_number()) return static_cast<T>(value.as_number());
-    throw error({where, "a number", kind_of(value), {}});
+    throw_error({where, "a number", kind_of(value), {}});
   } else if constexpr (std::same_as<T, std::string>) {
     if (value.is_string()) return value.as_text();
-    throw error({where, "a string", kind_of(value), {}});
+    throw_error({where, "a string", kind_of(value), {}});
   } else if constexpr (std::same_as<T, json>) {
     return value;
   } else {
-    if (!value.is_array()) throw error({where, "an array", kind_of(value), {}});
+    if (!value.is_array()) throw_error({where, "an array", kind_of(value), {}});
     T list;
     for (const json& item : value) list.push_back(json_as<typename T::value_type>(item, cat(where, '[', list.size(), ']')));
     return list;
@@ -1598,16 +1641,16 @@ template <class T>
 /// `object[key]` as a T. Throws bert::error naming `where` and the key if it is absent or of another type.
 template <class T>
 [[nodiscard]] T require(const json& object, std::string_view key, const std::string& where) {
-  if (!object.is_object()) throw error({where, "an object", kind_of(object), {}});
+  if (!object.is_object()) throw_error({where, "an object", kind_of(object), {}});
   const auto found = object.find(key);
-  if (found == object.end()) throw error({where, cat("the key \"", key, '"'), "none", {}});
+  if (found == object.end()) throw_error({where, cat("the key \"", key, '"'), "none", {}});
   return json_as<T>(*found, cat(where, ", \"", key, '"'));
 }
 
 /// As `require`, but `fallback` when the key is absent or null.
 template <class T>
 [[nodiscard]] T value_or(const json& object, std::string_view key, const std::string& where, T fallback) {
-  if (!object.is_object()) throw error({where, "an object", kind_of(object), {}});
+  if (!object.is_object()) throw_error({where, "an object", kind_of(object), {}});
   const auto found = object.find(key);
   if (found == object.end() || found->is_null()) return fallback;
   return json_as<T>(*found, cat(where, ", \"", key, '"'));
@@ -1648,7 +1691,7 @@ struct decoding_settings {
     const std::string inside = where + ", \"bert\"";
     d.thresholds = io::value_or<std::vector<float>>(*found, "thresholds", inside, {});
     for (const float x : d.thresholds)
-      if (!std::isfinite(x)) throw error({inside + ", \"thresholds\"", "finite numbers", cat(x), {}});
+      if (!std::isfinite(x)) throw_error({inside + ", \"thresholds\"", "finite numbers", cat(x), {}});
     if (found->contains("no_answer")) d.no_answer = io::require<double>(*found, "no_answer", inside);
     d.task = io::value_or<std::string>(*found, "task", inside, "");
     return d;
@@ -2023,17 +2066,24 @@ class threads {
    public:
     explicit pool(std::size_t n) : shares_(n), useful_(available_cores() - 1) {
       if (n == 0 || n > 4096)
-        throw error({"bert::execution::threads", "1 to 4096 threads", std::to_string(n), "give the number of cores to use"});
+        throw_error({"bert::execution::threads", "1 to 4096 threads", std::to_string(n), "give the number of cores to use"});
       workers_.reserve(n - 1);
       awake_.store(n - 1, std::memory_order_relaxed);
-      try {
+      const auto start = [&] {
         for (std::size_t t = 1; t < n; ++t) workers_.emplace_back([this, t] { work(t); });
+      };
+#if BERT_EXCEPTIONS
+      try {
+        start();
       } catch (const std::exception& e) {
         const std::size_t started = workers_.size() + 1;
         join();
-        throw error({"bert::execution::threads", cat(n, " threads"), cat(started, ", then: ", e.what()),
+        throw_error({"bert::execution::threads", cat(n, " threads"), cat(started, ", then: ", e.what()),
                      "give fewer threads, or raise the limits of processes and address space"});
       }
+#else
+      start();
+#endif
     }
     pool(const pool&) = delete;
     pool& operator=(const pool&) = delete;
@@ -2989,6 +3039,7 @@ void add_residual(const E& e, dropout d, matrix<const float> branch, matrix<cons
 #define BERT_CORE_MEMORY_HPP
 
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -3064,13 +3115,21 @@ class buffer {
 
   static constexpr std::size_t bytes_of(std::size_t count) noexcept { return round_up(count * sizeof(T), alignment); }
 
+  [[noreturn]] static void no_memory() {
+#if BERT_EXCEPTIONS
+    throw std::bad_alloc();
+#else
+    std::abort();
+#endif
+  }
+
   // Requests huge pages for blocks of a few megabytes: the weights of a 3072 x 768 product span 2,304 small pages.
   static owner allocate(std::size_t count) {
     const std::size_t bytes = bytes_of(count);
 #if defined(__linux__)
     if (bytes >= mapped_from) {
       void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-      if (memory == MAP_FAILED) throw std::bad_alloc();
+      if (memory == MAP_FAILED) no_memory();
       ask_for_huge_pages(memory, bytes);
       return owner(static_cast<T*>(memory), release{bytes});
     }
@@ -4265,12 +4324,12 @@ class token_batch {
   /// attention policy of your own: a token's branch in a tree, for example.
   void add(std::span<const token_id> ids, std::span<const segment_id> segments, std::span<const std::int32_t> marks = {}) {
     if (ids.empty())
-      throw error({"bert::token_batch::add", "at least one token", "an empty sequence", "leave it out or add [CLS] [SEP]"});
+      throw_error({"bert::token_batch::add", "at least one token", "an empty sequence", "leave it out or add [CLS] [SEP]"});
     if (!segments.empty() && segments.size() != ids.size())
-      throw error({"bert::token_batch::add", cat(ids.size(), " segments, one per token"), cat(segments.size()),
+      throw_error({"bert::token_batch::add", cat(ids.size(), " segments, one per token"), cat(segments.size()),
                    "give none for all zero"});
     if (!marks.empty() && marks.size() != ids.size())
-      throw error(
+      throw_error(
           {"bert::token_batch::add", cat(ids.size(), " marks, one per token"), cat(marks.size()), "give none for all zero"});
     if (!marks.empty() || !marks_.empty()) {
       marks_.resize(ids_.size(), 0);
@@ -4300,7 +4359,7 @@ class token_batch {
   /// Adds flat position `position` to the scored ones; positions must increase.
   void score(std::size_t position) {
     if (position >= ids_.size() || (!scored_.empty() && position <= scored_.back()))
-      throw error(
+      throw_error(
           {"bert::token_batch::score", cat("a position below ", ids_.size(), ", in increasing order"), cat(position), {}});
     scored_.push_back(static_cast<std::uint32_t>(position));
   }
@@ -8246,15 +8305,15 @@ struct model_config {
     c.where = where;
     c.model_type = io::value_or<std::string>(j, "model_type", where, "bert");
     if (!models::find(c.model_type))
-      throw error({where, "\"model_type\": \"bert\", \"distilbert\" or \"electra\"", '"' + c.model_type + '"',
+      throw_error({where, "\"model_type\": \"bert\", \"distilbert\" or \"electra\"", '"' + c.model_type + '"',
                    models::why_not(c.model_type)});
     const auto& key = c.keys();
     if (const auto kind = io::value_or<std::string>(j, "position_embedding_type", where, "absolute"); kind != "absolute")
-      throw error(
+      throw_error(
           {where, "\"position_embedding_type\": \"absolute\"", '"' + kind + '"', "relative positions are not supported"});
     for (const char* flag : {"is_decoder", "add_cross_attention"})
       if (io::value_or<bool>(j, flag, where, false))
-        throw error({where, cat('"', flag, "\": false"), "true", "a decoder is no BERT"});
+        throw_error({where, cat('"', flag, "\": false"), "true", "a decoder is no BERT"});
     c.vocab = positive(j, "vocab_size", where);
     c.hidden = positive(j, key.hidden, where);
     c.layers = positive(j, key.layers, where);
@@ -8262,7 +8321,7 @@ struct model_config {
     c.intermediate = positive(j, key.intermediate, where);
     if (const int size = j.contains("embedding_size") ? positive(j, "embedding_size", where) : c.hidden;
         c.model_type == "electra" && size != c.hidden)
-      throw error({where + ", \"embedding_size\"", cat(c.hidden, ", as \"hidden_size\" is"), cat(size),
+      throw_error({where + ", \"embedding_size\"", cat(c.hidden, ", as \"hidden_size\" is"), cat(size),
                    "embeddings that are projected, as electra-small has them, are not supported"});
     if (j.contains("max_position_embeddings")) c.positions = positive(j, "max_position_embeddings", where);
     if (j.contains("type_vocab_size")) c.segments = positive(j, "type_vocab_size", where);
@@ -8277,12 +8336,12 @@ struct model_config {
     c.classifier_pooling = io::value_or<std::string>(j, "classifier_pooling", where, "");
     c.decoding = decoding_settings::parse(j, where);
     if (const auto pruned = j.find("pruned_heads"); pruned != j.end() && !pruned->is_null() && !pruned->empty())
-      throw error({where + ", \"pruned_heads\"", "none", pruned->dump(), "layers with pruned heads are not supported"});
+      throw_error({where + ", \"pruned_heads\"", "none", pruned->dump(), "layers with pruned heads are not supported"});
     if (const auto packed = j.find("quantization_config"); packed != j.end() && !packed->is_null())
-      throw error({where + ", \"quantization_config\"", "none", io::kind_of(*packed), "save the model with full weights"});
+      throw_error({where + ", \"quantization_config\"", "none", io::kind_of(*packed), "save the model with full weights"});
     c.read_labels(j);
     if (const auto n = c.decoding.thresholds.size(); n != 0 && !c.labels.empty() && n != c.labels.size())
-      throw error({where + ", \"bert\", \"thresholds\"", cat(c.labels.size(), " numbers, one a label"), cat(n), {}});
+      throw_error({where + ", \"bert\", \"thresholds\"", cat(c.labels.size(), " numbers, one a label"), cat(n), {}});
     return c;
   }
   [[nodiscard]] static model_config read(const std::filesystem::path& path) {
@@ -8350,7 +8409,7 @@ struct model_config {
   void check() const {
     for (const auto& f : facts<A>())
       if (f.expected != f.found)
-        throw error({cat(where, ", \"", f.key, '"'), cat(f.expected, ", as the architecture's type says"), f.found,
+        throw_error({cat(where, ", \"", f.key, '"'), cat(f.expected, ", as the architecture's type says"), f.found,
                      "load it as the architecture that it was made with"});
   }
   /// `"layer_norm_eps" 1e-05 in place of 1e-12, …`: every key in which the file differs from A; empty if `check` would pass.
@@ -8432,7 +8491,7 @@ struct model_config {
     // Beyond any BERT, and small enough that the product of two fits in 64 bits.
     constexpr int most = 1 << 24;
     const int n = io::require<int>(j, key, where);
-    if (n < 1 || n > most) throw error({cat(where, ", \"", key, '"'), cat("1 to ", most), cat(n), {}});
+    if (n < 1 || n > most) throw_error({cat(where, ", \"", key, '"'), cat("1 to ", most), cat(n), {}});
     return n;
   }
 };
@@ -8768,9 +8827,9 @@ void convert_transposed(const stored_tensor& t, std::span<float> out, const E& e
 template <executor E, class After>
 void convert_chunks(const stored_tensor& tensor, std::span<float> out, const E& e, const After& after) {
   if (out.size() != tensor.size())
-    throw error({tensor.name, cat(out.size(), " elements"), cat(tensor.size(), ' ', shape_text(tensor.shape)), {}});
+    throw_error({tensor.name, cat(out.size(), " elements"), cat(tensor.size(), ' ', shape_text(tensor.shape)), {}});
   if (!converts_to_f32(tensor.type))
-    throw error({tensor.name, "a tensor of F32, F16, BF16 or F64", std::string(name_of(tensor.type)),
+    throw_error({tensor.name, "a tensor of F32, F16, BF16 or F64", std::string(name_of(tensor.type)),
                  "convert the weights to one of these"});
   if (tensor.strides.size() == 2 && tensor.strides[0] == 1) return convert_transposed(tensor, out, e, after);
   constexpr std::size_t step = std::size_t{1} << 18;  // 1 MB: some 50 µs
@@ -8782,7 +8841,7 @@ void convert_chunks(const stored_tensor& tensor, std::span<float> out, const E& 
 }
 
 [[noreturn]] inline void not_finite(const stored_tensor& tensor, const std::string& where, std::size_t at) {
-  throw error({cat(where, ", tensor \"", tensor.name, '"'), "finite numbers", cat("an infinity or a NaN at ", at),
+  throw_error({cat(where, ", tensor \"", tensor.name, '"'), "finite numbers", cat("an infinity or a NaN at ", at),
                "the file is damaged, or a training went wrong; take other weights"});
 }
 
@@ -8847,7 +8906,7 @@ void check_finite(const stored_tensor& tensor, const std::string& where, const E
 /// Throws bert::error naming `where` and the tensor unless its bytes have the checksum that the file says, if it says one.
 inline void check_bytes(const stored_tensor& tensor, const std::string& where) {
   if (tensor.masked_crc32c && bert::masked_crc32c(tensor.bytes) != *tensor.masked_crc32c)
-    throw error({cat(where, ", tensor \"", tensor.name, '"'), "the bytes that were written", "others: the checksum disagrees",
+    throw_error({cat(where, ", tensor \"", tensor.name, '"'), "the bytes that were written", "others: the checksum disagrees",
                  "the file is damaged; fetch or write it again"});
 }
 
@@ -8986,7 +9045,7 @@ class byte_reader {
 
   std::span<const std::byte> take(std::uint64_t n) {
     if (n > left())
-      throw error({cat(*where_, ", byte ", at_), cat(n, n == 1 ? " byte more" : " bytes more"),
+      throw_error({cat(*where_, ", byte ", at_), cat(n, n == 1 ? " byte more" : " bytes more"),
                    left() == 0 ? std::string("the end") : cat(left(), " left"), detail::damaged});
     const auto taken = bytes_.subspan(at_, static_cast<std::size_t>(n));
     at_ += static_cast<std::size_t>(n);
@@ -9007,7 +9066,7 @@ class byte_reader {
     for (unsigned shift = 0;; shift += 7) {
       const std::uint8_t b = byte();
       if (shift == 63 && b > 1)
-        throw error({cat(*where_, ", byte ", at_ - 1), "a number of at most 64 bits", "more", detail::damaged});
+        throw_error({cat(*where_, ", byte ", at_ - 1), "a number of at most 64 bits", "more", detail::damaged});
       value |= static_cast<std::uint64_t>(b & 127u) << shift;
       if (b < 128) return value;
     }
@@ -9016,7 +9075,7 @@ class byte_reader {
   std::string_view line() {
     const std::string_view rest = as_text(bytes_.subspan(at_));
     const std::size_t end = rest.find('\n');
-    if (end == std::string_view::npos) throw error({cat(*where_, ", byte ", at_), "a line", "no end of it", detail::damaged});
+    if (end == std::string_view::npos) throw_error({cat(*where_, ", byte ", at_), "a line", "no end of it", detail::damaged});
     at_ += end + 1;
     return rest.substr(0, end);
   }
@@ -9090,7 +9149,7 @@ class pickle {
   using kind = pickle_value::kind;
 
   [[noreturn]] void fail(std::string expected, std::string found, const char* hint = "the file is damaged or hostile") const {
-    throw error({cat(where_, ", byte ", in_->at()), std::move(expected), std::move(found), hint});
+    throw_error({cat(where_, ", byte ", in_->at()), std::move(expected), std::move(found), hint});
   }
 
   void push(pickle_value value) {
@@ -9292,7 +9351,7 @@ class zip_file {
   static constexpr std::uint16_t in_extra16 = 0xFFFF;
 
   [[noreturn]] void fail(std::string expected, std::string found, const char* hint = detail::damaged) const {
-    throw error({where_, std::move(expected), std::move(found), hint});
+    throw_error({where_, std::move(expected), std::move(found), hint});
   }
 
   /// A reader of the file from `offset` on, which must start with `signature`.
@@ -9452,7 +9511,7 @@ class state_dict {
   static constexpr std::size_t most_dimensions = 64;
 
   [[noreturn]] void fail(std::string_view name, std::string expected, std::string found, const char* hint = damaged) const {
-    throw error({name.empty() ? where_ : cat(where_, ", tensor \"", name, '"'), std::move(expected), std::move(found), hint});
+    throw_error({name.empty() ? where_ : cat(where_, ", tensor \"", name, '"'), std::move(expected), std::move(found), hint});
   }
   [[nodiscard]] const pickle_value& item(const pickle_value& of, std::size_t i) const noexcept { return values_[of.items[i]]; }
   /// Whether a value is a call of torch._utils.<name> with so many arguments or more.
@@ -9577,7 +9636,7 @@ class pytorch_file {
 
  private:
   [[noreturn]] void fail(std::string expected, std::string found, const char* hint = detail::damaged) const {
-    throw error({where_, std::move(expected), std::move(found), hint});
+    throw_error({where_, std::move(expected), std::move(found), hint});
   }
 
   void parse(std::span<const std::byte> bytes) {
@@ -9817,13 +9876,13 @@ class safetensors_header final : public json_events {
   void whole(std::uint64_t value) override {
     if (level_ != level::numbers) return scalar("a whole number");
     if (numbers_.size() == most_numbers)
-      throw error({cat(location(), ", \"", key_, "\""), cat("at most ", most_numbers, " numbers"), "more", damaged});
+      throw_error({cat(location(), ", \"", key_, "\""), cat("at most ", most_numbers, " numbers"), "more", damaged});
     numbers_.push_back(value);
   }
   void text(std::string& value) override {
     if (level_ == level::metadata) {
       if (metadata.size() == most_metadata)
-        throw error({cat(where_, ", __metadata__"), cat("at most ", most_metadata, " entries"), "more", damaged});
+        throw_error({cat(where_, ", __metadata__"), cat("at most ", most_metadata, " entries"), "more", damaged});
       if (!metadata.emplace(key_, std::move(value)).second) duplicate(cat(where_, ", __metadata__"), key_);
     } else if (level_ == level::entry && key_ == "dtype" && skipped_ == 0) {
       if (std::exchange(seen_type_, true)) duplicate(location(), key_);
@@ -9879,25 +9938,25 @@ class safetensors_header final : public json_events {
 
   [[nodiscard]] std::string location() const { return cat(where_, ", tensor \"", name_, '"'); }
   [[noreturn]] static void duplicate(const std::string& where, const std::string& key) {
-    throw error({where, "every key once", cat('"', key, "\" twice"), "the file is damaged or hostile"});
+    throw_error({where, "every key once", cat('"', key, "\" twice"), "the file is damaged or hostile"});
   }
 
   // Throws for a value that is no object and no array, except under an unknown key.
   void scalar(const char* kind, const std::string& shown = {}) {
     if (skipped_ != 0) return;
     switch (level_) {
-      case level::outside: throw error({where_, "an object as header", kind, damaged});
+      case level::outside: throw_error({where_, "an object as header", kind, damaged});
       case level::top:
-        if (name_ == "__metadata__") throw error({cat(where_, ", __metadata__"), "an object", kind, damaged});
-        throw error({location(), "an object", kind, damaged});
-      case level::metadata: throw error({cat(where_, ", __metadata__, ", key_), "a string", kind, damaged});
+        if (name_ == "__metadata__") throw_error({cat(where_, ", __metadata__"), "an object", kind, damaged});
+        throw_error({location(), "an object", kind, damaged});
+      case level::metadata: throw_error({cat(where_, ", __metadata__, ", key_), "a string", kind, damaged});
       case level::numbers:
-        throw error({cat(location(), ", \"", key_, "\"[", numbers_.size(), ']'), "a whole number from 0 on",
+        throw_error({cat(location(), ", \"", key_, "\"[", numbers_.size(), ']'), "a whole number from 0 on",
                      shown.empty() ? kind : shown, damaged});
       case level::entry:
-        if (key_ == "dtype") throw error({cat(location(), ", \"dtype\""), "a string", kind, damaged});
+        if (key_ == "dtype") throw_error({cat(location(), ", \"dtype\""), "a string", kind, damaged});
         if (key_ == "shape" || key_ == "data_offsets")
-          throw error({cat(location(), ", \"", key_, '"'), "an array", kind, damaged});
+          throw_error({cat(location(), ", \"", key_, '"'), "an array", kind, damaged});
     }
   }
   // An object or array that is not expected: throws as `scalar` does, or under an unknown key skips it with all that it holds.
@@ -9908,17 +9967,17 @@ class safetensors_header final : public json_events {
 
   void finish_entry() {
     for (const auto& [seen, key] : {std::pair{seen_type_, "dtype"}, {seen_shape_, "shape"}, {seen_offsets_, "data_offsets"}})
-      if (!seen) throw error({location(), cat("the key \"", key, '"'), "none", damaged});
+      if (!seen) throw_error({location(), cat("the key \"", key, '"'), "none", damaged});
     const auto type = dtype_named(type_);
-    if (!type) throw error({location(), "a known type such as F32, F16 or BF16", type_, "convert the weights to one of these"});
-    if (offsets_.size() != 2) throw error({location(), "two data_offsets", cat(offsets_.size()), damaged});
+    if (!type) throw_error({location(), "a known type such as F32, F16 or BF16", type_, "convert the weights to one of these"});
+    if (offsets_.size() != 2) throw_error({location(), "two data_offsets", cat(offsets_.size()), damaged});
     const std::uint64_t first = offsets_[0], last = offsets_[1];
     if (first > last || last > data_.size())
-      throw error(
+      throw_error(
           {location(), cat("bytes within the ", data_.size(), " of the file's data"), cat(first, " to ", last), damaged});
     const auto claimed = product(shape_, bytes_of(*type));
     if (claimed != last - first)
-      throw error({location(),
+      throw_error({location(),
                    cat(claimed ? std::to_string(*claimed) : "more than 2^64", " bytes for ", type_, ' ', shape_text(shape_)),
                    cat(last - first), damaged});
     tensors.push_back({std::move(name_), *type, shape_,
@@ -9977,7 +10036,7 @@ class safetensors {
   /// The tensor of that name. Throws bert::error naming file and tensor.
   [[nodiscard]] const stored_tensor& at(std::string_view name) const {
     if (const stored_tensor* tensor = find(name)) return *tensor;
-    throw error({where_, cat("a tensor \"", name, '"'), "none of that name", {}});
+    throw_error({where_, cat("a tensor \"", name, '"'), "none of that name", {}});
   }
   /// The file's "__metadata__"; empty if it has none.
   [[nodiscard]] const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
@@ -9987,13 +10046,13 @@ class safetensors {
     const stored_tensor* sum = find(checksum_name);
     if (sum == nullptr || sum->type != dtype::u8 || sum->bytes.size() != 8 ||
         sum->bytes.data() + 8 != bytes_.data() + bytes_.size())
-      throw error({where_, "a file that ends in its checksum", "none", detail::damaged});
+      throw_error({where_, "a file that ends in its checksum", "none", detail::damaged});
     checksum whole;
     whole.add(bytes_.first(bytes_.size() - 8));
     std::uint64_t value = 0;
     std::memcpy(&value, sum->bytes.data(), sizeof value);
     if (value != whole.value())
-      throw error({where_, "the bytes that were written", "others: the checksum disagrees", detail::damaged});
+      throw_error({where_, "the bytes that were written", "others: the checksum disagrees", detail::damaged});
   }
   /// The file, as errors name it.
   [[nodiscard]] const std::string& where() const noexcept { return where_; }
@@ -10007,10 +10066,10 @@ class safetensors {
     bytes_ = bytes;
     std::uint64_t length = 0;
     if (bytes.size() < sizeof length)
-      throw error({where, "a safetensors file of at least 8 bytes", cat(bytes.size(), " bytes"), detail::damaged});
+      throw_error({where, "a safetensors file of at least 8 bytes", cat(bytes.size(), " bytes"), detail::damaged});
     std::memcpy(&length, bytes.data(), sizeof length);
     const std::uint64_t most = std::min<std::uint64_t>(bytes.size() - sizeof length, header_limit);
-    if (length > most) throw error({where, cat("a header of at most ", most, " bytes"), cat(length), detail::damaged});
+    if (length > most) throw_error({where, cat("a header of at most ", most, " bytes"), cat(length), detail::damaged});
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + sizeof length, static_cast<std::size_t>(length));
     const auto data = bytes.subspan(sizeof length + static_cast<std::size_t>(length));
     detail::safetensors_header header(data, where_);
@@ -10025,7 +10084,7 @@ class safetensors {
               [this](std::size_t a, std::size_t b) { return tensors_[a].name < tensors_[b].name; });
     for (std::size_t i = 1; i < by_name_.size(); ++i)
       if (const auto& name = tensors_[by_name_[i]].name; name == tensors_[by_name_[i - 1]].name)
-        throw error({where_, "every key once", cat('"', name, "\" twice"), "the file is damaged or hostile"});
+        throw_error({where_, "every key once", cat('"', name, "\" twice"), "the file is damaged or hostile"});
   }
 
   // Sorts tensors by offset. Throws for a gap or an overlap.
@@ -10038,11 +10097,11 @@ class safetensors {
     std::uint64_t covered = 0;
     for (const stored_tensor& t : tensors_) {
       if (const auto at = static_cast<std::uint64_t>(begin(t) - data); at != covered)
-        throw error({cat(where_, ", tensor \"", t.name, '"'),
+        throw_error({cat(where_, ", tensor \"", t.name, '"'),
                      cat("its bytes to start at ", covered, ", where those before it end"), cat(at), detail::damaged});
       covered += t.bytes.size();
     }
-    if (covered != size) throw error({where_, cat(covered, " bytes of data, as the header says"), cat(size), detail::damaged});
+    if (covered != size) throw_error({where_, cat(covered, " bytes of data, as the header says"), cat(size), detail::damaged});
   }
 
   std::optional<mapped_file> file_;
@@ -10136,7 +10195,7 @@ class sorted_table {
   static constexpr std::size_t most_entries = std::size_t{1} << 20, most_key_bytes = std::size_t{1} << 27;
 
   [[noreturn]] void fail(std::string expected, std::string found, const char* hint = detail::damaged) const {
-    throw error({where_, std::move(expected), std::move(found), hint});
+    throw_error({where_, std::move(expected), std::move(found), hint});
   }
 
   static block_range read_range(byte_reader& in) {
@@ -10212,7 +10271,7 @@ void read_message(std::span<const std::byte> message, const std::string& where, 
       case 1: value = in.little<std::uint64_t>(); break;
       case 2: bytes = in.take(in.varint()); break;
       case 5: value = in.little<std::uint32_t>(); break;
-      default: throw error({where, "a field of a message", cat("wire type ", tag & 7u), damaged});
+      default: throw_error({where, "a field of a message", cat("wire type ", tag & 7u), damaged});
     }
     field(tag >> 3, value, bytes);
   }
@@ -10277,7 +10336,7 @@ class tensorflow_index {
 
   [[noreturn]] void fail(std::string_view name, std::string expected, std::string found,
                          const char* hint = detail::damaged) const {
-    throw error({name.empty() ? where_ : cat(where_, ", tensor \"", name, '"'), std::move(expected), std::move(found), hint});
+    throw_error({name.empty() ? where_ : cat(where_, ", tensor \"", name, '"'), std::move(expected), std::move(found), hint});
   }
 
   void read_header(std::span<const std::byte> message) {
@@ -10352,13 +10411,13 @@ class tensorflow_checkpoint {
                     static_cast<unsigned>(read.shards()));
       const std::filesystem::path path = path_with(stem, ending.data());
       if (!std::filesystem::exists(path))
-        throw error({where_, cat("its data in ", path_text(path)), "no such file", "fetch or copy it too"});
+        throw_error({where_, cat("its data in ", path_text(path)), "no such file", "fetch or copy it too"});
       files_.emplace_back(path);
     }
     for (const auto& v : read.variables()) {
       const auto data = files_[static_cast<std::size_t>(v.shard)].bytes();
       if (v.offset > data.size() || v.size > data.size() - v.offset)
-        throw error({cat(where_, ", tensor \"", v.name, '"'),
+        throw_error({cat(where_, ", tensor \"", v.name, '"'),
                      cat(v.size, " bytes from ", v.offset, " of ", path_text(files_[static_cast<std::size_t>(v.shard)].path())),
                      cat("a file of ", data.size()), detail::damaged});
       stored_tensor t{v.name, v.type, v.shape,
@@ -10403,7 +10462,7 @@ namespace pipelines::detail {
   const std::string where = path_text(index);
   const auto map = io::require<io::json>(io::read_json(index), "weight_map", where);
   if (!map.is_object() || map.empty())
-    throw error({where + ", \"weight_map\"", "a file for each tensor", io::kind_of(map), {}});
+    throw_error({where + ", \"weight_map\"", "a file for each tensor", io::kind_of(map), {}});
   std::map<std::string, std::string> out;
   for (const auto& [name, value] : map.items()) {
     const std::string location = cat(where, ", \"weight_map\", \"", name, '"');
@@ -10411,7 +10470,7 @@ namespace pipelines::detail {
     const std::filesystem::path path = path_from(file);
     if (file.empty() || file == "." || file == ".." || path.has_parent_path() || path.has_root_path() ||
         file.find('\0') != std::string::npos)
-      throw error({location, "the name of a file in the same folder", '"' + file + '"', "the file is damaged or hostile"});
+      throw_error({location, "the name of a file in the same folder", '"' + file + '"', "the file is damaged or hostile"});
     out.emplace(name, std::move(file));
   }
   return out;
@@ -10497,17 +10556,17 @@ class weight_files {
       const auto path = index.parent_path() / file;
       std::error_code ignored;
       if (!std::filesystem::exists(path, ignored))
-        throw error({where_, cat("the shard ", file, " of ", count, " tensors"), "no such file", "fetch it too"});
+        throw_error({where_, cat("the shard ", file, " of ", count, " tensors"), "no such file", "fetch it too"});
       for (const auto& t : open(path)) {
         if (const auto [at, added] = found.emplace(t.name, file); !added)
-          throw error({cat(where_, ", tensor \"", t.name, '"'), "one shard that holds it", cat(at->second, " and ", file),
+          throw_error({cat(where_, ", tensor \"", t.name, '"'), "one shard that holds it", cat(at->second, " and ", file),
                        io::detail::damaged});
         tensors_.push_back(t);
       }
     }
     for (const auto& [name, file] : map)
       if (const auto at = found.find(name); at == found.end() || at->second != file)
-        throw error({cat(where_, ", tensor \"", name, '"'), "it in " + file,
+        throw_error({cat(where_, ", tensor \"", name, '"'), "it in " + file,
                      at == found.end() ? std::string("none of that name") : "it in " + at->second, io::detail::damaged});
   }
 
@@ -10516,10 +10575,10 @@ class weight_files {
     const std::string usual = "bert_model.ckpt.index";
     const bool has_usual = std::find(indexes.begin(), indexes.end(), usual) != indexes.end();
     if (indexes.empty())
-      throw error({path_text(folder), "model.safetensors, pytorch_model.bin, an index of their shards or bert_model.ckpt.index",
+      throw_error({path_text(folder), "model.safetensors, pytorch_model.bin, an index of their shards or bert_model.ckpt.index",
                    other_form(folder), "open it in transformers and save_pretrained() it, which writes model.safetensors"});
     if (!has_usual && indexes.size() > 1)
-      throw error({path_text(folder), "one checkpoint of TensorFlow", cat(indexes.front(), " and ", indexes[1]),
+      throw_error({path_text(folder), "one checkpoint of TensorFlow", cat(indexes.front(), " and ", indexes[1]),
                    "keep one of them in the folder, or name it " + usual});
     const auto& file = tensorflow_.emplace_back(folder / (has_usual ? usual : indexes.front()));
     where_ = file.where();
@@ -10589,7 +10648,7 @@ namespace detail {
 }
 
 [[noreturn]] inline void cannot_write(const std::filesystem::path& path, std::string found) {
-  throw error({path_text(path), "a file to write", std::move(found), "check the folder, its permissions and the free space"});
+  throw_error({path_text(path), "a file to write", std::move(found), "check the folder, its permissions and the free space"});
 }
 
 }  // namespace detail
@@ -10886,15 +10945,15 @@ class vocabulary {
   static vocabulary open(const std::filesystem::path& path) {
     const detail::file_handle file(open_binary(path));
     if (!file)
-      throw error({path_text(path), "a vocabulary that can be read", "no such file, or no right to read it",
+      throw_error({path_text(path), "a vocabulary that can be read", "no such file, or no right to read it",
                    "give the path of a vocab.txt"});
     std::string text;
     constexpr std::size_t longest = std::size_t{1} << 28;  // 100 times the largest; /dev/zero has no end
     char block[1 << 16];
     for (std::size_t n; (n = std::fread(block, 1, sizeof block, file.get())) != 0 && text.size() <= longest;)
       text.append(block, n);
-    if (text.size() > longest) throw error({path_text(path), cat("a vocabulary of at most ", longest, " bytes"), "more", {}});
-    if (std::ferror(file.get())) throw error({path_text(path), "a vocabulary that can be read", "a read error", {}});
+    if (text.size() > longest) throw_error({path_text(path), cat("a vocabulary of at most ", longest, " bytes"), "more", {}});
+    if (std::ferror(file.get())) throw_error({path_text(path), "a vocabulary that can be read", "a read error", {}});
     return parse(text, path_text(path));
   }
 
@@ -10910,7 +10969,7 @@ class vocabulary {
       const bool both = end + 1 < text.size() && text[end] == '\r' && text[end + 1] == '\n';
       text.remove_prefix(std::min(text.size(), end + (both ? 2 : 1)));
     }
-    if (v.size() == 0) throw error({where, "one piece a line", "an empty vocabulary", "give a vocab.txt"});
+    if (v.size() == 0) throw_error({where, "one piece a line", "an empty vocabulary", "give a vocab.txt"});
     v.index();
     return v;
   }
@@ -10928,7 +10987,7 @@ class vocabulary {
   /// Throws bert::error if `id` is not in [0, size()). The view is valid as long as the vocabulary.
   [[nodiscard]] std::string_view piece(token_id id) const {
     if (id < 0 || static_cast<std::size_t>(id) >= size())
-      throw error({"bert::text::vocabulary::piece", cat("an id in [0, ", size(), ")"), cat(id),
+      throw_error({"bert::text::vocabulary::piece", cat("an id in [0, ", size(), ")"), cat(id),
                    "use the vocabulary that the ids came from"});
     return at(static_cast<std::size_t>(id));
   }
@@ -10947,7 +11006,7 @@ class vocabulary {
   [[nodiscard]] token_id require(std::string_view token) const {
     if (const auto found = id(token)) return *found;
     const auto [found, hint] = diagnosis();
-    throw error({where_, cat("the token ", token), found, hint});
+    throw_error({where_, cat("the token ", token), found, hint});
   }
   /// The same pieces with another where() for errors.
   [[nodiscard]] vocabulary named(std::string where) && {
@@ -10960,7 +11019,7 @@ class vocabulary {
   void save(const std::filesystem::path& path) const {
     for (std::size_t i = 0; i < size(); ++i)
       if (at(i).find_first_of("\r\n") != std::string_view::npos)
-        throw error({path_text(path), "pieces without line breaks", cat("one in piece ", i), "vocab.txt cannot hold it"});
+        throw_error({path_text(path), "pieces without line breaks", cat("one in piece ", i), "vocab.txt cannot hold it"});
     io::atomic_file file(path);
     for (std::size_t i = 0; i < size(); ++i) {
       file.write(at(i));
@@ -10996,10 +11055,10 @@ class vocabulary {
 
   void add(std::string_view piece, const std::string& where) {
     if (const auto bad = utf8::first_invalid(piece); bad != std::string_view::npos)
-      throw error({cat(where, ":", size() + 1), "valid UTF-8", cat("an invalid byte at column ", bad + 1),
+      throw_error({cat(where, ":", size() + 1), "valid UTF-8", cat("an invalid byte at column ", bad + 1),
                    "save the vocabulary as UTF-8"});
     if (characters_.size() + piece.size() > 0x7FFFFFFF)
-      throw error({cat(where, ":", size() + 1), "at most 2 GB of pieces", "more", "is this a vocabulary?"});
+      throw_error({cat(where, ":", size() + 1), "at most 2 GB of pieces", "more", "is this a vocabulary?"});
     characters_ += piece;
     starts_.push_back(static_cast<std::uint32_t>(characters_.size()));
   }
@@ -11072,7 +11131,7 @@ inline constexpr const char *sizes_key = "bert.config", *labels_key = "bert.labe
 /// renamed by hand, so they are compared only after an interrupted save.
 inline void check_config(const weight_files& weights, const model_config& config, const std::filesystem::path& folder) {
   const auto refuse = [&](const std::string& expected, std::string found) {
-    throw error({config.where, cat(expected, ", as ", weights.where(), " was saved with"), std::move(found),
+    throw_error({config.where, cat(expected, ", as ", weights.where(), " was saved with"), std::move(found),
                  mixture_hint(folder, "config.json")});
   };
   for (const io::safetensors& file : weights.safetensors()) {
@@ -11093,15 +11152,16 @@ inline void check_vocabulary(const std::filesystem::path& folder, const text::vo
   const bool whole = std::filesystem::is_regular_file(folder / weight_files::safetensors_name, ignored);
   if (!whole && !std::filesystem::exists(folder / "model.safetensors.index.json", ignored)) return;
   std::string expected;
-  try {
+  BERT_TRY {
     const weight_files weights(folder);
     for (const io::safetensors& file : weights.safetensors())
       if (const auto at = file.metadata().find(vocabulary_key); at != file.metadata().end()) expected = at->second;
-  } catch (const error&) {
+  }
+  BERT_CATCH(const error&) {
     return;  // weights that cannot be read are an error when they are loaded
   }
   if (std::string found = vocabulary_fingerprint(pieces); !expected.empty() && expected != found)
-    throw error({cat(path_text(folder), ", the vocabulary"), cat(expected, ", as model.safetensors was saved with"),
+    throw_error({cat(path_text(folder), ", the vocabulary"), cat(expected, ", as model.safetensors was saved with"),
                  std::move(found), mixture_hint(folder, "vocab.txt")});
 }
 
@@ -11328,7 +11388,7 @@ inline constexpr std::array<dense_activation, 5> dense_activations{{{"tanh", "to
   if (const auto at = prompts.find(name); at != prompts.end()) return at->second;
   std::string names;
   for (const auto& [key, text] : prompts) names += (names.empty() ? "" : ", ") + key;
-  throw error({where + ", \"prompts\"", "a prompt of the name " + name, names.empty() ? "none" : names, {}});
+  throw_error({where + ", \"prompts\"", "a prompt of the name " + name, names.empty() ? "none" : names, {}});
 }
 
 /// A module behind the pooling: Normalize, or Dense: z = f(W y + b).
@@ -11387,14 +11447,14 @@ struct listed_module {
   if (!std::filesystem::exists(file)) return modules;
   const auto list = io::read_json(file);
   const std::string where = path_text(file);
-  if (!list.is_array()) throw error({where, "a list of modules", io::kind_of(list), {}});
+  if (!list.is_array()) throw_error({where, "a list of modules", io::kind_of(list), {}});
   for (const auto& item : list) {
     auto kind = io::require<std::string>(item, "type", where);
     if (const auto dot = kind.rfind('.'); dot != std::string::npos) kind.erase(0, dot + 1);
     auto path = io::value_or<std::string>(item, "path", where, "");
     const std::filesystem::path relative = path_from(path);
     if (relative.has_root_path() || std::find(relative.begin(), relative.end(), "..") != relative.end())
-      throw error({where + ", \"path\"", "a folder within this one", path, {}});
+      throw_error({where + ", \"path\"", "a folder within this one", path, {}});
     modules.push_back({std::move(kind), std::move(path)});
   }
   return modules;
@@ -11405,7 +11465,7 @@ struct listed_module {
 inline void read_pooling(const std::filesystem::path& file, sentence_settings& s) {
   const auto j = io::read_json(file);
   const std::string where = path_text(file);
-  if (!j.is_object()) throw error({where, "an object", io::kind_of(j), {}});
+  if (!j.is_object()) throw_error({where, "an object", io::kind_of(j), {}});
   std::vector<std::string> modes;
   const auto one = j.find("pooling_mode");
   if (one != j.end() && one->is_string()) {
@@ -11426,11 +11486,11 @@ inline void read_pooling(const std::filesystem::path& file, sentence_settings& s
     if (!mode) {
       std::string names;
       for (const auto known : pooling::mode_names) names += cat(names.empty() ? "" : ", ", known);
-      throw error({where + ", \"pooling_mode_" + name + '"', "a pooling mode of " + names, name, "it is not supported"});
+      throw_error({where + ", \"pooling_mode_" + name + '"', "a pooling mode of " + names, name, "it is not supported"});
     }
     s.poolings.push_back(*mode);
   }
-  if (s.poolings.empty()) throw error({where, "a pooling mode", "none", {}});
+  if (s.poolings.empty()) throw_error({where, "a pooling mode", "none", {}});
   std::sort(s.poolings.begin(), s.poolings.end());
   s.pooling.clear();
   for (const auto mode : s.poolings) s.pooling += cat(s.pooling.empty() ? "" : "+", pooling::name_of(mode));
@@ -11446,7 +11506,7 @@ inline void read_pooling(const std::filesystem::path& file, sentence_settings& s
   sentence_module m{.what = sentence_module::kind::dense, .folder = folder};
   for (const auto& [key, to] : {std::pair{"in_features", &m.inputs}, {"out_features", &m.outputs}}) {
     *to = io::require<std::size_t>(j, key, where);
-    if (*to < 1 || *to > 1u << 24) throw error({cat(where, ", \"", key, '"'), "1 to 16777216", cat(*to), {}});
+    if (*to < 1 || *to > 1u << 24) throw_error({cat(where, ", \"", key, '"'), "1 to 16777216", cat(*to), {}});
   }
   m.bias = io::value_or<bool>(j, "bias", where, true);
   const auto name = io::value_or<std::string>(j, "activation_function", where, std::string(dense_activations.front().module));
@@ -11456,11 +11516,11 @@ inline void read_pooling(const std::filesystem::path& file, sentence_settings& s
   if (m.activation.empty()) {
     std::string names;
     for (const auto& known : dense_activations) names += (names.empty() ? "" : ", ") + std::string(known.module);
-    throw error({where + ", \"activation_function\"", "one of " + names, name, "it is not supported"});
+    throw_error({where + ", \"activation_function\"", "one of " + names, name, "it is not supported"});
   }
   for (const char* key : {"module_input_name", "module_output_name"})
     if (const auto of = io::value_or<std::string>(j, key, where, "sentence_embedding"); of != "sentence_embedding")
-      throw error({cat(where, ", \"", key, '"'), "sentence_embedding", of, "a layer on tokens is not supported"});
+      throw_error({cat(where, ", \"", key, '"'), "sentence_embedding", of, "a layer on tokens is not supported"});
   return m;
 }
 
@@ -11473,7 +11533,7 @@ inline void read_limits(const std::filesystem::path& folder, sentence_settings& 
     s.lowercase = io::value_or<bool>(j, "do_lower_case", path_text(file), false);
     for (const char* key : {"model_args", "tokenizer_args", "config_args"})
       if (const auto at = j.find(key); at != j.end() && !at->empty())
-        throw error({cat(path_text(file), ", \"", key, '"'), "none", at->dump(), "settings of transformers are not supported"});
+        throw_error({cat(path_text(file), ", \"", key, '"'), "none", at->dump(), "settings of transformers are not supported"});
     break;
   }
   const auto tokenizer = folder / "tokenizer_config.json";
@@ -11487,19 +11547,19 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
   const auto j = io::read_json(file);
   const std::string where = path_text(file);
   if (const auto kind = io::value_or<std::string>(j, "model_type", where, "SentenceTransformer"); kind != "SentenceTransformer")
-    throw error({where + ", \"model_type\"", "SentenceTransformer", kind, "other kinds are not supported"});
+    throw_error({where + ", \"model_type\"", "SentenceTransformer", kind, "other kinds are not supported"});
   if (const auto prompts = j.find("prompts"); prompts != j.end() && !prompts->is_null()) {
-    if (!prompts->is_object()) throw error({where + ", \"prompts\"", "an object", io::kind_of(*prompts), {}});
+    if (!prompts->is_object()) throw_error({where + ", \"prompts\"", "an object", io::kind_of(*prompts), {}});
     for (const auto& [name, text] : prompts->items())
       s.prompts[name] = io::json_as<std::string>(text, cat(where, ", \"prompts\", \"", name, '"'));
   }
   s.default_prompt = io::value_or<std::string>(j, "default_prompt_name", where, "");
   if (!s.default_prompt.empty() && !s.prompts.contains(s.default_prompt))
-    throw error({where + ", \"default_prompt_name\"", "a name in \"prompts\"", s.default_prompt, {}});
+    throw_error({where + ", \"default_prompt_name\"", "a name in \"prompts\"", s.default_prompt, {}});
   s.similarity = io::value_or<std::string>(j, "similarity_fn_name", where, "");
   constexpr std::array known{"", "cosine", "dot", "euclidean", "manhattan"};
   if (std::find(known.begin(), known.end(), s.similarity) == known.end())
-    throw error({where + ", \"similarity_fn_name\"", "cosine, dot, euclidean or manhattan", s.similarity, {}});
+    throw_error({where + ", \"similarity_fn_name\"", "cosine, dot, euclidean or manhattan", s.similarity, {}});
 }
 
 }  // namespace detail
@@ -11524,12 +11584,12 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
     else if (m.kind == "Normalize" && poolings == 1) s.modules.push_back({});
     else if (m.kind == "Dense" && poolings == 1) s.modules.push_back(detail::read_dense(folder / m.path));
     else if (m.kind != "Dropout")  // has no effect in inference
-      throw error({where, "the modules Transformer, Pooling, and behind them Dense and Normalize",
+      throw_error({where, "the modules Transformer, Pooling, and behind them Dense and Normalize",
                    cat(m.kind, m.path.empty() ? "" : " (" + m.path + ")"),
                    "it is not supported, and without it vectors would differ"});
   }
   if (!modules.empty() && (encoders != 1 || poolings != 1))
-    throw error({where, "one Transformer and one Pooling", cat(encoders, " and ", poolings), {}});
+    throw_error({where, "one Transformer and one Pooling", cat(encoders, " and ", poolings), {}});
   s.normalized = !s.modules.empty() && s.modules.back().what == sentence_module::kind::normalize;
   detail::read_limits(transformer_folder(folder), s);
   detail::read_use(folder / "config_sentence_transformers.json", s);
@@ -11551,9 +11611,9 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
 /// Throws bert::error, naming the file, unless vectors without Dense, brought to unit length, are compared as the folder says.
 inline void check_unit_vectors(const sentence_settings& s, const std::filesystem::path& folder, const std::string& hint) {
   if (!s.dense().empty())
-    throw error({path_text(folder / "modules.json"), "no Dense, as the embedder's type says", dense_text(s), hint});
+    throw_error({path_text(folder / "modules.json"), "no Dense, as the embedder's type says", dense_text(s), hint});
   if (!s.normalized && !s.similarity.empty() && s.similarity != "cosine")
-    throw error({path_text(folder / "config_sentence_transformers.json") + ", \"similarity_fn_name\"",
+    throw_error({path_text(folder / "config_sentence_transformers.json") + ", \"similarity_fn_name\"",
                  "cosine, where modules.json has no Normalize", s.similarity,
                  "vectors of unit length would change that measure; " + hint});
 }
@@ -13074,7 +13134,7 @@ class model {
   [[nodiscard]] std::span<const float> values(std::string_view name) const {
     for (const auto& p : table_)
       if (p.name() == name) return values(p);
-    throw error({"bert::model::values", "the name of a parameter", std::string(name), "see table() for the names"});
+    throw_error({"bert::model::values", "the name of a parameter", std::string(name), "see table() for the names"});
   }
 
   /// The modules in a block with this model's layout: its own, or one of gradients.
@@ -13109,11 +13169,11 @@ class model {
   static open_sizes sizes_of(int vocab, const std::vector<std::string>& labels) {
     if constexpr (A::vocab != dynamic) {
       if (vocab != 0 && vocab != A::vocab)
-        throw error({"bert::model", cat("a vocabulary of ", A::vocab, " pieces, as the type says"), cat(vocab),
+        throw_error({"bert::model", cat("a vocabulary of ", A::vocab, " pieces, as the type says"), cat(vocab),
                      "use bert::open_vocabulary<…> for vocabularies of any size"});
       vocab = A::vocab;
     } else if (vocab <= 0) {
-      throw error({"bert::model", "the size of the vocabulary, which the architecture leaves open", cat(vocab),
+      throw_error({"bert::model", "the size of the vocabulary, which the architecture leaves open", cat(vocab),
                    "set random_options::vocab"});
     }
     constexpr bool open_labels = [] {
@@ -13122,7 +13182,7 @@ class model {
       return false;
     }();
     if (open_labels && labels.empty())
-      throw error({"bert::model", "names of the labels, which the head leaves open", "none", "set random_options::labels"});
+      throw_error({"bert::model", "names of the labels, which the head leaves open", "none", "set random_options::labels"});
     return {vocab, static_cast<int>(labels.size())};
   }
 
@@ -13252,14 +13312,14 @@ template <class A>
 void check_batch(const token_batch& b, int vocab, const char* where) {
   for (std::size_t s = 0; s < b.sequences(); ++s)
     if (b.length(s) > static_cast<std::size_t>(A::positions))
-      throw error({cat(where, ", sequence ", s), cat("at most ", A::positions, " tokens, the architecture's positions"),
+      throw_error({cat(where, ", sequence ", s), cat("at most ", A::positions, " tokens, the architecture's positions"),
                    cat(b.length(s)), "truncate when encoding"});
   for (std::size_t i = 0; i < b.tokens(); ++i) {
     if (b.ids()[i] < 0 || b.ids()[i] >= vocab)
-      throw error(
+      throw_error(
           {cat(where, ", token ", i), cat("an id from 0 to ", vocab - 1), cat(b.ids()[i]), "use the model's own vocabulary"});
     if (b.segments()[i] >= A::segments)
-      throw error({cat(where, ", token ", i), cat("a segment from 0 to ", A::segments - 1), cat(int{b.segments()[i]}), {}});
+      throw_error({cat(where, ", token ", i), cat("a segment from 0 to ", A::segments - 1), cat(int{b.segments()[i]}), {}});
   }
 }
 
@@ -13289,9 +13349,9 @@ void check_capacity(const token_batch& b, const batch_shape& capacity, const cha
     if (by_length) counts += cat(", ", s.longest, " tokens per sequence");
     return counts;
   };
-  if (b.empty()) throw error({where, "at least one sequence", "an empty batch", {}});
+  if (b.empty()) throw_error({where, "at least one sequence", "an empty batch", {}});
   if (!capacity.holds(shape))
-    throw error({where, "at most " + text(capacity), text(shape), "make the session with a larger shape, or split the batch"});
+    throw_error({where, "at most " + text(capacity), text(shape), "make the session with a larger shape, or split the batch"});
 }
 
 }  // namespace detail
@@ -14488,12 +14548,12 @@ inline void write_safetensors(atomic_file& file, std::span<const stored_tensor> 
     const stored_tensor& t = *tensor;
     const std::string location = cat(path_text(file.path()), ", tensor \"", t.name, '"');
     if (t.name == "__metadata__" || !names.insert(t.name).second)
-      throw error({location, "every name once", "a name taken already", {}});
+      throw_error({location, "every name once", "a name taken already", {}});
     std::size_t bytes = bytes_of(t.type);
     for (const std::size_t extent : t.shape) bytes *= extent;
     if (!bytes_of_tensor && bytes != t.bytes.size())
-      throw error({location, cat(bytes, " bytes for ", shape_text(t.shape)), cat(t.bytes.size()), {}});
-    if (!bytes_of_tensor && !t.strides.empty()) throw error({location, "a row-major tensor", "another order", {}});
+      throw_error({location, cat(bytes, " bytes for ", shape_text(t.shape)), cat(t.bytes.size()), {}});
+    if (!bytes_of_tensor && !t.strides.empty()) throw_error({location, "a row-major tensor", "another order", {}});
     if (header.size() > 1) header += ',';
     header += json(t.name).dump() + ":{\"dtype\":\"" + std::string(name_of(t.type)) + "\",\"shape\":" + json(t.shape).dump() +
               ",\"data_offsets\":[" + std::to_string(offset) + ',' + std::to_string(offset + bytes) + "]}";
@@ -14701,7 +14761,7 @@ namespace detail {
   std::map<std::string, const io::stored_tensor*> named;
   for (const io::stored_tensor& t : file.tensors())
     if (const auto [at, added] = named.emplace(canonical_name(t.name, model_type), &t); !added && !same_values(t, *at->second))
-      throw error({cat(file.where(), ", tensor \"", t.name, '"'), "one tensor for each parameter",
+      throw_error({cat(file.where(), ", tensor \"", t.name, '"'), "one tensor for each parameter",
                    cat("also \"", at->second->name, "\", another name of the same"), "remove one of them"});
   return named;
 }
@@ -14711,12 +14771,12 @@ inline void check_tensor(const io::tensor_source& file, const parameter& p, cons
   if (p.cols != 0) shape.push_back(static_cast<std::size_t>(p.cols));
   const std::string where = cat(file.where(), ", tensor \"", t.name, '"');
   if (t.shape != shape)
-    throw error({where, io::shape_text(shape), io::shape_text(t.shape),
+    throw_error({where, io::shape_text(shape), io::shape_text(t.shape),
                  p.stem.starts_with("classifier.")
                      ? "the number of labels is that of \"id2label\" or \"num_labels\" in config.json"
                      : "load it as the model that it was saved from"});
   if (!is_floating(t.type))
-    throw error({where, "F32, F16, BF16 or F64", std::string(io::name_of(t.type)), "convert the weights to one of these"});
+    throw_error({where, "F32, F16, BF16 or F64", std::string(io::name_of(t.type)), "convert the weights to one of these"});
 }
 
 /// The error for a missing tensor. Points out a tensor of its name with an unknown prefix.
@@ -14745,7 +14805,7 @@ template <class Model, class Named>
 void check_crf(const io::tensor_source& file, const Named& named) {
   if (!model_traits<Model>::has("classifier.weight") || model_traits<Model>::has("crf.transitions")) return;
   if (const auto t = named.find("crf.transitions"); t != named.end() && named.contains("classifier.weight"))
-    throw error({cat(file.where(), ", tensor \"", t->second->name, '"'),
+    throw_error({cat(file.where(), ", tensor \"", t->second->name, '"'),
                  "a classifier without a CRF, as the model's head has none", "a CRF over the classifier's scores",
                  "load it as a model with bert::heads::crf<Labels>"});
 }
@@ -14753,7 +14813,7 @@ void check_crf(const io::tensor_source& file, const Named& named) {
 /// Throws unless a decoder that is stored beside the embeddings that it is tied to has their values.
 inline void check_tied(const io::tensor_source& file, const io::stored_tensor& copy, const io::stored_tensor& of) {
   if (!same_values(copy, of))
-    throw error({cat(file.where(), ", tensor \"", copy.name, '"'), cat("the values of \"", of.name, "\", to which it is tied"),
+    throw_error({cat(file.where(), ", tensor \"", copy.name, '"'), cat("the values of \"", of.name, "\", to which it is tied"),
                  "others", "a masked-LM head of its own decoder cannot be loaded"});
 }
 
@@ -14807,12 +14867,12 @@ template <class Model>
              lacks_module(i))
       out.pooler_missing = out.pooler_missing || p.module == module_kind::pooler;
     else if (!Model::reads_pooler && p.stem.starts_with("bert.pooler.")) out.pooler_missing = true;
-    else throw error(detail::missing_tensor(file, traits::stored_name(p), traits::model_type));
+    else throw_error(detail::missing_tensor(file, traits::stored_name(p), traits::model_type));
   }
   for (const auto& [name, t] : named) {
     if (std::find(out.sources.begin(), out.sources.end(), t) != out.sources.end() || belongs_elsewhere(name)) continue;
     if (within_encoder(name))
-      throw error({cat(file.where(), ", tensor \"", t->name, '"'), "only tensors of a BERT of this size",
+      throw_error({cat(file.where(), ", tensor \"", t->name, '"'), "only tensors of a BERT of this size",
                    "one that it does not have", "load it as the model that it was saved from"});
     out.skipped.push_back(t->name);
   }
@@ -14856,7 +14916,7 @@ template <class Model>
 void check_finite(const std::filesystem::path& where, const Model& m) {
   for (const parameter& p : m.table())
     if (const std::size_t i = first_not_finite(m.values(p)); i != all_finite)
-      throw error({cat(path_text(where), ", tensor \"", p.name(), '"'), "finite numbers",
+      throw_error({cat(path_text(where), ", tensor \"", p.name(), '"'), "finite numbers",
                    cat(m.values(p)[i], " at ", i, ", to be written"), "the training went wrong; go back to an earlier state"});
 }
 
@@ -15131,7 +15191,7 @@ namespace bert::inline BERT_ISA::io {
 
 namespace detail {
 [[noreturn]] inline void no_folder(const std::filesystem::path& folder, std::string found) {
-  throw error({path_text(folder), "a folder to write to", std::move(found), "check the path and its permissions"});
+  throw_error({path_text(folder), "a folder to write to", std::move(found), "check the path and its permissions"});
 }
 }  // namespace detail
 
@@ -15159,11 +15219,10 @@ class made_folder {
   explicit made_folder(std::filesystem::path folder) : folder_(std::move(folder)) {
     if (folder_.empty()) detail::no_folder(folder_, "an empty path");
     if (!folder_.has_filename()) folder_ = folder_.parent_path();
-    try {
-      make(folder_);
-    } catch (...) {
+    BERT_TRY { make(folder_); }
+    BERT_CATCH(...) {
       remove();
-      throw;
+      BERT_RETHROW;
     }
   }
   made_folder(const made_folder&) = delete;
@@ -15244,13 +15303,14 @@ class atomic_folder {
   /// Applies all changes, or throws bert::error and leaves the folder unchanged.
   void commit() {
     for (atomic_file& f : files_) f.sync();
-    try {
+    BERT_TRY {
       for (atomic_file& f : files_) f.install();
       for (old_file& f : removed_) f.set_aside();
-    } catch (...) {
+    }
+    BERT_CATCH(...) {
       for (auto f = removed_.rbegin(); f != removed_.rend(); ++f) f->roll_back();
       for (auto f = files_.rbegin(); f != files_.rend(); ++f) f->roll_back();
-      throw;
+      BERT_RETHROW;
     }
     for (made_folder& f : within_) system::flush_folder(f.path());
     system::flush_folder(folder_.path());
@@ -15338,13 +15398,13 @@ template <class Head, class A>
 void check_sentence_head(const sentence_settings& s, const std::filesystem::path& folder) {
   const std::string mine = dense_text<Head, A>(), found = dense_text(s);
   if (mine != found)
-    throw error({path_text(folder / "modules.json"), mine + ", as the head's type says", found,
+    throw_error({path_text(folder / "modules.json"), mine + ", as the head's type says", found,
                  "load the encoder alone and give it another head, or embed with bert::pooling::from_folder"});
   // sum / sqrt(T) has the direction of the mean, which is all that is left at unit length.
   constexpr auto last = Head::normalizes && !Head::has_dense ? pooling::mode::mean_sqrt_len : pooling::mode::mean;
   constexpr std::string_view pooled = pooling_name<typename Head::pooling_type>();
   if (s.poolings.size() != 1 || s.poolings.front() > last || (Head::has_dense && s.pooling != pooled))
-    throw error({s.pooling_file, cat("the pooling of the head's type, ", pooled), s.pooling,
+    throw_error({s.pooling_file, cat("the pooling of the head's type, ", pooled), s.pooling,
                  "load the encoder alone and give it another head, or embed with bert::pooling::from_folder"});
 }
 
@@ -17132,7 +17192,7 @@ class added_tokens {
   added_tokens() = default;
   explicit added_tokens(std::vector<added_token> tokens) : tokens_(std::move(tokens)) {
     for (const auto& t : tokens_) {
-      if (t.content.empty()) throw error({"bert::text::added_tokens", "a token with content", "an empty one", "leave it out"});
+      if (t.content.empty()) throw_error({"bert::text::added_tokens", "a token with content", "an empty one", "leave it out"});
       first_[static_cast<unsigned char>(t.content[0])] = true;
     }
     for (std::size_t i = 0; i < tokens_.size(); ++i) by_length_.push_back(i);
@@ -17272,7 +17332,7 @@ std::pair<std::size_t, std::size_t> kept_tokens(std::size_t a, std::size_t b, bo
                                                 const encode_options& options, FirstIsLonger&& first_is_longer) {
   if (options.max_tokens == 0 || a + b + extra <= options.max_tokens) return {a, b};
   const auto fail = [&](const std::string& hint) {
-    throw error({"bert::text::tokenizer::encode", cat("at most ", options.max_tokens, " tokens"), cat(a + b + extra), hint});
+    throw_error({"bert::text::tokenizer::encode", cat("at most ", options.max_tokens, " tokens"), cat(a + b + extra), hint});
   };
   if (options.max_tokens < extra) fail(cat("max_tokens must be at least the ", extra, " special tokens"));
   const std::size_t capacity = options.max_tokens - extra, excess = a + b - capacity;
@@ -17339,12 +17399,12 @@ inline void put_added(std::vector<text::added_token>& added, text::added_token t
   auto type = io::require<std::string>(*one, "type", location);
   if (type == "Sequence") {
     const auto items = one->find(list);
-    if (items == one->end() || !items->is_array()) throw error({location, cat("a list \"", list, '"'), "none", {}});
-    if (items->size() != 1) throw error({location, cat(kind, " alone"), cat("a Sequence of ", items->size()), only_bert});
+    if (items == one->end() || !items->is_array()) throw_error({location, cat("a list \"", list, '"'), "none", {}});
+    if (items->size() != 1) throw_error({location, cat(kind, " alone"), cat("a Sequence of ", items->size()), only_bert});
     one = &*items->begin();
     type = io::require<std::string>(*one, "type", location);
   }
-  if (type != kind) throw error({location, kind, type, only_bert});
+  if (type != kind) throw_error({location, kind, type, only_bert});
   return one;
 }
 
@@ -17352,15 +17412,15 @@ inline void put_added(std::vector<text::added_token>& added, text::added_token t
 [[nodiscard]] inline text::vocabulary read_json_vocabulary(const io::json& model, const std::string& where) {
   const std::string location = where + ", \"model\", \"vocab\"";
   const auto pieces = model.find("vocab");
-  if (pieces == model.end()) throw error({where + ", \"model\"", "the key \"vocab\"", "none", {}});
-  if (!pieces->is_object()) throw error({location, "an object", io::kind_of(*pieces), {}});
+  if (pieces == model.end()) throw_error({where + ", \"model\"", "the key \"vocab\"", "none", {}});
+  if (!pieces->is_object()) throw_error({location, "an object", io::kind_of(*pieces), {}});
   const std::size_t most = 2 * pieces->size() + 65'536;  // of ids; a file with more unused ones is damaged
   std::vector<std::string> list(pieces->size());
   std::vector<bool> seen(pieces->size());
   for (const auto& [piece, value] : pieces->items()) {
     const auto id = io::json_as<std::size_t>(value, cat(location, ", \"", piece, '"'));
     if (id >= most || (id < list.size() && seen[id]))
-      throw error({cat(location, ", \"", piece, '"'), cat("each id from 0 to ", most - 1, " at most once"), cat(id), {}});
+      throw_error({cat(location, ", \"", piece, '"'), cat("each id from 0 to ", most - 1, " at most once"), cat(id), {}});
     if (id >= list.size()) {
       list.resize(id + 1);
       seen.resize(id + 1);
@@ -17414,20 +17474,20 @@ inline void read_post_processor(const io::json& j, const std::string& where, boo
   if (const auto at = j.find("post_processor"); at != j.end() && !at->is_null()) one = &*at;
   if (one == nullptr) {
     if (names)  // PreTrainedTokenizerFast would add no tokens around a text
-      throw error({location, "a template that puts [CLS] and [SEP] around a text", "null", only_bert});
+      throw_error({location, "a template that puts [CLS] and [SEP] around a text", "null", only_bert});
     return;
   }
   auto type = io::require<std::string>(*one, "type", location);
   if (type == "Sequence") {
     const auto list = one->find("processors");
     if (list == one->end() || !list->is_array() || list->size() != 1)
-      throw error({location, "BertProcessing or TemplateProcessing alone", "a Sequence", only_bert});
+      throw_error({location, "BertProcessing or TemplateProcessing alone", "a Sequence", only_bert});
     one = &*list->begin();
     type = io::require<std::string>(*one, "type", location);
   }
   std::string cls, sep;
   const auto fail = [&](const std::string& found) {
-    throw error({location, cat(o.cls, " A ", o.sep, " for a text and ", o.cls, " A ", o.sep, " B ", o.sep, " for a pair"),
+    throw_error({location, cat(o.cls, " A ", o.sep, " for a text and ", o.cls, " A ", o.sep, " B ", o.sep, " for a pair"),
                  found, only_bert});
   };
   if (type == "BertProcessing") {
@@ -17462,18 +17522,18 @@ inline void read_post_processor(const io::json& j, const std::string& where, boo
 [[nodiscard]] inline text::vocabulary read_tokenizer_json(const io::json& j, const std::string& where,
                                                           text::tokenizer_options& o,
                                                           tokenizer_rule rule = tokenizer_rule::tokenizer_json) {
-  if (!j.is_object()) throw error({where, "an object", io::kind_of(j), {}});
+  if (!j.is_object()) throw_error({where, "an object", io::kind_of(j), {}});
   const auto model = j.find("model");
-  if (model == j.end()) throw error({where, "the key \"model\"", "none", {}});
+  if (model == j.end()) throw_error({where, "the key \"model\"", "none", {}});
   if (const auto type = io::value_or<std::string>(*model, "type", where + ", \"model\"", "WordPiece"); type != "WordPiece")
-    throw error({where + ", \"model\"", "a WordPiece model", type, only_bert});
+    throw_error({where + ", \"model\"", "a WordPiece model", type, only_bert});
   if (const auto prefix = io::value_or<std::string>(*model, "continuing_subword_prefix", where, "##"); prefix != "##")
-    throw error({where + ", \"continuing_subword_prefix\"", "##", prefix, only_bert});
+    throw_error({where + ", \"continuing_subword_prefix\"", "##", prefix, only_bert});
   const io::json* normalizer = only_component(j, "normalizer", "BertNormalizer", "normalizers", where);
   const io::json* splitter = only_component(j, "pre_tokenizer", "BertPreTokenizer", "pretokenizers", where);
   if (rule == tokenizer_rule::tokenizer_json) {
     if (splitter == nullptr && j.contains("pre_tokenizer"))
-      throw error({where + ", \"pre_tokenizer\"", "BertPreTokenizer", "null", only_bert});
+      throw_error({where + ", \"pre_tokenizer\"", "BertPreTokenizer", "null", only_bert});
     read_normalizer(normalizer, where, o);
     o.unk = io::value_or<std::string>(*model, "unk_token", where, o.unk);
     o.max_word_characters = io::value_or<std::size_t>(*model, "max_input_chars_per_word", where, 0);
@@ -18300,7 +18360,7 @@ class scanner {
         max_characters_(max_characters),
         single_(0x10000, unknown) {
     if (max_characters == 0 || max_characters > most_characters)
-      throw error({"bert::text::tokenizer", cat("max_word_characters from 1 to ", most_characters), cat(max_characters), {}});
+      throw_error({"bert::text::tokenizer", cat("max_word_characters from 1 to ", most_characters), cat(max_characters), {}});
     for (std::size_t i = 0; i < v.size(); ++i) {
       const std::string_view piece = v.piece(static_cast<token_id>(i));
       if (piece.empty() || piece.size() > 3) continue;
@@ -18830,7 +18890,7 @@ void assemble(encoding<Offsets>& out, const token_slice& a, const token_slice& b
 inline std::vector<text_range> window_ranges(std::size_t size, std::size_t capacity, std::size_t stride, bool from_left) {
   if (size <= capacity) return {{0, size}};
   if (stride >= capacity)
-    throw error({"bert::text::tokenizer::windows", cat("a stride below the ", capacity, " tokens of a window"), cat(stride),
+    throw_error({"bert::text::tokenizer::windows", cat("a stride below the ", capacity, " tokens of a window"), cat(stride),
                  "a window holds max_tokens minus the special tokens and the other text"});
   std::vector<text_range> out;
   if (!from_left) {
@@ -18876,7 +18936,7 @@ namespace bert::inline BERT_ISA::text {
   constexpr std::size_t most_unused = 1u << 16;  // between two tokens; a larger gap means a damaged file
   for (const added_token* t : beyond) {
     const auto fail = [&](const std::string& expected) {
-      throw error({cat(pieces.where(), ", added token ", t->content), expected, cat("the id ", t->id),
+      throw_error({cat(pieces.where(), ", added token ", t->content), expected, cat("the id ", t->id),
                    "give each added token an id of its own, from the vocabulary's size on"});
     };
     const auto id = static_cast<std::size_t>(std::max<token_id>(t->id, 0));
@@ -19366,13 +19426,12 @@ class basic_tokenizer {
     std::vector<token_batch> done(chunks);
     std::vector<std::exception_ptr> failed(chunks);
     run.parallel_for(chunks, [&](std::size_t i) {
-      try {
+      BERT_TRY {
         for (std::size_t t = texts.size() * i / chunks; t < texts.size() * (i + 1) / chunks; ++t)
           encode_into(done[i], texts[t], options);
         mark_scored(done[i]);
-      } catch (...) {
-        failed[i] = std::current_exception();
       }
+      BERT_CATCH(...) { failed[i] = std::current_exception(); }
     });
     for (const auto& failure : failed)
       if (failure) std::rethrow_exception(failure);
@@ -19655,7 +19714,7 @@ inline constexpr token_id unassigned = -1;
 
 /// Reads the names of [PAD] and the like and of further special tokens in tokenizer_config.json or special_tokens_map.json.
 inline void read_special_names(const io::json& j, const std::string& where, text::tokenizer_options& o) {
-  if (!j.is_object()) throw error({where, "an object", io::kind_of(j), {}});
+  if (!j.is_object()) throw_error({where, "an object", io::kind_of(j), {}});
   o.pad = token_named(j, "pad_token", where, o.pad);
   o.unk = token_named(j, "unk_token", where, o.unk);
   o.cls = token_named(j, "cls_token", where, o.cls);
@@ -19673,7 +19732,7 @@ inline void read_special_names(const io::json& j, const std::string& where, text
     const auto at = j.find(key);
     if (at == j.end() || at->is_null()) continue;
     const std::string location = cat(where, ", \"", key, '"');
-    if (!at->is_array() && !at->is_object()) throw error({location, "a list", io::kind_of(*at), {}});
+    if (!at->is_array() && !at->is_object()) throw_error({location, "a list", io::kind_of(*at), {}});
     for (const auto& token : *at) add(token, location);
   }
 }
@@ -19682,7 +19741,7 @@ inline void read_special_names(const io::json& j, const std::string& where, text
 inline void read_tokenizer_config(const io::json& j, const std::string& where, text::tokenizer_options& o,
                                   tokenizer_rule rule = tokenizer_rule::bert_class) {
   const auto refuse = [&](const char* key, const char* expected, const std::string& found) {
-    throw error({cat(where, ", \"", key, '"'), expected, found, only_bert});
+    throw_error({cat(where, ", \"", key, '"'), expected, found, only_bert});
   };
   if (rule == tokenizer_rule::bert_class) {
     o.lowercase = io::value_or<bool>(j, "do_lower_case", where, true);
@@ -19706,7 +19765,7 @@ inline void read_tokenizer_config(const io::json& j, const std::string& where, t
   o.second_segment = inputs.empty() || std::find(inputs.begin(), inputs.end(), "token_type_ids") != inputs.end();
   if (const auto added = j.find("added_tokens_decoder"); added != j.end() && !added->is_null()) {
     const std::string list = where + ", \"added_tokens_decoder\"";
-    if (!added->is_object()) throw error({list, "an object", io::kind_of(*added), {}});
+    if (!added->is_object()) throw_error({list, "an object", io::kind_of(*added), {}});
     for (const auto& [key, token] : added->items()) {
       const std::string location = cat(list, ", \"", key, '"');
       put_added(o.added, added_token_of(token, io::json_as<token_id>(io::parse_json(key, location), location), location));
@@ -19717,7 +19776,7 @@ inline void read_tokenizer_config(const io::json& j, const std::string& where, t
 
 /// Reads added_tokens.json: {"[E11]": 30522, …}. A token is special if another file says so.
 inline void read_added_tokens(const io::json& j, const std::string& where, text::tokenizer_options& o) {
-  if (!j.is_object()) throw error({where, "an object", io::kind_of(j), {}});
+  if (!j.is_object()) throw_error({where, "an object", io::kind_of(j), {}});
   for (const auto& [key, value] : j.items()) {
     const std::string& content = key;  // clang 14 captures no structured binding
     const auto named = std::find_if(o.added.begin(), o.added.end(), [&](const auto& t) { return t.content == content; });
@@ -19750,11 +19809,11 @@ inline void read_added_tokens(const io::json& j, const std::string& where, text:
   for (const std::string_view family :
        {"XLMRoberta", "Camembert", "Albert", "T5", "DebertaV2", "XLNet", "BertGeneration", "Barthez"})
     if (bare.starts_with(family))
-      throw error(
+      throw_error(
           {where + ", \"tokenizer_class\"", "BertTokenizer or PreTrainedTokenizerFast", name,
            "it cuts texts by SentencePiece, which is not supported, even if the encoder is a BERT, as multilingual-e5-small's "
            "is: the weights can be loaded without it, for ids that another tokenizer made"});
-  throw error({where + ", \"tokenizer_class\"", "BertTokenizer or PreTrainedTokenizerFast", name, only_bert});
+  throw_error({where + ", \"tokenizer_class\"", "BertTokenizer or PreTrainedTokenizerFast", name, only_bert});
 }
 
 /// Gives each token without an id the vocabulary's, else the next after all ids.
@@ -19800,7 +19859,7 @@ inline void check_same_pieces(const text::vocabulary& lines, const text::vocabul
   for (std::size_t i = 0; i < std::min(lines.size(), json.size()); ++i) {
     const auto a = lines.piece(static_cast<token_id>(i)), b = json.piece(static_cast<token_id>(i));
     if (a != b && !b.empty())
-      throw error({cat(lines.where(), ", line ", i + 1), cat('"', b, "\", as ", json.where(), " has it"), cat('"', a, '"'),
+      throw_error({cat(lines.where(), ", line ", i + 1), cat('"', b, "\", as ", json.where(), " has it"), cat('"', a, '"'),
                    "one of the two files belongs to another model; remove it"});
   }
 }
@@ -19819,7 +19878,7 @@ using reading_notes = std::vector<std::string>;
   const auto lines = folder / "vocab.txt", whole = folder / "tokenizer.json", settings = folder / "tokenizer_config.json";
   const bool listed = std::filesystem::exists(lines), described = std::filesystem::exists(whole);
   if (!listed && !described)
-    throw error({path_text(folder), "a vocab.txt or a tokenizer.json", "neither", "is it the folder of a checkpoint?"});
+    throw_error({path_text(folder), "a vocab.txt or a tokenizer.json", "neither", "is it the folder of a checkpoint?"});
   const bool configured = std::filesystem::exists(settings);
   const io::json config = configured ? io::read_json(settings) : io::json::object();
   auto kind = io::value_or<std::string>(config, "tokenizer_class", path_text(settings), "");
@@ -19880,7 +19939,7 @@ void write_tokenizer(io::atomic_folder& out, const text::basic_tokenizer<Referen
   for (std::size_t i = 0; i < tokenizer.size(); ++i) {
     const auto piece = tokenizer.vocabulary().piece(static_cast<token_id>(i));
     if (piece.find_first_of("\r\n") != std::string_view::npos)
-      throw error({path_text(out.path() / "vocab.txt"), "pieces without line breaks", cat("one in piece ", i),
+      throw_error({path_text(out.path() / "vocab.txt"), "pieces without line breaks", cat("one in piece ", i),
                    "vocab.txt cannot hold it"});
     pieces.append(piece) += '\n';
   }
@@ -20041,7 +20100,7 @@ class checkpoint {
 
   static std::filesystem::path files_of(const std::filesystem::path& folder) {
     if (!std::filesystem::is_directory(folder))
-      throw error({path_text(folder), "the folder of a checkpoint",
+      throw_error({path_text(folder), "the folder of a checkpoint",
                    std::filesystem::exists(folder) ? "no folder" : "nothing of that name",
                    "name the folder that holds config.json and the weights"});
     return pipelines::transformer_folder(folder);
@@ -20073,36 +20132,36 @@ class checkpoint {
     if (std::find(listed.begin(), listed.end(), wanted) == listed.end())
       for (const auto other : classifiers)
         if (std::find(listed.begin(), listed.end(), other) != listed.end())
-          throw error({config_.where + ", \"architectures\"", std::string(wanted), std::string(other),
+          throw_error({config_.where + ", \"architectures\"", std::string(wanted), std::string(other),
                        "its classifier is of another kind"});
     if (wanted == "BertForMultipleChoice") return;
     if (!problem.empty()) {
       if (config_.problem_type != problem)
-        throw error({config_.where + ", \"problem_type\"", cat(problem, ", any number of labels a text"),
+        throw_error({config_.where + ", \"problem_type\"", cat(problem, ", any number of labels a text"),
                      config_.problem_type.empty() ? "none" : config_.problem_type,
                      "load a classifier of one label a text with heads::classify, or set \"problem_type\""});
     } else if (wanted == "BertForTokenClassification" || !has_labels) {
       if (wanted == "BertForSequenceClassification" && !config_.problem_type.empty() && config_.problem_type != "regression")
-        throw error({config_.where + ", \"problem_type\"", "regression, as the model has one score", config_.problem_type, {}});
+        throw_error({config_.where + ", \"problem_type\"", "regression, as the model has one score", config_.problem_type, {}});
     } else {
       if (!config_.problem_type.empty() && config_.problem_type != "single_label_classification")
-        throw error({config_.where + ", \"problem_type\"", "single_label_classification, one class of several a text",
+        throw_error({config_.where + ", \"problem_type\"", "single_label_classification, one class of several a text",
                      config_.problem_type, "a classifier's softmax would give other scores"});
       if (config_.labels.size() == 1)
-        throw error({config_.where + ", \"id2label\"", "two classes or more",
+        throw_error({config_.where + ", \"id2label\"", "two classes or more",
                      "one label: the model gives one score, as a "
                      "regression or a cross-encoder does",
                      "load it as one with a regression head"});
     }
     if (has_labels && !config_.label_fault.empty())
-      throw error({config_.where + ", \"id2label\"", "a name of its own for each class, from \"0\" on", config_.label_fault,
+      throw_error({config_.where + ", \"id2label\"", "a name of its own for each class, from \"0\" on", config_.label_fault,
                    "name the classes in config.json"});
   }
 
   void check_pooling(std::string_view wanted) const {
     if (config_.classifier_pooling == wanted) return;
     const auto said = [](std::string_view name) { return name.empty() ? "none, the pooler" : std::string(name); };
-    throw error({config_.where + ", \"classifier_pooling\"", said(wanted), said(config_.classifier_pooling),
+    throw_error({config_.where + ", \"classifier_pooling\"", said(wanted), said(config_.classifier_pooling),
                  "load it with the reading that it was trained with: heads::classify<labels, heads::reads::…>"});
   }
 
@@ -20117,7 +20176,7 @@ class checkpoint {
     for (std::size_t i = 0; i < config_.labels.size(); ++i)
       unnamed = unnamed && config_.labels[i] == "LABEL_" + std::to_string(i);
     if (!wanted.empty() && !unnamed && wanted != config_.labels)
-      throw error({config_.where + ", \"id2label\"", listed(wanted), listed(config_.labels),
+      throw_error({config_.where + ", \"id2label\"", listed(wanted), listed(config_.labels),
                    "give the label set these names in this order"});
   }
 
@@ -20175,7 +20234,7 @@ template <class A, class... Heads, class Reference>
 void save(const std::filesystem::path& folder, const model<A, Heads...>& m, const text::basic_tokenizer<Reference>& tokenizer,
           const decoding_settings& decoding = {}) {
   if (tokenizer.size() > static_cast<std::size_t>(m.sizes().vocab))
-    throw error({path_text(folder), cat("a vocabulary of at most ", m.sizes().vocab, " pieces, as the model has"),
+    throw_error({path_text(folder), cat("a vocabulary of at most ", m.sizes().vocab, " pieces, as the model has"),
                  cat(tokenizer.size()), "save the model with its own tokenizer"});
   pipelines::check_finite(folder / "model.safetensors", m);
   io::atomic_folder out(folder);
@@ -20434,7 +20493,7 @@ class line_reader {
   // `start`: what has been read of the file; `line`: its first line; `whole`: whether that is all of the file.
   void check_encoding(std::string_view start, std::string_view line, bool whole) const {
     const auto fail = [&](const char* expected, const std::string& found, const char* hint) {
-      throw error({path_text(path_), expected, found, hint});
+      throw_error({path_text(path_), expected, found, hint});
     };
     const char* const convert = "convert it, as by iconv -f UTF-16 -t UTF-8";
     if (start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF"))
@@ -20468,10 +20527,10 @@ class line_reader {
   }
 
   [[noreturn]] void fail(std::string found) const {
-    throw error({path_text(path_), "a file to read", std::move(found), "check the path and its permissions"});
+    throw_error({path_text(path_), "a file to read", std::move(found), "check the path and its permissions"});
   }
   [[noreturn]] void too_long() const {
-    throw error({cat(path_text(path_), ", line ", line_ + 1), cat("a line of at most ", limits_.longest, " bytes"),
+    throw_error({cat(path_text(path_), ", line ", line_ + 1), cat("a line of at most ", limits_.longest, " bytes"),
                  "a longer one", "is this a text file? if so, break its paragraphs into lines"});
   }
 
@@ -20551,7 +20610,7 @@ namespace detail {
 }
 
 inline thesaurus&& checked(thesaurus&& words, const std::filesystem::path& path, const char* expected) {
-  if (words.size() == 0) throw error({path_text(path), expected, "no two words that mean the same", "check the file"});
+  if (words.size() == 0) throw_error({path_text(path), expected, "no two words that mean the same", "check the file"});
   return std::move(words);
 }
 
@@ -20571,7 +20630,7 @@ inline thesaurus&& checked(thesaurus&& words, const std::filesystem::path& path,
       std::size_t count = 0;
       if (fields.size() > 3) std::from_chars(fields[3].data(), fields[3].data() + fields[3].size(), count, 16);
       if (count == 0 || fields.size() < 4 + 2 * count)
-        throw error({cat(path_text(folder / name), ", line ", lines.line()),
+        throw_error({cat(path_text(folder / name), ", line ", lines.line()),
                      "a synset: offset, file, kind, number of words, words", std::string(line.substr(0, 40)),
                      "give the folder of WordNet's database files"});
       group.clear();
@@ -20601,7 +20660,7 @@ inline thesaurus&& checked(thesaurus&& words, const std::filesystem::path& path,
     std::size_t meanings = 0;
     if (head.size() < 2 || std::from_chars(head[1].data(), head[1].data() + head[1].size(), meanings).ec != std::errc{} ||
         head[0].empty())
-      throw error({cat(path_text(path), ", line ", lines.line()), "a word, a | and its number of meanings",
+      throw_error({cat(path_text(path), ", line ", lines.line()), "a word, a | and its number of meanings",
                    std::string(line.substr(0, 40)), "give the .dat of a MyThes thesaurus"});
     const std::string word(head[0]);
     for (; meanings > 0 && lines.next(line); --meanings) {
@@ -20624,7 +20683,7 @@ inline thesaurus&& checked(thesaurus&& words, const std::filesystem::path& path,
   for (std::string_view line; lines.next(line);) {
     line = detail::without_return(line);
     if (text::utf8::first_invalid(line) != std::string_view::npos)
-      throw error({cat(path_text(path), ", line ", lines.line()), "text in UTF-8", "an invalid byte",
+      throw_error({cat(path_text(path), ", line ", lines.line()), "text in UTF-8", "an invalid byte",
                    "convert the file, as by iconv -f GBK -t UTF-8"});
     const auto columns = detail::parts_of(line, '\t');
     if (columns.size() > 1 && (columns[0].ends_with('#') || columns[0].ends_with('@'))) continue;
@@ -20871,10 +20930,10 @@ class eda {
       : synonyms_(std::move(synonyms)), words_(std::move(words)), options_(options) {
     float most = 0;
     for (const float share : {options.replace, options.insert, options.swap, options.remove}) {
-      if (!(share >= 0 && share <= 1)) throw error({"bert::data::eda_options", "shares from 0 to 1", cat(share), {}});
+      if (!(share >= 0 && share <= 1)) throw_error({"bert::data::eda_options", "shares from 0 to 1", cat(share), {}});
       most = std::max(most, share);
     }
-    if (most == 0) throw error({"bert::data::eda_options", "an operation with a share above 0", "none", {}});
+    if (most == 0) throw_error({"bert::data::eda_options", "an operation with a share above 0", "none", {}});
   }
 
   /// The variant of a text.
@@ -21228,7 +21287,7 @@ class batch_order {
 
   void by_class(std::span<const std::int32_t> classes) {
     if (classes.size() != count_)
-      throw error({"bert::data::batch_options", "a class for each example, as .order is balanced",
+      throw_error({"bert::data::batch_options", "a class for each example, as .order is balanced",
                    cat(classes.size(), " classes, ", count_, " examples"), "take another order"});
     const std::int32_t most = *std::max_element(classes.begin(), classes.end());
     for (std::int32_t c = 0; c <= most; ++c) {
@@ -21237,7 +21296,7 @@ class batch_order {
         if (classes[i] == c) indices_.push_back(static_cast<std::uint32_t>(i));
       if (starts_.back() == indices_.size()) starts_.pop_back();  // a class without examples
     }
-    if (indices_.empty()) throw error({"bert::data::batch_options", "an example with a class", "none", "take another order"});
+    if (indices_.empty()) throw_error({"bert::data::batch_options", "an example with a class", "none", "take another order"});
     starts_.push_back(indices_.size());
   }
 
@@ -21290,7 +21349,7 @@ class by_epoch {
 
   /// Throws bert::error for no source, or for sources of different numbers of batches.
   explicit by_epoch(std::vector<Source> sources) : sources_(std::move(sources)) {
-    if (sources_.empty()) throw error({"bert::data::by_epoch", "a source", "none", {}});
+    if (sources_.empty()) throw_error({"bert::data::by_epoch", "a source", "none", {}});
     for (const Source& s : sources_) {
       const batch_shape one = s.capacity();
       capacity_.sequences = std::max(capacity_.sequences, one.sequences);
@@ -21298,7 +21357,7 @@ class by_epoch {
       capacity_.scored = std::max(capacity_.scored, one.scored);
       capacity_.longest = std::max(capacity_.longest, one.longest);
       if (s.batches_per_epoch() != sources_[0].batches_per_epoch())
-        throw error({"bert::data::by_epoch", cat(sources_[0].batches_per_epoch(), " batches an epoch in every source"),
+        throw_error({"bert::data::by_epoch", cat(sources_[0].batches_per_epoch(), " batches an epoch in every source"),
                      cat(s.batches_per_epoch()), "take sets of one size"});
     }
   }
@@ -21378,7 +21437,7 @@ struct split_options {
     std::span<const std::uint32_t> all, float share, const split_options& options, const char* where, const char* what) {
   const auto size = static_cast<double>(all.size()), wanted = std::round(static_cast<double>(share) * size);
   if (!(wanted >= 1 && wanted <= size - 1))
-    throw error({where, cat("a share that leaves both parts some of ", all.size(), ' ', what), cat(share), {}});
+    throw_error({where, cat("a share that leaves both parts some of ", all.size(), ' ', what), cat(share), {}});
   const auto count = static_cast<std::size_t>(wanted);
   const permutation order(all.size(), random_stream(options.seed, draw::splitting));
   std::pair<std::vector<std::uint32_t>, std::vector<std::uint32_t>> out;
@@ -21573,7 +21632,7 @@ class labeled_batches {
 
  private:
   static std::size_t batch_of(int batch) {
-    if (batch < 1) throw error({"bert::data::labeled_set::batches", "at least 1 example a batch", cat(batch), {}});
+    if (batch < 1) throw_error({"bert::data::labeled_set::batches", "at least 1 example a batch", cat(batch), {}});
     return static_cast<std::size_t>(batch);
   }
   [[nodiscard]] std::vector<std::size_t> lengths() const {
@@ -21614,7 +21673,7 @@ class labeled_set {
 
   /// Throws bert::error if there is no example.
   labeled_set(Labels names, example_store examples) : names_(std::move(names)) {
-    if (examples.size() == 0) throw error({"bert::data::labeled_set", "at least one example", "none", {}});
+    if (examples.size() == 0) throw_error({"bert::data::labeled_set", "at least one example", "none", {}});
     auto all = std::make_shared<std::vector<std::uint32_t>>(examples.size());
     for (std::size_t i = 0; i < all->size(); ++i) (*all)[i] = static_cast<std::uint32_t>(i);
     chosen_ = std::move(all);
@@ -21696,7 +21755,7 @@ class labeled_set_builder {
   /// Keeps a reference to `tokenizer`. Throws bert::error for fewer than 8 tokens.
   labeled_set_builder(const Tokenizer& tokenizer, Labels names, int max_tokens)
       : tokenizer_(&tokenizer), longest_(static_cast<std::size_t>(std::max(max_tokens, 0))), names_(std::move(names)) {
-    if (max_tokens < 8) throw error({"bert::data", ".max_tokens of at least 8", cat(max_tokens), {}});
+    if (max_tokens < 8) throw_error({"bert::data", ".max_tokens of at least 8", cat(max_tokens), {}});
     store_.vocabulary = {.mask = tokenizer.mask_id(), .size = static_cast<token_id>(tokenizer.vocabulary().size())};
   }
 
@@ -21822,12 +21881,12 @@ class choice_set_builder : private labeled_set_builder<labels::number, Tokenizer
   void add(std::string_view text, const Choices& choices, std::size_t answer) {
     const auto count = static_cast<std::size_t>(std::size(choices));
     if (count < 2 || answer >= count)
-      throw error({"bert::data::choice_set_builder",
+      throw_error({"bert::data::choice_set_builder",
                    "two choices or more, the answer the index of one",
                    cat(count, " choices, answer ", answer),
                    {}});
     for (const std::string_view choice : choices)
-      if (choice.empty()) throw error({"bert::data::choice_set_builder", "choices with a text", "an empty one", {}});
+      if (choice.empty()) throw_error({"bert::data::choice_set_builder", "choices with a text", "an empty one", {}});
     std::size_t i = 0;
     this->content_.add(text);
     for (const std::string_view choice : choices) {
@@ -21940,7 +21999,7 @@ class row_reader {
   /// Field `i`. Throws bert::error with path and line if the row has fewer fields.
   [[nodiscard]] std::string_view operator[](std::size_t i) const {
     if (i >= fields_.size())
-      throw error(
+      throw_error(
           {where(), cat("at least ", i + 1, " columns"), cat(fields_.size()), "check the column number and the separator"});
     return fields_[i];
   }
@@ -21967,7 +22026,7 @@ class row_reader {
       if (text.starts_with('"')) {
         quoted(text);
         if (!text.empty() && text.front() != format_.separator)
-          throw error({where(), "a separator after a closing quote", cat('"', text.substr(0, 16), '"'),
+          throw_error({where(), "a separator after a closing quote", cat('"', text.substr(0, 16), '"'),
                        "double the quotes inside a quoted field"});
       } else {
         const std::size_t end = std::min(text.find(format_.separator), text.size());
@@ -21994,7 +22053,7 @@ class row_reader {
       if (quote == std::string_view::npos) {
         row_ += '\n';
         if (row_.size() > format_.limits.longest || !lines_.next(text))
-          throw error({where(), "a closing quote", "none", "is a quote inside the text not doubled, or the file cut short?"});
+          throw_error({where(), "a closing quote", "none", "is a quote inside the text not doubled, or the file cut short?"});
       } else if (text.substr(quote + 1).starts_with('"')) {
         row_ += '"';
         text.remove_prefix(quote + 2);
@@ -22036,13 +22095,13 @@ namespace bert::inline BERT_ISA::labels {
 class dynamic_set {
  public:
   explicit dynamic_set(std::vector<std::string> names) : names_(std::move(names)) {
-    if (names_.empty()) throw error({"bert::labels::dynamic_set", "at least one name", "none", {}});
+    if (names_.empty()) throw_error({"bert::labels::dynamic_set", "at least one name", "none", {}});
     numbers_.reserve(names_.size());
     for (std::size_t i = 0; i < names_.size(); ++i) {
       if (names_[i].empty())
-        throw error({"bert::labels::dynamic_set", "names that are not empty", cat("an empty one at ", i), {}});
+        throw_error({"bert::labels::dynamic_set", "names that are not empty", cat("an empty one at ", i), {}});
       if (!numbers_.emplace(names_[i], static_cast<int>(i)).second)
-        throw error(
+        throw_error(
             {"bert::labels::dynamic_set", "names that all differ", cat('"', names_[i], "\" twice"), "name each class once"});
     }
   }
@@ -22163,7 +22222,7 @@ class tsv_reader {
     const bool named = !options_.text_column.name().empty() || !options_.label_column.name().empty() ||
                        (options_.second_column && !options_.second_column->name().empty());
     if (named && options_.header == header_row::absent)
-      throw error({where(), "columns by number, as there is no header", "a column by name", "number them from 0"});
+      throw_error({where(), "columns by number, as there is no header", "a column by name", "number them from 0"});
     if (!named && options_.header == header_row::absent) return false;
     if (!named && options_.header == header_row::detect) {
       if (is_label(label())) return false;
@@ -22185,16 +22244,16 @@ class tsv_reader {
   void check_row() {
     for (std::size_t i = 0; i < rows_.size(); ++i)
       if (const auto bad = text::utf8::first_invalid(rows_[i]); bad != std::string_view::npos)
-        throw error({where(), "text in UTF-8", cat("an invalid byte in column ", i + 1),
+        throw_error({where(), "text in UTF-8", cat("an invalid byte in column ", i + 1),
                      "convert the file, as by iconv -f LATIN1 -t UTF-8"});
     if (columns_ == 0) {
       columns_ = rows_.size();
       first_line_ = rows_.line();
       if (columns_ == 1 && options_.label_column.number() == -1 && options_.label_column.name().empty())
-        throw error({where(), "two columns or more, a text and a label with a tab between them", "one column",
+        throw_error({where(), "two columns or more, a text and a label with a tab between them", "one column",
                      "are commas the separator? then read it as comma-separated"});
     } else if (rows_.size() != columns_ && options_.uneven == uneven_rows::refuse) {
-      throw error({where(), cat(columns_, columns_ == 1 ? " column" : " columns", ", as line ", first_line_, " has"),
+      throw_error({where(), cat(columns_, columns_ == 1 ? " column" : " columns", ", as line ", first_line_, " has"),
                    cat(rows_.size()), "is there a separator within a text? replace it, or allow uneven rows"});
     }
   }
@@ -22206,21 +22265,21 @@ class tsv_reader {
       return static_cast<std::size_t>(at - names_.begin());
     std::string found;
     for (const auto& name : names_) found.append(found.empty() ? "\"" : ", \"").append(name).append("\"");
-    throw error({where(), cat("a header with the column \"", c.name(), "\" (", option, ")"), std::move(found),
+    throw_error({where(), cat("a header with the column \"", c.name(), "\" (", option, ")"), std::move(found),
                  "write the name as in the file"});
   }
 
   [[nodiscard]] std::string_view field(const column& c, const char* option) const {
     const auto count = static_cast<int>(rows_.size()), at = c.number() < 0 ? count + c.number() : c.number();
     if (at < 0 || at >= count)
-      throw error({where(), cat("a column ", c.number(), " (", option, ", counted from 0, from the end if negative)"),
+      throw_error({where(), cat("a column ", c.number(), " (", option, ", counted from 0, from the end if negative)"),
                    cat(count, count == 1 ? " column" : " columns"), "check the number, and that tabs separate the columns"});
     return rows_[static_cast<std::size_t>(at)];
   }
   [[nodiscard]] std::string_view filled(const column& c, const char* option) const {
     const std::string_view text = field(c, option);
     if (trimmed(text).empty())
-      throw error({where(), cat("text in column ", c.number(), " (", option, ")"), "an empty field", "remove the line"});
+      throw_error({where(), cat("text in column ", c.number(), " (", option, ")"), "an empty field", "remove the line"});
     return text;
   }
 
@@ -22260,7 +22319,7 @@ template <labels::label_set Labels>
   tsv_reader reader(path, options);
   while (reader.next([](std::string_view) { return true; })) {
     const std::string_view label = reader.label();
-    if (label.empty()) throw error({reader.where(), "a label", "an empty field", "check .label_column"});
+    if (label.empty()) throw_error({reader.where(), "a label", "an empty field", "check .label_column"});
     if (rows++ == 0) first = label;
     const auto found = counts.find(label);
     if (found == counts.end()) counts.emplace(label, 1);
@@ -22270,7 +22329,7 @@ template <labels::label_set Labels>
                          (!options.second_column || options.second_column->name().empty());
   if (options.header == header_row::detect && by_number && rows > 2 && counts[first] == 1) counts.erase(first);
   if (counts.size() < 2)
-    throw error({path_text(path), "two labels or more", cat(counts.size()),
+    throw_error({path_text(path), "two labels or more", cat(counts.size()),
                  "check .label_column: numbers count from 0, -1 is the last"});
   std::vector<std::string> names;
   const auto fraction = [](const std::string& name) {
@@ -22285,7 +22344,7 @@ template <labels::label_set Labels>
     if (score == nullptr && fraction(name)) score = &name;
   }
   if (options.scores == score_labels::refuse && numbers && score != nullptr)
-    throw error({path_text(path), "names of classes as labels", cat("numbers with fractions, such as ", *score, ": scores"),
+    throw_error({path_text(path), "names of classes as labels", cat("numbers with fractions, such as ", *score, ": scores"),
                  "train a regression on them, or take them as names of classes"});
   const auto whole = [](const std::string& s) {
     return s.size() < 10 && s.find_first_not_of("0123456789") == std::string::npos;
@@ -22311,11 +22370,11 @@ template <labels::label_set Labels, tokenizing Tokenizer, class Augment = as_rea
   while (reader.next([&](std::string_view text) { return parsed_label(set.names(), text).has_value(); })) {
     const auto label = parsed_label(set.names(), reader.label());
     if (!label)
-      throw error({reader.where(), cat("a label of ", labels::listed(set.names())), cat('"', reader.label(), '"'),
+      throw_error({reader.where(), cat("a label of ", labels::listed(set.names())), cat('"', reader.label(), '"'),
                    "check .label_column, or add the label to the set"});
     augment(reader.text(), reader.second(), [&](auto text, auto second) { set.add(text, second, *label); });
   }
-  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw_error({path_text(path), "at least one example", "none", "check the file"});
   for (const auto& text : reader.notes()) set.note(text);
   return std::move(set).build();
 }
@@ -22337,10 +22396,10 @@ requires(labels::static_label_set<Labels> || std::is_same_v<Labels, labels::numb
     while (reader.next([](std::string_view text) { return finite_number(text).has_value(); })) {
       const auto value = finite_number(reader.label());
       if (!value)
-        throw error({reader.where(), "a number (.label_column)", cat('"', reader.label(), '"'), "check .label_column"});
+        throw_error({reader.where(), "a number (.label_column)", cat('"', reader.label(), '"'), "check .label_column"});
       augment(reader.text(), reader.second(), [&](auto text, auto second) { set.add(text, second, *value); });
     }
-    if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
+    if (set.size() == 0) throw_error({path_text(path), "at least one example", "none", "check the file"});
     for (const auto& text : reader.notes()) set.note(text);
     return std::move(set).build();
   }
@@ -22403,9 +22462,9 @@ template <tokenizing Tokenizer>
     const auto question = io::value_or<std::string>(j, "question", where, {});
     const auto choices = io::require<std::vector<std::string>>(j, "choices", where);
     if (detail::blank(context) && detail::blank(question))
-      throw error({where, "the key \"context\" or \"question\" with a text", "none", {}});
+      throw_error({where, "the key \"context\" or \"question\" with a text", "none", {}});
     if (choices.size() < 2 || std::any_of(choices.begin(), choices.end(), detail::blank))
-      throw error({where,
+      throw_error({where,
                    "two \"choices\" or more, each a text",
                    choices.size() < 2 ? cat(choices.size()) : std::string("an empty one"),
                    {}});
@@ -22414,7 +22473,7 @@ template <tokenizing Tokenizer>
     const auto answer = detail::answer_of(
         given.is_string() ? given.as_text() : cat(io::json_as<std::int64_t>(given, cat(where, ", \"", key, '"'))), choices);
     if (!answer)
-      throw error({cat(where, ", \"", key, '"'),
+      throw_error({cat(where, ", \"", key, '"'),
                    cat("an index from 0 to ", choices.size() - 1, ", or the text of a choice"),
                    given.dump(),
                    {}});
@@ -22427,7 +22486,7 @@ template <tokenizing Tokenizer>
       set.add(context, asked, *answer);
     }
   }
-  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw_error({path_text(path), "at least one example", "none", "check the file"});
   return std::move(set).build();
 }
 
@@ -22452,7 +22511,7 @@ template <tokenizing Tokenizer>
 [[nodiscard]] choice_set choices_tsv(const std::filesystem::path& path, const Tokenizer& tokenizer,
                                      const choices_options& options) {
   if (options.choice_columns.size() < 2)
-    throw error({"bert::data::choices_tsv", "two .choice_columns or more", cat(options.choice_columns.size()), {}});
+    throw_error({"bert::data::choices_tsv", "two .choice_columns or more", cat(options.choice_columns.size()), {}});
   tsv_reader reader(path, {.text_column = options.text_column,
                            .label_column = options.answer_column,
                            .header = options.header,
@@ -22474,10 +22533,10 @@ template <tokenizing Tokenizer>
     for (const auto& c : columns)
       if (const auto text = reader.at(c, ".choice_columns"); !text.empty()) choices.emplace_back(text);
     if (choices.size() < 2)
-      throw error({reader.where(), "two choices or more (.choice_columns)", cat(choices.size()), "remove the line"});
+      throw_error({reader.where(), "two choices or more (.choice_columns)", cat(choices.size()), "remove the line"});
     const auto answer = detail::answer_of(reader.label(), choices);
     if (!answer)
-      throw error({reader.where(), cat("an index from 0 to ", choices.size() - 1, ", or the text of a choice (.answer_column)"),
+      throw_error({reader.where(), cat("an index from 0 to ", choices.size() - 1, ", or the text of a choice (.answer_column)"),
                    cat('"', reader.label(), '"'), "check .answer_column"});
     if (options.question_column) {
       const auto question = reader.at(reader.numbered(*options.question_column, ".question_column"), ".question_column");
@@ -22485,7 +22544,7 @@ template <tokenizing Tokenizer>
     }
     set.add(reader.text(), choices, *answer);
   }
-  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw_error({path_text(path), "at least one example", "none", "check the file"});
   for (const auto& text : reader.notes()) set.note(text);
   return std::move(set).build();
 }
@@ -22677,7 +22736,7 @@ class tagged_set_builder {
   tagged_set_builder(const Tokenizer& tokenizer, Labels names, const tagging_options& options = {})
       : tokenizer_(&tokenizer), names_(std::move(names)), pieces_(options.pieces) {
     if (options.max_tokens < 8 || options.stride < 0)
-      throw error({"bert::data::tagging_options",
+      throw_error({"bert::data::tagging_options",
                    ".max_tokens of at least 8, .stride of at least 0",
                    cat(options.max_tokens, " and ", options.stride),
                    {}});
@@ -22696,13 +22755,13 @@ class tagged_set_builder {
   /// sentence, unless there are as many tags as words, and for a tag that the set does not have.
   void add(std::span<const std::string_view> words, std::span<const std::int32_t> tags) {
     if (words.empty() || words.size() != tags.size())
-      throw error({"bert::data::tagged_set_builder::add",
+      throw_error({"bert::data::tagged_set_builder::add",
                    "one word or more and a tag of each",
                    cat(words.size(), " words, ", tags.size(), " tags"),
                    {}});
     for (const auto tag : tags)
       if (tag >= names_.size())
-        throw error({"bert::data::tagged_set_builder::add", cat("tags below ", names_.size()), cat(tag), {}});
+        throw_error({"bert::data::tagged_set_builder::add", cat("tags below ", names_.size()), cat(tag), {}});
     ids_.clear();
     sizes_.clear();
     for (const auto word : words) {
@@ -22931,7 +22990,7 @@ class strict_entity_reader {
   void check(char letter) const {
     const std::string_view letters = scheme_ == scheme::bio ? "BIO" : "BIOES";
     if (letters.find(letter) == std::string_view::npos)
-      throw error({"bert::labels::strict_entity_reader", cat("tags that begin with one of ", letters),
+      throw_error({"bert::labels::strict_entity_reader", cat("tags that begin with one of ", letters),
                    cat("one that begins with ", letter), "take the scheme in which the tags are written"});
   }
 
@@ -23293,7 +23352,7 @@ class conll_reader {
         options_.lines = split_sentence(line) && words_.size() > 1 ? conll_lines::sentences : conll_lines::words;
       if (options_.lines == conll_lines::sentences) {
         if (!split_sentence(line))
-          throw error({where(lines_.line()), "words separated by spaces, a TAB, and as many tags separated by spaces",
+          throw_error({where(lines_.line()), "words separated by spaces, a TAB, and as many tags separated by spaces",
                        cat(words_.size(), " words, ", tags_.size(), " tags"), "check the line, or set .lines"});
         for (std::size_t i = 0; i < words_.size(); ++i)
           words.push_back({std::string(words_[i]), std::string(tags_[i]), lines_.line()});
@@ -23314,7 +23373,7 @@ class conll_reader {
       }
       const std::size_t tag = column(options_.tag_column);
       if (word >= fields_.size() || tag >= fields_.size() || word == tag || fields_[tag].empty())
-        throw error({where(lines_.line()),
+        throw_error({where(lines_.line()),
                      cat("a word in column ", options_.word_column, " and a tag in column ", options_.tag_column,
                          " (from 0 on, from the end if negative)"),
                      cat(fields_.size(), fields_.size() == 1 ? " column" : " columns"),
@@ -23436,14 +23495,14 @@ struct conll_file {
   const bool scheme = file.scheme != labels::tag_scheme::none || found.contains("O");
   constexpr std::size_t enough = 20;  // words, so that most of their parts of speech come twice
   if (!scheme && (!file.uneven.empty() || 2 * stops > words || (words >= enough && 2 * found.size() > words)))
-    throw error({path_text(path), "a word a line with its tag in the last column, such as O, B-PER or NOUN",
+    throw_error({path_text(path), "a word a line with its tag in the last column, such as O, B-PER or NOUN",
                  cat(!file.uneven.empty() ? file.uneven
                      : 2 * stops > words  ? cat(stops, " of ", words, " lines that end as sentences do")
                                           : cat(found.size(), " tags of ", words, " words"),
                      ", and no tag is O or like B-PER"),
                  "text without tags cannot train a tagger; or set the columns"});
   if (found.size() < 2)
-    throw error({path_text(path), "two tags or more", cat(found.size()), "check .tag_column: -1 is the last"});
+    throw_error({path_text(path), "two tags or more", cat(found.size()), "check .tag_column: -1 is the last"});
   std::vector<std::string> names(found.begin(), found.end());
   const auto key = [](std::string_view tag) {
     const std::size_t dash = tag.find('-');
@@ -23481,7 +23540,7 @@ template <labels::label_set Labels, tokenizing Tokenizer, class Augment = as_rea
     for (const auto& word : sentence) {
       const auto tag = set.names().parse(word.tag);
       if (!tag)
-        throw error({cat(path_text(path), ", line ", word.line), cat("a tag of ", labels::listed(set.names())),
+        throw_error({cat(path_text(path), ", line ", word.line), cat("a tag of ", labels::listed(set.names())),
                      cat('"', word.tag, '"'), "check .tag_column, or add the tag to the set"});
       words.push_back(word.text);
       tags.push_back(*tag);
@@ -23499,7 +23558,7 @@ template <labels::label_set Labels, tokenizing Tokenizer, class Augment = as_rea
                  " corrected, as their scheme forbids them"));
   if (converted)
     set.note(cat(path_text(path), ": tags converted from ", labels::name_of(found), " to ", labels::name_of(wanted)));
-  if (set.size() == 0) throw error({path_text(path), "at least one sentence", "none", "check the file"});
+  if (set.size() == 0) throw_error({path_text(path), "at least one sentence", "none", "check the file"});
   return std::move(set).build();
 }
 
@@ -23608,7 +23667,7 @@ class spooled_file {
     copy_.clear();
   }
   [[noreturn]] void fail(std::string found) const {
-    throw error({path_text(path_), "a file or a pipe to read", std::move(found), "check the path and its permissions"});
+    throw_error({path_text(path_), "a file or a pipe to read", std::move(found), "check the path and its permissions"});
   }
 
   std::filesystem::path path_, copy_;
@@ -23646,7 +23705,7 @@ class corpus {
       : path_(std::move(path)), file_(std::make_shared<const io::spooled_file>(path_)), options_(options) {
     std::string_view line;
     if (!io::line_reader(file_->path()).next(line))
-      throw error({path_text(path_), "text, one paragraph a line", "an empty file", "check the path"});
+      throw_error({path_text(path_), "text, one paragraph a line", "an empty file", "check the path"});
   }
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
@@ -23659,7 +23718,7 @@ class corpus {
     for (std::string_view line; lines.next(line);) {
       if (options_.invalid == invalid_utf8::refuse)
         if (const auto bad = text::utf8::first_invalid(line); bad != std::string_view::npos)
-          throw error({cat(path_text(path_), ", line ", lines.line()), "text in UTF-8",
+          throw_error({cat(path_text(path_), ", line ", lines.line()), "text in UTF-8",
                        cat("an invalid byte at column ", bad + 1),
                        "convert the file, as by iconv -f LATIN1 -t UTF-8, or have invalid bytes replaced"});
       use(line);
@@ -23926,7 +23985,7 @@ class knowledge {
       const auto first = line.find('\t'), second = first == std::string_view::npos ? first : line.find('\t', first + 1);
       if (second == std::string_view::npos || first == 0 || second == first + 1 || second + 1 == line.size() ||
           line.find('\t', second + 1) != std::string_view::npos)
-        throw error({cat(path_text(path), ", line ", number),
+        throw_error({cat(path_text(path), ", line ", number),
                      "subject, relation and object, separated by tabs",
                      cat('"', line, '"'),
                      {}});
@@ -23989,7 +24048,7 @@ class injector {
  public:
   injector(const knowledge& graph, text::tokenizer tokenizer, const injector_options& options = {})
       : tokenizer_(std::move(tokenizer)), options_(options) {
-    if (options.max_tokens < 3) throw error({"bert::data::injector", "max_tokens of 3 or more", cat(options.max_tokens), {}});
+    if (options.max_tokens < 3) throw_error({"bert::data::injector", "max_tokens of 3 or more", cat(options.max_tokens), {}});
     for (const auto& [subject, facts] : graph.subjects()) {
       auto pieces = pieces_of(subject);
       if (pieces.empty() || std::find(pieces.begin(), pieces.end(), unknown()) != pieces.end()) continue;
@@ -24140,7 +24199,7 @@ class logits_writer {
   void add(const token_batch& batch, matrix<const float> logits) {
     const bool tokens = logits.rows == batch.tokens();
     if ((!tokens && logits.rows != batch.sequences()) || (width_ != 0 && width_ != logits.cols))
-      throw error({"bert::data::logits_writer",
+      throw_error({"bert::data::logits_writer",
                    cat("rows for ", batch.sequences(), " sequences or ", batch.tokens(), " tokens, of one width"),
                    cat(logits.rows, " of ", logits.cols),
                    {}});
@@ -24216,7 +24275,7 @@ class logits_file {
     const std::uint64_t key = detail::example_key(ids, segments);
     const auto at = std::lower_bound(keys_.begin(), keys_.end(), key);
     if (at == keys_.end() || *at != key)
-      throw error({path_, "logits of every example of the source", cat("none of one of ", ids.size(), " tokens"),
+      throw_error({path_, "logits of every example of the source", cat("none of one of ", ids.size(), " tokens"),
                    "write them anew with this tokenizer, these files and this length"});
     const auto i = static_cast<std::size_t>(at - keys_.begin());
     return {values_.data() + rows_[i] * width_, static_cast<std::size_t>(rows_[i + 1] - rows_[i]), width_};
@@ -24230,7 +24289,7 @@ class logits_file {
 
  private:
   [[noreturn]] void fail(std::string expected) const {
-    throw error({path_, std::move(expected), "others", "write the file by bert::write_logits"});
+    throw_error({path_, std::move(expected), "others", "write the file by bert::write_logits"});
   }
   std::string path_;
   std::vector<std::uint64_t> keys_, rows_;
@@ -24334,7 +24393,7 @@ class many_set_builder : private labeled_set_builder<Labels, Tokenizer> {
     const std::size_t first = this->store_.values.size();
     for (const auto label : labels)
       if (label < 0 || label >= this->names_.size())
-        throw error({"bert::data::many_set_builder", cat("labels of 0 to ", this->names_.size() - 1), cat(label), {}});
+        throw_error({"bert::data::many_set_builder", cat("labels of 0 to ", this->names_.size() - 1), cat(label), {}});
     this->append_sequence(text, second);
     this->store_.values.resize(first + this->store_.width, 0.0f);
     for (const auto label : labels) this->store_.values[first + static_cast<std::size_t>(label)] = 1.0f;
@@ -24625,7 +24684,7 @@ class scratch_array {
   }
 
   [[noreturn]] void fail(std::string expected) {
-    throw error({path_text(folder_), std::move(expected), io::reason(errno), "name another folder as .scratch, or set TMPDIR"});
+    throw_error({path_text(folder_), std::move(expected), io::reason(errno), "name another folder as .scratch, or set TMPDIR"});
   }
 
   std::filesystem::path folder_;
@@ -24801,7 +24860,7 @@ class token_store {
     });
     run();
     if (tokens() == 0)
-      throw error({path_text(text.path()), "text, one paragraph a line", "no word that the tokenizer knows how to split",
+      throw_error({path_text(text.path()), "text, one paragraph a line", "no word that the tokenizer knows how to split",
                    "check the file"});
     if (open_) documents_.append(first_open_);
     documents_.append(checked(sentences_.size()));
@@ -24855,19 +24914,20 @@ class token_store {
     }
 
     template <class Tokenizer>
-    void encode(const Tokenizer& tokenizer, std::size_t longest) noexcept try {
-      ids.clear();
-      parts.clear();
-      lengths.clear();
-      failure = nullptr;
-      for (std::size_t i = 0, begin = 0; i < ends.size(); begin = ends[i++]) {
-        if (ends[i] == begin) lengths.push_back(0);
-        else
-          bert::text::split_sentences(std::string_view(text).substr(begin, ends[i] - begin),
-                                      [&](std::string_view sentence) { add(tokenizer, sentence, longest); });
+    void encode(const Tokenizer& tokenizer, std::size_t longest) noexcept {
+      BERT_TRY {
+        ids.clear();
+        parts.clear();
+        lengths.clear();
+        failure = nullptr;
+        for (std::size_t i = 0, begin = 0; i < ends.size(); begin = ends[i++]) {
+          if (ends[i] == begin) lengths.push_back(0);
+          else
+            bert::text::split_sentences(std::string_view(text).substr(begin, ends[i] - begin),
+                                        [&](std::string_view sentence) { add(tokenizer, sentence, longest); });
+        }
       }
-    } catch (...) {
-      failure = std::current_exception();
+      BERT_CATCH(...) { failure = std::current_exception(); }
     }
 
     template <class Tokenizer>
@@ -24907,7 +24967,7 @@ class token_store {
 
   static std::uint32_t checked(std::size_t sentence) {
     if (sentence >= std::numeric_limits<std::uint32_t>::max())
-      throw error({"bert::data", "fewer than 4,294,967,295 sentences", "more",
+      throw_error({"bert::data", "fewer than 4,294,967,295 sentences", "more",
                    "split the corpus and train on one part after the other"});
     return static_cast<std::uint32_t>(sentence);
   }
@@ -25148,17 +25208,17 @@ class packed {
           vocabulary{.mask = source.mask_id(), .size = static_cast<token_id>(source.vocabulary().size())},
           tokenizer(fingerprint_of(source)) {
       if (options.pairs == pairing::next_sentence && store.documents() < 2)
-        throw error({path_text(text.path()), "two documents or more, a blank line between them, to take random sentences from",
+        throw_error({path_text(text.path()), "two documents or more, a blank line between them, to take random sentences from",
                      "one document", "separate documents by blank lines, or pack with .pairs = pairing::none"});
       settle_negative_rate();
       plan.reserve(plan.size() + plan.size() / 8 + 64);  // later epochs differ by little
       sequences = plan.size();
       if (sequences == 0)
-        throw error(
+        throw_error(
             {path_text(text.path()), "a document of two sentences or more", "none", "pack with .pairs = pairing::none"});
       if (options.pairs != pairing::none) negative_share = negative_pairs() / static_cast<double>(sequences);
       if (options.pairs == pairing::next_sentence && options.second_random < 1 && negative_share == 1)
-        throw error(
+        throw_error(
             {path_text(text.path()), "documents of two sentences or more, so that some of the pairs follow each other",
              cat("one sentence in each of ", store.documents(), " documents: all ", sequences, " pairs would be random"),
              "remove the blank lines within documents, or pack with .pairs = pairing::none"});
@@ -25265,7 +25325,7 @@ class packed {
 
   static const pack_options& checked(const pack_options& o) {
     const auto refuse = [](const char* expected, std::string found) {
-      throw error({"bert::data::pack", expected, std::move(found), {}});
+      throw_error({"bert::data::pack", expected, std::move(found), {}});
     };
     if (o.tokens < 8 || o.tokens > 32'767) refuse(".tokens of 8 to 32,767", cat(o.tokens));
     if (o.batch < 1) refuse(".batch of at least 1", cat(o.batch));
@@ -25332,7 +25392,7 @@ class text_groups {
 
   /// Throws bert::error if there is no example.
   explicit text_groups(example_store examples) {
-    if (examples.size() == 0) throw error({"bert::data::text_groups", "at least one example", "none", {}});
+    if (examples.size() == 0) throw_error({"bert::data::text_groups", "at least one example", "none", {}});
     auto all = std::make_shared<std::vector<std::uint32_t>>(examples.size());
     for (std::size_t i = 0; i < all->size(); ++i) (*all)[i] = static_cast<std::uint32_t>(i);
     chosen_ = std::move(all);
@@ -25396,7 +25456,7 @@ class text_groups_builder {
   /// Keeps a reference to `tokenizer`. Throws bert::error for fewer than 8 tokens.
   text_groups_builder(const Tokenizer& tokenizer, int max_tokens)
       : tokenizer_(&tokenizer), longest_(static_cast<std::size_t>(std::max(max_tokens, 0))) {
-    if (max_tokens < 8) throw error({"bert::data", ".max_tokens of at least 8", cat(max_tokens), {}});
+    if (max_tokens < 8) throw_error({"bert::data", ".max_tokens of at least 8", cat(max_tokens), {}});
     store_.vocabulary = {.mask = tokenizer.mask_id(), .size = static_cast<token_id>(tokenizer.vocabulary().size())};
     store_.groups.push_back(0);
   }
@@ -25424,7 +25484,7 @@ class text_groups_builder {
 
  private:
   void add_texts(std::span<const std::string_view> texts) {
-    if (texts.size() < 2) throw error({"bert::data::text_groups_builder::add", "two texts or more", cat(texts.size()), {}});
+    if (texts.size() < 2) throw_error({"bert::data::text_groups_builder::add", "two texts or more", cat(texts.size()), {}});
     for (const std::string_view text : texts) add_text(text);
     store_.groups.push_back(store_.starts.size() - 1);
     content_.add(std::uint64_t{texts.size()});
@@ -25497,7 +25557,7 @@ template <class Builder, class IsLabel, class Add>
                                const IsLabel& is_label, const Add& add) {
   tsv_reader reader(path, options);
   while (reader.next(is_label)) add(reader, builder);
-  if (builder.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
+  if (builder.size() == 0) throw_error({path_text(path), "at least one example", "none", "check the file"});
   for (const auto& text : reader.notes()) builder.note(text);
   return std::move(builder).build();
 }
@@ -25531,7 +25591,7 @@ template <tokenizing Tokenizer>
                              [](const tsv_reader& row, auto& to) {
                                const std::string_view negative = row.label();
                                if (negative.empty())
-                                 throw error({row.where(), "text (.negative_column)", "an empty field", "remove the line"});
+                                 throw_error({row.where(), "text (.negative_column)", "an empty field", "remove the line"});
                                to.add({row.text(), row.second(), negative});
                              });
 }
@@ -25545,14 +25605,14 @@ template <tokenizing Tokenizer>
 [[nodiscard]] scored_text_pairs scored_pairs(const std::filesystem::path& path, const Tokenizer& tokenizer,
                                              const pair_options& options = {}) {
   if (!(options.score_range > 0))
-    throw error({"bert::data::pair_options", "a positive .score_range", cat(options.score_range), {}});
+    throw_error({"bert::data::pair_options", "a positive .score_range", cat(options.score_range), {}});
   return detail::read_groups(
       path, detail::columns_of(options, options.score_column),
       text_groups_builder<scored_text_pairs, Tokenizer>(tokenizer, options.max_tokens),
       [](std::string_view text) { return finite_number(text).has_value(); },
       [&](const tsv_reader& row, auto& to) {
         const auto score = finite_number(row.label());
-        if (!score) throw error({row.where(), "a number (.score_column)", cat('"', row.label(), '"'), "check .score_column"});
+        if (!score) throw_error({row.where(), "a number (.score_column)", cat('"', row.label(), '"'), "check .score_column"});
         to.add(row.text(), row.second(), *score / options.score_range);
       });
 }
@@ -25602,12 +25662,12 @@ class ranking_set_builder : private labeled_set_builder<labels::number, Tokenize
     constexpr const char* where = "bert::data::ranking_set_builder";
     const auto count = static_cast<std::size_t>(std::size(texts));
     if (count == 0 || relevances.size() != count)
-      throw error(
+      throw_error(
           {where, "one text or more, a relevance for each", cat(count, " texts, ", relevances.size(), " relevances"), {}});
     for (const float x : relevances)
-      if (!std::isfinite(x)) throw error({where, "finite relevances", cat(x), {}});
+      if (!std::isfinite(x)) throw_error({where, "finite relevances", cat(x), {}});
     for (const std::string_view text : texts)
-      if (text.empty()) throw error({where, "texts that are not empty", "an empty one", {}});
+      if (text.empty()) throw_error({where, "texts that are not empty", "an empty one", {}});
     const auto best = static_cast<std::size_t>(std::max_element(relevances.begin(), relevances.end()) - relevances.begin());
     this->content_.add(query);
     const auto put = [&](std::size_t i) {
@@ -25673,7 +25733,7 @@ struct ranked_texts {
 };
 
 [[nodiscard]] inline float checked_range(float range) {
-  if (!(range > 0)) throw error({"bert::data::ranking_options", "a positive .score_range", cat(range), {}});
+  if (!(range > 0)) throw_error({"bert::data::ranking_options", "a positive .score_range", cat(range), {}});
   return range;
 }
 
@@ -25702,7 +25762,7 @@ template <tokenizing Tokenizer>
   while (reader.next([](std::string_view text) { return finite_number(text).has_value(); })) {
     const auto relevance = finite_number(reader.label());
     if (!relevance)
-      throw error({reader.where(), "a number (.score_column)", cat('"', reader.label(), '"'), "check .score_column"});
+      throw_error({reader.where(), "a number (.score_column)", cat('"', reader.label(), '"'), "check .score_column"});
     std::size_t g = all.size();
     if (options.group_column) {
       const auto column = reader.numbered(*options.group_column, ".group_column");
@@ -25712,12 +25772,12 @@ template <tokenizing Tokenizer>
     }
     if (g == all.size()) all.push_back({std::string(reader.text())});
     if (all[g].query != reader.text())
-      throw error({reader.where(), cat("the query of its group (.group_column), \"", all[g].query, '"'),
+      throw_error({reader.where(), cat("the query of its group (.group_column), \"", all[g].query, '"'),
                    cat('"', reader.text(), '"'), "give each query a group of its own"});
     all[g].texts.emplace_back(reader.second());
     all[g].relevances.push_back(*relevance / range);
   }
-  if (all.empty()) throw error({path_text(path), "at least one example", "none", "check the file"});
+  if (all.empty()) throw_error({path_text(path), "at least one example", "none", "check the file"});
   ranking_set_builder<Tokenizer> set(tokenizer, options.max_tokens);
   std::unordered_set<std::string_view> seen;
   std::uint64_t again = 0;
@@ -25752,15 +25812,15 @@ template <tokenizing Tokenizer>
     const auto query = io::require<std::string>(j, "query", where);
     const auto texts = io::require<std::vector<std::string>>(j, "texts", where);
     auto scores = io::require<std::vector<float>>(j, "scores", where);
-    if (blank(query)) throw error({cat(where, ", \"query\""), "a text", "an empty one", {}});
+    if (blank(query)) throw_error({cat(where, ", \"query\""), "a text", "an empty one", {}});
     if (texts.empty() || std::any_of(texts.begin(), texts.end(), blank))
-      throw error({cat(where, ", \"texts\""), "one text or more", texts.empty() ? "none" : "an empty one", {}});
+      throw_error({cat(where, ", \"texts\""), "one text or more", texts.empty() ? "none" : "an empty one", {}});
     if (scores.size() != texts.size())
-      throw error({cat(where, ", \"scores\""), cat(texts.size(), " numbers, one a text"), cat(scores.size()), {}});
+      throw_error({cat(where, ", \"scores\""), cat(texts.size(), " numbers, one a text"), cat(scores.size()), {}});
     for (float& score : scores) score /= range;
     set.add(query, texts, scores);
   }
-  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw_error({path_text(path), "at least one example", "none", "check the file"});
   return std::move(set).build();
 }
 
@@ -25798,7 +25858,7 @@ class replayed {
  public:
   replayed(packed domain, packed general) : domain_(std::move(domain)), general_(std::move(general)) {
     if (domain_.options().pairs != general_.options().pairs)
-      throw error({"bert::data::replayed", "two corpora that were packed with the same .pairs", "others",
+      throw_error({"bert::data::replayed", "two corpora that were packed with the same .pairs", "others",
                    "pack both with one pack_options"});
   }
 
@@ -25852,7 +25912,7 @@ template <tokenizing Tokenizer, executor Exec = execution::serial>
                               pack_options options = {}, const Exec& exec = {}) {
   const auto of_general = static_cast<int>(std::lround(share * static_cast<float>(options.batch)));
   if (!(share > 0 && share < 1) || of_general < 1 || of_general >= options.batch)
-    throw error({"bert::data::replay",
+    throw_error({"bert::data::replay",
                  cat("a share of a batch of ", options.batch, " sequences that gives one or more to each of both texts"),
                  cat(share, ", which is ", of_general, " of general text"), "use a larger batch or another share"});
   options.batch -= of_general;
@@ -25904,7 +25964,7 @@ class rewriter {
   explicit rewriter(const Fill& fill, rewriter_options options = {}, word_list words = {})
       : fill_(&fill), options_(std::move(options)), words_(std::move(words)) {
     if (!(options_.share > 0 && options_.share <= 1))
-      throw error({"bert::data::rewriter_options", "a share above 0, at most 1", cat(options_.share), {}});
+      throw_error({"bert::data::rewriter_options", "a share above 0, at most 1", cat(options_.share), {}});
   }
 
   [[nodiscard]] std::string operator()(std::string_view text, const eda::variant& v) const {
@@ -26056,7 +26116,7 @@ class squad_events final : public io::json_events {
 
   /// The titles of the articles; throws unless the document had a list of articles.
   [[nodiscard]] std::vector<std::string> titles() {
-    if (!data_) throw error({path_, "an object with the key \"data\"", "none", "is it a file in the format of SQuAD?"});
+    if (!data_) throw_error({path_, "an object with the key \"data\"", "none", "is it a file in the format of SQuAD?"});
     return std::move(titles_);
   }
 
@@ -26114,7 +26174,7 @@ class squad_events final : public io::json_events {
                        : p == place::answers    ? &answers_
                                                 : nullptr;
     if (once != nullptr) {
-      if (*once) throw error({where(), "every key once", cat('"', key_, "\" twice"), "the file is damaged"});
+      if (*once) throw_error({where(), "every key once", cat('"', key_, "\" twice"), "the file is damaged"});
       *once = true;
     }
     open_.push_back(p);
@@ -26167,7 +26227,7 @@ class squad_events final : public io::json_events {
     return nullptr;
   }
   [[noreturn]] void refuse(const std::string& found) const {
-    throw error({in_list() || open_.empty() ? where() : cat(where(), ", \"", key_, '"'), wanted(), found,
+    throw_error({in_list() || open_.empty() ? where() : cat(where(), ", \"", key_, '"'), wanted(), found,
                  "is it a file in the format of SQuAD?"});
   }
   void scalar(const std::string& found) const {
@@ -26190,7 +26250,7 @@ class squad_events final : public io::json_events {
 
   template <class T>
   void set(std::optional<T>& field, T value) {
-    if (field) throw error({where(), "every key once", cat('"', key_, "\" twice"), "the file is damaged"});
+    if (field) throw_error({where(), "every key once", cat('"', key_, "\" twice"), "the file is damaged"});
     field = std::move(value);
   }
   template <class T>
@@ -26199,7 +26259,7 @@ class squad_events final : public io::json_events {
     return *std::exchange(field, std::nullopt);
   }
   [[noreturn]] void missing(const char* key) const {
-    throw error({where(), cat("the key \"", key, '"'), "none", "is it a file in the format of SQuAD?"});
+    throw_error({where(), cat("the key \"", key, '"'), "none", "is it a file in the format of SQuAD?"});
   }
 
   /// "dev.json, article 3 "Normans", paragraph 1, question "56dd"", as far as it is known; numbers from 1 on.
@@ -26291,15 +26351,15 @@ class question_windows {
   /// besides those that it shares.
   question_windows(const question_window_options& options, const std::string& where) : options_(options) {
     if (options.step && options.overlap)
-      throw error({where, "either .step or .overlap", cat(".step = ", *options.step, " and .overlap = ", *options.overlap),
+      throw_error({where, "either .step or .overlap", cat(".step = ", *options.step, " and .overlap = ", *options.overlap),
                    "windows are .step tokens apart, as with Google's doc_stride, or share .overlap tokens, as with Hugging "
                    "Face's"});
-    if (options.step && *options.step == 0) throw error({where, ".step of at least 1", "0", {}});
+    if (options.step && *options.step == 0) throw_error({where, ".step of at least 1", "0", {}});
     if (options.max_question == 0 || options.max_tokens < options.max_question + special + 1)
-      throw error({where, cat(".max_question of at least 1, .max_tokens of at least .max_question + ", special + 1),
+      throw_error({where, cat(".max_question of at least 1, .max_tokens of at least .max_question + ", special + 1),
                    cat(options.max_question, " and ", options.max_tokens), "leave room for the context"});
     if (options.overlap && *options.overlap >= capacity(options.max_question))
-      throw error({where,
+      throw_error({where,
                    cat(".overlap below the ", capacity(options.max_question), " context tokens beside a question of ",
                        options.max_question),
                    cat(*options.overlap),
@@ -26430,7 +26490,7 @@ class squad_set {
 
   /// Throws bert::error if there is no question.
   explicit squad_set(squad_store store) {
-    if (store.questions.empty()) throw error({"bert::data::squad_set", "at least one question", "none", {}});
+    if (store.questions.empty()) throw_error({"bert::data::squad_set", "at least one question", "none", {}});
     chosen_.resize(store.questions.size());
     std::iota(chosen_.begin(), chosen_.end(), std::uint32_t{0});
     store_ = std::make_shared<const squad_store>(std::move(store));
@@ -26495,7 +26555,7 @@ class squad_set {
     std::vector<std::uint32_t> examples;
     for (const auto q : chosen_)
       if (store_->examples[q] != squad_store::no_example) examples.push_back(static_cast<std::uint32_t>(store_->examples[q]));
-    if (examples.empty()) throw error({"bert::data::squad_set::batches", "a question with an answer at its place", "none", {}});
+    if (examples.empty()) throw_error({"bert::data::squad_set::batches", "a question with an answer at its place", "none", {}});
     return {store_->training, std::make_shared<const std::vector<std::uint32_t>>(std::move(examples)), batch, options};
   }
 
@@ -26596,7 +26656,7 @@ class squad_builder {
  private:
   void add_question(const squad_entry& entry, const context_tokens& c, const std::string& paragraph) {
     const std::string where = cat(paragraph, ", question \"", entry.id, '"');
-    if (!ids_.insert(entry.id).second) throw error({where, "every question's id once", "it a second time", {}});
+    if (!ids_.insert(entry.id).second) throw_error({where, "every question's id once", "it a second time", {}});
     question_tokens& q = store_.questions.emplace_back();
     q.id = entry.id;
     q.text = entry.question;
@@ -26623,13 +26683,13 @@ class squad_builder {
 
   /// The tokens that an answer overlaps; both -1 if it is not at its offset and that is allowed.
   [[nodiscard]] token_span place(const squad_answer& a, const context_tokens& c, const std::string& where) {
-    if (a.text.empty()) throw error({where, "a text for each answer", "an empty one", "mark the question \"is_impossible\""});
+    if (a.text.empty()) throw_error({where, "a text for each answer", "an empty one", "mark the question \"is_impossible\""});
     const std::size_t begin = byte_of(c.text, a.start);
     const bool there = begin != std::string::npos && std::string_view(c.text).substr(begin, a.text.size()) == a.text;
     if (!there) {
       ++store_.misplaced;
       if (options_.misplaced_answers == misplaced_answers::left_out) return {};
-      throw error({where, cat("the answer \"", a.text, "\" at character ", a.start, " of the context"),
+      throw_error({where, cat("the answer \"", a.text, "\" at character ", a.start, " of the context"),
                    begin == std::string::npos ? std::string("a shorter context")
                                               : cat('"', std::string_view(c.text).substr(begin, a.text.size()), '"'),
                    "offsets count code points; .misplaced_answers = left_out trains on the other questions"});
@@ -26639,7 +26699,7 @@ class squad_builder {
     const auto last = std::partition_point(first, c.ranges.end(), [&](const auto& r) { return r.first < end; });
     if (first == last) {
       if (options_.misplaced_answers == misplaced_answers::left_out) return ++store_.misplaced, token_span{};
-      throw error({where, "an answer of one token or more", cat('"', a.text, "\", which the tokenizer drops"),
+      throw_error({where, "an answer of one token or more", cat('"', a.text, "\", which the tokenizer drops"),
                    ".misplaced_answers = left_out trains on the other questions"});
     }
     return {static_cast<std::int32_t>(first - c.ranges.begin()), static_cast<std::int32_t>(last - c.ranges.begin() - 1)};
@@ -26706,7 +26766,7 @@ template <class Reference>
   squad_builder<text::basic_tokenizer<Reference>> set(tokenizer, options);
   const std::string name = path_text(path);
   auto titles = read_squad(path, [&](const squad_paragraph& paragraph) { set.add(paragraph, name); });
-  if (set.size() == 0) throw error({name, "at least one question", "none", "check the file"});
+  if (set.size() == 0) throw_error({name, "at least one question", "none", "check the file"});
   return std::move(set).build(std::move(titles));
 }
 
@@ -26822,7 +26882,7 @@ template <class Labels>
     for (const auto& [name, count] : counts) names.push_back(name);
   }
   if (names.size() < 2)
-    throw error({path_text(path), "two labels or more", cat(names.size()), "check .labels_column and .layout"});
+    throw_error({path_text(path), "two labels or more", cat(names.size()), "check .labels_column and .layout"});
   return labels::dynamic_set(std::move(names));
 }
 
@@ -26849,16 +26909,16 @@ template <labels::label_set Labels, tokenizing Tokenizer, class Augment = as_rea
         const std::string_view field = reader.at(columns[static_cast<std::size_t>(l)], "a label");
         if (field == "1") labels.push_back(l);
         else if (field != "0")
-          throw error({reader.where(), cat("0 or 1 in column \"", set.names().name(l), '"'), cat('"', field, '"'),
+          throw_error({reader.where(), cat("0 or 1 in column \"", set.names().name(l), '"'), cat('"', field, '"'),
                        "list names in one column with .layout = label_layout::listed"});
       }
     } else if (std::string_view wrong; !detail::parse_listed(set.names(), reader.label(), options.separator, labels, &wrong)) {
-      throw error({reader.where(), cat("labels of ", labels::listed(set.names())), cat('"', wrong, '"'),
+      throw_error({reader.where(), cat("labels of ", labels::listed(set.names())), cat('"', wrong, '"'),
                    "check .labels_column and .separator, or add the label to the set"});
     }
     augment(reader.text(), reader.second(), [&](auto text, auto second) { set.add(text, second, labels); });
   }
-  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw_error({path_text(path), "at least one example", "none", "check the file"});
   for (const auto& text : reader.notes()) set.note(text);
   return std::move(set).build();
 }
@@ -27020,7 +27080,7 @@ class with_knowledge : public detail::targets_of_inner<Source> {
     training_batch& plain = plain_->batch;
     source_.load(step, plain);
     if (plain.parts.size() != plain.tokens.tokens())
-      throw error({"bert::data::with_knowledge", "a source that says where words begin", "none of its word parts", {}});
+      throw_error({"bert::data::with_knowledge", "a source that says where words begin", "none of its word parts", {}});
     out.clear();
     out.tokens.reserve(capacity());
     out.labels = plain.labels;
@@ -27404,7 +27464,7 @@ void for_each_word_line(const std::filesystem::path& path, const std::filesystem
   io::line_reader lines(path);
   for (std::string_view line; lines.next(line);) {
     if (const auto bad = text::utf8::first_invalid(line); bad != std::string_view::npos)
-      throw error({cat(path_text(name), ", line ", lines.line()), "text in UTF-8", cat("an invalid byte at column ", bad + 1),
+      throw_error({cat(path_text(name), ", line ", lines.line()), "text in UTF-8", cat("an invalid byte at column ", bad + 1),
                    "convert the file, as by iconv -f GB18030 -t UTF-8"});
     if (!blank(line) && !use(line, lines.line())) return;
   }
@@ -27422,7 +27482,7 @@ class entry_reader {
     parts_.clear();
     tokenizer_->append_ids(entry, ids, &parts_);
     if (ids.size() > longest_)
-      throw error({cat(name_, ", line ", line), cat("a word or phrase of at most ", longest_, " tokens"), cat(ids.size()),
+      throw_error({cat(name_, ", line ", line), cat("a word or phrase of at most ", longest_, " tokens"), cat(ids.size()),
                    "is it a text in place of a word list?"});
     words_ = 0;
     for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -27487,7 +27547,7 @@ template <tokenizing Tokenizer>
     detail::for_each_word_line(file.path(), path, [&](std::string_view line, std::uint64_t number) {
       if (std::exchange(first, false) && header) return true;
       if (line.front() == '\t')
-        throw error({cat(path_text(path), ", line ", number), "a word before the tab", "none", "write one entry a line"});
+        throw_error({cat(path_text(path), ", line ", number), "a word before the tab", "none", "write one entry a line"});
       if (end == word_end::space) line = detail::trimmed(line);
       const std::string_view word =
           detail::trimmed(line.substr(0, end == word_end::space ? line.find_first_of(" \t") : line.find('\t')));
@@ -27497,11 +27557,11 @@ template <tokenizing Tokenizer>
       else first_of_builder = std::max<std::uint64_t>(first_of_builder, builder.add(ids) + std::uint64_t{1});
       return true;
     });
-    if (found.lines == before) throw error({path_text(path), "a word list, one entry a line", "no entry", "check the path"});
+    if (found.lines == before) throw_error({path_text(path), "a word list, one entry a line", "no entry", "check the path"});
   }
   found.entries = first_of_builder;
   if (found.entries == 0)
-    throw error({names.empty() ? "bert::data::lexicon" : names,
+    throw_error({names.empty() ? "bert::data::lexicon" : names,
                  "an entry of two words or more (in Chinese: characters) that the vocabulary has",
                  cat(found.lines, " entries, of which ", found.single, " are of one word and ", found.unknown, " have [UNK]"),
                  "is the list of the vocabulary's language?"});
@@ -27529,7 +27589,7 @@ template <tokenizing Tokenizer>
   std::vector<token_id> word, other;
   detail::for_each_word_line(file.path(), path, [&](std::string_view line, std::uint64_t number) {
     const auto refuse = [&](const char* what) {
-      throw error({cat(path_text(path), ", line ", number), "a word, a tab, and its synonyms separated by tabs", what,
+      throw_error({cat(path_text(path), ", line ", number), "a word, a tab, and its synonyms separated by tabs", what,
                    "write one word a line"});
     };
     const auto tab = line.find('\t');
@@ -27554,9 +27614,9 @@ template <tokenizing Tokenizer>
     if (!any) refuse("no synonym behind the tab");
     return true;
   });
-  if (found.lines == 0) throw error({path_text(path), "a list of synonyms", "no line", "check the path"});
+  if (found.lines == 0) throw_error({path_text(path), "a list of synonyms", "no line", "check the path"});
   if (found.entries == 0)
-    throw error({path_text(path), "a word with a synonym of as many tokens",
+    throw_error({path_text(path), "a word with a synonym of as many tokens",
                  cat("none in ", found.lines, " lines: ", found.uneven, " synonyms have other numbers of tokens, ",
                      found.unknown, " words have [UNK]"),
                  "is the list of the vocabulary's language?"});
@@ -27736,7 +27796,7 @@ class loss_terms {
         return;
       }
     if (count_ == most)
-      throw error({"bert::objectives::loss_terms", cat("at most ", most, " terms in a loss"),
+      throw_error({"bert::objectives::loss_terms", cat("at most ", most, " terms in a loss"),
                    cat("one more, \"", term.name, '"'), "join fewer objectives"});
     terms_[count_++] = term;
   }
@@ -27770,7 +27830,7 @@ class loss_terms {
 /// Throws bert::error if `terms` has a term of that name, from another objective.
 inline void check_new_term(const loss_terms& terms, const loss_term& term, const char* where) {
   if (terms.has(term.name))
-    throw error({where, "loss terms of different names", cat('"', term.name, "\" of two objectives"),
+    throw_error({where, "loss terms of different names", cat('"', term.name, "\" of two objectives"),
                  "name one of them: bert::objectives::weighted{objective, {.name = \"…\"}}"});
 }
 
@@ -27956,19 +28016,19 @@ template <executor E>
 /// Throws unless the batch has one label a sequence, each below `classes` (negative ones are not counted).
 inline void check_labels(const training_batch& in, std::size_t classes, const char* where) {
   if (in.labels.size() != in.tokens.sequences())
-    throw error({where, cat(in.tokens.sequences(), " labels, one a sequence"), cat(in.labels.size()), "use a labeled source"});
+    throw_error({where, cat(in.tokens.sequences(), " labels, one a sequence"), cat(in.labels.size()), "use a labeled source"});
   for (const auto label : in.labels)
     if (label >= static_cast<std::int64_t>(classes))
-      throw error({where, cat("labels below ", classes), cat(label), "check the head's label set"});
+      throw_error({where, cat("labels below ", classes), cat(label), "check the head's label set"});
 }
 
 /// Throws unless the batch has one tag a token, each below `classes` (negative ones are not counted).
 inline void check_tags(const training_batch& in, std::size_t classes, const char* where) {
   if (in.tags.size() != in.tokens.tokens())
-    throw error({where, cat(in.tokens.tokens(), " tags, one a token"), cat(in.tags.size()), "use a source of tagged words"});
+    throw_error({where, cat(in.tokens.tokens(), " tags, one a token"), cat(in.tags.size()), "use a source of tagged words"});
   for (const auto tag : in.tags)
     if (tag >= static_cast<std::int64_t>(classes))
-      throw error({where, cat("tags below ", classes), cat(tag), "check the head's label set"});
+      throw_error({where, cat("tags below ", classes), cat(tag), "check the head's label set"});
 }
 
 }  // namespace bert::objectives
@@ -28180,7 +28240,7 @@ void agree(const R& replicas, const named_facts& mine) {
       list(expected, name, a);
       list(found, name, b);
     }
-    throw error({cat("rank ", r, " of ", texts.size()),
+    throw_error({cat("rank ", r, " of ", texts.size()),
                  expected.empty() ? "facts in another order" : expected + ", as rank 0 has",
                  found.empty() ? "this order" : found, "start all ranks with the same program, files and options"});
   }
@@ -28293,11 +28353,8 @@ class background {
         lock.unlock();
         const auto start = clock::now();
         std::exception_ptr thrown;
-        try {
-          replicas.add(values);
-        } catch (...) {
-          thrown = std::current_exception();
-        }
+        BERT_TRY { replicas.add(values); }
+        BERT_CATCH(...) { thrown = std::current_exception(); }
         lock.lock();
         times.all += std::chrono::duration<double>(clock::now() - start).count();
         if (thrown != nullptr) failure = thrown;
@@ -28908,13 +28965,13 @@ class reliability {
  public:
   /// Throws bert::error for no bins.
   explicit reliability(std::size_t bins = 10) : bins_(bins) {
-    if (bins == 0) throw error({"bert::metrics::reliability", "at least one bin", "none", {}});
+    if (bins == 0) throw_error({"bert::metrics::reliability", "at least one bin", "none", {}});
   }
 
   /// Throws bert::error unless the probability is from 0 to 1.
   void add(double probability, bool came_true) {
     if (!(probability >= 0 && probability <= 1))
-      throw error({"bert::metrics::reliability", "a probability from 0 to 1", cat(probability), {}});
+      throw_error({"bert::metrics::reliability", "a probability from 0 to 1", cat(probability), {}});
     const auto count = static_cast<double>(bins_.size());
     auto at = static_cast<std::size_t>(std::clamp(std::ceil(probability * count) - 1, 0.0, count - 1));
     while (at > 0 && probability <= upper(at - 1)) --at;  // the product may have been rounded over an edge
@@ -28985,7 +29042,7 @@ class reliability {
 /// Throws bert::error for a label out of range.
 [[nodiscard]] inline double brier(std::span<const double> probabilities, std::int32_t label) {
   if (label < 0 || static_cast<std::size_t>(label) >= probabilities.size())
-    throw error({"bert::metrics::brier", cat("a label of 0 to ", probabilities.size() - 1), cat(label), {}});
+    throw_error({"bert::metrics::brier", cat("a label of 0 to ", probabilities.size() - 1), cat(label), {}});
   double sum = 0;
   for (std::size_t c = 0; c < probabilities.size(); ++c) sum += brier(probabilities[c], c == static_cast<std::size_t>(label));
   return sum;
@@ -29142,7 +29199,7 @@ template <has_figures Report>
 [[nodiscard]] double figure(const Report& report, std::string_view name) {
   const int found = labels::find(Report::figure_names, name);
   if (found < 0)
-    throw error({"bert::metrics::figure", "one of " + figure_list<Report>(), std::string(name), "choose one of them"});
+    throw_error({"bert::metrics::figure", "one of " + figure_list<Report>(), std::string(name), "choose one of them"});
   return report.figures()[static_cast<std::size_t>(found)];
 }
 
@@ -29221,27 +29278,27 @@ class confusion {
  public:
   /// Throws bert::error for fewer than two classes.
   explicit confusion(int classes) : sums_(static_cast<std::size_t>(std::max(classes, 0))) {
-    if (classes < 2) throw error({"bert::metrics::confusion", "at least 2 classes", cat(classes), {}});
+    if (classes < 2) throw_error({"bert::metrics::confusion", "at least 2 classes", cat(classes), {}});
   }
 
   /// Throws bert::error for a class out of range.
   void add(int expected, int predicted) {
     if (expected < 0 || predicted < 0 || expected >= classes() || predicted >= classes())
-      throw error(
+      throw_error(
           {"bert::metrics::confusion", cat("classes of 0 to ", classes() - 1), cat(expected, " predicted as ", predicted), {}});
     record(key(expected, predicted), 1);
   }
   /// Throws bert::error if the two differ in length.
   void add(std::span<const std::int32_t> expected, std::span<const std::int32_t> predicted) {
     if (expected.size() != predicted.size())
-      throw error(
+      throw_error(
           {"bert::metrics::confusion", cat(expected.size(), " predictions, one an example"), cat(predicted.size()), {}});
     for (std::size_t i = 0; i < expected.size(); ++i) add(expected[i], predicted[i]);
   }
   /// Throws bert::error if the two differ in their classes.
   void add(const confusion& other) {
     if (other.classes() != classes())
-      throw error({"bert::metrics::confusion", cat(classes(), " classes"), cat(other.classes()), {}});
+      throw_error({"bert::metrics::confusion", cat(classes(), " classes"), cat(other.classes()), {}});
     for (const auto& [pair, n] : other.counts_) record(pair, n);
   }
 
@@ -29334,7 +29391,7 @@ namespace detail {
 template <class T>
 [[nodiscard]] double pearson(std::span<const T> a, std::span<const T> b) {
   if (a.size() != b.size())
-    throw error({"bert::metrics::pearson", cat(a.size(), " numbers in the second series"), cat(b.size()), {}});
+    throw_error({"bert::metrics::pearson", cat(a.size(), " numbers in the second series"), cat(b.size()), {}});
   const auto constant = [](std::span<const T> v) {
     return std::adjacent_find(v.begin(), v.end(), std::not_equal_to<>()) == v.end();
   };
@@ -29448,7 +29505,7 @@ class report : public confusion {
  private:
   [[nodiscard]] int number(std::string_view name) const {
     if (const auto found = names_.parse(name)) return *found;
-    throw error({"bert::metrics::report", cat("one of ", labels::listed(names_)), cat('"', name, '"'), {}});
+    throw_error({"bert::metrics::report", cat("one of ", labels::listed(names_)), cat('"', name, '"'), {}});
   }
   [[nodiscard]] std::string table(const std::vector<int>& shown) const {
     std::size_t width = 8;
@@ -29540,7 +29597,7 @@ class entity_counter {
   /// The same for tags that are split already; does not count correct tags.
   void add(std::span<const labels::tag_parts> expected, std::span<const labels::tag_parts> predicted) {
     if (expected.size() != predicted.size())
-      throw error(
+      throw_error(
           {"bert::metrics::entity_counter", cat(expected.size(), " predicted tags, one a word"), cat(predicted.size()), {}});
     std::vector<labels::entity_span> in_expected, in_predicted;
     const auto into = [](auto& list) { return [&](const labels::entity_span& found) { list.push_back(found); }; };
@@ -29893,7 +29950,7 @@ struct evaluation_of<Head> {
   static metrics::regression_report report(const std::vector<std::string>&) { return {}; }
   static void add(metrics::regression_report& report, matrix<const float> y, const training_batch& batch) {
     if (batch.values.size() != y.rows)
-      throw error(
+      throw_error(
           {"bert::evaluate", cat(y.rows, " values, one a sequence"), cat(batch.values.size()), "use a source of numbers"});
     for (std::size_t s = 0; s < y.rows; ++s) report.add(batch.values[s], y(s, 0));
   }
@@ -30683,7 +30740,7 @@ class crf_paths {
     scratch(kernels::crf_scratch(chain_.tags, words(), 1));
     kernels::crf_normalizers(execution::serial{}, chain_, chains(), emissions(), &normalizer_, scratch_.data());
     if (normalizer_ == -std::numeric_limits<double>::infinity())
-      throw error({"bert::heads::crf_paths", "constraints that allow a path", cat("none of ", words(), " words"),
+      throw_error({"bert::heads::crf_paths", "constraints that allow a path", cat("none of ", words(), " words"),
                    "check may_start, may_follow and may_end of the label set"});
   }
   void read(matrix<const float> x) {
@@ -30996,7 +31053,7 @@ struct negative_log_likelihood {
     const bool starts = fault == 0 && !crf.chain().starts(static_cast<std::size_t>(path[0]));
     const bool follows = !starts && fault > 0 &&
                          !crf.chain().follows(static_cast<std::size_t>(path[fault - 1]), static_cast<std::size_t>(path[fault]));
-    throw error({cat(where, ", sentence ", example, " of the batch"), "tags that the CRF's constraints allow",
+    throw_error({cat(where, ", sentence ", example, " of the batch"), "tags that the CRF's constraints allow",
                  cat(name(fault),
                      starts    ? " at the start"
                      : follows ? " after "
@@ -31136,12 +31193,12 @@ struct is_chooser : std::bool_constant<heads::chooser<Head>> {};
 /// unless the batch has one label a sequence and at most one sequence of the example has 1.
 [[nodiscard]] inline std::ptrdiff_t right_choice(const training_batch& in, std::size_t i, const char* where) {
   if (in.labels.size() != in.tokens.sequences() || in.groups.empty())
-    throw error({where, "groups, and one label a sequence", cat(in.labels.size(), " labels, ", in.examples(), " examples"),
+    throw_error({where, "groups, and one label a sequence", cat(in.labels.size(), " labels, ", in.examples(), " examples"),
                  "use a source of choices"});
   std::ptrdiff_t right = -1;
   for (std::size_t s = in.groups[i]; s < in.groups[i + 1]; ++s) {
     if (in.labels[s] != 1) continue;
-    if (right >= 0) throw error({where, "one right choice of an example", "two", "set the label of one sequence to 1"});
+    if (right >= 0) throw_error({where, "one right choice of an example", "two", "set the label of one sequence to 1"});
     right = static_cast<std::ptrdiff_t>(s - in.groups[i]);
   }
   return right;
@@ -31323,7 +31380,7 @@ class many_report {
   /// bert::error unless there is one of both a label.
   void add(std::span<const float> probabilities, std::span<const float> applies) {
     if (probabilities.size() != width() || applies.size() != width())
-      throw error({"bert::metrics::many_report",
+      throw_error({"bert::metrics::many_report",
                    cat(width(), " probabilities and targets, one a label"),
                    cat(probabilities.size(), " and ", applies.size()),
                    {}});
@@ -31338,7 +31395,7 @@ class many_report {
   [[nodiscard]] many_report at(float threshold) const { return at(std::vector<float>(width(), threshold)); }
   [[nodiscard]] many_report at(const std::vector<float>& thresholds) const {
     if (thresholds.size() != width())
-      throw error({"bert::metrics::many_report", cat(width(), " thresholds, one a label"), cat(thresholds.size()), {}});
+      throw_error({"bert::metrics::many_report", cat(width(), " thresholds, one a label"), cat(thresholds.size()), {}});
     many_report other = *this;
     other.thresholds_ = thresholds;
     other.counts_.assign(width(), {});
@@ -31371,7 +31428,7 @@ class many_report {
   /// For a name known only at run time. Throws bert::error if the set does not have it.
   [[nodiscard]] double f1(std::string_view name) const {
     if (const auto found = names_.parse(name)) return f1(*found);
-    throw error({"bert::metrics::many_report", cat("one of ", labels::listed(names_)), cat('"', name, '"'), {}});
+    throw_error({"bert::metrics::many_report", cat("one of ", labels::listed(names_)), cat('"', name, '"'), {}});
   }
 
   /// Over all decisions.
@@ -31505,7 +31562,7 @@ struct evaluation_of<Head> {
   template <class Report>
   static void add(Report& report, matrix<const float> logits, const training_batch& batch) {
     if (batch.values.size() != logits.rows * logits.cols || batch.width != logits.cols)
-      throw error({"bert::evaluate", cat(logits.cols, " values a sequence, one a label"),
+      throw_error({"bert::evaluate", cat(logits.cols, " values a sequence, one a label"),
                    cat(batch.values.size(), " for ", logits.rows, " sequences"), "use a source of texts with several labels"});
     std::vector<float> probabilities(logits.cols);
     const matrix<const float> applies{batch.values.data(), logits.rows, logits.cols};
@@ -31650,7 +31707,7 @@ inline void check_groups(const training_batch& in, std::size_t least, std::size_
   for (std::size_t g = 0; g < in.examples(); ++g) {
     const std::size_t sequences = in.groups.empty() ? 1 : in.groups[g + 1] - in.groups[g];
     if (sequences < least || sequences > most)
-      throw error({cat(where, ", example ", g),
+      throw_error({cat(where, ", example ", g),
                    least == most ? cat(least, " sequences") : cat("a group of ", least, " sequences or more"), cat(sequences),
                    "use a source of pairs or triplets, as data::pairs and data::triplets give"});
   }
@@ -31659,7 +31716,7 @@ inline void check_groups(const training_batch& in, std::size_t least, std::size_
 /// Throws unless the batch has one value a sequence.
 inline void check_values(const training_batch& in, const char* where) {
   if (in.width != 1 || in.values.size() != in.tokens.sequences())
-    throw error({where, cat(in.tokens.sequences(), " values, one a sequence"), cat(in.values.size()),
+    throw_error({where, cat(in.tokens.sequences(), " values, one a sequence"), cat(in.values.size()),
                  "use a source of scored pairs, as data::scored_pairs gives"});
 }
 
@@ -32876,13 +32933,13 @@ struct is_span_finder : std::bool_constant<heads::span_finder<Head>> {};
 /// Throws unless the batch has one span a sequence, within it, or both ends -1 (not counted).
 inline void check_spans(const training_batch& in, const char* where) {
   if (in.spans.size() != in.tokens.sequences())
-    throw error({where, cat(in.tokens.sequences(), " spans, one a sequence"), cat(in.spans.size()),
+    throw_error({where, cat(in.tokens.sequences(), " spans, one a sequence"), cat(in.spans.size()),
                  "use a source of questions with answers"});
   for (std::size_t s = 0; s < in.spans.size(); ++s) {
     const auto [first, last] = in.spans[s];
     if (first == -1 && last == -1) continue;
     if (first < 0 || last < first || static_cast<std::size_t>(last) >= in.tokens.length(s))
-      throw error({where, cat("a first and a last token among the sequence's ", in.tokens.length(s), ", or both -1"),
+      throw_error({where, cat("a first and a last token among the sequence's ", in.tokens.length(s), ", or both -1"),
                    cat(first, " and ", last), "count tokens from the start of the sequence"});
   }
 }
@@ -33389,7 +33446,7 @@ struct decoding<Head> {
     for (std::size_t i = 0; i < logits.rows; ++i)
       masks.push_back(candidates(logits[i], in.tokenizer.vocabulary(), in.options.top));
     if (masks.empty())
-      throw error({"bert::pipeline", "a text with a " + in.tokenizer.options().mask, "none in it",
+      throw_error({"bert::pipeline", "a text with a " + in.tokenizer.options().mask, "none in it",
                    "write one where a word is missing"});
     return masks;
   }
@@ -33647,7 +33704,7 @@ struct decoding<Head> {
                                                           std::optional<std::string_view> second,
                                                           const pipeline_options& options) {
     if (!second)
-      throw error({"bert::pipeline", "a question and a context, as the head finds answers", "one text",
+      throw_error({"bert::pipeline", "a question and a context, as the head finds answers", "one text",
                    "call it with {.question = …, .context = …}"});
     const auto layout = pipelines::question_windows_of(options.answers, options.max_tokens);
     constexpr text::encode_options bare{.special_tokens = false};
@@ -33969,11 +34026,11 @@ class reranking_report {
   /// is not finite.
   void add(std::span<const float> scores, std::span<const float> relevances) {
     if (scores.size() != relevances.size())
-      throw error(
+      throw_error(
           {"bert::metrics::reranking_report", cat(scores.size(), " relevances, one a score"), cat(relevances.size()), {}});
     for (const auto all : {scores, relevances})
       if (first_not_finite(all) != all_finite)
-        throw error({"bert::metrics::reranking_report", "finite scores and relevances", "a NaN or an infinity", {}});
+        throw_error({"bert::metrics::reranking_report", "finite scores and relevances", "a NaN or an infinity", {}});
     ++total_;
     scores_.insert(scores_.end(), scores.begin(), scores.end());
     relevances_.insert(relevances_.end(), relevances.begin(), relevances.end());
@@ -34080,7 +34137,7 @@ struct value_slope {
 template <class LossOf>
 [[nodiscard]] loss_terms score_values(const training_batch& in, matrix<float> y, const loss_scale& scale, const char* where,
                                       const LossOf& loss_of) {
-  if (in.values.size() != y.rows) throw error({where, cat(y.rows, " values, one a sequence"), cat(in.values.size()), {}});
+  if (in.values.size() != y.rows) throw_error({where, cat(y.rows, " values, one a sequence"), cat(in.values.size()), {}});
   loss_term term{.name = "loss", .count = y.rows};
   for (std::size_t s = 0; s < y.rows; ++s) {
     const value_slope found = loss_of(y(s, 0) - in.values[s]);
@@ -34243,7 +34300,7 @@ concept orders_texts = heads::regressor<Head> ||(heads::classifier<Head>&& detai
 [[nodiscard]] inline float relevance_of(std::span<const float> outputs, const char* where) {
   if (outputs.size() == 1) return outputs[0];
   if (outputs.size() != 2)
-    throw error({where, "a head of one value or of two classes, the second relevant", cat(outputs.size(), " classes"),
+    throw_error({where, "a head of one value or of two classes, the second relevant", cat(outputs.size(), " classes"),
                  "texts are ordered by one score; train a head of two labels, or heads::regress"});
   return outputs[1] - outputs[0];
 }
@@ -35243,7 +35300,7 @@ void write_npy(const std::filesystem::path& path, std::span<const T> values, con
   }
   if (shape.size() == 1) sizes += ',';  // Python's tuple of one
   if (count != values.size())
-    throw error({path_text(path), cat("a shape of ", values.size(), " elements"), cat('(', sizes, ')'), {}});
+    throw_error({path_text(path), cat("a shape of ", values.size(), " elements"), cat('(', sizes, ')'), {}});
   std::string header = cat("{'descr': '", npy_type<T>(), "', 'fortran_order': False, 'shape': (", sizes, "), }");
   constexpr std::size_t before = 10, aligned = 64;  // magic, version, length of the header; data begins at a multiple of 64
   header.append(aligned - (before + header.size() + 1) % aligned, ' ');
@@ -35359,7 +35416,7 @@ class npy {
     }
   }
   [[noreturn]] void fail(std::string expected, std::string found) const {
-    throw error({where_, std::move(expected), std::move(found), "write it by numpy.save as an array of numbers, in rows"});
+    throw_error({where_, std::move(expected), std::move(found), "write it by numpy.save as an array of numbers, in rows"});
   }
 
   mapped_file file_;
@@ -38488,11 +38545,11 @@ class binary_scores {
   template <class Score, class Flag>
   binary_scores(std::span<const Score> scores, std::span<const Flag> positive) {
     if (scores.size() != positive.size())
-      throw error({"bert::metrics::binary_scores", cat(scores.size(), " flags, one a score"), cat(positive.size()), {}});
+      throw_error({"bert::metrics::binary_scores", cat(scores.size(), " flags, one a score"), cat(positive.size()), {}});
     sorted_.reserve(scores.size());
     for (std::size_t i = 0; i < scores.size(); ++i) {
       const auto score = static_cast<double>(scores[i]);
-      if (std::isnan(score)) throw error({cat("bert::metrics::binary_scores, score ", i), "a number", "NaN", {}});
+      if (std::isnan(score)) throw_error({cat("bert::metrics::binary_scores, score ", i), "a number", "NaN", {}});
       sorted_.emplace_back(score, positive[i] != Flag{});
       positives_ += positive[i] != Flag{} ? 1 : 0;
     }
@@ -38630,7 +38687,7 @@ class ranking_report {
   void add(const std::vector<bool>& hits, std::size_t relevant) {
     const auto found = static_cast<std::size_t>(std::count(hits.begin(), hits.end(), true));
     if (found > relevant)
-      throw error({"bert::metrics::ranking_report::add", cat("at most ", relevant, " relevant documents"), cat(found), {}});
+      throw_error({"bert::metrics::ranking_report::add", cat("at most ", relevant, " relevant documents"), cat(found), {}});
     if (relevant == 0) return;
     queries_.push_back({ranks_.size(), found, relevant});
     for (std::size_t r = 0; r < hits.size(); ++r)
@@ -38770,9 +38827,9 @@ template <class A, class... Heads>
                                                     const token_batch& batch, std::size_t layer) {
   constexpr std::size_t h = A::hidden, d = A::head_dim;
   if (batch.sequences() != 1)
-    throw error({"bert::attention_map", "one sequence", cat(batch.sequences()), "ask for one sequence after the other"});
+    throw_error({"bert::attention_map", "one sequence", cat(batch.sequences()), "ask for one sequence after the other"});
   if (layer >= std::size_t{A::layers})
-    throw error({"bert::attention_map", cat("a layer from 0 to ", A::layers - 1), cat(layer), {}});
+    throw_error({"bert::attention_map", cat("a layer from 0 to ", A::layers - 1), cat(layer), {}});
   detail::check_batch<A>(batch, f.sizes().vocab, "bert::attention_map");
 
   const std::size_t n = batch.tokens();
@@ -38838,11 +38895,11 @@ void copy_layers(const model<A, Heads...>& from, model<B, Others...>& to, std::s
       "bert::copy_layers: both models need one hidden size, intermediate size and number of heads; change the smaller one's "
       "dims, or distil into it by a projection (bert::objectives::hidden_states)");
   if (from.sizes().vocab != to.sizes().vocab)
-    throw error({"bert::copy_layers", cat("a vocabulary of ", from.sizes().vocab, " pieces, as the model that is copied"),
+    throw_error({"bert::copy_layers", cat("a vocabulary of ", from.sizes().vocab, " pieces, as the model that is copied"),
                  cat(to.sizes().vocab), "use the same vocabulary"});
   const auto fits = [](std::size_t l) { return l < std::size_t{A::layers}; };
   if (!layers.empty() && (layers.size() != std::size_t{B::layers} || !std::all_of(layers.begin(), layers.end(), fits)))
-    throw error({"bert::copy_layers",
+    throw_error({"bert::copy_layers",
                  cat(B::layers, " layers, each below ", A::layers),
                  cat(layers.size(), " layers, the largest ", *std::max_element(layers.begin(), layers.end())),
                  {}});
@@ -38890,18 +38947,18 @@ template <class A, class... Heads, class Added>
 [[nodiscard]] model<A, Heads...> with_pieces(const model<A, Heads...>& m, int vocab, const Added& added) {
   const int before = m.sizes().vocab;
   if (A::vocab != dynamic && vocab != A::vocab)
-    throw error({"bert::with_pieces", cat("a vocabulary of ", A::vocab, " pieces, which the architecture fixes"), cat(vocab),
+    throw_error({"bert::with_pieces", cat("a vocabulary of ", A::vocab, " pieces, which the architecture fixes"), cat(vocab),
                  "use only [unused] rows, or load the model as one of bert::open_vocabulary<…>"});
   if (vocab < before)
-    throw error({"bert::with_pieces", cat("a vocabulary of at least ", before, " pieces, as the model has"), cat(vocab), {}});
+    throw_error({"bert::with_pieces", cat("a vocabulary of at least ", before, " pieces, as the model has"), cat(vocab), {}});
   for (const auto& piece : added) {
     if (piece.id < 0 || piece.id >= vocab)
-      throw error({"bert::with_pieces", cat("the id of an added piece below ", vocab), cat(piece.id), {}});
+      throw_error({"bert::with_pieces", cat("the id of an added piece below ", vocab), cat(piece.id), {}});
     if (piece.parts.empty())
-      throw error({"bert::with_pieces", "pieces that an added piece starts from", cat("none for the id ", piece.id), {}});
+      throw_error({"bert::with_pieces", "pieces that an added piece starts from", cat("none for the id ", piece.id), {}});
     for (const auto part : piece.parts)
       if (part < 0 || part >= before)
-        throw error({"bert::with_pieces", cat("parts of an added piece below ", before), cat(part), {}});
+        throw_error({"bert::with_pieces", cat("parts of an added piece below ", before), cat(part), {}});
   }
   auto out = model<A, Heads...>::blank(A::vocab == dynamic ? vocab : 0, m.label_names());
   constexpr auto open = parameter_table<A, Heads...>();
@@ -39188,7 +39245,7 @@ class alternate {
   template <class Body>
   void of_task(const training_batch& in, Body&& body) const {
     if (in.task >= sizeof...(Tasks))
-      throw error({"bert::objectives::alternate", cat("batches of the tasks 0 to ", sizeof...(Tasks) - 1), cat(in.task),
+      throw_error({"bert::objectives::alternate", cat("batches of the tasks 0 to ", sizeof...(Tasks) - 1), cat(in.task),
                    "name an objective for each source of bert::data::mixed"});
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       ((I == in.task ? body(std::get<I>(tasks_), std::integral_constant<std::size_t, I>{}) : void()), ...);
@@ -39244,7 +39301,7 @@ struct binary_cross_entropy {
       const auto right = [](float x) { return std::isfinite(x) && x >= 0; };
       if (const auto wrong = std::find_if_not(o.positive_weights.begin(), o.positive_weights.end(), right);
           wrong != o.positive_weights.end())
-        throw error({where, ".positive_weights that are finite and not negative", cat(*wrong), {}});
+        throw_error({where, ".positive_weights that are finite and not negative", cat(*wrong), {}});
     }
   };
   // As detail::per_sequence has them; not derived from it, so that fields are initialized by name without a warning.
@@ -39297,12 +39354,12 @@ struct binary_cross_entropy {
   }
   void check(const training_batch& in, matrix<const float> z) const {
     if (in.values.size() != z.rows * z.cols || in.width != z.cols)
-      throw error({where, cat(z.cols, " values a sequence, one a label"), cat(in.values.size(), " for ", z.rows, " sequences"),
+      throw_error({where, cat(z.cols, " values a sequence, one a label"), cat(in.values.size(), " for ", z.rows, " sequences"),
                    "use a source of texts with several labels"});
     if (!positive_weights.empty() && positive_weights.size() != z.cols)
-      throw error({where, cat(z.cols, " .positive_weights, one a label"), cat(positive_weights.size()), {}});
+      throw_error({where, cat(z.cols, " .positive_weights, one a label"), cat(positive_weights.size()), {}});
     for (const float y : in.values)
-      if (!(y <= 1)) throw error({where, "values of 0 to 1, or below 0 where unknown", cat(y), {}});
+      if (!(y <= 1)) throw_error({where, "values of 0 to 1, or below 0 where unknown", cat(y), {}});
   }
 };
 
@@ -39510,7 +39567,7 @@ struct cached {
     return facts;
   }
   [[nodiscard]] batch_shape capacity(const batch_shape& raw) const {
-    if (options.at_once == 0) throw error({"bert::objectives::cached_options", "at_once of 1 or more", "0", {}});
+    if (options.at_once == 0) throw_error({"bert::objectives::cached_options", "at_once of 1 or more", "0", {}});
     batch_shape shape = raw;
     shape.sequences = std::min(options.at_once, raw.sequences);
     if (raw.longest < raw.tokens / shape.sequences) shape.tokens = shape.sequences * raw.longest;
@@ -39616,9 +39673,9 @@ template <class Objective>
 inline void check_class_loss(const kernels::class_loss& how, const char* where) {
   const auto right = [](float x) { return std::isfinite(x) && x >= 0; };
   if (!right(how.smoothing) || how.smoothing >= 1 || !right(how.gamma))
-    throw error({where, ".label_smoothing from 0 to below 1, .gamma of 0 or more", cat(how.smoothing, " and ", how.gamma), {}});
+    throw_error({where, ".label_smoothing from 0 to below 1, .gamma of 0 or more", cat(how.smoothing, " and ", how.gamma), {}});
   if (const auto wrong = std::find_if_not(how.weights.begin(), how.weights.end(), right); wrong != how.weights.end())
-    throw error({where, ".class_weights that are finite and not negative", cat(*wrong), {}});
+    throw_error({where, ".class_weights that are finite and not negative", cat(*wrong), {}});
 }
 
 /// What the options are for the fingerprint of an objective; nothing where they are the defaults.
@@ -39652,7 +39709,7 @@ template <executor E>
                                             prediction_buffers& work, const kernels::class_loss& how, const char* where) {
   if (how.plain()) return mean_cross_entropy(e, name, logits, targets, scale, work);
   if (!how.weights.empty() && how.weights.size() != logits.cols)
-    throw error({where, cat(logits.cols, " .class_weights, one a class"), cat(how.weights.size()), {}});
+    throw_error({where, cat(logits.cols, " .class_weights, one a class"), cat(how.weights.size()), {}});
   loss_term term = count_classes(name, targets, how.weights);
   kernels::class_cross_entropy(e, matrix<const float>{logits.data, targets.size(), logits.cols, logits.stride}, targets,
                                work.losses.data(), work.predicted.data(), logits, scale.of(term), how);
@@ -39806,7 +39863,7 @@ struct angle {
   template <executor E>
   loss_terms score_vectors(const E& e, const training_batch& in, work& w, matrix<float> y, const loss_scale& share) const {
     if (y.cols % 2 != 0)
-      throw error({"bert::objectives::angle", "vectors of an even dimension, in two halves", cat(y.cols), {}});
+      throw_error({"bert::objectives::angle", "vectors of an even dimension, in two halves", cat(y.cols), {}});
     const std::size_t half = y.cols / 2, count = in.examples();
     w.pairs.unit(e, y);
     const matrix<float> u = w.pairs.units();
@@ -40037,10 +40094,10 @@ namespace detail {
 /// Throws unless every pair is of layers that both have.
 inline void check_layers(const std::vector<layer_pair>& pairs, std::size_t students, std::size_t teachers, const char* where) {
   if (pairs.size() > students)
-    throw error({where, cat("at most ", students, " pairs of layers, one for each of the student's"), cat(pairs.size()), {}});
+    throw_error({where, cat("at most ", students, " pairs of layers, one for each of the student's"), cat(pairs.size()), {}});
   for (const auto& [student, teacher] : pairs)
     if (student >= students || teacher >= teachers)
-      throw error({where,
+      throw_error({where,
                    cat("student layers below ", students, ", teacher layers below ", teachers),
                    cat(student, " and ", teacher),
                    {}});
@@ -40101,7 +40158,7 @@ struct hidden_states {
     constexpr std::size_t depth = student::layers, most = detail::comparable_size<student, projection>;
     const std::size_t deep = teacher.layers;
     if (teacher.size > most || (std::is_void_v<projection> && teacher.size != most))
-      throw error({where, cat("a teacher of hidden size ", most, std::is_void_v<projection> ? "" : " or less"),
+      throw_error({where, cat("a teacher of hidden size ", most, std::is_void_v<projection> ? "" : " or less"),
                    cat(teacher.size), "give the student a bert::heads::hidden_projection of the teacher's size"});
     detail::check_layers(layers, depth + 1, deep + 1, where);
     double sum = 0;
@@ -40147,7 +40204,7 @@ struct hidden_cosine {
                     "bert::objectives::hidden_cosine: student and teacher differ in hidden size, and a cosine needs vectors of "
                     "one size; use bert::objectives::hidden_states with a projection");
     if (teacher.size != std::size_t{student::hidden})
-      throw error({"bert::objectives::hidden_cosine", cat("a teacher of hidden size ", student::hidden), cat(teacher.size),
+      throw_error({"bert::objectives::hidden_cosine", cat("a teacher of hidden size ", student::hidden), cat(teacher.size),
                    "compare hidden states by a projection, or relations"});
     const matrix<const float> h = t.hidden(student::layers);
     kernels::cosine_distance(e, h, teacher.hidden(teacher.layers), w.losses.data(), t.d_hidden(student::layers), share);
@@ -40216,13 +40273,13 @@ template <class Student, class Teacher>
 inline constexpr bool equal_heads = std::size_t{Student::heads} == std::size_t{Teacher::heads};
 inline void check_heads(std::size_t students, std::size_t teachers, const char* where) {
   if (students != teachers)
-    throw error({where, cat("a teacher of ", students, " heads, as the student"), cat(teachers), "use minilm_v2"});
+    throw_error({where, cat("a teacher of ", students, " heads, as the student"), cat(teachers), "use minilm_v2"});
 }
 
 /// Layer `chosen`, or the last.
 [[nodiscard]] inline std::size_t layer_or_last(std::size_t chosen, std::size_t layers, const char* where) {
   if (chosen == static_cast<std::size_t>(-1)) return layers - 1;
-  if (chosen >= layers) throw error({where, cat("a layer below ", layers), cat(chosen), "count layers from 0"});
+  if (chosen >= layers) throw_error({where, cat("a layer below ", layers), cat(chosen), "count layers from 0"});
   return chosen;
 }
 [[nodiscard]] inline taps tap_of(std::size_t chosen) noexcept {
@@ -40346,7 +40403,7 @@ struct minilm_v2 {
     constexpr const char* where = "bert::objectives::minilm_v2";
     const std::size_t r = heads == 0 ? teacher.heads : heads;
     if (student::hidden % r != 0 || teacher.size % r != 0)
-      throw error({where, cat("relation heads that divide ", student::hidden, " and ", teacher.size), cat(r), "set .heads"});
+      throw_error({where, cat("relation heads that divide ", student::hidden, " and ", teacher.size), cat(r), "set .heads"});
     const std::size_t l = detail::layer_or_last(student_layer, student::layers, where),
                       of = detail::layer_or_last(teacher_layer, teacher.layers, where);
     double sum = 0;
@@ -40410,7 +40467,7 @@ template <soft_kind Kind, executor E>
                                    matrix<const float> u, float temperature, matrix<float> d, const loss_scale& scale,
                                    gradients how, soft_work& w) {
   if (z.rows != u.rows || z.cols != u.cols)
-    throw error({"bert::objectives::distil", cat("a teacher's logits of the student's shape, ", z.rows, " by ", z.cols),
+    throw_error({"bert::objectives::distil", cat("a teacher's logits of the student's shape, ", z.rows, " by ", z.cols),
                  cat(u.rows, " by ", u.cols), "teach with the same labels or vocabulary, on the same batches"});
   loss_term term{.name = "soft", .count = soft_count<Kind>(in, tokens)};
   const float share = scale.of("soft", term.count);
@@ -40576,7 +40633,7 @@ void choose(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, f
             covers level, const Replace& replace, masked_batch& out) {
   const std::size_t tokens = in.tokens.tokens(), sequences = in.tokens.sequences();
   if (in.parts.size() != tokens || in.keys.size() != sequences)
-    throw error({"bert::masking", cat(tokens, " word parts and ", sequences, " keys, one a token and one a sequence"),
+    throw_error({"bert::masking", cat(tokens, " word parts and ", sequences, " keys, one a token and one a sequence"),
                  cat(in.parts.size(), " and ", in.keys.size()), "use batches of bert::data, or fill both fields"});
   out.tokens.clear();
   out.targets.clear();
@@ -40902,7 +40959,7 @@ class distil {
           terms(typename Terms::work(raw)...) {
       const auto right = [](float x) { return std::isfinite(x) && x >= 0; };
       if (!right(o.options_.temperature) || o.options_.temperature == 0 || !right(o.options_.soft) || !right(o.options_.hard))
-        throw error({"bert::objectives::distil",
+        throw_error({"bert::objectives::distil",
                      "a temperature above 0, weights of 0 or more",
                      cat("temperature ", o.options_.temperature, ", soft ", o.options_.soft, ", hard ", o.options_.hard),
                      {}});
@@ -40997,7 +41054,7 @@ class distil {
                 loss_terms& terms) const {
     if constexpr (requires { hard_.logits(t); }) {
       if (z.data != nullptr && hard_.logits(t).data != z.data)
-        throw error({"bert::objectives::distil", "an objective beside the soft labels that trains the same head",
+        throw_error({"bert::objectives::distil", "an objective beside the soft labels that trains the same head",
                      "another head", "put it on that head: bert::objectives::on<Head>(…)"});
     }
     for (loss_term term : hard_.score(e, in, w.hard, t, scale.times(options_.hard))) {
@@ -41269,7 +41326,7 @@ struct huber {
 
   struct work : prediction_buffers {
     work(const huber& o, const batch_shape&) : prediction_buffers(0) {
-      if (!(std::isfinite(o.delta) && o.delta > 0)) throw error({where, "a .delta above 0", cat(o.delta), {}});
+      if (!(std::isfinite(o.delta) && o.delta > 0)) throw_error({where, "a .delta above 0", cat(o.delta), {}});
     }
   };
   // As detail::per_sequence has them; not derived from it, so that fields are initialized by name without a warning.
@@ -41665,7 +41722,7 @@ struct matryoshka {
   loss_terms score_vectors(const E& e, const training_batch& in, work& w, matrix<float> y, const loss_scale& share) const {
     for (const int size : {Sizes...})
       if (static_cast<std::size_t>(size) > y.cols)
-        throw error({"bert::objectives::matryoshka", cat("dimensions of at most ", y.cols, ", the vectors'"), cat(size), {}});
+        throw_error({"bert::objectives::matryoshka", cat("dimensions of at most ", y.cols, ", the vectors'"), cat(size), {}});
     const std::size_t most = w.inverse.size() * y.cols;
     const matrix<float> sum{w.sum.at_least(most), y.rows, y.cols};
     std::fill_n(sum.data, y.rows * y.cols, 0.0f);
@@ -41795,7 +41852,7 @@ struct mixup {
     template <executor E = execution::serial>
     work(const mixup& o, const batch_shape& raw, const E& e = {}) : inner(make_work(o.inner, raw, e)) {
       if (!(std::isfinite(o.options.alpha) && o.options.alpha > 0))
-        throw error({where, "an .alpha above 0", cat(o.options.alpha), {}});
+        throw_error({where, "an .alpha above 0", cat(o.options.alpha), {}});
     }
     typename Inner::work inner;
     mixture mixed;
@@ -41844,7 +41901,7 @@ struct mixup {
     const std::size_t sequences = in.tokens.sequences();
     const bool labels = in.labels.size() == sequences, values = in.values.size() == sequences * in.width;
     if (!in.groups.empty() || !(labels || values))
-      throw error({where, "a label or values for each sequence, which is an example",
+      throw_error({where, "a label or values for each sequence, which is an example",
                    in.groups.empty() ? "neither" : "groups of sequences", "mix-up is for classes and values of texts"});
     w.others = in;
     for (std::size_t s = 0; s < sequences; ++s) {
@@ -42094,7 +42151,7 @@ struct r_drop {
     for (const std::size_t pass : {std::size_t{0}, std::size_t{1}}) {
       const matrix<float> z = inner.logits(p.forward(pass));
       if (z.cols < 2)
-        throw error({"bert::objectives::r_drop", "logits of two classes or more", cat(z.cols),
+        throw_error({"bert::objectives::r_drop", "logits of two classes or more", cat(z.cols),
                      "wrap a loss of classes; objectives::fgm and self_distil take others"});
       w.row.resize(2 * z.cols);
       w.logits[pass].resize(z.rows * z.cols);
@@ -42233,7 +42290,7 @@ class replaced_token {
     work(const replaced_token& o, const batch_shape& raw)
         : mlm_(o.masks_, raw), tape_(o.capacity(raw), o.generator_->sizes()), losses_(raw.tokens) {
       if (!(std::isfinite(o.options_.weight) && o.options_.weight > 0))
-        throw error({where, "a .weight above 0", cat(o.options_.weight), {}});
+        throw_error({where, "a .weight above 0", cat(o.options_.weight), {}});
       targets_.reserve(raw.tokens);
       uniform_.reserve(o.capacity(raw).scored);
       pieces_.reserve(o.capacity(raw).scored);
@@ -42311,7 +42368,7 @@ class replaced_token {
   template <class Model>
   static void tie(const Model& from, Generator& to) {
     if (from.sizes().vocab != to.sizes().vocab)
-      throw error({where,
+      throw_error({where,
                    cat("a generator of the model's vocabulary, ", from.sizes().vocab, " pieces"),
                    cat(to.sizes().vocab, " pieces"),
                    {}});
@@ -42832,7 +42889,7 @@ struct weighted {
     template <executor E = execution::serial>
     work(const weighted& o, const batch_shape& raw, const E& e = {}) : inner(make_work(o.inner, raw, e)) {
       if (!(std::isfinite(o.options.weight) && o.options.weight > 0))
-        throw error({"bert::objectives::weighted", "a .weight above 0", cat(o.options.weight), {}});
+        throw_error({"bert::objectives::weighted", "a .weight above 0", cat(o.options.weight), {}});
     }
     typename Inner::work inner;
   };
@@ -42930,14 +42987,14 @@ struct choices {
   template <class Body>
   static void by_name(std::string_view name, Body&& body) {
     const bool found = ((name == Named::name && (body(std::type_identity<typename Named::type>{}), true)) || ...);
-    if (!found) throw error({"architecture", "one of " + names(), std::string(name), {}});
+    if (!found) throw_error({"architecture", "one of " + names(), std::string(name), {}});
   }
 
   /// The same with the first architecture that agrees with `config`. Throws bert::error naming the sizes found.
   template <class Body>
   static void by_config(const model_config& config, Body&& body) {
     const bool found = ((config.is<typename Named::type>() && (body(std::type_identity<typename Named::type>{}), true)) || ...);
-    if (!found) throw error(unknown(config));
+    if (!found) throw_error(unknown(config));
   }
 
  private:
@@ -43082,7 +43139,7 @@ struct word_windows {
                                                           std::optional<std::string_view> second,
                                                           const pipeline_options& options) {
     if (second)
-      throw error(
+      throw_error(
           {"bert::pipeline", "one text, as the head gives each of its words a result", "a pair of texts", "call it twice"});
     check(options);
     auto all = tokenizer.encode<text::offsets::bytes>(text, {.special_tokens = false});
@@ -43111,7 +43168,7 @@ struct word_windows {
  private:
   static void check(const pipeline_options& options) {
     if (options.max_tokens < 8)
-      throw error({"bert::pipeline_options", ".max_tokens of at least 8", cat(options.max_tokens), {}});
+      throw_error({"bert::pipeline_options", ".max_tokens of at least 8", cat(options.max_tokens), {}});
   }
   static void put(text_encoding& to, token_id id, text::text_range range, std::int32_t word, bool special) {
     to.ids.push_back(id);
@@ -43293,7 +43350,7 @@ struct decoding<Head> : pipelines::word_windows {
   template <class Packed>
   static result decode(const pipeline_example& in, const Packed& packed) {
     if (in.options.pieces != aggregation::first)
-      throw error({"bert::pipeline_options", "pieces of aggregation::first, as a CRF's path is over first pieces",
+      throw_error({"bert::pipeline_options", "pieces of aggregation::first, as a CRF's path is over first pieces",
                    in.options.pieces == aggregation::max ? "max" : "average", "leave it out, or train a tagger without a CRF"});
     std::vector<float> allowed(labels::transition_count(packed.tags));
     Head::write_allowed(in.labels, allowed);
@@ -43355,7 +43412,7 @@ struct decoding<Head> {
 
   static result decode(const pipeline_example& in) {
     if (in.rows.size() < 2)
-      throw error({"bert::pipeline", "a text and two choices or more", cat(in.rows.size()), "call it with a list of choices"});
+      throw_error({"bert::pipeline", "a text and two choices or more", cat(in.rows.size()), "call it with a list of choices"});
     std::vector<float> scores;
     for (const auto& row : in.rows) scores.push_back(row(0, 0));
     result r;
@@ -43412,7 +43469,7 @@ struct decoding<Head> {
     const auto logits = in.rows.front()[0];
     const auto& given = in.options.thresholds;
     if (given.size() > 1 && given.size() != logits.size())
-      throw error(
+      throw_error(
           {"bert::pipeline_options", cat("no .thresholds, one, or ", logits.size(), ", one a label"), cat(given.size()), {}});
     result r;
     for (std::size_t l = 0; l < logits.size(); ++l) {
@@ -43481,9 +43538,9 @@ class dense_layer {
     const auto read = [&](const char* name, std::vector<std::size_t> shape, std::span<float> to) {
       const auto tensors = files.tensors();
       const auto t = std::find_if(tensors.begin(), tensors.end(), [&](const auto& x) { return x.name == name; });
-      if (t == tensors.end()) throw error({files.where(), cat("a tensor \"", name, '"'), "none of that name", {}});
+      if (t == tensors.end()) throw_error({files.where(), cat("a tensor \"", name, '"'), "none of that name", {}});
       if (t->shape != shape)
-        throw error({cat(files.where(), ", tensor \"", name, '"'),
+        throw_error({cat(files.where(), ", tensor \"", name, '"'),
                      io::shape_text(shape) + ", as config.json says",
                      io::shape_text(t->shape),
                      {}});
@@ -43531,7 +43588,7 @@ class sentence_transform {
         continue;
       }
       if (m.inputs != outputs_)
-        throw error({path_text(m.folder / "config.json") + ", \"in_features\"",
+        throw_error({path_text(m.folder / "config.json") + ", \"in_features\"",
                      cat(outputs_, ", the size of what is pooled"),
                      cat(m.inputs),
                      {}});
@@ -43643,7 +43700,7 @@ class embedder {
     const checkpoint files(folder);
     sentence_settings s = files.sentences();
     if (s.dimension != 0 && s.dimension != A::hidden)
-      throw error({s.pooling_file + ", \"word_embedding_dimension\"", cat(A::hidden), cat(s.dimension), {}});
+      throw_error({s.pooling_file + ", \"word_embedding_dimension\"", cat(A::hidden), cat(s.dimension), {}});
     if constexpr (!follows) check_type(s, folder, options.other_pooling);
     if (options.max_tokens == 0) options.max_tokens = s.max_tokens;
     if (!options.prompt) options.prompt = s.prompt({}, path_text(folder));
@@ -43740,7 +43797,7 @@ class embedder {
             std::min(options.max_tokens == 0 ? std::size_t{A::positions} : options.max_tokens, std::size_t{A::positions})),
         prompt_(options.prompt.value_or("")) {
     if (max_tokens_ < 3)
-      throw error({"bert::embedder_options",
+      throw_error({"bert::embedder_options",
                    "max_tokens of 3 or more, as [CLS], one token of text and [SEP] need 3",
                    cat(max_tokens_),
                    {}});
@@ -43753,7 +43810,7 @@ class embedder {
     const bool same = mine == s.pooling || (mine == "mean" && s.pooling == "mean_sqrt_len");
     if (other == pooling_mismatch::refuse && !s.pooling_file.empty() && !mine.empty() && !same) {
       const bool is_type = s.pooling == "mean" || s.pooling == "cls" || s.pooling == "max";
-      throw error({s.pooling_file, cat("the pooling of the embedder's type, ", mine), s.pooling,
+      throw_error({s.pooling_file, cat("the pooling of the embedder's type, ", mine), s.pooling,
                    cat("open it with bert::pooling::", is_type ? s.pooling : "from_folder")});
     }
     pipelines::check_unit_vectors(s, folder, "open it with bert::pooling::from_folder");
@@ -43825,7 +43882,7 @@ class embedder {
 
   static void check(std::size_t sentence, std::span<const float> y) {
     if (first_not_finite(y) != all_finite)
-      throw error({cat("bert::embedder, sentence ", sentence), "a vector of finite numbers", "a NaN or an infinity",
+      throw_error({cat("bert::embedder, sentence ", sentence), "a vector of finite numbers", "a NaN or an infinity",
                    "the weights overflow; use f32, or take other weights"});
   }
 
@@ -43927,7 +43984,7 @@ class reranking_session {
           const matrix<const float> row = pipelines::rows_of_sequence<head>(output, batch, s);
           const std::span<const float> outputs{row.row(0), row.cols};
           if (first_not_finite(outputs) != all_finite)
-            throw error({"bert::pipeline", "an answer of finite numbers", "a NaN or an infinity",
+            throw_error({"bert::pipeline", "an answer of finite numbers", "a NaN or an infinity",
                          "the weights overflow; use f32, or take other weights"});
           scores_.push_back(pipelines::relevance_of(outputs, "bert::pipeline"));
         });
@@ -44032,7 +44089,7 @@ class pipeline {
   operator()(std::string_view text, const Choices& choices) const {
     inputs in{text, std::nullopt, {}};
     for (auto&& choice : choices) in.windows.push_back(input(text, choice).windows.front());
-    if (in.windows.empty()) throw error({"bert::pipeline", "a text and two choices or more", "no choices", {}});
+    if (in.windows.empty()) throw_error({"bert::pipeline", "a text and two choices or more", "no choices", {}});
     return std::move(run({std::move(in)}, execution::serial{}).front());
   }
   [[nodiscard]] result operator()(std::string_view text,
@@ -44192,7 +44249,7 @@ class pipeline {
           rows.push_back(pipelines::rows_of_sequence<head>(output, batch, s));
           for (std::size_t row = 0; row < rows.back().rows; ++row)
             if (first_not_finite({rows.back().row(row), rows.back().cols}) != all_finite)
-              throw error({"bert::pipeline", "an answer of finite numbers", "a NaN or an infinity",
+              throw_error({"bert::pipeline", "an answer of finite numbers", "a NaN or an infinity",
                            "the weights overflow; use f32, or take other weights"});
           if (in.windows.size() > 1) rows.back() = copy(rows.back(), kept.emplace_back());
           if (rows.size() < in.windows.size()) return;
@@ -44328,7 +44385,7 @@ struct int8_calibration {
   /// low and low + 255 step are the least and the greatest number of each dimension in `sample`; step is 0 where they are
   /// equal. Throws bert::error for no vectors.
   [[nodiscard]] static int8_calibration of(const vectors<D>& sample) {
-    if (sample.rows() == 0) throw error({"bert::int8_calibration", "one vector or more", "none", {}});
+    if (sample.rows() == 0) throw_error({"bert::int8_calibration", "one vector or more", "none", {}});
     int8_calibration c;
     std::array<float, D> high{};
     std::copy_n(sample[0].begin(), D, c.low.begin());
@@ -44469,7 +44526,7 @@ class binary_vectors {
 
  private:
   void check_rows(std::size_t found) const {
-    if (found != rows()) throw error({"bert::binary_vectors::nearest", cat(rows(), " rows to rescore by"), cat(found), {}});
+    if (found != rows()) throw_error({"bert::binary_vectors::nearest", cat(rows(), " rows to rescore by"), cat(found), {}});
   }
   template <class Score>
   [[nodiscard]] std::vector<scored_row> rescored(std::span<const float, D> query, std::size_t k,
@@ -44995,7 +45052,7 @@ template <class Scoring = scoring::pair_counts, class Source, executor Executor>
   const auto words = count_words(source, how, run);
   detail::merger<Scoring> merger(words, detail::special_pieces(options.unused), options.alphabet_limit);
   if (merger.given() > options.vocab)
-    throw error({"bert::text::train_wordpiece",
+    throw_error({"bert::text::train_wordpiece",
                  cat("a vocabulary of at least ", merger.given(), " pieces: the alphabet and the special tokens"),
                  cat("a vocabulary of ", options.vocab), "raise vocab or lower alphabet_limit"});
   const auto more = static_cast<std::size_t>(static_cast<double>(options.vocab - merger.given()) *
@@ -45110,13 +45167,13 @@ template <class Reference>
   }
   const std::size_t space = unused.size() + (most_pieces > old.size() ? most_pieces - old.size() : 0);
   if (words.size() > space)
-    throw error({old.where(),
+    throw_error({old.where(),
                  cat("at most ", space, " new pieces: ", unused.size(), " rows [unused…], and ", space - unused.size(),
                      " behind the last"),
                  cat(words.size()), "add fewer, or use an architecture whose vocabulary is open"});
   vocabulary_extension out;
   for (const cut_word& word : words) {
-    if (old.id(word.text)) throw error({old.where(), "words that are no pieces yet", word.text, {}});
+    if (old.id(word.text)) throw_error({old.where(), "words that are no pieces yet", word.text, {}});
     const std::size_t at = out.added.size();
     const std::size_t id = at < unused.size() ? unused[at] : all.size();
     if (at < unused.size()) all[id] = word.text;
@@ -45545,7 +45602,7 @@ class averaged::kept : public unchanged_weights<Model> {
   kept(const averaged& policy, const Model& m) : policy_(policy) {
     if (policy.kind == average_kind::none) return;
     if (!(policy.decay >= 0 && policy.decay < 1) || policy.every == 0)
-      throw error({"bert::training::averaged",
+      throw_error({"bert::training::averaged",
                    "a decay from 0 to below 1, every of 1 or more",
                    cat(policy.decay, " and ", policy.every),
                    {}});
@@ -45635,7 +45692,7 @@ inline void check_facts(const std::filesystem::path& path, const named_facts& ru
         found += (found.empty() ? "" : ", ") + name + " " + other;
       }
   if (!expected.empty())
-    throw error({path_text(path), expected + ", as this run has", found + ", as the state was made with",
+    throw_error({path_text(path), expected + ", as this run has", found + ", as the state was made with",
                  "resume with what the state was made with, or remove it to start anew"});
 }
 
@@ -45667,24 +45724,24 @@ inline std::uint64_t check_state(const io::safetensors& file, state_blocks block
     return found == file.metadata().end() ? std::string() : found->second;
   };
   if (fact("kind") != state_kind)
-    throw error({where, "a training state", "another kind of file", "name another file, or move this one away"});
+    throw_error({where, "a training state", "another kind of file", "name another file, or move this one away"});
   if (const std::string version = fact("version"); version != state_version)
-    throw error({where, cat("a training state of version ", state_version),
+    throw_error({where, cat("a training state of version ", state_version),
                  version.empty() ? "one of version 1, without a checksum" : cat("one of version ", version),
                  "finish that run with the release that began it, or remove the file to start anew"});
   file.verify_checksum();
   if (const std::string other = fact("run"); other != run)
-    throw error({where, words_beyond(run, other), words_beyond(other, run),
+    throw_error({where, words_beyond(run, other), words_beyond(other, run),
                  "resume with the settings that the state was made with, or remove it to start anew"});
   const std::string text = fact("step");
   std::uint64_t step = 0;
   if (const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), step);
       code != std::errc{} || end != text.data() + text.size() || step > total)
-    throw error({where, cat("a step from 0 to ", total), text, "the file is damaged; remove it to start anew"});
+    throw_error({where, cat("a step from 0 to ", total), text, "the file is damaged; remove it to start anew"});
   for (const auto& [name, values] : blocks) {
     const io::stored_tensor& tensor = file.at(name);
     if (tensor.type != io::dtype::f32 || tensor.size() != values.size())
-      throw error({cat(where, ", tensor \"", name, '"'), cat(values.size(), " elements of F32"),
+      throw_error({cat(where, ", tensor \"", name, '"'), cat(values.size(), " elements of F32"),
                    cat(tensor.size(), " of ", io::name_of(tensor.type)), "resume the model that the state was made of"});
     io::check_finite(tensor, where);
   }
@@ -45700,7 +45757,7 @@ inline void write_state(const std::filesystem::path& path, state_blocks blocks, 
   std::vector<io::stored_tensor> tensors;
   for (const auto& [name, values] : blocks) {
     if (const std::size_t i = first_not_finite(values); i != all_finite)
-      throw error({cat(path_text(path), ", tensor \"", name, '"'), "finite numbers",
+      throw_error({cat(path_text(path), ", tensor \"", name, '"'), "finite numbers",
                    cat(values[i], " at ", i, ", to be written"),
                    "the training went wrong; lower the learning rate, and go on from the state that is there"});
     tensors.push_back(io::stored(name, values, {values.size()}));
@@ -45745,7 +45802,7 @@ class best_epoch {
 
   /// Adds the score of the next epoch. Throws bert::error if it is not finite.
   void add(double score, std::span<const float> weights) {
-    if (!std::isfinite(score)) throw error({"bert::fit, keep_best", "a finite number", cat(score), {}});
+    if (!std::isfinite(score)) throw_error({"bert::fit, keep_best", "a finite number", cat(score), {}});
     scores_.push_back(score);
     if (best_of(scores_) + 1 == scores_.size()) weights_.assign(weights.begin(), weights.end());
   }
@@ -45764,7 +45821,7 @@ class best_epoch {
       if (name == "scores") scores_ = numbers_of(value);
     if (scores_.size() != count || count == 0 ||
         !std::all_of(scores_.begin(), scores_.end(), [](double x) { return std::isfinite(x); }))
-      throw error({path_text(path), cat(count, " scores, one an epoch"), cat(scores_.size()), "remove it to start anew"});
+      throw_error({path_text(path), cat(count, " scores, one an epoch"), cat(scores_.size()), "remove it to start anew"});
   }
 
  private:
@@ -46202,7 +46259,7 @@ class passes {
   /// row has the dropout that it has in the whole batch. Throws bert::error for a step of several `leaves`.
   Tape& forward(const token_batch& part, const layers::rows_before& before) {
     if (tape_->capacity().leaves != 1)
-      throw error({"bert::training::passes", "leaves of 1, as the batch is run in parts", cat(tape_->capacity().leaves), {}});
+      throw_error({"bert::training::passes", "leaves of 1, as the batch is run in parts", cat(tape_->capacity().leaves), {}});
     current_ = noise_;
     current_.before.sequences += before.sequences;
     current_.before.tokens += before.tokens;
@@ -46625,13 +46682,13 @@ namespace training {
 /// Throws bert::error for options that are out of range, or leaves that do not suit the number of replicas.
 inline void check_options(const training_options& o, std::size_t replicas) {
   if (o.accumulate == 0 || !(o.dropout >= 0 && o.dropout < 1) || !(o.attention_dropout >= 0 && o.attention_dropout < 1))
-    throw error({"bert::training_options",
+    throw_error({"bert::training_options",
                  "accumulate of 1 or more, dropout from 0 to below 1",
                  cat("accumulate ", o.accumulate, ", dropout ", o.dropout, " and ", o.attention_dropout),
                  {}});
   if (!std::has_single_bit(o.leaves) || o.leaves > kernels::row_groups::most || !std::has_single_bit(replicas) ||
       o.leaves < replicas)
-    throw error(
+    throw_error(
         {"bert::training_options",
          cat("leaves of a power of two, from the number of replicas, a power of two too, to ", kernels::row_groups::most),
          cat("leaves ", o.leaves, ", replicas ", replicas),
@@ -46798,7 +46855,7 @@ class teacher {
     using objectives::teacher_kind;
     const bool moving = options_.kind == teacher_kind::moving_average;
     if (moving && !(options_.decay >= 0 && options_.decay < 1))
-      throw error({"bert::objectives::teacher_options", "a decay from 0 to below 1", cat(options_.decay), {}});
+      throw_error({"bert::objectives::teacher_options", "a decay from 0 to below 1", cat(options_.decay), {}});
     if (options_.last == 0) return;
     if (!moving) last_.assign(options_.last, m);
     if (options_.kind != teacher_kind::votes) mean_.assign(1, m);
@@ -46934,7 +46991,7 @@ class trainer {
         teacher_(objective_, model) {
     training::check_options(options_, reduction_.size());
     if (layout_.parameters == 0)
-      throw error({"bert::trainer", "a parameter to train", "parameter groups that freeze all of them", "freeze fewer"});
+      throw_error({"bert::trainer", "a parameter to train", "parameter groups that freeze all of them", "freeze fewer"});
   }
   trainer(Model& model, Objective objective, Optimizer optimizer, Schedule schedule, Policies... policies)
       : trainer(model, std::move(objective), std::move(optimizer), std::move(schedule), training_options{},
@@ -47162,7 +47219,7 @@ class trainer {
     if constexpr (Second::trained) squares += second_.squared_norm(executor_);
     report.gradient_norm = std::sqrt(squares);
     if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm))
-      throw error({cat("bert::trainer, step ", done_ + 1), "a finite loss and gradient",
+      throw_error({cat("bert::trainer, step ", done_ + 1), "a finite loss and gradient",
                    cat("loss ", report.loss, ", gradient norm ", report.gradient_norm, "; the step was not taken"),
                    "lower the learning rate or lengthen the warm-up"});
   }
@@ -47323,13 +47380,13 @@ step_report fit(Model& model, const Objective& objective, const Source& source,
                 const fit_options<std::type_identity_t<Model>>& options = {}, const Policies&... policies) {
   if (options.epochs == 0 || options.accumulate == 0 || !(options.learning_rate > 0) ||
       !(options.warmup >= 0 && options.warmup <= 1))
-    throw error({"bert::fit_options",
+    throw_error({"bert::fit_options",
                  "one epoch or more, a positive learning rate, a warm-up from 0 to 1, accumulate of 1 or more",
                  cat(options.epochs, " epochs, learning rate ", options.learning_rate, ", warm-up ", options.warmup,
                      ", accumulate ", options.accumulate),
                  {}});
   if (options.patience != 0 && !options.keep_best)
-    throw error({"bert::fit_options", "keep_best, as patience counts epochs without a larger value of it", "none", {}});
+    throw_error({"bert::fit_options", "keep_best, as patience counts epochs without a larger value of it", "none", {}});
   const std::uint64_t batches = source.batches_per_epoch();
   const std::uint64_t total = (batches * options.epochs + options.accumulate - 1) / options.accumulate;
   bool wanted = true;
@@ -47605,7 +47662,7 @@ class mixout::kept : public unchanged_weights<Model> {
  public:
   kept(const mixout& policy, const Model& m) : policy_(policy) {
     if (!(policy.rate >= 0 && policy.rate < 1))
-      throw error({"bert::training::mixout", "a rate from 0 to below 1", cat(policy.rate), {}});
+      throw_error({"bert::training::mixout", "a rate from 0 to below 1", cat(policy.rate), {}});
     if (policy.rate > 0) models_.assign(2, m);
   }
   [[nodiscard]] std::vector<optim::state_block> blocks() {
@@ -47663,7 +47720,7 @@ namespace bert::inline BERT_ISA::training {
 template <class Model>
 void reinitialize(Model& m, int layers, const random_options& options = {}) {
   constexpr int all = Model::architecture::layers;
-  if (layers < 0 || layers > all) throw error({"bert::training::reinitialize", cat("0 to ", all, " layers"), cat(layers), {}});
+  if (layers < 0 || layers > all) throw_error({"bert::training::reinitialize", cat("0 to ", all, " layers"), cat(layers), {}});
   if (layers == 0) return;
   random_options sizes = options;
   sizes.vocab = m.sizes().vocab;

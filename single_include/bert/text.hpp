@@ -84,12 +84,26 @@
     "g++ for Windows misaligns AVX registers: compile with -Wa,-muse-unaligned-vector-move -DBERT_UNALIGNED_MOVES, or without AVX (-march=x86-64-v2)"
 #endif
 
+// Whether the file is compiled with exceptions. Without them (-fno-exceptions), errors end in bert::error_handler().
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+#define BERT_EXCEPTIONS 1
+#define BERT_TRY try
+#define BERT_CATCH(declaration) catch (declaration)
+#define BERT_RETHROW throw
+#else
+#define BERT_EXCEPTIONS 0
+#define BERT_TRY
+#define BERT_CATCH(declaration) if constexpr (false)
+#define BERT_RETHROW static_cast<void>(0)
+#endif
+
 // A program may compile some files for AVX2 and others for AVX-512. An inline function that both use would have one name and
 // two bodies, of which the linker keeps either: the program would crash on a processor without AVX-512, or run at half the
 // speed on one with it. So `namespace bert::inline BERT_ISA {` gives the two different names; programs still write bert::….
 //
-// The name holds the level and the extensions that kernels test for. Files that differ in other flags (-mavx512vbmi,
-// -ffast-math) must define BERT_ISA, a different name for each set of flags, before the first include or on the command line.
+// The name holds the level, the extensions that kernels test for, and that there are no exceptions. Files that differ in other
+// flags (-mavx512vbmi, -ffast-math) must define BERT_ISA, a different name for each set of flags, before the first include or
+// on the command line.
 #if !defined(BERT_ISA)
 
 #if defined(__AVX512F__)
@@ -140,9 +154,15 @@
 #define BERT_ISA_AMX
 #endif
 
-#define BERT_ISA_JOINED(level, fma, bf16, vnni, amx) level##fma##bf16##vnni##amx
-#define BERT_ISA_NAME(level, fma, bf16, vnni, amx) BERT_ISA_JOINED(level, fma, bf16, vnni, amx)
-#define BERT_ISA BERT_ISA_NAME(BERT_ISA_LEVEL, BERT_ISA_FMA, BERT_ISA_BF16, BERT_ISA_VNNI, BERT_ISA_AMX)
+#if BERT_EXCEPTIONS
+#define BERT_ISA_EXCEPTIONS
+#else
+#define BERT_ISA_EXCEPTIONS _noexceptions
+#endif
+
+#define BERT_ISA_JOINED(level, fma, bf16, vnni, amx, exceptions) level##fma##bf16##vnni##amx##exceptions
+#define BERT_ISA_NAME(level, fma, bf16, vnni, amx, exceptions) BERT_ISA_JOINED(level, fma, bf16, vnni, amx, exceptions)
+#define BERT_ISA BERT_ISA_NAME(BERT_ISA_LEVEL, BERT_ISA_FMA, BERT_ISA_BF16, BERT_ISA_VNNI, BERT_ISA_AMX, BERT_ISA_EXCEPTIONS)
 
 #endif
 
@@ -2021,7 +2041,10 @@ namespace detail {
 #ifndef BERT_CORE_ERROR_HPP
 #define BERT_CORE_ERROR_HPP
 
+#include <atomic>
 #include <cstddef>
+#include <cstdio>
+#include <cstdlib>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -2126,7 +2149,27 @@ class error : public std::runtime_error {
   facts facts_;
 };
 
+/// What ends a program that is compiled without exceptions; it must not return. Unless it is set, the message goes to standard
+/// error and the program aborts. One for the whole program.
+using error_handler_type = void (*)(const error&);
+[[nodiscard]] inline std::atomic<error_handler_type>& error_handler() noexcept {
+  static std::atomic<error_handler_type> handler{nullptr};
+  return handler;
+}
+
 inline namespace BERT_ISA {
+
+/// Throws bert::error; without exceptions, calls error_handler().
+[[noreturn]] inline void throw_error(error::facts facts) {
+#if BERT_EXCEPTIONS
+  throw error(std::move(facts));
+#else
+  const error e(std::move(facts));
+  if (const error_handler_type handler = error_handler().load(); handler != nullptr) handler(e);
+  std::fprintf(stderr, "%s\n", e.what());
+  std::abort();
+#endif
+}
 
 /// Joins its arguments into one string as `operator<<` would write them.
 template <class... Parts>
@@ -2194,17 +2237,24 @@ class threads {
    public:
     explicit pool(std::size_t n) : shares_(n), useful_(available_cores() - 1) {
       if (n == 0 || n > 4096)
-        throw error({"bert::execution::threads", "1 to 4096 threads", std::to_string(n), "give the number of cores to use"});
+        throw_error({"bert::execution::threads", "1 to 4096 threads", std::to_string(n), "give the number of cores to use"});
       workers_.reserve(n - 1);
       awake_.store(n - 1, std::memory_order_relaxed);
-      try {
+      const auto start = [&] {
         for (std::size_t t = 1; t < n; ++t) workers_.emplace_back([this, t] { work(t); });
+      };
+#if BERT_EXCEPTIONS
+      try {
+        start();
       } catch (const std::exception& e) {
         const std::size_t started = workers_.size() + 1;
         join();
-        throw error({"bert::execution::threads", cat(n, " threads"), cat(started, ", then: ", e.what()),
+        throw_error({"bert::execution::threads", cat(n, " threads"), cat(started, ", then: ", e.what()),
                      "give fewer threads, or raise the limits of processes and address space"});
       }
+#else
+      start();
+#endif
     }
     pool(const pool&) = delete;
     pool& operator=(const pool&) = delete;
@@ -2472,12 +2522,12 @@ class token_batch {
   /// attention policy of your own: a token's branch in a tree, for example.
   void add(std::span<const token_id> ids, std::span<const segment_id> segments, std::span<const std::int32_t> marks = {}) {
     if (ids.empty())
-      throw error({"bert::token_batch::add", "at least one token", "an empty sequence", "leave it out or add [CLS] [SEP]"});
+      throw_error({"bert::token_batch::add", "at least one token", "an empty sequence", "leave it out or add [CLS] [SEP]"});
     if (!segments.empty() && segments.size() != ids.size())
-      throw error({"bert::token_batch::add", cat(ids.size(), " segments, one per token"), cat(segments.size()),
+      throw_error({"bert::token_batch::add", cat(ids.size(), " segments, one per token"), cat(segments.size()),
                    "give none for all zero"});
     if (!marks.empty() && marks.size() != ids.size())
-      throw error(
+      throw_error(
           {"bert::token_batch::add", cat(ids.size(), " marks, one per token"), cat(marks.size()), "give none for all zero"});
     if (!marks.empty() || !marks_.empty()) {
       marks_.resize(ids_.size(), 0);
@@ -2507,7 +2557,7 @@ class token_batch {
   /// Adds flat position `position` to the scored ones; positions must increase.
   void score(std::size_t position) {
     if (position >= ids_.size() || (!scored_.empty() && position <= scored_.back()))
-      throw error(
+      throw_error(
           {"bert::token_batch::score", cat("a position below ", ids_.size(), ", in increasing order"), cat(position), {}});
     scored_.push_back(static_cast<std::uint32_t>(position));
   }
@@ -2613,7 +2663,7 @@ class added_tokens {
   added_tokens() = default;
   explicit added_tokens(std::vector<added_token> tokens) : tokens_(std::move(tokens)) {
     for (const auto& t : tokens_) {
-      if (t.content.empty()) throw error({"bert::text::added_tokens", "a token with content", "an empty one", "leave it out"});
+      if (t.content.empty()) throw_error({"bert::text::added_tokens", "a token with content", "an empty one", "leave it out"});
       first_[static_cast<unsigned char>(t.content[0])] = true;
     }
     for (std::size_t i = 0; i < tokens_.size(); ++i) by_length_.push_back(i);
@@ -3436,7 +3486,7 @@ namespace detail {
 }
 
 [[noreturn]] inline void cannot_write(const std::filesystem::path& path, std::string found) {
-  throw error({path_text(path), "a file to write", std::move(found), "check the folder, its permissions and the free space"});
+  throw_error({path_text(path), "a file to write", std::move(found), "check the folder, its permissions and the free space"});
 }
 
 }  // namespace detail
@@ -3630,15 +3680,15 @@ class vocabulary {
   static vocabulary open(const std::filesystem::path& path) {
     const detail::file_handle file(open_binary(path));
     if (!file)
-      throw error({path_text(path), "a vocabulary that can be read", "no such file, or no right to read it",
+      throw_error({path_text(path), "a vocabulary that can be read", "no such file, or no right to read it",
                    "give the path of a vocab.txt"});
     std::string text;
     constexpr std::size_t longest = std::size_t{1} << 28;  // 100 times the largest; /dev/zero has no end
     char block[1 << 16];
     for (std::size_t n; (n = std::fread(block, 1, sizeof block, file.get())) != 0 && text.size() <= longest;)
       text.append(block, n);
-    if (text.size() > longest) throw error({path_text(path), cat("a vocabulary of at most ", longest, " bytes"), "more", {}});
-    if (std::ferror(file.get())) throw error({path_text(path), "a vocabulary that can be read", "a read error", {}});
+    if (text.size() > longest) throw_error({path_text(path), cat("a vocabulary of at most ", longest, " bytes"), "more", {}});
+    if (std::ferror(file.get())) throw_error({path_text(path), "a vocabulary that can be read", "a read error", {}});
     return parse(text, path_text(path));
   }
 
@@ -3654,7 +3704,7 @@ class vocabulary {
       const bool both = end + 1 < text.size() && text[end] == '\r' && text[end + 1] == '\n';
       text.remove_prefix(std::min(text.size(), end + (both ? 2 : 1)));
     }
-    if (v.size() == 0) throw error({where, "one piece a line", "an empty vocabulary", "give a vocab.txt"});
+    if (v.size() == 0) throw_error({where, "one piece a line", "an empty vocabulary", "give a vocab.txt"});
     v.index();
     return v;
   }
@@ -3672,7 +3722,7 @@ class vocabulary {
   /// Throws bert::error if `id` is not in [0, size()). The view is valid as long as the vocabulary.
   [[nodiscard]] std::string_view piece(token_id id) const {
     if (id < 0 || static_cast<std::size_t>(id) >= size())
-      throw error({"bert::text::vocabulary::piece", cat("an id in [0, ", size(), ")"), cat(id),
+      throw_error({"bert::text::vocabulary::piece", cat("an id in [0, ", size(), ")"), cat(id),
                    "use the vocabulary that the ids came from"});
     return at(static_cast<std::size_t>(id));
   }
@@ -3691,7 +3741,7 @@ class vocabulary {
   [[nodiscard]] token_id require(std::string_view token) const {
     if (const auto found = id(token)) return *found;
     const auto [found, hint] = diagnosis();
-    throw error({where_, cat("the token ", token), found, hint});
+    throw_error({where_, cat("the token ", token), found, hint});
   }
   /// The same pieces with another where() for errors.
   [[nodiscard]] vocabulary named(std::string where) && {
@@ -3704,7 +3754,7 @@ class vocabulary {
   void save(const std::filesystem::path& path) const {
     for (std::size_t i = 0; i < size(); ++i)
       if (at(i).find_first_of("\r\n") != std::string_view::npos)
-        throw error({path_text(path), "pieces without line breaks", cat("one in piece ", i), "vocab.txt cannot hold it"});
+        throw_error({path_text(path), "pieces without line breaks", cat("one in piece ", i), "vocab.txt cannot hold it"});
     io::atomic_file file(path);
     for (std::size_t i = 0; i < size(); ++i) {
       file.write(at(i));
@@ -3740,10 +3790,10 @@ class vocabulary {
 
   void add(std::string_view piece, const std::string& where) {
     if (const auto bad = utf8::first_invalid(piece); bad != std::string_view::npos)
-      throw error({cat(where, ":", size() + 1), "valid UTF-8", cat("an invalid byte at column ", bad + 1),
+      throw_error({cat(where, ":", size() + 1), "valid UTF-8", cat("an invalid byte at column ", bad + 1),
                    "save the vocabulary as UTF-8"});
     if (characters_.size() + piece.size() > 0x7FFFFFFF)
-      throw error({cat(where, ":", size() + 1), "at most 2 GB of pieces", "more", "is this a vocabulary?"});
+      throw_error({cat(where, ":", size() + 1), "at most 2 GB of pieces", "more", "is this a vocabulary?"});
     characters_ += piece;
     starts_.push_back(static_cast<std::uint32_t>(characters_.size()));
   }
@@ -4458,7 +4508,7 @@ class scanner {
         max_characters_(max_characters),
         single_(0x10000, unknown) {
     if (max_characters == 0 || max_characters > most_characters)
-      throw error({"bert::text::tokenizer", cat("max_word_characters from 1 to ", most_characters), cat(max_characters), {}});
+      throw_error({"bert::text::tokenizer", cat("max_word_characters from 1 to ", most_characters), cat(max_characters), {}});
     for (std::size_t i = 0; i < v.size(); ++i) {
       const std::string_view piece = v.piece(static_cast<token_id>(i));
       if (piece.empty() || piece.size() > 3) continue;
@@ -4988,7 +5038,7 @@ void assemble(encoding<Offsets>& out, const token_slice& a, const token_slice& b
 inline std::vector<text_range> window_ranges(std::size_t size, std::size_t capacity, std::size_t stride, bool from_left) {
   if (size <= capacity) return {{0, size}};
   if (stride >= capacity)
-    throw error({"bert::text::tokenizer::windows", cat("a stride below the ", capacity, " tokens of a window"), cat(stride),
+    throw_error({"bert::text::tokenizer::windows", cat("a stride below the ", capacity, " tokens of a window"), cat(stride),
                  "a window holds max_tokens minus the special tokens and the other text"});
   std::vector<text_range> out;
   if (!from_left) {
@@ -5034,7 +5084,7 @@ namespace bert::inline BERT_ISA::text {
   constexpr std::size_t most_unused = 1u << 16;  // between two tokens; a larger gap means a damaged file
   for (const added_token* t : beyond) {
     const auto fail = [&](const std::string& expected) {
-      throw error({cat(pieces.where(), ", added token ", t->content), expected, cat("the id ", t->id),
+      throw_error({cat(pieces.where(), ", added token ", t->content), expected, cat("the id ", t->id),
                    "give each added token an id of its own, from the vocabulary's size on"});
     };
     const auto id = static_cast<std::size_t>(std::max<token_id>(t->id, 0));
@@ -5276,7 +5326,7 @@ std::pair<std::size_t, std::size_t> kept_tokens(std::size_t a, std::size_t b, bo
                                                 const encode_options& options, FirstIsLonger&& first_is_longer) {
   if (options.max_tokens == 0 || a + b + extra <= options.max_tokens) return {a, b};
   const auto fail = [&](const std::string& hint) {
-    throw error({"bert::text::tokenizer::encode", cat("at most ", options.max_tokens, " tokens"), cat(a + b + extra), hint});
+    throw_error({"bert::text::tokenizer::encode", cat("at most ", options.max_tokens, " tokens"), cat(a + b + extra), hint});
   };
   if (options.max_tokens < extra) fail(cat("max_tokens must be at least the ", extra, " special tokens"));
   const std::size_t capacity = options.max_tokens - extra, excess = a + b - capacity;
@@ -5610,13 +5660,12 @@ class basic_tokenizer {
     std::vector<token_batch> done(chunks);
     std::vector<std::exception_ptr> failed(chunks);
     run.parallel_for(chunks, [&](std::size_t i) {
-      try {
+      BERT_TRY {
         for (std::size_t t = texts.size() * i / chunks; t < texts.size() * (i + 1) / chunks; ++t)
           encode_into(done[i], texts[t], options);
         mark_scored(done[i]);
-      } catch (...) {
-        failed[i] = std::current_exception();
       }
+      BERT_CATCH(...) { failed[i] = std::current_exception(); }
     });
     for (const auto& failure : failed)
       if (failure) std::rethrow_exception(failure);
@@ -6382,7 +6431,7 @@ template <class Scoring = scoring::pair_counts, class Source, executor Executor>
   const auto words = count_words(source, how, run);
   detail::merger<Scoring> merger(words, detail::special_pieces(options.unused), options.alphabet_limit);
   if (merger.given() > options.vocab)
-    throw error({"bert::text::train_wordpiece",
+    throw_error({"bert::text::train_wordpiece",
                  cat("a vocabulary of at least ", merger.given(), " pieces: the alphabet and the special tokens"),
                  cat("a vocabulary of ", options.vocab), "raise vocab or lower alphabet_limit"});
   const auto more = static_cast<std::size_t>(static_cast<double>(options.vocab - merger.given()) *

@@ -20,6 +20,8 @@ BUILDS = {
     "not optimized": ("g++", "-std=c++20", "-O0"),
     "small": ("g++", "-std=c++20", "-Os"),
     "without type information": ("g++", "-std=c++20", "-O1", "-fno-rtti"),
+    "without exceptions": ("g++", "-std=c++20", "-O1", "-fno-exceptions", "-fno-rtti"),
+    "clang++, without exceptions": ("clang++", "-std=c++20", "-O1", "-fno-exceptions"),
     "C++23": ("g++", "-std=c++23", "-O1"),
     "unsigned characters": ("g++", "-std=c++20", "-O1", "-funsigned-char"),
     "clang++, C++23": ("clang++", "-std=c++2b", "-O1"),
@@ -43,6 +45,10 @@ def build(job):
     ran = subprocess.run([program, f"{program}.model"], capture_output=True, text=True, check=False)
     if ran.returncode:
         return name, None, f"exit status {ran.returncode}\n{ran.stderr}"
+    if "-fno-exceptions" in flags:
+        failed = subprocess.run([program, "missing"], capture_output=True, text=True, check=False)
+        if failed.returncode != 3 or not failed.stdout.startswith("missing: expected "):
+            return name, None, f"an error did not reach the handler: exit status {failed.returncode}, {failed.stdout}{failed.stderr}"
     return name, ran.stdout.split(), ""
 
 

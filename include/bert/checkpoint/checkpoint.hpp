@@ -152,7 +152,7 @@ class checkpoint {
 
   static std::filesystem::path files_of(const std::filesystem::path& folder) {
     if (!std::filesystem::is_directory(folder))
-      throw error({path_text(folder), "the folder of a checkpoint",
+      throw_error({path_text(folder), "the folder of a checkpoint",
                    std::filesystem::exists(folder) ? "no folder" : "nothing of that name",
                    "name the folder that holds config.json and the weights"});
     return pipelines::transformer_folder(folder);
@@ -184,36 +184,36 @@ class checkpoint {
     if (std::find(listed.begin(), listed.end(), wanted) == listed.end())
       for (const auto other : classifiers)
         if (std::find(listed.begin(), listed.end(), other) != listed.end())
-          throw error({config_.where + ", \"architectures\"", std::string(wanted), std::string(other),
+          throw_error({config_.where + ", \"architectures\"", std::string(wanted), std::string(other),
                        "its classifier is of another kind"});
     if (wanted == "BertForMultipleChoice") return;
     if (!problem.empty()) {
       if (config_.problem_type != problem)
-        throw error({config_.where + ", \"problem_type\"", cat(problem, ", any number of labels a text"),
+        throw_error({config_.where + ", \"problem_type\"", cat(problem, ", any number of labels a text"),
                      config_.problem_type.empty() ? "none" : config_.problem_type,
                      "load a classifier of one label a text with heads::classify, or set \"problem_type\""});
     } else if (wanted == "BertForTokenClassification" || !has_labels) {
       if (wanted == "BertForSequenceClassification" && !config_.problem_type.empty() && config_.problem_type != "regression")
-        throw error({config_.where + ", \"problem_type\"", "regression, as the model has one score", config_.problem_type, {}});
+        throw_error({config_.where + ", \"problem_type\"", "regression, as the model has one score", config_.problem_type, {}});
     } else {
       if (!config_.problem_type.empty() && config_.problem_type != "single_label_classification")
-        throw error({config_.where + ", \"problem_type\"", "single_label_classification, one class of several a text",
+        throw_error({config_.where + ", \"problem_type\"", "single_label_classification, one class of several a text",
                      config_.problem_type, "a classifier's softmax would give other scores"});
       if (config_.labels.size() == 1)
-        throw error({config_.where + ", \"id2label\"", "two classes or more",
+        throw_error({config_.where + ", \"id2label\"", "two classes or more",
                      "one label: the model gives one score, as a "
                      "regression or a cross-encoder does",
                      "load it as one with a regression head"});
     }
     if (has_labels && !config_.label_fault.empty())
-      throw error({config_.where + ", \"id2label\"", "a name of its own for each class, from \"0\" on", config_.label_fault,
+      throw_error({config_.where + ", \"id2label\"", "a name of its own for each class, from \"0\" on", config_.label_fault,
                    "name the classes in config.json"});
   }
 
   void check_pooling(std::string_view wanted) const {
     if (config_.classifier_pooling == wanted) return;
     const auto said = [](std::string_view name) { return name.empty() ? "none, the pooler" : std::string(name); };
-    throw error({config_.where + ", \"classifier_pooling\"", said(wanted), said(config_.classifier_pooling),
+    throw_error({config_.where + ", \"classifier_pooling\"", said(wanted), said(config_.classifier_pooling),
                  "load it with the reading that it was trained with: heads::classify<labels, heads::reads::…>"});
   }
 
@@ -228,7 +228,7 @@ class checkpoint {
     for (std::size_t i = 0; i < config_.labels.size(); ++i)
       unnamed = unnamed && config_.labels[i] == "LABEL_" + std::to_string(i);
     if (!wanted.empty() && !unnamed && wanted != config_.labels)
-      throw error({config_.where + ", \"id2label\"", listed(wanted), listed(config_.labels),
+      throw_error({config_.where + ", \"id2label\"", listed(wanted), listed(config_.labels),
                    "give the label set these names in this order"});
   }
 
@@ -286,7 +286,7 @@ template <class A, class... Heads, class Reference>
 void save(const std::filesystem::path& folder, const model<A, Heads...>& m, const text::basic_tokenizer<Reference>& tokenizer,
           const decoding_settings& decoding = {}) {
   if (tokenizer.size() > static_cast<std::size_t>(m.sizes().vocab))
-    throw error({path_text(folder), cat("a vocabulary of at most ", m.sizes().vocab, " pieces, as the model has"),
+    throw_error({path_text(folder), cat("a vocabulary of at most ", m.sizes().vocab, " pieces, as the model has"),
                  cat(tokenizer.size()), "save the model with its own tokenizer"});
   pipelines::check_finite(folder / "model.safetensors", m);
   io::atomic_folder out(folder);

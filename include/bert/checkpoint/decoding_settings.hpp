@@ -38,7 +38,7 @@ struct decoding_settings {
     const std::string inside = where + ", \"bert\"";
     d.thresholds = io::value_or<std::vector<float>>(*found, "thresholds", inside, {});
     for (const float x : d.thresholds)
-      if (!std::isfinite(x)) throw error({inside + ", \"thresholds\"", "finite numbers", cat(x), {}});
+      if (!std::isfinite(x)) throw_error({inside + ", \"thresholds\"", "finite numbers", cat(x), {}});
     if (found->contains("no_answer")) d.no_answer = io::require<double>(*found, "no_answer", inside);
     d.task = io::value_or<std::string>(*found, "task", inside, "");
     return d;

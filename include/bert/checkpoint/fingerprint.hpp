@@ -64,7 +64,7 @@ inline constexpr const char *sizes_key = "bert.config", *labels_key = "bert.labe
 /// renamed by hand, so they are compared only after an interrupted save.
 inline void check_config(const weight_files& weights, const model_config& config, const std::filesystem::path& folder) {
   const auto refuse = [&](const std::string& expected, std::string found) {
-    throw error({config.where, cat(expected, ", as ", weights.where(), " was saved with"), std::move(found),
+    throw_error({config.where, cat(expected, ", as ", weights.where(), " was saved with"), std::move(found),
                  mixture_hint(folder, "config.json")});
   };
   for (const io::safetensors& file : weights.safetensors()) {
@@ -85,15 +85,16 @@ inline void check_vocabulary(const std::filesystem::path& folder, const text::vo
   const bool whole = std::filesystem::is_regular_file(folder / weight_files::safetensors_name, ignored);
   if (!whole && !std::filesystem::exists(folder / "model.safetensors.index.json", ignored)) return;
   std::string expected;
-  try {
+  BERT_TRY {
     const weight_files weights(folder);
     for (const io::safetensors& file : weights.safetensors())
       if (const auto at = file.metadata().find(vocabulary_key); at != file.metadata().end()) expected = at->second;
-  } catch (const error&) {
+  }
+  BERT_CATCH(const error&) {
     return;  // weights that cannot be read are an error when they are loaded
   }
   if (std::string found = vocabulary_fingerprint(pieces); !expected.empty() && expected != found)
-    throw error({cat(path_text(folder), ", the vocabulary"), cat(expected, ", as model.safetensors was saved with"),
+    throw_error({cat(path_text(folder), ", the vocabulary"), cat(expected, ", as model.safetensors was saved with"),
                  std::move(found), mixture_hint(folder, "vocab.txt")});
 }
 

@@ -68,15 +68,15 @@ struct model_config {
     c.where = where;
     c.model_type = io::value_or<std::string>(j, "model_type", where, "bert");
     if (!models::find(c.model_type))
-      throw error({where, "\"model_type\": \"bert\", \"distilbert\" or \"electra\"", '"' + c.model_type + '"',
+      throw_error({where, "\"model_type\": \"bert\", \"distilbert\" or \"electra\"", '"' + c.model_type + '"',
                    models::why_not(c.model_type)});
     const auto& key = c.keys();
     if (const auto kind = io::value_or<std::string>(j, "position_embedding_type", where, "absolute"); kind != "absolute")
-      throw error(
+      throw_error(
           {where, "\"position_embedding_type\": \"absolute\"", '"' + kind + '"', "relative positions are not supported"});
     for (const char* flag : {"is_decoder", "add_cross_attention"})
       if (io::value_or<bool>(j, flag, where, false))
-        throw error({where, cat('"', flag, "\": false"), "true", "a decoder is no BERT"});
+        throw_error({where, cat('"', flag, "\": false"), "true", "a decoder is no BERT"});
     c.vocab = positive(j, "vocab_size", where);
     c.hidden = positive(j, key.hidden, where);
     c.layers = positive(j, key.layers, where);
@@ -84,7 +84,7 @@ struct model_config {
     c.intermediate = positive(j, key.intermediate, where);
     if (const int size = j.contains("embedding_size") ? positive(j, "embedding_size", where) : c.hidden;
         c.model_type == "electra" && size != c.hidden)
-      throw error({where + ", \"embedding_size\"", cat(c.hidden, ", as \"hidden_size\" is"), cat(size),
+      throw_error({where + ", \"embedding_size\"", cat(c.hidden, ", as \"hidden_size\" is"), cat(size),
                    "embeddings that are projected, as electra-small has them, are not supported"});
     if (j.contains("max_position_embeddings")) c.positions = positive(j, "max_position_embeddings", where);
     if (j.contains("type_vocab_size")) c.segments = positive(j, "type_vocab_size", where);
@@ -99,12 +99,12 @@ struct model_config {
     c.classifier_pooling = io::value_or<std::string>(j, "classifier_pooling", where, "");
     c.decoding = decoding_settings::parse(j, where);
     if (const auto pruned = j.find("pruned_heads"); pruned != j.end() && !pruned->is_null() && !pruned->empty())
-      throw error({where + ", \"pruned_heads\"", "none", pruned->dump(), "layers with pruned heads are not supported"});
+      throw_error({where + ", \"pruned_heads\"", "none", pruned->dump(), "layers with pruned heads are not supported"});
     if (const auto packed = j.find("quantization_config"); packed != j.end() && !packed->is_null())
-      throw error({where + ", \"quantization_config\"", "none", io::kind_of(*packed), "save the model with full weights"});
+      throw_error({where + ", \"quantization_config\"", "none", io::kind_of(*packed), "save the model with full weights"});
     c.read_labels(j);
     if (const auto n = c.decoding.thresholds.size(); n != 0 && !c.labels.empty() && n != c.labels.size())
-      throw error({where + ", \"bert\", \"thresholds\"", cat(c.labels.size(), " numbers, one a label"), cat(n), {}});
+      throw_error({where + ", \"bert\", \"thresholds\"", cat(c.labels.size(), " numbers, one a label"), cat(n), {}});
     return c;
   }
   [[nodiscard]] static model_config read(const std::filesystem::path& path) {
@@ -172,7 +172,7 @@ struct model_config {
   void check() const {
     for (const auto& f : facts<A>())
       if (f.expected != f.found)
-        throw error({cat(where, ", \"", f.key, '"'), cat(f.expected, ", as the architecture's type says"), f.found,
+        throw_error({cat(where, ", \"", f.key, '"'), cat(f.expected, ", as the architecture's type says"), f.found,
                      "load it as the architecture that it was made with"});
   }
   /// `"layer_norm_eps" 1e-05 in place of 1e-12, …`: every key in which the file differs from A; empty if `check` would pass.
@@ -254,7 +254,7 @@ struct model_config {
     // Beyond any BERT, and small enough that the product of two fits in 64 bits.
     constexpr int most = 1 << 24;
     const int n = io::require<int>(j, key, where);
-    if (n < 1 || n > most) throw error({cat(where, ", \"", key, '"'), cat("1 to ", most), cat(n), {}});
+    if (n < 1 || n > most) throw_error({cat(where, ", \"", key, '"'), cat("1 to ", most), cat(n), {}});
     return n;
   }
 };

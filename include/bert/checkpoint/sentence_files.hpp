@@ -39,7 +39,7 @@ inline constexpr std::array<dense_activation, 5> dense_activations{{{"tanh", "to
   if (const auto at = prompts.find(name); at != prompts.end()) return at->second;
   std::string names;
   for (const auto& [key, text] : prompts) names += (names.empty() ? "" : ", ") + key;
-  throw error({where + ", \"prompts\"", "a prompt of the name " + name, names.empty() ? "none" : names, {}});
+  throw_error({where + ", \"prompts\"", "a prompt of the name " + name, names.empty() ? "none" : names, {}});
 }
 
 /// A module behind the pooling: Normalize, or Dense: z = f(W y + b).
@@ -98,14 +98,14 @@ struct listed_module {
   if (!std::filesystem::exists(file)) return modules;
   const auto list = io::read_json(file);
   const std::string where = path_text(file);
-  if (!list.is_array()) throw error({where, "a list of modules", io::kind_of(list), {}});
+  if (!list.is_array()) throw_error({where, "a list of modules", io::kind_of(list), {}});
   for (const auto& item : list) {
     auto kind = io::require<std::string>(item, "type", where);
     if (const auto dot = kind.rfind('.'); dot != std::string::npos) kind.erase(0, dot + 1);
     auto path = io::value_or<std::string>(item, "path", where, "");
     const std::filesystem::path relative = path_from(path);
     if (relative.has_root_path() || std::find(relative.begin(), relative.end(), "..") != relative.end())
-      throw error({where + ", \"path\"", "a folder within this one", path, {}});
+      throw_error({where + ", \"path\"", "a folder within this one", path, {}});
     modules.push_back({std::move(kind), std::move(path)});
   }
   return modules;
@@ -116,7 +116,7 @@ struct listed_module {
 inline void read_pooling(const std::filesystem::path& file, sentence_settings& s) {
   const auto j = io::read_json(file);
   const std::string where = path_text(file);
-  if (!j.is_object()) throw error({where, "an object", io::kind_of(j), {}});
+  if (!j.is_object()) throw_error({where, "an object", io::kind_of(j), {}});
   std::vector<std::string> modes;
   const auto one = j.find("pooling_mode");
   if (one != j.end() && one->is_string()) {
@@ -137,11 +137,11 @@ inline void read_pooling(const std::filesystem::path& file, sentence_settings& s
     if (!mode) {
       std::string names;
       for (const auto known : pooling::mode_names) names += cat(names.empty() ? "" : ", ", known);
-      throw error({where + ", \"pooling_mode_" + name + '"', "a pooling mode of " + names, name, "it is not supported"});
+      throw_error({where + ", \"pooling_mode_" + name + '"', "a pooling mode of " + names, name, "it is not supported"});
     }
     s.poolings.push_back(*mode);
   }
-  if (s.poolings.empty()) throw error({where, "a pooling mode", "none", {}});
+  if (s.poolings.empty()) throw_error({where, "a pooling mode", "none", {}});
   std::sort(s.poolings.begin(), s.poolings.end());
   s.pooling.clear();
   for (const auto mode : s.poolings) s.pooling += cat(s.pooling.empty() ? "" : "+", pooling::name_of(mode));
@@ -157,7 +157,7 @@ inline void read_pooling(const std::filesystem::path& file, sentence_settings& s
   sentence_module m{.what = sentence_module::kind::dense, .folder = folder};
   for (const auto& [key, to] : {std::pair{"in_features", &m.inputs}, {"out_features", &m.outputs}}) {
     *to = io::require<std::size_t>(j, key, where);
-    if (*to < 1 || *to > 1u << 24) throw error({cat(where, ", \"", key, '"'), "1 to 16777216", cat(*to), {}});
+    if (*to < 1 || *to > 1u << 24) throw_error({cat(where, ", \"", key, '"'), "1 to 16777216", cat(*to), {}});
   }
   m.bias = io::value_or<bool>(j, "bias", where, true);
   const auto name = io::value_or<std::string>(j, "activation_function", where, std::string(dense_activations.front().module));
@@ -167,11 +167,11 @@ inline void read_pooling(const std::filesystem::path& file, sentence_settings& s
   if (m.activation.empty()) {
     std::string names;
     for (const auto& known : dense_activations) names += (names.empty() ? "" : ", ") + std::string(known.module);
-    throw error({where + ", \"activation_function\"", "one of " + names, name, "it is not supported"});
+    throw_error({where + ", \"activation_function\"", "one of " + names, name, "it is not supported"});
   }
   for (const char* key : {"module_input_name", "module_output_name"})
     if (const auto of = io::value_or<std::string>(j, key, where, "sentence_embedding"); of != "sentence_embedding")
-      throw error({cat(where, ", \"", key, '"'), "sentence_embedding", of, "a layer on tokens is not supported"});
+      throw_error({cat(where, ", \"", key, '"'), "sentence_embedding", of, "a layer on tokens is not supported"});
   return m;
 }
 
@@ -184,7 +184,7 @@ inline void read_limits(const std::filesystem::path& folder, sentence_settings& 
     s.lowercase = io::value_or<bool>(j, "do_lower_case", path_text(file), false);
     for (const char* key : {"model_args", "tokenizer_args", "config_args"})
       if (const auto at = j.find(key); at != j.end() && !at->empty())
-        throw error({cat(path_text(file), ", \"", key, '"'), "none", at->dump(), "settings of transformers are not supported"});
+        throw_error({cat(path_text(file), ", \"", key, '"'), "none", at->dump(), "settings of transformers are not supported"});
     break;
   }
   const auto tokenizer = folder / "tokenizer_config.json";
@@ -198,19 +198,19 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
   const auto j = io::read_json(file);
   const std::string where = path_text(file);
   if (const auto kind = io::value_or<std::string>(j, "model_type", where, "SentenceTransformer"); kind != "SentenceTransformer")
-    throw error({where + ", \"model_type\"", "SentenceTransformer", kind, "other kinds are not supported"});
+    throw_error({where + ", \"model_type\"", "SentenceTransformer", kind, "other kinds are not supported"});
   if (const auto prompts = j.find("prompts"); prompts != j.end() && !prompts->is_null()) {
-    if (!prompts->is_object()) throw error({where + ", \"prompts\"", "an object", io::kind_of(*prompts), {}});
+    if (!prompts->is_object()) throw_error({where + ", \"prompts\"", "an object", io::kind_of(*prompts), {}});
     for (const auto& [name, text] : prompts->items())
       s.prompts[name] = io::json_as<std::string>(text, cat(where, ", \"prompts\", \"", name, '"'));
   }
   s.default_prompt = io::value_or<std::string>(j, "default_prompt_name", where, "");
   if (!s.default_prompt.empty() && !s.prompts.contains(s.default_prompt))
-    throw error({where + ", \"default_prompt_name\"", "a name in \"prompts\"", s.default_prompt, {}});
+    throw_error({where + ", \"default_prompt_name\"", "a name in \"prompts\"", s.default_prompt, {}});
   s.similarity = io::value_or<std::string>(j, "similarity_fn_name", where, "");
   constexpr std::array known{"", "cosine", "dot", "euclidean", "manhattan"};
   if (std::find(known.begin(), known.end(), s.similarity) == known.end())
-    throw error({where + ", \"similarity_fn_name\"", "cosine, dot, euclidean or manhattan", s.similarity, {}});
+    throw_error({where + ", \"similarity_fn_name\"", "cosine, dot, euclidean or manhattan", s.similarity, {}});
 }
 
 }  // namespace detail
@@ -235,12 +235,12 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
     else if (m.kind == "Normalize" && poolings == 1) s.modules.push_back({});
     else if (m.kind == "Dense" && poolings == 1) s.modules.push_back(detail::read_dense(folder / m.path));
     else if (m.kind != "Dropout")  // has no effect in inference
-      throw error({where, "the modules Transformer, Pooling, and behind them Dense and Normalize",
+      throw_error({where, "the modules Transformer, Pooling, and behind them Dense and Normalize",
                    cat(m.kind, m.path.empty() ? "" : " (" + m.path + ")"),
                    "it is not supported, and without it vectors would differ"});
   }
   if (!modules.empty() && (encoders != 1 || poolings != 1))
-    throw error({where, "one Transformer and one Pooling", cat(encoders, " and ", poolings), {}});
+    throw_error({where, "one Transformer and one Pooling", cat(encoders, " and ", poolings), {}});
   s.normalized = !s.modules.empty() && s.modules.back().what == sentence_module::kind::normalize;
   detail::read_limits(transformer_folder(folder), s);
   detail::read_use(folder / "config_sentence_transformers.json", s);
@@ -262,9 +262,9 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
 /// Throws bert::error, naming the file, unless vectors without Dense, brought to unit length, are compared as the folder says.
 inline void check_unit_vectors(const sentence_settings& s, const std::filesystem::path& folder, const std::string& hint) {
   if (!s.dense().empty())
-    throw error({path_text(folder / "modules.json"), "no Dense, as the embedder's type says", dense_text(s), hint});
+    throw_error({path_text(folder / "modules.json"), "no Dense, as the embedder's type says", dense_text(s), hint});
   if (!s.normalized && !s.similarity.empty() && s.similarity != "cosine")
-    throw error({path_text(folder / "config_sentence_transformers.json") + ", \"similarity_fn_name\"",
+    throw_error({path_text(folder / "config_sentence_transformers.json") + ", \"similarity_fn_name\"",
                  "cosine, where modules.json has no Normalize", s.similarity,
                  "vectors of unit length would change that measure; " + hint});
 }

@@ -71,13 +71,13 @@ template <class Head, class A>
 void check_sentence_head(const sentence_settings& s, const std::filesystem::path& folder) {
   const std::string mine = dense_text<Head, A>(), found = dense_text(s);
   if (mine != found)
-    throw error({path_text(folder / "modules.json"), mine + ", as the head's type says", found,
+    throw_error({path_text(folder / "modules.json"), mine + ", as the head's type says", found,
                  "load the encoder alone and give it another head, or embed with bert::pooling::from_folder"});
   // sum / sqrt(T) has the direction of the mean, which is all that is left at unit length.
   constexpr auto last = Head::normalizes && !Head::has_dense ? pooling::mode::mean_sqrt_len : pooling::mode::mean;
   constexpr std::string_view pooled = pooling_name<typename Head::pooling_type>();
   if (s.poolings.size() != 1 || s.poolings.front() > last || (Head::has_dense && s.pooling != pooled))
-    throw error({s.pooling_file, cat("the pooling of the head's type, ", pooled), s.pooling,
+    throw_error({s.pooling_file, cat("the pooling of the head's type, ", pooled), s.pooling,
                  "load the encoder alone and give it another head, or embed with bert::pooling::from_folder"});
 }
 

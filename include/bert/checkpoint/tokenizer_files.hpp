@@ -41,7 +41,7 @@ inline constexpr token_id unassigned = -1;
 
 /// Reads the names of [PAD] and the like and of further special tokens in tokenizer_config.json or special_tokens_map.json.
 inline void read_special_names(const io::json& j, const std::string& where, text::tokenizer_options& o) {
-  if (!j.is_object()) throw error({where, "an object", io::kind_of(j), {}});
+  if (!j.is_object()) throw_error({where, "an object", io::kind_of(j), {}});
   o.pad = token_named(j, "pad_token", where, o.pad);
   o.unk = token_named(j, "unk_token", where, o.unk);
   o.cls = token_named(j, "cls_token", where, o.cls);
@@ -59,7 +59,7 @@ inline void read_special_names(const io::json& j, const std::string& where, text
     const auto at = j.find(key);
     if (at == j.end() || at->is_null()) continue;
     const std::string location = cat(where, ", \"", key, '"');
-    if (!at->is_array() && !at->is_object()) throw error({location, "a list", io::kind_of(*at), {}});
+    if (!at->is_array() && !at->is_object()) throw_error({location, "a list", io::kind_of(*at), {}});
     for (const auto& token : *at) add(token, location);
   }
 }
@@ -68,7 +68,7 @@ inline void read_special_names(const io::json& j, const std::string& where, text
 inline void read_tokenizer_config(const io::json& j, const std::string& where, text::tokenizer_options& o,
                                   tokenizer_rule rule = tokenizer_rule::bert_class) {
   const auto refuse = [&](const char* key, const char* expected, const std::string& found) {
-    throw error({cat(where, ", \"", key, '"'), expected, found, only_bert});
+    throw_error({cat(where, ", \"", key, '"'), expected, found, only_bert});
   };
   if (rule == tokenizer_rule::bert_class) {
     o.lowercase = io::value_or<bool>(j, "do_lower_case", where, true);
@@ -92,7 +92,7 @@ inline void read_tokenizer_config(const io::json& j, const std::string& where, t
   o.second_segment = inputs.empty() || std::find(inputs.begin(), inputs.end(), "token_type_ids") != inputs.end();
   if (const auto added = j.find("added_tokens_decoder"); added != j.end() && !added->is_null()) {
     const std::string list = where + ", \"added_tokens_decoder\"";
-    if (!added->is_object()) throw error({list, "an object", io::kind_of(*added), {}});
+    if (!added->is_object()) throw_error({list, "an object", io::kind_of(*added), {}});
     for (const auto& [key, token] : added->items()) {
       const std::string location = cat(list, ", \"", key, '"');
       put_added(o.added, added_token_of(token, io::json_as<token_id>(io::parse_json(key, location), location), location));
@@ -103,7 +103,7 @@ inline void read_tokenizer_config(const io::json& j, const std::string& where, t
 
 /// Reads added_tokens.json: {"[E11]": 30522, …}. A token is special if another file says so.
 inline void read_added_tokens(const io::json& j, const std::string& where, text::tokenizer_options& o) {
-  if (!j.is_object()) throw error({where, "an object", io::kind_of(j), {}});
+  if (!j.is_object()) throw_error({where, "an object", io::kind_of(j), {}});
   for (const auto& [key, value] : j.items()) {
     const std::string& content = key;  // clang 14 captures no structured binding
     const auto named = std::find_if(o.added.begin(), o.added.end(), [&](const auto& t) { return t.content == content; });
@@ -136,11 +136,11 @@ inline void read_added_tokens(const io::json& j, const std::string& where, text:
   for (const std::string_view family :
        {"XLMRoberta", "Camembert", "Albert", "T5", "DebertaV2", "XLNet", "BertGeneration", "Barthez"})
     if (bare.starts_with(family))
-      throw error(
+      throw_error(
           {where + ", \"tokenizer_class\"", "BertTokenizer or PreTrainedTokenizerFast", name,
            "it cuts texts by SentencePiece, which is not supported, even if the encoder is a BERT, as multilingual-e5-small's "
            "is: the weights can be loaded without it, for ids that another tokenizer made"});
-  throw error({where + ", \"tokenizer_class\"", "BertTokenizer or PreTrainedTokenizerFast", name, only_bert});
+  throw_error({where + ", \"tokenizer_class\"", "BertTokenizer or PreTrainedTokenizerFast", name, only_bert});
 }
 
 /// Gives each token without an id the vocabulary's, else the next after all ids.
@@ -186,7 +186,7 @@ inline void check_same_pieces(const text::vocabulary& lines, const text::vocabul
   for (std::size_t i = 0; i < std::min(lines.size(), json.size()); ++i) {
     const auto a = lines.piece(static_cast<token_id>(i)), b = json.piece(static_cast<token_id>(i));
     if (a != b && !b.empty())
-      throw error({cat(lines.where(), ", line ", i + 1), cat('"', b, "\", as ", json.where(), " has it"), cat('"', a, '"'),
+      throw_error({cat(lines.where(), ", line ", i + 1), cat('"', b, "\", as ", json.where(), " has it"), cat('"', a, '"'),
                    "one of the two files belongs to another model; remove it"});
   }
 }
@@ -205,7 +205,7 @@ using reading_notes = std::vector<std::string>;
   const auto lines = folder / "vocab.txt", whole = folder / "tokenizer.json", settings = folder / "tokenizer_config.json";
   const bool listed = std::filesystem::exists(lines), described = std::filesystem::exists(whole);
   if (!listed && !described)
-    throw error({path_text(folder), "a vocab.txt or a tokenizer.json", "neither", "is it the folder of a checkpoint?"});
+    throw_error({path_text(folder), "a vocab.txt or a tokenizer.json", "neither", "is it the folder of a checkpoint?"});
   const bool configured = std::filesystem::exists(settings);
   const io::json config = configured ? io::read_json(settings) : io::json::object();
   auto kind = io::value_or<std::string>(config, "tokenizer_class", path_text(settings), "");
@@ -266,7 +266,7 @@ void write_tokenizer(io::atomic_folder& out, const text::basic_tokenizer<Referen
   for (std::size_t i = 0; i < tokenizer.size(); ++i) {
     const auto piece = tokenizer.vocabulary().piece(static_cast<token_id>(i));
     if (piece.find_first_of("\r\n") != std::string_view::npos)
-      throw error({path_text(out.path() / "vocab.txt"), "pieces without line breaks", cat("one in piece ", i),
+      throw_error({path_text(out.path() / "vocab.txt"), "pieces without line breaks", cat("one in piece ", i),
                    "vocab.txt cannot hold it"});
     pieces.append(piece) += '\n';
   }

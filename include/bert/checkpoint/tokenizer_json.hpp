@@ -55,12 +55,12 @@ inline void put_added(std::vector<text::added_token>& added, text::added_token t
   auto type = io::require<std::string>(*one, "type", location);
   if (type == "Sequence") {
     const auto items = one->find(list);
-    if (items == one->end() || !items->is_array()) throw error({location, cat("a list \"", list, '"'), "none", {}});
-    if (items->size() != 1) throw error({location, cat(kind, " alone"), cat("a Sequence of ", items->size()), only_bert});
+    if (items == one->end() || !items->is_array()) throw_error({location, cat("a list \"", list, '"'), "none", {}});
+    if (items->size() != 1) throw_error({location, cat(kind, " alone"), cat("a Sequence of ", items->size()), only_bert});
     one = &*items->begin();
     type = io::require<std::string>(*one, "type", location);
   }
-  if (type != kind) throw error({location, kind, type, only_bert});
+  if (type != kind) throw_error({location, kind, type, only_bert});
   return one;
 }
 
@@ -68,15 +68,15 @@ inline void put_added(std::vector<text::added_token>& added, text::added_token t
 [[nodiscard]] inline text::vocabulary read_json_vocabulary(const io::json& model, const std::string& where) {
   const std::string location = where + ", \"model\", \"vocab\"";
   const auto pieces = model.find("vocab");
-  if (pieces == model.end()) throw error({where + ", \"model\"", "the key \"vocab\"", "none", {}});
-  if (!pieces->is_object()) throw error({location, "an object", io::kind_of(*pieces), {}});
+  if (pieces == model.end()) throw_error({where + ", \"model\"", "the key \"vocab\"", "none", {}});
+  if (!pieces->is_object()) throw_error({location, "an object", io::kind_of(*pieces), {}});
   const std::size_t most = 2 * pieces->size() + 65'536;  // of ids; a file with more unused ones is damaged
   std::vector<std::string> list(pieces->size());
   std::vector<bool> seen(pieces->size());
   for (const auto& [piece, value] : pieces->items()) {
     const auto id = io::json_as<std::size_t>(value, cat(location, ", \"", piece, '"'));
     if (id >= most || (id < list.size() && seen[id]))
-      throw error({cat(location, ", \"", piece, '"'), cat("each id from 0 to ", most - 1, " at most once"), cat(id), {}});
+      throw_error({cat(location, ", \"", piece, '"'), cat("each id from 0 to ", most - 1, " at most once"), cat(id), {}});
     if (id >= list.size()) {
       list.resize(id + 1);
       seen.resize(id + 1);
@@ -130,20 +130,20 @@ inline void read_post_processor(const io::json& j, const std::string& where, boo
   if (const auto at = j.find("post_processor"); at != j.end() && !at->is_null()) one = &*at;
   if (one == nullptr) {
     if (names)  // PreTrainedTokenizerFast would add no tokens around a text
-      throw error({location, "a template that puts [CLS] and [SEP] around a text", "null", only_bert});
+      throw_error({location, "a template that puts [CLS] and [SEP] around a text", "null", only_bert});
     return;
   }
   auto type = io::require<std::string>(*one, "type", location);
   if (type == "Sequence") {
     const auto list = one->find("processors");
     if (list == one->end() || !list->is_array() || list->size() != 1)
-      throw error({location, "BertProcessing or TemplateProcessing alone", "a Sequence", only_bert});
+      throw_error({location, "BertProcessing or TemplateProcessing alone", "a Sequence", only_bert});
     one = &*list->begin();
     type = io::require<std::string>(*one, "type", location);
   }
   std::string cls, sep;
   const auto fail = [&](const std::string& found) {
-    throw error({location, cat(o.cls, " A ", o.sep, " for a text and ", o.cls, " A ", o.sep, " B ", o.sep, " for a pair"),
+    throw_error({location, cat(o.cls, " A ", o.sep, " for a text and ", o.cls, " A ", o.sep, " B ", o.sep, " for a pair"),
                  found, only_bert});
   };
   if (type == "BertProcessing") {
@@ -178,18 +178,18 @@ inline void read_post_processor(const io::json& j, const std::string& where, boo
 [[nodiscard]] inline text::vocabulary read_tokenizer_json(const io::json& j, const std::string& where,
                                                           text::tokenizer_options& o,
                                                           tokenizer_rule rule = tokenizer_rule::tokenizer_json) {
-  if (!j.is_object()) throw error({where, "an object", io::kind_of(j), {}});
+  if (!j.is_object()) throw_error({where, "an object", io::kind_of(j), {}});
   const auto model = j.find("model");
-  if (model == j.end()) throw error({where, "the key \"model\"", "none", {}});
+  if (model == j.end()) throw_error({where, "the key \"model\"", "none", {}});
   if (const auto type = io::value_or<std::string>(*model, "type", where + ", \"model\"", "WordPiece"); type != "WordPiece")
-    throw error({where + ", \"model\"", "a WordPiece model", type, only_bert});
+    throw_error({where + ", \"model\"", "a WordPiece model", type, only_bert});
   if (const auto prefix = io::value_or<std::string>(*model, "continuing_subword_prefix", where, "##"); prefix != "##")
-    throw error({where + ", \"continuing_subword_prefix\"", "##", prefix, only_bert});
+    throw_error({where + ", \"continuing_subword_prefix\"", "##", prefix, only_bert});
   const io::json* normalizer = only_component(j, "normalizer", "BertNormalizer", "normalizers", where);
   const io::json* splitter = only_component(j, "pre_tokenizer", "BertPreTokenizer", "pretokenizers", where);
   if (rule == tokenizer_rule::tokenizer_json) {
     if (splitter == nullptr && j.contains("pre_tokenizer"))
-      throw error({where + ", \"pre_tokenizer\"", "BertPreTokenizer", "null", only_bert});
+      throw_error({where + ", \"pre_tokenizer\"", "BertPreTokenizer", "null", only_bert});
     read_normalizer(normalizer, where, o);
     o.unk = io::value_or<std::string>(*model, "unk_token", where, o.unk);
     o.max_word_characters = io::value_or<std::size_t>(*model, "max_input_chars_per_word", where, 0);

@@ -47,7 +47,7 @@ namespace pipelines::detail {
   const std::string where = path_text(index);
   const auto map = io::require<io::json>(io::read_json(index), "weight_map", where);
   if (!map.is_object() || map.empty())
-    throw error({where + ", \"weight_map\"", "a file for each tensor", io::kind_of(map), {}});
+    throw_error({where + ", \"weight_map\"", "a file for each tensor", io::kind_of(map), {}});
   std::map<std::string, std::string> out;
   for (const auto& [name, value] : map.items()) {
     const std::string location = cat(where, ", \"weight_map\", \"", name, '"');
@@ -55,7 +55,7 @@ namespace pipelines::detail {
     const std::filesystem::path path = path_from(file);
     if (file.empty() || file == "." || file == ".." || path.has_parent_path() || path.has_root_path() ||
         file.find('\0') != std::string::npos)
-      throw error({location, "the name of a file in the same folder", '"' + file + '"', "the file is damaged or hostile"});
+      throw_error({location, "the name of a file in the same folder", '"' + file + '"', "the file is damaged or hostile"});
     out.emplace(name, std::move(file));
   }
   return out;
@@ -141,17 +141,17 @@ class weight_files {
       const auto path = index.parent_path() / file;
       std::error_code ignored;
       if (!std::filesystem::exists(path, ignored))
-        throw error({where_, cat("the shard ", file, " of ", count, " tensors"), "no such file", "fetch it too"});
+        throw_error({where_, cat("the shard ", file, " of ", count, " tensors"), "no such file", "fetch it too"});
       for (const auto& t : open(path)) {
         if (const auto [at, added] = found.emplace(t.name, file); !added)
-          throw error({cat(where_, ", tensor \"", t.name, '"'), "one shard that holds it", cat(at->second, " and ", file),
+          throw_error({cat(where_, ", tensor \"", t.name, '"'), "one shard that holds it", cat(at->second, " and ", file),
                        io::detail::damaged});
         tensors_.push_back(t);
       }
     }
     for (const auto& [name, file] : map)
       if (const auto at = found.find(name); at == found.end() || at->second != file)
-        throw error({cat(where_, ", tensor \"", name, '"'), "it in " + file,
+        throw_error({cat(where_, ", tensor \"", name, '"'), "it in " + file,
                      at == found.end() ? std::string("none of that name") : "it in " + at->second, io::detail::damaged});
   }
 
@@ -160,10 +160,10 @@ class weight_files {
     const std::string usual = "bert_model.ckpt.index";
     const bool has_usual = std::find(indexes.begin(), indexes.end(), usual) != indexes.end();
     if (indexes.empty())
-      throw error({path_text(folder), "model.safetensors, pytorch_model.bin, an index of their shards or bert_model.ckpt.index",
+      throw_error({path_text(folder), "model.safetensors, pytorch_model.bin, an index of their shards or bert_model.ckpt.index",
                    other_form(folder), "open it in transformers and save_pretrained() it, which writes model.safetensors"});
     if (!has_usual && indexes.size() > 1)
-      throw error({path_text(folder), "one checkpoint of TensorFlow", cat(indexes.front(), " and ", indexes[1]),
+      throw_error({path_text(folder), "one checkpoint of TensorFlow", cat(indexes.front(), " and ", indexes[1]),
                    "keep one of them in the folder, or name it " + usual});
     const auto& file = tensorflow_.emplace_back(folder / (has_usual ? usual : indexes.front()));
     where_ = file.where();

@@ -161,7 +161,7 @@ namespace detail {
   std::map<std::string, const io::stored_tensor*> named;
   for (const io::stored_tensor& t : file.tensors())
     if (const auto [at, added] = named.emplace(canonical_name(t.name, model_type), &t); !added && !same_values(t, *at->second))
-      throw error({cat(file.where(), ", tensor \"", t.name, '"'), "one tensor for each parameter",
+      throw_error({cat(file.where(), ", tensor \"", t.name, '"'), "one tensor for each parameter",
                    cat("also \"", at->second->name, "\", another name of the same"), "remove one of them"});
   return named;
 }
@@ -171,12 +171,12 @@ inline void check_tensor(const io::tensor_source& file, const parameter& p, cons
   if (p.cols != 0) shape.push_back(static_cast<std::size_t>(p.cols));
   const std::string where = cat(file.where(), ", tensor \"", t.name, '"');
   if (t.shape != shape)
-    throw error({where, io::shape_text(shape), io::shape_text(t.shape),
+    throw_error({where, io::shape_text(shape), io::shape_text(t.shape),
                  p.stem.starts_with("classifier.")
                      ? "the number of labels is that of \"id2label\" or \"num_labels\" in config.json"
                      : "load it as the model that it was saved from"});
   if (!is_floating(t.type))
-    throw error({where, "F32, F16, BF16 or F64", std::string(io::name_of(t.type)), "convert the weights to one of these"});
+    throw_error({where, "F32, F16, BF16 or F64", std::string(io::name_of(t.type)), "convert the weights to one of these"});
 }
 
 /// The error for a missing tensor. Points out a tensor of its name with an unknown prefix.
@@ -205,7 +205,7 @@ template <class Model, class Named>
 void check_crf(const io::tensor_source& file, const Named& named) {
   if (!model_traits<Model>::has("classifier.weight") || model_traits<Model>::has("crf.transitions")) return;
   if (const auto t = named.find("crf.transitions"); t != named.end() && named.contains("classifier.weight"))
-    throw error({cat(file.where(), ", tensor \"", t->second->name, '"'),
+    throw_error({cat(file.where(), ", tensor \"", t->second->name, '"'),
                  "a classifier without a CRF, as the model's head has none", "a CRF over the classifier's scores",
                  "load it as a model with bert::heads::crf<Labels>"});
 }
@@ -213,7 +213,7 @@ void check_crf(const io::tensor_source& file, const Named& named) {
 /// Throws unless a decoder that is stored beside the embeddings that it is tied to has their values.
 inline void check_tied(const io::tensor_source& file, const io::stored_tensor& copy, const io::stored_tensor& of) {
   if (!same_values(copy, of))
-    throw error({cat(file.where(), ", tensor \"", copy.name, '"'), cat("the values of \"", of.name, "\", to which it is tied"),
+    throw_error({cat(file.where(), ", tensor \"", copy.name, '"'), cat("the values of \"", of.name, "\", to which it is tied"),
                  "others", "a masked-LM head of its own decoder cannot be loaded"});
 }
 
@@ -267,12 +267,12 @@ template <class Model>
              lacks_module(i))
       out.pooler_missing = out.pooler_missing || p.module == module_kind::pooler;
     else if (!Model::reads_pooler && p.stem.starts_with("bert.pooler.")) out.pooler_missing = true;
-    else throw error(detail::missing_tensor(file, traits::stored_name(p), traits::model_type));
+    else throw_error(detail::missing_tensor(file, traits::stored_name(p), traits::model_type));
   }
   for (const auto& [name, t] : named) {
     if (std::find(out.sources.begin(), out.sources.end(), t) != out.sources.end() || belongs_elsewhere(name)) continue;
     if (within_encoder(name))
-      throw error({cat(file.where(), ", tensor \"", t->name, '"'), "only tensors of a BERT of this size",
+      throw_error({cat(file.where(), ", tensor \"", t->name, '"'), "only tensors of a BERT of this size",
                    "one that it does not have", "load it as the model that it was saved from"});
     out.skipped.push_back(t->name);
   }
@@ -316,7 +316,7 @@ template <class Model>
 void check_finite(const std::filesystem::path& where, const Model& m) {
   for (const parameter& p : m.table())
     if (const std::size_t i = first_not_finite(m.values(p)); i != all_finite)
-      throw error({cat(path_text(where), ", tensor \"", p.name(), '"'), "finite numbers",
+      throw_error({cat(path_text(where), ", tensor \"", p.name(), '"'), "finite numbers",
                    cat(m.values(p)[i], " at ", i, ", to be written"), "the training went wrong; go back to an earlier state"});
 }
 

@@ -3,7 +3,10 @@
 #ifndef BERT_CORE_ERROR_HPP
 #define BERT_CORE_ERROR_HPP
 
+#include <atomic>
 #include <cstddef>
+#include <cstdio>
+#include <cstdlib>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -110,7 +113,27 @@ class error : public std::runtime_error {
   facts facts_;
 };
 
+/// What ends a program that is compiled without exceptions; it must not return. Unless it is set, the message goes to standard
+/// error and the program aborts. One for the whole program.
+using error_handler_type = void (*)(const error&);
+[[nodiscard]] inline std::atomic<error_handler_type>& error_handler() noexcept {
+  static std::atomic<error_handler_type> handler{nullptr};
+  return handler;
+}
+
 inline namespace BERT_ISA {
+
+/// Throws bert::error; without exceptions, calls error_handler().
+[[noreturn]] inline void throw_error(error::facts facts) {
+#if BERT_EXCEPTIONS
+  throw error(std::move(facts));
+#else
+  const error e(std::move(facts));
+  if (const error_handler_type handler = error_handler().load(); handler != nullptr) handler(e);
+  std::fprintf(stderr, "%s\n", e.what());
+  std::abort();
+#endif
+}
 
 /// Joins its arguments into one string as `operator<<` would write them.
 template <class... Parts>

@@ -72,17 +72,24 @@ class threads {
    public:
     explicit pool(std::size_t n) : shares_(n), useful_(available_cores() - 1) {
       if (n == 0 || n > 4096)
-        throw error({"bert::execution::threads", "1 to 4096 threads", std::to_string(n), "give the number of cores to use"});
+        throw_error({"bert::execution::threads", "1 to 4096 threads", std::to_string(n), "give the number of cores to use"});
       workers_.reserve(n - 1);
       awake_.store(n - 1, std::memory_order_relaxed);
-      try {
+      const auto start = [&] {
         for (std::size_t t = 1; t < n; ++t) workers_.emplace_back([this, t] { work(t); });
+      };
+#if BERT_EXCEPTIONS
+      try {
+        start();
       } catch (const std::exception& e) {
         const std::size_t started = workers_.size() + 1;
         join();
-        throw error({"bert::execution::threads", cat(n, " threads"), cat(started, ", then: ", e.what()),
+        throw_error({"bert::execution::threads", cat(n, " threads"), cat(started, ", then: ", e.what()),
                      "give fewer threads, or raise the limits of processes and address space"});
       }
+#else
+      start();
+#endif
     }
     pool(const pool&) = delete;
     pool& operator=(const pool&) = delete;

@@ -50,12 +50,26 @@
     "g++ for Windows misaligns AVX registers: compile with -Wa,-muse-unaligned-vector-move -DBERT_UNALIGNED_MOVES, or without AVX (-march=x86-64-v2)"
 #endif
 
+// Whether the file is compiled with exceptions. Without them (-fno-exceptions), errors end in bert::error_handler().
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+#define BERT_EXCEPTIONS 1
+#define BERT_TRY try
+#define BERT_CATCH(declaration) catch (declaration)
+#define BERT_RETHROW throw
+#else
+#define BERT_EXCEPTIONS 0
+#define BERT_TRY
+#define BERT_CATCH(declaration) if constexpr (false)
+#define BERT_RETHROW static_cast<void>(0)
+#endif
+
 // A program may compile some files for AVX2 and others for AVX-512. An inline function that both use would have one name and
 // two bodies, of which the linker keeps either: the program would crash on a processor without AVX-512, or run at half the
 // speed on one with it. So `namespace bert::inline BERT_ISA {` gives the two different names; programs still write bert::….
 //
-// The name holds the level and the extensions that kernels test for. Files that differ in other flags (-mavx512vbmi,
-// -ffast-math) must define BERT_ISA, a different name for each set of flags, before the first include or on the command line.
+// The name holds the level, the extensions that kernels test for, and that there are no exceptions. Files that differ in other
+// flags (-mavx512vbmi, -ffast-math) must define BERT_ISA, a different name for each set of flags, before the first include or
+// on the command line.
 #if !defined(BERT_ISA)
 
 #if defined(__AVX512F__)
@@ -106,9 +120,15 @@
 #define BERT_ISA_AMX
 #endif
 
-#define BERT_ISA_JOINED(level, fma, bf16, vnni, amx) level##fma##bf16##vnni##amx
-#define BERT_ISA_NAME(level, fma, bf16, vnni, amx) BERT_ISA_JOINED(level, fma, bf16, vnni, amx)
-#define BERT_ISA BERT_ISA_NAME(BERT_ISA_LEVEL, BERT_ISA_FMA, BERT_ISA_BF16, BERT_ISA_VNNI, BERT_ISA_AMX)
+#if BERT_EXCEPTIONS
+#define BERT_ISA_EXCEPTIONS
+#else
+#define BERT_ISA_EXCEPTIONS _noexceptions
+#endif
+
+#define BERT_ISA_JOINED(level, fma, bf16, vnni, amx, exceptions) level##fma##bf16##vnni##amx##exceptions
+#define BERT_ISA_NAME(level, fma, bf16, vnni, amx, exceptions) BERT_ISA_JOINED(level, fma, bf16, vnni, amx, exceptions)
+#define BERT_ISA BERT_ISA_NAME(BERT_ISA_LEVEL, BERT_ISA_FMA, BERT_ISA_BF16, BERT_ISA_VNNI, BERT_ISA_AMX, BERT_ISA_EXCEPTIONS)
 
 #endif
 

@@ -4,6 +4,7 @@
 #define BERT_CORE_MEMORY_HPP
 
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -81,13 +82,21 @@ class buffer {
 
   static constexpr std::size_t bytes_of(std::size_t count) noexcept { return round_up(count * sizeof(T), alignment); }
 
+  [[noreturn]] static void no_memory() {
+#if BERT_EXCEPTIONS
+    throw std::bad_alloc();
+#else
+    std::abort();
+#endif
+  }
+
   // Requests huge pages for blocks of a few megabytes: the weights of a 3072 x 768 product span 2,304 small pages.
   static owner allocate(std::size_t count) {
     const std::size_t bytes = bytes_of(count);
 #if defined(__linux__)
     if (bytes >= mapped_from) {
       void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-      if (memory == MAP_FAILED) throw std::bad_alloc();
+      if (memory == MAP_FAILED) no_memory();
       ask_for_huge_pages(memory, bytes);
       return owner(static_cast<T*>(memory), release{bytes});
     }

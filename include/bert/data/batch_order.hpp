@@ -82,7 +82,7 @@ class batch_order {
 
   void by_class(std::span<const std::int32_t> classes) {
     if (classes.size() != count_)
-      throw error({"bert::data::batch_options", "a class for each example, as .order is balanced",
+      throw_error({"bert::data::batch_options", "a class for each example, as .order is balanced",
                    cat(classes.size(), " classes, ", count_, " examples"), "take another order"});
     const std::int32_t most = *std::max_element(classes.begin(), classes.end());
     for (std::int32_t c = 0; c <= most; ++c) {
@@ -91,7 +91,7 @@ class batch_order {
         if (classes[i] == c) indices_.push_back(static_cast<std::uint32_t>(i));
       if (starts_.back() == indices_.size()) starts_.pop_back();  // a class without examples
     }
-    if (indices_.empty()) throw error({"bert::data::batch_options", "an example with a class", "none", "take another order"});
+    if (indices_.empty()) throw_error({"bert::data::batch_options", "an example with a class", "none", "take another order"});
     starts_.push_back(indices_.size());
   }
 

@@ -26,7 +26,7 @@ class by_epoch {
 
   /// Throws bert::error for no source, or for sources of different numbers of batches.
   explicit by_epoch(std::vector<Source> sources) : sources_(std::move(sources)) {
-    if (sources_.empty()) throw error({"bert::data::by_epoch", "a source", "none", {}});
+    if (sources_.empty()) throw_error({"bert::data::by_epoch", "a source", "none", {}});
     for (const Source& s : sources_) {
       const batch_shape one = s.capacity();
       capacity_.sequences = std::max(capacity_.sequences, one.sequences);
@@ -34,7 +34,7 @@ class by_epoch {
       capacity_.scored = std::max(capacity_.scored, one.scored);
       capacity_.longest = std::max(capacity_.longest, one.longest);
       if (s.batches_per_epoch() != sources_[0].batches_per_epoch())
-        throw error({"bert::data::by_epoch", cat(sources_[0].batches_per_epoch(), " batches an epoch in every source"),
+        throw_error({"bert::data::by_epoch", cat(sources_[0].batches_per_epoch(), " batches an epoch in every source"),
                      cat(s.batches_per_epoch()), "take sets of one size"});
     }
   }

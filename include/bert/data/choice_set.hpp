@@ -43,12 +43,12 @@ class choice_set_builder : private labeled_set_builder<labels::number, Tokenizer
   void add(std::string_view text, const Choices& choices, std::size_t answer) {
     const auto count = static_cast<std::size_t>(std::size(choices));
     if (count < 2 || answer >= count)
-      throw error({"bert::data::choice_set_builder",
+      throw_error({"bert::data::choice_set_builder",
                    "two choices or more, the answer the index of one",
                    cat(count, " choices, answer ", answer),
                    {}});
     for (const std::string_view choice : choices)
-      if (choice.empty()) throw error({"bert::data::choice_set_builder", "choices with a text", "an empty one", {}});
+      if (choice.empty()) throw_error({"bert::data::choice_set_builder", "choices with a text", "an empty one", {}});
     std::size_t i = 0;
     this->content_.add(text);
     for (const std::string_view choice : choices) {

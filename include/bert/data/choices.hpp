@@ -69,9 +69,9 @@ template <tokenizing Tokenizer>
     const auto question = io::value_or<std::string>(j, "question", where, {});
     const auto choices = io::require<std::vector<std::string>>(j, "choices", where);
     if (detail::blank(context) && detail::blank(question))
-      throw error({where, "the key \"context\" or \"question\" with a text", "none", {}});
+      throw_error({where, "the key \"context\" or \"question\" with a text", "none", {}});
     if (choices.size() < 2 || std::any_of(choices.begin(), choices.end(), detail::blank))
-      throw error({where,
+      throw_error({where,
                    "two \"choices\" or more, each a text",
                    choices.size() < 2 ? cat(choices.size()) : std::string("an empty one"),
                    {}});
@@ -80,7 +80,7 @@ template <tokenizing Tokenizer>
     const auto answer = detail::answer_of(
         given.is_string() ? given.as_text() : cat(io::json_as<std::int64_t>(given, cat(where, ", \"", key, '"'))), choices);
     if (!answer)
-      throw error({cat(where, ", \"", key, '"'),
+      throw_error({cat(where, ", \"", key, '"'),
                    cat("an index from 0 to ", choices.size() - 1, ", or the text of a choice"),
                    given.dump(),
                    {}});
@@ -93,7 +93,7 @@ template <tokenizing Tokenizer>
       set.add(context, asked, *answer);
     }
   }
-  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw_error({path_text(path), "at least one example", "none", "check the file"});
   return std::move(set).build();
 }
 
@@ -118,7 +118,7 @@ template <tokenizing Tokenizer>
 [[nodiscard]] choice_set choices_tsv(const std::filesystem::path& path, const Tokenizer& tokenizer,
                                      const choices_options& options) {
   if (options.choice_columns.size() < 2)
-    throw error({"bert::data::choices_tsv", "two .choice_columns or more", cat(options.choice_columns.size()), {}});
+    throw_error({"bert::data::choices_tsv", "two .choice_columns or more", cat(options.choice_columns.size()), {}});
   tsv_reader reader(path, {.text_column = options.text_column,
                            .label_column = options.answer_column,
                            .header = options.header,
@@ -140,10 +140,10 @@ template <tokenizing Tokenizer>
     for (const auto& c : columns)
       if (const auto text = reader.at(c, ".choice_columns"); !text.empty()) choices.emplace_back(text);
     if (choices.size() < 2)
-      throw error({reader.where(), "two choices or more (.choice_columns)", cat(choices.size()), "remove the line"});
+      throw_error({reader.where(), "two choices or more (.choice_columns)", cat(choices.size()), "remove the line"});
     const auto answer = detail::answer_of(reader.label(), choices);
     if (!answer)
-      throw error({reader.where(), cat("an index from 0 to ", choices.size() - 1, ", or the text of a choice (.answer_column)"),
+      throw_error({reader.where(), cat("an index from 0 to ", choices.size() - 1, ", or the text of a choice (.answer_column)"),
                    cat('"', reader.label(), '"'), "check .answer_column"});
     if (options.question_column) {
       const auto question = reader.at(reader.numbered(*options.question_column, ".question_column"), ".question_column");
@@ -151,7 +151,7 @@ template <tokenizing Tokenizer>
     }
     set.add(reader.text(), choices, *answer);
   }
-  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw_error({path_text(path), "at least one example", "none", "check the file"});
   for (const auto& text : reader.notes()) set.note(text);
   return std::move(set).build();
 }

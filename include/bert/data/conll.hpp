@@ -80,7 +80,7 @@ class conll_reader {
         options_.lines = split_sentence(line) && words_.size() > 1 ? conll_lines::sentences : conll_lines::words;
       if (options_.lines == conll_lines::sentences) {
         if (!split_sentence(line))
-          throw error({where(lines_.line()), "words separated by spaces, a TAB, and as many tags separated by spaces",
+          throw_error({where(lines_.line()), "words separated by spaces, a TAB, and as many tags separated by spaces",
                        cat(words_.size(), " words, ", tags_.size(), " tags"), "check the line, or set .lines"});
         for (std::size_t i = 0; i < words_.size(); ++i)
           words.push_back({std::string(words_[i]), std::string(tags_[i]), lines_.line()});
@@ -101,7 +101,7 @@ class conll_reader {
       }
       const std::size_t tag = column(options_.tag_column);
       if (word >= fields_.size() || tag >= fields_.size() || word == tag || fields_[tag].empty())
-        throw error({where(lines_.line()),
+        throw_error({where(lines_.line()),
                      cat("a word in column ", options_.word_column, " and a tag in column ", options_.tag_column,
                          " (from 0 on, from the end if negative)"),
                      cat(fields_.size(), fields_.size() == 1 ? " column" : " columns"),
@@ -223,14 +223,14 @@ struct conll_file {
   const bool scheme = file.scheme != labels::tag_scheme::none || found.contains("O");
   constexpr std::size_t enough = 20;  // words, so that most of their parts of speech come twice
   if (!scheme && (!file.uneven.empty() || 2 * stops > words || (words >= enough && 2 * found.size() > words)))
-    throw error({path_text(path), "a word a line with its tag in the last column, such as O, B-PER or NOUN",
+    throw_error({path_text(path), "a word a line with its tag in the last column, such as O, B-PER or NOUN",
                  cat(!file.uneven.empty() ? file.uneven
                      : 2 * stops > words  ? cat(stops, " of ", words, " lines that end as sentences do")
                                           : cat(found.size(), " tags of ", words, " words"),
                      ", and no tag is O or like B-PER"),
                  "text without tags cannot train a tagger; or set the columns"});
   if (found.size() < 2)
-    throw error({path_text(path), "two tags or more", cat(found.size()), "check .tag_column: -1 is the last"});
+    throw_error({path_text(path), "two tags or more", cat(found.size()), "check .tag_column: -1 is the last"});
   std::vector<std::string> names(found.begin(), found.end());
   const auto key = [](std::string_view tag) {
     const std::size_t dash = tag.find('-');
@@ -268,7 +268,7 @@ template <labels::label_set Labels, tokenizing Tokenizer, class Augment = as_rea
     for (const auto& word : sentence) {
       const auto tag = set.names().parse(word.tag);
       if (!tag)
-        throw error({cat(path_text(path), ", line ", word.line), cat("a tag of ", labels::listed(set.names())),
+        throw_error({cat(path_text(path), ", line ", word.line), cat("a tag of ", labels::listed(set.names())),
                      cat('"', word.tag, '"'), "check .tag_column, or add the tag to the set"});
       words.push_back(word.text);
       tags.push_back(*tag);
@@ -286,7 +286,7 @@ template <labels::label_set Labels, tokenizing Tokenizer, class Augment = as_rea
                  " corrected, as their scheme forbids them"));
   if (converted)
     set.note(cat(path_text(path), ": tags converted from ", labels::name_of(found), " to ", labels::name_of(wanted)));
-  if (set.size() == 0) throw error({path_text(path), "at least one sentence", "none", "check the file"});
+  if (set.size() == 0) throw_error({path_text(path), "at least one sentence", "none", "check the file"});
   return std::move(set).build();
 }
 

@@ -48,7 +48,7 @@ class corpus {
       : path_(std::move(path)), file_(std::make_shared<const io::spooled_file>(path_)), options_(options) {
     std::string_view line;
     if (!io::line_reader(file_->path()).next(line))
-      throw error({path_text(path_), "text, one paragraph a line", "an empty file", "check the path"});
+      throw_error({path_text(path_), "text, one paragraph a line", "an empty file", "check the path"});
   }
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
@@ -61,7 +61,7 @@ class corpus {
     for (std::string_view line; lines.next(line);) {
       if (options_.invalid == invalid_utf8::refuse)
         if (const auto bad = text::utf8::first_invalid(line); bad != std::string_view::npos)
-          throw error({cat(path_text(path_), ", line ", lines.line()), "text in UTF-8",
+          throw_error({cat(path_text(path_), ", line ", lines.line()), "text in UTF-8",
                        cat("an invalid byte at column ", bad + 1),
                        "convert the file, as by iconv -f LATIN1 -t UTF-8, or have invalid bytes replaced"});
       use(line);

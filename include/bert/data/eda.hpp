@@ -61,10 +61,10 @@ class eda {
       : synonyms_(std::move(synonyms)), words_(std::move(words)), options_(options) {
     float most = 0;
     for (const float share : {options.replace, options.insert, options.swap, options.remove}) {
-      if (!(share >= 0 && share <= 1)) throw error({"bert::data::eda_options", "shares from 0 to 1", cat(share), {}});
+      if (!(share >= 0 && share <= 1)) throw_error({"bert::data::eda_options", "shares from 0 to 1", cat(share), {}});
       most = std::max(most, share);
     }
-    if (most == 0) throw error({"bert::data::eda_options", "an operation with a share above 0", "none", {}});
+    if (most == 0) throw_error({"bert::data::eda_options", "an operation with a share above 0", "none", {}});
   }
 
   /// The variant of a text.

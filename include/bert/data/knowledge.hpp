@@ -45,7 +45,7 @@ class knowledge {
       const auto first = line.find('\t'), second = first == std::string_view::npos ? first : line.find('\t', first + 1);
       if (second == std::string_view::npos || first == 0 || second == first + 1 || second + 1 == line.size() ||
           line.find('\t', second + 1) != std::string_view::npos)
-        throw error({cat(path_text(path), ", line ", number),
+        throw_error({cat(path_text(path), ", line ", number),
                      "subject, relation and object, separated by tabs",
                      cat('"', line, '"'),
                      {}});
@@ -108,7 +108,7 @@ class injector {
  public:
   injector(const knowledge& graph, text::tokenizer tokenizer, const injector_options& options = {})
       : tokenizer_(std::move(tokenizer)), options_(options) {
-    if (options.max_tokens < 3) throw error({"bert::data::injector", "max_tokens of 3 or more", cat(options.max_tokens), {}});
+    if (options.max_tokens < 3) throw_error({"bert::data::injector", "max_tokens of 3 or more", cat(options.max_tokens), {}});
     for (const auto& [subject, facts] : graph.subjects()) {
       auto pieces = pieces_of(subject);
       if (pieces.empty() || std::find(pieces.begin(), pieces.end(), unknown()) != pieces.end()) continue;

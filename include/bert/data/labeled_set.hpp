@@ -176,7 +176,7 @@ class labeled_batches {
 
  private:
   static std::size_t batch_of(int batch) {
-    if (batch < 1) throw error({"bert::data::labeled_set::batches", "at least 1 example a batch", cat(batch), {}});
+    if (batch < 1) throw_error({"bert::data::labeled_set::batches", "at least 1 example a batch", cat(batch), {}});
     return static_cast<std::size_t>(batch);
   }
   [[nodiscard]] std::vector<std::size_t> lengths() const {
@@ -217,7 +217,7 @@ class labeled_set {
 
   /// Throws bert::error if there is no example.
   labeled_set(Labels names, example_store examples) : names_(std::move(names)) {
-    if (examples.size() == 0) throw error({"bert::data::labeled_set", "at least one example", "none", {}});
+    if (examples.size() == 0) throw_error({"bert::data::labeled_set", "at least one example", "none", {}});
     auto all = std::make_shared<std::vector<std::uint32_t>>(examples.size());
     for (std::size_t i = 0; i < all->size(); ++i) (*all)[i] = static_cast<std::uint32_t>(i);
     chosen_ = std::move(all);
@@ -299,7 +299,7 @@ class labeled_set_builder {
   /// Keeps a reference to `tokenizer`. Throws bert::error for fewer than 8 tokens.
   labeled_set_builder(const Tokenizer& tokenizer, Labels names, int max_tokens)
       : tokenizer_(&tokenizer), longest_(static_cast<std::size_t>(std::max(max_tokens, 0))), names_(std::move(names)) {
-    if (max_tokens < 8) throw error({"bert::data", ".max_tokens of at least 8", cat(max_tokens), {}});
+    if (max_tokens < 8) throw_error({"bert::data", ".max_tokens of at least 8", cat(max_tokens), {}});
     store_.vocabulary = {.mask = tokenizer.mask_id(), .size = static_cast<token_id>(tokenizer.vocabulary().size())};
   }
 

@@ -47,7 +47,7 @@ class logits_writer {
   void add(const token_batch& batch, matrix<const float> logits) {
     const bool tokens = logits.rows == batch.tokens();
     if ((!tokens && logits.rows != batch.sequences()) || (width_ != 0 && width_ != logits.cols))
-      throw error({"bert::data::logits_writer",
+      throw_error({"bert::data::logits_writer",
                    cat("rows for ", batch.sequences(), " sequences or ", batch.tokens(), " tokens, of one width"),
                    cat(logits.rows, " of ", logits.cols),
                    {}});
@@ -123,7 +123,7 @@ class logits_file {
     const std::uint64_t key = detail::example_key(ids, segments);
     const auto at = std::lower_bound(keys_.begin(), keys_.end(), key);
     if (at == keys_.end() || *at != key)
-      throw error({path_, "logits of every example of the source", cat("none of one of ", ids.size(), " tokens"),
+      throw_error({path_, "logits of every example of the source", cat("none of one of ", ids.size(), " tokens"),
                    "write them anew with this tokenizer, these files and this length"});
     const auto i = static_cast<std::size_t>(at - keys_.begin());
     return {values_.data() + rows_[i] * width_, static_cast<std::size_t>(rows_[i + 1] - rows_[i]), width_};
@@ -137,7 +137,7 @@ class logits_file {
 
  private:
   [[noreturn]] void fail(std::string expected) const {
-    throw error({path_, std::move(expected), "others", "write the file by bert::write_logits"});
+    throw_error({path_, std::move(expected), "others", "write the file by bert::write_logits"});
   }
   std::string path_;
   std::vector<std::uint64_t> keys_, rows_;

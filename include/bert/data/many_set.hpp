@@ -44,7 +44,7 @@ class many_set_builder : private labeled_set_builder<Labels, Tokenizer> {
     const std::size_t first = this->store_.values.size();
     for (const auto label : labels)
       if (label < 0 || label >= this->names_.size())
-        throw error({"bert::data::many_set_builder", cat("labels of 0 to ", this->names_.size() - 1), cat(label), {}});
+        throw_error({"bert::data::many_set_builder", cat("labels of 0 to ", this->names_.size() - 1), cat(label), {}});
     this->append_sequence(text, second);
     this->store_.values.resize(first + this->store_.width, 0.0f);
     for (const auto label : labels) this->store_.values[first + static_cast<std::size_t>(label)] = 1.0f;

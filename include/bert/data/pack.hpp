@@ -110,17 +110,17 @@ class packed {
           vocabulary{.mask = source.mask_id(), .size = static_cast<token_id>(source.vocabulary().size())},
           tokenizer(fingerprint_of(source)) {
       if (options.pairs == pairing::next_sentence && store.documents() < 2)
-        throw error({path_text(text.path()), "two documents or more, a blank line between them, to take random sentences from",
+        throw_error({path_text(text.path()), "two documents or more, a blank line between them, to take random sentences from",
                      "one document", "separate documents by blank lines, or pack with .pairs = pairing::none"});
       settle_negative_rate();
       plan.reserve(plan.size() + plan.size() / 8 + 64);  // later epochs differ by little
       sequences = plan.size();
       if (sequences == 0)
-        throw error(
+        throw_error(
             {path_text(text.path()), "a document of two sentences or more", "none", "pack with .pairs = pairing::none"});
       if (options.pairs != pairing::none) negative_share = negative_pairs() / static_cast<double>(sequences);
       if (options.pairs == pairing::next_sentence && options.second_random < 1 && negative_share == 1)
-        throw error(
+        throw_error(
             {path_text(text.path()), "documents of two sentences or more, so that some of the pairs follow each other",
              cat("one sentence in each of ", store.documents(), " documents: all ", sequences, " pairs would be random"),
              "remove the blank lines within documents, or pack with .pairs = pairing::none"});
@@ -227,7 +227,7 @@ class packed {
 
   static const pack_options& checked(const pack_options& o) {
     const auto refuse = [](const char* expected, std::string found) {
-      throw error({"bert::data::pack", expected, std::move(found), {}});
+      throw_error({"bert::data::pack", expected, std::move(found), {}});
     };
     if (o.tokens < 8 || o.tokens > 32'767) refuse(".tokens of 8 to 32,767", cat(o.tokens));
     if (o.batch < 1) refuse(".batch of at least 1", cat(o.batch));

@@ -46,7 +46,7 @@ class text_groups {
 
   /// Throws bert::error if there is no example.
   explicit text_groups(example_store examples) {
-    if (examples.size() == 0) throw error({"bert::data::text_groups", "at least one example", "none", {}});
+    if (examples.size() == 0) throw_error({"bert::data::text_groups", "at least one example", "none", {}});
     auto all = std::make_shared<std::vector<std::uint32_t>>(examples.size());
     for (std::size_t i = 0; i < all->size(); ++i) (*all)[i] = static_cast<std::uint32_t>(i);
     chosen_ = std::move(all);
@@ -110,7 +110,7 @@ class text_groups_builder {
   /// Keeps a reference to `tokenizer`. Throws bert::error for fewer than 8 tokens.
   text_groups_builder(const Tokenizer& tokenizer, int max_tokens)
       : tokenizer_(&tokenizer), longest_(static_cast<std::size_t>(std::max(max_tokens, 0))) {
-    if (max_tokens < 8) throw error({"bert::data", ".max_tokens of at least 8", cat(max_tokens), {}});
+    if (max_tokens < 8) throw_error({"bert::data", ".max_tokens of at least 8", cat(max_tokens), {}});
     store_.vocabulary = {.mask = tokenizer.mask_id(), .size = static_cast<token_id>(tokenizer.vocabulary().size())};
     store_.groups.push_back(0);
   }
@@ -138,7 +138,7 @@ class text_groups_builder {
 
  private:
   void add_texts(std::span<const std::string_view> texts) {
-    if (texts.size() < 2) throw error({"bert::data::text_groups_builder::add", "two texts or more", cat(texts.size()), {}});
+    if (texts.size() < 2) throw_error({"bert::data::text_groups_builder::add", "two texts or more", cat(texts.size()), {}});
     for (const std::string_view text : texts) add_text(text);
     store_.groups.push_back(store_.starts.size() - 1);
     content_.add(std::uint64_t{texts.size()});
@@ -211,7 +211,7 @@ template <class Builder, class IsLabel, class Add>
                                const IsLabel& is_label, const Add& add) {
   tsv_reader reader(path, options);
   while (reader.next(is_label)) add(reader, builder);
-  if (builder.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
+  if (builder.size() == 0) throw_error({path_text(path), "at least one example", "none", "check the file"});
   for (const auto& text : reader.notes()) builder.note(text);
   return std::move(builder).build();
 }
@@ -245,7 +245,7 @@ template <tokenizing Tokenizer>
                              [](const tsv_reader& row, auto& to) {
                                const std::string_view negative = row.label();
                                if (negative.empty())
-                                 throw error({row.where(), "text (.negative_column)", "an empty field", "remove the line"});
+                                 throw_error({row.where(), "text (.negative_column)", "an empty field", "remove the line"});
                                to.add({row.text(), row.second(), negative});
                              });
 }
@@ -259,14 +259,14 @@ template <tokenizing Tokenizer>
 [[nodiscard]] scored_text_pairs scored_pairs(const std::filesystem::path& path, const Tokenizer& tokenizer,
                                              const pair_options& options = {}) {
   if (!(options.score_range > 0))
-    throw error({"bert::data::pair_options", "a positive .score_range", cat(options.score_range), {}});
+    throw_error({"bert::data::pair_options", "a positive .score_range", cat(options.score_range), {}});
   return detail::read_groups(
       path, detail::columns_of(options, options.score_column),
       text_groups_builder<scored_text_pairs, Tokenizer>(tokenizer, options.max_tokens),
       [](std::string_view text) { return finite_number(text).has_value(); },
       [&](const tsv_reader& row, auto& to) {
         const auto score = finite_number(row.label());
-        if (!score) throw error({row.where(), "a number (.score_column)", cat('"', row.label(), '"'), "check .score_column"});
+        if (!score) throw_error({row.where(), "a number (.score_column)", cat('"', row.label(), '"'), "check .score_column"});
         to.add(row.text(), row.second(), *score / options.score_range);
       });
 }

@@ -46,12 +46,12 @@ class ranking_set_builder : private labeled_set_builder<labels::number, Tokenize
     constexpr const char* where = "bert::data::ranking_set_builder";
     const auto count = static_cast<std::size_t>(std::size(texts));
     if (count == 0 || relevances.size() != count)
-      throw error(
+      throw_error(
           {where, "one text or more, a relevance for each", cat(count, " texts, ", relevances.size(), " relevances"), {}});
     for (const float x : relevances)
-      if (!std::isfinite(x)) throw error({where, "finite relevances", cat(x), {}});
+      if (!std::isfinite(x)) throw_error({where, "finite relevances", cat(x), {}});
     for (const std::string_view text : texts)
-      if (text.empty()) throw error({where, "texts that are not empty", "an empty one", {}});
+      if (text.empty()) throw_error({where, "texts that are not empty", "an empty one", {}});
     const auto best = static_cast<std::size_t>(std::max_element(relevances.begin(), relevances.end()) - relevances.begin());
     this->content_.add(query);
     const auto put = [&](std::size_t i) {

@@ -49,7 +49,7 @@ struct ranked_texts {
 };
 
 [[nodiscard]] inline float checked_range(float range) {
-  if (!(range > 0)) throw error({"bert::data::ranking_options", "a positive .score_range", cat(range), {}});
+  if (!(range > 0)) throw_error({"bert::data::ranking_options", "a positive .score_range", cat(range), {}});
   return range;
 }
 
@@ -78,7 +78,7 @@ template <tokenizing Tokenizer>
   while (reader.next([](std::string_view text) { return finite_number(text).has_value(); })) {
     const auto relevance = finite_number(reader.label());
     if (!relevance)
-      throw error({reader.where(), "a number (.score_column)", cat('"', reader.label(), '"'), "check .score_column"});
+      throw_error({reader.where(), "a number (.score_column)", cat('"', reader.label(), '"'), "check .score_column"});
     std::size_t g = all.size();
     if (options.group_column) {
       const auto column = reader.numbered(*options.group_column, ".group_column");
@@ -88,12 +88,12 @@ template <tokenizing Tokenizer>
     }
     if (g == all.size()) all.push_back({std::string(reader.text())});
     if (all[g].query != reader.text())
-      throw error({reader.where(), cat("the query of its group (.group_column), \"", all[g].query, '"'),
+      throw_error({reader.where(), cat("the query of its group (.group_column), \"", all[g].query, '"'),
                    cat('"', reader.text(), '"'), "give each query a group of its own"});
     all[g].texts.emplace_back(reader.second());
     all[g].relevances.push_back(*relevance / range);
   }
-  if (all.empty()) throw error({path_text(path), "at least one example", "none", "check the file"});
+  if (all.empty()) throw_error({path_text(path), "at least one example", "none", "check the file"});
   ranking_set_builder<Tokenizer> set(tokenizer, options.max_tokens);
   std::unordered_set<std::string_view> seen;
   std::uint64_t again = 0;
@@ -128,15 +128,15 @@ template <tokenizing Tokenizer>
     const auto query = io::require<std::string>(j, "query", where);
     const auto texts = io::require<std::vector<std::string>>(j, "texts", where);
     auto scores = io::require<std::vector<float>>(j, "scores", where);
-    if (blank(query)) throw error({cat(where, ", \"query\""), "a text", "an empty one", {}});
+    if (blank(query)) throw_error({cat(where, ", \"query\""), "a text", "an empty one", {}});
     if (texts.empty() || std::any_of(texts.begin(), texts.end(), blank))
-      throw error({cat(where, ", \"texts\""), "one text or more", texts.empty() ? "none" : "an empty one", {}});
+      throw_error({cat(where, ", \"texts\""), "one text or more", texts.empty() ? "none" : "an empty one", {}});
     if (scores.size() != texts.size())
-      throw error({cat(where, ", \"scores\""), cat(texts.size(), " numbers, one a text"), cat(scores.size()), {}});
+      throw_error({cat(where, ", \"scores\""), cat(texts.size(), " numbers, one a text"), cat(scores.size()), {}});
     for (float& score : scores) score /= range;
     set.add(query, texts, scores);
   }
-  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw_error({path_text(path), "at least one example", "none", "check the file"});
   return std::move(set).build();
 }
 

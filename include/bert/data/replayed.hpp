@@ -28,7 +28,7 @@ class replayed {
  public:
   replayed(packed domain, packed general) : domain_(std::move(domain)), general_(std::move(general)) {
     if (domain_.options().pairs != general_.options().pairs)
-      throw error({"bert::data::replayed", "two corpora that were packed with the same .pairs", "others",
+      throw_error({"bert::data::replayed", "two corpora that were packed with the same .pairs", "others",
                    "pack both with one pack_options"});
   }
 
@@ -82,7 +82,7 @@ template <tokenizing Tokenizer, executor Exec = execution::serial>
                               pack_options options = {}, const Exec& exec = {}) {
   const auto of_general = static_cast<int>(std::lround(share * static_cast<float>(options.batch)));
   if (!(share > 0 && share < 1) || of_general < 1 || of_general >= options.batch)
-    throw error({"bert::data::replay",
+    throw_error({"bert::data::replay",
                  cat("a share of a batch of ", options.batch, " sequences that gives one or more to each of both texts"),
                  cat(share, ", which is ", of_general, " of general text"), "use a larger batch or another share"});
   options.batch -= of_general;

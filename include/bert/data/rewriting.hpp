@@ -45,7 +45,7 @@ class rewriter {
   explicit rewriter(const Fill& fill, rewriter_options options = {}, word_list words = {})
       : fill_(&fill), options_(std::move(options)), words_(std::move(words)) {
     if (!(options_.share > 0 && options_.share <= 1))
-      throw error({"bert::data::rewriter_options", "a share above 0, at most 1", cat(options_.share), {}});
+      throw_error({"bert::data::rewriter_options", "a share above 0, at most 1", cat(options_.share), {}});
   }
 
   [[nodiscard]] std::string operator()(std::string_view text, const eda::variant& v) const {

@@ -81,7 +81,7 @@ class scratch_array {
   }
 
   [[noreturn]] void fail(std::string expected) {
-    throw error({path_text(folder_), std::move(expected), io::reason(errno), "name another folder as .scratch, or set TMPDIR"});
+    throw_error({path_text(folder_), std::move(expected), io::reason(errno), "name another folder as .scratch, or set TMPDIR"});
   }
 
   std::filesystem::path folder_;

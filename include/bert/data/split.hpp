@@ -28,7 +28,7 @@ struct split_options {
     std::span<const std::uint32_t> all, float share, const split_options& options, const char* where, const char* what) {
   const auto size = static_cast<double>(all.size()), wanted = std::round(static_cast<double>(share) * size);
   if (!(wanted >= 1 && wanted <= size - 1))
-    throw error({where, cat("a share that leaves both parts some of ", all.size(), ' ', what), cat(share), {}});
+    throw_error({where, cat("a share that leaves both parts some of ", all.size(), ' ', what), cat(share), {}});
   const auto count = static_cast<std::size_t>(wanted);
   const permutation order(all.size(), random_stream(options.seed, draw::splitting));
   std::pair<std::vector<std::uint32_t>, std::vector<std::uint32_t>> out;

@@ -110,7 +110,7 @@ class squad_builder {
  private:
   void add_question(const squad_entry& entry, const context_tokens& c, const std::string& paragraph) {
     const std::string where = cat(paragraph, ", question \"", entry.id, '"');
-    if (!ids_.insert(entry.id).second) throw error({where, "every question's id once", "it a second time", {}});
+    if (!ids_.insert(entry.id).second) throw_error({where, "every question's id once", "it a second time", {}});
     question_tokens& q = store_.questions.emplace_back();
     q.id = entry.id;
     q.text = entry.question;
@@ -137,13 +137,13 @@ class squad_builder {
 
   /// The tokens that an answer overlaps; both -1 if it is not at its offset and that is allowed.
   [[nodiscard]] token_span place(const squad_answer& a, const context_tokens& c, const std::string& where) {
-    if (a.text.empty()) throw error({where, "a text for each answer", "an empty one", "mark the question \"is_impossible\""});
+    if (a.text.empty()) throw_error({where, "a text for each answer", "an empty one", "mark the question \"is_impossible\""});
     const std::size_t begin = byte_of(c.text, a.start);
     const bool there = begin != std::string::npos && std::string_view(c.text).substr(begin, a.text.size()) == a.text;
     if (!there) {
       ++store_.misplaced;
       if (options_.misplaced_answers == misplaced_answers::left_out) return {};
-      throw error({where, cat("the answer \"", a.text, "\" at character ", a.start, " of the context"),
+      throw_error({where, cat("the answer \"", a.text, "\" at character ", a.start, " of the context"),
                    begin == std::string::npos ? std::string("a shorter context")
                                               : cat('"', std::string_view(c.text).substr(begin, a.text.size()), '"'),
                    "offsets count code points; .misplaced_answers = left_out trains on the other questions"});
@@ -153,7 +153,7 @@ class squad_builder {
     const auto last = std::partition_point(first, c.ranges.end(), [&](const auto& r) { return r.first < end; });
     if (first == last) {
       if (options_.misplaced_answers == misplaced_answers::left_out) return ++store_.misplaced, token_span{};
-      throw error({where, "an answer of one token or more", cat('"', a.text, "\", which the tokenizer drops"),
+      throw_error({where, "an answer of one token or more", cat('"', a.text, "\", which the tokenizer drops"),
                    ".misplaced_answers = left_out trains on the other questions"});
     }
     return {static_cast<std::int32_t>(first - c.ranges.begin()), static_cast<std::int32_t>(last - c.ranges.begin() - 1)};
@@ -220,7 +220,7 @@ template <class Reference>
   squad_builder<text::basic_tokenizer<Reference>> set(tokenizer, options);
   const std::string name = path_text(path);
   auto titles = read_squad(path, [&](const squad_paragraph& paragraph) { set.add(paragraph, name); });
-  if (set.size() == 0) throw error({name, "at least one question", "none", "check the file"});
+  if (set.size() == 0) throw_error({name, "at least one question", "none", "check the file"});
   return std::move(set).build(std::move(titles));
 }
 

@@ -52,7 +52,7 @@ class squad_events final : public io::json_events {
 
   /// The titles of the articles; throws unless the document had a list of articles.
   [[nodiscard]] std::vector<std::string> titles() {
-    if (!data_) throw error({path_, "an object with the key \"data\"", "none", "is it a file in the format of SQuAD?"});
+    if (!data_) throw_error({path_, "an object with the key \"data\"", "none", "is it a file in the format of SQuAD?"});
     return std::move(titles_);
   }
 
@@ -110,7 +110,7 @@ class squad_events final : public io::json_events {
                        : p == place::answers    ? &answers_
                                                 : nullptr;
     if (once != nullptr) {
-      if (*once) throw error({where(), "every key once", cat('"', key_, "\" twice"), "the file is damaged"});
+      if (*once) throw_error({where(), "every key once", cat('"', key_, "\" twice"), "the file is damaged"});
       *once = true;
     }
     open_.push_back(p);
@@ -163,7 +163,7 @@ class squad_events final : public io::json_events {
     return nullptr;
   }
   [[noreturn]] void refuse(const std::string& found) const {
-    throw error({in_list() || open_.empty() ? where() : cat(where(), ", \"", key_, '"'), wanted(), found,
+    throw_error({in_list() || open_.empty() ? where() : cat(where(), ", \"", key_, '"'), wanted(), found,
                  "is it a file in the format of SQuAD?"});
   }
   void scalar(const std::string& found) const {
@@ -186,7 +186,7 @@ class squad_events final : public io::json_events {
 
   template <class T>
   void set(std::optional<T>& field, T value) {
-    if (field) throw error({where(), "every key once", cat('"', key_, "\" twice"), "the file is damaged"});
+    if (field) throw_error({where(), "every key once", cat('"', key_, "\" twice"), "the file is damaged"});
     field = std::move(value);
   }
   template <class T>
@@ -195,7 +195,7 @@ class squad_events final : public io::json_events {
     return *std::exchange(field, std::nullopt);
   }
   [[noreturn]] void missing(const char* key) const {
-    throw error({where(), cat("the key \"", key, '"'), "none", "is it a file in the format of SQuAD?"});
+    throw_error({where(), cat("the key \"", key, '"'), "none", "is it a file in the format of SQuAD?"});
   }
 
   /// "dev.json, article 3 "Normans", paragraph 1, question "56dd"", as far as it is known; numbers from 1 on.

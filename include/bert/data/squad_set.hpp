@@ -99,7 +99,7 @@ class squad_set {
 
   /// Throws bert::error if there is no question.
   explicit squad_set(squad_store store) {
-    if (store.questions.empty()) throw error({"bert::data::squad_set", "at least one question", "none", {}});
+    if (store.questions.empty()) throw_error({"bert::data::squad_set", "at least one question", "none", {}});
     chosen_.resize(store.questions.size());
     std::iota(chosen_.begin(), chosen_.end(), std::uint32_t{0});
     store_ = std::make_shared<const squad_store>(std::move(store));
@@ -164,7 +164,7 @@ class squad_set {
     std::vector<std::uint32_t> examples;
     for (const auto q : chosen_)
       if (store_->examples[q] != squad_store::no_example) examples.push_back(static_cast<std::uint32_t>(store_->examples[q]));
-    if (examples.empty()) throw error({"bert::data::squad_set::batches", "a question with an answer at its place", "none", {}});
+    if (examples.empty()) throw_error({"bert::data::squad_set::batches", "a question with an answer at its place", "none", {}});
     return {store_->training, std::make_shared<const std::vector<std::uint32_t>>(std::move(examples)), batch, options};
   }
 

@@ -58,7 +58,7 @@ class tagged_set_builder {
   tagged_set_builder(const Tokenizer& tokenizer, Labels names, const tagging_options& options = {})
       : tokenizer_(&tokenizer), names_(std::move(names)), pieces_(options.pieces) {
     if (options.max_tokens < 8 || options.stride < 0)
-      throw error({"bert::data::tagging_options",
+      throw_error({"bert::data::tagging_options",
                    ".max_tokens of at least 8, .stride of at least 0",
                    cat(options.max_tokens, " and ", options.stride),
                    {}});
@@ -77,13 +77,13 @@ class tagged_set_builder {
   /// sentence, unless there are as many tags as words, and for a tag that the set does not have.
   void add(std::span<const std::string_view> words, std::span<const std::int32_t> tags) {
     if (words.empty() || words.size() != tags.size())
-      throw error({"bert::data::tagged_set_builder::add",
+      throw_error({"bert::data::tagged_set_builder::add",
                    "one word or more and a tag of each",
                    cat(words.size(), " words, ", tags.size(), " tags"),
                    {}});
     for (const auto tag : tags)
       if (tag >= names_.size())
-        throw error({"bert::data::tagged_set_builder::add", cat("tags below ", names_.size()), cat(tag), {}});
+        throw_error({"bert::data::tagged_set_builder::add", cat("tags below ", names_.size()), cat(tag), {}});
     ids_.clear();
     sizes_.clear();
     for (const auto word : words) {

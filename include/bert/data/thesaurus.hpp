@@ -83,7 +83,7 @@ namespace detail {
 }
 
 inline thesaurus&& checked(thesaurus&& words, const std::filesystem::path& path, const char* expected) {
-  if (words.size() == 0) throw error({path_text(path), expected, "no two words that mean the same", "check the file"});
+  if (words.size() == 0) throw_error({path_text(path), expected, "no two words that mean the same", "check the file"});
   return std::move(words);
 }
 
@@ -103,7 +103,7 @@ inline thesaurus&& checked(thesaurus&& words, const std::filesystem::path& path,
       std::size_t count = 0;
       if (fields.size() > 3) std::from_chars(fields[3].data(), fields[3].data() + fields[3].size(), count, 16);
       if (count == 0 || fields.size() < 4 + 2 * count)
-        throw error({cat(path_text(folder / name), ", line ", lines.line()),
+        throw_error({cat(path_text(folder / name), ", line ", lines.line()),
                      "a synset: offset, file, kind, number of words, words", std::string(line.substr(0, 40)),
                      "give the folder of WordNet's database files"});
       group.clear();
@@ -133,7 +133,7 @@ inline thesaurus&& checked(thesaurus&& words, const std::filesystem::path& path,
     std::size_t meanings = 0;
     if (head.size() < 2 || std::from_chars(head[1].data(), head[1].data() + head[1].size(), meanings).ec != std::errc{} ||
         head[0].empty())
-      throw error({cat(path_text(path), ", line ", lines.line()), "a word, a | and its number of meanings",
+      throw_error({cat(path_text(path), ", line ", lines.line()), "a word, a | and its number of meanings",
                    std::string(line.substr(0, 40)), "give the .dat of a MyThes thesaurus"});
     const std::string word(head[0]);
     for (; meanings > 0 && lines.next(line); --meanings) {
@@ -156,7 +156,7 @@ inline thesaurus&& checked(thesaurus&& words, const std::filesystem::path& path,
   for (std::string_view line; lines.next(line);) {
     line = detail::without_return(line);
     if (text::utf8::first_invalid(line) != std::string_view::npos)
-      throw error({cat(path_text(path), ", line ", lines.line()), "text in UTF-8", "an invalid byte",
+      throw_error({cat(path_text(path), ", line ", lines.line()), "text in UTF-8", "an invalid byte",
                    "convert the file, as by iconv -f GBK -t UTF-8"});
     const auto columns = detail::parts_of(line, '\t');
     if (columns.size() > 1 && (columns[0].ends_with('#') || columns[0].ends_with('@'))) continue;

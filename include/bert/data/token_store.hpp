@@ -68,7 +68,7 @@ class token_store {
     });
     run();
     if (tokens() == 0)
-      throw error({path_text(text.path()), "text, one paragraph a line", "no word that the tokenizer knows how to split",
+      throw_error({path_text(text.path()), "text, one paragraph a line", "no word that the tokenizer knows how to split",
                    "check the file"});
     if (open_) documents_.append(first_open_);
     documents_.append(checked(sentences_.size()));
@@ -122,19 +122,20 @@ class token_store {
     }
 
     template <class Tokenizer>
-    void encode(const Tokenizer& tokenizer, std::size_t longest) noexcept try {
-      ids.clear();
-      parts.clear();
-      lengths.clear();
-      failure = nullptr;
-      for (std::size_t i = 0, begin = 0; i < ends.size(); begin = ends[i++]) {
-        if (ends[i] == begin) lengths.push_back(0);
-        else
-          bert::text::split_sentences(std::string_view(text).substr(begin, ends[i] - begin),
-                                      [&](std::string_view sentence) { add(tokenizer, sentence, longest); });
+    void encode(const Tokenizer& tokenizer, std::size_t longest) noexcept {
+      BERT_TRY {
+        ids.clear();
+        parts.clear();
+        lengths.clear();
+        failure = nullptr;
+        for (std::size_t i = 0, begin = 0; i < ends.size(); begin = ends[i++]) {
+          if (ends[i] == begin) lengths.push_back(0);
+          else
+            bert::text::split_sentences(std::string_view(text).substr(begin, ends[i] - begin),
+                                        [&](std::string_view sentence) { add(tokenizer, sentence, longest); });
+        }
       }
-    } catch (...) {
-      failure = std::current_exception();
+      BERT_CATCH(...) { failure = std::current_exception(); }
     }
 
     template <class Tokenizer>
@@ -174,7 +175,7 @@ class token_store {
 
   static std::uint32_t checked(std::size_t sentence) {
     if (sentence >= std::numeric_limits<std::uint32_t>::max())
-      throw error({"bert::data", "fewer than 4,294,967,295 sentences", "more",
+      throw_error({"bert::data", "fewer than 4,294,967,295 sentences", "more",
                    "split the corpus and train on one part after the other"});
     return static_cast<std::uint32_t>(sentence);
   }

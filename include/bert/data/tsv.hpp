@@ -124,7 +124,7 @@ class tsv_reader {
     const bool named = !options_.text_column.name().empty() || !options_.label_column.name().empty() ||
                        (options_.second_column && !options_.second_column->name().empty());
     if (named && options_.header == header_row::absent)
-      throw error({where(), "columns by number, as there is no header", "a column by name", "number them from 0"});
+      throw_error({where(), "columns by number, as there is no header", "a column by name", "number them from 0"});
     if (!named && options_.header == header_row::absent) return false;
     if (!named && options_.header == header_row::detect) {
       if (is_label(label())) return false;
@@ -146,16 +146,16 @@ class tsv_reader {
   void check_row() {
     for (std::size_t i = 0; i < rows_.size(); ++i)
       if (const auto bad = text::utf8::first_invalid(rows_[i]); bad != std::string_view::npos)
-        throw error({where(), "text in UTF-8", cat("an invalid byte in column ", i + 1),
+        throw_error({where(), "text in UTF-8", cat("an invalid byte in column ", i + 1),
                      "convert the file, as by iconv -f LATIN1 -t UTF-8"});
     if (columns_ == 0) {
       columns_ = rows_.size();
       first_line_ = rows_.line();
       if (columns_ == 1 && options_.label_column.number() == -1 && options_.label_column.name().empty())
-        throw error({where(), "two columns or more, a text and a label with a tab between them", "one column",
+        throw_error({where(), "two columns or more, a text and a label with a tab between them", "one column",
                      "are commas the separator? then read it as comma-separated"});
     } else if (rows_.size() != columns_ && options_.uneven == uneven_rows::refuse) {
-      throw error({where(), cat(columns_, columns_ == 1 ? " column" : " columns", ", as line ", first_line_, " has"),
+      throw_error({where(), cat(columns_, columns_ == 1 ? " column" : " columns", ", as line ", first_line_, " has"),
                    cat(rows_.size()), "is there a separator within a text? replace it, or allow uneven rows"});
     }
   }
@@ -167,21 +167,21 @@ class tsv_reader {
       return static_cast<std::size_t>(at - names_.begin());
     std::string found;
     for (const auto& name : names_) found.append(found.empty() ? "\"" : ", \"").append(name).append("\"");
-    throw error({where(), cat("a header with the column \"", c.name(), "\" (", option, ")"), std::move(found),
+    throw_error({where(), cat("a header with the column \"", c.name(), "\" (", option, ")"), std::move(found),
                  "write the name as in the file"});
   }
 
   [[nodiscard]] std::string_view field(const column& c, const char* option) const {
     const auto count = static_cast<int>(rows_.size()), at = c.number() < 0 ? count + c.number() : c.number();
     if (at < 0 || at >= count)
-      throw error({where(), cat("a column ", c.number(), " (", option, ", counted from 0, from the end if negative)"),
+      throw_error({where(), cat("a column ", c.number(), " (", option, ", counted from 0, from the end if negative)"),
                    cat(count, count == 1 ? " column" : " columns"), "check the number, and that tabs separate the columns"});
     return rows_[static_cast<std::size_t>(at)];
   }
   [[nodiscard]] std::string_view filled(const column& c, const char* option) const {
     const std::string_view text = field(c, option);
     if (trimmed(text).empty())
-      throw error({where(), cat("text in column ", c.number(), " (", option, ")"), "an empty field", "remove the line"});
+      throw_error({where(), cat("text in column ", c.number(), " (", option, ")"), "an empty field", "remove the line"});
     return text;
   }
 
@@ -221,7 +221,7 @@ template <labels::label_set Labels>
   tsv_reader reader(path, options);
   while (reader.next([](std::string_view) { return true; })) {
     const std::string_view label = reader.label();
-    if (label.empty()) throw error({reader.where(), "a label", "an empty field", "check .label_column"});
+    if (label.empty()) throw_error({reader.where(), "a label", "an empty field", "check .label_column"});
     if (rows++ == 0) first = label;
     const auto found = counts.find(label);
     if (found == counts.end()) counts.emplace(label, 1);
@@ -231,7 +231,7 @@ template <labels::label_set Labels>
                          (!options.second_column || options.second_column->name().empty());
   if (options.header == header_row::detect && by_number && rows > 2 && counts[first] == 1) counts.erase(first);
   if (counts.size() < 2)
-    throw error({path_text(path), "two labels or more", cat(counts.size()),
+    throw_error({path_text(path), "two labels or more", cat(counts.size()),
                  "check .label_column: numbers count from 0, -1 is the last"});
   std::vector<std::string> names;
   const auto fraction = [](const std::string& name) {
@@ -246,7 +246,7 @@ template <labels::label_set Labels>
     if (score == nullptr && fraction(name)) score = &name;
   }
   if (options.scores == score_labels::refuse && numbers && score != nullptr)
-    throw error({path_text(path), "names of classes as labels", cat("numbers with fractions, such as ", *score, ": scores"),
+    throw_error({path_text(path), "names of classes as labels", cat("numbers with fractions, such as ", *score, ": scores"),
                  "train a regression on them, or take them as names of classes"});
   const auto whole = [](const std::string& s) {
     return s.size() < 10 && s.find_first_not_of("0123456789") == std::string::npos;
@@ -272,11 +272,11 @@ template <labels::label_set Labels, tokenizing Tokenizer, class Augment = as_rea
   while (reader.next([&](std::string_view text) { return parsed_label(set.names(), text).has_value(); })) {
     const auto label = parsed_label(set.names(), reader.label());
     if (!label)
-      throw error({reader.where(), cat("a label of ", labels::listed(set.names())), cat('"', reader.label(), '"'),
+      throw_error({reader.where(), cat("a label of ", labels::listed(set.names())), cat('"', reader.label(), '"'),
                    "check .label_column, or add the label to the set"});
     augment(reader.text(), reader.second(), [&](auto text, auto second) { set.add(text, second, *label); });
   }
-  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw_error({path_text(path), "at least one example", "none", "check the file"});
   for (const auto& text : reader.notes()) set.note(text);
   return std::move(set).build();
 }
@@ -298,10 +298,10 @@ requires(labels::static_label_set<Labels> || std::is_same_v<Labels, labels::numb
     while (reader.next([](std::string_view text) { return finite_number(text).has_value(); })) {
       const auto value = finite_number(reader.label());
       if (!value)
-        throw error({reader.where(), "a number (.label_column)", cat('"', reader.label(), '"'), "check .label_column"});
+        throw_error({reader.where(), "a number (.label_column)", cat('"', reader.label(), '"'), "check .label_column"});
       augment(reader.text(), reader.second(), [&](auto text, auto second) { set.add(text, second, *value); });
     }
-    if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
+    if (set.size() == 0) throw_error({path_text(path), "at least one example", "none", "check the file"});
     for (const auto& text : reader.notes()) set.note(text);
     return std::move(set).build();
   }

@@ -116,7 +116,7 @@ template <class Labels>
     for (const auto& [name, count] : counts) names.push_back(name);
   }
   if (names.size() < 2)
-    throw error({path_text(path), "two labels or more", cat(names.size()), "check .labels_column and .layout"});
+    throw_error({path_text(path), "two labels or more", cat(names.size()), "check .labels_column and .layout"});
   return labels::dynamic_set(std::move(names));
 }
 
@@ -143,16 +143,16 @@ template <labels::label_set Labels, tokenizing Tokenizer, class Augment = as_rea
         const std::string_view field = reader.at(columns[static_cast<std::size_t>(l)], "a label");
         if (field == "1") labels.push_back(l);
         else if (field != "0")
-          throw error({reader.where(), cat("0 or 1 in column \"", set.names().name(l), '"'), cat('"', field, '"'),
+          throw_error({reader.where(), cat("0 or 1 in column \"", set.names().name(l), '"'), cat('"', field, '"'),
                        "list names in one column with .layout = label_layout::listed"});
       }
     } else if (std::string_view wrong; !detail::parse_listed(set.names(), reader.label(), options.separator, labels, &wrong)) {
-      throw error({reader.where(), cat("labels of ", labels::listed(set.names())), cat('"', wrong, '"'),
+      throw_error({reader.where(), cat("labels of ", labels::listed(set.names())), cat('"', wrong, '"'),
                    "check .labels_column and .separator, or add the label to the set"});
     }
     augment(reader.text(), reader.second(), [&](auto text, auto second) { set.add(text, second, labels); });
   }
-  if (set.size() == 0) throw error({path_text(path), "at least one example", "none", "check the file"});
+  if (set.size() == 0) throw_error({path_text(path), "at least one example", "none", "check the file"});
   for (const auto& text : reader.notes()) set.note(text);
   return std::move(set).build();
 }

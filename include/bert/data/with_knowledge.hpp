@@ -64,7 +64,7 @@ class with_knowledge : public detail::targets_of_inner<Source> {
     training_batch& plain = plain_->batch;
     source_.load(step, plain);
     if (plain.parts.size() != plain.tokens.tokens())
-      throw error({"bert::data::with_knowledge", "a source that says where words begin", "none of its word parts", {}});
+      throw_error({"bert::data::with_knowledge", "a source that says where words begin", "none of its word parts", {}});
     out.clear();
     out.tokens.reserve(capacity());
     out.labels = plain.labels;

@@ -76,7 +76,7 @@ void for_each_word_line(const std::filesystem::path& path, const std::filesystem
   io::line_reader lines(path);
   for (std::string_view line; lines.next(line);) {
     if (const auto bad = text::utf8::first_invalid(line); bad != std::string_view::npos)
-      throw error({cat(path_text(name), ", line ", lines.line()), "text in UTF-8", cat("an invalid byte at column ", bad + 1),
+      throw_error({cat(path_text(name), ", line ", lines.line()), "text in UTF-8", cat("an invalid byte at column ", bad + 1),
                    "convert the file, as by iconv -f GB18030 -t UTF-8"});
     if (!blank(line) && !use(line, lines.line())) return;
   }
@@ -94,7 +94,7 @@ class entry_reader {
     parts_.clear();
     tokenizer_->append_ids(entry, ids, &parts_);
     if (ids.size() > longest_)
-      throw error({cat(name_, ", line ", line), cat("a word or phrase of at most ", longest_, " tokens"), cat(ids.size()),
+      throw_error({cat(name_, ", line ", line), cat("a word or phrase of at most ", longest_, " tokens"), cat(ids.size()),
                    "is it a text in place of a word list?"});
     words_ = 0;
     for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -159,7 +159,7 @@ template <tokenizing Tokenizer>
     detail::for_each_word_line(file.path(), path, [&](std::string_view line, std::uint64_t number) {
       if (std::exchange(first, false) && header) return true;
       if (line.front() == '\t')
-        throw error({cat(path_text(path), ", line ", number), "a word before the tab", "none", "write one entry a line"});
+        throw_error({cat(path_text(path), ", line ", number), "a word before the tab", "none", "write one entry a line"});
       if (end == word_end::space) line = detail::trimmed(line);
       const std::string_view word =
           detail::trimmed(line.substr(0, end == word_end::space ? line.find_first_of(" \t") : line.find('\t')));
@@ -169,11 +169,11 @@ template <tokenizing Tokenizer>
       else first_of_builder = std::max<std::uint64_t>(first_of_builder, builder.add(ids) + std::uint64_t{1});
       return true;
     });
-    if (found.lines == before) throw error({path_text(path), "a word list, one entry a line", "no entry", "check the path"});
+    if (found.lines == before) throw_error({path_text(path), "a word list, one entry a line", "no entry", "check the path"});
   }
   found.entries = first_of_builder;
   if (found.entries == 0)
-    throw error({names.empty() ? "bert::data::lexicon" : names,
+    throw_error({names.empty() ? "bert::data::lexicon" : names,
                  "an entry of two words or more (in Chinese: characters) that the vocabulary has",
                  cat(found.lines, " entries, of which ", found.single, " are of one word and ", found.unknown, " have [UNK]"),
                  "is the list of the vocabulary's language?"});
@@ -201,7 +201,7 @@ template <tokenizing Tokenizer>
   std::vector<token_id> word, other;
   detail::for_each_word_line(file.path(), path, [&](std::string_view line, std::uint64_t number) {
     const auto refuse = [&](const char* what) {
-      throw error({cat(path_text(path), ", line ", number), "a word, a tab, and its synonyms separated by tabs", what,
+      throw_error({cat(path_text(path), ", line ", number), "a word, a tab, and its synonyms separated by tabs", what,
                    "write one word a line"});
     };
     const auto tab = line.find('\t');
@@ -226,9 +226,9 @@ template <tokenizing Tokenizer>
     if (!any) refuse("no synonym behind the tab");
     return true;
   });
-  if (found.lines == 0) throw error({path_text(path), "a list of synonyms", "no line", "check the path"});
+  if (found.lines == 0) throw_error({path_text(path), "a list of synonyms", "no line", "check the path"});
   if (found.entries == 0)
-    throw error({path_text(path), "a word with a synonym of as many tokens",
+    throw_error({path_text(path), "a word with a synonym of as many tokens",
                  cat("none in ", found.lines, " lines: ", found.uneven, " synonyms have other numbers of tokens, ",
                      found.unknown, " words have [UNK]"),
                  "is the list of the vocabulary's language?"});

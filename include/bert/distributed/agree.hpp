@@ -112,7 +112,7 @@ void agree(const R& replicas, const named_facts& mine) {
       list(expected, name, a);
       list(found, name, b);
     }
-    throw error({cat("rank ", r, " of ", texts.size()),
+    throw_error({cat("rank ", r, " of ", texts.size()),
                  expected.empty() ? "facts in another order" : expected + ", as rank 0 has",
                  found.empty() ? "this order" : found, "start all ranks with the same program, files and options"});
   }

@@ -105,11 +105,8 @@ class background {
         lock.unlock();
         const auto start = clock::now();
         std::exception_ptr thrown;
-        try {
-          replicas.add(values);
-        } catch (...) {
-          thrown = std::current_exception();
-        }
+        BERT_TRY { replicas.add(values); }
+        BERT_CATCH(...) { thrown = std::current_exception(); }
         lock.lock();
         times.all += std::chrono::duration<double>(clock::now() - start).count();
         if (thrown != nullptr) failure = thrown;

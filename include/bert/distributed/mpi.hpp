@@ -96,7 +96,7 @@ class mpi {
 
   /// values <- ((r0 + r1) + (r2 + r3)) + …, element by element; size() is a power of two. Throws bert::error if it is not.
   void add(std::span<float> values) const {
-    if (!std::has_single_bit(size())) throw error({"bert::distributed::mpi", "a power of two of ranks", cat(size()), {}});
+    if (!std::has_single_bit(size())) throw_error({"bert::distributed::mpi", "a power of two of ranks", cat(size()), {}});
     std::vector<std::span<float>> kept, given;  // at each distance
     for (std::size_t apart = 1; apart < size(); apart *= 2) {
       const auto low = values.first(values.size() / 2), high = values.subspan(values.size() / 2);
@@ -126,7 +126,7 @@ class mpi {
         check(MPI_Query_thread(&provided), "MPI_Query_thread");
       }
       if (provided < MPI_THREAD_SERIALIZED)
-        throw error(
+        throw_error(
             {"bert::distributed::mpi", "an MPI of MPI_THREAD_SERIALIZED or more", "less", "initialize it by MPI_Init_thread"});
       check(MPI_Comm_dup(ranks, &comm), "MPI_Comm_dup");
       check(MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
@@ -172,7 +172,7 @@ class mpi {
     std::array<char, MPI_MAX_ERROR_STRING> text{};
     int length = 0;
     MPI_Error_string(code, text.data(), &length);
-    throw error({call, "success", std::string(text.data(), static_cast<std::size_t>(length)),
+    throw_error({call, "success", std::string(text.data(), static_cast<std::size_t>(length)),
                  "see the messages of the other ranks, and of mpirun"});
   }
 

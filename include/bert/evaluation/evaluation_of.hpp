@@ -97,7 +97,7 @@ struct evaluation_of<Head> {
   static metrics::regression_report report(const std::vector<std::string>&) { return {}; }
   static void add(metrics::regression_report& report, matrix<const float> y, const training_batch& batch) {
     if (batch.values.size() != y.rows)
-      throw error(
+      throw_error(
           {"bert::evaluate", cat(y.rows, " values, one a sequence"), cat(batch.values.size()), "use a source of numbers"});
     for (std::size_t s = 0; s < y.rows; ++s) report.add(batch.values[s], y(s, 0));
   }

@@ -27,7 +27,7 @@ struct evaluation_of<Head> {
   template <class Report>
   static void add(Report& report, matrix<const float> logits, const training_batch& batch) {
     if (batch.values.size() != logits.rows * logits.cols || batch.width != logits.cols)
-      throw error({"bert::evaluate", cat(logits.cols, " values a sequence, one a label"),
+      throw_error({"bert::evaluate", cat(logits.cols, " values a sequence, one a label"),
                    cat(batch.values.size(), " for ", logits.rows, " sequences"), "use a source of texts with several labels"});
     std::vector<float> probabilities(logits.cols);
     const matrix<const float> applies{batch.values.data(), logits.rows, logits.cols};

@@ -42,7 +42,7 @@ class crf_paths {
     scratch(kernels::crf_scratch(chain_.tags, words(), 1));
     kernels::crf_normalizers(execution::serial{}, chain_, chains(), emissions(), &normalizer_, scratch_.data());
     if (normalizer_ == -std::numeric_limits<double>::infinity())
-      throw error({"bert::heads::crf_paths", "constraints that allow a path", cat("none of ", words(), " words"),
+      throw_error({"bert::heads::crf_paths", "constraints that allow a path", cat("none of ", words(), " words"),
                    "check may_start, may_follow and may_end of the label set"});
   }
   void read(matrix<const float> x) {

@@ -28,7 +28,7 @@ namespace detail {
 }
 
 [[noreturn]] inline void cannot_write(const std::filesystem::path& path, std::string found) {
-  throw error({path_text(path), "a file to write", std::move(found), "check the folder, its permissions and the free space"});
+  throw_error({path_text(path), "a file to write", std::move(found), "check the folder, its permissions and the free space"});
 }
 
 }  // namespace detail

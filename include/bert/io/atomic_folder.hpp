@@ -24,7 +24,7 @@ namespace bert::inline BERT_ISA::io {
 
 namespace detail {
 [[noreturn]] inline void no_folder(const std::filesystem::path& folder, std::string found) {
-  throw error({path_text(folder), "a folder to write to", std::move(found), "check the path and its permissions"});
+  throw_error({path_text(folder), "a folder to write to", std::move(found), "check the path and its permissions"});
 }
 }  // namespace detail
 
@@ -52,11 +52,10 @@ class made_folder {
   explicit made_folder(std::filesystem::path folder) : folder_(std::move(folder)) {
     if (folder_.empty()) detail::no_folder(folder_, "an empty path");
     if (!folder_.has_filename()) folder_ = folder_.parent_path();
-    try {
-      make(folder_);
-    } catch (...) {
+    BERT_TRY { make(folder_); }
+    BERT_CATCH(...) {
       remove();
-      throw;
+      BERT_RETHROW;
     }
   }
   made_folder(const made_folder&) = delete;
@@ -137,13 +136,14 @@ class atomic_folder {
   /// Applies all changes, or throws bert::error and leaves the folder unchanged.
   void commit() {
     for (atomic_file& f : files_) f.sync();
-    try {
+    BERT_TRY {
       for (atomic_file& f : files_) f.install();
       for (old_file& f : removed_) f.set_aside();
-    } catch (...) {
+    }
+    BERT_CATCH(...) {
       for (auto f = removed_.rbegin(); f != removed_.rend(); ++f) f->roll_back();
       for (auto f = files_.rbegin(); f != files_.rend(); ++f) f->roll_back();
-      throw;
+      BERT_RETHROW;
     }
     for (made_folder& f : within_) system::flush_folder(f.path());
     system::flush_folder(folder_.path());

@@ -37,7 +37,7 @@ class byte_reader {
 
   std::span<const std::byte> take(std::uint64_t n) {
     if (n > left())
-      throw error({cat(*where_, ", byte ", at_), cat(n, n == 1 ? " byte more" : " bytes more"),
+      throw_error({cat(*where_, ", byte ", at_), cat(n, n == 1 ? " byte more" : " bytes more"),
                    left() == 0 ? std::string("the end") : cat(left(), " left"), detail::damaged});
     const auto taken = bytes_.subspan(at_, static_cast<std::size_t>(n));
     at_ += static_cast<std::size_t>(n);
@@ -58,7 +58,7 @@ class byte_reader {
     for (unsigned shift = 0;; shift += 7) {
       const std::uint8_t b = byte();
       if (shift == 63 && b > 1)
-        throw error({cat(*where_, ", byte ", at_ - 1), "a number of at most 64 bits", "more", detail::damaged});
+        throw_error({cat(*where_, ", byte ", at_ - 1), "a number of at most 64 bits", "more", detail::damaged});
       value |= static_cast<std::uint64_t>(b & 127u) << shift;
       if (b < 128) return value;
     }
@@ -67,7 +67,7 @@ class byte_reader {
   std::string_view line() {
     const std::string_view rest = as_text(bytes_.subspan(at_));
     const std::size_t end = rest.find('\n');
-    if (end == std::string_view::npos) throw error({cat(*where_, ", byte ", at_), "a line", "no end of it", detail::damaged});
+    if (end == std::string_view::npos) throw_error({cat(*where_, ", byte ", at_), "a line", "no end of it", detail::damaged});
     at_ += end + 1;
     return rest.substr(0, end);
   }

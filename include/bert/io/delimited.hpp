@@ -61,7 +61,7 @@ class row_reader {
   /// Field `i`. Throws bert::error with path and line if the row has fewer fields.
   [[nodiscard]] std::string_view operator[](std::size_t i) const {
     if (i >= fields_.size())
-      throw error(
+      throw_error(
           {where(), cat("at least ", i + 1, " columns"), cat(fields_.size()), "check the column number and the separator"});
     return fields_[i];
   }
@@ -88,7 +88,7 @@ class row_reader {
       if (text.starts_with('"')) {
         quoted(text);
         if (!text.empty() && text.front() != format_.separator)
-          throw error({where(), "a separator after a closing quote", cat('"', text.substr(0, 16), '"'),
+          throw_error({where(), "a separator after a closing quote", cat('"', text.substr(0, 16), '"'),
                        "double the quotes inside a quoted field"});
       } else {
         const std::size_t end = std::min(text.find(format_.separator), text.size());
@@ -115,7 +115,7 @@ class row_reader {
       if (quote == std::string_view::npos) {
         row_ += '\n';
         if (row_.size() > format_.limits.longest || !lines_.next(text))
-          throw error({where(), "a closing quote", "none", "is a quote inside the text not doubled, or the file cut short?"});
+          throw_error({where(), "a closing quote", "none", "is a quote inside the text not doubled, or the file cut short?"});
       } else if (text.substr(quote + 1).starts_with('"')) {
         row_ += '"';
         text.remove_prefix(quote + 2);

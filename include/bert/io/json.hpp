@@ -44,7 +44,7 @@ class json_builder final : public json_events {
   void end_array() override { open_.pop_back(); }
   void key(std::string& value) override {
     const auto [at, added] = open_.back()->members().try_emplace(std::move(value));
-    if (!added) throw error({where_, "every key once", cat('"', at->first, "\" twice"), "the file is damaged or hostile"});
+    if (!added) throw_error({where_, "every key once", cat('"', at->first, "\" twice"), "the file is damaged or hostile"});
     next_ = &at->second;
   }
 
@@ -95,27 +95,27 @@ template <class T>
 [[nodiscard]] T json_as(const json& value, const std::string& where) {
   if constexpr (std::same_as<T, bool>) {
     if (value.is_boolean()) return value.as_boolean();
-    throw error({where, "true or false", kind_of(value), {}});
+    throw_error({where, "true or false", kind_of(value), {}});
   } else if constexpr (std::integral<T>) {
     if (value.is_number_unsigned()) {
       if (std::in_range<T>(value.as_whole())) return static_cast<T>(value.as_whole());
     } else if (value.is_number_integer()) {
       if (std::in_range<T>(value.as_negative())) return static_cast<T>(value.as_negative());
     }
-    throw error({where,
+    throw_error({where,
                  cat("a whole number from ", +std::numeric_limits<T>::min(), " to ", +std::numeric_limits<T>::max()),
                  value.is_number() ? value.dump() : kind_of(value),
                  {}});
   } else if constexpr (std::floating_point<T>) {
     if (value.is_number()) return static_cast<T>(value.as_number());
-    throw error({where, "a number", kind_of(value), {}});
+    throw_error({where, "a number", kind_of(value), {}});
   } else if constexpr (std::same_as<T, std::string>) {
     if (value.is_string()) return value.as_text();
-    throw error({where, "a string", kind_of(value), {}});
+    throw_error({where, "a string", kind_of(value), {}});
   } else if constexpr (std::same_as<T, json>) {
     return value;
   } else {
-    if (!value.is_array()) throw error({where, "an array", kind_of(value), {}});
+    if (!value.is_array()) throw_error({where, "an array", kind_of(value), {}});
     T list;
     for (const json& item : value) list.push_back(json_as<typename T::value_type>(item, cat(where, '[', list.size(), ']')));
     return list;
@@ -125,16 +125,16 @@ template <class T>
 /// `object[key]` as a T. Throws bert::error naming `where` and the key if it is absent or of another type.
 template <class T>
 [[nodiscard]] T require(const json& object, std::string_view key, const std::string& where) {
-  if (!object.is_object()) throw error({where, "an object", kind_of(object), {}});
+  if (!object.is_object()) throw_error({where, "an object", kind_of(object), {}});
   const auto found = object.find(key);
-  if (found == object.end()) throw error({where, cat("the key \"", key, '"'), "none", {}});
+  if (found == object.end()) throw_error({where, cat("the key \"", key, '"'), "none", {}});
   return json_as<T>(*found, cat(where, ", \"", key, '"'));
 }
 
 /// As `require`, but `fallback` when the key is absent or null.
 template <class T>
 [[nodiscard]] T value_or(const json& object, std::string_view key, const std::string& where, T fallback) {
-  if (!object.is_object()) throw error({where, "an object", kind_of(object), {}});
+  if (!object.is_object()) throw_error({where, "an object", kind_of(object), {}});
   const auto found = object.find(key);
   if (found == object.end() || found->is_null()) return fallback;
   return json_as<T>(*found, cat(where, ", \"", key, '"'));

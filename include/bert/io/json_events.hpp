@@ -81,7 +81,7 @@ class json_bridge {
     const auto line = std::count(before.begin(), before.end(), '\n') + 1;
     const std::size_t newline = before.rfind('\n');
     const std::size_t column = byte - (newline == std::string_view::npos ? 0 : newline + 1) + 1;
-    throw error({where_, "JSON",
+    throw_error({where_, "JSON",
                  byte == text_.size() ? cat("the end of the text at byte ", byte, " (line ", line, ", column ", column, ")")
                                       : cat("a fault at byte ", byte, " (line ", line, ", column ", column, ") near \"",
                                             text_.substr(byte, 24), '"'),
@@ -91,12 +91,12 @@ class json_bridge {
  private:
   void counted() {
     if (++values_ > limits_.values)
-      throw error({where_, cat("JSON of at most ", limits_.values, " values"), "more", "the file is damaged or hostile"});
+      throw_error({where_, cat("JSON of at most ", limits_.values, " values"), "more", "the file is damaged or hostile"});
   }
   void enter() {
     counted();
     if (++depth_ > limits_.depth)
-      throw error(
+      throw_error(
           {where_, cat("JSON at most ", limits_.depth, " levels deep"), "deeper nesting", "the file is damaged or hostile"});
   }
 
@@ -113,7 +113,7 @@ class json_bridge {
 /// text there, or the limit that the document exceeds.
 inline void read_events(std::string_view text, const std::string& where, json_events& out, const json_limits& limits = {}) {
   if (text.size() > limits.bytes)
-    throw error({where, cat("JSON of at most ", limits.bytes, " bytes"), cat(text.size()), "is this the right file?"});
+    throw_error({where, cat("JSON of at most ", limits.bytes, " bytes"), cat(text.size()), "is this the right file?"});
   detail::json_bridge bridge(text, where, out, limits);
   // json::sax_parse would also compile nlohmann's readers of five binary formats: 3 of a program's 14 seconds.
   auto input = nlohmann::detail::input_adapter(text.data(), text.data() + text.size());

@@ -201,7 +201,7 @@ class json {
   /// The member of that name. Throws bert::error if there is none.
   [[nodiscard]] const json& at(std::string_view key) const {
     const auto found = find(key);
-    if (found == end()) throw error({"a JSON value", cat("the key \"", key, '"'), "none", {}});
+    if (found == end()) throw_error({"a JSON value", cat("the key \"", key, '"'), "none", {}});
     return *found;
   }
   [[nodiscard]] const json& operator[](const char* key) const { return at(key); }
@@ -255,7 +255,7 @@ class json {
   };
 
   static void expect(bool holds, const char* what) {
-    if (!holds) throw error({"a JSON value", what, "another", {}});
+    if (!holds) throw_error({"a JSON value", what, "another", {}});
   }
 
   void write(std::string& out, int indent, int depth) const {
@@ -312,7 +312,7 @@ class json {
     out += '"';
     for (std::size_t i = 0; i < text.size();) {
       const std::size_t length = bert::utf8_length(text.substr(i));
-      if (length == 0) throw error({"a JSON text", "UTF-8", cat('"', text, "\", byte ", i), "give it in UTF-8"});
+      if (length == 0) throw_error({"a JSON text", "UTF-8", cat('"', text, "\", byte ", i), "give it in UTF-8"});
       const char c = text[i];
       constexpr std::string_view plain = "\b\t\n\f\r\"\\", named = "btnfr\"\\";
       if (const std::size_t at = plain.find(c); at != std::string_view::npos) {

@@ -111,7 +111,7 @@ class line_reader {
   // `start`: what has been read of the file; `line`: its first line; `whole`: whether that is all of the file.
   void check_encoding(std::string_view start, std::string_view line, bool whole) const {
     const auto fail = [&](const char* expected, const std::string& found, const char* hint) {
-      throw error({path_text(path_), expected, found, hint});
+      throw_error({path_text(path_), expected, found, hint});
     };
     const char* const convert = "convert it, as by iconv -f UTF-16 -t UTF-8";
     if (start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF"))
@@ -145,10 +145,10 @@ class line_reader {
   }
 
   [[noreturn]] void fail(std::string found) const {
-    throw error({path_text(path_), "a file to read", std::move(found), "check the path and its permissions"});
+    throw_error({path_text(path_), "a file to read", std::move(found), "check the path and its permissions"});
   }
   [[noreturn]] void too_long() const {
-    throw error({cat(path_text(path_), ", line ", line_ + 1), cat("a line of at most ", limits_.longest, " bytes"),
+    throw_error({cat(path_text(path_), ", line ", line_ + 1), cat("a line of at most ", limits_.longest, " bytes"),
                  "a longer one", "is this a text file? if so, break its paragraphs into lines"});
   }
 

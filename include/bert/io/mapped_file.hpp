@@ -58,7 +58,7 @@ class mapped_file {
 
  private:
   [[noreturn]] void fail(std::string found) const {
-    throw error({path_text(path_), "a file to read", std::move(found), "check the path and its permissions"});
+    throw_error({path_text(path_), "a file to read", std::move(found), "check the path and its permissions"});
   }
   [[noreturn]] void fail_closing(system::handle file, std::string found) const {
     system::close(file);

@@ -56,7 +56,7 @@ void write_npy(const std::filesystem::path& path, std::span<const T> values, con
   }
   if (shape.size() == 1) sizes += ',';  // Python's tuple of one
   if (count != values.size())
-    throw error({path_text(path), cat("a shape of ", values.size(), " elements"), cat('(', sizes, ')'), {}});
+    throw_error({path_text(path), cat("a shape of ", values.size(), " elements"), cat('(', sizes, ')'), {}});
   std::string header = cat("{'descr': '", npy_type<T>(), "', 'fortran_order': False, 'shape': (", sizes, "), }");
   constexpr std::size_t before = 10, aligned = 64;  // magic, version, length of the header; data begins at a multiple of 64
   header.append(aligned - (before + header.size() + 1) % aligned, ' ');
@@ -172,7 +172,7 @@ class npy {
     }
   }
   [[noreturn]] void fail(std::string expected, std::string found) const {
-    throw error({where_, std::move(expected), std::move(found), "write it by numpy.save as an array of numbers, in rows"});
+    throw_error({where_, std::move(expected), std::move(found), "write it by numpy.save as an array of numbers, in rows"});
   }
 
   mapped_file file_;

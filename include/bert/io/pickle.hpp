@@ -62,7 +62,7 @@ class pickle {
   using kind = pickle_value::kind;
 
   [[noreturn]] void fail(std::string expected, std::string found, const char* hint = "the file is damaged or hostile") const {
-    throw error({cat(where_, ", byte ", in_->at()), std::move(expected), std::move(found), hint});
+    throw_error({cat(where_, ", byte ", in_->at()), std::move(expected), std::move(found), hint});
   }
 
   void push(pickle_value value) {

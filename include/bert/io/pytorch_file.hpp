@@ -97,7 +97,7 @@ class state_dict {
   static constexpr std::size_t most_dimensions = 64;
 
   [[noreturn]] void fail(std::string_view name, std::string expected, std::string found, const char* hint = damaged) const {
-    throw error({name.empty() ? where_ : cat(where_, ", tensor \"", name, '"'), std::move(expected), std::move(found), hint});
+    throw_error({name.empty() ? where_ : cat(where_, ", tensor \"", name, '"'), std::move(expected), std::move(found), hint});
   }
   [[nodiscard]] const pickle_value& item(const pickle_value& of, std::size_t i) const noexcept { return values_[of.items[i]]; }
   /// Whether a value is a call of torch._utils.<name> with so many arguments or more.
@@ -222,7 +222,7 @@ class pytorch_file {
 
  private:
   [[noreturn]] void fail(std::string expected, std::string found, const char* hint = detail::damaged) const {
-    throw error({where_, std::move(expected), std::move(found), hint});
+    throw_error({where_, std::move(expected), std::move(found), hint});
   }
 
   void parse(std::span<const std::byte> bytes) {

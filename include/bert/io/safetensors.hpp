@@ -55,7 +55,7 @@ class safetensors {
   /// The tensor of that name. Throws bert::error naming file and tensor.
   [[nodiscard]] const stored_tensor& at(std::string_view name) const {
     if (const stored_tensor* tensor = find(name)) return *tensor;
-    throw error({where_, cat("a tensor \"", name, '"'), "none of that name", {}});
+    throw_error({where_, cat("a tensor \"", name, '"'), "none of that name", {}});
   }
   /// The file's "__metadata__"; empty if it has none.
   [[nodiscard]] const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
@@ -65,13 +65,13 @@ class safetensors {
     const stored_tensor* sum = find(checksum_name);
     if (sum == nullptr || sum->type != dtype::u8 || sum->bytes.size() != 8 ||
         sum->bytes.data() + 8 != bytes_.data() + bytes_.size())
-      throw error({where_, "a file that ends in its checksum", "none", detail::damaged});
+      throw_error({where_, "a file that ends in its checksum", "none", detail::damaged});
     checksum whole;
     whole.add(bytes_.first(bytes_.size() - 8));
     std::uint64_t value = 0;
     std::memcpy(&value, sum->bytes.data(), sizeof value);
     if (value != whole.value())
-      throw error({where_, "the bytes that were written", "others: the checksum disagrees", detail::damaged});
+      throw_error({where_, "the bytes that were written", "others: the checksum disagrees", detail::damaged});
   }
   /// The file, as errors name it.
   [[nodiscard]] const std::string& where() const noexcept { return where_; }
@@ -85,10 +85,10 @@ class safetensors {
     bytes_ = bytes;
     std::uint64_t length = 0;
     if (bytes.size() < sizeof length)
-      throw error({where, "a safetensors file of at least 8 bytes", cat(bytes.size(), " bytes"), detail::damaged});
+      throw_error({where, "a safetensors file of at least 8 bytes", cat(bytes.size(), " bytes"), detail::damaged});
     std::memcpy(&length, bytes.data(), sizeof length);
     const std::uint64_t most = std::min<std::uint64_t>(bytes.size() - sizeof length, header_limit);
-    if (length > most) throw error({where, cat("a header of at most ", most, " bytes"), cat(length), detail::damaged});
+    if (length > most) throw_error({where, cat("a header of at most ", most, " bytes"), cat(length), detail::damaged});
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + sizeof length, static_cast<std::size_t>(length));
     const auto data = bytes.subspan(sizeof length + static_cast<std::size_t>(length));
     detail::safetensors_header header(data, where_);
@@ -103,7 +103,7 @@ class safetensors {
               [this](std::size_t a, std::size_t b) { return tensors_[a].name < tensors_[b].name; });
     for (std::size_t i = 1; i < by_name_.size(); ++i)
       if (const auto& name = tensors_[by_name_[i]].name; name == tensors_[by_name_[i - 1]].name)
-        throw error({where_, "every key once", cat('"', name, "\" twice"), "the file is damaged or hostile"});
+        throw_error({where_, "every key once", cat('"', name, "\" twice"), "the file is damaged or hostile"});
   }
 
   // Sorts tensors by offset. Throws for a gap or an overlap.
@@ -116,11 +116,11 @@ class safetensors {
     std::uint64_t covered = 0;
     for (const stored_tensor& t : tensors_) {
       if (const auto at = static_cast<std::uint64_t>(begin(t) - data); at != covered)
-        throw error({cat(where_, ", tensor \"", t.name, '"'),
+        throw_error({cat(where_, ", tensor \"", t.name, '"'),
                      cat("its bytes to start at ", covered, ", where those before it end"), cat(at), detail::damaged});
       covered += t.bytes.size();
     }
-    if (covered != size) throw error({where_, cat(covered, " bytes of data, as the header says"), cat(size), detail::damaged});
+    if (covered != size) throw_error({where_, cat(covered, " bytes of data, as the header says"), cat(size), detail::damaged});
   }
 
   std::optional<mapped_file> file_;

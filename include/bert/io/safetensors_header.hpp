@@ -38,13 +38,13 @@ class safetensors_header final : public json_events {
   void whole(std::uint64_t value) override {
     if (level_ != level::numbers) return scalar("a whole number");
     if (numbers_.size() == most_numbers)
-      throw error({cat(location(), ", \"", key_, "\""), cat("at most ", most_numbers, " numbers"), "more", damaged});
+      throw_error({cat(location(), ", \"", key_, "\""), cat("at most ", most_numbers, " numbers"), "more", damaged});
     numbers_.push_back(value);
   }
   void text(std::string& value) override {
     if (level_ == level::metadata) {
       if (metadata.size() == most_metadata)
-        throw error({cat(where_, ", __metadata__"), cat("at most ", most_metadata, " entries"), "more", damaged});
+        throw_error({cat(where_, ", __metadata__"), cat("at most ", most_metadata, " entries"), "more", damaged});
       if (!metadata.emplace(key_, std::move(value)).second) duplicate(cat(where_, ", __metadata__"), key_);
     } else if (level_ == level::entry && key_ == "dtype" && skipped_ == 0) {
       if (std::exchange(seen_type_, true)) duplicate(location(), key_);
@@ -100,25 +100,25 @@ class safetensors_header final : public json_events {
 
   [[nodiscard]] std::string location() const { return cat(where_, ", tensor \"", name_, '"'); }
   [[noreturn]] static void duplicate(const std::string& where, const std::string& key) {
-    throw error({where, "every key once", cat('"', key, "\" twice"), "the file is damaged or hostile"});
+    throw_error({where, "every key once", cat('"', key, "\" twice"), "the file is damaged or hostile"});
   }
 
   // Throws for a value that is no object and no array, except under an unknown key.
   void scalar(const char* kind, const std::string& shown = {}) {
     if (skipped_ != 0) return;
     switch (level_) {
-      case level::outside: throw error({where_, "an object as header", kind, damaged});
+      case level::outside: throw_error({where_, "an object as header", kind, damaged});
       case level::top:
-        if (name_ == "__metadata__") throw error({cat(where_, ", __metadata__"), "an object", kind, damaged});
-        throw error({location(), "an object", kind, damaged});
-      case level::metadata: throw error({cat(where_, ", __metadata__, ", key_), "a string", kind, damaged});
+        if (name_ == "__metadata__") throw_error({cat(where_, ", __metadata__"), "an object", kind, damaged});
+        throw_error({location(), "an object", kind, damaged});
+      case level::metadata: throw_error({cat(where_, ", __metadata__, ", key_), "a string", kind, damaged});
       case level::numbers:
-        throw error({cat(location(), ", \"", key_, "\"[", numbers_.size(), ']'), "a whole number from 0 on",
+        throw_error({cat(location(), ", \"", key_, "\"[", numbers_.size(), ']'), "a whole number from 0 on",
                      shown.empty() ? kind : shown, damaged});
       case level::entry:
-        if (key_ == "dtype") throw error({cat(location(), ", \"dtype\""), "a string", kind, damaged});
+        if (key_ == "dtype") throw_error({cat(location(), ", \"dtype\""), "a string", kind, damaged});
         if (key_ == "shape" || key_ == "data_offsets")
-          throw error({cat(location(), ", \"", key_, '"'), "an array", kind, damaged});
+          throw_error({cat(location(), ", \"", key_, '"'), "an array", kind, damaged});
     }
   }
   // An object or array that is not expected: throws as `scalar` does, or under an unknown key skips it with all that it holds.
@@ -129,17 +129,17 @@ class safetensors_header final : public json_events {
 
   void finish_entry() {
     for (const auto& [seen, key] : {std::pair{seen_type_, "dtype"}, {seen_shape_, "shape"}, {seen_offsets_, "data_offsets"}})
-      if (!seen) throw error({location(), cat("the key \"", key, '"'), "none", damaged});
+      if (!seen) throw_error({location(), cat("the key \"", key, '"'), "none", damaged});
     const auto type = dtype_named(type_);
-    if (!type) throw error({location(), "a known type such as F32, F16 or BF16", type_, "convert the weights to one of these"});
-    if (offsets_.size() != 2) throw error({location(), "two data_offsets", cat(offsets_.size()), damaged});
+    if (!type) throw_error({location(), "a known type such as F32, F16 or BF16", type_, "convert the weights to one of these"});
+    if (offsets_.size() != 2) throw_error({location(), "two data_offsets", cat(offsets_.size()), damaged});
     const std::uint64_t first = offsets_[0], last = offsets_[1];
     if (first > last || last > data_.size())
-      throw error(
+      throw_error(
           {location(), cat("bytes within the ", data_.size(), " of the file's data"), cat(first, " to ", last), damaged});
     const auto claimed = product(shape_, bytes_of(*type));
     if (claimed != last - first)
-      throw error({location(),
+      throw_error({location(),
                    cat(claimed ? std::to_string(*claimed) : "more than 2^64", " bytes for ", type_, ' ', shape_text(shape_)),
                    cat(last - first), damaged});
     tensors.push_back({std::move(name_), *type, shape_,

@@ -68,12 +68,12 @@ inline void write_safetensors(atomic_file& file, std::span<const stored_tensor> 
     const stored_tensor& t = *tensor;
     const std::string location = cat(path_text(file.path()), ", tensor \"", t.name, '"');
     if (t.name == "__metadata__" || !names.insert(t.name).second)
-      throw error({location, "every name once", "a name taken already", {}});
+      throw_error({location, "every name once", "a name taken already", {}});
     std::size_t bytes = bytes_of(t.type);
     for (const std::size_t extent : t.shape) bytes *= extent;
     if (!bytes_of_tensor && bytes != t.bytes.size())
-      throw error({location, cat(bytes, " bytes for ", shape_text(t.shape)), cat(t.bytes.size()), {}});
-    if (!bytes_of_tensor && !t.strides.empty()) throw error({location, "a row-major tensor", "another order", {}});
+      throw_error({location, cat(bytes, " bytes for ", shape_text(t.shape)), cat(t.bytes.size()), {}});
+    if (!bytes_of_tensor && !t.strides.empty()) throw_error({location, "a row-major tensor", "another order", {}});
     if (header.size() > 1) header += ',';
     header += json(t.name).dump() + ":{\"dtype\":\"" + std::string(name_of(t.type)) + "\",\"shape\":" + json(t.shape).dump() +
               ",\"data_offsets\":[" + std::to_string(offset) + ',' + std::to_string(offset + bytes) + "]}";

@@ -63,7 +63,7 @@ class sorted_table {
   static constexpr std::size_t most_entries = std::size_t{1} << 20, most_key_bytes = std::size_t{1} << 27;
 
   [[noreturn]] void fail(std::string expected, std::string found, const char* hint = detail::damaged) const {
-    throw error({where_, std::move(expected), std::move(found), hint});
+    throw_error({where_, std::move(expected), std::move(found), hint});
   }
 
   static block_range read_range(byte_reader& in) {

@@ -74,7 +74,7 @@ class spooled_file {
     copy_.clear();
   }
   [[noreturn]] void fail(std::string found) const {
-    throw error({path_text(path_), "a file or a pipe to read", std::move(found), "check the path and its permissions"});
+    throw_error({path_text(path_), "a file or a pipe to read", std::move(found), "check the path and its permissions"});
   }
 
   std::filesystem::path path_, copy_;

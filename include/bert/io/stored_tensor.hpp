@@ -189,9 +189,9 @@ void convert_transposed(const stored_tensor& t, std::span<float> out, const E& e
 template <executor E, class After>
 void convert_chunks(const stored_tensor& tensor, std::span<float> out, const E& e, const After& after) {
   if (out.size() != tensor.size())
-    throw error({tensor.name, cat(out.size(), " elements"), cat(tensor.size(), ' ', shape_text(tensor.shape)), {}});
+    throw_error({tensor.name, cat(out.size(), " elements"), cat(tensor.size(), ' ', shape_text(tensor.shape)), {}});
   if (!converts_to_f32(tensor.type))
-    throw error({tensor.name, "a tensor of F32, F16, BF16 or F64", std::string(name_of(tensor.type)),
+    throw_error({tensor.name, "a tensor of F32, F16, BF16 or F64", std::string(name_of(tensor.type)),
                  "convert the weights to one of these"});
   if (tensor.strides.size() == 2 && tensor.strides[0] == 1) return convert_transposed(tensor, out, e, after);
   constexpr std::size_t step = std::size_t{1} << 18;  // 1 MB: some 50 µs
@@ -203,7 +203,7 @@ void convert_chunks(const stored_tensor& tensor, std::span<float> out, const E& 
 }
 
 [[noreturn]] inline void not_finite(const stored_tensor& tensor, const std::string& where, std::size_t at) {
-  throw error({cat(where, ", tensor \"", tensor.name, '"'), "finite numbers", cat("an infinity or a NaN at ", at),
+  throw_error({cat(where, ", tensor \"", tensor.name, '"'), "finite numbers", cat("an infinity or a NaN at ", at),
                "the file is damaged, or a training went wrong; take other weights"});
 }
 
@@ -268,7 +268,7 @@ void check_finite(const stored_tensor& tensor, const std::string& where, const E
 /// Throws bert::error naming `where` and the tensor unless its bytes have the checksum that the file says, if it says one.
 inline void check_bytes(const stored_tensor& tensor, const std::string& where) {
   if (tensor.masked_crc32c && bert::masked_crc32c(tensor.bytes) != *tensor.masked_crc32c)
-    throw error({cat(where, ", tensor \"", tensor.name, '"'), "the bytes that were written", "others: the checksum disagrees",
+    throw_error({cat(where, ", tensor \"", tensor.name, '"'), "the bytes that were written", "others: the checksum disagrees",
                  "the file is damaged; fetch or write it again"});
 }
 

@@ -44,7 +44,7 @@ void read_message(std::span<const std::byte> message, const std::string& where, 
       case 1: value = in.little<std::uint64_t>(); break;
       case 2: bytes = in.take(in.varint()); break;
       case 5: value = in.little<std::uint32_t>(); break;
-      default: throw error({where, "a field of a message", cat("wire type ", tag & 7u), damaged});
+      default: throw_error({where, "a field of a message", cat("wire type ", tag & 7u), damaged});
     }
     field(tag >> 3, value, bytes);
   }
@@ -109,7 +109,7 @@ class tensorflow_index {
 
   [[noreturn]] void fail(std::string_view name, std::string expected, std::string found,
                          const char* hint = detail::damaged) const {
-    throw error({name.empty() ? where_ : cat(where_, ", tensor \"", name, '"'), std::move(expected), std::move(found), hint});
+    throw_error({name.empty() ? where_ : cat(where_, ", tensor \"", name, '"'), std::move(expected), std::move(found), hint});
   }
 
   void read_header(std::span<const std::byte> message) {
@@ -184,13 +184,13 @@ class tensorflow_checkpoint {
                     static_cast<unsigned>(read.shards()));
       const std::filesystem::path path = path_with(stem, ending.data());
       if (!std::filesystem::exists(path))
-        throw error({where_, cat("its data in ", path_text(path)), "no such file", "fetch or copy it too"});
+        throw_error({where_, cat("its data in ", path_text(path)), "no such file", "fetch or copy it too"});
       files_.emplace_back(path);
     }
     for (const auto& v : read.variables()) {
       const auto data = files_[static_cast<std::size_t>(v.shard)].bytes();
       if (v.offset > data.size() || v.size > data.size() - v.offset)
-        throw error({cat(where_, ", tensor \"", v.name, '"'),
+        throw_error({cat(where_, ", tensor \"", v.name, '"'),
                      cat(v.size, " bytes from ", v.offset, " of ", path_text(files_[static_cast<std::size_t>(v.shard)].path())),
                      cat("a file of ", data.size()), detail::damaged});
       stored_tensor t{v.name, v.type, v.shape,

@@ -52,7 +52,7 @@ class zip_file {
   static constexpr std::uint16_t in_extra16 = 0xFFFF;
 
   [[noreturn]] void fail(std::string expected, std::string found, const char* hint = detail::damaged) const {
-    throw error({where_, std::move(expected), std::move(found), hint});
+    throw_error({where_, std::move(expected), std::move(found), hint});
   }
 
   /// A reader of the file from `offset` on, which must start with `signature`.

@@ -21,13 +21,13 @@ namespace bert::inline BERT_ISA::labels {
 class dynamic_set {
  public:
   explicit dynamic_set(std::vector<std::string> names) : names_(std::move(names)) {
-    if (names_.empty()) throw error({"bert::labels::dynamic_set", "at least one name", "none", {}});
+    if (names_.empty()) throw_error({"bert::labels::dynamic_set", "at least one name", "none", {}});
     numbers_.reserve(names_.size());
     for (std::size_t i = 0; i < names_.size(); ++i) {
       if (names_[i].empty())
-        throw error({"bert::labels::dynamic_set", "names that are not empty", cat("an empty one at ", i), {}});
+        throw_error({"bert::labels::dynamic_set", "names that are not empty", cat("an empty one at ", i), {}});
       if (!numbers_.emplace(names_[i], static_cast<int>(i)).second)
-        throw error(
+        throw_error(
             {"bert::labels::dynamic_set", "names that all differ", cat('"', names_[i], "\" twice"), "name each class once"});
     }
   }

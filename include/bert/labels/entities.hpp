@@ -137,7 +137,7 @@ class strict_entity_reader {
   void check(char letter) const {
     const std::string_view letters = scheme_ == scheme::bio ? "BIO" : "BIOES";
     if (letters.find(letter) == std::string_view::npos)
-      throw error({"bert::labels::strict_entity_reader", cat("tags that begin with one of ", letters),
+      throw_error({"bert::labels::strict_entity_reader", cat("tags that begin with one of ", letters),
                    cat("one that begins with ", letter), "take the scheme in which the tags are written"});
   }
 

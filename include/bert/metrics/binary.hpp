@@ -35,11 +35,11 @@ class binary_scores {
   template <class Score, class Flag>
   binary_scores(std::span<const Score> scores, std::span<const Flag> positive) {
     if (scores.size() != positive.size())
-      throw error({"bert::metrics::binary_scores", cat(scores.size(), " flags, one a score"), cat(positive.size()), {}});
+      throw_error({"bert::metrics::binary_scores", cat(scores.size(), " flags, one a score"), cat(positive.size()), {}});
     sorted_.reserve(scores.size());
     for (std::size_t i = 0; i < scores.size(); ++i) {
       const auto score = static_cast<double>(scores[i]);
-      if (std::isnan(score)) throw error({cat("bert::metrics::binary_scores, score ", i), "a number", "NaN", {}});
+      if (std::isnan(score)) throw_error({cat("bert::metrics::binary_scores, score ", i), "a number", "NaN", {}});
       sorted_.emplace_back(score, positive[i] != Flag{});
       positives_ += positive[i] != Flag{} ? 1 : 0;
     }

@@ -38,13 +38,13 @@ class reliability {
  public:
   /// Throws bert::error for no bins.
   explicit reliability(std::size_t bins = 10) : bins_(bins) {
-    if (bins == 0) throw error({"bert::metrics::reliability", "at least one bin", "none", {}});
+    if (bins == 0) throw_error({"bert::metrics::reliability", "at least one bin", "none", {}});
   }
 
   /// Throws bert::error unless the probability is from 0 to 1.
   void add(double probability, bool came_true) {
     if (!(probability >= 0 && probability <= 1))
-      throw error({"bert::metrics::reliability", "a probability from 0 to 1", cat(probability), {}});
+      throw_error({"bert::metrics::reliability", "a probability from 0 to 1", cat(probability), {}});
     const auto count = static_cast<double>(bins_.size());
     auto at = static_cast<std::size_t>(std::clamp(std::ceil(probability * count) - 1, 0.0, count - 1));
     while (at > 0 && probability <= upper(at - 1)) --at;  // the product may have been rounded over an edge
@@ -115,7 +115,7 @@ class reliability {
 /// Throws bert::error for a label out of range.
 [[nodiscard]] inline double brier(std::span<const double> probabilities, std::int32_t label) {
   if (label < 0 || static_cast<std::size_t>(label) >= probabilities.size())
-    throw error({"bert::metrics::brier", cat("a label of 0 to ", probabilities.size() - 1), cat(label), {}});
+    throw_error({"bert::metrics::brier", cat("a label of 0 to ", probabilities.size() - 1), cat(label), {}});
   double sum = 0;
   for (std::size_t c = 0; c < probabilities.size(); ++c) sum += brier(probabilities[c], c == static_cast<std::size_t>(label));
   return sum;

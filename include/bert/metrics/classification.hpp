@@ -55,27 +55,27 @@ class confusion {
  public:
   /// Throws bert::error for fewer than two classes.
   explicit confusion(int classes) : sums_(static_cast<std::size_t>(std::max(classes, 0))) {
-    if (classes < 2) throw error({"bert::metrics::confusion", "at least 2 classes", cat(classes), {}});
+    if (classes < 2) throw_error({"bert::metrics::confusion", "at least 2 classes", cat(classes), {}});
   }
 
   /// Throws bert::error for a class out of range.
   void add(int expected, int predicted) {
     if (expected < 0 || predicted < 0 || expected >= classes() || predicted >= classes())
-      throw error(
+      throw_error(
           {"bert::metrics::confusion", cat("classes of 0 to ", classes() - 1), cat(expected, " predicted as ", predicted), {}});
     record(key(expected, predicted), 1);
   }
   /// Throws bert::error if the two differ in length.
   void add(std::span<const std::int32_t> expected, std::span<const std::int32_t> predicted) {
     if (expected.size() != predicted.size())
-      throw error(
+      throw_error(
           {"bert::metrics::confusion", cat(expected.size(), " predictions, one an example"), cat(predicted.size()), {}});
     for (std::size_t i = 0; i < expected.size(); ++i) add(expected[i], predicted[i]);
   }
   /// Throws bert::error if the two differ in their classes.
   void add(const confusion& other) {
     if (other.classes() != classes())
-      throw error({"bert::metrics::confusion", cat(classes(), " classes"), cat(other.classes()), {}});
+      throw_error({"bert::metrics::confusion", cat(classes(), " classes"), cat(other.classes()), {}});
     for (const auto& [pair, n] : other.counts_) record(pair, n);
   }
 
@@ -168,7 +168,7 @@ namespace detail {
 template <class T>
 [[nodiscard]] double pearson(std::span<const T> a, std::span<const T> b) {
   if (a.size() != b.size())
-    throw error({"bert::metrics::pearson", cat(a.size(), " numbers in the second series"), cat(b.size()), {}});
+    throw_error({"bert::metrics::pearson", cat(a.size(), " numbers in the second series"), cat(b.size()), {}});
   const auto constant = [](std::span<const T> v) {
     return std::adjacent_find(v.begin(), v.end(), std::not_equal_to<>()) == v.end();
   };
@@ -282,7 +282,7 @@ class report : public confusion {
  private:
   [[nodiscard]] int number(std::string_view name) const {
     if (const auto found = names_.parse(name)) return *found;
-    throw error({"bert::metrics::report", cat("one of ", labels::listed(names_)), cat('"', name, '"'), {}});
+    throw_error({"bert::metrics::report", cat("one of ", labels::listed(names_)), cat('"', name, '"'), {}});
   }
   [[nodiscard]] std::string table(const std::vector<int>& shown) const {
     std::size_t width = 8;

@@ -67,7 +67,7 @@ class entity_counter {
   /// The same for tags that are split already; does not count correct tags.
   void add(std::span<const labels::tag_parts> expected, std::span<const labels::tag_parts> predicted) {
     if (expected.size() != predicted.size())
-      throw error(
+      throw_error(
           {"bert::metrics::entity_counter", cat(expected.size(), " predicted tags, one a word"), cat(predicted.size()), {}});
     std::vector<labels::entity_span> in_expected, in_predicted;
     const auto into = [](auto& list) { return [&](const labels::entity_span& found) { list.push_back(found); }; };

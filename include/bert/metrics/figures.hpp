@@ -64,7 +64,7 @@ template <has_figures Report>
 [[nodiscard]] double figure(const Report& report, std::string_view name) {
   const int found = labels::find(Report::figure_names, name);
   if (found < 0)
-    throw error({"bert::metrics::figure", "one of " + figure_list<Report>(), std::string(name), "choose one of them"});
+    throw_error({"bert::metrics::figure", "one of " + figure_list<Report>(), std::string(name), "choose one of them"});
   return report.figures()[static_cast<std::size_t>(found)];
 }
 

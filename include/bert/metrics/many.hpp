@@ -97,7 +97,7 @@ class many_report {
   /// bert::error unless there is one of both a label.
   void add(std::span<const float> probabilities, std::span<const float> applies) {
     if (probabilities.size() != width() || applies.size() != width())
-      throw error({"bert::metrics::many_report",
+      throw_error({"bert::metrics::many_report",
                    cat(width(), " probabilities and targets, one a label"),
                    cat(probabilities.size(), " and ", applies.size()),
                    {}});
@@ -112,7 +112,7 @@ class many_report {
   [[nodiscard]] many_report at(float threshold) const { return at(std::vector<float>(width(), threshold)); }
   [[nodiscard]] many_report at(const std::vector<float>& thresholds) const {
     if (thresholds.size() != width())
-      throw error({"bert::metrics::many_report", cat(width(), " thresholds, one a label"), cat(thresholds.size()), {}});
+      throw_error({"bert::metrics::many_report", cat(width(), " thresholds, one a label"), cat(thresholds.size()), {}});
     many_report other = *this;
     other.thresholds_ = thresholds;
     other.counts_.assign(width(), {});
@@ -145,7 +145,7 @@ class many_report {
   /// For a name known only at run time. Throws bert::error if the set does not have it.
   [[nodiscard]] double f1(std::string_view name) const {
     if (const auto found = names_.parse(name)) return f1(*found);
-    throw error({"bert::metrics::many_report", cat("one of ", labels::listed(names_)), cat('"', name, '"'), {}});
+    throw_error({"bert::metrics::many_report", cat("one of ", labels::listed(names_)), cat('"', name, '"'), {}});
   }
 
   /// Over all decisions.

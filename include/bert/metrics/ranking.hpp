@@ -36,7 +36,7 @@ class ranking_report {
   void add(const std::vector<bool>& hits, std::size_t relevant) {
     const auto found = static_cast<std::size_t>(std::count(hits.begin(), hits.end(), true));
     if (found > relevant)
-      throw error({"bert::metrics::ranking_report::add", cat("at most ", relevant, " relevant documents"), cat(found), {}});
+      throw_error({"bert::metrics::ranking_report::add", cat("at most ", relevant, " relevant documents"), cat(found), {}});
     if (relevant == 0) return;
     queries_.push_back({ranks_.size(), found, relevant});
     for (std::size_t r = 0; r < hits.size(); ++r)

@@ -44,11 +44,11 @@ class reranking_report {
   /// is not finite.
   void add(std::span<const float> scores, std::span<const float> relevances) {
     if (scores.size() != relevances.size())
-      throw error(
+      throw_error(
           {"bert::metrics::reranking_report", cat(scores.size(), " relevances, one a score"), cat(relevances.size()), {}});
     for (const auto all : {scores, relevances})
       if (first_not_finite(all) != all_finite)
-        throw error({"bert::metrics::reranking_report", "finite scores and relevances", "a NaN or an infinity", {}});
+        throw_error({"bert::metrics::reranking_report", "finite scores and relevances", "a NaN or an infinity", {}});
     ++total_;
     scores_.insert(scores_.end(), scores.begin(), scores.end());
     relevances_.insert(relevances_.end(), relevances.begin(), relevances.end());

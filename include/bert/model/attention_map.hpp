@@ -43,9 +43,9 @@ template <class A, class... Heads>
                                                     const token_batch& batch, std::size_t layer) {
   constexpr std::size_t h = A::hidden, d = A::head_dim;
   if (batch.sequences() != 1)
-    throw error({"bert::attention_map", "one sequence", cat(batch.sequences()), "ask for one sequence after the other"});
+    throw_error({"bert::attention_map", "one sequence", cat(batch.sequences()), "ask for one sequence after the other"});
   if (layer >= std::size_t{A::layers})
-    throw error({"bert::attention_map", cat("a layer from 0 to ", A::layers - 1), cat(layer), {}});
+    throw_error({"bert::attention_map", cat("a layer from 0 to ", A::layers - 1), cat(layer), {}});
   detail::check_batch<A>(batch, f.sizes().vocab, "bert::attention_map");
 
   const std::size_t n = batch.tokens();

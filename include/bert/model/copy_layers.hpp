@@ -30,11 +30,11 @@ void copy_layers(const model<A, Heads...>& from, model<B, Others...>& to, std::s
       "bert::copy_layers: both models need one hidden size, intermediate size and number of heads; change the smaller one's "
       "dims, or distil into it by a projection (bert::objectives::hidden_states)");
   if (from.sizes().vocab != to.sizes().vocab)
-    throw error({"bert::copy_layers", cat("a vocabulary of ", from.sizes().vocab, " pieces, as the model that is copied"),
+    throw_error({"bert::copy_layers", cat("a vocabulary of ", from.sizes().vocab, " pieces, as the model that is copied"),
                  cat(to.sizes().vocab), "use the same vocabulary"});
   const auto fits = [](std::size_t l) { return l < std::size_t{A::layers}; };
   if (!layers.empty() && (layers.size() != std::size_t{B::layers} || !std::all_of(layers.begin(), layers.end(), fits)))
-    throw error({"bert::copy_layers",
+    throw_error({"bert::copy_layers",
                  cat(B::layers, " layers, each below ", A::layers),
                  cat(layers.size(), " layers, the largest ", *std::max_element(layers.begin(), layers.end())),
                  {}});

@@ -31,18 +31,18 @@ template <class A, class... Heads, class Added>
 [[nodiscard]] model<A, Heads...> with_pieces(const model<A, Heads...>& m, int vocab, const Added& added) {
   const int before = m.sizes().vocab;
   if (A::vocab != dynamic && vocab != A::vocab)
-    throw error({"bert::with_pieces", cat("a vocabulary of ", A::vocab, " pieces, which the architecture fixes"), cat(vocab),
+    throw_error({"bert::with_pieces", cat("a vocabulary of ", A::vocab, " pieces, which the architecture fixes"), cat(vocab),
                  "use only [unused] rows, or load the model as one of bert::open_vocabulary<…>"});
   if (vocab < before)
-    throw error({"bert::with_pieces", cat("a vocabulary of at least ", before, " pieces, as the model has"), cat(vocab), {}});
+    throw_error({"bert::with_pieces", cat("a vocabulary of at least ", before, " pieces, as the model has"), cat(vocab), {}});
   for (const auto& piece : added) {
     if (piece.id < 0 || piece.id >= vocab)
-      throw error({"bert::with_pieces", cat("the id of an added piece below ", vocab), cat(piece.id), {}});
+      throw_error({"bert::with_pieces", cat("the id of an added piece below ", vocab), cat(piece.id), {}});
     if (piece.parts.empty())
-      throw error({"bert::with_pieces", "pieces that an added piece starts from", cat("none for the id ", piece.id), {}});
+      throw_error({"bert::with_pieces", "pieces that an added piece starts from", cat("none for the id ", piece.id), {}});
     for (const auto part : piece.parts)
       if (part < 0 || part >= before)
-        throw error({"bert::with_pieces", cat("parts of an added piece below ", before), cat(part), {}});
+        throw_error({"bert::with_pieces", cat("parts of an added piece below ", before), cat(part), {}});
   }
   auto out = model<A, Heads...>::blank(A::vocab == dynamic ? vocab : 0, m.label_names());
   constexpr auto open = parameter_table<A, Heads...>();

@@ -55,14 +55,14 @@ template <class A>
 void check_batch(const token_batch& b, int vocab, const char* where) {
   for (std::size_t s = 0; s < b.sequences(); ++s)
     if (b.length(s) > static_cast<std::size_t>(A::positions))
-      throw error({cat(where, ", sequence ", s), cat("at most ", A::positions, " tokens, the architecture's positions"),
+      throw_error({cat(where, ", sequence ", s), cat("at most ", A::positions, " tokens, the architecture's positions"),
                    cat(b.length(s)), "truncate when encoding"});
   for (std::size_t i = 0; i < b.tokens(); ++i) {
     if (b.ids()[i] < 0 || b.ids()[i] >= vocab)
-      throw error(
+      throw_error(
           {cat(where, ", token ", i), cat("an id from 0 to ", vocab - 1), cat(b.ids()[i]), "use the model's own vocabulary"});
     if (b.segments()[i] >= A::segments)
-      throw error({cat(where, ", token ", i), cat("a segment from 0 to ", A::segments - 1), cat(int{b.segments()[i]}), {}});
+      throw_error({cat(where, ", token ", i), cat("a segment from 0 to ", A::segments - 1), cat(int{b.segments()[i]}), {}});
   }
 }
 
@@ -92,9 +92,9 @@ void check_capacity(const token_batch& b, const batch_shape& capacity, const cha
     if (by_length) counts += cat(", ", s.longest, " tokens per sequence");
     return counts;
   };
-  if (b.empty()) throw error({where, "at least one sequence", "an empty batch", {}});
+  if (b.empty()) throw_error({where, "at least one sequence", "an empty batch", {}});
   if (!capacity.holds(shape))
-    throw error({where, "at most " + text(capacity), text(shape), "make the session with a larger shape, or split the batch"});
+    throw_error({where, "at most " + text(capacity), text(shape), "make the session with a larger shape, or split the batch"});
 }
 
 }  // namespace detail

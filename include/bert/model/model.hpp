@@ -266,7 +266,7 @@ class model {
   [[nodiscard]] std::span<const float> values(std::string_view name) const {
     for (const auto& p : table_)
       if (p.name() == name) return values(p);
-    throw error({"bert::model::values", "the name of a parameter", std::string(name), "see table() for the names"});
+    throw_error({"bert::model::values", "the name of a parameter", std::string(name), "see table() for the names"});
   }
 
   /// The modules in a block with this model's layout: its own, or one of gradients.
@@ -301,11 +301,11 @@ class model {
   static open_sizes sizes_of(int vocab, const std::vector<std::string>& labels) {
     if constexpr (A::vocab != dynamic) {
       if (vocab != 0 && vocab != A::vocab)
-        throw error({"bert::model", cat("a vocabulary of ", A::vocab, " pieces, as the type says"), cat(vocab),
+        throw_error({"bert::model", cat("a vocabulary of ", A::vocab, " pieces, as the type says"), cat(vocab),
                      "use bert::open_vocabulary<…> for vocabularies of any size"});
       vocab = A::vocab;
     } else if (vocab <= 0) {
-      throw error({"bert::model", "the size of the vocabulary, which the architecture leaves open", cat(vocab),
+      throw_error({"bert::model", "the size of the vocabulary, which the architecture leaves open", cat(vocab),
                    "set random_options::vocab"});
     }
     constexpr bool open_labels = [] {
@@ -314,7 +314,7 @@ class model {
       return false;
     }();
     if (open_labels && labels.empty())
-      throw error({"bert::model", "names of the labels, which the head leaves open", "none", "set random_options::labels"});
+      throw_error({"bert::model", "names of the labels, which the head leaves open", "none", "set random_options::labels"});
     return {vocab, static_cast<int>(labels.size())};
   }
 

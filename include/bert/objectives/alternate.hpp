@@ -117,7 +117,7 @@ class alternate {
   template <class Body>
   void of_task(const training_batch& in, Body&& body) const {
     if (in.task >= sizeof...(Tasks))
-      throw error({"bert::objectives::alternate", cat("batches of the tasks 0 to ", sizeof...(Tasks) - 1), cat(in.task),
+      throw_error({"bert::objectives::alternate", cat("batches of the tasks 0 to ", sizeof...(Tasks) - 1), cat(in.task),
                    "name an objective for each source of bert::data::mixed"});
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       ((I == in.task ? body(std::get<I>(tasks_), std::integral_constant<std::size_t, I>{}) : void()), ...);

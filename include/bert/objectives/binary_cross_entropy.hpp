@@ -39,7 +39,7 @@ struct binary_cross_entropy {
       const auto right = [](float x) { return std::isfinite(x) && x >= 0; };
       if (const auto wrong = std::find_if_not(o.positive_weights.begin(), o.positive_weights.end(), right);
           wrong != o.positive_weights.end())
-        throw error({where, ".positive_weights that are finite and not negative", cat(*wrong), {}});
+        throw_error({where, ".positive_weights that are finite and not negative", cat(*wrong), {}});
     }
   };
   // As detail::per_sequence has them; not derived from it, so that fields are initialized by name without a warning.
@@ -92,12 +92,12 @@ struct binary_cross_entropy {
   }
   void check(const training_batch& in, matrix<const float> z) const {
     if (in.values.size() != z.rows * z.cols || in.width != z.cols)
-      throw error({where, cat(z.cols, " values a sequence, one a label"), cat(in.values.size(), " for ", z.rows, " sequences"),
+      throw_error({where, cat(z.cols, " values a sequence, one a label"), cat(in.values.size(), " for ", z.rows, " sequences"),
                    "use a source of texts with several labels"});
     if (!positive_weights.empty() && positive_weights.size() != z.cols)
-      throw error({where, cat(z.cols, " .positive_weights, one a label"), cat(positive_weights.size()), {}});
+      throw_error({where, cat(z.cols, " .positive_weights, one a label"), cat(positive_weights.size()), {}});
     for (const float y : in.values)
-      if (!(y <= 1)) throw error({where, "values of 0 to 1, or below 0 where unknown", cat(y), {}});
+      if (!(y <= 1)) throw_error({where, "values of 0 to 1, or below 0 where unknown", cat(y), {}});
   }
 };
 

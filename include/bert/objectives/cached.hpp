@@ -54,7 +54,7 @@ struct cached {
     return facts;
   }
   [[nodiscard]] batch_shape capacity(const batch_shape& raw) const {
-    if (options.at_once == 0) throw error({"bert::objectives::cached_options", "at_once of 1 or more", "0", {}});
+    if (options.at_once == 0) throw_error({"bert::objectives::cached_options", "at_once of 1 or more", "0", {}});
     batch_shape shape = raw;
     shape.sequences = std::min(options.at_once, raw.sequences);
     if (raw.longest < raw.tokens / shape.sequences) shape.tokens = shape.sequences * raw.longest;

@@ -27,12 +27,12 @@ struct is_chooser : std::bool_constant<heads::chooser<Head>> {};
 /// unless the batch has one label a sequence and at most one sequence of the example has 1.
 [[nodiscard]] inline std::ptrdiff_t right_choice(const training_batch& in, std::size_t i, const char* where) {
   if (in.labels.size() != in.tokens.sequences() || in.groups.empty())
-    throw error({where, "groups, and one label a sequence", cat(in.labels.size(), " labels, ", in.examples(), " examples"),
+    throw_error({where, "groups, and one label a sequence", cat(in.labels.size(), " labels, ", in.examples(), " examples"),
                  "use a source of choices"});
   std::ptrdiff_t right = -1;
   for (std::size_t s = in.groups[i]; s < in.groups[i + 1]; ++s) {
     if (in.labels[s] != 1) continue;
-    if (right >= 0) throw error({where, "one right choice of an example", "two", "set the label of one sequence to 1"});
+    if (right >= 0) throw_error({where, "one right choice of an example", "two", "set the label of one sequence to 1"});
     right = static_cast<std::ptrdiff_t>(s - in.groups[i]);
   }
   return right;

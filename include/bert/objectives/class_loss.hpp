@@ -30,9 +30,9 @@ template <class Objective>
 inline void check_class_loss(const kernels::class_loss& how, const char* where) {
   const auto right = [](float x) { return std::isfinite(x) && x >= 0; };
   if (!right(how.smoothing) || how.smoothing >= 1 || !right(how.gamma))
-    throw error({where, ".label_smoothing from 0 to below 1, .gamma of 0 or more", cat(how.smoothing, " and ", how.gamma), {}});
+    throw_error({where, ".label_smoothing from 0 to below 1, .gamma of 0 or more", cat(how.smoothing, " and ", how.gamma), {}});
   if (const auto wrong = std::find_if_not(how.weights.begin(), how.weights.end(), right); wrong != how.weights.end())
-    throw error({where, ".class_weights that are finite and not negative", cat(*wrong), {}});
+    throw_error({where, ".class_weights that are finite and not negative", cat(*wrong), {}});
 }
 
 /// What the options are for the fingerprint of an objective; nothing where they are the defaults.
@@ -66,7 +66,7 @@ template <executor E>
                                             prediction_buffers& work, const kernels::class_loss& how, const char* where) {
   if (how.plain()) return mean_cross_entropy(e, name, logits, targets, scale, work);
   if (!how.weights.empty() && how.weights.size() != logits.cols)
-    throw error({where, cat(logits.cols, " .class_weights, one a class"), cat(how.weights.size()), {}});
+    throw_error({where, cat(logits.cols, " .class_weights, one a class"), cat(how.weights.size()), {}});
   loss_term term = count_classes(name, targets, how.weights);
   kernels::class_cross_entropy(e, matrix<const float>{logits.data, targets.size(), logits.cols, logits.stride}, targets,
                                work.losses.data(), work.predicted.data(), logits, scale.of(term), how);

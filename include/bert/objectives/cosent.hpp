@@ -142,7 +142,7 @@ struct angle {
   template <executor E>
   loss_terms score_vectors(const E& e, const training_batch& in, work& w, matrix<float> y, const loss_scale& share) const {
     if (y.cols % 2 != 0)
-      throw error({"bert::objectives::angle", "vectors of an even dimension, in two halves", cat(y.cols), {}});
+      throw_error({"bert::objectives::angle", "vectors of an even dimension, in two halves", cat(y.cols), {}});
     const std::size_t half = y.cols / 2, count = in.examples();
     w.pairs.unit(e, y);
     const matrix<float> u = w.pairs.units();

@@ -25,7 +25,7 @@ struct huber {
 
   struct work : prediction_buffers {
     work(const huber& o, const batch_shape&) : prediction_buffers(0) {
-      if (!(std::isfinite(o.delta) && o.delta > 0)) throw error({where, "a .delta above 0", cat(o.delta), {}});
+      if (!(std::isfinite(o.delta) && o.delta > 0)) throw_error({where, "a .delta above 0", cat(o.delta), {}});
     }
   };
   // As detail::per_sequence has them; not derived from it, so that fields are initialized by name without a warning.

@@ -136,7 +136,7 @@ void choose(const training_batch& in, std::uint64_t seed, std::uint64_t epoch, f
             covers level, const Replace& replace, masked_batch& out) {
   const std::size_t tokens = in.tokens.tokens(), sequences = in.tokens.sequences();
   if (in.parts.size() != tokens || in.keys.size() != sequences)
-    throw error({"bert::masking", cat(tokens, " word parts and ", sequences, " keys, one a token and one a sequence"),
+    throw_error({"bert::masking", cat(tokens, " word parts and ", sequences, " keys, one a token and one a sequence"),
                  cat(in.parts.size(), " and ", in.keys.size()), "use batches of bert::data, or fill both fields"});
   out.tokens.clear();
   out.targets.clear();

@@ -67,7 +67,7 @@ struct matryoshka {
   loss_terms score_vectors(const E& e, const training_batch& in, work& w, matrix<float> y, const loss_scale& share) const {
     for (const int size : {Sizes...})
       if (static_cast<std::size_t>(size) > y.cols)
-        throw error({"bert::objectives::matryoshka", cat("dimensions of at most ", y.cols, ", the vectors'"), cat(size), {}});
+        throw_error({"bert::objectives::matryoshka", cat("dimensions of at most ", y.cols, ", the vectors'"), cat(size), {}});
     const std::size_t most = w.inverse.size() * y.cols;
     const matrix<float> sum{w.sum.at_least(most), y.rows, y.cols};
     std::fill_n(sum.data, y.rows * y.cols, 0.0f);

@@ -66,7 +66,7 @@ struct mixup {
     template <executor E = execution::serial>
     work(const mixup& o, const batch_shape& raw, const E& e = {}) : inner(make_work(o.inner, raw, e)) {
       if (!(std::isfinite(o.options.alpha) && o.options.alpha > 0))
-        throw error({where, "an .alpha above 0", cat(o.options.alpha), {}});
+        throw_error({where, "an .alpha above 0", cat(o.options.alpha), {}});
     }
     typename Inner::work inner;
     mixture mixed;
@@ -115,7 +115,7 @@ struct mixup {
     const std::size_t sequences = in.tokens.sequences();
     const bool labels = in.labels.size() == sequences, values = in.values.size() == sequences * in.width;
     if (!in.groups.empty() || !(labels || values))
-      throw error({where, "a label or values for each sequence, which is an example",
+      throw_error({where, "a label or values for each sequence, which is an example",
                    in.groups.empty() ? "neither" : "groups of sequences", "mix-up is for classes and values of texts"});
     w.others = in;
     for (std::size_t s = 0; s < sequences; ++s) {

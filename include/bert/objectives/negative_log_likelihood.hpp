@@ -178,7 +178,7 @@ struct negative_log_likelihood {
     const bool starts = fault == 0 && !crf.chain().starts(static_cast<std::size_t>(path[0]));
     const bool follows = !starts && fault > 0 &&
                          !crf.chain().follows(static_cast<std::size_t>(path[fault - 1]), static_cast<std::size_t>(path[fault]));
-    throw error({cat(where, ", sentence ", example, " of the batch"), "tags that the CRF's constraints allow",
+    throw_error({cat(where, ", sentence ", example, " of the batch"), "tags that the CRF's constraints allow",
                  cat(name(fault),
                      starts    ? " at the start"
                      : follows ? " after "

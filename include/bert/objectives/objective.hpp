@@ -56,7 +56,7 @@ class loss_terms {
         return;
       }
     if (count_ == most)
-      throw error({"bert::objectives::loss_terms", cat("at most ", most, " terms in a loss"),
+      throw_error({"bert::objectives::loss_terms", cat("at most ", most, " terms in a loss"),
                    cat("one more, \"", term.name, '"'), "join fewer objectives"});
     terms_[count_++] = term;
   }
@@ -90,7 +90,7 @@ class loss_terms {
 /// Throws bert::error if `terms` has a term of that name, from another objective.
 inline void check_new_term(const loss_terms& terms, const loss_term& term, const char* where) {
   if (terms.has(term.name))
-    throw error({where, "loss terms of different names", cat('"', term.name, "\" of two objectives"),
+    throw_error({where, "loss terms of different names", cat('"', term.name, "\" of two objectives"),
                  "name one of them: bert::objectives::weighted{objective, {.name = \"…\"}}"});
 }
 
@@ -276,19 +276,19 @@ template <executor E>
 /// Throws unless the batch has one label a sequence, each below `classes` (negative ones are not counted).
 inline void check_labels(const training_batch& in, std::size_t classes, const char* where) {
   if (in.labels.size() != in.tokens.sequences())
-    throw error({where, cat(in.tokens.sequences(), " labels, one a sequence"), cat(in.labels.size()), "use a labeled source"});
+    throw_error({where, cat(in.tokens.sequences(), " labels, one a sequence"), cat(in.labels.size()), "use a labeled source"});
   for (const auto label : in.labels)
     if (label >= static_cast<std::int64_t>(classes))
-      throw error({where, cat("labels below ", classes), cat(label), "check the head's label set"});
+      throw_error({where, cat("labels below ", classes), cat(label), "check the head's label set"});
 }
 
 /// Throws unless the batch has one tag a token, each below `classes` (negative ones are not counted).
 inline void check_tags(const training_batch& in, std::size_t classes, const char* where) {
   if (in.tags.size() != in.tokens.tokens())
-    throw error({where, cat(in.tokens.tokens(), " tags, one a token"), cat(in.tags.size()), "use a source of tagged words"});
+    throw_error({where, cat(in.tokens.tokens(), " tags, one a token"), cat(in.tags.size()), "use a source of tagged words"});
   for (const auto tag : in.tags)
     if (tag >= static_cast<std::int64_t>(classes))
-      throw error({where, cat("tags below ", classes), cat(tag), "check the head's label set"});
+      throw_error({where, cat("tags below ", classes), cat(tag), "check the head's label set"});
 }
 
 }  // namespace bert::objectives

@@ -75,7 +75,7 @@ inline void check_groups(const training_batch& in, std::size_t least, std::size_
   for (std::size_t g = 0; g < in.examples(); ++g) {
     const std::size_t sequences = in.groups.empty() ? 1 : in.groups[g + 1] - in.groups[g];
     if (sequences < least || sequences > most)
-      throw error({cat(where, ", example ", g),
+      throw_error({cat(where, ", example ", g),
                    least == most ? cat(least, " sequences") : cat("a group of ", least, " sequences or more"), cat(sequences),
                    "use a source of pairs or triplets, as data::pairs and data::triplets give"});
   }
@@ -84,7 +84,7 @@ inline void check_groups(const training_batch& in, std::size_t least, std::size_
 /// Throws unless the batch has one value a sequence.
 inline void check_values(const training_batch& in, const char* where) {
   if (in.width != 1 || in.values.size() != in.tokens.sequences())
-    throw error({where, cat(in.tokens.sequences(), " values, one a sequence"), cat(in.values.size()),
+    throw_error({where, cat(in.tokens.sequences(), " values, one a sequence"), cat(in.values.size()),
                  "use a source of scored pairs, as data::scored_pairs gives"});
 }
 

@@ -93,7 +93,7 @@ struct r_drop {
     for (const std::size_t pass : {std::size_t{0}, std::size_t{1}}) {
       const matrix<float> z = inner.logits(p.forward(pass));
       if (z.cols < 2)
-        throw error({"bert::objectives::r_drop", "logits of two classes or more", cat(z.cols),
+        throw_error({"bert::objectives::r_drop", "logits of two classes or more", cat(z.cols),
                      "wrap a loss of classes; objectives::fgm and self_distil take others"});
       w.row.resize(2 * z.cols);
       w.logits[pass].resize(z.rows * z.cols);

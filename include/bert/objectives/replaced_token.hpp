@@ -112,7 +112,7 @@ class replaced_token {
     work(const replaced_token& o, const batch_shape& raw)
         : mlm_(o.masks_, raw), tape_(o.capacity(raw), o.generator_->sizes()), losses_(raw.tokens) {
       if (!(std::isfinite(o.options_.weight) && o.options_.weight > 0))
-        throw error({where, "a .weight above 0", cat(o.options_.weight), {}});
+        throw_error({where, "a .weight above 0", cat(o.options_.weight), {}});
       targets_.reserve(raw.tokens);
       uniform_.reserve(o.capacity(raw).scored);
       pieces_.reserve(o.capacity(raw).scored);
@@ -190,7 +190,7 @@ class replaced_token {
   template <class Model>
   static void tie(const Model& from, Generator& to) {
     if (from.sizes().vocab != to.sizes().vocab)
-      throw error({where,
+      throw_error({where,
                    cat("a generator of the model's vocabulary, ", from.sizes().vocab, " pieces"),
                    cat(to.sizes().vocab, " pieces"),
                    {}});

@@ -25,13 +25,13 @@ struct is_span_finder : std::bool_constant<heads::span_finder<Head>> {};
 /// Throws unless the batch has one span a sequence, within it, or both ends -1 (not counted).
 inline void check_spans(const training_batch& in, const char* where) {
   if (in.spans.size() != in.tokens.sequences())
-    throw error({where, cat(in.tokens.sequences(), " spans, one a sequence"), cat(in.spans.size()),
+    throw_error({where, cat(in.tokens.sequences(), " spans, one a sequence"), cat(in.spans.size()),
                  "use a source of questions with answers"});
   for (std::size_t s = 0; s < in.spans.size(); ++s) {
     const auto [first, last] = in.spans[s];
     if (first == -1 && last == -1) continue;
     if (first < 0 || last < first || static_cast<std::size_t>(last) >= in.tokens.length(s))
-      throw error({where, cat("a first and a last token among the sequence's ", in.tokens.length(s), ", or both -1"),
+      throw_error({where, cat("a first and a last token among the sequence's ", in.tokens.length(s), ", or both -1"),
                    cat(first, " and ", last), "count tokens from the start of the sequence"});
   }
 }

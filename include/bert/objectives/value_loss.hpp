@@ -30,7 +30,7 @@ struct value_slope {
 template <class LossOf>
 [[nodiscard]] loss_terms score_values(const training_batch& in, matrix<float> y, const loss_scale& scale, const char* where,
                                       const LossOf& loss_of) {
-  if (in.values.size() != y.rows) throw error({where, cat(y.rows, " values, one a sequence"), cat(in.values.size()), {}});
+  if (in.values.size() != y.rows) throw_error({where, cat(y.rows, " values, one a sequence"), cat(in.values.size()), {}});
   loss_term term{.name = "loss", .count = y.rows};
   for (std::size_t s = 0; s < y.rows; ++s) {
     const value_slope found = loss_of(y(s, 0) - in.values[s]);

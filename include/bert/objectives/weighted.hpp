@@ -41,7 +41,7 @@ struct weighted {
     template <executor E = execution::serial>
     work(const weighted& o, const batch_shape& raw, const E& e = {}) : inner(make_work(o.inner, raw, e)) {
       if (!(std::isfinite(o.options.weight) && o.options.weight > 0))
-        throw error({"bert::objectives::weighted", "a .weight above 0", cat(o.options.weight), {}});
+        throw_error({"bert::objectives::weighted", "a .weight above 0", cat(o.options.weight), {}});
     }
     typename Inner::work inner;
   };

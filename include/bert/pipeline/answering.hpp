@@ -247,7 +247,7 @@ struct decoding<Head> {
                                                           std::optional<std::string_view> second,
                                                           const pipeline_options& options) {
     if (!second)
-      throw error({"bert::pipeline", "a question and a context, as the head finds answers", "one text",
+      throw_error({"bert::pipeline", "a question and a context, as the head finds answers", "one text",
                    "call it with {.question = …, .context = …}"});
     const auto layout = pipelines::question_windows_of(options.answers, options.max_tokens);
     constexpr text::encode_options bare{.special_tokens = false};

@@ -42,14 +42,14 @@ struct choices {
   template <class Body>
   static void by_name(std::string_view name, Body&& body) {
     const bool found = ((name == Named::name && (body(std::type_identity<typename Named::type>{}), true)) || ...);
-    if (!found) throw error({"architecture", "one of " + names(), std::string(name), {}});
+    if (!found) throw_error({"architecture", "one of " + names(), std::string(name), {}});
   }
 
   /// The same with the first architecture that agrees with `config`. Throws bert::error naming the sizes found.
   template <class Body>
   static void by_config(const model_config& config, Body&& body) {
     const bool found = ((config.is<typename Named::type>() && (body(std::type_identity<typename Named::type>{}), true)) || ...);
-    if (!found) throw error(unknown(config));
+    if (!found) throw_error(unknown(config));
   }
 
  private:

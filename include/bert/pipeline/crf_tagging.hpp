@@ -40,7 +40,7 @@ struct decoding<Head> : pipelines::word_windows {
   template <class Packed>
   static result decode(const pipeline_example& in, const Packed& packed) {
     if (in.options.pieces != aggregation::first)
-      throw error({"bert::pipeline_options", "pieces of aggregation::first, as a CRF's path is over first pieces",
+      throw_error({"bert::pipeline_options", "pieces of aggregation::first, as a CRF's path is over first pieces",
                    in.options.pieces == aggregation::max ? "max" : "average", "leave it out, or train a tagger without a CRF"});
     std::vector<float> allowed(labels::transition_count(packed.tags));
     Head::write_allowed(in.labels, allowed);

@@ -91,7 +91,7 @@ struct decoding<Head> {
     for (std::size_t i = 0; i < logits.rows; ++i)
       masks.push_back(candidates(logits[i], in.tokenizer.vocabulary(), in.options.top));
     if (masks.empty())
-      throw error({"bert::pipeline", "a text with a " + in.tokenizer.options().mask, "none in it",
+      throw_error({"bert::pipeline", "a text with a " + in.tokenizer.options().mask, "none in it",
                    "write one where a word is missing"});
     return masks;
   }

@@ -34,7 +34,7 @@ struct decoding<Head> {
 
   static result decode(const pipeline_example& in) {
     if (in.rows.size() < 2)
-      throw error({"bert::pipeline", "a text and two choices or more", cat(in.rows.size()), "call it with a list of choices"});
+      throw_error({"bert::pipeline", "a text and two choices or more", cat(in.rows.size()), "call it with a list of choices"});
     std::vector<float> scores;
     for (const auto& row : in.rows) scores.push_back(row(0, 0));
     result r;

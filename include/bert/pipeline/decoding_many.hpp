@@ -47,7 +47,7 @@ struct decoding<Head> {
     const auto logits = in.rows.front()[0];
     const auto& given = in.options.thresholds;
     if (given.size() > 1 && given.size() != logits.size())
-      throw error(
+      throw_error(
           {"bert::pipeline_options", cat("no .thresholds, one, or ", logits.size(), ", one a label"), cat(given.size()), {}});
     result r;
     for (std::size_t l = 0; l < logits.size(); ++l) {

@@ -99,7 +99,7 @@ class embedder {
     const checkpoint files(folder);
     sentence_settings s = files.sentences();
     if (s.dimension != 0 && s.dimension != A::hidden)
-      throw error({s.pooling_file + ", \"word_embedding_dimension\"", cat(A::hidden), cat(s.dimension), {}});
+      throw_error({s.pooling_file + ", \"word_embedding_dimension\"", cat(A::hidden), cat(s.dimension), {}});
     if constexpr (!follows) check_type(s, folder, options.other_pooling);
     if (options.max_tokens == 0) options.max_tokens = s.max_tokens;
     if (!options.prompt) options.prompt = s.prompt({}, path_text(folder));
@@ -196,7 +196,7 @@ class embedder {
             std::min(options.max_tokens == 0 ? std::size_t{A::positions} : options.max_tokens, std::size_t{A::positions})),
         prompt_(options.prompt.value_or("")) {
     if (max_tokens_ < 3)
-      throw error({"bert::embedder_options",
+      throw_error({"bert::embedder_options",
                    "max_tokens of 3 or more, as [CLS], one token of text and [SEP] need 3",
                    cat(max_tokens_),
                    {}});
@@ -209,7 +209,7 @@ class embedder {
     const bool same = mine == s.pooling || (mine == "mean" && s.pooling == "mean_sqrt_len");
     if (other == pooling_mismatch::refuse && !s.pooling_file.empty() && !mine.empty() && !same) {
       const bool is_type = s.pooling == "mean" || s.pooling == "cls" || s.pooling == "max";
-      throw error({s.pooling_file, cat("the pooling of the embedder's type, ", mine), s.pooling,
+      throw_error({s.pooling_file, cat("the pooling of the embedder's type, ", mine), s.pooling,
                    cat("open it with bert::pooling::", is_type ? s.pooling : "from_folder")});
     }
     pipelines::check_unit_vectors(s, folder, "open it with bert::pooling::from_folder");
@@ -281,7 +281,7 @@ class embedder {
 
   static void check(std::size_t sentence, std::span<const float> y) {
     if (first_not_finite(y) != all_finite)
-      throw error({cat("bert::embedder, sentence ", sentence), "a vector of finite numbers", "a NaN or an infinity",
+      throw_error({cat("bert::embedder, sentence ", sentence), "a vector of finite numbers", "a NaN or an infinity",
                    "the weights overflow; use f32, or take other weights"});
   }
 

@@ -121,7 +121,7 @@ class pipeline {
   operator()(std::string_view text, const Choices& choices) const {
     inputs in{text, std::nullopt, {}};
     for (auto&& choice : choices) in.windows.push_back(input(text, choice).windows.front());
-    if (in.windows.empty()) throw error({"bert::pipeline", "a text and two choices or more", "no choices", {}});
+    if (in.windows.empty()) throw_error({"bert::pipeline", "a text and two choices or more", "no choices", {}});
     return std::move(run({std::move(in)}, execution::serial{}).front());
   }
   [[nodiscard]] result operator()(std::string_view text,
@@ -281,7 +281,7 @@ class pipeline {
           rows.push_back(pipelines::rows_of_sequence<head>(output, batch, s));
           for (std::size_t row = 0; row < rows.back().rows; ++row)
             if (first_not_finite({rows.back().row(row), rows.back().cols}) != all_finite)
-              throw error({"bert::pipeline", "an answer of finite numbers", "a NaN or an infinity",
+              throw_error({"bert::pipeline", "an answer of finite numbers", "a NaN or an infinity",
                            "the weights overflow; use f32, or take other weights"});
           if (in.windows.size() > 1) rows.back() = copy(rows.back(), kept.emplace_back());
           if (rows.size() < in.windows.size()) return;

@@ -28,7 +28,7 @@ struct int8_calibration {
   /// low and low + 255 step are the least and the greatest number of each dimension in `sample`; step is 0 where they are
   /// equal. Throws bert::error for no vectors.
   [[nodiscard]] static int8_calibration of(const vectors<D>& sample) {
-    if (sample.rows() == 0) throw error({"bert::int8_calibration", "one vector or more", "none", {}});
+    if (sample.rows() == 0) throw_error({"bert::int8_calibration", "one vector or more", "none", {}});
     int8_calibration c;
     std::array<float, D> high{};
     std::copy_n(sample[0].begin(), D, c.low.begin());
@@ -169,7 +169,7 @@ class binary_vectors {
 
  private:
   void check_rows(std::size_t found) const {
-    if (found != rows()) throw error({"bert::binary_vectors::nearest", cat(rows(), " rows to rescore by"), cat(found), {}});
+    if (found != rows()) throw_error({"bert::binary_vectors::nearest", cat(rows(), " rows to rescore by"), cat(found), {}});
   }
   template <class Score>
   [[nodiscard]] std::vector<scored_row> rescored(std::span<const float, D> query, std::size_t k,

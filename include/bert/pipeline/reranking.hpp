@@ -59,7 +59,7 @@ concept orders_texts = heads::regressor<Head> ||(heads::classifier<Head>&& detai
 [[nodiscard]] inline float relevance_of(std::span<const float> outputs, const char* where) {
   if (outputs.size() == 1) return outputs[0];
   if (outputs.size() != 2)
-    throw error({where, "a head of one value or of two classes, the second relevant", cat(outputs.size(), " classes"),
+    throw_error({where, "a head of one value or of two classes, the second relevant", cat(outputs.size(), " classes"),
                  "texts are ordered by one score; train a head of two labels, or heads::regress"});
   return outputs[1] - outputs[0];
 }

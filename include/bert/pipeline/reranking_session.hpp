@@ -73,7 +73,7 @@ class reranking_session {
           const matrix<const float> row = pipelines::rows_of_sequence<head>(output, batch, s);
           const std::span<const float> outputs{row.row(0), row.cols};
           if (first_not_finite(outputs) != all_finite)
-            throw error({"bert::pipeline", "an answer of finite numbers", "a NaN or an infinity",
+            throw_error({"bert::pipeline", "an answer of finite numbers", "a NaN or an infinity",
                          "the weights overflow; use f32, or take other weights"});
           scores_.push_back(pipelines::relevance_of(outputs, "bert::pipeline"));
         });

@@ -38,9 +38,9 @@ class dense_layer {
     const auto read = [&](const char* name, std::vector<std::size_t> shape, std::span<float> to) {
       const auto tensors = files.tensors();
       const auto t = std::find_if(tensors.begin(), tensors.end(), [&](const auto& x) { return x.name == name; });
-      if (t == tensors.end()) throw error({files.where(), cat("a tensor \"", name, '"'), "none of that name", {}});
+      if (t == tensors.end()) throw_error({files.where(), cat("a tensor \"", name, '"'), "none of that name", {}});
       if (t->shape != shape)
-        throw error({cat(files.where(), ", tensor \"", name, '"'),
+        throw_error({cat(files.where(), ", tensor \"", name, '"'),
                      io::shape_text(shape) + ", as config.json says",
                      io::shape_text(t->shape),
                      {}});
@@ -88,7 +88,7 @@ class sentence_transform {
         continue;
       }
       if (m.inputs != outputs_)
-        throw error({path_text(m.folder / "config.json") + ", \"in_features\"",
+        throw_error({path_text(m.folder / "config.json") + ", \"in_features\"",
                      cat(outputs_, ", the size of what is pooled"),
                      cat(m.inputs),
                      {}});

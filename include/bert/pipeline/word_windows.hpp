@@ -31,7 +31,7 @@ struct word_windows {
                                                           std::optional<std::string_view> second,
                                                           const pipeline_options& options) {
     if (second)
-      throw error(
+      throw_error(
           {"bert::pipeline", "one text, as the head gives each of its words a result", "a pair of texts", "call it twice"});
     check(options);
     auto all = tokenizer.encode<text::offsets::bytes>(text, {.special_tokens = false});
@@ -60,7 +60,7 @@ struct word_windows {
  private:
   static void check(const pipeline_options& options) {
     if (options.max_tokens < 8)
-      throw error({"bert::pipeline_options", ".max_tokens of at least 8", cat(options.max_tokens), {}});
+      throw_error({"bert::pipeline_options", ".max_tokens of at least 8", cat(options.max_tokens), {}});
   }
   static void put(text_encoding& to, token_id id, text::text_range range, std::int32_t word, bool special) {
     to.ids.push_back(id);

@@ -55,12 +55,12 @@ class token_batch {
   /// attention policy of your own: a token's branch in a tree, for example.
   void add(std::span<const token_id> ids, std::span<const segment_id> segments, std::span<const std::int32_t> marks = {}) {
     if (ids.empty())
-      throw error({"bert::token_batch::add", "at least one token", "an empty sequence", "leave it out or add [CLS] [SEP]"});
+      throw_error({"bert::token_batch::add", "at least one token", "an empty sequence", "leave it out or add [CLS] [SEP]"});
     if (!segments.empty() && segments.size() != ids.size())
-      throw error({"bert::token_batch::add", cat(ids.size(), " segments, one per token"), cat(segments.size()),
+      throw_error({"bert::token_batch::add", cat(ids.size(), " segments, one per token"), cat(segments.size()),
                    "give none for all zero"});
     if (!marks.empty() && marks.size() != ids.size())
-      throw error(
+      throw_error(
           {"bert::token_batch::add", cat(ids.size(), " marks, one per token"), cat(marks.size()), "give none for all zero"});
     if (!marks.empty() || !marks_.empty()) {
       marks_.resize(ids_.size(), 0);
@@ -90,7 +90,7 @@ class token_batch {
   /// Adds flat position `position` to the scored ones; positions must increase.
   void score(std::size_t position) {
     if (position >= ids_.size() || (!scored_.empty() && position <= scored_.back()))
-      throw error(
+      throw_error(
           {"bert::token_batch::score", cat("a position below ", ids_.size(), ", in increasing order"), cat(position), {}});
     scored_.push_back(static_cast<std::uint32_t>(position));
   }

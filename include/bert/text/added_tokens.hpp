@@ -37,7 +37,7 @@ class added_tokens {
   added_tokens() = default;
   explicit added_tokens(std::vector<added_token> tokens) : tokens_(std::move(tokens)) {
     for (const auto& t : tokens_) {
-      if (t.content.empty()) throw error({"bert::text::added_tokens", "a token with content", "an empty one", "leave it out"});
+      if (t.content.empty()) throw_error({"bert::text::added_tokens", "a token with content", "an empty one", "leave it out"});
       first_[static_cast<unsigned char>(t.content[0])] = true;
     }
     for (std::size_t i = 0; i < tokens_.size(); ++i) by_length_.push_back(i);

@@ -194,7 +194,7 @@ void assemble(encoding<Offsets>& out, const token_slice& a, const token_slice& b
 inline std::vector<text_range> window_ranges(std::size_t size, std::size_t capacity, std::size_t stride, bool from_left) {
   if (size <= capacity) return {{0, size}};
   if (stride >= capacity)
-    throw error({"bert::text::tokenizer::windows", cat("a stride below the ", capacity, " tokens of a window"), cat(stride),
+    throw_error({"bert::text::tokenizer::windows", cat("a stride below the ", capacity, " tokens of a window"), cat(stride),
                  "a window holds max_tokens minus the special tokens and the other text"});
   std::vector<text_range> out;
   if (!from_left) {

@@ -90,13 +90,13 @@ template <class Reference>
   }
   const std::size_t space = unused.size() + (most_pieces > old.size() ? most_pieces - old.size() : 0);
   if (words.size() > space)
-    throw error({old.where(),
+    throw_error({old.where(),
                  cat("at most ", space, " new pieces: ", unused.size(), " rows [unused…], and ", space - unused.size(),
                      " behind the last"),
                  cat(words.size()), "add fewer, or use an architecture whose vocabulary is open"});
   vocabulary_extension out;
   for (const cut_word& word : words) {
-    if (old.id(word.text)) throw error({old.where(), "words that are no pieces yet", word.text, {}});
+    if (old.id(word.text)) throw_error({old.where(), "words that are no pieces yet", word.text, {}});
     const std::size_t at = out.added.size();
     const std::size_t id = at < unused.size() ? unused[at] : all.size();
     if (at < unused.size()) all[id] = word.text;

@@ -30,7 +30,7 @@ namespace bert::inline BERT_ISA::text {
   constexpr std::size_t most_unused = 1u << 16;  // between two tokens; a larger gap means a damaged file
   for (const added_token* t : beyond) {
     const auto fail = [&](const std::string& expected) {
-      throw error({cat(pieces.where(), ", added token ", t->content), expected, cat("the id ", t->id),
+      throw_error({cat(pieces.where(), ", added token ", t->content), expected, cat("the id ", t->id),
                    "give each added token an id of its own, from the vocabulary's size on"});
     };
     const auto id = static_cast<std::size_t>(std::max<token_id>(t->id, 0));

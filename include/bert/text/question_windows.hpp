@@ -32,15 +32,15 @@ class question_windows {
   /// besides those that it shares.
   question_windows(const question_window_options& options, const std::string& where) : options_(options) {
     if (options.step && options.overlap)
-      throw error({where, "either .step or .overlap", cat(".step = ", *options.step, " and .overlap = ", *options.overlap),
+      throw_error({where, "either .step or .overlap", cat(".step = ", *options.step, " and .overlap = ", *options.overlap),
                    "windows are .step tokens apart, as with Google's doc_stride, or share .overlap tokens, as with Hugging "
                    "Face's"});
-    if (options.step && *options.step == 0) throw error({where, ".step of at least 1", "0", {}});
+    if (options.step && *options.step == 0) throw_error({where, ".step of at least 1", "0", {}});
     if (options.max_question == 0 || options.max_tokens < options.max_question + special + 1)
-      throw error({where, cat(".max_question of at least 1, .max_tokens of at least .max_question + ", special + 1),
+      throw_error({where, cat(".max_question of at least 1, .max_tokens of at least .max_question + ", special + 1),
                    cat(options.max_question, " and ", options.max_tokens), "leave room for the context"});
     if (options.overlap && *options.overlap >= capacity(options.max_question))
-      throw error({where,
+      throw_error({where,
                    cat(".overlap below the ", capacity(options.max_question), " context tokens beside a question of ",
                        options.max_question),
                    cat(*options.overlap),

@@ -37,7 +37,7 @@ class scanner {
         max_characters_(max_characters),
         single_(0x10000, unknown) {
     if (max_characters == 0 || max_characters > most_characters)
-      throw error({"bert::text::tokenizer", cat("max_word_characters from 1 to ", most_characters), cat(max_characters), {}});
+      throw_error({"bert::text::tokenizer", cat("max_word_characters from 1 to ", most_characters), cat(max_characters), {}});
     for (std::size_t i = 0; i < v.size(); ++i) {
       const std::string_view piece = v.piece(static_cast<token_id>(i));
       if (piece.empty() || piece.size() > 3) continue;

@@ -133,13 +133,12 @@ class basic_tokenizer {
     std::vector<token_batch> done(chunks);
     std::vector<std::exception_ptr> failed(chunks);
     run.parallel_for(chunks, [&](std::size_t i) {
-      try {
+      BERT_TRY {
         for (std::size_t t = texts.size() * i / chunks; t < texts.size() * (i + 1) / chunks; ++t)
           encode_into(done[i], texts[t], options);
         mark_scored(done[i]);
-      } catch (...) {
-        failed[i] = std::current_exception();
       }
+      BERT_CATCH(...) { failed[i] = std::current_exception(); }
     });
     for (const auto& failure : failed)
       if (failure) std::rethrow_exception(failure);

@@ -62,7 +62,7 @@ std::pair<std::size_t, std::size_t> kept_tokens(std::size_t a, std::size_t b, bo
                                                 const encode_options& options, FirstIsLonger&& first_is_longer) {
   if (options.max_tokens == 0 || a + b + extra <= options.max_tokens) return {a, b};
   const auto fail = [&](const std::string& hint) {
-    throw error({"bert::text::tokenizer::encode", cat("at most ", options.max_tokens, " tokens"), cat(a + b + extra), hint});
+    throw_error({"bert::text::tokenizer::encode", cat("at most ", options.max_tokens, " tokens"), cat(a + b + extra), hint});
   };
   if (options.max_tokens < extra) fail(cat("max_tokens must be at least the ", extra, " special tokens"));
   const std::size_t capacity = options.max_tokens - extra, excess = a + b - capacity;

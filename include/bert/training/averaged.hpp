@@ -50,7 +50,7 @@ class averaged::kept : public unchanged_weights<Model> {
   kept(const averaged& policy, const Model& m) : policy_(policy) {
     if (policy.kind == average_kind::none) return;
     if (!(policy.decay >= 0 && policy.decay < 1) || policy.every == 0)
-      throw error({"bert::training::averaged",
+      throw_error({"bert::training::averaged",
                    "a decay from 0 to below 1, every of 1 or more",
                    cat(policy.decay, " and ", policy.every),
                    {}});

@@ -39,7 +39,7 @@ class best_epoch {
 
   /// Adds the score of the next epoch. Throws bert::error if it is not finite.
   void add(double score, std::span<const float> weights) {
-    if (!std::isfinite(score)) throw error({"bert::fit, keep_best", "a finite number", cat(score), {}});
+    if (!std::isfinite(score)) throw_error({"bert::fit, keep_best", "a finite number", cat(score), {}});
     scores_.push_back(score);
     if (best_of(scores_) + 1 == scores_.size()) weights_.assign(weights.begin(), weights.end());
   }
@@ -58,7 +58,7 @@ class best_epoch {
       if (name == "scores") scores_ = numbers_of(value);
     if (scores_.size() != count || count == 0 ||
         !std::all_of(scores_.begin(), scores_.end(), [](double x) { return std::isfinite(x); }))
-      throw error({path_text(path), cat(count, " scores, one an epoch"), cat(scores_.size()), "remove it to start anew"});
+      throw_error({path_text(path), cat(count, " scores, one an epoch"), cat(scores_.size()), "remove it to start anew"});
   }
 
  private:

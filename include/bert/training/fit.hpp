@@ -102,13 +102,13 @@ step_report fit(Model& model, const Objective& objective, const Source& source,
                 const fit_options<std::type_identity_t<Model>>& options = {}, const Policies&... policies) {
   if (options.epochs == 0 || options.accumulate == 0 || !(options.learning_rate > 0) ||
       !(options.warmup >= 0 && options.warmup <= 1))
-    throw error({"bert::fit_options",
+    throw_error({"bert::fit_options",
                  "one epoch or more, a positive learning rate, a warm-up from 0 to 1, accumulate of 1 or more",
                  cat(options.epochs, " epochs, learning rate ", options.learning_rate, ", warm-up ", options.warmup,
                      ", accumulate ", options.accumulate),
                  {}});
   if (options.patience != 0 && !options.keep_best)
-    throw error({"bert::fit_options", "keep_best, as patience counts epochs without a larger value of it", "none", {}});
+    throw_error({"bert::fit_options", "keep_best, as patience counts epochs without a larger value of it", "none", {}});
   const std::uint64_t batches = source.batches_per_epoch();
   const std::uint64_t total = (batches * options.epochs + options.accumulate - 1) / options.accumulate;
   bool wanted = true;

@@ -43,7 +43,7 @@ class mixout::kept : public unchanged_weights<Model> {
  public:
   kept(const mixout& policy, const Model& m) : policy_(policy) {
     if (!(policy.rate >= 0 && policy.rate < 1))
-      throw error({"bert::training::mixout", "a rate from 0 to below 1", cat(policy.rate), {}});
+      throw_error({"bert::training::mixout", "a rate from 0 to below 1", cat(policy.rate), {}});
     if (policy.rate > 0) models_.assign(2, m);
   }
   [[nodiscard]] std::vector<optim::state_block> blocks() {

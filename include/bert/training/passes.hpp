@@ -76,7 +76,7 @@ class passes {
   /// row has the dropout that it has in the whole batch. Throws bert::error for a step of several `leaves`.
   Tape& forward(const token_batch& part, const layers::rows_before& before) {
     if (tape_->capacity().leaves != 1)
-      throw error({"bert::training::passes", "leaves of 1, as the batch is run in parts", cat(tape_->capacity().leaves), {}});
+      throw_error({"bert::training::passes", "leaves of 1, as the batch is run in parts", cat(tape_->capacity().leaves), {}});
     current_ = noise_;
     current_.before.sequences += before.sequences;
     current_.before.tokens += before.tokens;

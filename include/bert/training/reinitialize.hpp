@@ -20,7 +20,7 @@ namespace bert::inline BERT_ISA::training {
 template <class Model>
 void reinitialize(Model& m, int layers, const random_options& options = {}) {
   constexpr int all = Model::architecture::layers;
-  if (layers < 0 || layers > all) throw error({"bert::training::reinitialize", cat("0 to ", all, " layers"), cat(layers), {}});
+  if (layers < 0 || layers > all) throw_error({"bert::training::reinitialize", cat("0 to ", all, " layers"), cat(layers), {}});
   if (layers == 0) return;
   random_options sizes = options;
   sizes.vocab = m.sizes().vocab;

@@ -43,7 +43,7 @@ inline void check_facts(const std::filesystem::path& path, const named_facts& ru
         found += (found.empty() ? "" : ", ") + name + " " + other;
       }
   if (!expected.empty())
-    throw error({path_text(path), expected + ", as this run has", found + ", as the state was made with",
+    throw_error({path_text(path), expected + ", as this run has", found + ", as the state was made with",
                  "resume with what the state was made with, or remove it to start anew"});
 }
 
@@ -75,24 +75,24 @@ inline std::uint64_t check_state(const io::safetensors& file, state_blocks block
     return found == file.metadata().end() ? std::string() : found->second;
   };
   if (fact("kind") != state_kind)
-    throw error({where, "a training state", "another kind of file", "name another file, or move this one away"});
+    throw_error({where, "a training state", "another kind of file", "name another file, or move this one away"});
   if (const std::string version = fact("version"); version != state_version)
-    throw error({where, cat("a training state of version ", state_version),
+    throw_error({where, cat("a training state of version ", state_version),
                  version.empty() ? "one of version 1, without a checksum" : cat("one of version ", version),
                  "finish that run with the release that began it, or remove the file to start anew"});
   file.verify_checksum();
   if (const std::string other = fact("run"); other != run)
-    throw error({where, words_beyond(run, other), words_beyond(other, run),
+    throw_error({where, words_beyond(run, other), words_beyond(other, run),
                  "resume with the settings that the state was made with, or remove it to start anew"});
   const std::string text = fact("step");
   std::uint64_t step = 0;
   if (const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), step);
       code != std::errc{} || end != text.data() + text.size() || step > total)
-    throw error({where, cat("a step from 0 to ", total), text, "the file is damaged; remove it to start anew"});
+    throw_error({where, cat("a step from 0 to ", total), text, "the file is damaged; remove it to start anew"});
   for (const auto& [name, values] : blocks) {
     const io::stored_tensor& tensor = file.at(name);
     if (tensor.type != io::dtype::f32 || tensor.size() != values.size())
-      throw error({cat(where, ", tensor \"", name, '"'), cat(values.size(), " elements of F32"),
+      throw_error({cat(where, ", tensor \"", name, '"'), cat(values.size(), " elements of F32"),
                    cat(tensor.size(), " of ", io::name_of(tensor.type)), "resume the model that the state was made of"});
     io::check_finite(tensor, where);
   }
@@ -108,7 +108,7 @@ inline void write_state(const std::filesystem::path& path, state_blocks blocks, 
   std::vector<io::stored_tensor> tensors;
   for (const auto& [name, values] : blocks) {
     if (const std::size_t i = first_not_finite(values); i != all_finite)
-      throw error({cat(path_text(path), ", tensor \"", name, '"'), "finite numbers",
+      throw_error({cat(path_text(path), ", tensor \"", name, '"'), "finite numbers",
                    cat(values[i], " at ", i, ", to be written"),
                    "the training went wrong; lower the learning rate, and go on from the state that is there"});
     tensors.push_back(io::stored(name, values, {values.size()}));

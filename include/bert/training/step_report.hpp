@@ -54,13 +54,13 @@ namespace training {
 /// Throws bert::error for options that are out of range, or leaves that do not suit the number of replicas.
 inline void check_options(const training_options& o, std::size_t replicas) {
   if (o.accumulate == 0 || !(o.dropout >= 0 && o.dropout < 1) || !(o.attention_dropout >= 0 && o.attention_dropout < 1))
-    throw error({"bert::training_options",
+    throw_error({"bert::training_options",
                  "accumulate of 1 or more, dropout from 0 to below 1",
                  cat("accumulate ", o.accumulate, ", dropout ", o.dropout, " and ", o.attention_dropout),
                  {}});
   if (!std::has_single_bit(o.leaves) || o.leaves > kernels::row_groups::most || !std::has_single_bit(replicas) ||
       o.leaves < replicas)
-    throw error(
+    throw_error(
         {"bert::training_options",
          cat("leaves of a power of two, from the number of replicas, a power of two too, to ", kernels::row_groups::most),
          cat("leaves ", o.leaves, ", replicas ", replicas),

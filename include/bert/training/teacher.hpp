@@ -42,7 +42,7 @@ class teacher {
     using objectives::teacher_kind;
     const bool moving = options_.kind == teacher_kind::moving_average;
     if (moving && !(options_.decay >= 0 && options_.decay < 1))
-      throw error({"bert::objectives::teacher_options", "a decay from 0 to below 1", cat(options_.decay), {}});
+      throw_error({"bert::objectives::teacher_options", "a decay from 0 to below 1", cat(options_.decay), {}});
     if (options_.last == 0) return;
     if (!moving) last_.assign(options_.last, m);
     if (options_.kind != teacher_kind::votes) mean_.assign(1, m);

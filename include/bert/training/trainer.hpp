@@ -100,7 +100,7 @@ class trainer {
         teacher_(objective_, model) {
     training::check_options(options_, reduction_.size());
     if (layout_.parameters == 0)
-      throw error({"bert::trainer", "a parameter to train", "parameter groups that freeze all of them", "freeze fewer"});
+      throw_error({"bert::trainer", "a parameter to train", "parameter groups that freeze all of them", "freeze fewer"});
   }
   trainer(Model& model, Objective objective, Optimizer optimizer, Schedule schedule, Policies... policies)
       : trainer(model, std::move(objective), std::move(optimizer), std::move(schedule), training_options{},
@@ -328,7 +328,7 @@ class trainer {
     if constexpr (Second::trained) squares += second_.squared_norm(executor_);
     report.gradient_norm = std::sqrt(squares);
     if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm))
-      throw error({cat("bert::trainer, step ", done_ + 1), "a finite loss and gradient",
+      throw_error({cat("bert::trainer, step ", done_ + 1), "a finite loss and gradient",
                    cat("loss ", report.loss, ", gradient norm ", report.gradient_norm, "; the step was not taken"),
                    "lower the learning rate or lengthen the warm-up"});
   }

@@ -101,7 +101,7 @@ class distil {
           terms(typename Terms::work(raw)...) {
       const auto right = [](float x) { return std::isfinite(x) && x >= 0; };
       if (!right(o.options_.temperature) || o.options_.temperature == 0 || !right(o.options_.soft) || !right(o.options_.hard))
-        throw error({"bert::objectives::distil",
+        throw_error({"bert::objectives::distil",
                      "a temperature above 0, weights of 0 or more",
                      cat("temperature ", o.options_.temperature, ", soft ", o.options_.soft, ", hard ", o.options_.hard),
                      {}});
@@ -196,7 +196,7 @@ class distil {
                 loss_terms& terms) const {
     if constexpr (requires { hard_.logits(t); }) {
       if (z.data != nullptr && hard_.logits(t).data != z.data)
-        throw error({"bert::objectives::distil", "an objective beside the soft labels that trains the same head",
+        throw_error({"bert::objectives::distil", "an objective beside the soft labels that trains the same head",
                      "another head", "put it on that head: bert::objectives::on<Head>(…)"});
     }
     for (loss_term term : hard_.score(e, in, w.hard, t, scale.times(options_.hard))) {

@@ -30,10 +30,10 @@ namespace detail {
 /// Throws unless every pair is of layers that both have.
 inline void check_layers(const std::vector<layer_pair>& pairs, std::size_t students, std::size_t teachers, const char* where) {
   if (pairs.size() > students)
-    throw error({where, cat("at most ", students, " pairs of layers, one for each of the student's"), cat(pairs.size()), {}});
+    throw_error({where, cat("at most ", students, " pairs of layers, one for each of the student's"), cat(pairs.size()), {}});
   for (const auto& [student, teacher] : pairs)
     if (student >= students || teacher >= teachers)
-      throw error({where,
+      throw_error({where,
                    cat("student layers below ", students, ", teacher layers below ", teachers),
                    cat(student, " and ", teacher),
                    {}});
@@ -94,7 +94,7 @@ struct hidden_states {
     constexpr std::size_t depth = student::layers, most = detail::comparable_size<student, projection>;
     const std::size_t deep = teacher.layers;
     if (teacher.size > most || (std::is_void_v<projection> && teacher.size != most))
-      throw error({where, cat("a teacher of hidden size ", most, std::is_void_v<projection> ? "" : " or less"),
+      throw_error({where, cat("a teacher of hidden size ", most, std::is_void_v<projection> ? "" : " or less"),
                    cat(teacher.size), "give the student a bert::heads::hidden_projection of the teacher's size"});
     detail::check_layers(layers, depth + 1, deep + 1, where);
     double sum = 0;
@@ -140,7 +140,7 @@ struct hidden_cosine {
                     "bert::objectives::hidden_cosine: student and teacher differ in hidden size, and a cosine needs vectors of "
                     "one size; use bert::objectives::hidden_states with a projection");
     if (teacher.size != std::size_t{student::hidden})
-      throw error({"bert::objectives::hidden_cosine", cat("a teacher of hidden size ", student::hidden), cat(teacher.size),
+      throw_error({"bert::objectives::hidden_cosine", cat("a teacher of hidden size ", student::hidden), cat(teacher.size),
                    "compare hidden states by a projection, or relations"});
     const matrix<const float> h = t.hidden(student::layers);
     kernels::cosine_distance(e, h, teacher.hidden(teacher.layers), w.losses.data(), t.d_hidden(student::layers), share);

@@ -61,13 +61,13 @@ template <class Student, class Teacher>
 inline constexpr bool equal_heads = std::size_t{Student::heads} == std::size_t{Teacher::heads};
 inline void check_heads(std::size_t students, std::size_t teachers, const char* where) {
   if (students != teachers)
-    throw error({where, cat("a teacher of ", students, " heads, as the student"), cat(teachers), "use minilm_v2"});
+    throw_error({where, cat("a teacher of ", students, " heads, as the student"), cat(teachers), "use minilm_v2"});
 }
 
 /// Layer `chosen`, or the last.
 [[nodiscard]] inline std::size_t layer_or_last(std::size_t chosen, std::size_t layers, const char* where) {
   if (chosen == static_cast<std::size_t>(-1)) return layers - 1;
-  if (chosen >= layers) throw error({where, cat("a layer below ", layers), cat(chosen), "count layers from 0"});
+  if (chosen >= layers) throw_error({where, cat("a layer below ", layers), cat(chosen), "count layers from 0"});
   return chosen;
 }
 [[nodiscard]] inline taps tap_of(std::size_t chosen) noexcept {
@@ -191,7 +191,7 @@ struct minilm_v2 {
     constexpr const char* where = "bert::objectives::minilm_v2";
     const std::size_t r = heads == 0 ? teacher.heads : heads;
     if (student::hidden % r != 0 || teacher.size % r != 0)
-      throw error({where, cat("relation heads that divide ", student::hidden, " and ", teacher.size), cat(r), "set .heads"});
+      throw_error({where, cat("relation heads that divide ", student::hidden, " and ", teacher.size), cat(r), "set .heads"});
     const std::size_t l = detail::layer_or_last(student_layer, student::layers, where),
                       of = detail::layer_or_last(teacher_layer, teacher.layers, where);
     double sum = 0;

@@ -56,7 +56,7 @@ template <soft_kind Kind, executor E>
                                    matrix<const float> u, float temperature, matrix<float> d, const loss_scale& scale,
                                    gradients how, soft_work& w) {
   if (z.rows != u.rows || z.cols != u.cols)
-    throw error({"bert::objectives::distil", cat("a teacher's logits of the student's shape, ", z.rows, " by ", z.cols),
+    throw_error({"bert::objectives::distil", cat("a teacher's logits of the student's shape, ", z.rows, " by ", z.cols),
                  cat(u.rows, " by ", u.cols), "teach with the same labels or vocabulary, on the same batches"});
   loss_term term{.name = "soft", .count = soft_count<Kind>(in, tokens)};
   const float share = scale.of("soft", term.count);

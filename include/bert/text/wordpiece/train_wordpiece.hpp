@@ -113,7 +113,7 @@ template <class Scoring = scoring::pair_counts, class Source, executor Executor>
   const auto words = count_words(source, how, run);
   detail::merger<Scoring> merger(words, detail::special_pieces(options.unused), options.alphabet_limit);
   if (merger.given() > options.vocab)
-    throw error({"bert::text::train_wordpiece",
+    throw_error({"bert::text::train_wordpiece",
                  cat("a vocabulary of at least ", merger.given(), " pieces: the alphabet and the special tokens"),
                  cat("a vocabulary of ", options.vocab), "raise vocab or lower alphabet_limit"});
   const auto more = static_cast<std::size_t>(static_cast<double>(options.vocab - merger.given()) *

@@ -70,15 +70,15 @@ class vocabulary {
   static vocabulary open(const std::filesystem::path& path) {
     const detail::file_handle file(open_binary(path));
     if (!file)
-      throw error({path_text(path), "a vocabulary that can be read", "no such file, or no right to read it",
+      throw_error({path_text(path), "a vocabulary that can be read", "no such file, or no right to read it",
                    "give the path of a vocab.txt"});
     std::string text;
     constexpr std::size_t longest = std::size_t{1} << 28;  // 100 times the largest; /dev/zero has no end
     char block[1 << 16];
     for (std::size_t n; (n = std::fread(block, 1, sizeof block, file.get())) != 0 && text.size() <= longest;)
       text.append(block, n);
-    if (text.size() > longest) throw error({path_text(path), cat("a vocabulary of at most ", longest, " bytes"), "more", {}});
-    if (std::ferror(file.get())) throw error({path_text(path), "a vocabulary that can be read", "a read error", {}});
+    if (text.size() > longest) throw_error({path_text(path), cat("a vocabulary of at most ", longest, " bytes"), "more", {}});
+    if (std::ferror(file.get())) throw_error({path_text(path), "a vocabulary that can be read", "a read error", {}});
     return parse(text, path_text(path));
   }
 
@@ -94,7 +94,7 @@ class vocabulary {
       const bool both = end + 1 < text.size() && text[end] == '\r' && text[end + 1] == '\n';
       text.remove_prefix(std::min(text.size(), end + (both ? 2 : 1)));
     }
-    if (v.size() == 0) throw error({where, "one piece a line", "an empty vocabulary", "give a vocab.txt"});
+    if (v.size() == 0) throw_error({where, "one piece a line", "an empty vocabulary", "give a vocab.txt"});
     v.index();
     return v;
   }
@@ -112,7 +112,7 @@ class vocabulary {
   /// Throws bert::error if `id` is not in [0, size()). The view is valid as long as the vocabulary.
   [[nodiscard]] std::string_view piece(token_id id) const {
     if (id < 0 || static_cast<std::size_t>(id) >= size())
-      throw error({"bert::text::vocabulary::piece", cat("an id in [0, ", size(), ")"), cat(id),
+      throw_error({"bert::text::vocabulary::piece", cat("an id in [0, ", size(), ")"), cat(id),
                    "use the vocabulary that the ids came from"});
     return at(static_cast<std::size_t>(id));
   }
@@ -131,7 +131,7 @@ class vocabulary {
   [[nodiscard]] token_id require(std::string_view token) const {
     if (const auto found = id(token)) return *found;
     const auto [found, hint] = diagnosis();
-    throw error({where_, cat("the token ", token), found, hint});
+    throw_error({where_, cat("the token ", token), found, hint});
   }
   /// The same pieces with another where() for errors.
   [[nodiscard]] vocabulary named(std::string where) && {
@@ -144,7 +144,7 @@ class vocabulary {
   void save(const std::filesystem::path& path) const {
     for (std::size_t i = 0; i < size(); ++i)
       if (at(i).find_first_of("\r\n") != std::string_view::npos)
-        throw error({path_text(path), "pieces without line breaks", cat("one in piece ", i), "vocab.txt cannot hold it"});
+        throw_error({path_text(path), "pieces without line breaks", cat("one in piece ", i), "vocab.txt cannot hold it"});
     io::atomic_file file(path);
     for (std::size_t i = 0; i < size(); ++i) {
       file.write(at(i));
@@ -180,10 +180,10 @@ class vocabulary {
 
   void add(std::string_view piece, const std::string& where) {
     if (const auto bad = utf8::first_invalid(piece); bad != std::string_view::npos)
-      throw error({cat(where, ":", size() + 1), "valid UTF-8", cat("an invalid byte at column ", bad + 1),
+      throw_error({cat(where, ":", size() + 1), "valid UTF-8", cat("an invalid byte at column ", bad + 1),
                    "save the vocabulary as UTF-8"});
     if (characters_.size() + piece.size() > 0x7FFFFFFF)
-      throw error({cat(where, ":", size() + 1), "at most 2 GB of pieces", "more", "is this a vocabulary?"});
+      throw_error({cat(where, ":", size() + 1), "at most 2 GB of pieces", "more", "is this a vocabulary?"});
     characters_ += piece;
     starts_.push_back(static_cast<std::uint32_t>(characters_.size()));
   }
