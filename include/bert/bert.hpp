@@ -317,6 +317,7 @@
 #include "bert/objectives/triplet.hpp"
 #include "bert/objectives/value_loss.hpp"
 #include "bert/objectives/weighted.hpp"
+#include "bert/objectives/wrapper.hpp"
 #include "bert/pipeline/answer_options.hpp"
 #include "bert/pipeline/answering.hpp"
 #include "bert/pipeline/choose.hpp"

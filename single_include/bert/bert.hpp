@@ -41112,6 +41112,74 @@ template <class Teacher, class Masking = masking::token>
 #include <cstdint>
 #include <vector>
 
+// What objectives have in common that train another one in another way: by further passes, or on other input.
+// Layer: objectives. Test: tests/unit/objectives/regularizers_test.cpp
+#ifndef BERT_OBJECTIVES_WRAPPER_HPP
+#define BERT_OBJECTIVES_WRAPPER_HPP
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace bert::inline BERT_ISA::objectives {
+
+/// Base of an objective around another one, `inner`: what the derived class does not say for itself is said by `inner`. Its
+/// loss without training (`score`) is that of `inner`.
+///
+///     template <class Inner>
+///     struct twice : bert::objectives::wrapper<Inner, twice_options> {
+///       using base = bert::objectives::wrapper<Inner, twice_options>;
+///       using base::base, base::inner, base::options;
+///       template <class Passes>
+///       loss_terms run(Passes&, const training_batch&, typename base::work&, const loss_scale&) const;  // training/passes.hpp
+///     };
+///
+/// Where it needs buffers, it has a `work` derived from this one that inherits its constructor.
+template <class Inner, class Options>
+struct wrapper {
+  Inner inner{};
+  Options options{};
+
+  wrapper() = default;
+  explicit wrapper(Inner objective) : inner(std::move(objective)) {}
+  wrapper(Inner objective, Options o) : inner(std::move(objective)), options(std::move(o)) {}
+
+  template <class Model>
+  static constexpr bool fits = Inner::template fits<Model>;
+  static constexpr bool rewrites = Inner::rewrites;
+  using needs = needs_of<Inner>;
+
+  struct work {
+    template <executor E = execution::serial>
+    work(const wrapper& o, const batch_shape& raw, const E& e = {}) : inner(make_work(o.inner, raw, e)) {}
+    typename Inner::work inner;
+  };
+  [[nodiscard]] batch_shape capacity(const batch_shape& raw) const noexcept { return inner.capacity(raw); }
+  [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
+    return inner.prepare(in, seed, w.inner);
+  }
+  [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const requires(tells_counts<Inner>) {
+    return inner.counts(in, w.inner);
+  }
+  template <class Model, executor E>
+  loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
+    return inner.score(e, in, w.inner, t, scale);
+  }
+
+ protected:
+  /// The facts of `inner`, and one more.
+  [[nodiscard]] named_facts fingerprint_with(std::string_view name, std::string value) const {
+    named_facts facts = fingerprint_of(inner);
+    append(facts, {{std::string(name), std::move(value)}});
+    return facts;
+  }
+};
+
+}  // namespace bert::objectives
+
+#endif  // BERT_OBJECTIVES_WRAPPER_HPP
+
 namespace bert::inline BERT_ISA::objectives {
 
 struct fgm_options {
@@ -41123,39 +41191,16 @@ struct fgm_options {
 /// Perturbs the embeddings' output, not the table, each sequence by its own gradient. So it is correct for accumulated batches
 /// and for a decoder tied to the table. Two forward and two backward passes. Reports the second loss as "adversarial".
 template <class Inner>
-struct fgm {
-  Inner inner{};
-  fgm_options options{};
-
-  template <class Model>
-  static constexpr bool fits = Inner::template fits<Model>;
-  static constexpr bool rewrites = Inner::rewrites;
+struct fgm : wrapper<Inner, fgm_options> {
+  using base = wrapper<Inner, fgm_options>;
+  using base::base, base::inner, base::options;
   static constexpr bool perturbs = true;
-  using needs = needs_of<Inner>;
 
-  struct work {
-    template <executor E = execution::serial>
-    work(const fgm& o, const batch_shape& raw, const E& e = {}) : inner(make_work(o.inner, raw, e)) {}
-    typename Inner::work inner;
+  struct work : base::work {
+    using base::work::work;
     std::vector<float> perturbation;
   };
-  [[nodiscard]] named_facts fingerprint() const {
-    named_facts facts = fingerprint_of(inner);
-    append(facts, {{"fgm", cat(options.epsilon)}});
-    return facts;
-  }
-  [[nodiscard]] batch_shape capacity(const batch_shape& raw) const noexcept { return inner.capacity(raw); }
-  [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
-    return inner.prepare(in, seed, w.inner);
-  }
-  [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const requires(tells_counts<Inner>) {
-    return inner.counts(in, w.inner);
-  }
-  /// The loss without the perturbation.
-  template <class Model, executor E>
-  loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
-    return inner.score(e, in, w.inner, t, scale);
-  }
+  [[nodiscard]] named_facts fingerprint() const { return this->fingerprint_with("fgm", cat(options.epsilon)); }
   template <class Passes>
   loss_terms run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {
     auto& tape = p.forward(0);
@@ -41218,38 +41263,18 @@ struct freelb_options {
 /// All passes of a step have the same dropout. Each sequence is moved by its own gradient, so it is correct for accumulated
 /// batches. The terms are `Inner`'s, means over all passes.
 template <class Inner>
-struct freelb {
-  Inner inner{};
-  freelb_options options{};
-
-  template <class Model>
-  static constexpr bool fits = Inner::template fits<Model>;
-  static constexpr bool rewrites = Inner::rewrites;
+struct freelb : wrapper<Inner, freelb_options> {
+  using base = wrapper<Inner, freelb_options>;
+  using base::base, base::inner, base::options;
   static constexpr bool perturbs = true;
-  using needs = needs_of<Inner>;
 
-  struct work {
-    template <executor E = execution::serial>
-    work(const freelb& o, const batch_shape& raw, const E& e = {}) : inner(make_work(o.inner, raw, e)) {}
-    typename Inner::work inner;
+  struct work : base::work {
+    using base::work::work;
     std::vector<float> perturbation;
   };
   [[nodiscard]] named_facts fingerprint() const {
-    named_facts facts = fingerprint_of(inner);
-    append(facts, {{"freelb", cat(options.ascents, " of ", options.step, " from ", options.magnitude, " to ", options.most)}});
-    return facts;
-  }
-  [[nodiscard]] batch_shape capacity(const batch_shape& raw) const noexcept { return inner.capacity(raw); }
-  [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
-    return inner.prepare(in, seed, w.inner);
-  }
-  [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const requires(tells_counts<Inner>) {
-    return inner.counts(in, w.inner);
-  }
-  /// The loss without perturbations.
-  template <class Model, executor E>
-  loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
-    return inner.score(e, in, w.inner, t, scale);
+    return this->fingerprint_with(
+        "freelb", cat(options.ascents, " of ", options.step, " from ", options.magnitude, " to ", options.most));
   }
   template <class Passes>
   loss_terms run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {
@@ -41838,44 +41863,22 @@ struct mixture {
 ///
 /// Throws bert::error for an alpha that is not positive, and for a batch of groups or without targets for each sequence.
 template <class Inner>
-struct mixup {
-  Inner inner{};
-  mixup_options options{};
-
-  template <class Model>
-  static constexpr bool fits = Inner::template fits<Model>;
-  static constexpr bool rewrites = Inner::rewrites;
+struct mixup : wrapper<Inner, mixup_options> {
+  using base = wrapper<Inner, mixup_options>;
+  using base::base, base::inner, base::options;
   static constexpr bool perturbs = true;
-  using needs = needs_of<Inner>;
 
-  struct work {
+  struct work : base::work {
     template <executor E = execution::serial>
-    work(const mixup& o, const batch_shape& raw, const E& e = {}) : inner(make_work(o.inner, raw, e)) {
+    work(const mixup& o, const batch_shape& raw, const E& e = {}) : base::work(o, raw, e) {
       if (!(std::isfinite(o.options.alpha) && o.options.alpha > 0))
         throw_error({where, "an .alpha above 0", cat(o.options.alpha), {}});
     }
-    typename Inner::work inner;
     mixture mixed;
     training_batch others;            ///< the batch with the partners' targets
     std::vector<float> rows, logits;  ///< [N, H], [S, L]
   };
-  [[nodiscard]] named_facts fingerprint() const {
-    named_facts facts = fingerprint_of(inner);
-    append(facts, {{"mix-up", cat(options.alpha)}});
-    return facts;
-  }
-  [[nodiscard]] batch_shape capacity(const batch_shape& raw) const noexcept { return inner.capacity(raw); }
-  [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
-    return inner.prepare(in, seed, w.inner);
-  }
-  [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const requires(tells_counts<Inner>) {
-    return inner.counts(in, w.inner);
-  }
-  /// The loss of the texts as they are.
-  template <class Model, executor E>
-  loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
-    return inner.score(e, in, w.inner, t, scale);
-  }
+  [[nodiscard]] named_facts fingerprint() const { return this->fingerprint_with("mix-up", cat(options.alpha)); }
   template <class Passes>
   loss_terms run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {
     w.mixed.draw_from(p.noise(mixed_pass).key, options.alpha, in.tokens.sequences());
@@ -42111,40 +42114,20 @@ namespace detail {
 /// next_sentence, tag_cross_entropy, … The mean is over sequences, or tokens with a tag. Three forward passes and two backward
 /// passes.
 template <class Inner>
-struct r_drop {
-  Inner inner{};
-  r_drop_options options{};
+struct r_drop : wrapper<Inner, r_drop_options> {
+  using base = wrapper<Inner, r_drop_options>;
+  using base::base, base::inner, base::options;
 
-  template <class Model>
-  static constexpr bool fits = Inner::template fits<Model>;
-  static constexpr bool rewrites = Inner::rewrites;
-  using needs = needs_of<Inner>;
-
-  struct work {
-    template <executor E = execution::serial>
-    work(const r_drop& o, const batch_shape& raw, const E& e = {}) : inner(make_work(o.inner, raw, e)) {}
-    typename Inner::work inner;
+  struct work : base::work {
+    using base::work::work;
     std::vector<float> logits[2];
     std::vector<double> row;
   };
-  [[nodiscard]] named_facts fingerprint() const {
-    named_facts facts = fingerprint_of(inner);
-    append(facts, {{"r_drop", cat(options.alpha)}});
-    return facts;
-  }
-  [[nodiscard]] batch_shape capacity(const batch_shape& raw) const noexcept { return inner.capacity(raw); }
-  [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
-    return inner.prepare(in, seed, w.inner);
-  }
+  [[nodiscard]] named_facts fingerprint() const { return this->fingerprint_with("r_drop", cat(options.alpha)); }
   [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const requires(tells_counts<Inner>) {
     loss_terms terms = inner.counts(in, w.inner);
     terms.add({.name = "r_drop", .count = counted_rows::count(in)});
     return terms;
-  }
-  /// The loss without dropout, where both passes agree: that of `Inner`.
-  template <class Model, executor E>
-  loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
-    return inner.score(e, in, w.inner, t, scale);
   }
   template <class Passes>
   loss_terms run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {
@@ -42482,40 +42465,20 @@ struct self_distil_options {
 /// The teacher are the weights of the steps before (`teacher_options`), or, with votes, the mean of their logits. `Inner` is an
 /// objective with `logits(tape)`; of tags the rows with one are counted. A forward pass more a step, with votes `last` more.
 template <class Inner>
-struct self_distil {
-  Inner inner{};
-  self_distil_options options{};
+struct self_distil : wrapper<Inner, self_distil_options> {
+  using base = wrapper<Inner, self_distil_options>;
+  using base::base, base::inner, base::options;
 
-  template <class Model>
-  static constexpr bool fits = Inner::template fits<Model>;
-  static constexpr bool rewrites = Inner::rewrites;
-  using needs = needs_of<Inner>;
-
-  struct work {
-    template <executor E = execution::serial>
-    work(const self_distil& o, const batch_shape& raw, const E& e = {}) : inner(make_work(o.inner, raw, e)) {}
-    typename Inner::work inner;
+  struct work : base::work {
+    using base::work::work;
     std::vector<float> taught, rows;
   };
   [[nodiscard]] const teacher_options& teacher() const noexcept { return options.teacher; }
-  [[nodiscard]] named_facts fingerprint() const {
-    named_facts facts = fingerprint_of(inner);
-    append(facts, {{"self_distil", cat(options.weight)}});
-    return facts;
-  }
-  [[nodiscard]] batch_shape capacity(const batch_shape& raw) const noexcept { return inner.capacity(raw); }
-  [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
-    return inner.prepare(in, seed, w.inner);
-  }
+  [[nodiscard]] named_facts fingerprint() const { return this->fingerprint_with("self_distil", cat(options.weight)); }
   [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const requires(tells_counts<Inner>) {
     loss_terms terms = inner.counts(in, w.inner);
     terms.add({.name = "self_distil", .count = counted_rows::count(in)});
     return terms;
-  }
-  /// The loss without a teacher.
-  template <class Model, executor E>
-  loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
-    return inner.score(e, in, w.inner, t, scale);
   }
   template <class Passes>
   loss_terms run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {

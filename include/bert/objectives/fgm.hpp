@@ -12,6 +12,7 @@
 #include "bert/core/fingerprint.hpp"
 #include "bert/core/isa.hpp"
 #include "bert/objectives/objective.hpp"
+#include "bert/objectives/wrapper.hpp"
 
 namespace bert::inline BERT_ISA::objectives {
 
@@ -24,39 +25,16 @@ struct fgm_options {
 /// Perturbs the embeddings' output, not the table, each sequence by its own gradient. So it is correct for accumulated batches
 /// and for a decoder tied to the table. Two forward and two backward passes. Reports the second loss as "adversarial".
 template <class Inner>
-struct fgm {
-  Inner inner{};
-  fgm_options options{};
-
-  template <class Model>
-  static constexpr bool fits = Inner::template fits<Model>;
-  static constexpr bool rewrites = Inner::rewrites;
+struct fgm : wrapper<Inner, fgm_options> {
+  using base = wrapper<Inner, fgm_options>;
+  using base::base, base::inner, base::options;
   static constexpr bool perturbs = true;
-  using needs = needs_of<Inner>;
 
-  struct work {
-    template <executor E = execution::serial>
-    work(const fgm& o, const batch_shape& raw, const E& e = {}) : inner(make_work(o.inner, raw, e)) {}
-    typename Inner::work inner;
+  struct work : base::work {
+    using base::work::work;
     std::vector<float> perturbation;
   };
-  [[nodiscard]] named_facts fingerprint() const {
-    named_facts facts = fingerprint_of(inner);
-    append(facts, {{"fgm", cat(options.epsilon)}});
-    return facts;
-  }
-  [[nodiscard]] batch_shape capacity(const batch_shape& raw) const noexcept { return inner.capacity(raw); }
-  [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
-    return inner.prepare(in, seed, w.inner);
-  }
-  [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const requires(tells_counts<Inner>) {
-    return inner.counts(in, w.inner);
-  }
-  /// The loss without the perturbation.
-  template <class Model, executor E>
-  loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
-    return inner.score(e, in, w.inner, t, scale);
-  }
+  [[nodiscard]] named_facts fingerprint() const { return this->fingerprint_with("fgm", cat(options.epsilon)); }
   template <class Passes>
   loss_terms run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {
     auto& tape = p.forward(0);

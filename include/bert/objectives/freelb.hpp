@@ -16,6 +16,7 @@
 #include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
 #include "bert/objectives/objective.hpp"
+#include "bert/objectives/wrapper.hpp"
 
 namespace bert::inline BERT_ISA::objectives {
 
@@ -32,38 +33,18 @@ struct freelb_options {
 /// All passes of a step have the same dropout. Each sequence is moved by its own gradient, so it is correct for accumulated
 /// batches. The terms are `Inner`'s, means over all passes.
 template <class Inner>
-struct freelb {
-  Inner inner{};
-  freelb_options options{};
-
-  template <class Model>
-  static constexpr bool fits = Inner::template fits<Model>;
-  static constexpr bool rewrites = Inner::rewrites;
+struct freelb : wrapper<Inner, freelb_options> {
+  using base = wrapper<Inner, freelb_options>;
+  using base::base, base::inner, base::options;
   static constexpr bool perturbs = true;
-  using needs = needs_of<Inner>;
 
-  struct work {
-    template <executor E = execution::serial>
-    work(const freelb& o, const batch_shape& raw, const E& e = {}) : inner(make_work(o.inner, raw, e)) {}
-    typename Inner::work inner;
+  struct work : base::work {
+    using base::work::work;
     std::vector<float> perturbation;
   };
   [[nodiscard]] named_facts fingerprint() const {
-    named_facts facts = fingerprint_of(inner);
-    append(facts, {{"freelb", cat(options.ascents, " of ", options.step, " from ", options.magnitude, " to ", options.most)}});
-    return facts;
-  }
-  [[nodiscard]] batch_shape capacity(const batch_shape& raw) const noexcept { return inner.capacity(raw); }
-  [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
-    return inner.prepare(in, seed, w.inner);
-  }
-  [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const requires(tells_counts<Inner>) {
-    return inner.counts(in, w.inner);
-  }
-  /// The loss without perturbations.
-  template <class Model, executor E>
-  loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
-    return inner.score(e, in, w.inner, t, scale);
+    return this->fingerprint_with(
+        "freelb", cat(options.ascents, " of ", options.step, " from ", options.magnitude, " to ", options.most));
   }
   template <class Passes>
   loss_terms run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {

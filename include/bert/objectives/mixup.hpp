@@ -19,6 +19,7 @@
 #include "bert/core/isa.hpp"
 #include "bert/core/random.hpp"
 #include "bert/objectives/objective.hpp"
+#include "bert/objectives/wrapper.hpp"
 
 namespace bert::inline BERT_ISA::objectives {
 
@@ -52,44 +53,22 @@ struct mixture {
 ///
 /// Throws bert::error for an alpha that is not positive, and for a batch of groups or without targets for each sequence.
 template <class Inner>
-struct mixup {
-  Inner inner{};
-  mixup_options options{};
-
-  template <class Model>
-  static constexpr bool fits = Inner::template fits<Model>;
-  static constexpr bool rewrites = Inner::rewrites;
+struct mixup : wrapper<Inner, mixup_options> {
+  using base = wrapper<Inner, mixup_options>;
+  using base::base, base::inner, base::options;
   static constexpr bool perturbs = true;
-  using needs = needs_of<Inner>;
 
-  struct work {
+  struct work : base::work {
     template <executor E = execution::serial>
-    work(const mixup& o, const batch_shape& raw, const E& e = {}) : inner(make_work(o.inner, raw, e)) {
+    work(const mixup& o, const batch_shape& raw, const E& e = {}) : base::work(o, raw, e) {
       if (!(std::isfinite(o.options.alpha) && o.options.alpha > 0))
         throw_error({where, "an .alpha above 0", cat(o.options.alpha), {}});
     }
-    typename Inner::work inner;
     mixture mixed;
     training_batch others;            ///< the batch with the partners' targets
     std::vector<float> rows, logits;  ///< [N, H], [S, L]
   };
-  [[nodiscard]] named_facts fingerprint() const {
-    named_facts facts = fingerprint_of(inner);
-    append(facts, {{"mix-up", cat(options.alpha)}});
-    return facts;
-  }
-  [[nodiscard]] batch_shape capacity(const batch_shape& raw) const noexcept { return inner.capacity(raw); }
-  [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
-    return inner.prepare(in, seed, w.inner);
-  }
-  [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const requires(tells_counts<Inner>) {
-    return inner.counts(in, w.inner);
-  }
-  /// The loss of the texts as they are.
-  template <class Model, executor E>
-  loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
-    return inner.score(e, in, w.inner, t, scale);
-  }
+  [[nodiscard]] named_facts fingerprint() const { return this->fingerprint_with("mix-up", cat(options.alpha)); }
   template <class Passes>
   loss_terms run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {
     w.mixed.draw_from(p.noise(mixed_pass).key, options.alpha, in.tokens.sequences());

@@ -16,6 +16,7 @@
 #include "bert/kernels/rows/softmax.hpp"
 #include "bert/objectives/counted_rows.hpp"
 #include "bert/objectives/objective.hpp"
+#include "bert/objectives/wrapper.hpp"
 
 namespace bert::inline BERT_ISA::objectives {
 
@@ -53,40 +54,20 @@ namespace detail {
 /// next_sentence, tag_cross_entropy, … The mean is over sequences, or tokens with a tag. Three forward passes and two backward
 /// passes.
 template <class Inner>
-struct r_drop {
-  Inner inner{};
-  r_drop_options options{};
+struct r_drop : wrapper<Inner, r_drop_options> {
+  using base = wrapper<Inner, r_drop_options>;
+  using base::base, base::inner, base::options;
 
-  template <class Model>
-  static constexpr bool fits = Inner::template fits<Model>;
-  static constexpr bool rewrites = Inner::rewrites;
-  using needs = needs_of<Inner>;
-
-  struct work {
-    template <executor E = execution::serial>
-    work(const r_drop& o, const batch_shape& raw, const E& e = {}) : inner(make_work(o.inner, raw, e)) {}
-    typename Inner::work inner;
+  struct work : base::work {
+    using base::work::work;
     std::vector<float> logits[2];
     std::vector<double> row;
   };
-  [[nodiscard]] named_facts fingerprint() const {
-    named_facts facts = fingerprint_of(inner);
-    append(facts, {{"r_drop", cat(options.alpha)}});
-    return facts;
-  }
-  [[nodiscard]] batch_shape capacity(const batch_shape& raw) const noexcept { return inner.capacity(raw); }
-  [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
-    return inner.prepare(in, seed, w.inner);
-  }
+  [[nodiscard]] named_facts fingerprint() const { return this->fingerprint_with("r_drop", cat(options.alpha)); }
   [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const requires(tells_counts<Inner>) {
     loss_terms terms = inner.counts(in, w.inner);
     terms.add({.name = "r_drop", .count = counted_rows::count(in)});
     return terms;
-  }
-  /// The loss without dropout, where both passes agree: that of `Inner`.
-  template <class Model, executor E>
-  loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
-    return inner.score(e, in, w.inner, t, scale);
   }
   template <class Passes>
   loss_terms run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {

@@ -15,6 +15,7 @@
 #include "bert/objectives/counted_rows.hpp"
 #include "bert/objectives/objective.hpp"
 #include "bert/objectives/teacher.hpp"
+#include "bert/objectives/wrapper.hpp"
 
 namespace bert::inline BERT_ISA::objectives {
 
@@ -30,40 +31,20 @@ struct self_distil_options {
 /// The teacher are the weights of the steps before (`teacher_options`), or, with votes, the mean of their logits. `Inner` is an
 /// objective with `logits(tape)`; of tags the rows with one are counted. A forward pass more a step, with votes `last` more.
 template <class Inner>
-struct self_distil {
-  Inner inner{};
-  self_distil_options options{};
+struct self_distil : wrapper<Inner, self_distil_options> {
+  using base = wrapper<Inner, self_distil_options>;
+  using base::base, base::inner, base::options;
 
-  template <class Model>
-  static constexpr bool fits = Inner::template fits<Model>;
-  static constexpr bool rewrites = Inner::rewrites;
-  using needs = needs_of<Inner>;
-
-  struct work {
-    template <executor E = execution::serial>
-    work(const self_distil& o, const batch_shape& raw, const E& e = {}) : inner(make_work(o.inner, raw, e)) {}
-    typename Inner::work inner;
+  struct work : base::work {
+    using base::work::work;
     std::vector<float> taught, rows;
   };
   [[nodiscard]] const teacher_options& teacher() const noexcept { return options.teacher; }
-  [[nodiscard]] named_facts fingerprint() const {
-    named_facts facts = fingerprint_of(inner);
-    append(facts, {{"self_distil", cat(options.weight)}});
-    return facts;
-  }
-  [[nodiscard]] batch_shape capacity(const batch_shape& raw) const noexcept { return inner.capacity(raw); }
-  [[nodiscard]] const token_batch& prepare(const training_batch& in, std::uint64_t seed, work& w) const {
-    return inner.prepare(in, seed, w.inner);
-  }
+  [[nodiscard]] named_facts fingerprint() const { return this->fingerprint_with("self_distil", cat(options.weight)); }
   [[nodiscard]] loss_terms counts(const training_batch& in, const work& w) const requires(tells_counts<Inner>) {
     loss_terms terms = inner.counts(in, w.inner);
     terms.add({.name = "self_distil", .count = counted_rows::count(in)});
     return terms;
-  }
-  /// The loss without a teacher.
-  template <class Model, executor E>
-  loss_terms score(const E& e, const training_batch& in, work& w, tape<Model>& t, const loss_scale& scale) const {
-    return inner.score(e, in, w.inner, t, scale);
   }
   template <class Passes>
   loss_terms run(Passes& p, const training_batch& in, work& w, const loss_scale& scale) const {
