@@ -209,6 +209,10 @@ int run(const char* name, settings s, int argc, char** argv, const Ranks& ranks,
                   {.least = 0, .most = 0.99999f});
   support::number(app, "--init-std", s.stddev, "standard deviation of the initial weights; 0.02 suits hidden sizes from 768",
                   {.least = 0, .most = 100, .above = true});
+  app.add_option("--init-embeddings", s.embeddings,
+                 "initial word embeddings: random, or such that pieces with like neighbors in the text are alike")
+      ->check(one_of({"random", "cooccurrence"}))
+      ->excludes(from);
   app.add_option("--init-positions", s.positions,
                  "initial position embeddings: random, or such that some heads attend to neighbors")
       ->check(one_of({"normal", "neighbors"}))

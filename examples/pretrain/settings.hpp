@@ -16,7 +16,8 @@ namespace pretraining {
 struct settings {
   std::string text, valid, general, replay, from, arch, vocab, out, keep, synonyms,
       masking = "token", draws = "piece", masks = "dynamic", pairs = "next_sentence", objective = "masked_lm",
-      documents = "blank-line", general_documents = "blank-line", positions = "neighbors", precision = "f32", wire = "f32";
+      documents = "blank-line", general_documents = "blank-line", positions = "neighbors", embeddings = "random",
+      precision = "f32", wire = "f32";
   std::vector<std::string> lexicons;
   std::size_t vocab_size = 8192, extend = 0, show = 0;
   int batch = 32, tokens = 128;

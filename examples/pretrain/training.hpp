@@ -16,6 +16,7 @@
 
 #include "bert/checkpoint/checkpoint.hpp"
 #include "bert/core/fingerprint.hpp"
+#include "bert/data/cooccurrence.hpp"
 #include "bert/data/pack.hpp"
 #include "bert/distributed/agree.hpp"
 #include "bert/model/extended.hpp"
@@ -86,6 +87,14 @@ void train(const settings& s, const origin& from, batches source, const held_out
   auto model = begin_with<bert::model_for<A, Objective>>(s, from, tokenizer);
   if (from.files && s.pairing() == bert::data::pairing::none && from.files->template holds<with_pairs>())
     support::tell(std::array{"the next-sentence head of " + s.from + " is not trained without pairs, and left out"}, std::cout);
+  if (s.embeddings == "cooccurrence") {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto words = model.values(model.table()[0]);
+    bert::data::embed_by_cooccurrence(source.domain().store(), {words.data(), words.size() / std::size_t{A::hidden}, A::hidden},
+                                      {.seed = s.seed}, threads);
+    std::cout << "word embeddings from the text's cooccurrences in "
+              << std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() << " s\n";
+  }
   std::cout << "model " << from.arch << ' ' << model.count() << " parameters"
             << (from.files ? ", from " + s.from : std::string()) << '\n';
   source.origin = {{"initial weights",

@@ -45,6 +45,7 @@
 #include "bert/data/choices.hpp"
 #include "bert/data/class_weights.hpp"
 #include "bert/data/conll.hpp"
+#include "bert/data/cooccurrence.hpp"
 #include "bert/data/corpus.hpp"
 #include "bert/data/distinct_batches.hpp"
 #include "bert/data/eda.hpp"

@@ -23582,6 +23582,38 @@ template <tokenizing Tokenizer>
 }  // namespace bert::data
 
 #endif  // BERT_DATA_CONLL_HPP
+// Vectors of a vocabulary's pieces from the company that they keep in a corpus: what word embeddings may start from.
+// Layer: data. Test: tests/unit/data/cooccurrence_test.cpp
+// Papers: Levy and Goldberg 2014, "Neural word embedding as implicit matrix factorization"; Levy, Goldberg and Dagan 2015,
+// "Improving distributional similarity"; Halko, Martinsson and Tropp 2011, "Finding structure with randomness".
+#ifndef BERT_DATA_COOCCURRENCE_HPP
+#define BERT_DATA_COOCCURRENCE_HPP
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <span>
+#include <utility>
+#include <vector>
+
+// A corpus as token ids in mapped temporary files: documents of sentences of tokens.
+// Layer: data. Test: tests/unit/data/token_store_test.cpp
+#ifndef BERT_DATA_TOKEN_STORE_HPP
+#define BERT_DATA_TOKEN_STORE_HPP
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
 // A text file as documents of paragraphs, read from disk on every pass, in bounded memory.
 // Layer: data. Test: tests/unit/data/corpus_test.cpp
 #ifndef BERT_DATA_CORPUS_HPP
@@ -23758,6 +23790,647 @@ class corpus {
 }  // namespace bert::data
 
 #endif  // BERT_DATA_CORPUS_HPP
+// An array that grows in an unlinked temporary file and is then mapped read-only.
+// Layer: data. Test: tests/unit/data/scratch_array_test.cpp
+#ifndef BERT_DATA_SCRATCH_ARRAY_HPP
+#define BERT_DATA_SCRATCH_ARRAY_HPP
+
+#include <cerrno>
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace bert::inline BERT_ISA::data {
+
+/// `append`, then `seal` once, then `items`. Holds 256 KiB until sealed, then only mapped pages.
+///
+/// The file has no name, so nothing remains however the program ends. Throws bert::error if the folder cannot be written to or
+/// is full.
+template <class T>
+class scratch_array {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  explicit scratch_array(std::filesystem::path folder) : folder_(std::move(folder)) {
+    file_ = io::system::create_scratch(folder_);
+    if (file_ == io::system::none) fail("a folder to write to");
+    pending_.reserve(block);
+  }
+  scratch_array(scratch_array&& other) noexcept
+      : folder_(std::move(other.folder_)),
+        file_(std::exchange(other.file_, io::system::none)),
+        pending_(std::move(other.pending_)),
+        size_(other.size_),
+        data_(std::exchange(other.data_, nullptr)) {}
+  scratch_array& operator=(scratch_array&&) = delete;
+  ~scratch_array() {
+    if (data_ != nullptr) io::system::unmap(data_, size_ * sizeof(T));
+    if (file_ != io::system::none) io::system::close(file_);
+  }
+
+  void append(const T& item) {
+    pending_.push_back(item);
+    ++size_;
+    if (pending_.size() == block) flush();
+  }
+
+  /// Ends writing and maps the file.
+  void seal() {
+    flush();
+    pending_ = {};
+    if (size_ == 0) return;
+    data_ = static_cast<const T*>(io::system::map(file_, size_ * sizeof(T)));
+    if (data_ == nullptr) fail("memory to map a temporary file");
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  /// Empty before `seal`.
+  [[nodiscard]] std::span<const T> items() const noexcept { return {data_, data_ == nullptr ? 0 : size_}; }
+  [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return data_[i]; }
+
+ private:
+  static constexpr std::size_t block = (std::size_t{1} << 18) / sizeof(T);
+
+  void flush() {
+    const auto* from = reinterpret_cast<const char*>(pending_.data());
+    for (std::size_t left = pending_.size() * sizeof(T); left > 0;) {
+      const std::ptrdiff_t written = io::system::write(file_, from, left);
+      if (written <= 0) fail(cat("space for a temporary file of more than ", size_ * sizeof(T) >> 20, " MiB"));
+      from += written;
+      left -= static_cast<std::size_t>(written);
+    }
+    pending_.clear();
+  }
+
+  [[noreturn]] void fail(std::string expected) {
+    throw_error({path_text(folder_), std::move(expected), io::reason(errno), "name another folder as .scratch, or set TMPDIR"});
+  }
+
+  std::filesystem::path folder_;
+  io::system::handle file_ = io::system::none;
+  std::vector<T> pending_;
+  std::size_t size_ = 0;
+  const T* data_ = nullptr;
+};
+
+}  // namespace bert::data
+
+#endif  // BERT_DATA_SCRATCH_ARRAY_HPP
+// Splits a paragraph into sentences by rules for English and Chinese, for next-sentence pairs.
+// Layer: text. Test: tests/unit/text/sentences_test.cpp
+#ifndef BERT_TEXT_SENTENCES_HPP
+#define BERT_TEXT_SENTENCES_HPP
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+namespace bert::inline BERT_ISA::text {
+
+namespace detail {
+
+/// Abbreviations whose full stop ends no sentence; lower case, sorted.
+inline constexpr std::array<std::string_view, 62> abbreviations{
+    "adm", "al",   "apr", "art", "aug",  "av",  "ave", "bros", "ca",    "capt", "cf",  "ch",  "cmdr", "co",  "col", "corp",
+    "dec", "dept", "dr",  "ed",  "eds",  "est", "etc", "feb",  "fig",   "figs", "ft",  "gen", "gov",  "hon", "inc", "jan",
+    "jr",  "lt",   "ltd", "maj", "mar",  "mr",  "mrs", "ms",   "mt",    "no",   "nos", "nov", "oct",  "op",  "pp",  "prof",
+    "pt",  "rep",  "rev", "sen", "sept", "sgt", "sr",  "st",   "trans", "univ", "v",   "viz", "vol",  "vs"};
+// Those that do end a sentence if a capital follows.
+inline constexpr std::array<std::string_view, 8> may_end_sentence{"al", "bros", "co", "corp", "etc", "inc", "jr", "ltd"};
+
+constexpr bool is_closing(char32_t c) noexcept {
+  return c == '"' || c == '\'' || c == ')' || c == ']' || c == '}' || c == 0x2019 || c == 0x201D || c == 0xBB || c == 0x300D ||
+         c == 0x300F || c == 0xFF09 || c == 0x3011 || c == 0x300B;
+}
+constexpr bool is_opening(char32_t c) noexcept {
+  return c == '"' || c == '\'' || c == '(' || c == '[' || c == '{' || c == 0x2018 || c == 0x201C || c == 0xAB;
+}
+constexpr bool is_blank(char32_t c) noexcept {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == 0xA0 || c == 0x3000;
+}
+constexpr bool is_wide_end(char32_t c) noexcept { return c == 0x3002 || c == 0xFF01 || c == 0xFF1F || c == 0xFF61; }
+constexpr bool is_ascii_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+constexpr bool is_digit(char32_t c) noexcept { return c >= '0' && c <= '9'; }
+
+/// Whether the full stop at `stop` belongs to the word before it: an abbreviation, an initial, or "e.g.".
+inline bool stop_belongs_to_word(std::string_view text, std::size_t stop, bool capital_follows) {
+  std::size_t begin = stop;
+  bool dotted = false;
+  while (begin > 0 && (is_ascii_letter(text[begin - 1]) || text[begin - 1] == '.')) dotted |= text[--begin] == '.';
+  const std::size_t size = stop - begin;
+  if (size == 0) return false;
+  const bool word_before = begin > 0 && static_cast<unsigned char>(text[begin - 1]) >= 0x80;
+  if (word_before) return false;
+  if (dotted) return !capital_follows || size <= 3;  // "e.g."; "U.S. Army" is more frequent than "in the U.S. He"
+  if (size == 1) return text[begin] >= 'A' && text[begin] <= 'Z' && text[begin] != 'I';  // J. Smith
+  if (size > 5) return false;
+  char lower[5];
+  for (std::size_t i = 0; i < size; ++i) lower[i] = static_cast<char>(text[begin + i] | 0x20);
+  const std::string_view word(lower, size);
+  if (!std::binary_search(abbreviations.begin(), abbreviations.end(), word)) return false;
+  return !capital_follows || !std::binary_search(may_end_sentence.begin(), may_end_sentence.end(), word);
+}
+
+}  // namespace detail
+
+/// Calls `each(sentence)` for every sentence of `paragraph`, trimmed and not empty.
+///
+/// A sentence ends at 。！？, and at . ! ? before white space, with closing quotes and brackets between. It does not end if
+/// lower case follows, or if the full stop belongs to an abbreviation, an initial or a number.
+template <class Each>
+void split_sentences(std::string_view paragraph, Each&& each) {
+  using namespace detail;
+  const char* const data = paragraph.data();
+  const char* const end = data + paragraph.size();
+  const char* begin = data;
+  const auto pass = [&](const char* first, const char* last) {
+    for (; first < last; first += utf8::decode(first, last).bytes)
+      if (!is_blank(utf8::decode(first, last).code)) break;
+    while (last > first) {
+      const char* q = last - 1;
+      while (q > first && (static_cast<unsigned char>(*q) & 0xC0u) == 0x80u) --q;
+      if (!is_blank(utf8::decode(q, last).code)) break;
+      last = q;
+    }
+    if (first < last) each(std::string_view(first, static_cast<std::size_t>(last - first)));
+  };
+  for (const char* p = data; p < end;) {
+    const auto [code, bytes] = utf8::decode(p, end);
+    const char* const at = p;
+    p += bytes;
+    const bool wide = is_wide_end(code);
+    if (!wide && code != '.' && code != '!' && code != '?' && code != 0x2026) continue;
+    bool only_stop = code == '.';
+    while (p < end) {  // "?!", "...", closing quotes and brackets
+      const auto next = utf8::decode(p, end);
+      const bool more =
+          next.code == '.' || next.code == '!' || next.code == '?' || next.code == 0x2026 || is_wide_end(next.code);
+      if (!more && !is_closing(next.code)) break;
+      only_stop &= !more;
+      p += next.bytes;
+    }
+    if (wide) {
+      pass(begin, p);
+      begin = p;
+      continue;
+    }
+    if (p < end && !is_blank(utf8::decode(p, end).code)) continue;
+    const char* q = p;
+    while (q < end && (is_blank(utf8::decode(q, end).code) || is_opening(utf8::decode(q, end).code)))
+      q += utf8::decode(q, end).bytes;
+    if (q < end) {
+      const char32_t follows = utf8::decode(q, end).code;
+      const bool small = unicode::lower(follows) == follows && unicode::contains(unicode::cased, follows);
+      if (small) continue;
+      const bool capital = !is_digit(follows);
+      if (only_stop && stop_belongs_to_word(paragraph, static_cast<std::size_t>(at - data), capital)) continue;
+    }
+    pass(begin, p);
+    begin = p;
+  }
+  pass(begin, end);
+}
+
+}  // namespace bert::text
+
+#endif  // BERT_TEXT_SENTENCES_HPP
+
+namespace bert::inline BERT_ISA::data {
+
+struct token_store_options {
+  std::size_t longest_sentence = 512;  ///< tokens; a longer sentence is split between words
+  std::filesystem::path scratch{};     ///< folder of the temporary files; empty: the system's (TMPDIR)
+};
+
+/// Documents, each a run of sentences; sentences, each a run of tokens; numbered from 0 in the order of the file.
+///
+/// On disk: 2 bytes a token (4 if the vocabulary has more than 32,768 pieces), whose highest bit says that the token continues
+/// its word; 8 a sentence; 4 a document. In memory: only mapped pages.
+class token_store {
+ public:
+  /// Reads `text` in rounds of 4 * `exec.width()` blocks of 256 KiB. Blocks are tokenized in parallel and written in order, so
+  /// the result does not depend on `exec`. Throws bert::error if there is no token at all.
+  template <tokenizing Tokenizer, executor Exec>
+  token_store(const corpus& text, const Tokenizer& tokenizer, const token_store_options& options, const Exec& exec)
+      : wide_(static_cast<std::size_t>(tokenizer.vocabulary().size()) > std::size_t{1} << 15),
+        narrow_ids_(folder(options)),
+        wide_ids_(folder(options)),
+        sentences_(folder(options)),
+        documents_(folder(options)) {
+    if constexpr (requires { tokenizer.unk_id(); }) unknown_id_ = tokenizer.unk_id();
+    std::vector<block> blocks(4 * exec.width());
+    std::size_t used = 0;
+    const auto run = [&] {
+      exec.parallel_for(used, [&](std::size_t i) noexcept { blocks[i].encode(tokenizer, options.longest_sentence); });
+      for (std::size_t i = 0; i < used; ++i) write(blocks[i]);
+      used = 0;
+    };
+    text.for_each_line([&](std::string_view line) {
+      if (used == 0 || blocks[used - 1].text.size() >= block_bytes) {
+        if (used == blocks.size()) run();
+        blocks[used++].clear();
+      }
+      content_.add(line);
+      block& b = blocks[used - 1];
+      if (!blank(line)) b.text += line;
+      b.ends.push_back(b.text.size());
+      if (text.documents() == document_end::every_line) b.ends.push_back(b.text.size());
+    });
+    run();
+    if (tokens() == 0)
+      throw_error({path_text(text.path()), "text, one paragraph a line", "no word that the tokenizer knows how to split",
+                   "check the file"});
+    if (open_) documents_.append(first_open_);
+    documents_.append(checked(sentences_.size()));
+    sentences_.append(tokens());
+    for_each_array([](auto& array) { array.seal(); });
+  }
+
+  [[nodiscard]] std::uint64_t tokens() const noexcept { return wide_ ? wide_ids_.size() : narrow_ids_.size(); }
+  [[nodiscard]] std::uint32_t sentences() const noexcept { return static_cast<std::uint32_t>(sentences_.size() - 1); }
+  [[nodiscard]] std::uint32_t documents() const noexcept { return static_cast<std::uint32_t>(documents_.size() - 1); }
+  /// First sentence of a document; for `documents()`, the number of sentences.
+  [[nodiscard]] std::uint32_t document(std::size_t number) const noexcept { return documents_[number]; }
+  /// First token of a sentence; for `sentences()`, the number of tokens.
+  [[nodiscard]] std::uint64_t sentence(std::size_t number) const noexcept { return sentences_[number]; }
+  [[nodiscard]] std::size_t length(std::size_t sentence) const noexcept {
+    return static_cast<std::size_t>(sentences_[sentence + 1] - sentences_[sentence]);
+  }
+  [[nodiscard]] token_id id(std::uint64_t token) const noexcept {
+    const auto i = static_cast<std::size_t>(token);
+    return wide_ ? static_cast<token_id>(wide_ids_[i] & 0x7FFFFFFFu) : static_cast<token_id>(narrow_ids_[i] & 0x7FFFu);
+  }
+  /// Whether a token continues the word of the token before it.
+  [[nodiscard]] bool continues(std::uint64_t token) const noexcept {
+    const auto i = static_cast<std::size_t>(token);
+    return wide_ ? (wide_ids_[i] >> 31) != 0 : (narrow_ids_[i] >> 15) != 0;
+  }
+  /// Tokens that are [UNK]; 0 if the tokenizer has no `unk_id()`.
+  [[nodiscard]] std::uint64_t unknown() const noexcept { return unknown_; }
+  /// Hash of all lines of the text.
+  [[nodiscard]] const hash64& content() const noexcept { return content_; }
+  /// Bytes in the temporary files.
+  [[nodiscard]] std::uint64_t bytes() const noexcept {
+    return narrow_ids_.size() * 2 + wide_ids_.size() * 4 + sentences_.size() * 8 + documents_.size() * 4;
+  }
+
+ private:
+  static constexpr std::size_t block_bytes = std::size_t{1} << 18;
+
+  // Some lines of the corpus and their tokens. An empty line, in `ends` as in `lengths`, ends a document.
+  struct block {
+    std::string text;
+    std::vector<std::size_t> ends;
+    std::vector<token_id> ids;
+    std::vector<word_part> parts;
+    std::vector<std::size_t> lengths;
+    std::exception_ptr failure;
+
+    void clear() noexcept {
+      text.clear();
+      ends.clear();
+    }
+
+    template <class Tokenizer>
+    void encode(const Tokenizer& tokenizer, std::size_t longest) noexcept {
+      BERT_TRY {
+        ids.clear();
+        parts.clear();
+        lengths.clear();
+        failure = nullptr;
+        for (std::size_t i = 0, begin = 0; i < ends.size(); begin = ends[i++]) {
+          if (ends[i] == begin) lengths.push_back(0);
+          else
+            bert::text::split_sentences(std::string_view(text).substr(begin, ends[i] - begin),
+                                        [&](std::string_view sentence) { add(tokenizer, sentence, longest); });
+        }
+      }
+      BERT_CATCH(...) { failure = std::current_exception(); }
+    }
+
+    template <class Tokenizer>
+    void add(const Tokenizer& tokenizer, std::string_view sentence, std::size_t longest) {
+      std::size_t begin = ids.size();
+      tokenizer.append_ids(sentence, ids, &parts);
+      while (ids.size() - begin > longest) {
+        std::size_t cut = begin + longest;
+        while (cut > begin && parts[cut] == word_part::continues) --cut;
+        if (cut == begin) cut = begin + longest;
+        lengths.push_back(cut - begin);
+        begin = cut;
+      }
+      if (ids.size() > begin) lengths.push_back(ids.size() - begin);
+    }
+  };
+
+  void write(const block& b) {
+    if (b.failure) std::rethrow_exception(b.failure);
+    std::size_t next = 0;
+    for (const std::size_t length : b.lengths) {
+      if (length == 0) {
+        if (std::exchange(open_, false)) documents_.append(first_open_);
+        continue;
+      }
+      if (!std::exchange(open_, true)) first_open_ = checked(sentences_.size());
+      sentences_.append(tokens());
+      for (const std::size_t end = next + length; next < end; ++next) {
+        const auto id = static_cast<std::uint32_t>(b.ids[next]);
+        unknown_ += b.ids[next] == unknown_id_ ? 1 : 0;
+        const bool more = b.parts[next] == word_part::continues;
+        if (wide_) wide_ids_.append(id | (more ? 0x80000000u : 0u));
+        else narrow_ids_.append(static_cast<std::uint16_t>(id | (more ? 0x8000u : 0u)));
+      }
+    }
+  }
+
+  static std::uint32_t checked(std::size_t sentence) {
+    if (sentence >= std::numeric_limits<std::uint32_t>::max())
+      throw_error({"bert::data", "fewer than 4,294,967,295 sentences", "more",
+                   "split the corpus and train on one part after the other"});
+    return static_cast<std::uint32_t>(sentence);
+  }
+  static std::filesystem::path folder(const token_store_options& options) {
+    return options.scratch.empty() ? std::filesystem::temp_directory_path() : options.scratch;
+  }
+  template <class F>
+  void for_each_array(F&& f) {
+    f(narrow_ids_);
+    f(wide_ids_);
+    f(sentences_);
+    f(documents_);
+  }
+
+  bool wide_;
+  token_id unknown_id_ = -1;
+  std::uint64_t unknown_ = 0;
+  hash64 content_;
+  scratch_array<std::uint16_t> narrow_ids_;
+  scratch_array<std::uint32_t> wide_ids_;
+  scratch_array<std::uint64_t> sentences_;  // first token of each, and the end
+  scratch_array<std::uint32_t> documents_;  // first sentence of each, and the end
+  bool open_ = false;                       // whether a document has begun
+  std::uint32_t first_open_ = 0;            // its first sentence
+};
+
+}  // namespace bert::data
+
+#endif  // BERT_DATA_TOKEN_STORE_HPP
+
+namespace bert::inline BERT_ISA::data {
+
+struct cooccurrence_options {
+  std::size_t window = 5;       ///< tokens on either side; one at distance d counts 1 / d
+  std::size_t contexts = 2048;  ///< the most frequent pieces, which are counted as neighbors
+  double smoothing = 0.75;      ///< exponent of the contexts' frequencies
+  unsigned iterations = 2;      ///< of the search for the subspace
+  std::uint64_t seed = 0;
+};
+
+/// A matrix without its zeros, row after row.
+struct sparse_matrix {
+  std::size_t rows = 0, cols = 0;
+  std::vector<std::size_t> starts = {0};  ///< of the rows, and the end
+  std::vector<std::uint32_t> columns = {};
+  std::vector<float> values = {};
+
+  void add_row(std::span<const float> row) {
+    for (std::size_t c = 0; c < row.size(); ++c)
+      if (row[c] != 0) {
+        columns.push_back(static_cast<std::uint32_t>(c));
+        values.push_back(row[c]);
+      }
+    starts.push_back(values.size());
+    ++rows;
+  }
+  [[nodiscard]] sparse_matrix transposed() const {
+    sparse_matrix t{.rows = cols, .cols = rows, .starts = std::vector<std::size_t>(cols + 1), .columns = {}, .values = {}};
+    for (const auto c : columns) ++t.starts[c + 1];
+    std::partial_sum(t.starts.begin(), t.starts.end(), t.starts.begin());
+    t.columns.resize(columns.size());
+    t.values.resize(values.size());
+    std::vector<std::size_t> next(t.starts.begin(), t.starts.end() - 1);
+    for (std::size_t r = 0; r < rows; ++r)
+      for (std::size_t i = starts[r]; i < starts[r + 1]; ++i) {
+        const std::size_t at = next[columns[i]]++;
+        t.columns[at] = static_cast<std::uint32_t>(r);
+        t.values[at] = values[i];
+      }
+    return t;
+  }
+};
+
+namespace detail {
+
+/// y [rows, k] = M x [cols, k]
+template <executor E>
+[[nodiscard]] std::vector<float> multiply(const E& e, const sparse_matrix& m, const std::vector<float>& x, std::size_t k) {
+  std::vector<float> y(m.rows * k);
+  e.parallel_for(m.rows, [&](std::size_t r) {
+    float* const to = y.data() + r * k;
+    for (std::size_t i = m.starts[r]; i < m.starts[r + 1]; ++i) {
+      const float v = m.values[i];
+      const float* const from = x.data() + m.columns[i] * k;
+      for (std::size_t j = 0; j < k; ++j) to[j] += v * from[j];
+    }
+  });
+  return y;
+}
+
+/// The eigenvalues of a symmetric matrix [k, k], largest first, and its eigenvectors as columns of `vectors`: Jacobi's
+/// rotations, until nothing beside the diagonal is left.
+inline void eigen(std::vector<double> a, std::size_t k, std::vector<double>& values, std::vector<double>& vectors) {
+  std::vector<double> v(k * k);  // rows are eigenvectors
+  for (std::size_t i = 0; i < k; ++i) v[i * k + i] = 1;
+  double whole = 0;
+  for (const double x : a) whole += x * x;
+  for (int sweep = 0; sweep < 30; ++sweep) {
+    double beside = 0;
+    for (std::size_t i = 0; i < k; ++i)
+      for (std::size_t j = 0; j < i; ++j) beside += 2 * a[i * k + j] * a[i * k + j];
+    if (!(beside > 1e-22 * whole)) break;
+    for (std::size_t p = 0; p < k; ++p)
+      for (std::size_t q = p + 1; q < k; ++q) {
+        const double apq = a[p * k + q];
+        if (apq == 0) continue;
+        const double theta = (a[q * k + q] - a[p * k + p]) / (2 * apq);
+        const double t = (theta < 0 ? -1 : 1) / (std::abs(theta) + std::sqrt(theta * theta + 1));
+        const double c = 1 / std::sqrt(t * t + 1), s = t * c;
+        const auto rotate = [&](double& x, double& y) {
+          const double old = x;
+          x = c * old - s * y;
+          y = s * old + c * y;
+        };
+        for (std::size_t i = 0; i < k; ++i) rotate(a[i * k + p], a[i * k + q]);
+        for (std::size_t i = 0; i < k; ++i) rotate(a[p * k + i], a[q * k + i]);
+        for (std::size_t i = 0; i < k; ++i) rotate(v[p * k + i], v[q * k + i]);
+      }
+  }
+  std::vector<std::size_t> order(k);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) { return a[i * k + i] > a[j * k + j]; });
+  values.resize(k);
+  vectors.resize(k * k);
+  for (std::size_t j = 0; j < k; ++j) {
+    values[j] = a[order[j] * k + order[j]];
+    for (std::size_t i = 0; i < k; ++i) vectors[i * k + j] = v[order[j] * k + i];
+  }
+}
+
+/// G [k, k] = y^T y, in double.
+[[nodiscard]] inline std::vector<double> gram(const std::vector<float>& y, std::size_t k) {
+  std::vector<double> g(k * k);
+  for (std::size_t r = 0; r < y.size() / k; ++r)
+    for (std::size_t i = 0; i < k; ++i) {
+      const auto x = static_cast<double>(y[r * k + i]);
+      for (std::size_t j = i; j < k; ++j) g[i * k + j] += x * static_cast<double>(y[r * k + j]);
+    }
+  for (std::size_t i = 0; i < k; ++i)
+    for (std::size_t j = 0; j < i; ++j) g[i * k + j] = g[j * k + i];
+  return g;
+}
+
+/// y [n, k] times w [k, k], each column of the result times scale[j].
+template <executor E>
+void rotate(const E& e, std::vector<float>& y, const std::vector<double>& w, const std::vector<double>& scale, std::size_t k) {
+  e.parallel_for(y.size() / k, [&](std::size_t r) {
+    std::vector<double> row(k);
+    for (std::size_t i = 0; i < k; ++i) {
+      const auto x = static_cast<double>(y[r * k + i]);
+      for (std::size_t j = 0; j < k; ++j) row[j] += x * w[i * k + j];
+    }
+    for (std::size_t j = 0; j < k; ++j) y[r * k + j] = static_cast<float>(row[j] * scale[j]);
+  });
+}
+
+/// Makes the columns of y orthonormal; those that depend on others become 0.
+template <executor E>
+void orthonormalize(const E& e, std::vector<float>& y, std::size_t k) {
+  for (int twice = 0; twice < 2; ++twice) {  // the second time for what f32 has lost
+    std::vector<double> values, vectors, scale(k);
+    eigen(gram(y, k), k, values, vectors);
+    for (std::size_t j = 0; j < k; ++j) scale[j] = values[j] > 1e-12 * values[0] ? 1 / std::sqrt(values[j]) : 0;
+    rotate(e, y, vectors, scale, k);
+  }
+}
+
+}  // namespace detail
+
+/// The left singular vectors of M [rows, cols] that belong to the `k` largest singular values, each times its value to the
+/// power 1/2: [rows, k], by the randomized search of a subspace that is 8 columns wider. The same bits for any number of
+/// threads.
+template <executor E = execution::serial>
+[[nodiscard]] std::vector<float> principal_vectors(const sparse_matrix& m, std::size_t k, unsigned iterations,
+                                                   std::uint64_t seed, const E& e = {}) {
+  const std::size_t wide = std::min({k + 8, m.rows, m.cols});
+  const sparse_matrix t = m.transposed();
+  std::vector<float> x(m.cols * wide);
+  random_stream random(seed, draw::initial_weights, key_of("subspace"));
+  for (float& v : x) v = random.normal();
+  std::vector<float> q = detail::multiply(e, m, x, wide);
+  detail::orthonormalize(e, q, wide);
+  for (unsigned i = 0; i < iterations; ++i) {
+    x = detail::multiply(e, t, q, wide);
+    detail::orthonormalize(e, x, wide);
+    q = detail::multiply(e, m, x, wide);
+    detail::orthonormalize(e, q, wide);
+  }
+  // M M^T within the subspace: its eigenvectors are the singular vectors, its eigenvalues their values squared.
+  std::vector<double> values, vectors, scale(wide);
+  detail::eigen(detail::gram(detail::multiply(e, t, q, wide), wide), wide, values, vectors);
+  for (std::size_t j = 0; j < wide; ++j) scale[j] = std::pow(std::max(values[j], 0.0), 0.25);
+  detail::rotate(e, q, vectors, scale, wide);
+  std::vector<float> out(m.rows * k);
+  for (std::size_t r = 0; r < m.rows; ++r) std::copy_n(q.data() + r * wide, std::min(k, wide), out.data() + r * k);
+  return out;
+}
+
+/// M[v,c] = max(0, log(n(v,c) N / (n(v) n(c)^a))) with N = sum_c n(c)^a,  n the weighted counts of piece v beside context c:
+/// the positive pointwise mutual information, of each document's tokens by themselves. Rows without a neighbor are empty.
+[[nodiscard]] inline sparse_matrix mutual_information(const token_store& text, std::size_t pieces,
+                                                      const cooccurrence_options& options = {}) {
+  if (options.window == 0 || options.contexts == 0 || !(options.smoothing > 0 && options.smoothing <= 1))
+    throw_error({"bert::data::cooccurrence_options",
+                 ".window and .contexts of 1 or more, .smoothing above 0 up to 1",
+                 cat(options.window, ", ", options.contexts, ", ", options.smoothing),
+                 {}});
+  std::vector<std::uint64_t> count(pieces);
+  for (std::uint64_t t = 0; t < text.tokens(); ++t) ++count[static_cast<std::size_t>(text.id(t))];
+  std::vector<std::size_t> frequent(pieces);
+  std::iota(frequent.begin(), frequent.end(), std::size_t{0});
+  std::stable_sort(frequent.begin(), frequent.end(), [&](std::size_t a, std::size_t b) { return count[a] > count[b]; });
+  const std::size_t cols = std::min(options.contexts, pieces);
+  constexpr std::uint32_t none = 0xFFFFFFFFu;
+  std::vector<std::uint32_t> context(pieces, none);
+  for (std::size_t c = 0; c < cols; ++c) context[frequent[c]] = static_cast<std::uint32_t>(c);
+
+  std::vector<float> n(pieces * cols);
+  for (std::uint32_t d = 0; d < text.documents(); ++d) {
+    const std::uint64_t first = text.sentence(text.document(d)), last = text.sentence(text.document(d + 1));
+    for (std::uint64_t t = first; t < last; ++t) {
+      const auto a = static_cast<std::size_t>(text.id(t));
+      for (std::uint64_t u = t + 1; u < std::min(last, t + 1 + options.window); ++u) {
+        const auto b = static_cast<std::size_t>(text.id(u));
+        const float weight = 1.0f / static_cast<float>(u - t);
+        if (context[b] != none) n[a * cols + context[b]] += weight;
+        if (context[a] != none) n[b * cols + context[a]] += weight;
+      }
+    }
+  }
+
+  std::vector<double> of_context(cols), of_piece(pieces);
+  for (std::size_t v = 0; v < pieces; ++v)
+    for (std::size_t c = 0; c < cols; ++c) {
+      of_piece[v] += static_cast<double>(n[v * cols + c]);
+      of_context[c] += static_cast<double>(n[v * cols + c]);
+    }
+  double all = 0;
+  for (double& x : of_context) all += x = std::pow(x, options.smoothing);
+  sparse_matrix m{.cols = cols};
+  std::vector<float> row(cols);
+  for (std::size_t v = 0; v < pieces; ++v) {
+    for (std::size_t c = 0; c < cols; ++c) {
+      const auto together = static_cast<double>(n[v * cols + c]);
+      row[c] =
+          together > 0 ? static_cast<float>(std::max(0.0, std::log(together * all / (of_piece[v] * of_context[c])))) : 0.0f;
+    }
+    m.add_row(row);
+  }
+  return m;
+}
+
+/// Replaces the rows of `embeddings` [V, H] of pieces that occur in the text by vectors of their neighbors, each of the length
+/// that the row had; the others stay. Pieces that keep like company then have like rows before the first step of training.
+///
+///     const auto words = model.values(model.table()[0]);
+///     bert::data::embed_by_cooccurrence(packed.store(), {words.data(), words.size() / arch::hidden, arch::hidden});
+template <executor E = execution::serial>
+void embed_by_cooccurrence(const token_store& text, matrix<float> embeddings, const cooccurrence_options& options = {},
+                           const E& e = {}) {
+  const std::size_t k = embeddings.cols;
+  const auto vectors =
+      principal_vectors(mutual_information(text, embeddings.rows, options), k, options.iterations, options.seed, e);
+  const auto length = [&](const float* x) {
+    double squares = 0;
+    for (std::size_t j = 0; j < k; ++j) squares += static_cast<double>(x[j]) * static_cast<double>(x[j]);
+    return std::sqrt(squares);
+  };
+  for (std::size_t v = 0; v < embeddings.rows; ++v) {
+    const float* const from = vectors.data() + v * k;
+    const double own = length(from);
+    if (!(own > 0)) continue;
+    const double scale = length(embeddings.row(v)) / own;
+    for (std::size_t j = 0; j < k; ++j) embeddings(v, j) = static_cast<float>(scale * static_cast<double>(from[j]));
+  }
+}
+
+}  // namespace bert::data
+
+#endif  // BERT_DATA_COOCCURRENCE_HPP
 // Batches of groups in which no text occurs twice: for contrastive losses, where a repeated text would be a false negative.
 // Layer: data. Test: tests/unit/data/distinct_batches_test.cpp
 #ifndef BERT_DATA_DISTINCT_BATCHES_HPP
@@ -24591,413 +25264,6 @@ struct pack_options {
 #include <cstdint>
 #include <vector>
 
-// A corpus as token ids in mapped temporary files: documents of sentences of tokens.
-// Layer: data. Test: tests/unit/data/token_store_test.cpp
-#ifndef BERT_DATA_TOKEN_STORE_HPP
-#define BERT_DATA_TOKEN_STORE_HPP
-
-#include <algorithm>
-#include <cstddef>
-#include <cstdint>
-#include <exception>
-#include <filesystem>
-#include <limits>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
-
-// An array that grows in an unlinked temporary file and is then mapped read-only.
-// Layer: data. Test: tests/unit/data/scratch_array_test.cpp
-#ifndef BERT_DATA_SCRATCH_ARRAY_HPP
-#define BERT_DATA_SCRATCH_ARRAY_HPP
-
-#include <cerrno>
-#include <cstddef>
-#include <filesystem>
-#include <span>
-#include <string>
-#include <type_traits>
-#include <utility>
-#include <vector>
-
-namespace bert::inline BERT_ISA::data {
-
-/// `append`, then `seal` once, then `items`. Holds 256 KiB until sealed, then only mapped pages.
-///
-/// The file has no name, so nothing remains however the program ends. Throws bert::error if the folder cannot be written to or
-/// is full.
-template <class T>
-class scratch_array {
-  static_assert(std::is_trivially_copyable_v<T>);
-
- public:
-  explicit scratch_array(std::filesystem::path folder) : folder_(std::move(folder)) {
-    file_ = io::system::create_scratch(folder_);
-    if (file_ == io::system::none) fail("a folder to write to");
-    pending_.reserve(block);
-  }
-  scratch_array(scratch_array&& other) noexcept
-      : folder_(std::move(other.folder_)),
-        file_(std::exchange(other.file_, io::system::none)),
-        pending_(std::move(other.pending_)),
-        size_(other.size_),
-        data_(std::exchange(other.data_, nullptr)) {}
-  scratch_array& operator=(scratch_array&&) = delete;
-  ~scratch_array() {
-    if (data_ != nullptr) io::system::unmap(data_, size_ * sizeof(T));
-    if (file_ != io::system::none) io::system::close(file_);
-  }
-
-  void append(const T& item) {
-    pending_.push_back(item);
-    ++size_;
-    if (pending_.size() == block) flush();
-  }
-
-  /// Ends writing and maps the file.
-  void seal() {
-    flush();
-    pending_ = {};
-    if (size_ == 0) return;
-    data_ = static_cast<const T*>(io::system::map(file_, size_ * sizeof(T)));
-    if (data_ == nullptr) fail("memory to map a temporary file");
-  }
-
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  /// Empty before `seal`.
-  [[nodiscard]] std::span<const T> items() const noexcept { return {data_, data_ == nullptr ? 0 : size_}; }
-  [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return data_[i]; }
-
- private:
-  static constexpr std::size_t block = (std::size_t{1} << 18) / sizeof(T);
-
-  void flush() {
-    const auto* from = reinterpret_cast<const char*>(pending_.data());
-    for (std::size_t left = pending_.size() * sizeof(T); left > 0;) {
-      const std::ptrdiff_t written = io::system::write(file_, from, left);
-      if (written <= 0) fail(cat("space for a temporary file of more than ", size_ * sizeof(T) >> 20, " MiB"));
-      from += written;
-      left -= static_cast<std::size_t>(written);
-    }
-    pending_.clear();
-  }
-
-  [[noreturn]] void fail(std::string expected) {
-    throw_error({path_text(folder_), std::move(expected), io::reason(errno), "name another folder as .scratch, or set TMPDIR"});
-  }
-
-  std::filesystem::path folder_;
-  io::system::handle file_ = io::system::none;
-  std::vector<T> pending_;
-  std::size_t size_ = 0;
-  const T* data_ = nullptr;
-};
-
-}  // namespace bert::data
-
-#endif  // BERT_DATA_SCRATCH_ARRAY_HPP
-// Splits a paragraph into sentences by rules for English and Chinese, for next-sentence pairs.
-// Layer: text. Test: tests/unit/text/sentences_test.cpp
-#ifndef BERT_TEXT_SENTENCES_HPP
-#define BERT_TEXT_SENTENCES_HPP
-
-#include <algorithm>
-#include <array>
-#include <cstddef>
-#include <string_view>
-
-namespace bert::inline BERT_ISA::text {
-
-namespace detail {
-
-/// Abbreviations whose full stop ends no sentence; lower case, sorted.
-inline constexpr std::array<std::string_view, 62> abbreviations{
-    "adm", "al",   "apr", "art", "aug",  "av",  "ave", "bros", "ca",    "capt", "cf",  "ch",  "cmdr", "co",  "col", "corp",
-    "dec", "dept", "dr",  "ed",  "eds",  "est", "etc", "feb",  "fig",   "figs", "ft",  "gen", "gov",  "hon", "inc", "jan",
-    "jr",  "lt",   "ltd", "maj", "mar",  "mr",  "mrs", "ms",   "mt",    "no",   "nos", "nov", "oct",  "op",  "pp",  "prof",
-    "pt",  "rep",  "rev", "sen", "sept", "sgt", "sr",  "st",   "trans", "univ", "v",   "viz", "vol",  "vs"};
-// Those that do end a sentence if a capital follows.
-inline constexpr std::array<std::string_view, 8> may_end_sentence{"al", "bros", "co", "corp", "etc", "inc", "jr", "ltd"};
-
-constexpr bool is_closing(char32_t c) noexcept {
-  return c == '"' || c == '\'' || c == ')' || c == ']' || c == '}' || c == 0x2019 || c == 0x201D || c == 0xBB || c == 0x300D ||
-         c == 0x300F || c == 0xFF09 || c == 0x3011 || c == 0x300B;
-}
-constexpr bool is_opening(char32_t c) noexcept {
-  return c == '"' || c == '\'' || c == '(' || c == '[' || c == '{' || c == 0x2018 || c == 0x201C || c == 0xAB;
-}
-constexpr bool is_blank(char32_t c) noexcept {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == 0xA0 || c == 0x3000;
-}
-constexpr bool is_wide_end(char32_t c) noexcept { return c == 0x3002 || c == 0xFF01 || c == 0xFF1F || c == 0xFF61; }
-constexpr bool is_ascii_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-constexpr bool is_digit(char32_t c) noexcept { return c >= '0' && c <= '9'; }
-
-/// Whether the full stop at `stop` belongs to the word before it: an abbreviation, an initial, or "e.g.".
-inline bool stop_belongs_to_word(std::string_view text, std::size_t stop, bool capital_follows) {
-  std::size_t begin = stop;
-  bool dotted = false;
-  while (begin > 0 && (is_ascii_letter(text[begin - 1]) || text[begin - 1] == '.')) dotted |= text[--begin] == '.';
-  const std::size_t size = stop - begin;
-  if (size == 0) return false;
-  const bool word_before = begin > 0 && static_cast<unsigned char>(text[begin - 1]) >= 0x80;
-  if (word_before) return false;
-  if (dotted) return !capital_follows || size <= 3;  // "e.g."; "U.S. Army" is more frequent than "in the U.S. He"
-  if (size == 1) return text[begin] >= 'A' && text[begin] <= 'Z' && text[begin] != 'I';  // J. Smith
-  if (size > 5) return false;
-  char lower[5];
-  for (std::size_t i = 0; i < size; ++i) lower[i] = static_cast<char>(text[begin + i] | 0x20);
-  const std::string_view word(lower, size);
-  if (!std::binary_search(abbreviations.begin(), abbreviations.end(), word)) return false;
-  return !capital_follows || !std::binary_search(may_end_sentence.begin(), may_end_sentence.end(), word);
-}
-
-}  // namespace detail
-
-/// Calls `each(sentence)` for every sentence of `paragraph`, trimmed and not empty.
-///
-/// A sentence ends at 。！？, and at . ! ? before white space, with closing quotes and brackets between. It does not end if
-/// lower case follows, or if the full stop belongs to an abbreviation, an initial or a number.
-template <class Each>
-void split_sentences(std::string_view paragraph, Each&& each) {
-  using namespace detail;
-  const char* const data = paragraph.data();
-  const char* const end = data + paragraph.size();
-  const char* begin = data;
-  const auto pass = [&](const char* first, const char* last) {
-    for (; first < last; first += utf8::decode(first, last).bytes)
-      if (!is_blank(utf8::decode(first, last).code)) break;
-    while (last > first) {
-      const char* q = last - 1;
-      while (q > first && (static_cast<unsigned char>(*q) & 0xC0u) == 0x80u) --q;
-      if (!is_blank(utf8::decode(q, last).code)) break;
-      last = q;
-    }
-    if (first < last) each(std::string_view(first, static_cast<std::size_t>(last - first)));
-  };
-  for (const char* p = data; p < end;) {
-    const auto [code, bytes] = utf8::decode(p, end);
-    const char* const at = p;
-    p += bytes;
-    const bool wide = is_wide_end(code);
-    if (!wide && code != '.' && code != '!' && code != '?' && code != 0x2026) continue;
-    bool only_stop = code == '.';
-    while (p < end) {  // "?!", "...", closing quotes and brackets
-      const auto next = utf8::decode(p, end);
-      const bool more =
-          next.code == '.' || next.code == '!' || next.code == '?' || next.code == 0x2026 || is_wide_end(next.code);
-      if (!more && !is_closing(next.code)) break;
-      only_stop &= !more;
-      p += next.bytes;
-    }
-    if (wide) {
-      pass(begin, p);
-      begin = p;
-      continue;
-    }
-    if (p < end && !is_blank(utf8::decode(p, end).code)) continue;
-    const char* q = p;
-    while (q < end && (is_blank(utf8::decode(q, end).code) || is_opening(utf8::decode(q, end).code)))
-      q += utf8::decode(q, end).bytes;
-    if (q < end) {
-      const char32_t follows = utf8::decode(q, end).code;
-      const bool small = unicode::lower(follows) == follows && unicode::contains(unicode::cased, follows);
-      if (small) continue;
-      const bool capital = !is_digit(follows);
-      if (only_stop && stop_belongs_to_word(paragraph, static_cast<std::size_t>(at - data), capital)) continue;
-    }
-    pass(begin, p);
-    begin = p;
-  }
-  pass(begin, end);
-}
-
-}  // namespace bert::text
-
-#endif  // BERT_TEXT_SENTENCES_HPP
-
-namespace bert::inline BERT_ISA::data {
-
-struct token_store_options {
-  std::size_t longest_sentence = 512;  ///< tokens; a longer sentence is split between words
-  std::filesystem::path scratch{};     ///< folder of the temporary files; empty: the system's (TMPDIR)
-};
-
-/// Documents, each a run of sentences; sentences, each a run of tokens; numbered from 0 in the order of the file.
-///
-/// On disk: 2 bytes a token (4 if the vocabulary has more than 32,768 pieces), whose highest bit says that the token continues
-/// its word; 8 a sentence; 4 a document. In memory: only mapped pages.
-class token_store {
- public:
-  /// Reads `text` in rounds of 4 * `exec.width()` blocks of 256 KiB. Blocks are tokenized in parallel and written in order, so
-  /// the result does not depend on `exec`. Throws bert::error if there is no token at all.
-  template <tokenizing Tokenizer, executor Exec>
-  token_store(const corpus& text, const Tokenizer& tokenizer, const token_store_options& options, const Exec& exec)
-      : wide_(static_cast<std::size_t>(tokenizer.vocabulary().size()) > std::size_t{1} << 15),
-        narrow_ids_(folder(options)),
-        wide_ids_(folder(options)),
-        sentences_(folder(options)),
-        documents_(folder(options)) {
-    if constexpr (requires { tokenizer.unk_id(); }) unknown_id_ = tokenizer.unk_id();
-    std::vector<block> blocks(4 * exec.width());
-    std::size_t used = 0;
-    const auto run = [&] {
-      exec.parallel_for(used, [&](std::size_t i) noexcept { blocks[i].encode(tokenizer, options.longest_sentence); });
-      for (std::size_t i = 0; i < used; ++i) write(blocks[i]);
-      used = 0;
-    };
-    text.for_each_line([&](std::string_view line) {
-      if (used == 0 || blocks[used - 1].text.size() >= block_bytes) {
-        if (used == blocks.size()) run();
-        blocks[used++].clear();
-      }
-      content_.add(line);
-      block& b = blocks[used - 1];
-      if (!blank(line)) b.text += line;
-      b.ends.push_back(b.text.size());
-      if (text.documents() == document_end::every_line) b.ends.push_back(b.text.size());
-    });
-    run();
-    if (tokens() == 0)
-      throw_error({path_text(text.path()), "text, one paragraph a line", "no word that the tokenizer knows how to split",
-                   "check the file"});
-    if (open_) documents_.append(first_open_);
-    documents_.append(checked(sentences_.size()));
-    sentences_.append(tokens());
-    for_each_array([](auto& array) { array.seal(); });
-  }
-
-  [[nodiscard]] std::uint64_t tokens() const noexcept { return wide_ ? wide_ids_.size() : narrow_ids_.size(); }
-  [[nodiscard]] std::uint32_t sentences() const noexcept { return static_cast<std::uint32_t>(sentences_.size() - 1); }
-  [[nodiscard]] std::uint32_t documents() const noexcept { return static_cast<std::uint32_t>(documents_.size() - 1); }
-  /// First sentence of a document; for `documents()`, the number of sentences.
-  [[nodiscard]] std::uint32_t document(std::size_t number) const noexcept { return documents_[number]; }
-  /// First token of a sentence; for `sentences()`, the number of tokens.
-  [[nodiscard]] std::uint64_t sentence(std::size_t number) const noexcept { return sentences_[number]; }
-  [[nodiscard]] std::size_t length(std::size_t sentence) const noexcept {
-    return static_cast<std::size_t>(sentences_[sentence + 1] - sentences_[sentence]);
-  }
-  [[nodiscard]] token_id id(std::uint64_t token) const noexcept {
-    const auto i = static_cast<std::size_t>(token);
-    return wide_ ? static_cast<token_id>(wide_ids_[i] & 0x7FFFFFFFu) : static_cast<token_id>(narrow_ids_[i] & 0x7FFFu);
-  }
-  /// Whether a token continues the word of the token before it.
-  [[nodiscard]] bool continues(std::uint64_t token) const noexcept {
-    const auto i = static_cast<std::size_t>(token);
-    return wide_ ? (wide_ids_[i] >> 31) != 0 : (narrow_ids_[i] >> 15) != 0;
-  }
-  /// Tokens that are [UNK]; 0 if the tokenizer has no `unk_id()`.
-  [[nodiscard]] std::uint64_t unknown() const noexcept { return unknown_; }
-  /// Hash of all lines of the text.
-  [[nodiscard]] const hash64& content() const noexcept { return content_; }
-  /// Bytes in the temporary files.
-  [[nodiscard]] std::uint64_t bytes() const noexcept {
-    return narrow_ids_.size() * 2 + wide_ids_.size() * 4 + sentences_.size() * 8 + documents_.size() * 4;
-  }
-
- private:
-  static constexpr std::size_t block_bytes = std::size_t{1} << 18;
-
-  // Some lines of the corpus and their tokens. An empty line, in `ends` as in `lengths`, ends a document.
-  struct block {
-    std::string text;
-    std::vector<std::size_t> ends;
-    std::vector<token_id> ids;
-    std::vector<word_part> parts;
-    std::vector<std::size_t> lengths;
-    std::exception_ptr failure;
-
-    void clear() noexcept {
-      text.clear();
-      ends.clear();
-    }
-
-    template <class Tokenizer>
-    void encode(const Tokenizer& tokenizer, std::size_t longest) noexcept {
-      BERT_TRY {
-        ids.clear();
-        parts.clear();
-        lengths.clear();
-        failure = nullptr;
-        for (std::size_t i = 0, begin = 0; i < ends.size(); begin = ends[i++]) {
-          if (ends[i] == begin) lengths.push_back(0);
-          else
-            bert::text::split_sentences(std::string_view(text).substr(begin, ends[i] - begin),
-                                        [&](std::string_view sentence) { add(tokenizer, sentence, longest); });
-        }
-      }
-      BERT_CATCH(...) { failure = std::current_exception(); }
-    }
-
-    template <class Tokenizer>
-    void add(const Tokenizer& tokenizer, std::string_view sentence, std::size_t longest) {
-      std::size_t begin = ids.size();
-      tokenizer.append_ids(sentence, ids, &parts);
-      while (ids.size() - begin > longest) {
-        std::size_t cut = begin + longest;
-        while (cut > begin && parts[cut] == word_part::continues) --cut;
-        if (cut == begin) cut = begin + longest;
-        lengths.push_back(cut - begin);
-        begin = cut;
-      }
-      if (ids.size() > begin) lengths.push_back(ids.size() - begin);
-    }
-  };
-
-  void write(const block& b) {
-    if (b.failure) std::rethrow_exception(b.failure);
-    std::size_t next = 0;
-    for (const std::size_t length : b.lengths) {
-      if (length == 0) {
-        if (std::exchange(open_, false)) documents_.append(first_open_);
-        continue;
-      }
-      if (!std::exchange(open_, true)) first_open_ = checked(sentences_.size());
-      sentences_.append(tokens());
-      for (const std::size_t end = next + length; next < end; ++next) {
-        const auto id = static_cast<std::uint32_t>(b.ids[next]);
-        unknown_ += b.ids[next] == unknown_id_ ? 1 : 0;
-        const bool more = b.parts[next] == word_part::continues;
-        if (wide_) wide_ids_.append(id | (more ? 0x80000000u : 0u));
-        else narrow_ids_.append(static_cast<std::uint16_t>(id | (more ? 0x8000u : 0u)));
-      }
-    }
-  }
-
-  static std::uint32_t checked(std::size_t sentence) {
-    if (sentence >= std::numeric_limits<std::uint32_t>::max())
-      throw_error({"bert::data", "fewer than 4,294,967,295 sentences", "more",
-                   "split the corpus and train on one part after the other"});
-    return static_cast<std::uint32_t>(sentence);
-  }
-  static std::filesystem::path folder(const token_store_options& options) {
-    return options.scratch.empty() ? std::filesystem::temp_directory_path() : options.scratch;
-  }
-  template <class F>
-  void for_each_array(F&& f) {
-    f(narrow_ids_);
-    f(wide_ids_);
-    f(sentences_);
-    f(documents_);
-  }
-
-  bool wide_;
-  token_id unknown_id_ = -1;
-  std::uint64_t unknown_ = 0;
-  hash64 content_;
-  scratch_array<std::uint16_t> narrow_ids_;
-  scratch_array<std::uint32_t> wide_ids_;
-  scratch_array<std::uint64_t> sentences_;  // first token of each, and the end
-  scratch_array<std::uint32_t> documents_;  // first sentence of each, and the end
-  bool open_ = false;                       // whether a document has begun
-  std::uint32_t first_open_ = 0;            // its first sentence
-};
-
-}  // namespace bert::data
-
-#endif  // BERT_DATA_TOKEN_STORE_HPP
-
 namespace bert::inline BERT_ISA::data {
 
 /// One sequence, in 12 bytes: two runs of sentences, or one run of tokens.
@@ -25158,6 +25424,8 @@ class packed {
   [[nodiscard]] std::uint64_t sentences() const noexcept { return state_->store.sentences(); }
   [[nodiscard]] std::uint64_t documents() const noexcept { return state_->store.documents(); }
   [[nodiscard]] std::uint64_t bytes_on_disk() const noexcept { return state_->store.bytes(); }
+  /// The corpus as tokens.
+  [[nodiscard]] const token_store& store() const noexcept { return state_->store; }
   [[nodiscard]] const pack_options& options() const noexcept { return state_->options; }
   /// Tokens of the corpus that are [UNK].
   [[nodiscard]] std::uint64_t unknown() const noexcept { return state_->store.unknown(); }

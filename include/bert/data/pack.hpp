@@ -60,6 +60,8 @@ class packed {
   [[nodiscard]] std::uint64_t sentences() const noexcept { return state_->store.sentences(); }
   [[nodiscard]] std::uint64_t documents() const noexcept { return state_->store.documents(); }
   [[nodiscard]] std::uint64_t bytes_on_disk() const noexcept { return state_->store.bytes(); }
+  /// The corpus as tokens.
+  [[nodiscard]] const token_store& store() const noexcept { return state_->store; }
   [[nodiscard]] const pack_options& options() const noexcept { return state_->options; }
   /// Tokens of the corpus that are [UNK].
   [[nodiscard]] std::uint64_t unknown() const noexcept { return state_->store.unknown(); }
