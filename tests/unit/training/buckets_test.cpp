@@ -59,6 +59,7 @@ TEST_CASE("buckets cover every trained parameter once, in the order of their com
     for (std::size_t i = 0; i < 100; ++i) CHECK(covered[l.size + i] == 1);
     for (const int times : covered) CHECK(times <= 1);
     CHECK(last == gradient_bucket::at_end);
+    CHECK(buckets.size() == 5);  // tensors that lie beside each other are one
   }
 }
 

@@ -136,6 +136,9 @@ TEST_CASE("fit evaluates the average at the end of each epoch, ends with it, and
             });
   REQUIRE(seen.size() == 3);
   CHECK(bits(m) == seen[2]);
+  auto silent = start();  // nothing looks at its averages on the way
+  bert::fit(silent, bert::objectives::cross_entropy{}, source, {.epochs = 3, .learning_rate = 1e-3f}, averaged{.decay = 0.9f});
+  CHECK(bits(silent) == seen[2]);
   auto plain = start();
   bert::fit(plain, bert::objectives::cross_entropy{}, source, {.epochs = 3, .learning_rate = 1e-3f});
   CHECK(bits(plain) != bits(m));
