@@ -8456,6 +8456,7 @@ namespace pipelines {
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -8572,6 +8573,14 @@ static_assert(std::endian::native == std::endian::little, "safetensors is little
 enum class dtype : std::uint8_t { boolean, u8, i8, f8_e5m2, f8_e4m3, i16, u16, f16, bf16, i32, u32, f32, f64, i64, u64 };
 
 namespace detail {
+
+/// Writes a * b modulo 2^64 to `product`; false if that is not the product.
+inline bool multiply(std::uint64_t a, std::uint64_t b, std::uint64_t& product) noexcept {
+  const bool fits = b == 0 || a <= std::numeric_limits<std::uint64_t>::max() / b;
+  product = a * b;
+  return fits;
+}
+
 struct dtype_facts {
   std::string_view name;
   std::size_t bytes;
@@ -8901,7 +8910,6 @@ namespace bert::inline BERT_ISA::pipelines {
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -9347,13 +9355,6 @@ class zip_file {
 namespace bert::inline BERT_ISA::io {
 
 namespace detail {
-
-/// Writes a * b modulo 2^64 to `product`; false if that is not the product.
-inline bool multiply(std::uint64_t a, std::uint64_t b, std::uint64_t& product) noexcept {
-  const bool fits = b == 0 || a <= std::numeric_limits<std::uint64_t>::max() / b;
-  product = a * b;
-  return fits;
-}
 
 /// The element type of a class torch.….Storage; none for types without a name here.
 [[nodiscard]] inline std::optional<dtype> storage_type(std::string_view name) noexcept {
@@ -9890,7 +9891,7 @@ class safetensors_header final : public json_events {
     std::uint64_t n = unit;
     for (const std::size_t extent : shape) {
       std::uint64_t next = 0;
-      if (__builtin_mul_overflow(n, std::uint64_t{extent}, &next)) return std::nullopt;
+      if (!detail::multiply(n, extent, next)) return std::nullopt;
       n = next;
     }
     return n;
@@ -10269,7 +10270,7 @@ class tensorflow_index {
     v.type = *known;
     std::uint64_t size = bytes_of(v.type);
     bool overflow = false;
-    for (const std::size_t extent : v.shape) overflow |= __builtin_mul_overflow(size, std::uint64_t{extent}, &size);
+    for (const std::size_t extent : v.shape) overflow |= !detail::multiply(size, extent, size);
     if (overflow || size != v.size)
       fail(name,
            cat(overflow ? "more than 2^64" : std::to_string(size), " bytes for ", name_of(v.type), ' ', shape_text(v.shape)),
