@@ -10456,7 +10456,7 @@ class weight_files {
     for (const auto& [name, file] : map) ++files[file];
     std::map<std::string, std::string> found;  // tensor, file
     for (const auto& [file, count] : files) {
-      const auto path = index.parent_path() / file;
+      const auto path = index.parent_path() / path_from(file);
       std::error_code ignored;
       if (!std::filesystem::exists(path, ignored))
         throw error({where_, cat("the shard ", file, " of ", count, " tensors"), "no such file", "fetch it too"});
@@ -10483,7 +10483,7 @@ class weight_files {
     if (!has_usual && indexes.size() > 1)
       throw error({path_text(folder), "one checkpoint of TensorFlow", cat(indexes.front(), " and ", indexes[1]),
                    "keep one of them in the folder, or name it " + usual});
-    const auto& file = tensorflow_.emplace_back(folder / (has_usual ? usual : indexes.front()));
+    const auto& file = tensorflow_.emplace_back(folder / path_from(has_usual ? usual : indexes.front()));
     where_ = file.where();
     for (const auto& variable : file.tensors())
       if (auto t = pipelines::tensor_of_variable(variable)) tensors_.push_back(std::move(*t));
@@ -11469,7 +11469,7 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
 /// The folder of config.json and weights: `folder` itself, or the one that modules.json names (0_Transformer).
 [[nodiscard]] inline std::filesystem::path transformer_folder(const std::filesystem::path& folder) {
   for (const auto& m : detail::read_modules(folder))
-    if (detail::is_encoder(m.kind)) return m.path.empty() ? folder : folder / m.path;
+    if (detail::is_encoder(m.kind)) return m.path.empty() ? folder : folder / path_from(m.path);
   return folder;
 }
 
@@ -11482,9 +11482,10 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
   std::size_t encoders = 0, poolings = 0;
   for (const auto& m : modules) {
     if (detail::is_encoder(m.kind)) ++encoders;
-    else if (m.kind == "Pooling" && encoders == 1 && poolings++ == 0) detail::read_pooling(folder / m.path / "config.json", s);
+    else if (m.kind == "Pooling" && encoders == 1 && poolings++ == 0)
+      detail::read_pooling(folder / path_from(m.path) / "config.json", s);
     else if (m.kind == "Normalize" && poolings == 1) s.modules.push_back({});
-    else if (m.kind == "Dense" && poolings == 1) s.modules.push_back(detail::read_dense(folder / m.path));
+    else if (m.kind == "Dense" && poolings == 1) s.modules.push_back(detail::read_dense(folder / path_from(m.path)));
     else if (m.kind != "Dropout")  // has no effect in inference
       throw error({where, "the modules Transformer, Pooling, and behind them Dense and Normalize",
                    cat(m.kind, m.path.empty() ? "" : " (" + m.path + ")"),

@@ -231,7 +231,8 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
   std::size_t encoders = 0, poolings = 0;
   for (const auto& m : modules) {
     if (detail::is_encoder(m.kind)) ++encoders;
-    else if (m.kind == "Pooling" && encoders == 1 && poolings++ == 0) detail::read_pooling(folder / path_from(m.path) / "config.json", s);
+    else if (m.kind == "Pooling" && encoders == 1 && poolings++ == 0)
+      detail::read_pooling(folder / path_from(m.path) / "config.json", s);
     else if (m.kind == "Normalize" && poolings == 1) s.modules.push_back({});
     else if (m.kind == "Dense" && poolings == 1) s.modules.push_back(detail::read_dense(folder / path_from(m.path)));
     else if (m.kind != "Dropout")  // has no effect in inference
