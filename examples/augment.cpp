@@ -45,12 +45,12 @@ std::string field(std::string_view text) {
 template <class Augment>
 void rows(const settings& s, const Augment& augment) {
   const auto options = s.columns.options();
-  const auto labels = bert::data::tsv_labels(s.tsv, [&] {
+  const auto labels = bert::data::tsv_labels(bert::path_from(s.tsv), [&] {
     auto any = options;
     any.scores = bert::data::score_labels::as_names;  // a score is kept, too
     return any;
   }());
-  bert::data::tsv_reader reader(s.tsv, options);
+  bert::data::tsv_reader reader(bert::path_from(s.tsv), options);
   bert::data::with_variants more(augment, {.copies = s.copies});
   std::string text = options.second_column ? "sentence1\tsentence2\tlabel\n" : "sentence\tlabel\n";
   std::uint64_t read = 0, written = 0;
@@ -64,7 +64,7 @@ void rows(const settings& s, const Augment& augment) {
     });
   }
   support::tell(reader.notes(), std::cout);
-  bert::io::write_file(s.out, text);
+  bert::io::write_file(bert::path_from(s.out), text);
   std::cout << "read " << read << " examples, wrote " << written << " to " << s.out << '\n';
 }
 
@@ -81,7 +81,7 @@ void sentences(const settings& s, Augment& augment) {
     }
   };
   if constexpr (std::is_same_v<Augment, bert::data::eda>)
-    for (bert::data::conll_reader reader(s.conll); reader.next(sentence);) {
+    for (bert::data::conll_reader reader(bert::path_from(s.conll)); reader.next(sentence);) {
       split();
       augment.learn(words, tags);
     }
@@ -91,7 +91,7 @@ void sentences(const settings& s, Augment& augment) {
     for (std::size_t i = 0; i < words.size(); ++i) text += words[i] + '\t' + tags[i] + '\n';
     text += '\n';
   };
-  for (bert::data::conll_reader reader(s.conll); reader.next(sentence); ++key) {
+  for (bert::data::conll_reader reader(bert::path_from(s.conll)); reader.next(sentence); ++key) {
     split();
     add();
     for (unsigned copy = 0; copy < s.copies; ++copy) {
@@ -100,7 +100,7 @@ void sentences(const settings& s, Augment& augment) {
       add();
     }
   }
-  bert::io::write_file(s.out, text);
+  bert::io::write_file(bert::path_from(s.out), text);
   std::cout << "read " << key << " sentences, wrote " << key * (s.copies + 1) << " to " << s.out << '\n';
 }
 
@@ -112,9 +112,9 @@ void write(const settings& s, Augment&& augment) {
 
 /// Has the masked LM of a folder write words anew.
 void rewritten(const settings& s) {
-  const bert::checkpoint files{s.rewrite};
+  const bert::checkpoint files{bert::path_from(s.rewrite)};
   compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
-    const auto fill = bert::pipeline<bert::model<A, bert::heads::masked_lm>>::open(s.rewrite, {.top = s.top});
+    const auto fill = bert::pipeline<bert::model<A, bert::heads::masked_lm>>::open(bert::path_from(s.rewrite), {.top = s.top});
     const auto tokenizer = files.tokenizer();
     write(s, bert::data::rewriter(fill, {.share = s.alpha, .mask = tokenizer.options().mask, .seed = s.seed},
                                   s.words.empty() ? bert::data::word_list{} : bert::data::word_list::read(s.words)));
@@ -127,7 +127,7 @@ void work(const settings& s) {
   };
   one("--tsv or --conll", s.tsv, s.conll, "name the file of examples");
   one("--synonyms or --rewrite", s.synonyms, s.rewrite, "say where other words come from");
-  bert::io::check_output_file(s.out);
+  bert::io::check_output_file(bert::path_from(s.out));
   if (s.rewrite.empty()) write(s, augmentation::eda(s.synonyms, s.words, s.alpha, s.seed));
   else rewritten(s);
 }

@@ -25,9 +25,9 @@ inline const char* const words_help =
 /// The thesaurus that --synonyms names.
 [[nodiscard]] inline bert::data::thesaurus thesaurus(const std::string& name) {
   constexpr std::string_view wordnet = "wordnet:";
-  if (name.starts_with(wordnet)) return bert::data::wordnet(name.substr(wordnet.size()));
-  if (std::filesystem::path(name).extension() == ".dat") return bert::data::mythes(name);
-  return bert::data::synonym_groups(name);
+  if (name.starts_with(wordnet)) return bert::data::wordnet(bert::path_from(name.substr(wordnet.size())));
+  const std::filesystem::path path = bert::path_from(name);
+  return path.extension() == ".dat" ? bert::data::mythes(path) : bert::data::synonym_groups(path);
 }
 
 /// What --augment asks for: "eda", or "eda:alpha=0.05,copies=8", each with a default.
@@ -59,7 +59,7 @@ struct recipe {
 [[nodiscard]] inline bert::data::eda eda(const std::string& synonyms, const std::string& words, float alpha,
                                          std::uint64_t seed) {
   return bert::data::eda(thesaurus(synonyms), {.replace = alpha, .insert = alpha, .swap = alpha, .remove = alpha, .seed = seed},
-                         words.empty() ? bert::data::word_list{} : bert::data::word_list::read(words));
+                         words.empty() ? bert::data::word_list{} : bert::data::word_list::read(bert::path_from(words)));
 }
 
 }  // namespace augmentation

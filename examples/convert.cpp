@@ -278,14 +278,14 @@ void copy_modules(const fs::path& model, const fs::path& files, const fs::path& 
 }
 
 void work(const settings& s) {
-  const fs::path model = s.model;
+  const fs::path model = bert::path_from(s.model), target = bert::path_from(s.out);
   if (!fs::is_directory(model))
     throw bert::error({s.model, "a model's folder", fs::exists(model) ? "no folder" : "nothing of that name", {}});
   const fs::path files = bert::pipelines::transformer_folder(model);
   const weight_files weights(files);
   if (s.check) return check(weights);
-  const fs::path folder = files == model ? fs::path(s.out) : fs::path(s.out) / fs::relative(files, model);
-  if (fs::exists(s.out) && fs::equivalent(s.out, model))
+  const fs::path folder = files == model ? target : target / fs::relative(files, model);
+  if (fs::exists(target) && fs::equivalent(target, model))
     throw bert::error({s.out, "another folder than --model", "the same", "a form of weights replaces the others in --out"});
   bert::io::check_output_folder(folder);
   const auto shards = plan(weights, s);
@@ -294,7 +294,7 @@ void work(const settings& s) {
   write_config(out, files, weights, s);
   copy_files(out, files, weights);
   out.commit();
-  copy_modules(model, files, s.out);
+  copy_modules(model, files, target);
   std::cout << "read " << describe(weights) << '\n'
             << totals(weights.tensors()) << "\nwrote " << bert::path_text(folder / shards.front().name);
   if (shards.size() > 1) std::cout << " and " << shards.size() - 1 << " more";

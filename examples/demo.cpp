@@ -68,7 +68,7 @@ struct curves {
 
 pretrained pretrain(const settings& s, const demo::material& m, const bert::text::tokenizer& tokenizer,
                     const bert::execution::threads& threads, curves& c) {
-  const auto batches = bert::data::pack(bert::data::corpus(m.corpus), tokenizer,
+  const auto batches = bert::data::pack(bert::data::corpus(bert::path_from(m.corpus)), tokenizer,
                                         {.tokens = m.tokens, .batch = m.batch, .seed = s.seed}, threads);
   // A short run needs a larger stddev than hidden size 768's 0.02, and a faster decay of the second moment.
   auto model = pretrained::random({.stddev = 0.05f, .seed = s.seed, .vocab = static_cast<int>(tokenizer.size())});
@@ -176,15 +176,16 @@ std::pair<bert::attention_probabilities, int> sharpest(const Frozen& frozen, con
 void work(const settings& s) {
   const stopwatch all;
   const auto threads = support::start_threads(s.threads);
-  bert::io::check_output_folder(s.out);
-  std::filesystem::create_directories(s.out);
+  bert::io::check_output_folder(bert::path_from(s.out));
+  std::filesystem::create_directories(bert::path_from(s.out));
   std::cout << "bert demo: " << s.threads << (s.threads == 1 ? " thread" : " threads") << ", seed " << s.seed << '\n';
 
   auto m = s.text.empty() ? demo::from_world(s.out, s.seed) : demo::from_text(s.text, s.out, s.seed);
   heading(1, m.about);
   for (const auto& line : m.show) std::cout << "      " << line << '\n';
 
-  const auto tokenizer = bert::text::train_wordpiece(bert::data::corpus(m.corpus), {.vocab = m.pieces, .threads = s.threads});
+  const auto tokenizer =
+      bert::text::train_wordpiece(bert::data::corpus(bert::path_from(m.corpus)), {.vocab = m.pieces, .threads = s.threads});
   heading(2, print("A vocabulary of %zu pieces, learned from that text", tokenizer.size()));
   // [MASK] is one piece, so words of several pieces are left out.
   if (!m.has_facts) std::erase_if(m.questions, [&](const auto& q) { return tokenizer.tokens(q.right).size() != 1; });
@@ -239,9 +240,9 @@ void work(const settings& s) {
   }
 
   const std::string folder = s.out + "/pocket", folder2 = s.out + "/classifier", page_file = s.out + "/demo.html";
-  bert::save(folder, model, tokenizer);
+  bert::save(bert::path_from(folder), model, tokenizer);
   bert::save(folder2, checker, tokenizer);
-  const bert::checkpoint files{folder};
+  const bert::checkpoint files{bert::path_from(folder)};
   const auto again = ask(files.freeze<pretrained>(), files.tokenizer(), m.questions);
   if (again.size() != scores.size() || std::memcmp(again.data(), scores.data(), scores.size() * sizeof(float)) != 0)
     throw bert::error({folder, "the model that was saved", "one that answers differently", {}});

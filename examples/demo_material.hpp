@@ -129,7 +129,7 @@ inline material from_text(const std::string& path, const std::string& folder, st
   out.exceptions(std::ios::badbit | std::ios::failbit);
   bert::random_stream random(seed, bert::draw::user, 600);
   std::size_t bytes = 0, sentences = 0, in_document = 0;
-  const bert::data::corpus text(path);
+  const bert::data::corpus text(bert::path_from(path));
   bool blank_lines = false;
   text.for_each_line([&](std::string_view line) { blank_lines = blank_lines || bert::data::blank(line); });
   text.for_each_line([&](std::string_view line) {

@@ -13,8 +13,8 @@ void work(const distil::settings& s) {
     throw bert::error({"the student", "--arch or --from, one of the two", s.arch.empty() ? "neither" : "both", {}});
   if (s.text.empty() && (s.train.empty() || s.dev.empty()))
     throw bert::error({"the examples", "--train and --dev, or --text", "neither", {}});
-  bert::check_save(s.out);  // fails now, not after the training, if the folder cannot be written
-  const bert::checkpoint files{s.teacher};
+  bert::check_save(bert::path_from(s.out));  // fails now, not after the training, if the folder cannot be written
+  const bert::checkpoint files{bert::path_from(s.teacher)};
   s.text.empty() ? distil::task(s, files) : distil::text(s, files);
 }
 

@@ -45,7 +45,7 @@ void write_row(const settings& s, std::span<const float> row, std::string& out) 
 template <class A, class Precision>
 void embed_lines(const settings& s, const bert::embedder_options& options) {
   const auto threads = support::start_threads(s.threads);
-  const auto embed = bert::embedder<A, bert::pooling::from_folder, Precision>::open(s.model, options, threads);
+  const auto embed = bert::embedder<A, bert::pooling::from_folder, Precision>::open(bert::path_from(s.model), options, threads);
   support::tell(embed.notes());
   bert::embedding_report report;
   std::uint64_t all = 0;
@@ -72,7 +72,7 @@ void embed_lines(const settings& s, const bert::embedder_options& options) {
   }
   bar.clear();
   if (!s.out.empty())
-    bert::io::write_npy(s.out, std::span<const float>(kept), {kept.size() / embed.columns(), embed.columns()});
+    bert::io::write_npy(bert::path_from(s.out), std::span<const float>(kept), {kept.size() / embed.columns(), embed.columns()});
   if (report.cut != 0)
     std::cerr << "note: " << report.cut << " of " << all << " lines cut to " << embed.max_tokens() << " tokens\n";
 }
@@ -108,8 +108,8 @@ bert::embedder_options options_of(settings& s, const bert::checkpoint& files) {
 }
 
 void work(settings& s) {
-  if (!s.out.empty()) bert::io::check_output_file(s.out);
-  const bert::checkpoint files{s.model};
+  if (!s.out.empty()) bert::io::check_output_file(bert::path_from(s.out));
+  const bert::checkpoint files{bert::path_from(s.model)};
   const auto options = options_of(s, files);
   openable::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
     support::tell(files.notes<bert::model<A>>());

@@ -109,8 +109,8 @@ void rankings_by(const settings& s, const bert::checkpoint& files) {
   const auto model = open<bert::model<A, Head>>(files);
   auto options = s.columns.options();
   options.max_tokens = std::min(options.max_tokens, A::positions);
-  const auto set =
-      bert::data::rankings(s.rankings, files.tokenizer(), support::ranking_options(options, s.group_column, s.score_range));
+  const auto set = bert::data::rankings(bert::path_from(s.rankings), files.tokenizer(),
+                                        support::ranking_options(options, s.group_column, s.score_range));
   support::tell_about(s.rankings, set, options.max_tokens, std::cerr);
   const auto batches = set.batches(s.batch, {.order = bert::data::order::sequential});
   const auto threads = support::start_threads(s.threads);
@@ -144,18 +144,19 @@ void rows(const settings& s, const bert::checkpoint& files) {
     std::cerr << "note: " << files.config().where
               << ": problem_type is multi_label_classification, so each label has a sigmoid of its own\n";
     const auto model = open<bert::model<A, bert::heads::classify_many<bert::labels::dynamic_set>>>(files);
-    const auto set =
-        bert::data::tsv_many(s.tsv, tokenizer, bert::labels::dynamic_set(model.label_names()), support::many_options(options));
+    const auto set = bert::data::tsv_many(bert::path_from(s.tsv), tokenizer, bert::labels::dynamic_set(model.label_names()),
+                                          support::many_options(options));
     support::tell_about(s.tsv, set, options.max_tokens, std::cerr);
     labels(s, files, model, set);
   } else if (files.config().labels.size() == 1 || files.config().problem_type == "regression") {
     std::cerr << "note: " << files.config().where << " names one label, so the model has one score a text\n";
     figures(open<bert::model<A, bert::heads::regress>>(files),
-            bert::data::tsv<bert::labels::number>(s.tsv, tokenizer, options));
+            bert::data::tsv<bert::labels::number>(bert::path_from(s.tsv), tokenizer, options));
   } else {
     readings::by_name(files.config().classifier_pooling, [&]<class Head>(std::type_identity<Head>) {
       const auto model = open<bert::model<A, Head>>(files);
-      figures(model, bert::data::tsv(s.tsv, tokenizer, bert::labels::dynamic_set(model.label_names()), options));
+      figures(model,
+              bert::data::tsv(bert::path_from(s.tsv), tokenizer, bert::labels::dynamic_set(model.label_names()), options));
     });
   }
 }
@@ -163,8 +164,9 @@ void rows(const settings& s, const bert::checkpoint& files) {
 template <class A, class Head>
 void tags(const settings& s, const bert::checkpoint& files) {
   const auto model = open<bert::model<A, Head>>(files);
-  const auto set = bert::data::conll(s.conll, files.tokenizer(), bert::labels::dynamic_set(model.label_names()),
-                                     {.max_tokens = std::min(s.columns.max_tokens, A::positions)});
+  const auto set =
+      bert::data::conll(bert::path_from(s.conll), files.tokenizer(), bert::labels::dynamic_set(model.label_names()),
+                        {.max_tokens = std::min(s.columns.max_tokens, A::positions)});
   support::tell_unknown(s.conll, set, std::cerr);
   print_figures(s, model, set);
 }
@@ -173,7 +175,7 @@ template <class A>
 void choices(const settings& s, const bert::checkpoint& files) {
   const auto model = open<bert::model<A, bert::heads::choice>>(files);
   const int longest = std::min(s.columns.max_tokens, A::positions);
-  const auto set = bert::data::choices_jsonl(s.choices, files.tokenizer(), longest);
+  const auto set = bert::data::choices_jsonl(bert::path_from(s.choices), files.tokenizer(), longest);
   support::tell_about(s.choices, set, longest, std::cerr);
   print_figures(s, model, set);
 }
@@ -192,7 +194,7 @@ void pairs(const settings& s, const bert::checkpoint& files) {
   const auto tokenizer = files.tokenizer(&notes);
   support::tell(notes);
   const auto o = s.columns.options();
-  const auto set = bert::data::scored_pairs(s.pairs, tokenizer,
+  const auto set = bert::data::scored_pairs(bert::path_from(s.pairs), tokenizer,
                                             {.first_column = o.text_column,
                                              .second_column = o.second_column.value_or(1),
                                              .score_column = o.label_column,
@@ -227,8 +229,8 @@ void pairs(const settings& s, const bert::checkpoint& files) {
 template <class A>
 void answers(const settings& s, const bert::checkpoint& files) {
   const auto model = open<bert::model<A, bert::heads::span>>(files);
-  const auto set =
-      bert::data::squad(s.squad, files.tokenizer(), {.max_tokens = static_cast<std::size_t>(std::min(384, A::positions))});
+  const auto set = bert::data::squad(bert::path_from(s.squad), files.tokenizer(),
+                                     {.max_tokens = static_cast<std::size_t>(std::min(384, A::positions))});
   support::tell(set.notes());
   const auto threads = support::start_threads(s.threads);
   auto decoding = files.config().decoding;
@@ -252,7 +254,7 @@ void answers(const settings& s, const bert::checkpoint& files) {
 
 std::vector<std::string> read_sentences(const settings& s) {
   std::vector<std::string> all;
-  bert::io::line_reader lines(s.sentences);
+  bert::io::line_reader lines(bert::path_from(s.sentences));
   for (std::string_view line; all.size() < s.most_sentences && lines.next(line);)
     if (!line.empty()) all.emplace_back(line);
   if (all.empty()) throw bert::error({s.sentences, "a line of text or more", "none", {}});
@@ -267,7 +269,8 @@ void cosines(const settings& s) {
   bert::embedder_options options{.length = bert::vector_length::unit};
   if (!s.pooling.empty()) options.pooling = bert::pooling::mode_named(s.pooling);
   const auto embed = [&]<class P>(std::type_identity<P>) {
-    return bert::embedder<A, bert::pooling::from_folder, P>::open(s.model, options, threads)(sentences, threads);
+    return bert::embedder<A, bert::pooling::from_folder, P>::open(bert::path_from(s.model), options, threads)(sentences,
+                                                                                                              threads);
   };
   const auto full = embed(std::type_identity<bert::precision::f32>{});
   for (const auto& name : s.precision)
@@ -287,7 +290,7 @@ void cosines(const settings& s) {
 }
 
 void work(const settings& s) {
-  const bert::checkpoint files{s.model};
+  const bert::checkpoint files{bert::path_from(s.model)};
   if (s.tune && s.squad.empty() && (s.tsv.empty() || files.config().problem_type != "multi_label_classification"))
     throw bert::error({"--tune", "--squad, or --tsv for a folder of several labels", "neither", "leave it out"});
   compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {

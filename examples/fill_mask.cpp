@@ -38,14 +38,15 @@ void print(const settings& s, const Pipeline& fill, const bert::text::tokenizer&
 }
 
 void work(const settings& s) {
-  const bert::checkpoint files{s.model};
+  const bert::checkpoint files{bert::path_from(s.model)};
   bert::pipelines::reading_notes notes;
   const auto tokenizer = files.tokenizer(&notes);
   support::tell(notes);
   (void)tokenizer.mask_id();  // throws an error that names the vocabulary's file
   compiled::by_config(files.config(), [&]<class A>(std::type_identity<A>) {
     precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) {
-      print(s, bert::pipeline<bert::model<A, bert::heads::masked_lm>, P>::open(s.model, {.top = s.top}), tokenizer);
+      print(s, bert::pipeline<bert::model<A, bert::heads::masked_lm>, P>::open(bert::path_from(s.model), {.top = s.top}),
+            tokenizer);
     });
   });
 }

@@ -32,11 +32,11 @@ std::vector<std::string> task_names() {
 
 void work(const settings& s) {
   // Fails now, not after the training, if the outputs cannot be written.
-  if (!s.out.empty()) bert::check_save(s.out);
-  if (!s.report.empty()) bert::io::check_output_file(s.report);
+  if (!s.out.empty()) bert::check_save(bert::path_from(s.out));
+  if (!s.report.empty()) bert::io::check_output_file(bert::path_from(s.report));
   if (!s.augment.empty() && (s.task == "span" || s.task == "choice" || s.task == "embed"))
     throw bert::error({"--augment", "a task of labeled texts: classify, multilabel, regress or tag", "--task " + s.task, {}});
-  tasks.at(s.task)(s, bert::checkpoint{s.model});
+  tasks.at(s.task)(s, bert::checkpoint{bert::path_from(s.model)});
 }
 
 }  // namespace

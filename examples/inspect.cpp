@@ -154,7 +154,7 @@ std::string sentences(const bert::checkpoint& files) {
 }
 
 bool inspect(const std::string& folder) {
-  const bert::checkpoint files(folder);
+  const bert::checkpoint files(bert::path_from(folder));
   const auto& c = files.config();
   const auto type = type_of(c, shapes{});
   line("model", cat(c.model_type, c.architectures.empty() ? "" : ", " + listed(c.architectures)));

@@ -13,7 +13,7 @@
 namespace {
 
 void work(const predict::settings& s) {
-  const bert::checkpoint files{s.model};
+  const bert::checkpoint files{bert::path_from(s.model)};
   const auto& config = files.config();
   bert::pipelines::reading_notes notes;
   (void)files.tokenizer(&notes);

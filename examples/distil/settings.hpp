@@ -42,7 +42,7 @@ inline constexpr int widest = widest_of(std::type_identity<compiled>{});
 /// Calls `body(std::type_identity<A>{})` with the student's architecture: --arch, or that of the folder --from.
 template <class Body>
 void by_student(const settings& s, Body&& body) {
-  if (!s.from.empty()) compiled::by_config(bert::checkpoint{s.from}.config(), std::forward<Body>(body));
+  if (!s.from.empty()) compiled::by_config(bert::checkpoint{bert::path_from(s.from)}.config(), std::forward<Body>(body));
   else compiled::by_name(s.arch, std::forward<Body>(body));
 }
 

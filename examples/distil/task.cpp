@@ -33,7 +33,7 @@ student_of<A> start(const settings& s, const bert::text::tokenizer& tokenizer, c
   const bert::random_options initial{
       .stddev = 0.02f, .seed = s.seed, .vocab = static_cast<int>(tokenizer.size()), .labels = labels};
   if (s.from.empty()) return student_of<A>::random(initial);
-  const bert::checkpoint files{s.from};
+  const bert::checkpoint files{bert::path_from(s.from)};
   using classifier = bert::model<A, head>;
   if (files.holds<classifier>() && files.label_names<classifier>() == labels)
     return files.load<classifier>().template with_head<head, bert::heads::hidden_projection<widest>>(initial);
@@ -87,7 +87,7 @@ void train(const settings& s, const teacher& from, student_of<A> student, const 
                            bert::cat("stopped by ", signals.name(), " after step ", done, "; nothing was saved"));
   const auto classifier = std::move(student).template with_head<head>({.labels = student.label_names()});
   const auto report = evaluate(s, classifier, dev, threads);
-  bert::save(s.out, classifier, tokenizer);
+  bert::save(bert::path_from(s.out), classifier, tokenizer);
   std::cout << "saved " << s.out << "\ndev " << report.line() << '\n';
 }
 
@@ -103,14 +103,14 @@ void task(const settings& s, const bert::checkpoint& files) {
     bert::pipelines::reading_notes notes;
     const auto tokenizer = files.tokenizer(&notes);
     support::tell(notes, std::cout);
-    if (!s.from.empty()) check_vocabulary(s, tokenizer, bert::checkpoint{s.from}.tokenizer());
+    if (!s.from.empty()) check_vocabulary(s, tokenizer, bert::checkpoint{bert::path_from(s.from)}.tokenizer());
     const auto labels = files.label_names<teacher_model>();
     by_student(s, [&]<class B>(std::type_identity<B>) {
       auto options = s.columns.options();
       options.max_tokens = std::min({options.max_tokens, static_cast<int>(A::positions), static_cast<int>(B::positions)});
       const bert::labels::dynamic_set names(labels);
-      const auto train_set = bert::data::tsv(s.train, tokenizer, names, options),
-                 dev = bert::data::tsv(s.dev, tokenizer, names, options);
+      const auto train_set = bert::data::tsv(bert::path_from(s.train), tokenizer, names, options),
+                 dev = bert::data::tsv(bert::path_from(s.dev), tokenizer, names, options);
       std::cout << "train " << train_set.size() << " examples, dev " << dev.size() << ", labels " << bert::labels::listed(names)
                 << '\n';
       support::tell_about(s.train, train_set, options.max_tokens, std::cout);

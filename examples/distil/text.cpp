@@ -56,7 +56,7 @@ void train(const settings& s, const pieces_teacher& from, bert::model<A, pieces_
   if (signals.received() != 0 && trainer.done() < s.steps)
     throw support::stopped(signals.received(),
                            bert::cat("stopped by ", signals.name(), " after step ", trainer.done(), "; nothing was saved"));
-  bert::save(s.out, student, tokenizer);
+  bert::save(bert::path_from(s.out), student, tokenizer);
   std::cout << "saved " << s.out << "\ntrain mlm=" << since["mlm"].mean() << " masked_accuracy=" << since["mlm"].accuracy()
             << '\n';
 }
@@ -72,9 +72,9 @@ void text(const settings& s, const bert::checkpoint& files) {
     bert::pipelines::reading_notes notes;
     const auto tokenizer = files.tokenizer(&notes);
     support::tell(notes, std::cout);
-    if (!s.from.empty()) check_vocabulary(s, tokenizer, bert::checkpoint{s.from}.tokenizer());
+    if (!s.from.empty()) check_vocabulary(s, tokenizer, bert::checkpoint{bert::path_from(s.from)}.tokenizer());
     by_student(s, [&]<class B>(std::type_identity<B>) {
-      const bert::data::corpus corpus(s.text);
+      const bert::data::corpus corpus(bert::path_from(s.text));
       const auto batches = bert::data::pack(
           corpus, tokenizer,
           {.tokens = std::min({s.columns.max_tokens, static_cast<int>(A::positions), static_cast<int>(B::positions)}),
@@ -88,7 +88,7 @@ void text(const settings& s, const bert::checkpoint& files) {
       const bert::random_options initial{.stddev = 0.02f, .seed = s.seed, .vocab = static_cast<int>(tokenizer.size())};
       auto student = [&] {
         if (s.from.empty()) return student_model::random(initial);
-        const bert::checkpoint own{s.from};
+        const bert::checkpoint own{bert::path_from(s.from)};
         return own.holds<student_model>() ? own.load<student_model>()
                                           : own.load<bert::model<B>>().template with_head<pieces_head>(initial);
       }();

@@ -19,7 +19,7 @@ class choosing : public set_task<bert::data::choice_set> {
 
   choosing(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
       : set_task(s, why_no_classifier<model_type>(s, files), [&](const std::string& path, const bert::data::as_read&) {
-          return bert::data::choices_jsonl(path, tokenizer, longest(s));
+          return bert::data::choices_jsonl(bert::path_from(path), tokenizer, longest(s));
         }) {
     tell("questions", longest(s));
   }

@@ -22,8 +22,9 @@ class classification : public set_task<classes> {
   static constexpr logits_of logits = logits_of::classes;
 
   classification(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
-      : classification(s, tokenizer, options_of<A>(s),
-                       choose_labels<model_type>(s, files, bert::data::tsv_labels(s.train, options_of<A>(s)), part)) {}
+      : classification(
+            s, tokenizer, options_of<A>(s),
+            choose_labels<model_type>(s, files, bert::data::tsv_labels(bert::path_from(s.train), options_of<A>(s)), part)) {}
 
   [[nodiscard]] bert::objectives::cross_entropy objective() const {
     bert::objectives::cross_entropy loss{.label_smoothing = settings_->label_smoothing, .gamma = settings_->focal};
@@ -47,7 +48,7 @@ class classification : public set_task<classes> {
                  const chosen_labels& chosen)
       : set_task(s, chosen,
                  [&](const std::string& path, auto&& augment) {
-                   return bert::data::tsv(path, tokenizer, chosen.names, options, augment);
+                   return bert::data::tsv(bert::path_from(path), tokenizer, chosen.names, options, augment);
                  }),
         options_(options) {
     tell("examples", options.max_tokens);

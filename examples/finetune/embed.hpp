@@ -121,7 +121,7 @@ class embedding {
       : why_new(why(s, files)),
         settings_(&s),
         train_(read(s, tokenizer)),
-        dev_(bert::data::scored_pairs(s.dev, tokenizer, options(s))) {
+        dev_(bert::data::scored_pairs(bert::path_from(s.dev), tokenizer, options(s))) {
     const auto size = std::visit([](const auto& set) { return set.size(); }, train_);
     std::cout << "train " << size << (s.loss == "triplet" ? " triplets" : " pairs") << ", dev " << dev_.size()
               << " pairs, pooling " << bert::pooling_name<Pooling>()
@@ -182,9 +182,10 @@ class embedding {
     return pairs;
   }
   static training_set read(const settings& s, const bert::text::tokenizer& tokenizer) {
-    if (s.loss == "cosent" || s.loss == "cosine") return bert::data::scored_pairs(s.train, tokenizer, options(s));
+    if (s.loss == "cosent" || s.loss == "cosine")
+      return bert::data::scored_pairs(bert::path_from(s.train), tokenizer, options(s));
     if (s.loss == "triplet" || !s.negative_column.empty()) return bert::data::triplets(s.train, tokenizer, options(s));
-    return bert::data::pairs(s.train, tokenizer, options(s));
+    return bert::data::pairs(bert::path_from(s.train), tokenizer, options(s));
   }
 
   const settings* settings_;

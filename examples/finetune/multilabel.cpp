@@ -22,7 +22,9 @@ class many_labels : public set_task<many> {
   many_labels(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
       : many_labels(s, tokenizer, support::many_options(options_of<A>(s)),
                     choose_labels<model_type>(
-                        s, files, bert::data::tsv_many_labels(s.train, support::many_options(options_of<A>(s))), part)) {}
+                        s, files,
+                        bert::data::tsv_many_labels(bert::path_from(s.train), support::many_options(options_of<A>(s))), part)) {
+  }
 
   [[nodiscard]] bert::objectives::binary_cross_entropy objective() const {
     bert::objectives::binary_cross_entropy loss;
@@ -48,7 +50,7 @@ class many_labels : public set_task<many> {
   many_labels(const settings& s, const bert::text::tokenizer& tokenizer, const bert::data::tsv_many_options& options,
               const chosen_labels& chosen)
       : set_task(s, chosen, [&](const std::string& path, auto&& augment) {
-          return bert::data::tsv_many(path, tokenizer, chosen.names, options, augment);
+          return bert::data::tsv_many(bert::path_from(path), tokenizer, chosen.names, options, augment);
         }) {
     tell("examples", options.max_tokens);
   }

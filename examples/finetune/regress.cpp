@@ -26,7 +26,7 @@ class regression : public set_task<numbers> {
 
   regression(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
       : set_task(s, why_no_regression<model_type>(s, files), [&](const std::string& path, auto&& augment) {
-          return bert::data::tsv<bert::labels::number>(path, tokenizer, options_of<A>(s), augment);
+          return bert::data::tsv<bert::labels::number>(bert::path_from(path), tokenizer, options_of<A>(s), augment);
         }) {
     tell("examples", options_of<A>(s).max_tokens);
   }

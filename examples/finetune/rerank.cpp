@@ -32,7 +32,7 @@ class reranking : public set_task<bert::data::ranking_set> {
   reranking(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
       : set_task(s, two_classes(s, files) ? std::string() : why_no_regression<model_type>(s, files),
                  [&](const std::string& path, const bert::data::as_read&) {
-                   auto set = bert::data::rankings(path, tokenizer,
+                   auto set = bert::data::rankings(bert::path_from(path), tokenizer,
                                                    support::ranking_options(options_of<A>(s), s.group_column, s.score_range));
                    check(s, path, set);
                    return set;

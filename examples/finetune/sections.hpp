@@ -78,7 +78,7 @@ void worst_examples_section(html::page& page, const std::string& path, const ber
   std::vector<example> all;
   const auto names = model.label_names();
   const auto known = [&](std::string_view label) { return std::find(names.begin(), names.end(), label) != names.end(); };
-  for (bert::data::tsv_reader rows(path, options); rows.next(known);)
+  for (bert::data::tsv_reader rows(bert::path_from(path), options); rows.next(known);)
     all.push_back({std::string(rows.text()), std::string(rows.second()), std::string(rows.label()), {}, 0});
   const bert::pipeline answer(model, tokenizer, {.max_tokens = static_cast<std::size_t>(options.max_tokens)});
   std::vector<bert::classified> answers;

@@ -26,8 +26,8 @@ class answering {
         options_{.max_tokens = static_cast<std::size_t>(std::min(s.columns.max_tokens, A::positions)),
                  .step = s.step == 0 ? std::nullopt : std::optional(s.step),
                  .max_question = s.max_question},
-        train_(bert::data::squad(s.train, tokenizer, options_)),
-        dev_(bert::data::squad(s.dev, tokenizer, options_)) {
+        train_(bert::data::squad(bert::path_from(s.train), tokenizer, options_)),
+        dev_(bert::data::squad(bert::path_from(s.dev), tokenizer, options_)) {
     std::cout << "train " << train_.size() << " questions in " << train_.windows() << " windows, dev " << dev_.size() << " in "
               << dev_.windows() << '\n';
     for (const auto* set : {&train_, &dev_}) {

@@ -27,7 +27,7 @@ class tagging : public set_task<sentences_of_file> {
 
   tagging(const settings& s, const bert::checkpoint& files, const bert::text::tokenizer& tokenizer)
       : tagging(s, tokenizer, options(s),
-                choose_labels<model_type>(s, files, bert::data::conll_tags(s.train, options(s)), part)) {}
+                choose_labels<model_type>(s, files, bert::data::conll_tags(bert::path_from(s.train), options(s)), part)) {}
 
   [[nodiscard]] static Objective objective() { return {}; }
   [[nodiscard]] static bert::optim::crf_rate groups(const settings& s, const bert::optim::layer_decay& others) {
@@ -59,7 +59,7 @@ class tagging : public set_task<sentences_of_file> {
           const chosen_labels& chosen)
       : set_task(s, chosen,
                  [&](const std::string& path, auto&& augment) {
-                   return bert::data::conll(path, tokenizer, chosen.names, options, augment);
+                   return bert::data::conll(bert::path_from(path), tokenizer, chosen.names, options, augment);
                  }),
         options_(options) {
     std::cout << "train " << train_.size() << " sentences, dev " << dev_.size() << ", tags "

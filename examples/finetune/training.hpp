@@ -44,7 +44,7 @@ class csv_log {
   /// Goes on after the rows of a training that is resumed; else begins anew.
   csv_log(const std::string& path, bool resumed, std::span<const std::string_view> figures) {
     if (path.empty()) return;
-    const bool header = !resumed || !std::filesystem::exists(path);
+    const bool header = !resumed || !std::filesystem::exists(bert::path_from(path));
     out_.exceptions(std::ios::badbit | std::ios::failbit);
     try {
       out_.open(bert::path_from(path), (header ? std::ios::trunc : std::ios::app) | std::ios::binary);
@@ -227,7 +227,7 @@ void train(const settings& s, const bert::checkpoint& files) {
       });
       return;
     }
-    csv_log log(s.log, !s.keep.empty() && std::filesystem::exists(s.keep), report_type::figure_names);
+    csv_log log(s.log, !s.keep.empty() && std::filesystem::exists(bert::path_from(s.keep)), report_type::figure_names);
     support::progress bar("finetune");
     double loss = 0;
     std::uint64_t steps = 0, done = 0;
@@ -276,7 +276,7 @@ void train(const settings& s, const bert::checkpoint& files) {
                                          .attention_dropout = s.dropout,
                                          .seed = s.seed,
                                          .patience = s.patience,
-                                         .keep = s.keep,
+                                         .keep = bert::path_from(s.keep),
                                          .keep_every = s.every};
     if (!s.best.empty())
       recipe.keep_best = [&](const model_type& m) {
@@ -322,11 +322,12 @@ void train(const settings& s, const bert::checkpoint& files) {
       task.sections(page, *last, model, tokenizer, threads);
       page.write(s.report);
     } else if (!s.report.empty()) {
-      bert::io::write_file(s.report, task_type::table(*last));
+      bert::io::write_file(bert::path_from(s.report), task_type::table(*last));
     }
     if (!s.out.empty()) {
-      if constexpr (requires { task.decoding(*last); }) bert::save(s.out, model, tokenizer, task.decoding(*last));
-      else bert::save(s.out, model, tokenizer);
+      if constexpr (requires { task.decoding(*last); })
+        bert::save(bert::path_from(s.out), model, tokenizer, task.decoding(*last));
+      else bert::save(bert::path_from(s.out), model, tokenizer);
       std::cout << "saved " << s.out << '\n';
     }
     std::cout << "dev " << last->line() << '\n';

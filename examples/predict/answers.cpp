@@ -40,7 +40,7 @@ template <class Model, class P, class E>
 void answer_file(const settings& s, const bert::checkpoint& files, const E& threads) {
   const auto model = files.load<Model>(threads);
   const auto longest = s.max_tokens == 0 ? std::min<std::size_t>(384, Model::architecture::positions) : s.max_tokens;
-  const auto set = bert::data::squad(s.squad, files.tokenizer(),
+  const auto set = bert::data::squad(bert::path_from(s.squad), files.tokenizer(),
                                      {.max_tokens = std::min<std::size_t>(longest, Model::architecture::positions),
                                       .misplaced_answers = bert::data::misplaced_answers::left_out});
   support::tell(set.notes());
@@ -59,8 +59,8 @@ void answers(const settings& s, const bert::checkpoint& files) {
       using model_type = bert::model<A, bert::heads::span>;
       support::tell(files.notes<model_type>());
       if (!s.squad.empty()) return answer_file<model_type, P>(s, files, threads);
-      const auto ask =
-          bert::pipeline<model_type, P>::open(s.model, {.max_tokens = s.max_tokens, .answers = read(s, files)}, threads);
+      const auto ask = bert::pipeline<model_type, P>::open(bert::path_from(s.model),
+                                                           {.max_tokens = s.max_tokens, .answers = read(s, files)}, threads);
       each_line(s, line_form::pair, [&](const std::vector<input>& inputs) {
         std::vector<bert::io::json> out;
         for (const auto& in : inputs) out.push_back(told(ask(bert::question{.question = in.text, .context = *in.second})));

@@ -23,7 +23,8 @@ void answer_lines(const settings& s, const bert::checkpoint& files, const Tell& 
       using model_type = bert::model<A, Head>;
       support::tell(files.notes<model_type>());
       const auto run = bert::pipeline<model_type, P>::open(
-          s.model, {.max_tokens = s.max_tokens, .top = s.top, .stride = s.stride, .thresholds = s.thresholds}, threads);
+          bert::path_from(s.model), {.max_tokens = s.max_tokens, .top = s.top, .stride = s.stride, .thresholds = s.thresholds},
+          threads);
       cut_lines cut(s, files, A::positions);
       each_line(s, s.pair ? line_form::pair : line_form::text, [&](const std::vector<input>& inputs) {
         cut.count(inputs);
@@ -44,7 +45,8 @@ void rank_lines(const settings& s, const bert::checkpoint& files) {
     precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) {
       using model_type = bert::model<A, Head>;
       support::tell(files.notes<model_type>());
-      auto order = bert::pipeline<model_type, P>::open(s.model, {.max_tokens = s.max_tokens}, threads).session(threads);
+      auto order =
+          bert::pipeline<model_type, P>::open(bert::path_from(s.model), {.max_tokens = s.max_tokens}, threads).session(threads);
       cut_lines cut(s, files, A::positions);
       each_line(s, line_form::ranked, [&](const std::vector<input>& inputs) {
         cut.count(inputs);
@@ -103,7 +105,7 @@ void choices(const settings& s, const bert::checkpoint& files) {
     precisions::by_name(s.precision, [&]<class P>(std::type_identity<P>) {
       using model_type = bert::model<A, bert::heads::choice>;
       support::tell(files.notes<model_type>());
-      const auto choose = bert::pipeline<model_type, P>::open(s.model, {.max_tokens = s.max_tokens}, threads);
+      const auto choose = bert::pipeline<model_type, P>::open(bert::path_from(s.model), {.max_tokens = s.max_tokens}, threads);
       cut_lines cut(s, files, A::positions);
       each_line(s, line_form::list, [&](const std::vector<input>& inputs) {
         cut.count(inputs);

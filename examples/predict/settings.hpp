@@ -90,7 +90,7 @@ void each_line(const settings& s, line_form form, const Answer& answer) {
     auto columns = s.columns;
     if (form != line_form::text && columns.second_column.empty()) columns.pair = true;
     const auto options = columns.options();
-    bert::data::tsv_reader rows(s.tsv, options);
+    bert::data::tsv_reader rows(bert::path_from(s.tsv), options);
     while (rows.next([](std::string_view) { return true; })) {
       input in{std::string(rows.text()), {}, {}};
       if (options.second_column) in.second = std::string(rows.second());
@@ -101,7 +101,7 @@ void each_line(const settings& s, line_form form, const Answer& answer) {
   std::vector<std::string> files = s.files;
   if (files.empty() && s.tsv.empty()) files.push_back("/dev/stdin");
   for (const auto& path : files) {
-    bert::io::line_reader lines(path);
+    bert::io::line_reader lines(bert::path_from(path));
     for (std::string_view line; lines.next(line);) {
       const auto where = [&] { return bert::cat(path == "/dev/stdin" ? "standard input" : path, ", line ", lines.line()); };
       if (bert::text::utf8::first_invalid(line) != std::string_view::npos)

@@ -38,7 +38,7 @@ bert::io::json told(const settings& s, const bert::tagged_text& r) {
 template <class Pipeline, class E>
 void tag_words(const settings& s, const Pipeline& run, const E& threads) {
   constexpr std::size_t at_once = 64;
-  bert::data::conll_reader reader(s.conll, {.tag_column = bert::data::no_tags});
+  bert::data::conll_reader reader(bert::path_from(s.conll), {.tag_column = bert::data::no_tags});
   std::vector<bert::data::conll_word> sentence;
   std::vector<std::vector<std::string>> sentences;
   const auto flush = [&] {
@@ -70,7 +70,8 @@ void answer_lines(const settings& s, const bert::checkpoint& files) {
     using model_type = bert::model<A, Head>;
     support::tell(files.notes<model_type>());
     const auto run = bert::pipeline<model_type, P>::open(
-        s.model, {.max_tokens = s.max_tokens, .stride = s.stride, .pieces = pieces_of(s.aggregation)}, threads);
+        bert::path_from(s.model), {.max_tokens = s.max_tokens, .stride = s.stride, .pieces = pieces_of(s.aggregation)},
+        threads);
     if (!s.conll.empty()) return tag_words(s, run, threads);
     each_line(s, line_form::text, [&](const std::vector<input>& inputs) {
       std::vector<bert::io::json> out;

@@ -66,7 +66,8 @@ inline chosen_masking read_masking(const settings& s, const bert::text::tokenize
                    .drawn = s.draws == "unit" ? bert::masking::draws::each_unit : bert::masking::draws::each_piece};
   bert::data::word_list_report report;
   if (!s.lexicons.empty()) {
-    const std::vector<std::filesystem::path> paths(s.lexicons.begin(), s.lexicons.end());
+    std::vector<std::filesystem::path> paths;
+    for (const std::string& name : s.lexicons) paths.push_back(bert::path_from(name));
     m.words = bert::data::lexicon(paths, tokenizer, {}, &report);
     std::cout << "lexicon " << report.entries << " entries of " << report.lines << " lines, the longest of "
               << m.words.longest_entry() << " tokens";
@@ -75,7 +76,7 @@ inline chosen_masking read_masking(const settings& s, const bert::text::tokenize
     std::cout << '\n';
   }
   if (!s.synonyms.empty()) {
-    m.synonyms = bert::data::synonyms(s.synonyms, tokenizer, {}, &report);
+    m.synonyms = bert::data::synonyms(bert::path_from(s.synonyms), tokenizer, {}, &report);
     std::cout << "synonyms " << m.synonyms.pairs() << " pairs of " << report.lines << " lines; " << report.uneven
               << " have other numbers of tokens, " << report.unknown << " have [UNK]\n";
   }

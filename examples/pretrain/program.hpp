@@ -74,7 +74,7 @@ inline bert::text::tokenizer choose_tokenizer(const settings& s, const bert::dat
     }
     if (s.vocab.empty())
       return bert::text::train_wordpiece(text, {.vocab = s.vocab_size, .lowercase = !s.cased, .threads = s.threads});
-    return bert::text::tokenizer(bert::text::vocabulary::open(s.vocab), {.lowercase = !s.cased});
+    return bert::text::tokenizer(bert::text::vocabulary::open(bert::path_from(s.vocab)), {.lowercase = !s.cased});
   }();
   if (s.extend == 0) {
     std::cout << "vocabulary " << tokenizer.size() << " pieces\n";
@@ -101,8 +101,8 @@ inline batches pack(const settings& s, const bert::data::corpus& text, const ber
                     const bert::execution::threads& threads) {
   const auto options = s.packing();
   batches source = s.replay.empty() ? batches(bert::data::pack(text, tokenizer, options, threads))
-                                    : batches(bert::data::replay(text, s.corpus(s.replay, s.general_documents), s.replay_share,
-                                                                 tokenizer, options, threads));
+                                    : batches(bert::data::replay(text, s.corpus(bert::path_from(s.replay), s.general_documents),
+                                                                 s.replay_share, tokenizer, options, threads));
   const auto& domain = source.domain();
   std::cout << "corpus " << domain.documents() << " documents " << domain.tokens() << " tokens " << domain.sequences()
             << " sequences\n";
@@ -125,25 +125,27 @@ template <class Ranks>
 void work(const settings& s, const Ranks& ranks) {
   // Fails now, not after a vocabulary is learned or a model trained.
   origin from;
-  if (!s.from.empty()) from.files.emplace(s.from);
+  if (!s.from.empty()) from.files.emplace(bert::path_from(s.from));
   from.arch = choose_architecture(s, from.files);
   published::by_name(from.arch, [&]<class A>(std::type_identity<A>) {
     if (s.tokens > A::positions)
       throw bert::error(
           {"--tokens", bert::cat("at most ", A::positions, ", the architecture's positions"), bert::cat(s.tokens), {}});
   });
-  if (!s.out.empty()) bert::check_save(s.out);
-  if (!s.keep.empty()) bert::io::check_output_file(s.keep);
-  const auto text = s.corpus(s.text, s.documents);  // opened once, as it may be a pipe
+  if (!s.out.empty()) bert::check_save(bert::path_from(s.out));
+  if (!s.keep.empty()) bert::io::check_output_file(bert::path_from(s.keep));
+  const auto text = s.corpus(bert::path_from(s.text), s.documents);  // opened once, as it may be a pipe
   const auto tokenizer = choose_tokenizer(s, text, from);
   const auto masking = read_masking(s, tokenizer);
   const auto threads = support::start_threads(s.threads);
   auto source = pack(s, text, tokenizer, threads);
   if (s.show != 0) return show(s, source, masking, tokenizer, s.show);
   held_out texts;
-  if (!s.valid.empty()) texts.valid = bert::data::pack(s.corpus(s.valid, s.documents), tokenizer, s.packing(), threads);
+  if (!s.valid.empty())
+    texts.valid = bert::data::pack(s.corpus(bert::path_from(s.valid), s.documents), tokenizer, s.packing(), threads);
   if (!s.general.empty())
-    texts.general = bert::data::pack(s.corpus(s.general, s.general_documents), tokenizer, s.packing(), threads);
+    texts.general =
+        bert::data::pack(s.corpus(bert::path_from(s.general), s.general_documents), tokenizer, s.packing(), threads);
 
   const masked words{.rate = s.mask_rate, .masking = masking};
   if constexpr (std::same_as<Ranks, bert::training::alone>) {

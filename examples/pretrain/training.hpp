@@ -127,7 +127,7 @@ void train(const settings& s, const origin& from, batches source, const held_out
                           kept,
                           p,
                           ranks};
-    if (!s.keep.empty()) trainer.keep(s.keep, {.every = s.every});
+    if (!s.keep.empty()) trainer.keep(bert::path_from(s.keep), {.every = s.every});
     auto run = trainer.over(source);  // throws if the state is of another run
     bert::named_facts facts = source.fingerprint();
     bert::append(facts, bert::fingerprint_of(objective));
@@ -167,7 +167,7 @@ void train(const settings& s, const origin& from, batches source, const held_out
                                                       : "; the state is in " + s.keep + ", the same command goes on from it"));
   });
   if (ranks.rank() != 0) return;
-  bert::save(s.out, model, tokenizer);
+  bert::save(bert::path_from(s.out), model, tokenizer);
   std::cout << "saved " << s.out << '\n';
   if (texts.any()) std::cout << texts.figures(s, model, objective, threads) << '\n';
 }

@@ -8554,6 +8554,7 @@ namespace pipelines {
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -8670,6 +8671,14 @@ static_assert(std::endian::native == std::endian::little, "safetensors is little
 enum class dtype : std::uint8_t { boolean, u8, i8, f8_e5m2, f8_e4m3, i16, u16, f16, bf16, i32, u32, f32, f64, i64, u64 };
 
 namespace detail {
+
+/// Writes a * b modulo 2^64 to `product`; false if that is not the product.
+inline bool multiply(std::uint64_t a, std::uint64_t b, std::uint64_t& product) noexcept {
+  const bool fits = b == 0 || a <= std::numeric_limits<std::uint64_t>::max() / b;
+  product = a * b;
+  return fits;
+}
+
 struct dtype_facts {
   std::string_view name;
   std::size_t bytes;
@@ -8999,7 +9008,6 @@ namespace bert::inline BERT_ISA::pipelines {
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -9445,13 +9453,6 @@ class zip_file {
 namespace bert::inline BERT_ISA::io {
 
 namespace detail {
-
-/// Writes a * b modulo 2^64 to `product`; false if that is not the product.
-inline bool multiply(std::uint64_t a, std::uint64_t b, std::uint64_t& product) noexcept {
-  const bool fits = b == 0 || a <= std::numeric_limits<std::uint64_t>::max() / b;
-  product = a * b;
-  return fits;
-}
 
 /// The element type of a class torch.….Storage; none for types without a name here.
 [[nodiscard]] inline std::optional<dtype> storage_type(std::string_view name) noexcept {
@@ -9988,7 +9989,7 @@ class safetensors_header final : public json_events {
     std::uint64_t n = unit;
     for (const std::size_t extent : shape) {
       std::uint64_t next = 0;
-      if (__builtin_mul_overflow(n, std::uint64_t{extent}, &next)) return std::nullopt;
+      if (!detail::multiply(n, extent, next)) return std::nullopt;
       n = next;
     }
     return n;
@@ -10367,7 +10368,7 @@ class tensorflow_index {
     v.type = *known;
     std::uint64_t size = bytes_of(v.type);
     bool overflow = false;
-    for (const std::size_t extent : v.shape) overflow |= __builtin_mul_overflow(size, std::uint64_t{extent}, &size);
+    for (const std::size_t extent : v.shape) overflow |= !detail::multiply(size, extent, size);
     if (overflow || size != v.size)
       fail(name,
            cat(overflow ? "more than 2^64" : std::to_string(size), " bytes for ", name_of(v.type), ' ', shape_text(v.shape)),
@@ -10553,7 +10554,7 @@ class weight_files {
     for (const auto& [name, file] : map) ++files[file];
     std::map<std::string, std::string> found;  // tensor, file
     for (const auto& [file, count] : files) {
-      const auto path = index.parent_path() / file;
+      const auto path = index.parent_path() / path_from(file);
       std::error_code ignored;
       if (!std::filesystem::exists(path, ignored))
         throw_error({where_, cat("the shard ", file, " of ", count, " tensors"), "no such file", "fetch it too"});
@@ -10580,7 +10581,7 @@ class weight_files {
     if (!has_usual && indexes.size() > 1)
       throw_error({path_text(folder), "one checkpoint of TensorFlow", cat(indexes.front(), " and ", indexes[1]),
                    "keep one of them in the folder, or name it " + usual});
-    const auto& file = tensorflow_.emplace_back(folder / (has_usual ? usual : indexes.front()));
+    const auto& file = tensorflow_.emplace_back(folder / path_from(has_usual ? usual : indexes.front()));
     where_ = file.where();
     for (const auto& variable : file.tensors())
       if (auto t = pipelines::tensor_of_variable(variable)) tensors_.push_back(std::move(*t));
@@ -11567,7 +11568,7 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
 /// The folder of config.json and weights: `folder` itself, or the one that modules.json names (0_Transformer).
 [[nodiscard]] inline std::filesystem::path transformer_folder(const std::filesystem::path& folder) {
   for (const auto& m : detail::read_modules(folder))
-    if (detail::is_encoder(m.kind)) return m.path.empty() ? folder : folder / m.path;
+    if (detail::is_encoder(m.kind)) return m.path.empty() ? folder : folder / path_from(m.path);
   return folder;
 }
 
@@ -11580,9 +11581,10 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
   std::size_t encoders = 0, poolings = 0;
   for (const auto& m : modules) {
     if (detail::is_encoder(m.kind)) ++encoders;
-    else if (m.kind == "Pooling" && encoders == 1 && poolings++ == 0) detail::read_pooling(folder / m.path / "config.json", s);
+    else if (m.kind == "Pooling" && encoders == 1 && poolings++ == 0)
+      detail::read_pooling(folder / path_from(m.path) / "config.json", s);
     else if (m.kind == "Normalize" && poolings == 1) s.modules.push_back({});
-    else if (m.kind == "Dense" && poolings == 1) s.modules.push_back(detail::read_dense(folder / m.path));
+    else if (m.kind == "Dense" && poolings == 1) s.modules.push_back(detail::read_dense(folder / path_from(m.path)));
     else if (m.kind != "Dropout")  // has no effect in inference
       throw_error({where, "the modules Transformer, Pooling, and behind them Dense and Normalize",
                    cat(m.kind, m.path.empty() ? "" : " (" + m.path + ")"),

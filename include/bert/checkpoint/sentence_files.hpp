@@ -218,7 +218,7 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
 /// The folder of config.json and weights: `folder` itself, or the one that modules.json names (0_Transformer).
 [[nodiscard]] inline std::filesystem::path transformer_folder(const std::filesystem::path& folder) {
   for (const auto& m : detail::read_modules(folder))
-    if (detail::is_encoder(m.kind)) return m.path.empty() ? folder : folder / m.path;
+    if (detail::is_encoder(m.kind)) return m.path.empty() ? folder : folder / path_from(m.path);
   return folder;
 }
 
@@ -231,9 +231,10 @@ inline void read_use(const std::filesystem::path& file, sentence_settings& s) {
   std::size_t encoders = 0, poolings = 0;
   for (const auto& m : modules) {
     if (detail::is_encoder(m.kind)) ++encoders;
-    else if (m.kind == "Pooling" && encoders == 1 && poolings++ == 0) detail::read_pooling(folder / m.path / "config.json", s);
+    else if (m.kind == "Pooling" && encoders == 1 && poolings++ == 0)
+      detail::read_pooling(folder / path_from(m.path) / "config.json", s);
     else if (m.kind == "Normalize" && poolings == 1) s.modules.push_back({});
-    else if (m.kind == "Dense" && poolings == 1) s.modules.push_back(detail::read_dense(folder / m.path));
+    else if (m.kind == "Dense" && poolings == 1) s.modules.push_back(detail::read_dense(folder / path_from(m.path)));
     else if (m.kind != "Dropout")  // has no effect in inference
       throw_error({where, "the modules Transformer, Pooling, and behind them Dense and Normalize",
                    cat(m.kind, m.path.empty() ? "" : " (" + m.path + ")"),

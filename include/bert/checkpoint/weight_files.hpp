@@ -138,7 +138,7 @@ class weight_files {
     for (const auto& [name, file] : map) ++files[file];
     std::map<std::string, std::string> found;  // tensor, file
     for (const auto& [file, count] : files) {
-      const auto path = index.parent_path() / file;
+      const auto path = index.parent_path() / path_from(file);
       std::error_code ignored;
       if (!std::filesystem::exists(path, ignored))
         throw_error({where_, cat("the shard ", file, " of ", count, " tensors"), "no such file", "fetch it too"});
@@ -165,7 +165,7 @@ class weight_files {
     if (!has_usual && indexes.size() > 1)
       throw_error({path_text(folder), "one checkpoint of TensorFlow", cat(indexes.front(), " and ", indexes[1]),
                    "keep one of them in the folder, or name it " + usual});
-    const auto& file = tensorflow_.emplace_back(folder / (has_usual ? usual : indexes.front()));
+    const auto& file = tensorflow_.emplace_back(folder / path_from(has_usual ? usual : indexes.front()));
     where_ = file.where();
     for (const auto& variable : file.tensors())
       if (auto t = pipelines::tensor_of_variable(variable)) tensors_.push_back(std::move(*t));

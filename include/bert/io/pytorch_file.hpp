@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -31,13 +30,6 @@
 namespace bert::inline BERT_ISA::io {
 
 namespace detail {
-
-/// Writes a * b modulo 2^64 to `product`; false if that is not the product.
-inline bool multiply(std::uint64_t a, std::uint64_t b, std::uint64_t& product) noexcept {
-  const bool fits = b == 0 || a <= std::numeric_limits<std::uint64_t>::max() / b;
-  product = a * b;
-  return fits;
-}
 
 /// The element type of a class torch.….Storage; none for types without a name here.
 [[nodiscard]] inline std::optional<dtype> storage_type(std::string_view name) noexcept {

@@ -150,7 +150,7 @@ class safetensors_header final : public json_events {
     std::uint64_t n = unit;
     for (const std::size_t extent : shape) {
       std::uint64_t next = 0;
-      if (__builtin_mul_overflow(n, std::uint64_t{extent}, &next)) return std::nullopt;
+      if (!detail::multiply(n, extent, next)) return std::nullopt;
       n = next;
     }
     return n;

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -32,6 +33,14 @@ static_assert(std::endian::native == std::endian::little, "safetensors is little
 enum class dtype : std::uint8_t { boolean, u8, i8, f8_e5m2, f8_e4m3, i16, u16, f16, bf16, i32, u32, f32, f64, i64, u64 };
 
 namespace detail {
+
+/// Writes a * b modulo 2^64 to `product`; false if that is not the product.
+inline bool multiply(std::uint64_t a, std::uint64_t b, std::uint64_t& product) noexcept {
+  const bool fits = b == 0 || a <= std::numeric_limits<std::uint64_t>::max() / b;
+  product = a * b;
+  return fits;
+}
+
 struct dtype_facts {
   std::string_view name;
   std::size_t bytes;

@@ -140,7 +140,7 @@ class tensorflow_index {
     v.type = *known;
     std::uint64_t size = bytes_of(v.type);
     bool overflow = false;
-    for (const std::size_t extent : v.shape) overflow |= __builtin_mul_overflow(size, std::uint64_t{extent}, &size);
+    for (const std::size_t extent : v.shape) overflow |= !detail::multiply(size, extent, size);
     if (overflow || size != v.size)
       fail(name,
            cat(overflow ? "more than 2^64" : std::to_string(size), " bytes for ", name_of(v.type), ' ', shape_text(v.shape)),

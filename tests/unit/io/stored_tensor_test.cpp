@@ -73,6 +73,21 @@ const std::vector<view> views{{{5, 7}, {1, 5}},
 
 }  // namespace
 
+TEST_CASE("a product that exceeds 64 bits is told, and any other is exact") {
+  const std::uint64_t most = std::numeric_limits<std::uint64_t>::max(), half = std::uint64_t{1} << 32;
+  std::uint64_t product = 1;
+  CHECK(bert::io::detail::multiply(0, most, product));
+  CHECK(product == 0);
+  CHECK(bert::io::detail::multiply(most, 0, product));
+  CHECK(bert::io::detail::multiply(most, 1, product));
+  CHECK(product == most);
+  CHECK(bert::io::detail::multiply(half, half - 1, product));
+  CHECK(product == half * (half - 1));
+  CHECK_FALSE(bert::io::detail::multiply(half, half, product));
+  CHECK_FALSE(bert::io::detail::multiply(most, most, product));
+  CHECK(product == 1);
+}
+
 TEST_CASE("elements of any order, copied or converted from any position on, are those of plain loops") {
   for (const dtype type : {dtype::u8, dtype::f16, dtype::f32, dtype::f64})
     for (const view& v : views) {

@@ -65,6 +65,7 @@ TEST_CASE("A saved vocabulary opens again byte for byte") {
   CHECK(vocabulary::open(path) == v);
   std::ifstream file(path, std::ios::binary);
   CHECK(std::string(std::istreambuf_iterator<char>(file), {}) == "[PAD]\n[UNK]\n\xE4\xB8\xAD\n##s\n");
+  file.close();  // Windows removes no open file
   std::filesystem::remove(path);
 }
 
