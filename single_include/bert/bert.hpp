@@ -3436,7 +3436,7 @@ inline void store(bf16* p, simd x, first n) noexcept {
                                                           8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
   return _mm512_castsi512_ps(_mm512_permutexvar_epi16(_mm512_load_si512(order), (__m512i)_mm512_cvtne2ps_pbh(odd, even)));
 #else
-  return xsimd::bitwise_cast<simd>(round_to_bf16(even) | (round_to_bf16(odd) << 16));
+  return as_float(round_to_bf16(even) | (round_to_bf16(odd) << 16));
 #endif
 }
 
