@@ -151,6 +151,7 @@ int run(CLI::App& app, int argc, char** argv, Work&& work) {
   const auto say = [&](std::string_view text) { std::cerr << bert::cat(app.get_name(), ": ", text, '\n'); };
   prepare_console();
   try {
+    app.allow_windows_style_options(false);  // /dev/stdin is no option
     const std::vector<std::string> given = arguments(argc, argv);
     app.parse(std::vector<std::string>(given.rbegin(), given.rend()));
   } catch (const CLI::CallForHelp&) {
