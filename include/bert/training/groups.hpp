@@ -75,7 +75,7 @@ struct gradient_layout {
 /// Lays out the gradients of a model's resolved table under `groups`. Where all parameters are trained, offsets are the
 /// model's.
 template <class A, std::size_t N, optim::parameter_groups Groups>
-[[nodiscard]] constexpr gradient_layout<N> layout_of(const std::array<parameter, N>& table, const Groups& groups) noexcept {
+[[nodiscard]] constexpr gradient_layout<N> layout_of(const std::array<parameter, N>& table, Groups groups) noexcept {
   gradient_layout<N> out;
   bool all = true;
   out.lowest = A::layers;
