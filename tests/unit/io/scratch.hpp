@@ -29,7 +29,7 @@ class scratch {
   [[nodiscard]] std::filesystem::path operator/(std::string_view name) const { return folder_ / bert::path_from(name); }
   /// Writes a file and returns its path.
   std::filesystem::path file(std::string_view name, std::string_view content) const {
-    const std::filesystem::path path = *this / name;
+    std::filesystem::path path = *this / name;
     std::ofstream(path, std::ios::binary) << content;
     return path;
   }
