@@ -158,3 +158,14 @@ TEST_CASE("in a step of twice as many predictions each term has half the gradien
   CHECK(halves(r_drop{cross_entropy{}, {.alpha = 2}}) < 1e-6);
   CHECK(halves(fgm{cross_entropy{}}) < 1e-6);
 }
+
+TEST_CASE("the fingerprint of an objective around another one is that of the other and its own option") {
+  using namespace bert::objectives;
+  const cross_entropy smooth{.label_smoothing = 0.1f};
+  const auto facts = fgm{smooth, {.epsilon = 2}}.fingerprint();
+  bert::named_facts expected = smooth.fingerprint();
+  bert::append(expected, {{"fgm", "2"}});
+  CHECK(facts == expected);
+  CHECK(fgm{smooth, {.epsilon = 3}}.fingerprint() != facts);
+  CHECK(r_drop{smooth, {.alpha = 2}}.fingerprint() != facts);
+}
