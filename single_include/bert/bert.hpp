@@ -30205,9 +30205,10 @@ struct evaluation_of<Head> {
       if (batch.labels[s] < 0) continue;
       const std::int32_t best = detail::best_of(logits[s]);
       report.add(batch.labels[s], best);
-      report.add_loss(detail::row_loss(logits[s], static_cast<std::size_t>(batch.labels[s])), 1);
-      const double probability = std::exp(-detail::row_loss(logits[s], static_cast<std::size_t>(best)));
-      report.add_confidence(std::min(probability, 1.0), best == batch.labels[s]);
+      const double all = kernels::log_sum_exp(logits[s]);
+      const auto z = [&](std::int32_t label) { return static_cast<double>(logits(s, static_cast<std::size_t>(label))); };
+      report.add_loss(all - z(batch.labels[s]), 1);
+      report.add_confidence(std::min(std::exp(z(best) - all), 1.0), best == batch.labels[s]);
     }
   }
 };
