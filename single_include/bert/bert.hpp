@@ -977,10 +977,10 @@ inline constexpr int windows_codes = 1'000'000;
 //   create_temporary              a new file, whose path it also returns
 //   create_scratch                a new file that disappears with its handle
 //   close, read, write, seek, truncate, flush, map, unmap
-//   lock                          of a file open for writing; fails with EWOULDBLOCK if another process or handle has it
-//   lock_folder                   the same for a folder; the lock ends with `close`
-//   status_of, link_status_of     of a path or a handle; link_status_of does not follow a link
-//   is_writable                   whether files can be made in a folder
+//   give_back                     memory of a map, which is read from the file again when it is touched; does nothing on
+//   Windows lock                          of a file open for writing; fails with EWOULDBLOCK if another process or handle has
+//   it lock_folder                   the same for a folder; the lock ends with `close` status_of, link_status_of     of a path
+//   or a handle; link_status_of does not follow a link is_writable                   whether files can be made in a folder
 //   rename                        replaces the file of the new name at once
 //   exchange                      of two names; fails with ENOSYS, EINVAL or EOPNOTSUPP where the system cannot
 //   remove, make_folder, remove_folder, flush_folder
@@ -1201,6 +1201,7 @@ inline void close(handle file) noexcept { ::CloseHandle(file); }
   return memory;
 }
 inline void unmap(const void* memory, std::size_t) noexcept { ::UnmapViewOfFile(memory); }
+inline void give_back(const void*, std::size_t) noexcept {}
 
 /// Locks one byte beyond every file's end: others may still read the file, as locks of Windows are mandatory.
 [[nodiscard]] inline bool lock(handle file) noexcept {
@@ -1397,6 +1398,15 @@ inline void close(handle file) noexcept { ::close(file); }
   return memory == MAP_FAILED ? nullptr : memory;
 }
 inline void unmap(const void* memory, std::size_t size) noexcept { ::munmap(const_cast<void*>(memory), size); }
+
+/// Whole pages alone: the rest may be in use.
+inline void give_back(const void* memory, std::size_t size) noexcept {
+  static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(memory), first = (begin + page - 1) / page * page,
+             last = (begin + size) / page * page;
+  if (first < last)
+    ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);  // NOLINT(performance-no-int-to-ptr)
+}
 
 [[nodiscard]] inline bool lock(handle file) noexcept { return ::flock(file, LOCK_EX | LOCK_NB) == 0; }
 /// Fails with EWOULDBLOCK if another writer has the lock. On a file system without locks it is an open folder.
@@ -8731,6 +8741,7 @@ struct stored_tensor {
   std::span<const std::byte> bytes;
   std::vector<std::size_t> strides = {};            ///< in elements, one a dimension; empty: row-major without gaps
   std::optional<std::uint32_t> masked_crc32c = {};  ///< of `bytes`, where the file has it; see `check_bytes`
+  bool mapped = false;  ///< whether `bytes` are those of a mapped file: their memory can be given back and is read again
 
   /// Number of elements.
   [[nodiscard]] std::size_t size() const noexcept {
@@ -8831,7 +8842,8 @@ void convert_transposed(const stored_tensor& t, std::span<float> out, const E& e
   });
 }
 
-/// Elements as f32, in chunks; `after(first, count)` is called by the thread that has converted these, while they are in its
+/// Elements as f32, in chunks, whose memory is given back if it is a mapped file's: opening a model needs the memory of the
+/// model, not twice that. `after(first, count)` is called by the thread that has converted these, while they are in its
 /// cache.
 template <executor E, class After>
 void convert_chunks(const stored_tensor& tensor, std::span<float> out, const E& e, const After& after) {
@@ -8840,13 +8852,19 @@ void convert_chunks(const stored_tensor& tensor, std::span<float> out, const E& 
   if (!converts_to_f32(tensor.type))
     throw_error({tensor.name, "a tensor of F32, F16, BF16 or F64", std::string(name_of(tensor.type)),
                  "convert the weights to one of these"});
-  if (tensor.strides.size() == 2 && tensor.strides[0] == 1) return convert_transposed(tensor, out, e, after);
+  if (tensor.strides.size() == 2 && tensor.strides[0] == 1) {
+    convert_transposed(tensor, out, e, after);
+    if (tensor.mapped) system::give_back(tensor.bytes.data(), tensor.bytes.size());
+    return;
+  }
   constexpr std::size_t step = std::size_t{1} << 18;  // 1 MB: some 50 µs
   e.parallel_for((out.size() + step - 1) / step, [&](std::size_t chunk) {
-    const std::size_t first = chunk * step, count = std::min(step, out.size() - first);
+    const std::size_t first = chunk * step, count = std::min(step, out.size() - first), width = bytes_of(tensor.type);
     convert_elements(tensor, first, out.subspan(first, count));
+    if (tensor.mapped && tensor.strides.empty()) system::give_back(tensor.bytes.data() + first * width, count * width);
     after(first, count);
   });
+  if (tensor.mapped && !tensor.strides.empty()) system::give_back(tensor.bytes.data(), tensor.bytes.size());
 }
 
 [[noreturn]] inline void not_finite(const stored_tensor& tensor, const std::string& where, std::size_t at) {
@@ -9627,7 +9645,10 @@ class state_dict {
 class pytorch_file {
  public:
   explicit pytorch_file(const std::filesystem::path& path) : pytorch_file(mapped_file(path)) {}
-  explicit pytorch_file(mapped_file file) : file_(std::move(file)), where_(path_text(file_->path())) { parse(file_->bytes()); }
+  explicit pytorch_file(mapped_file file) : file_(std::move(file)), where_(path_text(file_->path())) {
+    parse(file_->bytes());
+    for (stored_tensor& t : tensors_) t.mapped = true;
+  }
   /// Reads bytes in memory, which must outlive the object; `where` names them in errors.
   pytorch_file(std::span<const std::byte> bytes, std::string where) : where_(std::move(where)) { parse(bytes); }
 
@@ -10023,7 +10044,10 @@ inline constexpr std::string_view checksum_name = "checksum";
 class safetensors {
  public:
   explicit safetensors(const std::filesystem::path& path) : safetensors(mapped_file(path)) {}
-  explicit safetensors(mapped_file file) : file_(std::move(file)) { parse(file_->bytes(), path_text(file_->path())); }
+  explicit safetensors(mapped_file file) : file_(std::move(file)) {
+    parse(file_->bytes(), path_text(file_->path()));
+    for (stored_tensor& t : tensors_) t.mapped = true;
+  }
   /// Reads bytes in memory, which must outlive the object; `where` names them in errors.
   safetensors(std::span<const std::byte> bytes, const std::string& where) { parse(bytes, where); }
 
@@ -10424,6 +10448,7 @@ class tensorflow_checkpoint {
       stored_tensor t{v.name, v.type, v.shape,
                       data.subspan(static_cast<std::size_t>(v.offset), static_cast<std::size_t>(v.size))};
       t.masked_crc32c = v.masked_crc32c;
+      t.mapped = true;
       tensors_.push_back(std::move(t));
     }
   }
@@ -15509,7 +15534,8 @@ class stored_parameters;
 ///
 /// An f32 tensor in row-major order is read in the mapped file. Others are converted into a scratch block that all modules
 /// share; query, key and value are copied there, as a product reads them as one matrix. So each weight is read once and written
-/// once, packed, and a base model takes 7 MB of scratch instead of 440 MB.
+/// once, packed, and a base model takes 7 MB of scratch instead of 440 MB. The memory of mapped tensors is given back at the
+/// next call.
 template <class A, class... Heads, executor E>
 class stored_parameters<model<A, Heads...>, E> {
   using Model = model<A, Heads...>;
@@ -15536,6 +15562,7 @@ class stored_parameters<model<A, Heads...>, E> {
   [[nodiscard]] module_parameters<const float> embeddings() {
     read_one(index::embeddings, word_.span());
     read(1, index::layers);
+    first_read_ = index::embeddings;
     auto p = module(index::embeddings, index::layers);
     p.set(0, word().data);
     return p;
@@ -15585,11 +15612,20 @@ class stored_parameters<model<A, Heads...>, E> {
   }
 
   void read(std::size_t first, std::size_t last) {
+    give_back();
+    first_read_ = first;
+    last_read_ = last;
     for (std::size_t i = first; i < last; ++i) {
       if (found_.sources[i] == nullptr) continue;
       const std::size_t floats = in_file(i) ? 0 : found_.table[i].count();
       read_one(i, scratch_.span().subspan(floats == 0 ? 0 : in_scratch_[i].offset, floats));
     }
+  }
+  /// Gives back the memory of the mapped tensors of the call before, which its caller has packed.
+  void give_back() const noexcept {
+    for (std::size_t i = first_read_; i < last_read_; ++i)
+      if (in_file(i) && found_.sources[i]->mapped)
+        io::system::give_back(found_.sources[i]->bytes.data(), found_.sources[i]->bytes.size());
   }
   /// Checks tensor `i`, and converts it to `out` unless it is read in the file. Called just before packing, which then finds it
   /// in the cache.
@@ -15616,6 +15652,7 @@ class stored_parameters<model<A, Heads...>, E> {
   matched_weights<count> found_;
   std::array<parameter, count> in_scratch_;  ///< the table with offsets into the scratch block
   E executor_;
+  std::size_t first_read_ = 0, last_read_ = 0;  ///< the tensors of the last call
   buffer<float> word_, scratch_;  ///< word embeddings have a buffer of their own, as a masked-LM head reads them too
 };
 
@@ -35781,6 +35818,15 @@ inline void close(handle file) noexcept { ::close(file); }
 }
 inline void unmap(const void* memory, std::size_t size) noexcept { ::munmap(const_cast<void*>(memory), size); }
 
+/// Whole pages alone: the rest may be in use.
+inline void give_back(const void* memory, std::size_t size) noexcept {
+  static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(memory), first = (begin + page - 1) / page * page,
+             last = (begin + size) / page * page;
+  if (first < last)
+    ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);  // NOLINT(performance-no-int-to-ptr)
+}
+
 [[nodiscard]] inline bool lock(handle file) noexcept { return ::flock(file, LOCK_EX | LOCK_NB) == 0; }
 /// Fails with EWOULDBLOCK if another writer has the lock. On a file system without locks it is an open folder.
 [[nodiscard]] inline handle lock_folder(const std::filesystem::path& folder) noexcept {
@@ -36043,6 +36089,7 @@ inline void close(handle file) noexcept { ::CloseHandle(file); }
   return memory;
 }
 inline void unmap(const void* memory, std::size_t) noexcept { ::UnmapViewOfFile(memory); }
+inline void give_back(const void*, std::size_t) noexcept {}
 
 /// Locks one byte beyond every file's end: others may still read the file, as locks of Windows are mandatory.
 [[nodiscard]] inline bool lock(handle file) noexcept {

@@ -3003,10 +3003,10 @@ inline constexpr int windows_codes = 1'000'000;
 //   create_temporary              a new file, whose path it also returns
 //   create_scratch                a new file that disappears with its handle
 //   close, read, write, seek, truncate, flush, map, unmap
-//   lock                          of a file open for writing; fails with EWOULDBLOCK if another process or handle has it
-//   lock_folder                   the same for a folder; the lock ends with `close`
-//   status_of, link_status_of     of a path or a handle; link_status_of does not follow a link
-//   is_writable                   whether files can be made in a folder
+//   give_back                     memory of a map, which is read from the file again when it is touched; does nothing on
+//   Windows lock                          of a file open for writing; fails with EWOULDBLOCK if another process or handle has
+//   it lock_folder                   the same for a folder; the lock ends with `close` status_of, link_status_of     of a path
+//   or a handle; link_status_of does not follow a link is_writable                   whether files can be made in a folder
 //   rename                        replaces the file of the new name at once
 //   exchange                      of two names; fails with ENOSYS, EINVAL or EOPNOTSUPP where the system cannot
 //   remove, make_folder, remove_folder, flush_folder
@@ -3198,6 +3198,7 @@ inline void close(handle file) noexcept { ::CloseHandle(file); }
   return memory;
 }
 inline void unmap(const void* memory, std::size_t) noexcept { ::UnmapViewOfFile(memory); }
+inline void give_back(const void*, std::size_t) noexcept {}
 
 /// Locks one byte beyond every file's end: others may still read the file, as locks of Windows are mandatory.
 [[nodiscard]] inline bool lock(handle file) noexcept {
@@ -3394,6 +3395,15 @@ inline void close(handle file) noexcept { ::close(file); }
   return memory == MAP_FAILED ? nullptr : memory;
 }
 inline void unmap(const void* memory, std::size_t size) noexcept { ::munmap(const_cast<void*>(memory), size); }
+
+/// Whole pages alone: the rest may be in use.
+inline void give_back(const void* memory, std::size_t size) noexcept {
+  static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(memory), first = (begin + page - 1) / page * page,
+             last = (begin + size) / page * page;
+  if (first < last)
+    ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);  // NOLINT(performance-no-int-to-ptr)
+}
 
 [[nodiscard]] inline bool lock(handle file) noexcept { return ::flock(file, LOCK_EX | LOCK_NB) == 0; }
 /// Fails with EWOULDBLOCK if another writer has the lock. On a file system without locks it is an open folder.

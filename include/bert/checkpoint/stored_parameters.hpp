@@ -29,7 +29,8 @@ class stored_parameters;
 ///
 /// An f32 tensor in row-major order is read in the mapped file. Others are converted into a scratch block that all modules
 /// share; query, key and value are copied there, as a product reads them as one matrix. So each weight is read once and written
-/// once, packed, and a base model takes 7 MB of scratch instead of 440 MB.
+/// once, packed, and a base model takes 7 MB of scratch instead of 440 MB. The memory of mapped tensors is given back at the
+/// next call.
 template <class A, class... Heads, executor E>
 class stored_parameters<model<A, Heads...>, E> {
   using Model = model<A, Heads...>;
@@ -56,6 +57,7 @@ class stored_parameters<model<A, Heads...>, E> {
   [[nodiscard]] module_parameters<const float> embeddings() {
     read_one(index::embeddings, word_.span());
     read(1, index::layers);
+    first_read_ = index::embeddings;
     auto p = module(index::embeddings, index::layers);
     p.set(0, word().data);
     return p;
@@ -105,11 +107,20 @@ class stored_parameters<model<A, Heads...>, E> {
   }
 
   void read(std::size_t first, std::size_t last) {
+    give_back();
+    first_read_ = first;
+    last_read_ = last;
     for (std::size_t i = first; i < last; ++i) {
       if (found_.sources[i] == nullptr) continue;
       const std::size_t floats = in_file(i) ? 0 : found_.table[i].count();
       read_one(i, scratch_.span().subspan(floats == 0 ? 0 : in_scratch_[i].offset, floats));
     }
+  }
+  /// Gives back the memory of the mapped tensors of the call before, which its caller has packed.
+  void give_back() const noexcept {
+    for (std::size_t i = first_read_; i < last_read_; ++i)
+      if (in_file(i) && found_.sources[i]->mapped)
+        io::system::give_back(found_.sources[i]->bytes.data(), found_.sources[i]->bytes.size());
   }
   /// Checks tensor `i`, and converts it to `out` unless it is read in the file. Called just before packing, which then finds it
   /// in the cache.
@@ -136,6 +147,7 @@ class stored_parameters<model<A, Heads...>, E> {
   matched_weights<count> found_;
   std::array<parameter, count> in_scratch_;  ///< the table with offsets into the scratch block
   E executor_;
+  std::size_t first_read_ = 0, last_read_ = 0;  ///< the tensors of the last call
   buffer<float> word_, scratch_;  ///< word embeddings have a buffer of their own, as a masked-LM head reads them too
 };
 

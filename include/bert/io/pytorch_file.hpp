@@ -204,7 +204,10 @@ class state_dict {
 class pytorch_file {
  public:
   explicit pytorch_file(const std::filesystem::path& path) : pytorch_file(mapped_file(path)) {}
-  explicit pytorch_file(mapped_file file) : file_(std::move(file)), where_(path_text(file_->path())) { parse(file_->bytes()); }
+  explicit pytorch_file(mapped_file file) : file_(std::move(file)), where_(path_text(file_->path())) {
+    parse(file_->bytes());
+    for (stored_tensor& t : tensors_) t.mapped = true;
+  }
   /// Reads bytes in memory, which must outlive the object; `where` names them in errors.
   pytorch_file(std::span<const std::byte> bytes, std::string where) : where_(std::move(where)) { parse(bytes); }
 

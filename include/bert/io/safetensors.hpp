@@ -41,7 +41,10 @@ inline constexpr std::string_view checksum_name = "checksum";
 class safetensors {
  public:
   explicit safetensors(const std::filesystem::path& path) : safetensors(mapped_file(path)) {}
-  explicit safetensors(mapped_file file) : file_(std::move(file)) { parse(file_->bytes(), path_text(file_->path())); }
+  explicit safetensors(mapped_file file) : file_(std::move(file)) {
+    parse(file_->bytes(), path_text(file_->path()));
+    for (stored_tensor& t : tensors_) t.mapped = true;
+  }
   /// Reads bytes in memory, which must outlive the object; `where` names them in errors.
   safetensors(std::span<const std::byte> bytes, const std::string& where) { parse(bytes, where); }
 

@@ -23,6 +23,7 @@
 #include "bert/core/execution.hpp"
 #include "bert/core/finite.hpp"
 #include "bert/core/isa.hpp"
+#include "bert/io/system.hpp"
 #include "bert/tensor/storage.hpp"
 
 namespace bert::inline BERT_ISA::io {
@@ -93,6 +94,7 @@ struct stored_tensor {
   std::span<const std::byte> bytes;
   std::vector<std::size_t> strides = {};            ///< in elements, one a dimension; empty: row-major without gaps
   std::optional<std::uint32_t> masked_crc32c = {};  ///< of `bytes`, where the file has it; see `check_bytes`
+  bool mapped = false;  ///< whether `bytes` are those of a mapped file: their memory can be given back and is read again
 
   /// Number of elements.
   [[nodiscard]] std::size_t size() const noexcept {
@@ -193,7 +195,8 @@ void convert_transposed(const stored_tensor& t, std::span<float> out, const E& e
   });
 }
 
-/// Elements as f32, in chunks; `after(first, count)` is called by the thread that has converted these, while they are in its
+/// Elements as f32, in chunks, whose memory is given back if it is a mapped file's: opening a model needs the memory of the
+/// model, not twice that. `after(first, count)` is called by the thread that has converted these, while they are in its
 /// cache.
 template <executor E, class After>
 void convert_chunks(const stored_tensor& tensor, std::span<float> out, const E& e, const After& after) {
@@ -202,13 +205,19 @@ void convert_chunks(const stored_tensor& tensor, std::span<float> out, const E& 
   if (!converts_to_f32(tensor.type))
     throw_error({tensor.name, "a tensor of F32, F16, BF16 or F64", std::string(name_of(tensor.type)),
                  "convert the weights to one of these"});
-  if (tensor.strides.size() == 2 && tensor.strides[0] == 1) return convert_transposed(tensor, out, e, after);
+  if (tensor.strides.size() == 2 && tensor.strides[0] == 1) {
+    convert_transposed(tensor, out, e, after);
+    if (tensor.mapped) system::give_back(tensor.bytes.data(), tensor.bytes.size());
+    return;
+  }
   constexpr std::size_t step = std::size_t{1} << 18;  // 1 MB: some 50 µs
   e.parallel_for((out.size() + step - 1) / step, [&](std::size_t chunk) {
-    const std::size_t first = chunk * step, count = std::min(step, out.size() - first);
+    const std::size_t first = chunk * step, count = std::min(step, out.size() - first), width = bytes_of(tensor.type);
     convert_elements(tensor, first, out.subspan(first, count));
+    if (tensor.mapped && tensor.strides.empty()) system::give_back(tensor.bytes.data() + first * width, count * width);
     after(first, count);
   });
+  if (tensor.mapped && !tensor.strides.empty()) system::give_back(tensor.bytes.data(), tensor.bytes.size());
 }
 
 [[noreturn]] inline void not_finite(const stored_tensor& tensor, const std::string& where, std::size_t at) {

@@ -12,10 +12,10 @@
 //   create_temporary              a new file, whose path it also returns
 //   create_scratch                a new file that disappears with its handle
 //   close, read, write, seek, truncate, flush, map, unmap
-//   lock                          of a file open for writing; fails with EWOULDBLOCK if another process or handle has it
-//   lock_folder                   the same for a folder; the lock ends with `close`
-//   status_of, link_status_of     of a path or a handle; link_status_of does not follow a link
-//   is_writable                   whether files can be made in a folder
+//   give_back                     memory of a map, which is read from the file again when it is touched; does nothing on
+//   Windows lock                          of a file open for writing; fails with EWOULDBLOCK if another process or handle has
+//   it lock_folder                   the same for a folder; the lock ends with `close` status_of, link_status_of     of a path
+//   or a handle; link_status_of does not follow a link is_writable                   whether files can be made in a folder
 //   rename                        replaces the file of the new name at once
 //   exchange                      of two names; fails with ENOSYS, EINVAL or EOPNOTSUPP where the system cannot
 //   remove, make_folder, remove_folder, flush_folder

@@ -82,6 +82,15 @@ inline void close(handle file) noexcept { ::close(file); }
 }
 inline void unmap(const void* memory, std::size_t size) noexcept { ::munmap(const_cast<void*>(memory), size); }
 
+/// Whole pages alone: the rest may be in use.
+inline void give_back(const void* memory, std::size_t size) noexcept {
+  static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(memory), first = (begin + page - 1) / page * page,
+             last = (begin + size) / page * page;
+  if (first < last)
+    ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);  // NOLINT(performance-no-int-to-ptr)
+}
+
 [[nodiscard]] inline bool lock(handle file) noexcept { return ::flock(file, LOCK_EX | LOCK_NB) == 0; }
 /// Fails with EWOULDBLOCK if another writer has the lock. On a file system without locks it is an open folder.
 [[nodiscard]] inline handle lock_folder(const std::filesystem::path& folder) noexcept {

@@ -188,6 +188,7 @@ inline void close(handle file) noexcept { ::CloseHandle(file); }
   return memory;
 }
 inline void unmap(const void* memory, std::size_t) noexcept { ::UnmapViewOfFile(memory); }
+inline void give_back(const void*, std::size_t) noexcept {}
 
 /// Locks one byte beyond every file's end: others may still read the file, as locks of Windows are mandatory.
 [[nodiscard]] inline bool lock(handle file) noexcept {

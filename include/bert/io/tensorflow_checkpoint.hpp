@@ -196,6 +196,7 @@ class tensorflow_checkpoint {
       stored_tensor t{v.name, v.type, v.shape,
                       data.subspan(static_cast<std::size_t>(v.offset), static_cast<std::size_t>(v.size))};
       t.masked_crc32c = v.masked_crc32c;
+      t.mapped = true;
       tensors_.push_back(std::move(t));
     }
   }

@@ -8,12 +8,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
 #include <limits>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "bert/core/execution.hpp"
+#include "bert/io/mapped_file.hpp"
+#include "bert/io/safetensors.hpp"
+#include "bert/io/safetensors_writer.hpp"
 #include "listed_tensors.hpp"
 #include "scratch.hpp"
 
@@ -151,3 +155,34 @@ TEST_CASE("a tensor with a checksum is checked by it, one without is not") {
   CHECK(has(message_of([&] { to_checked_floats(t, "file", floats); }), "the checksum disagrees"));
   CHECK(has(message_of([&] { check_bytes(t, "file"); }), "file, tensor \"t\": expected the bytes that were written"));
 }
+
+#if defined(__linux__)
+TEST_CASE("a mapped tensor that has been converted takes no memory beside its floats") {
+  // Memory of this process that is a mapped file's, in KB.
+  const auto mapped = [] {
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);)
+      if (line.starts_with("RssFile:")) return std::stol(line.substr(8));
+    return -1L;
+  };
+  const testing::scratch dir;
+  const std::vector<float> values(std::size_t{8} << 20, 1.5f);  // 32 MB
+  write_safetensors(dir / "m", std::vector{stored("a", values, {values.size()}), stored("b", values, {1024, 8192})});
+  const safetensors file{mapped_file(dir / "m")};
+  std::vector<float> out(values.size());
+  const long before = mapped();
+  REQUIRE(before > 0);
+  for (const stored_tensor& t : file.tensors()) {
+    to_floats(t, out);
+    CHECK(out == values);
+    CHECK(mapped() - before < 4096);
+    // As a view of another order, its elements are the same here.
+    stored_tensor turned = t;
+    turned.shape = {8192, 1024};
+    turned.strides = {1, 8192};
+    to_floats(turned, out);
+    CHECK(out == values);
+    CHECK(mapped() - before < 4096);
+  }
+}
+#endif

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "bert/io/atomic_file.hpp"
 #include "bert/io/mapped_file.hpp"
@@ -49,6 +50,21 @@ TEST_CASE("a file is written, sought, truncated and read in bytes, with \\r\\n a
   REQUIRE(mapped != nullptr);
   CHECK(std::string_view(mapped, 6) == "a\r\nb\n\x1a");
   system_::unmap(mapped, 6);
+}
+
+TEST_CASE("memory of a map that is given back is read from the file again; the pages at its borders stay") {
+  const scratch dir;
+  const std::string bytes(100'000, 'x');
+  const system_::handle in = system_::open_to_read(dir.file("a", bytes));
+  REQUIRE(in != system_::none);
+  const auto* const mapped = static_cast<const char*>(system_::map(in, bytes.size()));
+  system_::close(in);
+  REQUIRE(mapped != nullptr);
+  for (const auto& [first, size] : {std::pair<std::size_t, std::size_t>{0, 100'000}, {5, 99'000}, {70'000, 10}, {9'000, 0}}) {
+    system_::give_back(mapped + first, size);
+    CHECK(std::string_view(mapped, bytes.size()) == bytes);
+  }
+  system_::unmap(mapped, bytes.size());
 }
 
 TEST_CASE("the status says what a path is, and whether two name one file") {
