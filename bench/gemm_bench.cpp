@@ -5,8 +5,10 @@
 
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
+#include "bert/core/amx_permission.hpp"
 #include "bert/core/random.hpp"
 #include "bert/kernels/gemm/gemm.hpp"
 #include "bert/kernels/gemm/gemm_bf16.hpp"
@@ -79,6 +81,34 @@ void forward_bf16(::benchmark::State& state, const shape& s, std::size_t width) 
   peak = bench::peak_bf16_flops(run);
   report(state, watch, s, peak);
 }
+
+#if BERT_AMX
+// The same by AMX with other sizes of parts and blocks than `amx_sizes` has: tools/tune_tiles prints the best.
+template <std::size_t Depth, std::size_t Rows>
+struct block_sizes {
+  static constexpr std::size_t part_depth = Depth;
+  static std::size_t block_rows(std::size_t, std::size_t) noexcept { return Rows; }
+};
+template <class Sizes>
+void tile_sizes(::benchmark::State& state, const shape& s, std::size_t width) {
+  const execution::threads run{width};
+  const auto a = random_floats(s.m * s.k, 1), w = random_floats(s.n * s.k, 2), bias = random_floats(s.n, 3);
+  buffer<bf16> rounded(s.m * s.k), c(s.m * s.n);
+  for (std::size_t i = 0; i < rounded.size(); ++i) rounded[i] = to_bf16(a[i]);
+  buffer<float> memory(packed_bf16_size(s.k, s.n));
+  const auto b = pack_transposed_bf16(run, matrix<const float>(w.data(), s.n, s.k), memory.data());
+  const matrix<const float> pairs(reinterpret_cast<const bf16_pair*>(rounded.data()), s.m, s.k / 2);
+  double peak = bench::peak_bf16_flops(run);
+  bench::stopwatch watch;
+  for (auto _ : state)
+    watch.time([&] {
+      multiply<rows_in_place<bf16_pair, Sizes>>(run, amx_tile<bert::kernels::detail::amx_pairs, amx::processor_tiles>{}, pairs,
+                                                s.m, b.pairs, epilogue::bias<bf16>{{c.data(), s.m, s.n}, bias.data()});
+    });
+  peak = bench::peak_bf16_flops(run);
+  report(state, watch, s, peak);
+}
+#endif
 
 // The feed-forward layer's first product with its epilogue, bias and GELU.
 void forward_gelu(::benchmark::State& state, const shape& s, std::size_t width) {
@@ -199,6 +229,19 @@ int main(int argc, char** argv) {
     };
     for (const auto& s : shapes) add(std::string("forward/") + s.name, forward, s);
     for (const auto& s : shapes) add(std::string("forward_bf16/") + s.name, forward_bf16, s);
+#if BERT_AMX
+    if (amx_permitted()) {
+      const auto sizes = [&]<std::size_t... Depth>(auto rows, std::index_sequence<Depth...>) {
+        for (const auto& s : shapes)
+          if (s.m > amx_sizes::few_rows)
+            (add(cat("tile_sizes/", Depth, 'x', rows(), '/', s.name), tile_sizes<block_sizes<Depth, rows()>>, s), ...);
+      };
+      using depths = std::index_sequence<48, 96, 128, 192>;
+      sizes(std::integral_constant<std::size_t, 64>{}, depths{});
+      sizes(std::integral_constant<std::size_t, 128>{}, depths{});
+      sizes(std::integral_constant<std::size_t, 192>{}, depths{});
+    }
+#endif
     for (const auto& s : shapes)
       if (s.n > s.k && s.n < 4000) add(std::string("forward_gelu/") + s.name, forward_gelu, s);
     for (const auto& s : shapes) add(std::string("forward_int8/") + s.name, forward_int8<void>, s);

@@ -23,6 +23,8 @@ int main(int argc, char** argv) {
   training_step<tiny, bf16>(of_tiny);
   training_step<mini, bf16>(of_mini);
   training_step<base_uncased, bf16>(of_base);
+  training_step<mini, bf16x6>(of_mini);
+  training_step<base_uncased, bf16x6>(of_base);
   training_step<base_uncased, f32, recompute>(of_base, "/f32-recompute");
   training_step<tiny, f32, keep, 16>(of_tiny, "/f32-16-leaves");
   training_step<base_uncased, f32, keep, 16>(of_base, "/f32-16-leaves");

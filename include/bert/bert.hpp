@@ -150,6 +150,7 @@
 #include "bert/kernels/gemm/gemm_int8.hpp"
 #include "bert/kernels/gemm/gemm_split.hpp"
 #include "bert/kernels/gemm/gradient_bf16.hpp"
+#include "bert/kernels/gemm/gradient_split.hpp"
 #include "bert/kernels/gemm/pack.hpp"
 #include "bert/kernels/gemm/pack_bf16.hpp"
 #include "bert/kernels/gemm/product.hpp"

@@ -2679,6 +2679,11 @@ inline constexpr float log2_e = 1.4426950408889634f, log_2 = 0.6931471805599453f
           0.00020242936443537474f, 0.0001572978071635589f, -3.297160583315417e-05f, 2.2761335003451677e-06f}));
 }
 
+/// P(Z > a) with relative error 5e-4, for 0 <= a <= 6 and a result that is then rounded to bf16.
+[[nodiscard, gnu::always_inline]] inline simd normal_tail_for_bf16(simd a) noexcept {
+  return exp2_for_bf16(polynomial(a, {-1.0005318f, -1.1443998f, -0.4727856f, -0.04283278f, 0.004467614f, -0.00020168489f}));
+}
+
 }  // namespace bert::kernels
 
 #endif  // BERT_KERNELS_SIMD_FUNCTIONS_HPP
@@ -2800,6 +2805,11 @@ struct gelu_erf {
     const simd a = min(simd(6.0f), abs(x));  // 6 P(Z > 6) = 6e-9
     return fma(-a, normal_tail(a), max(zero(), x));
   }
+  /// The same with relative error 5e-4, for a result that is then rounded to bf16: two thirds of the work.
+  [[nodiscard]] static simd forward_for_bf16(simd x) noexcept {
+    const simd a = min(simd(6.0f), abs(x));
+    return fma(-a, normal_tail_for_bf16(a), max(zero(), x));
+  }
   /// Phi(x) + x * exp(-x^2 / 2) / sqrt(2 pi)
   [[nodiscard]] static simd gradient(simd x) noexcept {
     const simd a = min(simd(6.0f), abs(x)), tail = normal_tail(a);
@@ -2893,7 +2903,7 @@ struct tanh_activation {
   }
 };
 
-/// An activation, as epilogues and the kernels below take it.
+/// An activation, as epilogues and the kernels below take it. Optional: `forward_for_bf16(x)`, see `activated_for_bf16`.
 template <class A>
 concept activation = requires(simd x, double d) {
   { A::forward(x) } -> std::convertible_to<simd>;
@@ -2901,6 +2911,13 @@ concept activation = requires(simd x, double d) {
   { A::forward(d) } -> std::convertible_to<double>;
   { A::gradient(d) } -> std::convertible_to<double>;
 };
+
+/// A(x), for a result that is then rounded to bf16: by A's `forward_for_bf16`, if it has one.
+template <activation A>
+[[nodiscard]] simd activated_for_bf16(simd x) noexcept {
+  if constexpr (requires { A::forward_for_bf16(x); }) return A::forward_for_bf16(x);
+  else return A::forward(x);
+}
 
 /// y = A(x); writes `y`, which may be `x`. [M, N]
 template <activation A, executor E>
@@ -4508,7 +4525,7 @@ struct electra_pooler;
 }  // namespace bert
 
 #endif  // BERT_LAYERS_FORWARD_HPP
-// y = x W^T + b in training, forward and backward, in f32 or with products in bf16.
+// y = x W^T + b in training, forward and backward, in f32, with products in bf16 or with f32 products by parts of bf16.
 // Layer: layers. Test: tests/unit/layers/linear_test.cpp
 #ifndef BERT_LAYERS_LINEAR_HPP
 #define BERT_LAYERS_LINEAR_HPP
@@ -4523,6 +4540,7 @@ struct electra_pooler;
 #ifndef BERT_KERNELS_GEMM_EPILOGUE_HPP
 #define BERT_KERNELS_GEMM_EPILOGUE_HPP
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 
@@ -4602,7 +4620,8 @@ struct bias_activation {
   void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
     const simd x = acc + load(bias + j, extent);
     if (pre.data != nullptr) kernels::store(pre.row(i) + j, x, extent);
-    kernels::store(c.row(i) + j, Activation::forward(x), extent);
+    if constexpr (std::same_as<T, bf16>) kernels::store(c.row(i) + j, activated_for_bf16<Activation>(x), extent);
+    else kernels::store(c.row(i) + j, Activation::forward(x), extent);
   }
 };
 
@@ -4839,15 +4858,17 @@ packed pack_transposed(const E& run, matrix<const float> w, float* out) noexcept
 namespace bert::inline BERT_ISA::kernels {
 
 /// Offsets of `groups`, in words of depth: how operands are packed along K. A word holds `each` rows (one in f32, two in bf16),
-/// and each group is padded with zeros to a multiple of `step` words.
+/// each group is padded with zeros to a multiple of `step` words, and then takes `times` as many, if numbers are sums of so
+/// many parts.
 class word_groups {
  public:
-  word_groups(const row_groups& groups, std::size_t rows, std::size_t each, std::size_t step = 1) noexcept
+  word_groups(const row_groups& groups, std::size_t rows, std::size_t each, std::size_t step = 1,
+              std::size_t times = 1) noexcept
       : count_(groups.count()) {
     assert(groups.valid(rows));
     for (std::size_t g = 0; g < count_; ++g) {
       const std::size_t size = groups.offsets.empty() ? rows : groups.offsets[g + 1] - groups.offsets[g];
-      words_[g + 1] = words_[g] + round_up((size + each - 1) / each, step);
+      words_[g + 1] = words_[g] + times * round_up((size + each - 1) / each, step);
     }
   }
   [[nodiscard]] std::span<const std::size_t> offsets() const noexcept { return {words_.data(), count_ + 1}; }
@@ -6613,6 +6634,9 @@ namespace amx_sizes {
 /// Words of depth per part: 6 steps. A panel's part, 12 KB, stays in the first-level cache while all rows of a block use it.
 inline constexpr std::size_t part_depth = 96;
 
+/// The same of operands in three parts: 3 steps. Two are 2 to 7 % slower.
+inline constexpr std::size_t three_parts_depth = 144;
+
 /// Rows of a block: 24 to 48 KB of A at 96 words of depth.
 inline constexpr std::size_t block_rows = 128;
 
@@ -6629,8 +6653,9 @@ inline constexpr std::size_t waiting_sums = std::size_t{28} << 10;
 
 namespace detail {
 
+template <std::size_t Parts>
 struct amx_block_sizes {
-  static constexpr std::size_t part_depth = amx_sizes::part_depth;
+  static constexpr std::size_t part_depth = Parts == 3 ? amx_sizes::three_parts_depth : amx_sizes::part_depth;
   [[nodiscard]] static constexpr std::size_t block_rows(std::size_t, std::size_t) noexcept { return amx_sizes::block_rows; }
 };
 
@@ -6762,8 +6787,8 @@ template <class Kind, class Tiles>
 struct amx_tile {
   using word = typename Kind::word;
   using sum = typename Kind::sum;
-  using layout = rows_in_place<word, detail::amx_block_sizes>;       ///< for many rows
-  using shallow_layout = rows_in_place<word, detail::amx_few_rows>;  ///< for up to `amx_sizes::few_rows`
+  using layout = rows_in_place<word, detail::amx_block_sizes<Kind::parts>>;  ///< for many rows
+  using shallow_layout = rows_in_place<word, detail::amx_few_rows>;          ///< for up to `amx_sizes::few_rows`
   static constexpr std::size_t rows = 2 * amx::tile_rows, cols = 2 * amx::tile_words, row_step = amx::tile_rows,
                                depth_step = amx::tile_words * Kind::parts, waiting_sums = amx_sizes::waiting_sums;
 
@@ -7396,13 +7421,396 @@ struct bf16 {
 }  // namespace bert::precision
 
 #endif  // BERT_LAYERS_PRECISION_BF16_HPP
+// bf16x3 and bf16x6: products of f32 by bf16 tiles, three or six for each, close to f32 or as accurate.
+// Layer: layers. Test: tests/unit/layers/precision_test.cpp, linear_test.cpp, tests/unit/training/golden_test.cpp
+// Paper: Henry, Tang and Heinecke 2019, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
+// computations".
+#ifndef BERT_LAYERS_PRECISION_SPLIT_HPP
+#define BERT_LAYERS_PRECISION_SPLIT_HPP
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+
+// f32 products by bf16 tiles: each operand is the sum of two or three bf16, of whose products the largest are added.
+// Layer: kernels. Test: tests/unit/kernels/gemm/gemm_split_test.cpp
+// Paper: Henry, Tang and Heinecke 2019, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
+// computations".
+#ifndef BERT_KERNELS_GEMM_GEMM_SPLIT_HPP
+#define BERT_KERNELS_GEMM_GEMM_SPLIT_HPP
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+namespace bert::inline BERT_ISA::kernels {
+
+/// The elements of K that a tile multiplies at once. An operand's depth is padded with zeros to a multiple of it.
+inline constexpr std::size_t split_step = 2 * amx::tile_words;
+
+/// Words (pairs of bf16) of a row of K elements, each the sum of `parts`; with groups of k, an upper bound, as each is padded.
+[[nodiscard]] constexpr std::size_t split_words(std::size_t k, std::size_t parts, std::size_t groups = 1) noexcept {
+  return parts * amx::tile_words * ((k + groups * (split_step - 1)) / split_step);
+}
+
+/// x as a sum of bf16:  x0 = bf16(x), x1 = bf16(x - x0), x2 = bf16(x - x0 - x1), the differences exact
+///
+/// A row holds, for every 32 elements, the 32 of each part. |x - x0 - x1| <= 2^-17 |x|, with three parts 2^-25 |x|, above
+/// 2^-100.
+template <std::size_t Parts>
+struct split_rows {
+  matrix<const bf16_pair> words;  ///< [M, split_words(K, Parts)]
+};
+
+/// Words between rows of a split operand: one cache line more where rows would fall into the same sets of the first-level
+/// cache.
+[[nodiscard]] constexpr std::size_t split_stride(std::size_t k, std::size_t parts, std::size_t groups = 1) noexcept {
+  const std::size_t words = split_words(k, parts, groups);
+  return words % 512 == 0 ? words + amx::tile_words : words;
+}
+
+/// A packed operand [K, N] in parts: panels of [split_words(K), 32] pairs.
+template <std::size_t Parts>
+struct packed_split {
+  const bf16_pair* data = nullptr;
+  std::size_t k = 0;  ///< in words
+  std::size_t n = 0;
+
+  static constexpr std::size_t cols = 2 * amx::tile_words;
+  [[nodiscard]] constexpr std::size_t panels() const noexcept { return (n + cols - 1) / cols; }
+  [[nodiscard]] constexpr const bf16_pair* panel(std::size_t p) const noexcept { return data + p * k * cols; }
+};
+
+/// Size of a packed operand [k, n] in floats; with groups of k, an upper bound.
+[[nodiscard]] constexpr std::size_t packed_split_size(std::size_t k, std::size_t n, std::size_t parts,
+                                                      std::size_t groups = 1) noexcept {
+  return split_words(k, parts, groups) * round_up(n, 2 * amx::tile_words);
+}
+
+/// Writes the parts of `row` [K] into `out` [split_words(K, Parts)].
+template <std::size_t Parts>
+void split_row(const float* row, std::size_t k, bf16_pair* out) noexcept {
+  auto* const to = reinterpret_cast<bf16*>(out);
+  if (k % split_step != 0) std::fill_n(out + k / split_step * Parts * amx::tile_words, Parts * amx::tile_words, 0.0f);
+  for_each_register(k, [&](std::size_t j, auto extent) {
+    bf16* at = to + j / split_step * Parts * split_step + j % split_step;
+    simd rest = load(row + j, extent);
+    unrolled<Parts>([&](auto part) {
+      store(at, rest, extent);
+      if constexpr (part + 1 < Parts) rest = rest - load(at, extent);
+      at += split_step;
+    });
+  });
+}
+
+/// Packs the transpose of w [N, K] into `out` [packed_split_size(K, N, Parts)].
+template <std::size_t Parts, executor E>
+packed_split<Parts> pack_split(const E& run, matrix<const float> w, float* out) noexcept {
+  constexpr std::size_t cols = packed_split<Parts>::cols;
+  const std::size_t n = w.rows, words = split_words(w.cols, Parts), panels = (n + cols - 1) / cols;
+  run.parallel_for(panels, [&](std::size_t p) {
+    float* panel = out + p * words * cols;
+    for (std::size_t first = 0; first < cols; first += lanes)
+      for (std::size_t k = 0; k < w.cols; k += split_step) {
+        // `lanes` rows of one step, turned a square at a time.
+        constexpr std::size_t step = Parts * amx::tile_words;
+        alignas(alignment) bf16_pair rows[lanes][step] = {};
+        for (std::size_t r = 0; r < lanes && p * cols + first + r < n; ++r)
+          split_row<Parts>(w.row(p * cols + first + r) + k, std::min(split_step, w.cols - k), rows[r]);
+        float* to = panel + k / split_step * step * cols + first;
+        for (std::size_t i = 0; i < step; i += lanes) {
+          simd square[lanes];
+          for (std::size_t r = 0; r < lanes; ++r) square[r] = load(rows[r] + i);
+          transpose(square);
+          for (std::size_t r = 0; r < lanes; ++r) store(to + (i + r) * cols, square[r]);
+        }
+      }
+  });
+  return {out, words, n};
+}
+
+namespace detail {
+
+/// Pairs of bf16 in two or three parts: the products of parts i and j with i + j < Parts, in an order that loads few tiles.
+template <std::size_t Parts>
+struct amx_split : amx_pairs {
+  static_assert(Parts == 2 || Parts == 3, "two parts or three");
+  static constexpr std::size_t parts = Parts;
+  static constexpr auto terms = [] {
+    if constexpr (Parts == 2) return std::array<amx_term, 3>{{{1, 0}, {0, 0}, {0, 1}}};
+    else return std::array<amx_term, 6>{{{0, 2}, {0, 1}, {1, 1}, {1, 0}, {2, 0}, {0, 0}}};
+  }();
+};
+
+}  // namespace detail
+
+/// C[m,n] = epilogue(sum over k of A[m,k] B[k,n]), close to f32: errors of some 2^-16 |A[m,k] B[k,n]| with two parts, of f32
+/// with three
+///
+/// Sums in f32, in the order of tiles: for every 32 elements of K the products of parts (0, 2), (0, 1), (1, 1), (1, 0), (2, 0),
+/// (0, 0), or (1, 0), (0, 0), (0, 1), each as TDPBF16PS adds. The bits of row m depend on that row of `a` and on `b` alone.
+template <class Tiles, std::size_t Parts, executor E, class Epilogue>
+void gemm_split(const E& run, const split_rows<Parts>& a, const packed_split<Parts>& b, const Epilogue& epilogue) noexcept {
+  detail::amx_product(run, amx_tile<detail::amx_split<Parts>, Tiles>{}, a.words, b, epilogue);
+}
+
+}  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_GEMM_GEMM_SPLIT_HPP
+// f32 products of the backward pass by bf16 tiles: operands that are not transposed, in two or three parts.
+// Layer: kernels. Test: tests/unit/kernels/gemm/gradient_split_test.cpp
+// Paper: Henry, Tang and Heinecke 2019, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
+// computations".
+#ifndef BERT_KERNELS_GEMM_GRADIENT_SPLIT_HPP
+#define BERT_KERNELS_GEMM_GRADIENT_SPLIT_HPP
+
+#include <algorithm>
+#include <cstddef>
+
+namespace bert::inline BERT_ISA::kernels {
+
+/// Floats of scratch for `weight_gradient_split` with K rows in L groups, M and N columns.
+[[nodiscard]] constexpr std::size_t weight_gradient_split_size(std::size_t k, std::size_t m, std::size_t n, std::size_t parts,
+                                                               std::size_t groups = 1) noexcept {
+  return packed_split_size(k, n, parts, groups) + m * split_stride(k, parts, groups);
+}
+
+namespace detail {
+
+/// The words of operands in parts whose depth is K rows in groups: each group is padded with zeros to whole steps.
+[[nodiscard]] inline word_groups split_groups(const row_groups& groups, std::size_t rows, std::size_t parts) noexcept {
+  return {groups, rows, 2, amx::tile_words, parts};
+}
+
+/// Up to `split_step` rows of one group.
+struct step_rows {
+  std::size_t first, count;
+};
+
+/// The rows of step `s` of depth.
+[[nodiscard]] inline step_rows rows_of_step(const row_groups& groups, const word_groups& words, std::size_t rows,
+                                            std::size_t parts, std::size_t s) noexcept {
+  const auto offsets = words.offsets();
+  const std::size_t word = s * parts * amx::tile_words;
+  const auto g = static_cast<std::size_t>(std::upper_bound(offsets.begin(), offsets.end(), word) - offsets.begin()) - 1;
+  const std::size_t begin = groups.offsets.empty() ? 0 : groups.offsets[g],
+                    end = groups.offsets.empty() ? rows : groups.offsets[g + 1],
+                    first = begin + (word - offsets[g]) / (parts * amx::tile_words) * split_step;
+  return {first, std::min(split_step, end - first)};
+}
+
+/// Calls out(part, words) with the parts of the pairs of rows 2i and 2i + 1 of a step, one register of columns from `column`
+/// on; rows past the step's end are zeros.
+template <std::size_t Parts, class Extent, class Out>
+inline void split_pair(matrix<const float> x, step_rows rows, std::size_t i, std::size_t column, Extent extent,
+                       Out&& out) noexcept {
+  const auto row = [&](std::size_t r) { return r < rows.count ? load(x.row(rows.first + r) + column, extent) : zero(); };
+  simd low = row(2 * i), high = row(2 * i + 1);
+  unrolled<Parts>([&](auto part) {
+    const simd both = pair(low, high);
+    out(part, both);
+    if constexpr (part + 1 < Parts) {
+      low = low - as_float(as_int(both) << 16);
+      high = high - as_float(as_int(both) & simd_int(static_cast<std::int32_t>(0xFFFF0000)));
+    }
+  });
+}
+
+}  // namespace detail
+
+/// Packs b [K, N] in parts into `out` [packed_split_size(K, N, Parts, L)]. No step of depth holds rows of two of the L
+/// `groups`.
+template <std::size_t Parts, executor E>
+packed_split<Parts> pack_split_rows(const E& run, matrix<const float> b, float* out, const row_groups& groups = {}) noexcept {
+  constexpr std::size_t cols = packed_split<Parts>::cols, step_words = Parts * amx::tile_words;
+  const word_groups depth = detail::split_groups(groups, b.rows, Parts);
+  const std::size_t words = depth.words(), panels = (b.cols + cols - 1) / cols;
+  run.parallel_for(words / step_words, [&](std::size_t s) {
+    const detail::step_rows rows = detail::rows_of_step(groups, depth, b.rows, Parts, s);
+    for (std::size_t p = 0; p < panels; ++p) {
+      float* const to = out + (p * words + s * step_words) * cols;
+      const std::size_t count = std::min(cols, b.cols - p * cols);
+      if (count < cols) std::fill_n(to, step_words * cols, 0.0f);
+      for (std::size_t i = 0; i < amx::tile_words; ++i)
+        for_each_register(count, [&](std::size_t c, auto extent) {
+          detail::split_pair<Parts>(b, rows, i, p * cols + c, extent, [&](auto part, simd both) {
+            store(to + (part * amx::tile_words + i) * cols + c, both, extent);
+          });
+        });
+    }
+  });
+  return {out, words, b.cols};
+}
+
+/// The transpose of a [K, M] in parts: [M, split_words(K)], rows `split_stride(K, Parts, L)` words apart.
+template <std::size_t Parts, executor E>
+split_rows<Parts> transposed_split_rows(const E& run, matrix<const float> a, float* out,
+                                        const row_groups& groups = {}) noexcept {
+  constexpr std::size_t step_words = Parts * amx::tile_words;
+  const word_groups depth = detail::split_groups(groups, a.rows, Parts);
+  const std::size_t words = depth.words(), stride = split_stride(a.rows, Parts, groups.count());
+  run.parallel_for(words / step_words, [&](std::size_t s) {
+    const detail::step_rows rows = detail::rows_of_step(groups, depth, a.rows, Parts, s);
+    for (std::size_t j = 0; j < a.cols; j += lanes) {
+      const std::size_t width = std::min(lanes, a.cols - j);
+      for (std::size_t i0 = 0; i0 < amx::tile_words; i0 += lanes) {
+        simd square[Parts][lanes];
+        for_each_register(width, [&](std::size_t, auto extent) {
+          for (std::size_t i = 0; i < lanes; ++i)
+            detail::split_pair<Parts>(a, rows, i0 + i, j, extent, [&](auto part, simd both) { square[part][i] = both; });
+        });
+        for (std::size_t part = 0; part < Parts; ++part) {
+          transpose(square[part]);
+          for (std::size_t c = 0; c < width; ++c)
+            store(out + (j + c) * stride + s * step_words + part * amx::tile_words + i0, square[part][c]);
+        }
+      }
+    }
+  });
+  return {{out, a.cols, words, stride}};
+}
+
+/// C[m,n] = epilogue(sum over k of A[k,m] B[k,n]), as close to f32 as `gemm_split`
+///
+/// a [K, M] and b [K, N] in f32; `scratch` [weight_gradient_split_size(K, M, N, Parts, L)] for L `groups` of k, whose sums are
+/// added as a tree. The order of sums is that of `gemm_split` over the rows of each group.
+template <class Tiles, std::size_t Parts, executor E, class Epilogue>
+void weight_gradient_split(const E& run, matrix<const float> a, matrix<const float> b, float* scratch, const Epilogue& epilogue,
+                           const row_groups& groups = {}) noexcept {
+  using tile = amx_tile<detail::amx_split<Parts>, Tiles>;
+  const auto packed = pack_split_rows<Parts>(run, b, scratch, groups);
+  const auto left =
+      transposed_split_rows<Parts>(run, a, scratch + packed_split_size(b.rows, b.cols, Parts, groups.count()), groups);
+  multiply<typename tile::layout>(run, tile{}, left.words, a.cols, packed, epilogue,
+                                  detail::split_groups(groups, a.rows, Parts));
+}
+
+}  // namespace bert::kernels
+
+#endif  // BERT_KERNELS_GEMM_GRADIENT_SPLIT_HPP
+
+namespace bert::inline BERT_ISA::precision {
+
+/// y = epilogue(x W^T), x and W in f32, each the sum of `Parts` bf16
+///
+///     bf16x3   2 parts, 3 products:  16 bits of each number, errors some 2^-16 of a product
+///     bf16x6   3 parts, 6 products:  24 bits, the accuracy of f32
+///
+/// By AMX tiles faster than f32, as a tile multiplies 15 times as much. Without AMX, or without the permission to use it, the
+/// products are those of `precision::f32`, with its bits and its speed. Weights take the memory of f32 (bf16x3), or half as
+/// much again (bf16x6). Everything but products is f32. In training, too: forward and both products of the backward pass.
+/// `Order` = bf16_order::tiles computes tiles on any processor, slowly where there is no AMX.
+template <std::size_t Parts, class Order = bf16_order::fastest>
+struct bf16_sums {
+  static_assert(!std::same_as<Order, bf16_order::pairs>, "parts are multiplied by tiles, or not at all");
+
+  struct weight {
+    kernels::packed_split<Parts> parts;
+    kernels::packed whole;
+  };
+  using element = float;
+  using table = float;
+  template <int>
+  using attended = float;
+  struct operand {
+    matrix<const float> x;
+    kernels::bf16_pair* words;
+  };
+
+  /// Whether products are computed by tiles in this process.
+  [[nodiscard]] static bool by_tiles() noexcept { return std::same_as<Order, bf16_order::tiles> || amx_permitted(); }
+
+  [[nodiscard]] static constexpr std::size_t weight_size(std::size_t k, std::size_t out) noexcept {
+    return std::max(kernels::packed_split_size(k, out, Parts), kernels::packed_size(k, out));
+  }
+  template <executor E>
+  [[nodiscard]] static weight pack(const E& e, matrix<const float> w, float* memory) noexcept {
+    if (by_tiles()) return {kernels::pack_split<Parts>(e, w, memory), {}};
+    return {{}, kernels::pack_transposed(e, w, memory)};
+  }
+  template <class>
+  [[nodiscard]] static constexpr std::size_t operand_size(std::size_t n, std::size_t k) noexcept {
+    return n * kernels::split_stride(k, Parts);
+  }
+  [[nodiscard]] static operand reserve(matrix<const float> x, float* memory) noexcept { return {x, memory}; }
+  static void store_row(const operand& x, std::size_t i, const float* row) noexcept {
+    if (by_tiles()) kernels::split_row<Parts>(row, x.x.cols, x.words + i * kernels::split_stride(x.x.cols, Parts));
+  }
+  template <executor E>
+  [[nodiscard]] static operand convert(const E& e, matrix<const float> x, float* memory) noexcept {
+    const operand out = reserve(x, memory);
+    if (by_tiles()) kernels::for_each_row(e, x.rows, x.cols, [&](std::size_t i) { store_row(out, i, x.row(i)); });
+    return out;
+  }
+  template <executor E, class Epilogue>
+  static void multiply(const E& e, const operand& x, const weight& w, const Epilogue& epilogue) noexcept {
+    if (!by_tiles()) return kernels::gemm(e, x.x, w.whole, epilogue);
+    with_tiles([&]<class Tiles>(Tiles) { kernels::gemm_split<Tiles>(e, words_of(x), w.parts, epilogue); });
+  }
+
+  // In training, beside the products above:
+
+  /// Floats of scratch for any of the three products of x [N, in] W [out, in]^T, with `groups` of rows.
+  [[nodiscard]] static constexpr std::size_t training_scratch(std::size_t n, std::size_t in, std::size_t out,
+                                                              std::size_t groups) noexcept {
+    return std::max({weight_size(in, out) + operand_size<float>(n, in), weight_size(out, in) + operand_size<float>(n, out),
+                     kernels::packed_size(n, in), kernels::weight_gradient_split_size(n, out, in, Parts, groups)});
+  }
+  /// epilogue(d_y W), `d_y` [N, out], `w` [out, in]
+  template <executor E, class Epilogue>
+  static void input_gradient(const E& e, matrix<const float> w, matrix<const float> d_y, const Epilogue& epilogue,
+                             float* scratch) noexcept {
+    if (!by_tiles()) return kernels::gemm(e, d_y, kernels::pack(e, w, scratch), epilogue);
+    const auto packed = kernels::pack_split_rows<Parts>(e, w, scratch);
+    const operand rows = convert(e, d_y, scratch + kernels::packed_split_size(w.rows, w.cols, Parts));
+    with_tiles([&]<class Tiles>(Tiles) { kernels::gemm_split<Tiles>(e, words_of(rows), packed, epilogue); });
+  }
+  /// epilogue(d_y^T x), `d_y` [N, out], `x` [N, in], with sums over `groups` of rows added as a tree
+  template <executor E, class Epilogue>
+  static void weight_gradient(const E& e, matrix<const float> d_y, matrix<const float> x, float* scratch,
+                              const Epilogue& epilogue, const kernels::row_groups& groups) noexcept {
+    if (!by_tiles()) return kernels::gemm_transposed(e, d_y, kernels::pack(e, x, scratch), epilogue, groups);
+    with_tiles([&]<class Tiles>(Tiles) { kernels::weight_gradient_split<Tiles, Parts>(e, d_y, x, scratch, epilogue, groups); });
+  }
+
+ private:
+  [[nodiscard]] static kernels::split_rows<Parts> words_of(const operand& x) noexcept {
+    return {{x.words, x.x.rows, kernels::split_words(x.x.cols, Parts), kernels::split_stride(x.x.cols, Parts)}};
+  }
+  /// Pre: by_tiles().
+  template <class Body>
+  static void with_tiles(const Body& body) noexcept {
+#if BERT_AMX
+    if (amx_permitted()) return body(kernels::amx::processor_tiles{});
+#endif
+    if constexpr (std::same_as<Order, bf16_order::tiles>) body(kernels::amx::plain_tiles{});
+  }
+};
+
+using bf16x3 = bf16_sums<2>;
+using bf16x6 = bf16_sums<3>;
+
+/// The parts of a precision's numbers; 0 for precisions of whole numbers.
+template <class P>
+inline constexpr std::size_t parts_in = 0;
+template <std::size_t Parts, class Order>
+inline constexpr std::size_t parts_in<bf16_sums<Parts, Order>> = Parts;
+
+/// bf16x3, bf16x6, and both in another order.
+template <class P>
+concept adds_parts = parts_in<P>
+!= 0;
+
+}  // namespace bert::precision
+
+#endif  // BERT_LAYERS_PRECISION_SPLIT_HPP
 
 namespace bert::inline BERT_ISA {
 
-/// The precision of the linear layers' products in training, forward and backward. Weights, gradients, moments, sums and
-/// everything else are f32 in both.
+/// The precision of the linear layers' products in training, forward and backward: precision::f32, bf16, bf16x3 or bf16x6.
+/// Weights, gradients, moments, sums and everything else are f32 in all.
 template <class P>
-concept training_precision = std::same_as<P, precision::f32> || std::same_as<P, precision::bf16>;
+concept training_precision = std::same_as<P, precision::f32> || std::same_as<P, precision::bf16> || precision::adds_parts<P>;
 
 }  // namespace bert
 
@@ -7421,19 +7829,33 @@ struct in_precision {
   [[nodiscard]] std::size_t width() const noexcept { return run.width(); }
 };
 
+/// How a description of a training names the precision of its products; f32 is not named.
+template <training_precision P>
+inline constexpr const char* products_of = std::same_as<P, precision::f32>    ? ""
+                                           : std::same_as<P, precision::bf16> ? " products=bf16"
+                                           : precision::parts_in<P> == 2      ? " products=bf16x3"
+                                                                              : " products=bf16x6";
+
 template <class E>
 inline constexpr bool products_in_bf16 = requires {
   requires std::same_as<typename E::products, precision::bf16>;
 };
 
+template <class E>
+inline constexpr bool products_in_parts = requires {
+  requires precision::adds_parts<typename E::products>;
+};
+
 /// Floats of scratch that `linear_forward` and `linear_backward` need for N rows, `in` inputs and `out` outputs in any
-/// precision: one packed operand in f32, both at half the size in bf16. `groups`: of rows over which gradients are summed.
+/// precision: one packed operand in f32, both at half the size in bf16, or at half as much again in parts. `groups`: of rows
+/// over which gradients are summed.
 [[nodiscard]] constexpr std::size_t linear_scratch(std::size_t n, std::size_t in, std::size_t out,
                                                    std::size_t groups = 1) noexcept {
   using kernels::bf16_pairs_of, kernels::packed_bf16_size;
   return std::max({kernels::packed_size(in, out), kernels::packed_size(out, in), kernels::packed_size(n, in),
                    packed_bf16_size(in, out) + n * bf16_pairs_of(in), packed_bf16_size(out, in) + n * bf16_pairs_of(out),
-                   packed_bf16_size(n, in, groups) + bf16_pairs_of(n, groups) * out});
+                   packed_bf16_size(n, in, groups) + bf16_pairs_of(n, groups) * out,
+                   precision::bf16x6::training_scratch(n, in, out, groups)});
 }
 
 /// epilogue(x W^T)
@@ -7446,6 +7868,10 @@ void linear_forward(const E& e, matrix<const float> x, matrix<const float> w, co
     using bf16 = precision::bf16;
     const auto packed = bf16::pack(e, w, scratch);
     bf16::multiply(e, bf16::convert(e, x, scratch + bf16::weight_size(w.cols, w.rows)), packed, epilogue);
+  } else if constexpr (products_in_parts<E>) {
+    using parts = typename E::products;
+    const auto packed = parts::pack(e, w, scratch);
+    parts::multiply(e, parts::convert(e, x, scratch + parts::weight_size(w.cols, w.rows)), packed, epilogue);
   } else {
     kernels::gemm(e, x, kernels::pack_transposed(e, w, scratch), epilogue);
   }
@@ -7464,6 +7890,8 @@ void linear_weight_gradient(const E& e, matrix<const float> x, matrix<const floa
   const kernels::epilogue::add out{d_w, how};
   if constexpr (products_in_bf16<E>) {
     kernels::weight_gradient_bf16(e, d_y, x, scratch, out, groups);
+  } else if constexpr (products_in_parts<E>) {
+    E::products::weight_gradient(e, d_y, x, scratch, out, groups);
   } else {
     kernels::gemm_transposed(e, d_y, kernels::pack(e, x, scratch), out, groups);
   }
@@ -7477,6 +7905,8 @@ void linear_input_gradient(const E& e, matrix<const float> w, matrix<const float
     const auto packed = kernels::pack_bf16(e, w, scratch);
     kernels::gemm(e, precision::bf16::convert(e, d_y, scratch + kernels::packed_bf16_size(w.rows, w.cols)).rows, packed,
                   epilogue);
+  } else if constexpr (products_in_parts<E>) {
+    E::products::input_gradient(e, w, d_y, epilogue, scratch);
   } else {
     kernels::gemm(e, d_y, kernels::pack(e, w, scratch), epilogue);
   }
@@ -36404,130 +36834,6 @@ void tree_attention_backward(const E& e, matrix<const float> qkv, std::span<cons
 }  // namespace bert::kernels
 
 #endif  // BERT_KERNELS_ATTENTION_TREE_ATTENTION_HPP
-// f32 products by bf16 tiles: each operand is the sum of two or three bf16, of whose products the largest are added.
-// Layer: kernels. Test: tests/unit/kernels/gemm/gemm_split_test.cpp
-// Paper: Henry, Tang and Heinecke 2019, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
-// computations".
-#ifndef BERT_KERNELS_GEMM_GEMM_SPLIT_HPP
-#define BERT_KERNELS_GEMM_GEMM_SPLIT_HPP
-
-#include <algorithm>
-#include <array>
-#include <cstddef>
-
-namespace bert::inline BERT_ISA::kernels {
-
-/// The elements of K that a tile multiplies at once. An operand's depth is padded with zeros to a multiple of it.
-inline constexpr std::size_t split_step = 2 * amx::tile_words;
-
-/// Words (pairs of bf16) of a row of K elements, each the sum of `parts`.
-[[nodiscard]] constexpr std::size_t split_words(std::size_t k, std::size_t parts) noexcept {
-  return parts * amx::tile_words * ((k + split_step - 1) / split_step);
-}
-
-/// x as a sum of bf16:  x0 = bf16(x), x1 = bf16(x - x0), x2 = bf16(x - x0 - x1), the differences exact
-///
-/// A row holds, for every 32 elements, the 32 of each part. |x - x0 - x1| <= 2^-17 |x|, with three parts 2^-25 |x|, above
-/// 2^-100.
-template <std::size_t Parts>
-struct split_rows {
-  matrix<const bf16_pair> words;  ///< [M, split_words(K, Parts)]
-};
-
-/// Words between rows of a split operand: one cache line more where rows would fall into the same sets of the first-level
-/// cache.
-[[nodiscard]] constexpr std::size_t split_stride(std::size_t k, std::size_t parts) noexcept {
-  const std::size_t words = split_words(k, parts);
-  return words % 512 == 0 ? words + amx::tile_words : words;
-}
-
-/// A packed operand [K, N] in parts: panels of [split_words(K), 32] pairs.
-template <std::size_t Parts>
-struct packed_split {
-  const bf16_pair* data = nullptr;
-  std::size_t k = 0;  ///< in words
-  std::size_t n = 0;
-
-  static constexpr std::size_t cols = 2 * amx::tile_words;
-  [[nodiscard]] constexpr std::size_t panels() const noexcept { return (n + cols - 1) / cols; }
-  [[nodiscard]] constexpr const bf16_pair* panel(std::size_t p) const noexcept { return data + p * k * cols; }
-};
-
-/// Size of a packed operand [k, n] in floats.
-[[nodiscard]] constexpr std::size_t packed_split_size(std::size_t k, std::size_t n, std::size_t parts) noexcept {
-  return split_words(k, parts) * round_up(n, 2 * amx::tile_words);
-}
-
-/// Writes the parts of `row` [K] into `out` [split_words(K, Parts)].
-template <std::size_t Parts>
-void split_row(const float* row, std::size_t k, bf16_pair* out) noexcept {
-  auto* const to = reinterpret_cast<bf16*>(out);
-  if (k % split_step != 0) std::fill_n(out + k / split_step * Parts * amx::tile_words, Parts * amx::tile_words, 0.0f);
-  for_each_register(k, [&](std::size_t j, auto extent) {
-    bf16* at = to + j / split_step * Parts * split_step + j % split_step;
-    simd rest = load(row + j, extent);
-    unrolled<Parts>([&](auto part) {
-      store(at, rest, extent);
-      if constexpr (part + 1 < Parts) rest = rest - load(at, extent);
-      at += split_step;
-    });
-  });
-}
-
-/// Packs the transpose of w [N, K] into `out` [packed_split_size(K, N, Parts)].
-template <std::size_t Parts, executor E>
-packed_split<Parts> pack_split(const E& run, matrix<const float> w, float* out) noexcept {
-  constexpr std::size_t cols = packed_split<Parts>::cols;
-  const std::size_t n = w.rows, words = split_words(w.cols, Parts), panels = (n + cols - 1) / cols;
-  run.parallel_for(panels, [&](std::size_t p) {
-    float* panel = out + p * words * cols;
-    for (std::size_t first = 0; first < cols; first += lanes)
-      for (std::size_t k = 0; k < w.cols; k += split_step) {
-        // `lanes` rows of one step, turned a square at a time.
-        constexpr std::size_t step = Parts * amx::tile_words;
-        alignas(alignment) bf16_pair rows[lanes][step] = {};
-        for (std::size_t r = 0; r < lanes && p * cols + first + r < n; ++r)
-          split_row<Parts>(w.row(p * cols + first + r) + k, std::min(split_step, w.cols - k), rows[r]);
-        float* to = panel + k / split_step * step * cols + first;
-        for (std::size_t i = 0; i < step; i += lanes) {
-          simd square[lanes];
-          for (std::size_t r = 0; r < lanes; ++r) square[r] = load(rows[r] + i);
-          transpose(square);
-          for (std::size_t r = 0; r < lanes; ++r) store(to + (i + r) * cols, square[r]);
-        }
-      }
-  });
-  return {out, words, n};
-}
-
-namespace detail {
-
-/// Pairs of bf16 in two or three parts: the products of parts i and j with i + j < Parts, in an order that loads few tiles.
-template <std::size_t Parts>
-struct amx_split : amx_pairs {
-  static_assert(Parts == 2 || Parts == 3, "two parts or three");
-  static constexpr std::size_t parts = Parts;
-  static constexpr auto terms = [] {
-    if constexpr (Parts == 2) return std::array<amx_term, 3>{{{1, 0}, {0, 0}, {0, 1}}};
-    else return std::array<amx_term, 6>{{{0, 2}, {0, 1}, {1, 1}, {1, 0}, {2, 0}, {0, 0}}};
-  }();
-};
-
-}  // namespace detail
-
-/// C[m,n] = epilogue(sum over k of A[m,k] B[k,n]), close to f32: errors of some 2^-16 |A[m,k] B[k,n]| with two parts, of f32
-/// with three
-///
-/// Sums in f32, in the order of tiles: for every 32 elements of K the products of parts (0, 2), (0, 1), (1, 1), (1, 0), (2, 0),
-/// (0, 0), or (1, 0), (0, 0), (0, 1), each as TDPBF16PS adds. The bits of row m depend on that row of `a` and on `b` alone.
-template <class Tiles, std::size_t Parts, executor E, class Epilogue>
-void gemm_split(const E& run, const split_rows<Parts>& a, const packed_split<Parts>& b, const Epilogue& epilogue) noexcept {
-  detail::amx_product(run, amx_tile<detail::amx_split<Parts>, Tiles>{}, a.words, b, epilogue);
-}
-
-}  // namespace bert::kernels
-
-#endif  // BERT_KERNELS_GEMM_GEMM_SPLIT_HPP
 // Cross-entropy of independent yes-or-no decisions, and its gradient.
 // Layer: kernels. Test: tests/unit/kernels/loss/binary_cross_entropy_test.cpp
 #ifndef BERT_KERNELS_LOSS_BINARY_CROSS_ENTROPY_HPP
@@ -38629,89 +38935,6 @@ struct many_of : one_of<Names...> {};
 }  // namespace bert::labels
 
 #endif  // BERT_LABELS_MANY_OF_HPP
-// bf16x3 and bf16x6: products of f32 by bf16 tiles, three or six for each, close to f32 or as accurate.
-// Layer: layers. Test: tests/unit/layers/precision_test.cpp, tests/unit/training/golden_test.cpp
-// Paper: Henry, Tang and Heinecke 2019, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
-// computations".
-#ifndef BERT_LAYERS_PRECISION_SPLIT_HPP
-#define BERT_LAYERS_PRECISION_SPLIT_HPP
-
-#include <algorithm>
-#include <concepts>
-#include <cstddef>
-
-namespace bert::inline BERT_ISA::precision {
-
-/// y = epilogue(x W^T), x and W in f32, each the sum of `Parts` bf16
-///
-///     bf16x3   2 parts, 3 products:  16 bits of each number, errors some 2^-16 of a product
-///     bf16x6   3 parts, 6 products:  24 bits, the accuracy of f32
-///
-/// By AMX tiles faster than f32, as a tile multiplies 15 times as much. Without AMX, or without the permission to use it, the
-/// products are those of `precision::f32`, with its bits and its speed. Weights take the memory of f32 (bf16x3), or half as
-/// much again (bf16x6). Everything but products is f32. `Order` = bf16_order::tiles computes tiles on any processor, slowly
-/// where there is no AMX.
-template <std::size_t Parts, class Order = bf16_order::fastest>
-struct bf16_sums {
-  static_assert(!std::same_as<Order, bf16_order::pairs>, "parts are multiplied by tiles, or not at all");
-
-  struct weight {
-    kernels::packed_split<Parts> parts;
-    kernels::packed whole;
-  };
-  using element = float;
-  using table = float;
-  template <int>
-  using attended = float;
-  struct operand {
-    matrix<const float> x;
-    kernels::bf16_pair* words;
-  };
-
-  /// Whether products are computed by tiles in this process.
-  [[nodiscard]] static bool by_tiles() noexcept { return std::same_as<Order, bf16_order::tiles> || amx_permitted(); }
-
-  [[nodiscard]] static constexpr std::size_t weight_size(std::size_t k, std::size_t out) noexcept {
-    return std::max(kernels::packed_split_size(k, out, Parts), kernels::packed_size(k, out));
-  }
-  template <executor E>
-  [[nodiscard]] static weight pack(const E& e, matrix<const float> w, float* memory) noexcept {
-    if (by_tiles()) return {kernels::pack_split<Parts>(e, w, memory), {}};
-    return {{}, kernels::pack_transposed(e, w, memory)};
-  }
-  template <class>
-  [[nodiscard]] static constexpr std::size_t operand_size(std::size_t n, std::size_t k) noexcept {
-    return n * kernels::split_stride(k, Parts);
-  }
-  [[nodiscard]] static operand reserve(matrix<const float> x, float* memory) noexcept { return {x, memory}; }
-  static void store_row(const operand& x, std::size_t i, const float* row) noexcept {
-    if (by_tiles()) kernels::split_row<Parts>(row, x.x.cols, x.words + i * kernels::split_stride(x.x.cols, Parts));
-  }
-  template <executor E>
-  [[nodiscard]] static operand convert(const E& e, matrix<const float> x, float* memory) noexcept {
-    const operand out = reserve(x, memory);
-    if (by_tiles()) kernels::for_each_row(e, x.rows, x.cols, [&](std::size_t i) { store_row(out, i, x.row(i)); });
-    return out;
-  }
-  template <executor E, class Epilogue>
-  static void multiply(const E& e, const operand& x, const weight& w, const Epilogue& epilogue) noexcept {
-    if (!by_tiles()) return kernels::gemm(e, x.x, w.whole, epilogue);
-    const kernels::split_rows<Parts> rows{
-        {x.words, x.x.rows, kernels::split_words(x.x.cols, Parts), kernels::split_stride(x.x.cols, Parts)}};
-#if BERT_AMX
-    if (amx_permitted()) return kernels::gemm_split<kernels::amx::processor_tiles>(e, rows, w.parts, epilogue);
-#endif
-    if constexpr (std::same_as<Order, bf16_order::tiles>)
-      kernels::gemm_split<kernels::amx::plain_tiles>(e, rows, w.parts, epilogue);
-  }
-};
-
-using bf16x3 = bf16_sums<2>;
-using bf16x6 = bf16_sums<3>;
-
-}  // namespace bert::precision
-
-#endif  // BERT_LAYERS_PRECISION_SPLIT_HPP
 // Knowledge in a sequence: attention over a visible tree, and embeddings at soft positions.
 // Layer: layers. Test: tests/unit/layers/visible_tree_test.cpp. Paper: Liu et al. 2020, "K-BERT".
 #ifndef BERT_LAYERS_VISIBLE_TREE_HPP
@@ -47533,8 +47756,7 @@ class trainer {
   [[nodiscard]] std::string describe() const {
     return cat(optimizer_.describe(), ' ', schedule_.describe(), " seed=", options_.seed, " dropout=", options_.dropout, "/",
                options_.attention_dropout, " accumulate=", options_.accumulate, " head_rate=", options_.head_rate,
-               options_.leaves == 1 ? "" : cat(" leaves=", options_.leaves),
-               std::same_as<Precision, precision::f32> ? "" : " products=bf16",
+               options_.leaves == 1 ? "" : cat(" leaves=", options_.leaves), layers::products_of<Precision>,
                groups_.describe().empty() ? "" : " groups=", groups_.describe(), weights_.describe(), teacher_.describe(),
                " parameters=", model_->count(), second_parameters());
   }

@@ -153,8 +153,11 @@ bool repeat(const recording& r, Model model, const Objective& objective) {
   for (const auto& step : trainer.over(r)) {
     const auto i = static_cast<std::size_t>(step.index - 1);
     const double off = std::abs(step.loss - expected[i]) / std::abs(expected[i]);
-    if (i < 20 && !(off <= early)) early = off;
-    if (!(off <= all)) all = off;
+    const auto grow = [off](double& most) {  // a NaN stays
+      if (std::isnan(off) || off > most) most = off;
+    };
+    if (i < 20) grow(early);
+    grow(all);
   }
   std::printf("%llu steps, loss %.6f to %.6f: relative difference at most %.2e in the first 20, %.2e in all\n",
               static_cast<unsigned long long>(total), expected.front(), expected.back(), early, all);

@@ -1,4 +1,4 @@
-// y = x W^T + b in training, forward and backward, in f32 or with products in bf16.
+// y = x W^T + b in training, forward and backward, in f32, with products in bf16 or with f32 products by parts of bf16.
 // Layer: layers. Test: tests/unit/layers/linear_test.cpp
 #ifndef BERT_LAYERS_LINEAR_HPP
 #define BERT_LAYERS_LINEAR_HPP
@@ -15,14 +15,15 @@
 #include "bert/kernels/gemm/gradient_bf16.hpp"
 #include "bert/kernels/rows/elementwise.hpp"
 #include "bert/layers/precision_bf16.hpp"
+#include "bert/layers/precision_split.hpp"
 #include "bert/tensor/view.hpp"
 
 namespace bert::inline BERT_ISA {
 
-/// The precision of the linear layers' products in training, forward and backward. Weights, gradients, moments, sums and
-/// everything else are f32 in both.
+/// The precision of the linear layers' products in training, forward and backward: precision::f32, bf16, bf16x3 or bf16x6.
+/// Weights, gradients, moments, sums and everything else are f32 in all.
 template <class P>
-concept training_precision = std::same_as<P, precision::f32> || std::same_as<P, precision::bf16>;
+concept training_precision = std::same_as<P, precision::f32> || std::same_as<P, precision::bf16> || precision::adds_parts<P>;
 
 }  // namespace bert
 
@@ -41,19 +42,33 @@ struct in_precision {
   [[nodiscard]] std::size_t width() const noexcept { return run.width(); }
 };
 
+/// How a description of a training names the precision of its products; f32 is not named.
+template <training_precision P>
+inline constexpr const char* products_of = std::same_as<P, precision::f32>    ? ""
+                                           : std::same_as<P, precision::bf16> ? " products=bf16"
+                                           : precision::parts_in<P> == 2      ? " products=bf16x3"
+                                                                              : " products=bf16x6";
+
 template <class E>
 inline constexpr bool products_in_bf16 = requires {
   requires std::same_as<typename E::products, precision::bf16>;
 };
 
+template <class E>
+inline constexpr bool products_in_parts = requires {
+  requires precision::adds_parts<typename E::products>;
+};
+
 /// Floats of scratch that `linear_forward` and `linear_backward` need for N rows, `in` inputs and `out` outputs in any
-/// precision: one packed operand in f32, both at half the size in bf16. `groups`: of rows over which gradients are summed.
+/// precision: one packed operand in f32, both at half the size in bf16, or at half as much again in parts. `groups`: of rows
+/// over which gradients are summed.
 [[nodiscard]] constexpr std::size_t linear_scratch(std::size_t n, std::size_t in, std::size_t out,
                                                    std::size_t groups = 1) noexcept {
   using kernels::bf16_pairs_of, kernels::packed_bf16_size;
   return std::max({kernels::packed_size(in, out), kernels::packed_size(out, in), kernels::packed_size(n, in),
                    packed_bf16_size(in, out) + n * bf16_pairs_of(in), packed_bf16_size(out, in) + n * bf16_pairs_of(out),
-                   packed_bf16_size(n, in, groups) + bf16_pairs_of(n, groups) * out});
+                   packed_bf16_size(n, in, groups) + bf16_pairs_of(n, groups) * out,
+                   precision::bf16x6::training_scratch(n, in, out, groups)});
 }
 
 /// epilogue(x W^T)
@@ -66,6 +81,10 @@ void linear_forward(const E& e, matrix<const float> x, matrix<const float> w, co
     using bf16 = precision::bf16;
     const auto packed = bf16::pack(e, w, scratch);
     bf16::multiply(e, bf16::convert(e, x, scratch + bf16::weight_size(w.cols, w.rows)), packed, epilogue);
+  } else if constexpr (products_in_parts<E>) {
+    using parts = typename E::products;
+    const auto packed = parts::pack(e, w, scratch);
+    parts::multiply(e, parts::convert(e, x, scratch + parts::weight_size(w.cols, w.rows)), packed, epilogue);
   } else {
     kernels::gemm(e, x, kernels::pack_transposed(e, w, scratch), epilogue);
   }
@@ -84,6 +103,8 @@ void linear_weight_gradient(const E& e, matrix<const float> x, matrix<const floa
   const kernels::epilogue::add out{d_w, how};
   if constexpr (products_in_bf16<E>) {
     kernels::weight_gradient_bf16(e, d_y, x, scratch, out, groups);
+  } else if constexpr (products_in_parts<E>) {
+    E::products::weight_gradient(e, d_y, x, scratch, out, groups);
   } else {
     kernels::gemm_transposed(e, d_y, kernels::pack(e, x, scratch), out, groups);
   }
@@ -97,6 +118,8 @@ void linear_input_gradient(const E& e, matrix<const float> w, matrix<const float
     const auto packed = kernels::pack_bf16(e, w, scratch);
     kernels::gemm(e, precision::bf16::convert(e, d_y, scratch + kernels::packed_bf16_size(w.rows, w.cols)).rows, packed,
                   epilogue);
+  } else if constexpr (products_in_parts<E>) {
+    E::products::input_gradient(e, w, d_y, epilogue, scratch);
   } else {
     kernels::gemm(e, d_y, kernels::pack(e, w, scratch), epilogue);
   }

@@ -361,8 +361,7 @@ class trainer {
   [[nodiscard]] std::string describe() const {
     return cat(optimizer_.describe(), ' ', schedule_.describe(), " seed=", options_.seed, " dropout=", options_.dropout, "/",
                options_.attention_dropout, " accumulate=", options_.accumulate, " head_rate=", options_.head_rate,
-               options_.leaves == 1 ? "" : cat(" leaves=", options_.leaves),
-               std::same_as<Precision, precision::f32> ? "" : " products=bf16",
+               options_.leaves == 1 ? "" : cat(" leaves=", options_.leaves), layers::products_of<Precision>,
                groups_.describe().empty() ? "" : " groups=", groups_.describe(), weights_.describe(), teacher_.describe(),
                " parameters=", model_->count(), second_parameters());
   }

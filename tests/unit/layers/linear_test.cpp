@@ -67,3 +67,10 @@ TEST_CASE("with products in bf16, forward and backward are the same sums of roun
   check_sums(bert::layers::in_precision<bert::precision::bf16, bert::execution::serial>{});
   check_sums(bert::layers::in_precision<bert::precision::bf16, bert::execution::threads>{bert::execution::threads{2}});
 }
+TEST_CASE("with products by parts of bf16, forward and backward are the same sums, by tiles and without") {
+  using bert::precision::bf16_sums;
+  check_sums(bert::layers::in_precision<bert::precision::bf16x6, bert::execution::threads>{bert::execution::threads{2}});
+  check_sums(bert::layers::in_precision<bf16_sums<2, bert::bf16_order::tiles>, bert::execution::serial>{});
+  check_sums(
+      bert::layers::in_precision<bf16_sums<3, bert::bf16_order::tiles>, bert::execution::threads>{bert::execution::threads{2}});
+}

@@ -9,6 +9,10 @@
 #include "bert/heads/masked_lm.hpp"
 #include "bert/heads/next_sentence.hpp"
 #include "bert/model/tape.hpp"
+#include "bert/objectives/joint.hpp"
+#include "bert/objectives/masked_lm.hpp"
+#include "bert/objectives/next_sentence.hpp"
+#include "bert/training/trainer.hpp"
 #include "support/small_models.hpp"
 
 namespace {
@@ -84,6 +88,7 @@ TEST_CASE("frozen parameters are in no bucket") {
   CHECK(floats >= l.parameters);
   CHECK(floats <= l.size);
   CHECK(l.size < layout(m).size);
+  for (const auto& b : buckets_of<support::pocket>(m.table(), l, 0, 0)) CHECK(b.size > 0);
 }
 
 TEST_CASE("each bucket begins when its layer is passed, and only once a batch") {
@@ -105,4 +110,30 @@ TEST_CASE("each bucket begins when its layer is passed, and only once a batch") 
   buckets.reset();
   buckets.finish(r, block);  // a replica without examples: the same, in the same order
   CHECK(begun == std::vector<std::size_t>{20, 11, 12, 0});
+}
+
+TEST_CASE("a trainer begins all buckets in each batch of a step, and waits for them once") {
+  auto m = model_type::random({.stddev = 0.1f, .seed = 1});
+  const support::made_up_source source;
+  std::vector<std::size_t> begun;
+  bert::trainer t{m,
+                  bert::objectives::joint{bert::objectives::masked_lm{}, bert::objectives::next_sentence{}},
+                  bert::optim::adamw{},
+                  bert::schedules::constant{.peak = 1e-3f, .total = 2},
+                  bert::training_options{.accumulate = 2, .leaves = 2},
+                  recorder(&begun)};
+  for (const auto& step : t.over(source)) CHECK(step.index > 0);
+  const auto l = layout(m);
+  const std::size_t all = l.size + m.table()[0].count();  // the tied decoder's gradient has its own place
+  std::size_t batches = 0, floats = 0;
+  for (const std::size_t size : begun)
+    if (size != 0) floats += size;
+    else {
+      CHECK(floats > all - 16 * m.table().size());
+      CHECK(floats <= all);
+      floats = 0;
+      ++batches;
+    }
+  CHECK(batches == 4);
+  CHECK(floats == 0);
 }

@@ -195,6 +195,7 @@ TEST_CASE("a training step allocates nothing after the first") {
   check(bert::activations::keep{}, bert::precision::f32{});
   check(bert::activations::recompute{}, bert::precision::f32{});
   check(bert::activations::keep{}, bert::precision::bf16{});
+  check(bert::activations::keep{}, bert::precision::bf16x6{});
 }
 
 TEST_CASE("the loss falls on a set small enough to memorize, with products in bf16 as in f32") {

@@ -130,9 +130,11 @@ TEST_CASE("a policy that is off leaves the training and its description as they 
 TEST_CASE("fit evaluates the average at the end of each epoch, ends with it, and keeps the best of the averages") {
   auto m = start();
   std::vector<std::vector<float>> seen;
+  std::vector<float> after_epoch, plain_after_epoch;
   bert::fit(m, bert::objectives::cross_entropy{}, source, {.epochs = 3, .learning_rate = 1e-3f}, averaged{.decay = 0.9f},
             [&](const bert::step_report& step) {
               if (step.index % 6 == 0) seen.push_back(bits(m));
+              if (step.index == 7) after_epoch = bits(m);
             });
   REQUIRE(seen.size() == 3);
   CHECK(bits(m) == seen[2]);
@@ -140,8 +142,12 @@ TEST_CASE("fit evaluates the average at the end of each epoch, ends with it, and
   bert::fit(silent, bert::objectives::cross_entropy{}, source, {.epochs = 3, .learning_rate = 1e-3f}, averaged{.decay = 0.9f});
   CHECK(bits(silent) == seen[2]);
   auto plain = start();
-  bert::fit(plain, bert::objectives::cross_entropy{}, source, {.epochs = 3, .learning_rate = 1e-3f});
+  bert::fit(plain, bert::objectives::cross_entropy{}, source, {.epochs = 3, .learning_rate = 1e-3f},
+            [&](const bert::step_report& step) {
+              if (step.index == 7) plain_after_epoch = bits(plain);
+            });
   CHECK(bits(plain) != bits(m));
+  CHECK(after_epoch == plain_after_epoch);  // the training went on from its own weights
   auto best = start();
   int epoch = 0;
   bert::fit(best, bert::objectives::cross_entropy{}, source,

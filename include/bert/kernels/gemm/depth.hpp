@@ -18,15 +18,17 @@
 namespace bert::inline BERT_ISA::kernels {
 
 /// Offsets of `groups`, in words of depth: how operands are packed along K. A word holds `each` rows (one in f32, two in bf16),
-/// and each group is padded with zeros to a multiple of `step` words.
+/// each group is padded with zeros to a multiple of `step` words, and then takes `times` as many, if numbers are sums of so
+/// many parts.
 class word_groups {
  public:
-  word_groups(const row_groups& groups, std::size_t rows, std::size_t each, std::size_t step = 1) noexcept
+  word_groups(const row_groups& groups, std::size_t rows, std::size_t each, std::size_t step = 1,
+              std::size_t times = 1) noexcept
       : count_(groups.count()) {
     assert(groups.valid(rows));
     for (std::size_t g = 0; g < count_; ++g) {
       const std::size_t size = groups.offsets.empty() ? rows : groups.offsets[g + 1] - groups.offsets[g];
-      words_[g + 1] = words_[g] + round_up((size + each - 1) / each, step);
+      words_[g + 1] = words_[g] + times * round_up((size + each - 1) / each, step);
     }
   }
   [[nodiscard]] std::span<const std::size_t> offsets() const noexcept { return {words_.data(), count_ + 1}; }

@@ -3,11 +3,13 @@
 #ifndef BERT_KERNELS_GEMM_EPILOGUE_HPP
 #define BERT_KERNELS_GEMM_EPILOGUE_HPP
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 
 #include "bert/core/isa.hpp"
 #include "bert/core/memory.hpp"
+#include "bert/kernels/rows/activation.hpp"
 #include "bert/kernels/simd/bf16.hpp"
 #include "bert/kernels/simd/f32.hpp"
 #include "bert/tensor/view.hpp"
@@ -88,7 +90,8 @@ struct bias_activation {
   void operator()(std::size_t i, std::size_t j, simd acc, Extent extent) const noexcept {
     const simd x = acc + load(bias + j, extent);
     if (pre.data != nullptr) kernels::store(pre.row(i) + j, x, extent);
-    kernels::store(c.row(i) + j, Activation::forward(x), extent);
+    if constexpr (std::same_as<T, bf16>) kernels::store(c.row(i) + j, activated_for_bf16<Activation>(x), extent);
+    else kernels::store(c.row(i) + j, Activation::forward(x), extent);
   }
 };
 

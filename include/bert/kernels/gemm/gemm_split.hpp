@@ -26,9 +26,9 @@ namespace bert::inline BERT_ISA::kernels {
 /// The elements of K that a tile multiplies at once. An operand's depth is padded with zeros to a multiple of it.
 inline constexpr std::size_t split_step = 2 * amx::tile_words;
 
-/// Words (pairs of bf16) of a row of K elements, each the sum of `parts`.
-[[nodiscard]] constexpr std::size_t split_words(std::size_t k, std::size_t parts) noexcept {
-  return parts * amx::tile_words * ((k + split_step - 1) / split_step);
+/// Words (pairs of bf16) of a row of K elements, each the sum of `parts`; with groups of k, an upper bound, as each is padded.
+[[nodiscard]] constexpr std::size_t split_words(std::size_t k, std::size_t parts, std::size_t groups = 1) noexcept {
+  return parts * amx::tile_words * ((k + groups * (split_step - 1)) / split_step);
 }
 
 /// x as a sum of bf16:  x0 = bf16(x), x1 = bf16(x - x0), x2 = bf16(x - x0 - x1), the differences exact
@@ -42,8 +42,8 @@ struct split_rows {
 
 /// Words between rows of a split operand: one cache line more where rows would fall into the same sets of the first-level
 /// cache.
-[[nodiscard]] constexpr std::size_t split_stride(std::size_t k, std::size_t parts) noexcept {
-  const std::size_t words = split_words(k, parts);
+[[nodiscard]] constexpr std::size_t split_stride(std::size_t k, std::size_t parts, std::size_t groups = 1) noexcept {
+  const std::size_t words = split_words(k, parts, groups);
   return words % 512 == 0 ? words + amx::tile_words : words;
 }
 
@@ -59,9 +59,10 @@ struct packed_split {
   [[nodiscard]] constexpr const bf16_pair* panel(std::size_t p) const noexcept { return data + p * k * cols; }
 };
 
-/// Size of a packed operand [k, n] in floats.
-[[nodiscard]] constexpr std::size_t packed_split_size(std::size_t k, std::size_t n, std::size_t parts) noexcept {
-  return split_words(k, parts) * round_up(n, 2 * amx::tile_words);
+/// Size of a packed operand [k, n] in floats; with groups of k, an upper bound.
+[[nodiscard]] constexpr std::size_t packed_split_size(std::size_t k, std::size_t n, std::size_t parts,
+                                                      std::size_t groups = 1) noexcept {
+  return split_words(k, parts, groups) * round_up(n, 2 * amx::tile_words);
 }
 
 /// Writes the parts of `row` [K] into `out` [split_words(K, Parts)].

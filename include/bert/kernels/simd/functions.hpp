@@ -106,6 +106,11 @@ inline constexpr float log2_e = 1.4426950408889634f, log_2 = 0.6931471805599453f
           0.00020242936443537474f, 0.0001572978071635589f, -3.297160583315417e-05f, 2.2761335003451677e-06f}));
 }
 
+/// P(Z > a) with relative error 5e-4, for 0 <= a <= 6 and a result that is then rounded to bf16.
+[[nodiscard, gnu::always_inline]] inline simd normal_tail_for_bf16(simd a) noexcept {
+  return exp2_for_bf16(polynomial(a, {-1.0005318f, -1.1443998f, -0.4727856f, -0.04283278f, 0.004467614f, -0.00020168489f}));
+}
+
 }  // namespace bert::kernels
 
 #endif  // BERT_KERNELS_SIMD_FUNCTIONS_HPP

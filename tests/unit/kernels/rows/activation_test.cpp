@@ -3,8 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "support/kernel_description.hpp"
@@ -85,4 +87,27 @@ TEST_CASE("an activation of NaN is NaN") {
   CHECK(std::isnan(forward_at<gelu_erf>(nan)));
   CHECK(std::isnan(forward_at<gelu_tanh>(nan)));
   CHECK(std::isnan(forward_at<tanh_activation>(nan)));
+}
+
+TEST_CASE("GELU for bf16 is within 5e-4 of the exact value, relatively, and passes on what is not finite") {
+  support::largest worst;
+  constexpr int count = 120'000;
+  std::array<float, lanes> y;
+  for (int i = 0; i <= count; ++i) {
+    const float x = -6.0f + 12.0f * static_cast<float>(i) / count;
+    store(y.data(), activated_for_bf16<gelu_erf>(simd(x)));
+    const double exact = gelu_erf::forward(static_cast<double>(x)), size = std::max(1e-30, std::abs(exact));
+    // The double's cancellation below -5 is 1e-16 / 1e-6.
+    worst.add(std::abs(static_cast<double>(y[lanes / 2]) - exact) / size);
+  }
+  CHECK(worst.value() < 5e-4);
+  store(y.data(), activated_for_bf16<gelu_erf>(simd(std::nanf(""))));
+  CHECK(std::isnan(y[0]));
+  store(y.data(), activated_for_bf16<gelu_erf>(simd(std::numeric_limits<float>::infinity())));
+  CHECK(y[0] == std::numeric_limits<float>::infinity());
+  store(y.data(), activated_for_bf16<gelu_erf>(simd(-std::numeric_limits<float>::infinity())));
+  CHECK(std::abs(y[0]) < 1e-8f);
+  // An activation without a form of its own for bf16 is taken as it is.
+  store(y.data(), activated_for_bf16<relu>(simd(1.5f)));
+  CHECK(y[0] == 1.5f);
 }

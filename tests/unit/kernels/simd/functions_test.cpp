@@ -57,6 +57,14 @@ TEST_CASE("exp, exp2, log, tanh and the normal tail have the documented errors")
             0, 6, 1, [](simd a) { return normal_tail(a); }, [](double a) { return std::erfc(a / std::sqrt(2.0)) / 2; }) < 1e-7);
 }
 
+TEST_CASE("exp2 and the normal tail for bf16 have the documented relative errors") {
+  CHECK(worst(
+            -126, 0, 0, [](simd x) { return exp2_for_bf16(x); }, [](double x) { return std::exp2(x); }) < 1e-4);
+  CHECK(worst(
+            0, 6, 0, [](simd a) { return normal_tail_for_bf16(a); },
+            [](double a) { return std::erfc(a / std::sqrt(2.0)) / 2; }) < 5e-4);
+}
+
 TEST_CASE("exp and exp2 of huge inputs are bounded, of 0 exactly 1, of NaN NaN") {
   const float infinity = std::numeric_limits<float>::infinity();
   for (const float x : {-1e3f, -1e30f, -std::numeric_limits<float>::max(), -infinity}) {
