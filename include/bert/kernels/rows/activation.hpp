@@ -133,7 +133,7 @@ concept activation = requires(simd x, double d) {
 };
 
 /// A(x), for a result that is then rounded to bf16: by A's `forward_for_bf16`, if it has one.
-template <activation A>
+template <class A>
 [[nodiscard]] simd activated_for_bf16(simd x) noexcept {
   if constexpr (requires { A::forward_for_bf16(x); }) return A::forward_for_bf16(x);
   else return A::forward(x);
