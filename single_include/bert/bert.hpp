@@ -4323,6 +4323,7 @@ struct batch_shape {
   std::size_t scored = unlimited;   ///< positions scored by a head such as masked LM; as a capacity, `unlimited` means `tokens`
   std::size_t longest = unlimited;  ///< tokens of the longest sequence; as a capacity, `unlimited` means the model's limit
   std::size_t leaves = 1;           ///< in training: greatest number of groups of sequences over which gradients are summed
+  std::size_t parts = 1;            ///< in training: bf16 parts of the numbers in products, 3 with precision::bf16x6
 
   static constexpr std::size_t unlimited = static_cast<std::size_t>(-1);
 
@@ -7846,16 +7847,24 @@ inline constexpr bool products_in_parts = requires {
   requires precision::adds_parts<typename E::products>;
 };
 
-/// Floats of scratch that `linear_forward` and `linear_backward` need for N rows, `in` inputs and `out` outputs in any
-/// precision: one packed operand in f32, both at half the size in bf16, or at half as much again in parts. `groups`: of rows
-/// over which gradients are summed.
-[[nodiscard]] constexpr std::size_t linear_scratch(std::size_t n, std::size_t in, std::size_t out,
-                                                   std::size_t groups = 1) noexcept {
+/// Floats of scratch that `linear_forward` and `linear_backward` need for N rows, `in` inputs and `out` outputs: one packed
+/// operand in f32, both at half the size in bf16, and for numbers in several `parts` both at up to 1.5 times the size.
+/// `groups`: of rows over which gradients are summed. Without `parts`, for any precision.
+[[nodiscard]] constexpr std::size_t linear_scratch(std::size_t n, std::size_t in, std::size_t out, std::size_t groups = 1,
+                                                   std::size_t parts = 3) noexcept {
   using kernels::bf16_pairs_of, kernels::packed_bf16_size;
-  return std::max({kernels::packed_size(in, out), kernels::packed_size(out, in), kernels::packed_size(n, in),
-                   packed_bf16_size(in, out) + n * bf16_pairs_of(in), packed_bf16_size(out, in) + n * bf16_pairs_of(out),
-                   packed_bf16_size(n, in, groups) + bf16_pairs_of(n, groups) * out,
-                   precision::bf16x6::training_scratch(n, in, out, groups)});
+  const std::size_t whole =
+      std::max({kernels::packed_size(in, out), kernels::packed_size(out, in), kernels::packed_size(n, in),
+                packed_bf16_size(in, out) + n * bf16_pairs_of(in), packed_bf16_size(out, in) + n * bf16_pairs_of(out),
+                packed_bf16_size(n, in, groups) + bf16_pairs_of(n, groups) * out});
+  if (parts == 1) return whole;
+  return std::max(whole, parts == 2 ? precision::bf16x3::training_scratch(n, in, out, groups)
+                                    : precision::bf16x6::training_scratch(n, in, out, groups));
+}
+/// The same for the groups and parts of a tape's capacity.
+[[nodiscard]] constexpr std::size_t linear_scratch(std::size_t n, std::size_t in, std::size_t out,
+                                                   const batch_shape& s) noexcept {
+  return linear_scratch(n, in, out, s.leaves, s.parts);
 }
 
 /// epilogue(x W^T)
@@ -8408,9 +8417,8 @@ struct post_norm {
           d_sum(c.take(shape.tokens * h)),
           d_qkv(c.take(shape.tokens * 3 * h)),
           wide(c.take(shape.tokens * tape_stride(f))),
-          packed(c.take(
-              std::max({linear_scratch(shape.tokens, h, 3 * h, shape.leaves), linear_scratch(shape.tokens, h, f, shape.leaves),
-                        linear_scratch(shape.tokens, f, h, shape.leaves)}))) {}
+          packed(c.take(std::max({linear_scratch(shape.tokens, h, 3 * h, shape), linear_scratch(shape.tokens, h, f, shape),
+                                  linear_scratch(shape.tokens, f, h, shape)}))) {}
   };
 
   /// What the forward pass of one layer keeps for its backward pass: 12 H floats per token for F = 4 H. Its output y is
@@ -13090,7 +13098,7 @@ struct pooler_of {
     constexpr tape(carver& c, const batch_shape& s, const open_sizes& sizes) noexcept
         : workspace<A>(c, s, sizes),
           sums_(c.take(from_output ? 0 : s.sequences * A::hidden)),
-          packed_(c.take(linear_scratch(s.sequences, A::hidden, A::hidden, s.leaves))) {}
+          packed_(c.take(linear_scratch(s.sequences, A::hidden, A::hidden, s))) {}
 
     template <executor E>
     void forward(const E& e, const module_parameters<const float>& p, std::span<const std::size_t> starts,
@@ -14261,6 +14269,12 @@ class tape<model<A, Heads...>> {
   template <executor E, std::invocable<matrix<float>> Change>
   void forward(const E& e, const model_type& m, const token_batch& batch, const step_noise& noise, const Change& change) {
     detail::check_capacity<Heads...>(batch, capacity_, "bert::tape");
+    if constexpr (layers::products_in_parts<E>)
+      if (constexpr std::size_t parts = precision::parts_in<typename E::products>; capacity_.parts < parts)
+        throw_error({"bert::tape",
+                     cat("a capacity with .parts = ", parts, ", for products in parts of bf16"),
+                     cat(capacity_.parts),
+                     {}});
     detail::check_batch<A>(batch, m.sizes().vocab, "bert::tape");
     const auto p = m.view(m.block().data());
     tokens_ = batch.tokens();
@@ -14630,7 +14644,7 @@ struct dense {
     constexpr tape(carver& c, const batch_shape& s) noexcept
         : sums_(c.take(linear ? 0 : s.sequences * d)),
           d_pooled_(c.take(s.sequences * h)),
-          scratch_(c.take(layers::linear_scratch(s.sequences, h, d, s.leaves))) {}
+          scratch_(c.take(layers::linear_scratch(s.sequences, h, d, s))) {}
 
     /// Writes `z` [S, D] from `x` [S, H].
     template <executor E>
@@ -29357,7 +29371,7 @@ struct pooled_linear {
           read_(c.take(s.sequences * h)),
           d_(c.take(s.sequences * h)),
           logits_(c.take(s.sequences * outputs_)),
-          packed_(c.take(layers::linear_scratch(s.sequences, h, outputs_, s.leaves))) {}
+          packed_(c.take(layers::linear_scratch(s.sequences, h, outputs_, s))) {}
 
     [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, outputs_}; }
 
@@ -29528,7 +29542,7 @@ struct token_linear {
           hidden_(c.take(Dropout ? s.tokens * h : 0)),
           d_(c.take(Dropout ? s.tokens * h : 0)),
           logits_(c.take(s.tokens * outputs_)),
-          packed_(c.take(layers::linear_scratch(s.tokens, h, outputs_, s.leaves))) {}
+          packed_(c.take(layers::linear_scratch(s.tokens, h, outputs_, s))) {}
 
     [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, outputs_}; }
 
@@ -33794,9 +33808,9 @@ struct tied_decoder {
   static constexpr std::size_t h = A::hidden;
   static constexpr std::size_t chunk = std::clamp<std::size_t>(524'288 / h / 64 * 64, 64, 2048);
 
-  /// Floats of scratch for `rows` rows.
-  [[nodiscard]] static constexpr std::size_t scratch(std::size_t rows, std::size_t vocab, std::size_t leaves) noexcept {
-    return layers::linear_scratch(rows, h, std::min(chunk, vocab), leaves);
+  /// Floats of scratch for `rows` rows of a batch of shape `s`.
+  [[nodiscard]] static constexpr std::size_t scratch(std::size_t rows, std::size_t vocab, const batch_shape& s) noexcept {
+    return layers::linear_scratch(rows, h, std::min(chunk, vocab), s);
   }
 
   /// Writes `logits` [N, V] from `t` [N, H].
@@ -33925,8 +33939,7 @@ struct masked_lm {
           rstd_(c.take(s.scored)),
           d_(c.take(s.scored * h)),
           logits_(c.take(s.scored * layers::tape_stride(vocab_))),
-          packed_(c.take(
-              std::max(decoder::scratch(s.scored, vocab_, s.leaves), layers::linear_scratch(s.scored, h, h, s.leaves)))) {}
+          packed_(c.take(std::max(decoder::scratch(s.scored, vocab_, s), layers::linear_scratch(s.scored, h, h, s)))) {}
 
     [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, vocab_, layers::tape_stride(vocab_)}; }
 
@@ -35441,7 +35454,7 @@ struct hidden_projection {
 
    public:
     constexpr tape(carver& c, const batch_shape& s, const open_sizes&) noexcept
-        : packed_(c.take(layers::linear_scratch(s.tokens, h, outputs, s.leaves))) {
+        : packed_(c.take(layers::linear_scratch(s.tokens, h, outputs, s))) {
       for (float*& y : projected_) y = c.take(s.tokens * outputs);
     }
 
@@ -35639,8 +35652,7 @@ struct replaced {
         : before_(c.take(s.tokens * h)),
           dense_(c.take(s.tokens * h)),
           logits_(c.take(s.tokens)),
-          scratch_(c.take(
-              std::max(layers::linear_scratch(s.tokens, h, h, s.leaves), layers::linear_scratch(s.tokens, h, 1, s.leaves)))) {}
+          scratch_(c.take(std::max(layers::linear_scratch(s.tokens, h, h, s), layers::linear_scratch(s.tokens, h, 1, s)))) {}
 
     [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, 1}; }
 
@@ -35900,10 +35912,9 @@ struct span_boundary {
           second_(c, s.scored),
           d_(c.take(s.scored * h)),
           logits_(c.take(s.scored * layers::tape_stride(vocab_))),
-          packed_(c.take(
-              std::max({decoder::scratch(s.scored, vocab_, s.leaves), layers::linear_scratch(s.scored, width, h, s.leaves),
-                        layers::linear_scratch(s.scored, h, h, s.leaves),
-                        layers::linear_scratch(s.scored, longest, place_features, s.leaves)}))) {}
+          packed_(c.take(std::max({decoder::scratch(s.scored, vocab_, s), layers::linear_scratch(s.scored, width, h, s),
+                                   layers::linear_scratch(s.scored, h, h, s),
+                                   layers::linear_scratch(s.scored, longest, place_features, s)}))) {}
 
     [[nodiscard]] matrix<float> logits() const noexcept {
       return {logits_, inputs_.rows(), vocab_, layers::tape_stride(vocab_)};
@@ -47704,6 +47715,7 @@ class trainer {
   [[nodiscard]] batch_shape tape_capacity(const batch_shape& raw) const noexcept {
     batch_shape shape = objective_.capacity(raw);
     shape.leaves = options_.leaves / reduction_.size();
+    shape.parts = std::max<std::size_t>(1, precision::parts_in<Precision>);
     return shape;
   }
 

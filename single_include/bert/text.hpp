@@ -2494,6 +2494,7 @@ struct batch_shape {
   std::size_t scored = unlimited;   ///< positions scored by a head such as masked LM; as a capacity, `unlimited` means `tokens`
   std::size_t longest = unlimited;  ///< tokens of the longest sequence; as a capacity, `unlimited` means the model's limit
   std::size_t leaves = 1;           ///< in training: greatest number of groups of sequences over which gradients are summed
+  std::size_t parts = 1;            ///< in training: bf16 parts of the numbers in products, 3 with precision::bf16x6
 
   static constexpr std::size_t unlimited = static_cast<std::size_t>(-1);
 

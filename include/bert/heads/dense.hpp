@@ -89,7 +89,7 @@ struct dense {
     constexpr tape(carver& c, const batch_shape& s) noexcept
         : sums_(c.take(linear ? 0 : s.sequences * d)),
           d_pooled_(c.take(s.sequences * h)),
-          scratch_(c.take(layers::linear_scratch(s.sequences, h, d, s.leaves))) {}
+          scratch_(c.take(layers::linear_scratch(s.sequences, h, d, s))) {}
 
     /// Writes `z` [S, D] from `x` [S, H].
     template <executor E>

@@ -63,7 +63,7 @@ struct hidden_projection {
 
    public:
     constexpr tape(carver& c, const batch_shape& s, const open_sizes&) noexcept
-        : packed_(c.take(layers::linear_scratch(s.tokens, h, outputs, s.leaves))) {
+        : packed_(c.take(layers::linear_scratch(s.tokens, h, outputs, s))) {
       for (float*& y : projected_) y = c.take(s.tokens * outputs);
     }
 

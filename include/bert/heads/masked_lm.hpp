@@ -110,8 +110,7 @@ struct masked_lm {
           rstd_(c.take(s.scored)),
           d_(c.take(s.scored * h)),
           logits_(c.take(s.scored * layers::tape_stride(vocab_))),
-          packed_(c.take(
-              std::max(decoder::scratch(s.scored, vocab_, s.leaves), layers::linear_scratch(s.scored, h, h, s.leaves)))) {}
+          packed_(c.take(std::max(decoder::scratch(s.scored, vocab_, s), layers::linear_scratch(s.scored, h, h, s)))) {}
 
     [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, vocab_, layers::tape_stride(vocab_)}; }
 

@@ -103,7 +103,7 @@ struct pooled_linear {
           read_(c.take(s.sequences * h)),
           d_(c.take(s.sequences * h)),
           logits_(c.take(s.sequences * outputs_)),
-          packed_(c.take(layers::linear_scratch(s.sequences, h, outputs_, s.leaves))) {}
+          packed_(c.take(layers::linear_scratch(s.sequences, h, outputs_, s))) {}
 
     [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, outputs_}; }
 

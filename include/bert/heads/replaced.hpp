@@ -89,8 +89,7 @@ struct replaced {
         : before_(c.take(s.tokens * h)),
           dense_(c.take(s.tokens * h)),
           logits_(c.take(s.tokens)),
-          scratch_(c.take(
-              std::max(layers::linear_scratch(s.tokens, h, h, s.leaves), layers::linear_scratch(s.tokens, h, 1, s.leaves)))) {}
+          scratch_(c.take(std::max(layers::linear_scratch(s.tokens, h, h, s), layers::linear_scratch(s.tokens, h, 1, s)))) {}
 
     [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, 1}; }
 

@@ -227,10 +227,9 @@ struct span_boundary {
           second_(c, s.scored),
           d_(c.take(s.scored * h)),
           logits_(c.take(s.scored * layers::tape_stride(vocab_))),
-          packed_(c.take(
-              std::max({decoder::scratch(s.scored, vocab_, s.leaves), layers::linear_scratch(s.scored, width, h, s.leaves),
-                        layers::linear_scratch(s.scored, h, h, s.leaves),
-                        layers::linear_scratch(s.scored, longest, place_features, s.leaves)}))) {}
+          packed_(c.take(std::max({decoder::scratch(s.scored, vocab_, s), layers::linear_scratch(s.scored, width, h, s),
+                                   layers::linear_scratch(s.scored, h, h, s),
+                                   layers::linear_scratch(s.scored, longest, place_features, s)}))) {}
 
     [[nodiscard]] matrix<float> logits() const noexcept {
       return {logits_, inputs_.rows(), vocab_, layers::tape_stride(vocab_)};

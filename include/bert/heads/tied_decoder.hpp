@@ -21,9 +21,9 @@ struct tied_decoder {
   static constexpr std::size_t h = A::hidden;
   static constexpr std::size_t chunk = std::clamp<std::size_t>(524'288 / h / 64 * 64, 64, 2048);
 
-  /// Floats of scratch for `rows` rows.
-  [[nodiscard]] static constexpr std::size_t scratch(std::size_t rows, std::size_t vocab, std::size_t leaves) noexcept {
-    return layers::linear_scratch(rows, h, std::min(chunk, vocab), leaves);
+  /// Floats of scratch for `rows` rows of a batch of shape `s`.
+  [[nodiscard]] static constexpr std::size_t scratch(std::size_t rows, std::size_t vocab, const batch_shape& s) noexcept {
+    return layers::linear_scratch(rows, h, std::min(chunk, vocab), s);
   }
 
   /// Writes `logits` [N, V] from `t` [N, H].

@@ -90,7 +90,7 @@ struct token_linear {
           hidden_(c.take(Dropout ? s.tokens * h : 0)),
           d_(c.take(Dropout ? s.tokens * h : 0)),
           logits_(c.take(s.tokens * outputs_)),
-          packed_(c.take(layers::linear_scratch(s.tokens, h, outputs_, s.leaves))) {}
+          packed_(c.take(layers::linear_scratch(s.tokens, h, outputs_, s))) {}
 
     [[nodiscard]] matrix<float> logits() const noexcept { return {logits_, rows_, outputs_}; }
 

@@ -16,6 +16,7 @@
 #include "bert/kernels/rows/elementwise.hpp"
 #include "bert/layers/precision_bf16.hpp"
 #include "bert/layers/precision_split.hpp"
+#include "bert/tensor/token_batch.hpp"
 #include "bert/tensor/view.hpp"
 
 namespace bert::inline BERT_ISA {
@@ -59,16 +60,24 @@ inline constexpr bool products_in_parts = requires {
   requires precision::adds_parts<typename E::products>;
 };
 
-/// Floats of scratch that `linear_forward` and `linear_backward` need for N rows, `in` inputs and `out` outputs in any
-/// precision: one packed operand in f32, both at half the size in bf16, or at half as much again in parts. `groups`: of rows
-/// over which gradients are summed.
-[[nodiscard]] constexpr std::size_t linear_scratch(std::size_t n, std::size_t in, std::size_t out,
-                                                   std::size_t groups = 1) noexcept {
+/// Floats of scratch that `linear_forward` and `linear_backward` need for N rows, `in` inputs and `out` outputs: one packed
+/// operand in f32, both at half the size in bf16, and for numbers in several `parts` both at up to 1.5 times the size.
+/// `groups`: of rows over which gradients are summed. Without `parts`, for any precision.
+[[nodiscard]] constexpr std::size_t linear_scratch(std::size_t n, std::size_t in, std::size_t out, std::size_t groups = 1,
+                                                   std::size_t parts = 3) noexcept {
   using kernels::bf16_pairs_of, kernels::packed_bf16_size;
-  return std::max({kernels::packed_size(in, out), kernels::packed_size(out, in), kernels::packed_size(n, in),
-                   packed_bf16_size(in, out) + n * bf16_pairs_of(in), packed_bf16_size(out, in) + n * bf16_pairs_of(out),
-                   packed_bf16_size(n, in, groups) + bf16_pairs_of(n, groups) * out,
-                   precision::bf16x6::training_scratch(n, in, out, groups)});
+  const std::size_t whole =
+      std::max({kernels::packed_size(in, out), kernels::packed_size(out, in), kernels::packed_size(n, in),
+                packed_bf16_size(in, out) + n * bf16_pairs_of(in), packed_bf16_size(out, in) + n * bf16_pairs_of(out),
+                packed_bf16_size(n, in, groups) + bf16_pairs_of(n, groups) * out});
+  if (parts == 1) return whole;
+  return std::max(whole, parts == 2 ? precision::bf16x3::training_scratch(n, in, out, groups)
+                                    : precision::bf16x6::training_scratch(n, in, out, groups));
+}
+/// The same for the groups and parts of a tape's capacity.
+[[nodiscard]] constexpr std::size_t linear_scratch(std::size_t n, std::size_t in, std::size_t out,
+                                                   const batch_shape& s) noexcept {
+  return linear_scratch(n, in, out, s.leaves, s.parts);
 }
 
 /// epilogue(x W^T)

@@ -86,7 +86,7 @@ struct pooler_of {
     constexpr tape(carver& c, const batch_shape& s, const open_sizes& sizes) noexcept
         : workspace<A>(c, s, sizes),
           sums_(c.take(from_output ? 0 : s.sequences * A::hidden)),
-          packed_(c.take(linear_scratch(s.sequences, A::hidden, A::hidden, s.leaves))) {}
+          packed_(c.take(linear_scratch(s.sequences, A::hidden, A::hidden, s))) {}
 
     template <executor E>
     void forward(const E& e, const module_parameters<const float>& p, std::span<const std::size_t> starts,

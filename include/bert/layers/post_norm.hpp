@@ -243,9 +243,8 @@ struct post_norm {
           d_sum(c.take(shape.tokens * h)),
           d_qkv(c.take(shape.tokens * 3 * h)),
           wide(c.take(shape.tokens * tape_stride(f))),
-          packed(c.take(
-              std::max({linear_scratch(shape.tokens, h, 3 * h, shape.leaves), linear_scratch(shape.tokens, h, f, shape.leaves),
-                        linear_scratch(shape.tokens, f, h, shape.leaves)}))) {}
+          packed(c.take(std::max({linear_scratch(shape.tokens, h, 3 * h, shape), linear_scratch(shape.tokens, h, f, shape),
+                                  linear_scratch(shape.tokens, f, h, shape)}))) {}
   };
 
   /// What the forward pass of one layer keeps for its backward pass: 12 H floats per token for F = 4 H. Its output y is

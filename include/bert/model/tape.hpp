@@ -55,6 +55,12 @@ class tape<model<A, Heads...>> {
   template <executor E, std::invocable<matrix<float>> Change>
   void forward(const E& e, const model_type& m, const token_batch& batch, const step_noise& noise, const Change& change) {
     detail::check_capacity<Heads...>(batch, capacity_, "bert::tape");
+    if constexpr (layers::products_in_parts<E>)
+      if (constexpr std::size_t parts = precision::parts_in<typename E::products>; capacity_.parts < parts)
+        throw_error({"bert::tape",
+                     cat("a capacity with .parts = ", parts, ", for products in parts of bf16"),
+                     cat(capacity_.parts),
+                     {}});
     detail::check_batch<A>(batch, m.sizes().vocab, "bert::tape");
     const auto p = m.view(m.block().data());
     tokens_ = batch.tokens();

@@ -309,6 +309,7 @@ class trainer {
   [[nodiscard]] batch_shape tape_capacity(const batch_shape& raw) const noexcept {
     batch_shape shape = objective_.capacity(raw);
     shape.leaves = options_.leaves / reduction_.size();
+    shape.parts = std::max<std::size_t>(1, precision::parts_in<Precision>);
     return shape;
   }
 

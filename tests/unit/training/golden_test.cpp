@@ -234,7 +234,14 @@ TEST_CASE(
   const auto gradients = [&](const auto& e) {
     const pretraining objective{};
     pretraining::work work(objective, source.capacity());
-    bert::tape<golden::odd_model> tape(objective.capacity(source.capacity()), model.sizes());
+    auto capacity = objective.capacity(source.capacity());
+    if constexpr (bert::layers::products_in_parts<std::remove_cvref_t<decltype(e)>>) {
+      bert::tape<golden::odd_model> small(capacity, model.sizes());
+      CHECK_THROWS_WITH_AS(small.forward(e, model, objective.prepare(batch, 0, work)),
+                           doctest::Contains("a capacity with .parts = "), bert::error);
+      capacity.parts = bert::precision::parts_in<typename std::remove_cvref_t<decltype(e)>::products>;
+    }
+    bert::tape<golden::odd_model> tape(capacity, model.sizes());
     bert::buffer<float> out(model.block().size());
     tape.forward(e, model, objective.prepare(batch, 0, work));
     objective.score(e, batch, work, tape, 1.0f);
