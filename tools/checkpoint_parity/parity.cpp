@@ -20,8 +20,11 @@
 #include "bert/heads/masked_lm.hpp"
 #include "bert/heads/next_sentence.hpp"
 #include "bert/heads/pooled.hpp"
+#include "bert/heads/span.hpp"
+#include "bert/heads/tag.hpp"
 #include "bert/io/json.hpp"
 #include "bert/io/safetensors_writer.hpp"
+#include "bert/labels/bio.hpp"
 #include "bert/labels/one_of.hpp"
 #include "bert/model/session.hpp"
 #include "support/largest.hpp"
@@ -49,6 +52,8 @@ using masked = bert::model<flat, bert::heads::masked_lm>;
 using classifier = bert::model<odd, bert::heads::classify<urgency>>;
 using several_labels = bert::model<odd, bert::heads::classify_many<urgency>>;
 using choice = bert::model<odd, bert::heads::choice>;
+using tagger = bert::model<odd, bert::heads::tag<bert::labels::bio<"person", "place">>>;
+using reader = bert::model<odd, bert::heads::span>;
 using encoder = bert::model<flat, bert::heads::pooled>;
 
 /// Calls `f.operator()<Model>(name)` for every model that is compared.
@@ -59,6 +64,8 @@ void for_each_model(const F& f) {
   f.template operator()<classifier>("classifier");
   f.template operator()<several_labels>("several_labels");
   f.template operator()<choice>("choice");
+  f.template operator()<tagger>("tagger");
+  f.template operator()<reader>("reader");
   f.template operator()<encoder>("encoder");
 }
 
@@ -81,6 +88,8 @@ std::map<std::string, std::vector<float>> outputs(const Model& m, const bert::to
   add_logits(std::type_identity<bert::heads::classify<urgency>>{});
   add_logits(std::type_identity<bert::heads::classify_many<urgency>>{});
   add_logits(std::type_identity<bert::heads::choice>{});
+  add_logits(std::type_identity<bert::heads::tag<bert::labels::bio<"person", "place">>>{});
+  add_logits(std::type_identity<bert::heads::span>{});
   return out;
 }
 

@@ -14,16 +14,17 @@ import sys
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import (AutoConfig, AutoTokenizer, BertConfig, BertForMaskedLM, BertForMultipleChoice, BertForPreTraining,
-                          BertForSequenceClassification, BertModel, BertTokenizer)
+                          BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification, BertModel, BertTokenizer)
 
 TOLERANCE = 2e-5
 MODELS = {"pretraining": BertForPreTraining, "masked_lm": BertForMaskedLM, "classifier": BertForSequenceClassification,
-          "several_labels": BertForSequenceClassification, "choice": BertForMultipleChoice, "encoder": BertModel}
-LABELED = ("classifier", "several_labels")
+          "several_labels": BertForSequenceClassification, "choice": BertForMultipleChoice,
+          "tagger": BertForTokenClassification, "reader": BertForQuestionAnswering, "encoder": BertModel}
 SIZES = {"odd": dict(hidden_size=72, num_hidden_layers=2, num_attention_heads=6, intermediate_size=200, max_position_embeddings=128),
          "flat": dict(hidden_size=40, num_hidden_layers=1, num_attention_heads=5, intermediate_size=56, max_position_embeddings=128,
                       hidden_act="gelu_new", layer_norm_eps=1e-6)}
-LABELS = ["routine", "soon", "urgent"]
+LABELED = {"classifier": ["routine", "soon", "urgent"], "several_labels": ["routine", "soon", "urgent"],
+           "tagger": ["O", "B-person", "I-person", "B-place", "I-place"]}
 
 
 def encode(tokenizer, texts):
@@ -45,9 +46,12 @@ def outputs(model, encoded, mask_id):
             add("mlm", out.prediction_logits[0][scored])
             add("nsp", out.seq_relationship_logits)
         elif isinstance(model, BertForMaskedLM): add("mlm", model(**given).logits[0][scored])
-        elif isinstance(model, BertForSequenceClassification): add("logits", model(**given).logits)
+        elif isinstance(model, (BertForSequenceClassification, BertForTokenClassification)): add("logits", model(**given).logits)
         elif isinstance(model, BertForMultipleChoice): add("logits", model(**{k: v[None] for k, v in given.items()}).logits)
-    return {k: torch.cat(v).flatten().contiguous() for k, v in found.items()}
+        elif isinstance(model, BertForQuestionAnswering):
+            out = model(**given)
+            add("logits", torch.stack([out.start_logits[0], out.end_logits[0]], -1))
+    return {k: torch.cat([x.reshape(-1, x.shape[-1]) for x in v]).flatten().contiguous() for k, v in found.items()}
 
 
 def check(folder):
@@ -55,12 +59,12 @@ def check(folder):
     for name, kind in MODELS.items():
         here = folder / name
         model, report = kind.from_pretrained(here, attn_implementation="eager", output_loading_info=True)
-        # The pooler of a masked LM is kept for whoever loads the encoder next; BertForMaskedLM has none.
+        # A pooler that no head reads is kept for whoever loads the encoder next; masked LM, tagging and answers have none.
         strays = [k for k in list(report["missing_keys"]) + list(report["unexpected_keys"]) + list(report["mismatched_keys"])
-                  if not (kind is BertForMaskedLM and "pooler" in k)]
+                  if not (getattr(model, "bert", model).pooler is None and "pooler" in k)]
         config = AutoConfig.from_pretrained(here)
         assert config.architectures == [kind.__name__], config.architectures
-        if name in LABELED: assert [config.id2label[i] for i in range(3)] == LABELS
+        if name in LABELED: assert list(config.id2label.values()) == LABELED[name], config.id2label
         assert config.problem_type == ("multi_label_classification" if name == "several_labels" else None), config.problem_type
         expected = load_file(here / "expected.safetensors")
         tokenizer = AutoTokenizer.from_pretrained(here)
@@ -90,7 +94,7 @@ def write(vocab, texts_file, folder):
         tokenizer.save_pretrained(here)
         config = BertConfig(vocab_size=len(tokenizer), **SIZES["flat" if name in ("masked_lm", "encoder") else "odd"])
         if name == "several_labels": config.problem_type = "multi_label_classification"
-        if name in LABELED: config.id2label, config.label2id = dict(enumerate(LABELS)), {n: i for i, n in enumerate(LABELS)}
+        if name in LABELED: config.id2label, config.label2id = dict(enumerate(LABELED[name])), {n: i for i, n in enumerate(LABELED[name])}
         model = kind(config).eval()
         with torch.no_grad():
             for key, p in model.named_parameters():
