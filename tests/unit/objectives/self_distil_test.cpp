@@ -188,3 +188,11 @@ TEST_CASE("training with every kind of teacher is resumed to the same bits, with
   for ([[maybe_unused]] const auto& s : t.over(source)) continue;
   CHECK(bits(none) == bits(plain));
 }
+
+TEST_CASE("a moving average that never moves, or grows, is refused") {
+  for (const float decay : {1.0f, -0.1f}) {
+    auto m = start();
+    CHECK_THROWS_WITH_AS(train(m, {.kind = teacher_kind::moving_average, .last = 1, .decay = decay}, 1, nothing),
+                         doctest::Contains("a decay from 0 to below 1"), bert::error);
+  }
+}

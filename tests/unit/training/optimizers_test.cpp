@@ -1,8 +1,11 @@
 // SGD, Lion, LAMB and Adafactor: against PyTorch over ten steps, in the trainer, resumed, with any number of threads.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cmath>
+#include <cstddef>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -146,4 +149,29 @@ TEST_CASE("the descriptions of optimizers distinguish all hyper-parameters") {
         "lamb beta1=0.9 beta2=0.999 epsilon=1e-06 weight_decay=0.01 clip_norm=1 bias_correction=on");
   CHECK(optim::adafactor{}.describe().find("floor") == std::string::npos);
   CHECK(optim::adafactor{.scale = optim::parameter_scale::on}.describe().ends_with(" floor=0.001"));
+}
+
+namespace {
+/// An optimizer whose state depends on its own numbers, on the size of the block and on the tensors.
+struct of_all_three {
+  float number = 0;
+  struct state {
+    state(const of_all_three& o, std::size_t size, std::span<const bert::optim::trained_tensor> all)
+        : number(o.number), floats(size), tensors(all.size()) {}
+    [[nodiscard]] static std::array<bert::optim::state_block, 0> blocks() noexcept { return {}; }
+    float number;
+    std::size_t floats, tensors;
+  };
+  template <bert::executor E>
+  static void apply(const E&, const bert::optim::update&, state&) noexcept {}
+  [[nodiscard]] static std::string describe() { return "of_all_three"; }
+};
+}  // namespace
+
+TEST_CASE("an optimizer's state is made of the optimizer, the floats and the tensors if it asks for them") {
+  const std::array<bert::optim::trained_tensor, 3> tensors{};
+  const auto state = bert::optim::make_state(of_all_three{.number = 2.5f}, 77, tensors);
+  CHECK(state.number == 2.5f);
+  CHECK(state.floats == 77);
+  CHECK(state.tensors == 3);
 }

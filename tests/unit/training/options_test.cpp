@@ -198,3 +198,10 @@ TEST_CASE("leaves are a power of two") {
     CHECK_THROWS_WITH_AS(with(leaves), doctest::Contains("leaves of a power of two"), bert::error);
   CHECK_NOTHROW(with(4));
 }
+
+TEST_CASE("leaves may be as many as a product sums over, and no more") {
+  auto m = fresh();
+  constexpr auto most = static_cast<unsigned>(bert::kernels::row_groups::most);
+  CHECK_NOTHROW(trainer_of(m, {.leaves = most}));
+  CHECK_THROWS_WITH_AS(trainer_of(m, {.leaves = 2 * most}), doctest::Contains("leaves 512"), bert::error);
+}

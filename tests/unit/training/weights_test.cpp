@@ -285,3 +285,11 @@ TEST_CASE("policies out of range are refused") {
   CHECK_THROWS_AS((averaged::kept<model_type>(averaged{.every = 0}, m)), bert::error);
   CHECK_THROWS_AS((mixout::kept<model_type>(mixout{.rate = 1}, m)), bert::error);
 }
+
+TEST_CASE("a run is not resumed with another policy over weights") {
+  const scratch_file file;
+  auto m = start();
+  train(m, 2, 7, file.path, nothing, averaged{.decay = 0.9f});
+  auto other = start();
+  CHECK_THROWS_WITH_AS(train(other, 7, 7, file.path, nothing, averaged{.decay = 0.8f}), doctest::Contains("0.8"), bert::error);
+}
