@@ -39,6 +39,8 @@ TEST_CASE("contractions are two words") {
   CHECK(split("don't can't it's we'll I'm they've she'd") == "do|n't|ca|n't|it|'s|we|'ll|I|'m|they|'ve|she|'d");
   CHECK(split("cannot gonna wanna gimme lemme gotta") == "can|not|gon|na|wan|na|gim|me|lem|me|got|ta");
   CHECK(split("d'ye like more'n 'tis 'twas") == "d|'ye|like|more|'n|'t|is|'t|was");
+  CHECK(split("CANNOT Gonna IT'S") == "CAN|NOT|Gon|na|IT|'S");
+  CHECK(split("toucannot") == "toucannot");
   CHECK(split("cannots gonnas dogs' rock 'n' roll") == "cannots|gonnas|dogs|'|rock|'n|'|roll");
 }
 
@@ -49,6 +51,7 @@ TEST_CASE(
   CHECK(split("dr. smith met j. smith") == "dr.|smith|met|j.|smith");
   CHECK(split("the u.s. army of the u.s.") == "the|u.s.|army|of|the|u.s|.");
   CHECK(split("3. foo 4. 5") == "3.|foo|4|.|5");
+  CHECK(split("see 3. foo") == "see|3.|foo");
   CHECK(split("end... and more..") == "end|...|and|more|..");
   CHECK(split("(he left.) then") == "(|he|left|.|)|then");
   CHECK(split("no. 5") == "no|.|5");
