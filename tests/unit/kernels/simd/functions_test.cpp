@@ -59,7 +59,7 @@ TEST_CASE("exp, exp2, log, tanh and the normal tail have the documented errors")
 
 TEST_CASE("exp2 and the normal tail for bf16 have the documented relative errors") {
   CHECK(worst(
-            -126, 0, 0, [](simd x) { return exp2_for_bf16(x); }, [](double x) { return std::exp2(x); }) < 1e-4);
+            -125, 0, 0, [](simd x) { return exp2_for_bf16(x); }, [](double x) { return std::exp2(x); }) < 1e-4);
   CHECK(worst(
             0, 6, 0, [](simd a) { return normal_tail_for_bf16(a); },
             [](double a) { return std::erfc(a / std::sqrt(2.0)) / 2; }) < 5e-4);
