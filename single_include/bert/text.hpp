@@ -2160,7 +2160,7 @@ using error_handler_type = void (*)(const error&);
 inline namespace BERT_ISA {
 
 /// Throws bert::error; without exceptions, calls error_handler().
-[[noreturn]] inline void throw_error(error::facts facts) {
+[[noreturn, gnu::noinline, gnu::cold]] inline void throw_error(error::facts facts) {
 #if BERT_EXCEPTIONS
   throw error(std::move(facts));
 #else
@@ -2171,12 +2171,39 @@ inline namespace BERT_ISA {
 #endif
 }
 
+namespace detail {
+
+/// A part of a text, and how it is written: calls of `cat` share the code for a type, so that messages are cheap to compile.
+struct text_part {
+  const void* value;
+  void (*write)(std::ostream&, const void*);
+};
+template <class T>
+[[gnu::cold]] void write_part(std::ostream& out, const void* value) {
+  out << *static_cast<const T*>(value);
+}
+[[gnu::cold]] inline void write_chars(std::ostream& out, const void* value) { out << static_cast<const char*>(value); }
+template <class T>
+[[nodiscard]] text_part part_of(const T& x) noexcept {
+  return {&x, write_part<T>};
+}
+template <std::size_t N>
+[[nodiscard]] text_part part_of(const char (&x)[N]) noexcept {
+  return {x, write_chars};
+}
+[[nodiscard, gnu::noinline, gnu::cold]] inline std::string joined(const text_part* parts, std::size_t count) {
+  std::ostringstream out;
+  for (std::size_t i = 0; i < count; ++i) parts[i].write(out, parts[i].value);
+  return std::move(out).str();
+}
+
+}  // namespace detail
+
 /// Joins its arguments into one string as `operator<<` would write them.
 template <class... Parts>
 [[nodiscard]] std::string cat(const Parts&... parts) {
-  std::ostringstream out;
-  (out << ... << parts);
-  return std::move(out).str();
+  const detail::text_part all[] = {detail::part_of(parts)...};
+  return detail::joined(all, sizeof...(Parts));
 }
 
 }  // namespace BERT_ISA
