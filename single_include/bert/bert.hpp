@@ -7826,8 +7826,7 @@ inline constexpr std::size_t parts_in<bf16_sums<Parts, Order>> = Parts;
 
 /// bf16x3, bf16x6, and both in another order.
 template <class P>
-concept adds_parts = parts_in<P>
-!= 0;
+concept adds_parts = (parts_in<P> != 0);
 
 }  // namespace bert::precision
 
@@ -7900,14 +7899,10 @@ inline constexpr bool products_in_parts = requires {
 template <executor E, class Epilogue>
 void linear_forward(const E& e, matrix<const float> x, matrix<const float> w, const Epilogue& epilogue,
                     float* scratch) noexcept {
-  if constexpr (products_in_bf16<E>) {
-    using bf16 = precision::bf16;
-    const auto packed = bf16::pack(e, w, scratch);
-    bf16::multiply(e, bf16::convert(e, x, scratch + bf16::weight_size(w.cols, w.rows)), packed, epilogue);
-  } else if constexpr (products_in_parts<E>) {
-    using parts = typename E::products;
-    const auto packed = parts::pack(e, w, scratch);
-    parts::multiply(e, parts::convert(e, x, scratch + parts::weight_size(w.cols, w.rows)), packed, epilogue);
+  if constexpr (products_in_bf16<E> || products_in_parts<E>) {
+    using P = typename E::products;
+    const auto packed = P::pack(e, w, scratch);
+    P::multiply(e, P::convert(e, x, scratch + P::weight_size(w.cols, w.rows)), packed, epilogue);
   } else {
     kernels::gemm(e, x, kernels::pack_transposed(e, w, scratch), epilogue);
   }

@@ -126,8 +126,7 @@ inline constexpr std::size_t parts_in<bf16_sums<Parts, Order>> = Parts;
 
 /// bf16x3, bf16x6, and both in another order.
 template <class P>
-concept adds_parts = parts_in<P>
-!= 0;
+concept adds_parts = (parts_in<P> != 0);
 
 }  // namespace bert::precision
 
